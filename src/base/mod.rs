@@ -1,0 +1,17 @@
+//! Values that every floor may use. Imports nothing of ours.
+
+mod clock;
+mod entropy;
+mod field;
+mod ids;
+mod issuer_url;
+mod moment;
+mod secret;
+
+pub use self::clock::{Clock, SystemClock};
+pub use self::entropy::{Entropy, EntropyError, SystemEntropy};
+pub use self::field::FieldError;
+pub use self::ids::{BuildId, ClientId, IssuerId, Jti, RequestTokenId};
+pub use self::issuer_url::IssuerUrl;
+pub use self::moment::{Moment, Seconds};
+pub use self::secret::{Secret, Sha256};

@@ -1,0 +1,157 @@
+//! What a client may do: scopes, organisations, audiences. Pure.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::{ClientId, Moment};
+use crate::claims::AudiencePattern;
+
+/// One right of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Scope {
+    /// Everything on the admin listener.
+    #[serde(rename = "admin")]
+    Admin,
+    /// Tokens for builds of its own.
+    #[serde(rename = "builds:tokens")]
+    BuildsTokens,
+    /// Register, show and finish builds.
+    #[serde(rename = "builds:write")]
+    BuildsWrite,
+    /// Record what a key pushed.
+    #[serde(rename = "publications:write")]
+    PublicationsWrite,
+    /// Ask whether a credential is good.
+    #[serde(rename = "tokens:introspect")]
+    TokensIntrospect,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 5] =
+        [Self::BuildsWrite, Self::BuildsTokens, Self::TokensIntrospect, Self::PublicationsWrite, Self::Admin];
+
+    /// A CI server's, where none is named.
+    pub const CI_SERVER: [Self; 2] = [Self::BuildsWrite, Self::BuildsTokens];
+
+    /// The scope as it is written.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::BuildsTokens => "builds:tokens",
+            Self::BuildsWrite => "builds:write",
+            Self::PublicationsWrite => "publications:write",
+            Self::TokensIntrospect => "tokens:introspect",
+        }
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Scope {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|known| known.name() == text)
+            .ok_or("must be builds:write, builds:tokens, tokens:introspect, publications:write or admin")
+    }
+}
+
+/// An organisation by its whole name, or `prefix/*`: everything below `prefix/` at any depth, not `prefix` itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct OrganizationPattern(String);
+
+impl OrganizationPattern {
+    /// Does the pattern cover `org`? Names are compared case-folded, as names are bound.
+    #[must_use]
+    pub fn covers(&self, org: &str) -> bool {
+        let (pattern, org) = (self.0.to_lowercase(), org.to_lowercase());
+        match pattern.strip_suffix('*') {
+            Some(prefix) => org.len() > prefix.len() && org.starts_with(prefix),
+            None => org == pattern,
+        }
+    }
+}
+
+impl TryFrom<String> for OrganizationPattern {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let name = text.strip_suffix("/*").unwrap_or(&text);
+        if name.is_empty() || name.contains('*') || name.starts_with('/') || name.ends_with('/') {
+            return Err("must be a whole organisation name, or prefix/* for everything below prefix/");
+        }
+        Ok(Self(text))
+    }
+}
+
+impl FromStr for OrganizationPattern {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.to_owned().try_into()
+    }
+}
+
+impl From<OrganizationPattern> for String {
+    fn from(pattern: OrganizationPattern) -> Self {
+        pattern.0
+    }
+}
+
+impl fmt::Display for OrganizationPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A caller of the API, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Client {
+    /// The id it authenticates with.
+    pub id: ClientId,
+    /// The name operators know it by.
+    pub name: String,
+    /// What it may do.
+    pub scopes: Vec<Scope>,
+    /// Organisations it may act for; none means all.
+    pub organizations: Vec<OrganizationPattern>,
+    /// Audiences that its builds' tokens may have; none means all.
+    pub audiences: Vec<AudiencePattern>,
+    /// Name put before the ids that it posts, so that two forges share no id.
+    pub ids: Option<String>,
+    /// When it was made.
+    pub created_at: Moment,
+    /// When it was disabled, if it was.
+    pub disabled_at: Option<Moment>,
+}
+
+impl Client {
+    /// Has it this scope?
+    #[must_use]
+    pub fn has(&self, scope: Scope) -> bool {
+        self.scopes.contains(&scope)
+    }
+
+    /// May it act for this organisation?
+    #[must_use]
+    pub fn may_act_for(&self, org: &str) -> bool {
+        self.organizations.is_empty() || self.organizations.iter().any(|pattern| pattern.covers(org))
+    }
+
+    /// May tokens of its builds have this audience?
+    #[must_use]
+    pub fn may_address(&self, audience: &str) -> bool {
+        self.audiences.is_empty() || self.audiences.iter().any(|pattern| pattern.matches(audience))
+    }
+}

@@ -1,0 +1,22 @@
+//! What can go wrong with a store. Never the caller's doing: refusals have types of their own.
+
+/// The store could not do its work. Whether a write happened is unknown.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A row holds what we never write: the act stops, nothing is guessed.
+    #[error("column {column} of table {table} can't be read: {problem}")]
+    Corrupt {
+        /// Which table.
+        table: &'static str,
+        /// Which column.
+        column: &'static str,
+        /// What is wrong with the value, without the value.
+        problem: String,
+    },
+    /// The schema is not the one that this program knows.
+    #[error("the database's schema: {0}")]
+    Schema(String),
+    /// Locked, full, gone, or too slow.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+}

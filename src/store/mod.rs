@@ -1,0 +1,40 @@
+//! What we remember: contracts by noun, backends below. One method is one transaction and one business act.
+//!
+//! A client that hangs up cancels nothing that writes. A time-out means *unknown*, never *not written*.
+
+mod audit;
+mod builds;
+mod clients;
+mod error;
+mod keys;
+mod names;
+mod pending;
+mod request_tokens;
+pub mod sqlite;
+
+pub use self::audit::{Audit, AuditFilter, AuditRow, Issuance, IssuanceRefusal};
+pub use self::builds::{BuildState, Builds, Finish, NewBuild, Registered, RegistrationRefusal, Rename, StoredBuild};
+pub use self::clients::{ClientExists, ClientSecret, Clients, Disabled, StoredClient};
+pub use self::error::StoreError;
+pub use self::keys::{KeyRow, KeyRows, Keys};
+pub use self::names::{BoundName, NameKind, Names};
+pub use self::pending::Pending;
+pub use self::request_tokens::{
+    BuildNotRunning, NewRequestToken, RequestTokens, StoredRequestToken, TokenBearer, TokenKind,
+};
+
+/// Everything that one installation remembers, whichever backend keeps it.
+#[async_trait::async_trait]
+pub trait Store: Audit + Builds + Clients + Keys + Names + RequestTokens + Send + Sync + 'static {
+    /// Answers whether the store can be read and written now.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it can't.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// Where the store is, for people: never holds a password.
+    fn describe(&self) -> String;
+
+    /// Waits for what was accepted, then closes the connections, the writer's last.
+    async fn close(&self);
+}
