@@ -60,6 +60,10 @@ uuid_id! {
     RequestTokenId
 }
 uuid_id! {
+    /// One HTTP request, so that a caller's complaint finds its line in the log.
+    RequestId
+}
+uuid_id! {
     /// `jti` of a token of ours.
     Jti
 }

@@ -1,0 +1,184 @@
+//! The composition root: configuration, clock and entropy in, a running issuer out.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use crate::base::{Clock, Entropy, IssuerId, IssuerUrl, Seconds};
+use crate::claims::{ExtraClaims, Presets};
+use crate::config::Config;
+use crate::issuer::{Issuer, Parts, Paths, Rates, Terms};
+use crate::keyring::{Keyring, ScheduleSettings, SigningPool};
+use crate::policy::IssuancePolicy;
+use crate::store::sqlite::{SqliteOptions, SqliteStore};
+use crate::store::{Pending, Store};
+use crate::telemetry::Metrics;
+
+/// How many signatures may wait before we say that we are busy.
+const SIGNING_QUEUE: usize = 8192;
+
+/// Everything that the doors use.
+pub struct App {
+    issuer: Arc<Issuer>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    trusted_proxies: Vec<crate::config::Network>,
+    jwks_max_age: Seconds,
+    refresh_interval: Seconds,
+}
+
+/// Why the start was refused. The text says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration can't work.
+    #[error("{0}")]
+    Config(String),
+    /// The keys can't be opened.
+    #[error(transparent)]
+    Keyring(#[from] crate::keyring::KeyringError),
+    /// The database can't be opened.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+}
+
+impl App {
+    /// Opens the store and the keys and puts the issuer together.
+    ///
+    /// `bound` is where the public listener listens: the issuer's URL where none is configured.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(
+        config: &Config,
+        bound: SocketAddr,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, StartError> {
+        let pending = Pending::default();
+        let store: Arc<dyn Store> =
+            Arc::new(SqliteStore::open(&config.store.path, SqliteOptions::new(pending.clone())).await?);
+        let issuer_id = IssuerId::main();
+        let settings = schedule(config);
+        let keyring = Keyring::open(
+            Arc::clone(&store),
+            issuer_id.clone(),
+            &config.keys.key_encryption_keys,
+            settings,
+            Arc::clone(&clock),
+            Arc::clone(&entropy),
+        )
+        .await?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let pool = SigningPool::new(threads, SIGNING_QUEUE, pending).map_err(|error| StartError::Config(error.to_string()))?;
+        let parts = Parts {
+            store: Arc::clone(&store),
+            keyring,
+            pool,
+            metrics: Arc::new(Metrics::new()),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        };
+        let rates = Rates::new(config.limits.build_per_second, config.limits.client_per_second, &clock);
+        let issuer = Arc::new(Issuer::new(issuer_id, paths(config, bound)?, terms(config)?, rates, parts));
+        Ok(Self {
+            issuer,
+            store,
+            clock,
+            entropy,
+            trusted_proxies: config.server.trusted_proxies.clone(),
+            jwks_max_age: config.keys.jwks_max_age,
+            refresh_interval: config.keys.refresh_interval,
+        })
+    }
+
+    /// The issuer of the section `[issuer]`.
+    #[must_use]
+    pub fn issuer(&self) -> &Arc<Issuer> {
+        &self.issuer
+    }
+
+    /// The store, for commands and for the end.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Where *now* comes from.
+    #[must_use]
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// Where random bytes come from.
+    #[must_use]
+    pub fn entropy(&self) -> &dyn Entropy {
+        &*self.entropy
+    }
+
+    /// How long caches may keep the documents.
+    #[must_use]
+    pub fn jwks_max_age(&self) -> Seconds {
+        self.jwks_max_age
+    }
+
+    /// Do we believe what this address says about its callers?
+    #[must_use]
+    pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
+        self.trusted_proxies.iter().any(|network| network.contains(address))
+    }
+
+    /// Reads the keys again at every `refresh_interval`, for ever.
+    pub async fn keep_fresh(&self) {
+        let mut ticks = tokio::time::interval(self.refresh_interval.duration());
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.issuer.refresh().await {
+                tracing::error!(%error, "the keys can't be read again");
+            }
+        }
+    }
+
+    /// Waits for what was accepted and closes the store.
+    pub async fn close(&self) {
+        self.store.close().await;
+    }
+}
+
+fn paths(config: &Config, bound: SocketAddr) -> Result<Paths, StartError> {
+    let wrong = |problem: &str| StartError::Config(problem.to_owned());
+    let issuer = match &config.issuer.url {
+        Some(url) => url.clone(),
+        None => IssuerUrl::parse(&format!("http://{bound}")).map_err(|problem| {
+            wrong(&format!("issuer.url: {problem}; it is required where the server does not listen on loopback"))
+        })?,
+    };
+    Paths::new(issuer, config.server.public_url.clone(), config.issuer.serve_at_root).map_err(wrong)
+}
+
+fn schedule(config: &Config) -> ScheduleSettings {
+    ScheduleSettings {
+        rotation_period: config.keys.rotation_period,
+        jwks_max_age: config.keys.jwks_max_age,
+        announce_at_least: config.keys.announce_at_least,
+        refresh_interval: config.keys.refresh_interval,
+        clock_skew: config.keys.clock_skew,
+        verifier_leeway: config.keys.verifier_leeway,
+        max_lifetime: config.tokens.max_lifetime,
+    }
+}
+
+fn terms(config: &Config) -> Result<Terms, StartError> {
+    let tokens = &config.tokens;
+    Ok(Terms {
+        algorithms: config.keys.algorithms.clone(),
+        default_lifetime: tokens.default_lifetime,
+        max_lifetime: tokens.max_lifetime,
+        max_build: tokens.max_build,
+        tokens_per_build: Some(config.limits.tokens_per_build).filter(|limit| *limit > 0),
+        subject: config.issuer.subject.clone(),
+        presets: config.issuer.claims.clone(),
+        extra: config.tokens.extra_claims.clone(),
+        policy: config.issuance.policy.clone(),
+    })
+}

@@ -1,0 +1,211 @@
+//! What a request carries: credentials, a JSON body, query parameters. Every rejection is a problem of ours.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Path, RawQuery, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::de::DeserializeOwned;
+
+use super::error::{Code, Problem};
+use super::serve::Door;
+use crate::base::{ClientId, FieldError, Secret, Sha256};
+use crate::issuer::{ClientCredential, TokenCaller};
+
+/// The most bytes that a body may have.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// `Authorization: Basic` (RFC 7617): a client.
+pub(super) struct Basic(pub(super) ClientCredential);
+
+/// `Authorization: Bearer` (RFC 6750), scheme in any case: a token of a build.
+pub(super) struct Bearer(pub(super) Secret<String>);
+
+/// Either of the two.
+pub(super) struct EitherCaller(pub(super) TokenCaller);
+
+impl FromRequestParts<Door> for Basic {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Door) -> Result<Self, Problem> {
+        match credential(&parts.headers)? {
+            TokenCaller::Client(client) => Ok(Self(client)),
+            TokenCaller::Worker(_) => Err(Problem::unauthenticated()),
+        }
+    }
+}
+
+impl FromRequestParts<Door> for Bearer {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Door) -> Result<Self, Problem> {
+        match credential(&parts.headers)? {
+            TokenCaller::Client(_) => Err(Problem::unauthenticated()),
+            TokenCaller::Worker(token) => Ok(Self(token)),
+        }
+    }
+}
+
+impl FromRequestParts<Door> for EitherCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Door) -> Result<Self, Problem> {
+        credential(&parts.headers).map(Self)
+    }
+}
+
+fn credential(headers: &HeaderMap) -> Result<TokenCaller, Problem> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = values.next() else { return Err(Problem::unauthenticated()) };
+    if values.next().is_some() {
+        return Err(FieldError::new("Authorization", "came twice; send one credential").into());
+    }
+    let value = value.to_str().map_err(|_| Problem::unauthenticated())?;
+    let (scheme, rest) = value.split_once(' ').ok_or_else(Problem::unauthenticated)?;
+    let rest = rest.trim_matches(' ');
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(TokenCaller::Worker(Secret::new(rest.to_owned())));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(Problem::unauthenticated());
+    }
+    let pair = STANDARD.decode(rest).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let pair = Secret::new(pair.ok_or_else(Problem::unauthenticated)?);
+    let (id, secret) = pair.reveal().split_once(':').ok_or_else(Problem::unauthenticated)?;
+    Ok(TokenCaller::Client(ClientCredential { id: ClientId::from_text(id), secret: Secret::new(secret.to_owned()) }))
+}
+
+/// A JSON body, and the digest of its bytes. Unknown fields and wrong types are refused by name.
+pub(super) struct JsonBody<T> {
+    pub(super) value: T,
+    pub(super) digest: Sha256,
+}
+
+impl<T: DeserializeOwned> FromRequest<Door> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, door: &Door) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            return Err(Problem::new(Code::UnsupportedMediaType, "send the body as Content-Type: application/json"));
+        }
+        let bytes = read_body(request, door).await?;
+        let value = parse(&bytes)?;
+        Ok(Self { value, digest: Sha256::of(&bytes) })
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(Ok(value)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else { return false };
+    value.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+async fn read_body(request: Request, door: &Door) -> Result<Bytes, Problem> {
+    let too_large = || Problem::new(Code::PayloadTooLarge, "a body may have 65536 bytes");
+    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if declared.is_some_and(|length: u64| length > MAX_BODY_BYTES as u64) {
+        return Err(too_large());
+    }
+    let body = Limited::new(request.into_body(), MAX_BODY_BYTES).collect();
+    match tokio::time::timeout(door.limits.body_within, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(_)) => Err(FieldError::new("body", "ended before it was whole").into()),
+        Err(_) => Err(Problem::new(Code::RequestTimeout, "the body did not arrive in time")),
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let text = std::str::from_utf8(bytes).map_err(|_| FieldError::new("body", "is not UTF-8"))?;
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { "body".to_owned() } else { path };
+        FieldError::new(field, describe(error.inner()))
+    })?;
+    json.end().map_err(|_| FieldError::new("body", "goes on after its JSON value"))?;
+    Ok(value)
+}
+
+/// serde's own words are good and name what was expected; they quote wrong values, which may be secrets pasted by
+/// mistake, so syntax errors and type errors are told without the value.
+fn describe(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    if let Some((_, expected)) = text.split_once(", expected ") {
+        if text.starts_with("invalid type") || text.starts_with("invalid value") || text.starts_with("invalid length") {
+            return format!("must be {expected}");
+        }
+    }
+    if error.is_syntax() || error.is_eof() {
+        return format!("is not JSON at line {}, column {}: {text}", error.line(), error.column());
+    }
+    text.to_owned()
+}
+
+/// A path parameter that must have a form; where it has not, nothing is here.
+pub(super) struct PathOf<T>(pub(super) T);
+
+impl<T: FromStr + Send> FromRequestParts<Door> for PathOf<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
+        let not_found = || Problem::new(Code::NotFound, "there is no such thing here");
+        let Path(text) = Path::<String>::from_request_parts(parts, door).await.map_err(|_| not_found())?;
+        text.parse().map(Self).map_err(|_| not_found())
+    }
+}
+
+/// Query parameters, decoded as forms are; each key with its values in order.
+pub(super) struct QueryOf(BTreeMap<String, Vec<String>>);
+
+impl FromRequestParts<Door> for QueryOf {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
+        let RawQuery(query) = RawQuery::from_request_parts(parts, door).await.unwrap_or(RawQuery(None));
+        let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for pair in query.as_deref().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let key = decode(key).ok_or_else(|| FieldError::new("query", "is not UTF-8 after decoding"))?;
+            let value = decode(value).ok_or_else(|| FieldError::new(key.clone(), "is not UTF-8 after decoding"))?;
+            values.entry(key).or_default().push(value);
+        }
+        Ok(Self(values))
+    }
+}
+
+fn decode(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    percent_encoding::percent_decode_str(&spaced).decode_utf8().ok().map(std::borrow::Cow::into_owned)
+}
+
+impl QueryOf {
+    /// All values of a key that may repeat.
+    pub(super) fn all(&mut self, key: &str) -> Vec<String> {
+        self.0.remove(key).unwrap_or_default()
+    }
+
+    /// The value of a key that may stand once.
+    pub(super) fn one(&mut self, key: &str) -> Result<Option<String>, FieldError> {
+        let mut values = self.all(key);
+        if values.len() > 1 {
+            return Err(FieldError::new(key, "stands more than once"));
+        }
+        Ok(values.pop())
+    }
+
+    /// The same, read as a value of some form.
+    pub(super) fn parsed<T>(&mut self, key: &str) -> Result<Option<T>, FieldError>
+    where
+        T: FromStr,
+        T::Err: std::fmt::Display,
+    {
+        let Some(text) = self.one(key)? else { return Ok(None) };
+        text.parse().map(Some).map_err(|error: T::Err| FieldError::new(key, error.to_string()))
+    }
+}

@@ -1,0 +1,138 @@
+//! What every request passes: its id, its peer, its limits, its problem's body, its line in the log.
+
+use std::any::Any;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::IntoResponse;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use super::error::{Code, Problem};
+use super::peer::{Peer, peer};
+use super::serve::{Door, SocketAddress};
+use crate::base::RequestId;
+
+/// The longest request target, in bytes.
+const MAX_URI_BYTES: usize = 8 * 1024;
+
+/// The most bytes that names and values of all headers may have.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Wraps the routes; the first layer named here is the innermost.
+pub(super) fn wrap(router: Router<Door>, door: &Door) -> Router<Door> {
+    router
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn_with_state(door.clone(), within_time))
+        .layer(from_fn_with_state(door.clone(), attend))
+}
+
+fn panicked(_: Box<dyn Any + Send>) -> Response<Body> {
+    // The panic hook has logged where; its text may hold anything and is not repeated.
+    Problem::internal("a handler panicked").into_response()
+}
+
+async fn within_time(State(door): State<Door>, request: Request, next: Next) -> Response<Body> {
+    match tokio::time::timeout(door.limits.whole_within, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem::unavailable("the request took too long").into_response(),
+    }
+}
+
+/// The outermost layer.
+async fn attend(State(door): State<Door>, mut request: Request, next: Next) -> Response<Body> {
+    let started = door.app.clock().monotonic();
+    let Ok(id) = RequestId::new(door.app.clock().now(), door.app.entropy()) else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    let id = id.to_string();
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let method = request.method().clone();
+    let peer = caller(&door, &request);
+    request.extensions_mut().insert(peer);
+
+    let mut response = match oversize(&request) {
+        Some(problem) => problem.into_response(),
+        None => next.run(request).await,
+    };
+    let problem = response.extensions_mut().remove::<Problem>();
+    if let Some(problem) = &problem {
+        let allow = response.headers_mut().remove(header::ALLOW);
+        response = problem.render(door.app.issuer().paths(), &id);
+        if let Some(allow) = allow {
+            response.headers_mut().insert(header::ALLOW, allow);
+        }
+        if method == Method::HEAD {
+            *response.body_mut() = Body::empty();
+        }
+    }
+    let headers = response.headers_mut();
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, value);
+    }
+
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    let status = response.status();
+    door.app.issuer().metrics().answered(status.as_u16());
+    let took = door.app.clock().monotonic().saturating_sub(started);
+    let line = Line { method: &method, route, status, micros: took.as_micros(), id: &id, peer };
+    line.log(problem.as_ref(), &door);
+    response
+}
+
+fn caller(door: &Door, request: &Request) -> Peer {
+    let socket = request.extensions().get::<SocketAddress>().map_or(std::net::IpAddr::from([0; 4]), |address| address.0);
+    peer(socket, request.headers(), |address| door.app.is_trusted_proxy(address))
+}
+
+fn oversize(request: &Request) -> Option<Problem> {
+    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+    if target > MAX_URI_BYTES {
+        return Some(Problem::new(Code::UriTooLong, "a request target may have 8192 bytes"));
+    }
+    let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if headers > MAX_HEADER_BYTES {
+        return Some(Problem::new(Code::InvalidRequest, "headers: all together may have 16384 bytes"));
+    }
+    None
+}
+
+/// One line of the log: the route as it is written in the router, never the path or the query as they came.
+struct Line<'a> {
+    method: &'a Method,
+    route: &'a str,
+    status: StatusCode,
+    micros: u128,
+    id: &'a str,
+    peer: Peer,
+}
+
+impl Line<'_> {
+    fn log(&self, problem: Option<&Problem>, door: &Door) {
+        let Self { method, route, status, micros, id, peer } = self;
+        let status = status.as_u16();
+        let peer = peer.0;
+        let Some(problem) = problem else {
+            tracing::debug!(%method, route, status, micros, request_id = id, %peer, "answered");
+            return;
+        };
+        let code = problem.code.name();
+        door.app.issuer().metrics().refused(code);
+        match (problem.code.status().is_server_error(), &problem.cause) {
+            (true, cause) => {
+                let cause = cause.as_deref().unwrap_or("none");
+                tracing::error!(%method, route, status, code, micros, request_id = id, %peer, cause, "failed");
+            }
+            (false, Some(cause)) => {
+                tracing::warn!(%method, route, status, code, micros, request_id = id, %peer, cause, "refused");
+            }
+            (false, None) => tracing::info!(%method, route, status, code, micros, request_id = id, %peer, "refused"),
+        }
+    }
+}

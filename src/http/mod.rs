@@ -1,0 +1,13 @@
+//! The doors: parse, one call, answer. No SQL, no policy, no cryptography here.
+
+mod caching;
+mod error;
+mod extract;
+mod layers;
+mod peer;
+mod router;
+mod routes;
+mod serve;
+
+pub use self::error::Code;
+pub use self::serve::{Listeners, Limits, serve};

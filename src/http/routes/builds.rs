@@ -1,0 +1,101 @@
+//! `/api/v1/builds`: registered, shown, finished.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::super::error::Problem;
+use super::super::extract::{Basic, JsonBody, PathOf};
+use super::super::serve::Door;
+use crate::base::{BuildId, Moment};
+use crate::claims::Registration;
+use crate::store::{BuildState, Finish};
+
+#[derive(Serialize)]
+struct RegisteredBuild<'a> {
+    id: BuildId,
+    issuer: &'a str,
+    subject: Option<&'a str>,
+    warnings: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worker_token: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_url: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_token: Option<&'a str>,
+    expires_at: Moment,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    env: Option<BTreeMap<&'a str, &'a str>>,
+}
+
+pub(in super::super) async fn register(
+    State(door): State<Door>,
+    Basic(client): Basic,
+    body: JsonBody<Registration>,
+) -> Result<Response, Problem> {
+    let issuer = door.app.issuer();
+    let registered = issuer.register_build(&client, body.value, body.digest).await?;
+    let environment = registered.environment.as_ref();
+    let answer = RegisteredBuild {
+        id: registered.id,
+        issuer: issuer.url().as_str(),
+        subject: registered.subject.as_deref(),
+        warnings: &registered.warnings,
+        worker_token: registered.worker_token.as_ref().map(|token| token.reveal().as_str()),
+        request_url: environment.map(|environment| environment.request_url()),
+        request_token: environment.map(|environment| environment.token().reveal().as_str()),
+        expires_at: registered.expires_at,
+        env: environment.map(|environment| environment.reveal().into_iter().collect()),
+    };
+    let status = if registered.repeated { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, Json(answer)).into_response())
+}
+
+#[derive(Serialize)]
+struct ShownBuild {
+    id: BuildId,
+    state: BuildState,
+    status: Option<Finish>,
+    subject: Option<String>,
+    tokens_issued: u64,
+    registered_at: Moment,
+    expires_at: Moment,
+}
+
+pub(in super::super) async fn show(
+    State(door): State<Door>,
+    Basic(client): Basic,
+    PathOf(id): PathOf<BuildId>,
+) -> Result<Response, Problem> {
+    let (build, state) = door.app.issuer().show_build(&client, id).await?;
+    let shown = ShownBuild {
+        id,
+        state,
+        status: build.finished.map(|(_, status)| status),
+        subject: door.app.issuer().subject_of(&build),
+        tokens_issued: build.tokens_issued,
+        registered_at: build.registered_at,
+        expires_at: build.deadline,
+    };
+    Ok(Json(shown).into_response())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct FinishBody {
+    status: Finish,
+}
+
+pub(in super::super) async fn finish(
+    State(door): State<Door>,
+    Basic(client): Basic,
+    PathOf(id): PathOf<BuildId>,
+    body: JsonBody<FinishBody>,
+) -> Result<StatusCode, Problem> {
+    door.app.issuer().finish_build(&client, id, body.value.status).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

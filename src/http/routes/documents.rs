@@ -1,0 +1,41 @@
+//! The public documents, as prepared bytes; refused while they could mislead.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::Json;
+use serde_json::json;
+
+use super::super::caching;
+use super::super::error::Problem;
+use super::super::serve::Door;
+
+pub(in super::super) async fn discovery(State(door): State<Door>, headers: HeaderMap) -> Result<Response, Problem> {
+    let issuer = door.app.issuer();
+    safe(&door)?;
+    Ok(caching::document(&issuer.documents().discovery, &door.max_age, &headers))
+}
+
+pub(in super::super) async fn jwks(State(door): State<Door>, headers: HeaderMap) -> Result<Response, Problem> {
+    let issuer = door.app.issuer();
+    safe(&door)?;
+    Ok(caching::document(&issuer.documents().jwks, &door.max_age, &headers))
+}
+
+fn safe(door: &Door) -> Result<(), Problem> {
+    if door.app.issuer().documents_are_safe() {
+        Ok(())
+    } else {
+        Err(Problem::unavailable("the documents could mislead; /health/ready says why"))
+    }
+}
+
+/// Discovery requires the member `authorization_endpoint`; there is no interactive login, and never a redirect.
+/// The body is that of RFC 6749 §4.1.2.1 with the members of our own problems.
+pub(in super::super) async fn authorize() -> Response {
+    let detail = "this issuer signs tokens for CI builds; it has no interactive login";
+    let body = json!({
+        "error": "unsupported_response_type", "error_description": detail, "message": detail,
+    });
+    (StatusCode::BAD_REQUEST, Json(body)).into_response()
+}

@@ -1,0 +1,19 @@
+//! Alive, and ready: a load balancer's questions.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::super::serve::Door;
+
+pub(in super::super) async fn live() -> Response {
+    Json(json!({"status": "live"})).into_response()
+}
+
+pub(in super::super) async fn ready(State(door): State<Door>) -> Response {
+    let readiness = door.app.issuer().readiness().await;
+    let status = if readiness.documents_are_safe() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(readiness)).into_response()
+}

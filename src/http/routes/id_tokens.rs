@@ -1,0 +1,171 @@
+//! ID tokens: pulled by a job under our path or Vela's, or made for a CI server that injects them.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+
+use super::super::error::{Code, Problem};
+use super::super::extract::{Basic, Bearer, JsonBody, PathOf, QueryOf};
+use super::super::peer::Peer;
+use super::super::serve::Door;
+use crate::base::{BuildId, FieldError, Jti, Moment, Seconds};
+use crate::claims::{Audiences, OneOrMany, StepRequest};
+use crate::issuer::{DirectRequest, Issued, IssuedToken, Preview, PullPath, TokenRequest};
+use crate::jose::Algorithm;
+
+#[derive(Serialize)]
+struct TokenAnswer<'a> {
+    /// What GitHub's clients read.
+    value: &'a str,
+    /// What Vela's clients read.
+    token: &'a str,
+    expires_at: Moment,
+    expires_in: u64,
+    jti: Jti,
+    issuer: &'a str,
+    subject: &'a str,
+    audience: &'a Audiences,
+    rule: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct PreviewAnswer<'a> {
+    preview: bool,
+    issuer: &'a str,
+    subject: &'a str,
+    audience: &'a Audiences,
+    rule: Option<&'a str>,
+    algorithm: Algorithm,
+    expires_in: u64,
+    claims: &'a serde_json::Value,
+}
+
+pub(in super::super) async fn pull(
+    state: State<Door>,
+    bearer: Bearer,
+    PathOf(build): PathOf<BuildId>,
+    peer: axum::Extension<Peer>,
+    query: QueryOf,
+) -> Result<Response, Problem> {
+    serve(&state, &bearer, &PullPath::Build(build), &peer, query).await
+}
+
+pub(in super::super) async fn pull_as_vela(
+    state: State<Door>,
+    bearer: Bearer,
+    path: Result<Path<(String, String, String)>, axum::extract::rejection::PathRejection>,
+    peer: axum::Extension<Peer>,
+    query: QueryOf,
+) -> Result<Response, Problem> {
+    let Path((org, repo, number)) = path.map_err(|_| Problem::unauthenticated())?;
+    serve(&state, &bearer, &PullPath::Vela { org, repo, number }, &peer, query).await
+}
+
+async fn serve(
+    door: &Door,
+    Bearer(token): &Bearer,
+    path: &PullPath,
+    peer: &Peer,
+    mut query: QueryOf,
+) -> Result<Response, Problem> {
+    let raw = match query.one("format")?.as_deref() {
+        None | Some("json") => false,
+        Some("raw") => true,
+        Some(_) => return Err(FieldError::new("format", "must be json or raw").into()),
+    };
+    let preview = match query.one("preview")?.as_deref() {
+        None | Some("0") => false,
+        Some("1") => true,
+        Some(_) => return Err(FieldError::new("preview", "must be 0 or 1").into()),
+    };
+    let lifetime = query.one("lifetime")?.map(|text| whole_seconds(&text)).transpose()?;
+    let request = TokenRequest {
+        audiences: query.all("audience"),
+        lifetime,
+        algorithm: query.parsed("algorithm")?,
+        peer: Some(peer.0.to_string()),
+    };
+    let issued = door.app.issuer().pull(token, path, request, preview).await?;
+    Ok(answer(door, StatusCode::OK, &issued, raw))
+}
+
+fn whole_seconds(text: &str) -> Result<Seconds, FieldError> {
+    let wrong = || FieldError::new("lifetime", "must be whole seconds from 1, such as 300");
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(wrong());
+    }
+    // More digits than a number holds is a very long lifetime, and refused as one.
+    let seconds = text.parse().unwrap_or(u64::MAX);
+    if seconds == 0 { Err(wrong()) } else { Ok(Seconds::new(seconds)) }
+}
+
+fn answer(door: &Door, status: StatusCode, issued: &Issued, raw: bool) -> Response {
+    let issuer = door.app.issuer().url().as_str();
+    match issued {
+        Issued::Preview(preview) => Json(preview_answer(issuer, preview)).into_response(),
+        Issued::Token(token) if raw => {
+            let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+            (status, plain, token.token.reveal().clone()).into_response()
+        }
+        Issued::Token(token) => (status, Json(token_answer(issuer, token))).into_response(),
+    }
+}
+
+fn token_answer<'a>(issuer: &'a str, issued: &'a IssuedToken) -> TokenAnswer<'a> {
+    TokenAnswer {
+        value: issued.token.reveal(),
+        token: issued.token.reveal(),
+        expires_at: issued.expires_at,
+        expires_in: issued.lifetime.get(),
+        jti: issued.jti,
+        issuer,
+        subject: &issued.subject,
+        audience: &issued.audiences,
+        rule: issued.rule.as_deref(),
+    }
+}
+
+fn preview_answer<'a>(issuer: &'a str, preview: &'a Preview) -> PreviewAnswer<'a> {
+    PreviewAnswer {
+        preview: true,
+        issuer,
+        subject: &preview.subject,
+        audience: &preview.audiences,
+        rule: preview.rule.as_deref(),
+        algorithm: preview.algorithm,
+        expires_in: preview.lifetime.get(),
+        claims: &preview.claims,
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct DirectBody {
+    audience: Option<OneOrMany>,
+    lifetime: Option<Seconds>,
+    algorithm: Option<Algorithm>,
+    step: Option<StepRequest>,
+}
+
+pub(in super::super) async fn create(
+    State(door): State<Door>,
+    Basic(client): Basic,
+    PathOf(build): PathOf<BuildId>,
+    peer: axum::Extension<Peer>,
+    body: JsonBody<DirectBody>,
+) -> Result<Response, Problem> {
+    let body = body.value;
+    if body.lifetime == Some(Seconds::ZERO) {
+        return Err(Problem::new(Code::InvalidRequest, "lifetime: must be at least 1s"));
+    }
+    let token = TokenRequest {
+        audiences: body.audience.map(OneOrMany::into_vec).unwrap_or_default(),
+        lifetime: body.lifetime,
+        algorithm: body.algorithm,
+        peer: Some(peer.0.0.to_string()),
+    };
+    let issued = door.app.issuer().issue_direct(&client, build, DirectRequest { token, step: body.step }).await?;
+    Ok(answer(&door, StatusCode::CREATED, &issued, false))
+}

@@ -1,0 +1,13 @@
+//! `/metrics`, on the admin listener alone.
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+
+use super::super::serve::Door;
+use crate::telemetry::METRICS_CONTENT_TYPE;
+
+pub(in super::super) async fn render(State(door): State<Door>) -> Response {
+    let text = door.app.issuer().metrics().render();
+    ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], text).into_response()
+}

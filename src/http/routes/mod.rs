@@ -1,0 +1,8 @@
+//! One thin file for each noun of the API: parse, one call, answer.
+
+pub(super) mod builds;
+pub(super) mod documents;
+pub(super) mod health;
+pub(super) mod id_tokens;
+pub(super) mod metrics;
+pub(super) mod request_tokens;

@@ -1,0 +1,59 @@
+//! Builds as their client sees them: shown and finished. Another client's build does not exist here.
+
+use super::{ClientCredential, Declined, Issuer, Refusal};
+use crate::base::BuildId;
+use crate::policy::{Client, Scope};
+use crate::store::{BuildState, Finish, StoredBuild};
+
+impl Issuer {
+    /// A build of this client, and where it is in its life.
+    ///
+    /// # Errors
+    /// [`Declined`]: not authenticated, scope, not found, or a fault of ours.
+    pub async fn show_build(
+        &self,
+        credential: &ClientCredential,
+        id: BuildId,
+    ) -> Result<(StoredBuild, BuildState), Declined> {
+        let client = self.client(credential, Scope::BuildsWrite).await?;
+        let build = self.build_of(&client, id).await?;
+        let state = build.state(self.parts.clock.now());
+        Ok((build, state))
+    }
+
+    /// Ends a build: from here on its tokens of every kind are dead. Again: nothing changes.
+    ///
+    /// # Errors
+    /// [`Declined`]: not authenticated, scope, not found, or a fault of ours.
+    pub async fn finish_build(
+        &self,
+        credential: &ClientCredential,
+        id: BuildId,
+        status: Finish,
+    ) -> Result<(), Declined> {
+        let client = self.client(credential, Scope::BuildsWrite).await?;
+        let now = self.parts.clock.now();
+        match self.parts.store.finish_build(&self.id, id, &client.id, status, now).await? {
+            true => Ok(()),
+            false => Err(Refusal::NotFound.into()),
+        }
+    }
+
+    /// A build of this client; another client's is not found.
+    pub(super) async fn build_of(&self, client: &Client, id: BuildId) -> Result<StoredBuild, Declined> {
+        let found = self.parts.store.find_build(&self.id, id).await?;
+        match found {
+            Some(build) if build.client == client.id => Ok(build),
+            _ => Err(Refusal::NotFound.into()),
+        }
+    }
+
+    /// The same, while it runs.
+    pub(super) async fn running_build_of(&self, client: &Client, id: BuildId) -> Result<StoredBuild, Declined> {
+        let build = self.build_of(client, id).await?;
+        match build.state(self.parts.clock.now()) {
+            BuildState::Running => Ok(build),
+            BuildState::Finished | BuildState::Expired => Err(Refusal::BuildFinished.into()),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! The act of issuing: registering builds, handing out request tokens, signing ID tokens, publishing documents.
+
+mod authentication;
+mod documents;
+mod environment;
+mod issuance;
+mod lookup;
+mod paths;
+mod rates;
+mod readiness;
+mod refusal;
+mod registration;
+mod step_tokens;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+pub use self::authentication::{ClientCredential, TokenCaller};
+pub use self::documents::{Document, Documents};
+pub use self::environment::JobEnvironment;
+pub use self::issuance::{DirectRequest, Issued, IssuedToken, Preview, PullPath, TokenRequest};
+pub use self::paths::Paths;
+pub use self::rates::Rates;
+pub use self::readiness::Readiness;
+pub use self::refusal::{Declined, Error, Quota, Refusal};
+pub use self::registration::Registration;
+pub use self::step_tokens::StepToken;
+use crate::base::{Clock, Entropy, IssuerId, IssuerUrl, Seconds};
+use crate::claims::{ExtraClaims, Presets, SubjectFormat};
+use crate::jose::Algorithm;
+use crate::keyring::{Keyring, SigningPool};
+use crate::policy::IssuancePolicy;
+use crate::store::Store;
+use crate::telemetry::Metrics;
+
+/// What an operator decided about tokens.
+#[derive(Debug)]
+pub struct Terms {
+    /// Which algorithms may be asked for; the first that can sign is the default.
+    pub algorithms: Vec<Algorithm>,
+    /// Lifetime of a token that asks for none.
+    pub default_lifetime: Seconds,
+    /// Cap of every lifetime.
+    pub max_lifetime: Seconds,
+    /// Cap of a build's own deadline.
+    pub max_build: Seconds,
+    /// How many tokens a build may have; `None` for no limit.
+    pub tokens_per_build: Option<u64>,
+    /// How a subject is written.
+    pub subject: SubjectFormat,
+    /// Under which names claims appear.
+    pub presets: Presets,
+    /// Claims made from templates.
+    pub extra: ExtraClaims,
+    /// Who gets which audience.
+    pub policy: IssuancePolicy,
+}
+
+/// What the issuer is made of; each part comes from outside.
+pub struct Parts {
+    /// Where everything is remembered.
+    pub store: Arc<dyn Store>,
+    /// Our signing keys.
+    pub keyring: Keyring,
+    /// The threads that sign.
+    pub pool: SigningPool,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where *now* comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where random bytes come from.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// One issuer: its name, its URL, its keys and its terms. A value, not a global.
+pub struct Issuer {
+    id: IssuerId,
+    paths: Paths,
+    terms: Terms,
+    rates: Rates,
+    parts: Parts,
+    documents: ArcSwap<Documents>,
+}
+
+impl Issuer {
+    /// Puts an issuer together and renders its documents for the first time.
+    #[must_use]
+    pub fn new(id: IssuerId, paths: Paths, terms: Terms, rates: Rates, parts: Parts) -> Self {
+        let documents = Documents::render(&paths, &terms, &parts.keyring.view(), parts.clock.now());
+        Self { id, paths, terms, rates, documents: ArcSwap::from_pointee(documents), parts }
+    }
+
+    /// The issuer's name in this installation.
+    #[must_use]
+    pub fn id(&self) -> &IssuerId {
+        &self.id
+    }
+
+    /// The issuer's URL: `iss` of its tokens.
+    #[must_use]
+    pub fn url(&self) -> &IssuerUrl {
+        self.paths.issuer()
+    }
+
+    /// Where everything answers.
+    #[must_use]
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// The documents as they are served now.
+    #[must_use]
+    pub fn documents(&self) -> arc_swap::Guard<Arc<Documents>> {
+        self.documents.load()
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.parts.metrics
+    }
+
+    /// Reads the keys again, renders the documents if they changed, and forgets idle rate counters.
+    /// Called every `refresh_interval`.
+    ///
+    /// # Errors
+    /// [`Error`] when the keys can't be read; the documents stay as they were.
+    pub async fn refresh(&self) -> Result<(), Error> {
+        let read = self.parts.keyring.refresh().await;
+        let now = self.parts.clock.now();
+        let rendered = Documents::render(&self.paths, &self.terms, &self.parts.keyring.view(), now);
+        if rendered != **self.documents.load() {
+            self.documents.store(Arc::new(rendered));
+        }
+        self.rates.forget_idle();
+        read.map_err(Error::from)
+    }
+}

@@ -1,0 +1,90 @@
+//! Request tokens of single steps, made by the client or the worker, so that one step can't take another's.
+
+use super::{Declined, Issuer, JobEnvironment, Refusal, TokenCaller};
+use crate::base::{BuildId, Moment, RequestTokenId, Secret};
+use crate::claims::StepRequest;
+use crate::policy::Scope;
+use crate::store::{NewRequestToken, StoredBuild, TokenKind};
+
+/// What the maker of a step token is answered.
+#[derive(Debug)]
+pub struct StepToken {
+    /// Its id; not the secret.
+    pub id: RequestTokenId,
+    /// The step's environment with its request token.
+    pub environment: JobEnvironment,
+    /// When it dies at the latest.
+    pub expires_at: Moment,
+}
+
+impl Issuer {
+    /// Makes a request token that is bound to one step of a running build.
+    ///
+    /// # Errors
+    /// [`Declined`].
+    pub async fn create_step_token(
+        &self,
+        caller: &TokenCaller,
+        id: BuildId,
+        request: StepRequest,
+    ) -> Result<StepToken, Declined> {
+        let (build, from_client) = self.build_for(caller, id).await?;
+        let checked = request.check(&build.build, from_client).map_err(Refusal::Invalid)?;
+        let now = self.parts.clock.now();
+        let entropy = &*self.parts.entropy;
+        let secret = Secret::draw("bpr_", entropy)?;
+        let expires_at = checked.lifetime.map_or(build.deadline, |lifetime| build.deadline.min(now + lifetime));
+        let new = NewRequestToken {
+            id: RequestTokenId::new(now, entropy)?,
+            kind: TokenKind::Step,
+            digest: secret.digest(),
+            step: Some(checked.step),
+            audiences: checked.audiences,
+            expires_at,
+            max_uses: checked.max_uses,
+        };
+        match self.parts.store.create_request_token(&self.id, id, &new, now).await? {
+            Ok(()) => {
+                let environment = JobEnvironment::new(&self.paths, id, &build.build, secret);
+                Ok(StepToken { id: new.id, environment, expires_at })
+            }
+            Err(_) if from_client => Err(Refusal::BuildFinished.into()),
+            Err(_) => Err(Refusal::Unauthenticated.into()),
+        }
+    }
+
+    /// Ends a step's token.
+    ///
+    /// # Errors
+    /// [`Declined`].
+    pub async fn end_step_token(
+        &self,
+        caller: &TokenCaller,
+        id: BuildId,
+        token: RequestTokenId,
+    ) -> Result<(), Declined> {
+        match caller {
+            TokenCaller::Client(credential) => {
+                let client = self.client(credential, Scope::BuildsTokens).await?;
+                self.build_of(&client, id).await?;
+            }
+            TokenCaller::Worker(secret) => {
+                self.worker(id, secret).await?;
+            }
+        }
+        match self.parts.store.end_request_token(&self.id, id, token, self.parts.clock.now()).await? {
+            true => Ok(()),
+            false => Err(Refusal::NotFound.into()),
+        }
+    }
+
+    async fn build_for(&self, caller: &TokenCaller, id: BuildId) -> Result<(StoredBuild, bool), Declined> {
+        match caller {
+            TokenCaller::Client(credential) => {
+                let client = self.client(credential, Scope::BuildsTokens).await?;
+                Ok((self.running_build_of(&client, id).await?, true))
+            }
+            TokenCaller::Worker(secret) => Ok((self.worker(id, secret).await?.build.clone(), false)),
+        }
+    }
+}
