@@ -33,7 +33,7 @@ type Act = Box<dyn for<'t> FnOnce(&'t mut Transactions) -> BoxFuture<'t, ()> + S
 
 enum Job {
     Act(Act),
-    Record(Waiting, Reply<Verdict<(), IssuanceRefusal>>),
+    Record(Box<Waiting>, Reply<Verdict<(), IssuanceRefusal>>),
     Check(Reply<Result<(), StoreError>>),
     Close(Reply<()>),
 }
@@ -92,7 +92,7 @@ impl Writer {
     /// Records a token together with the others that wait.
     pub(super) async fn record(&self, issuer: IssuerId, issuance: Issuance) -> Verdict<(), IssuanceRefusal> {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Record(Waiting { issuer, issuance }, reply)).await?;
+        self.send(Job::Record(Box::new(Waiting { issuer, issuance }), reply)).await?;
         answer.await.map_err(|_| closed())?
     }
 
@@ -132,7 +132,7 @@ impl Round {
         match job {
             Job::Act(act) => self.acts.push(act),
             Job::Record(waiting, reply) => {
-                self.group.push(waiting);
+                self.group.push(*waiting);
                 self.replies.push(reply);
             }
             Job::Check(reply) => self.checks.push(reply),
@@ -205,7 +205,7 @@ impl Task {
         let Round { group, replies, acts, checks, .. } = round;
         self.transactions.begin_round();
         if !group.is_empty() {
-            let answers = self.record(Arc::from(group)).await;
+            let answers = self.record(Arc::new(group)).await;
             for (reply, answer) in replies.into_iter().zip(answers) {
                 let _gone = reply.send(answer);
             }
@@ -222,13 +222,13 @@ impl Task {
     }
 
     /// Records a group; where one of its rows can't be taken, each alone, so that it spoils no other.
-    async fn record(&mut self, group: Arc<[Waiting]>) -> Vec<Verdict<(), IssuanceRefusal>> {
+    async fn record(&mut self, group: Arc<Vec<Waiting>>) -> Vec<Verdict<(), IssuanceRefusal>> {
         match self.record_together(Arc::clone(&group)).await {
             Ok(Ok(answers)) => answers.into_iter().map(Ok).collect(),
             Ok(Err(RowRefused)) if group.len() > 1 => {
                 let mut answers = Vec::with_capacity(group.len());
                 for one in group.iter() {
-                    let alone = self.record_together(Arc::from([one.clone()])).await;
+                    let alone = self.record_together(Arc::new(vec![one.clone()])).await;
                     answers.push(match alone {
                         Ok(Ok(answer)) => answer.into_iter().next().ok_or_else(closed),
                         Ok(Err(refused)) => Err(refused.into()),
@@ -244,7 +244,7 @@ impl Task {
 
     async fn record_together(
         &mut self,
-        group: Arc<[Waiting]>,
+        group: Arc<Vec<Waiting>>,
     ) -> Verdict<Vec<Result<(), IssuanceRefusal>>, RowRefused> {
         self.transactions
             .transact(|connection| Box::pin(async move { issuance::record(connection, &group).await }))
