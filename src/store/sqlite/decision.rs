@@ -132,3 +132,114 @@ fn take(tally: &mut Tally, limit: Option<u64>, now: Moment) {
     tally.limit = tally.limit.zip(limit).map(|(one, other)| one.max(other));
     tally.now = tally.now.max(now);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Entropy, EntropyError, Jti, Sha256};
+    use crate::jose::Algorithm;
+    use crate::store::AuditRow;
+
+    struct Fixed(u8);
+
+    impl Entropy for Fixed {
+        fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+            bytes.fill(self.0);
+            Ok(())
+        }
+    }
+
+    const NOW: Moment = Moment::from_unix(100);
+
+    fn build(n: u8) -> BuildId {
+        BuildId::new(NOW, &Fixed(n)).unwrap()
+    }
+
+    fn wish(quota: Option<u64>) -> Issuance {
+        let row = AuditRow {
+            jti: Jti::new(NOW, &Fixed(1)).unwrap(),
+            issued_at: NOW,
+            expires_at: NOW,
+            build_id: build(1),
+            client_id: ClientId::from_text("ci"),
+            request_token_id: Some(RequestTokenId::new(NOW, &Fixed(1)).unwrap()),
+            rule: Some("r".to_owned()),
+            org: String::new(),
+            repo: String::new(),
+            number: 1,
+            step: None,
+            subject: String::new(),
+            audiences: vec![],
+            alg: Algorithm::Es256,
+            kid: String::new(),
+            token_sha256: Sha256::of(b""),
+            peer: None,
+            claims: String::new(),
+        };
+        Issuance { row, tokens_per_build: quota, tokens_by_rule: None, now: NOW }
+    }
+
+    fn standing() -> Standing {
+        Standing {
+            client: ClientId::from_text("ci"),
+            client_disabled: false,
+            deadline: Moment::from_unix(101),
+            finished: false,
+            issued: 7,
+            token: Some(TokenStanding {
+                build: build(1),
+                kind: TokenKind::Build,
+                expires_at: Moment::from_unix(101),
+                ended: false,
+                max_uses: None,
+                uses: 0,
+            }),
+            issued_by_rule: 0,
+        }
+    }
+
+    #[test]
+    fn of_a_group_as_many_as_fit_are_taken_in_its_order() {
+        let wishes = vec![wish(Some(10)); 5];
+        let decision = decide(wishes.iter().map(|wish| (wish, Some(standing()))));
+        let refused = Err(IssuanceRefusal::BuildQuota);
+        assert_eq!(decision.answers, [Ok(()), Ok(()), Ok(()), refused, refused]);
+        assert_eq!(decision.builds[&build(1)], Tally { taken: 3, limit: Some(10), now: NOW });
+        assert_eq!(decision.rules[&(build(1), "r")].taken, 3);
+    }
+
+    #[test]
+    fn members_with_different_limits_are_each_held_to_their_own() {
+        let wishes = [wish(Some(8)), wish(Some(8)), wish(Some(10)), wish(None), wish(Some(10))];
+        let decision = decide(wishes.iter().map(|wish| (wish, Some(standing()))));
+        let refused = Err(IssuanceRefusal::BuildQuota);
+        assert_eq!(decision.answers, [Ok(()), refused, Ok(()), Ok(()), refused]);
+        assert_eq!(decision.builds[&build(1)], Tally { taken: 3, limit: None, now: NOW });
+    }
+
+    #[test]
+    fn life_is_judged_by_every_row_that_can_end_it() {
+        type Spoil = fn(&mut Standing);
+        let spoils: [Spoil; 9] = [
+            |standing| standing.client_disabled = true,
+            |standing| standing.client = ClientId::from_text("other"),
+            |standing| standing.deadline = NOW,
+            |standing| standing.finished = true,
+            |standing| standing.token = None,
+            |standing| standing.token.as_mut().unwrap().build = build(2),
+            |standing| standing.token.as_mut().unwrap().kind = TokenKind::Worker,
+            |standing| standing.token.as_mut().unwrap().expires_at = NOW,
+            |standing| standing.token.as_mut().unwrap().ended = true,
+        ];
+        let wish = wish(None);
+        assert_eq!(decide([(&wish, Some(standing()))].into_iter()).answers, [Ok(())]);
+        for (at, spoil) in spoils.iter().enumerate() {
+            let mut spoiled = standing();
+            spoil(&mut spoiled);
+            let decision = decide([(&wish, Some(spoiled))].into_iter());
+            assert_eq!(decision.answers, [Err(IssuanceRefusal::Dead)], "spoil {at}");
+            assert!(decision.builds.is_empty() && decision.tokens.is_empty() && decision.rules.is_empty());
+        }
+        assert_eq!(decide([(&wish, None)].into_iter()).answers, [Err(IssuanceRefusal::Dead)]);
+    }
+}
