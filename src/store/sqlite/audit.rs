@@ -25,10 +25,11 @@ macro_rules! page {
 }
 
 /// One text for each set of conditions, so that each has the index that fits it.
-const LIST_ALL: &str = concat!(audit_columns!(), " where issuer = ?1", page!());
-const LIST_BUILD: &str = concat!(audit_columns!(), " where issuer = ?1 and build_id = ?6", page!());
-const LIST_SUBJECT: &str = concat!(audit_columns!(), " where issuer = ?1 and subject = ?6", page!());
-const LIST_BOTH: &str = concat!(audit_columns!(), " where issuer = ?1 and build_id = ?6 and subject = ?7", page!());
+pub(super) const LIST_ALL: &str = concat!(audit_columns!(), " where issuer = ?1", page!());
+pub(super) const LIST_BUILD: &str = concat!(audit_columns!(), " where issuer = ?1 and build_id = ?6", page!());
+pub(super) const LIST_SUBJECT: &str = concat!(audit_columns!(), " where issuer = ?1 and subject = ?6", page!());
+pub(super) const LIST_BOTH: &str =
+    concat!(audit_columns!(), " where issuer = ?1 and build_id = ?6 and subject = ?7", page!());
 
 fn read_row(row: &SqliteRow) -> Result<AuditRow, StoreError> {
     let mut fields = Fields::of(row, "audit");

@@ -16,6 +16,10 @@ use crate::store::StoreError;
 /// The writer's page cache in KiB: the inner pages of the indexes of a large record stay in it.
 const WRITER_CACHE_KIB: &str = "-16384";
 
+/// Pages of the log that are carried into the file together. The same pages are written again and again (the ends of
+/// the indexes), so a longer log carries fewer of them; after a crash, at most this much is read again.
+const CHECKPOINT_PAGES: &str = "4000";
+
 /// How long to wait before asking again for a lock that SQLite does not wait for itself.
 const RETRY: Duration = Duration::from_millis(20);
 
@@ -78,7 +82,10 @@ impl Connector {
             .options()
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .pragma("cache_size", WRITER_CACHE_KIB);
+            .pragma("cache_size", WRITER_CACHE_KIB)
+            // A statement of many rows keeps what it may have to undo; in a file that costs as much as the log.
+            .pragma("temp_store", "memory")
+            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
         let mut waited = Duration::ZERO;
         // Two processes that make a file at once both want it in WAL mode, and SQLite waits for no lock then.
         let mut connection = loop {

@@ -97,7 +97,7 @@ async fn read(
 }
 
 /// `cross join` keeps the order: the group first, then each table by its primary key.
-const READ: &str = "\
+pub(super) const READ: &str = "\
     select g.key, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, \
            t.build_id, t.kind, t.expires_at, t.ended_at, t.max_uses, t.uses, r.issued \
     from json_each(?2) as g \
@@ -165,7 +165,7 @@ fn tallies<K>(tallies: &BTreeMap<K, Tally>, key: impl Fn(&K) -> serde_json::Valu
 // An upsert onto rows that are known to stand, in place of `update … from`: there the planner chooses which table it
 // walks, and takes the counted one as soon as it believes that to be small; here `cross join` fixes the order.
 
-const COUNT_BUILDS: &str = "\
+pub(super) const COUNT_BUILDS: &str = "\
     insert into builds (issuer, id, client_id, deadline, tokens_issued) \
     select b.issuer, b.id, b.client_id, b.deadline, g.value ->> 1 \
     from json_each(?2) as g \
@@ -174,7 +174,7 @@ const COUNT_BUILDS: &str = "\
       and (g.value ->> 2 is null or b.tokens_issued + (g.value ->> 1) <= g.value ->> 2) \
     on conflict (issuer, id) do update set tokens_issued = tokens_issued + excluded.tokens_issued";
 
-const COUNT_TOKENS: &str = "\
+pub(super) const COUNT_TOKENS: &str = "\
     insert into request_tokens (issuer, id, build_id, kind, digest, step, expires_at, uses) \
     select t.issuer, t.id, t.build_id, t.kind, t.digest, t.step, t.expires_at, g.value ->> 1 \
     from json_each(?2) as g \
@@ -184,7 +184,7 @@ const COUNT_TOKENS: &str = "\
     on conflict (issuer, id) do update set uses = uses + excluded.uses";
 
 /// A rule's count starts with its first token.
-const COUNT_RULES: &str = "\
+pub(super) const COUNT_RULES: &str = "\
     insert into rule_counts (issuer, build_id, rule, issued) \
     select ?1, g.value ->> '$[0][0]', g.value ->> '$[0][1]', g.value ->> 1 \
     from json_each(?2) as g \
@@ -281,31 +281,7 @@ fn bind<'q>(query: Query<'q>, issuer: &'q IssuerId, row: &'q AuditRow) -> Result
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{Connection, Row};
-
     use super::*;
-
-    /// How SQLite would run the statement, a line each.
-    async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
-        let explain = AssertSqlSafe(format!("explain query plan {statement}"));
-        let rows = sqlx::query(explain).bind("main").bind("[]").fetch_all(connection).await.unwrap();
-        rows.iter().map(|row| row.get("detail")).collect()
-    }
-
-    #[tokio::test]
-    async fn the_issuing_act_reads_no_table_from_end_to_end() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        let schema = include_str!("../../../migrations/sqlite/0001_issuing.sql");
-        sqlx::raw_sql(schema).execute(&mut connection).await.unwrap();
-        for statement in [READ, COUNT_BUILDS, COUNT_TOKENS, COUNT_RULES] {
-            let plan = plan(&mut connection, statement).await;
-            assert!(!plan.is_empty());
-            for line in &plan {
-                assert!(line.starts_with("SEARCH") || line.starts_with("SCAN g VIRTUAL"), "{plan:?}");
-            }
-            assert!(plan[0].starts_with("SCAN g VIRTUAL"), "the group comes first: {plan:?}");
-        }
-    }
 
     #[test]
     fn a_statement_holds_as_many_rows_as_its_size() {

@@ -13,6 +13,8 @@ mod issuance;
 mod keys;
 mod migrations;
 mod names;
+#[cfg(test)]
+mod plans;
 mod registration;
 mod request_tokens;
 mod transactions;
