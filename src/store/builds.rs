@@ -111,6 +111,7 @@ pub enum Registered {
     },
     /// The same client, key and body within 60 s while the build runs: its worker token and build-wide request token
     /// were replaced by the new ones, the former two are dead, step tokens stay.
+    /// The new ones expire with the deadline of the build that stands, not with that of the repeated registration.
     Repeated(Box<StoredBuild>),
 }
 

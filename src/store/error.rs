@@ -1,7 +1,7 @@
 //! What can go wrong with a store. Never the caller's doing: refusals have types of their own.
 
 /// The store could not do its work. Whether a write happened is unknown.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// A row holds what we never write: the act stops, nothing is guessed.
     #[error("column {column} of table {table} can't be read: {problem}")]

@@ -13,7 +13,9 @@ mod request_tokens;
 pub mod sqlite;
 
 pub use self::audit::{Audit, AuditFilter, AuditRow, Issuance, IssuanceRefusal};
-pub use self::builds::{BuildState, Builds, Finish, NewBuild, Registered, RegistrationRefusal, Rename, StoredBuild};
+pub use self::builds::{
+    BuildState, Builds, Finish, NewBuild, REPEAT_WITHIN, Registered, RegistrationRefusal, Rename, StoredBuild,
+};
 pub use self::clients::{ClientExists, ClientSecret, Clients, Disabled, StoredClient};
 pub use self::error::StoreError;
 pub use self::keys::{KeyRow, KeyRows, Keys};

@@ -1,5 +1,7 @@
 //! Request tokens and worker tokens: digests, what they are bound to, when they die.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
 use super::{StoreError, StoredBuild};
@@ -117,4 +119,11 @@ pub trait RequestTokens {
     /// # Errors
     /// [`StoreError`].
     async fn find_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Result<Option<TokenBearer>, StoreError>;
+
+    /// The holder of this token as it was read lately; `None` where that is not known, which says nothing of the token.
+    ///
+    /// It may be stale in everything that changes (life, uses, the client's limits), so it is good for going on to
+    /// [`Audit::record`](super::Audit::record), which decides; before a refusal, read again with
+    /// [`find_bearer`](Self::find_bearer).
+    fn recall_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Option<Arc<TokenBearer>>;
 }

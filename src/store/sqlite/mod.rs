@@ -1,1 +1,142 @@
-//! SQLite behind the contracts.
+//! The store in one SQLite file: one task that writes, a pool that reads, other processes beside us.
+//! Never writes outside the writer's task, and never answers before what it says is on disk.
+
+mod audit;
+mod bearers;
+mod builds;
+mod clients;
+mod connection;
+mod decision;
+mod fault;
+mod fields;
+mod issuance;
+mod keys;
+mod migrations;
+mod names;
+#[cfg(test)]
+mod plans;
+mod registration;
+mod request_tokens;
+mod transactions;
+mod writer;
+
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqlitePool;
+
+pub use self::connection::Settings;
+pub use self::migrations::MigrationReport;
+
+use self::bearers::Bearers;
+use self::connection::Connector;
+use self::fault::unavailable;
+use self::writer::Writer;
+use super::{Pending, Store, StoreError};
+
+/// How the store is run.
+#[derive(Debug, Clone)]
+pub struct SqliteOptions {
+    /// Tokens that are being signed: while there are some, those that wait to be recorded wait a little longer.
+    pub pending: Pending,
+    /// How long they wait at most; zero for never.
+    pub linger: Duration,
+    /// Connections that read, at most; each is a thread.
+    pub readers: u32,
+    /// How long another process's lock is waited for.
+    pub busy_timeout: Duration,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            pending: Pending::default(),
+            linger: Duration::from_millis(10),
+            readers: 4,
+            busy_timeout: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A store in one file. It is used through [`Store`] and the traits that it is made of.
+#[derive(Debug)]
+pub struct SqliteStore {
+    connector: Connector,
+    readers: SqlitePool,
+    writer: Writer,
+    bearers: Bearers,
+}
+
+impl SqliteStore {
+    /// Opens the file, made where it is missing (mode 0600, its folder 0700), and brings its schema up to date.
+    ///
+    /// Must be called on a Tokio runtime, on which the writer's task then lives.
+    ///
+    /// # Errors
+    /// [`StoreError::Schema`] where the file is newer than this program or is not ours,
+    /// [`StoreError::Unavailable`] where it can't be opened or locked.
+    pub async fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
+        let connector = Connector::prepare(path, options.busy_timeout).await?;
+        let mut connection = connector.connect().await?;
+        migrations::migrate(&mut connection).await?;
+        let readers = connector.readers(options.readers);
+        let writer = Writer::start(connector.clone(), connection, options.pending, options.linger);
+        Ok(Self { connector, readers, writer, bearers: Bearers::default() })
+    }
+
+    /// Brings the schema of the file up to date, and does nothing else.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn migrate(path: &Path) -> Result<MigrationReport, StoreError> {
+        let connector = Connector::prepare(path, SqliteOptions::default().busy_timeout).await?;
+        let mut connection = connector.connect().await?;
+        let report = migrations::migrate(&mut connection).await;
+        connection::close(connection).await;
+        report
+    }
+
+    /// How the writing connection is set.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn settings(&self) -> Result<Settings, StoreError> {
+        self.writer
+            .change(|connection| Box::pin(async move { connection::read_settings(connection).await.map(Ok) }))
+            .await
+    }
+
+    /// Lets the file grow to this many pages (of 4 KiB, as a rule) and no further; `None` for as far as the disk goes.
+    /// Where it is full, whatever needs room is [`StoreError::Unavailable`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    pub async fn limit_pages(&self, pages: Option<u32>) -> Result<(), StoreError> {
+        self.connector.limit(pages);
+        let connector = self.connector.clone();
+        self.writer
+            .change(move |connection| Box::pin(async move { connector.apply_limit(connection).await.map(Ok) }))
+            .await
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn check(&self) -> Result<(), StoreError> {
+        let _one: i64 = sqlx::query_scalar("select count(*) from signing_key_versions")
+            .fetch_one(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        self.writer.check().await
+    }
+
+    fn describe(&self) -> String {
+        format!("sqlite://{}", self.connector.path().display())
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}

@@ -1,0 +1,172 @@
+//! Clients in SQLite. Never holds a secret: its digest alone.
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteRow;
+
+use super::SqliteStore;
+use super::fault::unavailable;
+use super::fields::{Fields, stored_json};
+use crate::base::{ClientId, IssuerId, Moment, Sha256};
+use crate::policy::Client;
+use crate::store::{ClientExists, ClientSecret, Clients, Disabled, StoreError, StoredClient};
+
+/// The columns that [`read_client`] reads, of `clients as c`.
+macro_rules! client_columns {
+    () => {
+        "c.id, c.name, c.scopes, c.organizations, c.audiences, c.ids, c.created_at, c.disabled_at"
+    };
+}
+pub(super) use client_columns;
+
+/// Reads [`client_columns`].
+pub(super) fn read_client(fields: &mut Fields<'_>) -> Result<Client, StoreError> {
+    fields.continue_with("clients");
+    Ok(Client {
+        id: ClientId::from_text(fields.text("id")?),
+        name: fields.text("name")?,
+        scopes: fields.json("scopes")?,
+        organizations: fields.json("organizations")?,
+        audiences: fields.json("audiences")?,
+        ids: fields.optional_text("ids")?,
+        created_at: fields.moment("created_at")?,
+        disabled_at: fields.optional_moment("disabled_at")?,
+    })
+}
+
+fn read_stored(row: &SqliteRow) -> Result<StoredClient, StoreError> {
+    let mut fields = Fields::of(row, "clients");
+    let client = read_client(&mut fields)?;
+    let current = fields.digest("secret")?;
+    let previous = fields.optional_digest("previous_secret")?;
+    let until = fields.optional_moment("previous_until")?;
+    Ok(StoredClient { client, secret: ClientSecret { current, previous: previous.zip(until) } })
+}
+
+#[async_trait]
+impl Clients for SqliteStore {
+    async fn create_client(
+        &self,
+        issuer: &IssuerId,
+        client: &Client,
+        secret: Sha256,
+    ) -> Result<Result<(), ClientExists>, StoreError> {
+        let (issuer, client) = (issuer.clone(), client.clone());
+        self.writer
+            .act(move |connection| {
+                Box::pin(async move {
+                    let done = sqlx::query(
+                        "insert into clients (issuer, id, name, scopes, organizations, audiences, ids, secret, \
+                         created_at, disabled_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing",
+                    )
+                    .bind(issuer.as_str())
+                    .bind(client.id.as_str())
+                    .bind(&client.name)
+                    .bind(stored_json(&client.scopes)?)
+                    .bind(stored_json(&client.organizations)?)
+                    .bind(stored_json(&client.audiences)?)
+                    .bind(&client.ids)
+                    .bind(secret.as_bytes().as_slice())
+                    .bind(client.created_at.unix())
+                    .bind(client.disabled_at.map(Moment::unix))
+                    .execute(connection)
+                    .await
+                    .map_err(unavailable)?;
+                    Ok(if done.rows_affected() == 1 { Ok(()) } else { Err(ClientExists) })
+                })
+            })
+            .await
+    }
+
+    async fn find_client(&self, issuer: &IssuerId, id: &ClientId) -> Result<Option<StoredClient>, StoreError> {
+        let row = sqlx::query(concat!(
+            "select ",
+            client_columns!(),
+            ", c.secret, c.previous_secret, c.previous_until from clients as c where c.issuer = ? and c.id = ?"
+        ))
+        .bind(issuer.as_str())
+        .bind(id.as_str())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        row.as_ref().map(read_stored).transpose()
+    }
+
+    async fn list_clients(&self, issuer: &IssuerId) -> Result<Vec<Client>, StoreError> {
+        let rows =
+            sqlx::query(concat!("select ", client_columns!(), " from clients as c where c.issuer = ? order by c.name"))
+                .bind(issuer.as_str())
+                .fetch_all(&self.readers)
+                .await
+                .map_err(unavailable)?;
+        rows.iter().map(|row| read_client(&mut Fields::of(row, "clients"))).collect()
+    }
+
+    async fn rotate_client_secret(
+        &self,
+        issuer: &IssuerId,
+        name: &str,
+        secret: Sha256,
+        previous_until: Moment,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
+        let (issuer, name) = (issuer.clone(), name.to_owned());
+        let until = (previous_until > now).then(|| previous_until.unix());
+        self.writer
+            .change(move |connection| {
+                Box::pin(async move {
+                    let done = sqlx::query(
+                        "update clients set previous_secret = case when ?4 is null then null else secret end, \
+                         previous_until = ?4, secret = ?3 \
+                         where issuer = ?1 and name = ?2 and disabled_at is null",
+                    )
+                    .bind(issuer.as_str())
+                    .bind(&name)
+                    .bind(secret.as_bytes().as_slice())
+                    .bind(until)
+                    .execute(connection)
+                    .await
+                    .map_err(unavailable)?;
+                    Ok(Ok(done.rows_affected() == 1))
+                })
+            })
+            .await
+    }
+
+    async fn disable_client(&self, issuer: &IssuerId, name: &str, now: Moment) -> Result<Option<Disabled>, StoreError> {
+        let (issuer, name) = (issuer.clone(), name.to_owned());
+        let disabled = self
+            .writer
+            .change(move |connection| {
+                Box::pin(async move {
+                    let id: Option<String> = sqlx::query_scalar(
+                        "update clients set disabled_at = coalesce(disabled_at, ?3) \
+                         where issuer = ?1 and name = ?2 returning id",
+                    )
+                    .bind(issuer.as_str())
+                    .bind(&name)
+                    .bind(now.unix())
+                    .fetch_optional(&mut *connection)
+                    .await
+                    .map_err(unavailable)?;
+                    let Some(id) = id else { return Ok(Ok(None)) };
+                    let ended = sqlx::query(
+                        "update builds set finished_at = ?3, status = 'canceled' \
+                         where issuer = ?1 and client_id = ?2 and finished_at is null and deadline > ?3",
+                    )
+                    .bind(issuer.as_str())
+                    .bind(&id)
+                    .bind(now.unix())
+                    .execute(connection)
+                    .await
+                    .map_err(unavailable)?;
+                    let disabled = Disabled { builds_ended: ended.rows_affected() };
+                    Ok(Ok(Some((ClientId::from_text(id), disabled))))
+                })
+            })
+            .await?;
+        Ok(disabled.map(|(id, disabled)| {
+            self.bearers.forget_client(&id);
+            disabled
+        }))
+    }
+}

@@ -1,0 +1,293 @@
+//! The issuing act: a group of tokens checked, counted and recorded in one transaction, by statements over the whole
+//! group. Never counts a token without its record, and never records one that was not counted.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use serde_json::json;
+use sqlx::{AssertSqlSafe, SqliteConnection};
+
+use super::decision::{Decision, Standing, Tally, TokenStanding, decide};
+use super::fault::{is_constraint, unavailable};
+use super::fields::{Fields, stored_count, stored_json};
+use super::request_tokens::kind_named;
+use super::transactions::Verdict;
+use crate::base::IssuerId;
+use crate::store::{AuditRow, Issuance, IssuanceRefusal, StoreError};
+
+/// A token that waits to be recorded.
+#[derive(Debug, Clone)]
+pub(super) struct Waiting {
+    pub(super) issuer: IssuerId,
+    pub(super) issuance: Issuance,
+}
+
+/// A constraint refused one of the group's records, which happens when a `jti` comes twice.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowRefused;
+
+impl From<RowRefused> for StoreError {
+    fn from(_: RowRefused) -> Self {
+        Self::Unavailable("a record was refused by a constraint: is its jti a repeated one?".to_owned())
+    }
+}
+
+/// Records those of the group that may leave; the answers come in the group's order.
+pub(super) async fn record(
+    connection: &mut SqliteConnection,
+    group: &[Waiting],
+) -> Verdict<Vec<Result<(), IssuanceRefusal>>, RowRefused> {
+    let mut issuers: Vec<&IssuerId> = Vec::new();
+    for waiting in group {
+        if !issuers.contains(&&waiting.issuer) {
+            issuers.push(&waiting.issuer);
+        }
+    }
+    let mut answers = vec![Err(IssuanceRefusal::Dead); group.len()];
+    for issuer in issuers {
+        let places = answers.iter_mut().zip(group).filter(|(_, waiting)| waiting.issuer == *issuer);
+        let (places, members): (Vec<_>, Vec<_>) = places.map(|(place, waiting)| (place, &waiting.issuance)).unzip();
+        match record_for(connection, issuer, &members).await? {
+            Ok(decided) => places.into_iter().zip(decided).for_each(|(place, answer)| *place = answer),
+            Err(refused) => return Ok(Err(refused)),
+        }
+    }
+    Ok(Ok(answers))
+}
+
+async fn record_for(
+    connection: &mut SqliteConnection,
+    issuer: &IssuerId,
+    members: &[&Issuance],
+) -> Verdict<Vec<Result<(), IssuanceRefusal>>, RowRefused> {
+    let standings = read(connection, issuer, members).await?;
+    let decision = decide(members.iter().copied().zip(standings));
+    count(connection, issuer, &decision).await?;
+    let taken = members.iter().zip(&decision.answers).filter(|(_, answer)| answer.is_ok());
+    let rows: Vec<&AuditRow> = taken.map(|(issuance, _)| &issuance.row).collect();
+    match insert(connection, issuer, &rows).await? {
+        Ok(()) => Ok(Ok(decision.answers)),
+        Err(refused) => Ok(Err(refused)),
+    }
+}
+
+/// For each member, in order, what stands; `None` where there is no such build.
+async fn read(
+    connection: &mut SqliteConnection,
+    issuer: &IssuerId,
+    members: &[&Issuance],
+) -> Result<Vec<Option<Standing>>, StoreError> {
+    let wanted: Vec<_> =
+        members.iter().map(|member| (member.row.build_id, member.row.request_token_id, &member.row.rule)).collect();
+    let rows = sqlx::query(READ)
+        .bind(issuer.as_str())
+        .bind(stored_json(&wanted)?)
+        .fetch_all(connection)
+        .await
+        .map_err(unavailable)?;
+    let mut standings = vec![None; members.len()];
+    for row in &rows {
+        let mut fields = Fields::of(row, "builds");
+        let at = usize::try_from(fields.count("id")?).unwrap_or(usize::MAX);
+        if let Some(place) = standings.get_mut(at) {
+            *place = Some(standing(fields)?);
+        }
+    }
+    Ok(standings)
+}
+
+/// `cross join` keeps the order: the group first, then each table by its primary key.
+pub(super) const READ: &str = "\
+    select g.key, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, \
+           t.build_id, t.kind, t.expires_at, t.ended_at, t.max_uses, t.uses, r.issued \
+    from json_each(?2) as g \
+    cross join builds as b on b.issuer = ?1 and b.id = g.value ->> 0 \
+    cross join clients as c on c.issuer = ?1 and c.id = b.client_id \
+    left join request_tokens as t on t.issuer = ?1 and t.id = g.value ->> 1 \
+    left join rule_counts as r on r.issuer = ?1 and r.build_id = b.id and r.rule = g.value ->> 2";
+
+fn standing(mut fields: Fields<'_>) -> Result<Standing, StoreError> {
+    let client = crate::base::ClientId::from_text(fields.text("client_id")?);
+    let deadline = fields.moment("deadline")?;
+    let finished = fields.optional_moment("finished_at")?.is_some();
+    let issued = fields.count("tokens_issued")?;
+    fields.continue_with("clients");
+    let client_disabled = fields.optional_moment("disabled_at")?.is_some();
+    fields.continue_with("request_tokens");
+    let token = match fields.optional_parsed("build_id")? {
+        Some(build) => Some(TokenStanding {
+            build,
+            kind: fields.named("kind", kind_named)?,
+            expires_at: fields.moment("expires_at")?,
+            ended: fields.optional_moment("ended_at")?.is_some(),
+            max_uses: fields.optional_count("max_uses")?,
+            uses: fields.count("uses")?,
+        }),
+        None => {
+            fields.pass(5);
+            None
+        }
+    };
+    fields.continue_with("rule_counts");
+    let issued_by_rule = fields.optional_count("issued")?.unwrap_or(0);
+    Ok(Standing { client, client_disabled, deadline, finished, issued, token, issued_by_rule })
+}
+
+/// Takes from the counts. Each statement says once more what was decided: were a row not as it was read, the group
+/// would be undone.
+async fn count(
+    connection: &mut SqliteConnection,
+    issuer: &IssuerId,
+    decision: &Decision<'_>,
+) -> Result<(), StoreError> {
+    let builds = tallies(&decision.builds, |id| json!([id]))?;
+    update(connection, COUNT_BUILDS, issuer, &builds).await?.must_be(decision.builds.len())?;
+    if !decision.tokens.is_empty() {
+        let tokens = tallies(&decision.tokens, |id| json!([id]))?;
+        update(connection, COUNT_TOKENS, issuer, &tokens).await?.must_be(decision.tokens.len())?;
+    }
+    if !decision.rules.is_empty() {
+        let rules = tallies(&decision.rules, |(build, rule)| json!([build, rule]))?;
+        update(connection, COUNT_RULES, issuer, &rules).await?.must_be(decision.rules.len())?;
+    }
+    Ok(())
+}
+
+/// As JSON: `[[key, …], how many, limit, now]` each.
+fn tallies<K>(tallies: &BTreeMap<K, Tally>, key: impl Fn(&K) -> serde_json::Value) -> Result<String, StoreError> {
+    let rows: Vec<_> = tallies
+        .iter()
+        .map(|(of, tally)| (key(of), stored_count(tally.taken), tally.limit.map(stored_count), tally.now.unix()))
+        .collect();
+    stored_json(&rows)
+}
+
+// An upsert onto rows that are known to stand, in place of `update … from`: there the planner chooses which table it
+// walks, and takes the counted one as soon as it believes that to be small; here `cross join` fixes the order.
+
+pub(super) const COUNT_BUILDS: &str = "\
+    insert into builds (issuer, id, client_id, deadline, tokens_issued) \
+    select b.issuer, b.id, b.client_id, b.deadline, g.value ->> 1 \
+    from json_each(?2) as g \
+    cross join builds as b on b.issuer = ?1 and b.id = g.value ->> '$[0][0]' \
+    where b.finished_at is null and b.deadline > g.value ->> 3 \
+      and (g.value ->> 2 is null or b.tokens_issued + (g.value ->> 1) <= g.value ->> 2) \
+    on conflict (issuer, id) do update set tokens_issued = tokens_issued + excluded.tokens_issued";
+
+pub(super) const COUNT_TOKENS: &str = "\
+    insert into request_tokens (issuer, id, build_id, kind, digest, step, expires_at, uses) \
+    select t.issuer, t.id, t.build_id, t.kind, t.digest, t.step, t.expires_at, g.value ->> 1 \
+    from json_each(?2) as g \
+    cross join request_tokens as t on t.issuer = ?1 and t.id = g.value ->> '$[0][0]' \
+    where t.ended_at is null and t.expires_at > g.value ->> 3 \
+      and (t.max_uses is null or t.uses + (g.value ->> 1) <= t.max_uses) \
+    on conflict (issuer, id) do update set uses = uses + excluded.uses";
+
+/// A rule's count starts with its first token.
+pub(super) const COUNT_RULES: &str = "\
+    insert into rule_counts (issuer, build_id, rule, issued) \
+    select ?1, g.value ->> '$[0][0]', g.value ->> '$[0][1]', g.value ->> 1 \
+    from json_each(?2) as g \
+    left join rule_counts as r \
+      on r.issuer = ?1 and r.build_id = g.value ->> '$[0][0]' and r.rule = g.value ->> '$[0][1]' \
+    where g.value ->> 2 is null or coalesce(r.issued, 0) + (g.value ->> 1) <= g.value ->> 2 \
+    on conflict (issuer, build_id, rule) do update set issued = issued + excluded.issued";
+
+/// How many rows a statement changed.
+struct Changed(u64);
+
+impl Changed {
+    fn must_be(self, expected: usize) -> Result<(), StoreError> {
+        if usize::try_from(self.0) == Ok(expected) {
+            return Ok(());
+        }
+        Err(StoreError::Unavailable("a count changed while its row was locked".to_owned()))
+    }
+}
+
+async fn update(
+    connection: &mut SqliteConnection,
+    statement: &'static str,
+    issuer: &IssuerId,
+    rows: &str,
+) -> Result<Changed, StoreError> {
+    let done = sqlx::query(statement).bind(issuer.as_str()).bind(rows).execute(connection).await;
+    done.map(|done| Changed(done.rows_affected())).map_err(unavailable)
+}
+
+/// Columns of a record.
+const COLUMNS: usize = 19;
+
+/// Rows of one statement, largest first: few sizes, so that each statement is prepared once.
+const SIZES: [usize; 4] = [64, 16, 4, 1];
+
+/// A statement for each size.
+static INSERTS: LazyLock<[Arc<str>; 4]> = LazyLock::new(|| SIZES.map(insert_statement));
+
+fn insert_statement(rows: usize) -> Arc<str> {
+    let row = format!("({})", vec!["?"; COLUMNS].join(", "));
+    let rows = vec![row; rows].join(", ");
+    format!(
+        "insert into audit (issuer, jti, issued_at, expires_at, build_id, client_id, request_token_id, rule, org, \
+         repo, number, step, subject, audiences, alg, kid, token_sha256, peer, claims) values {rows}"
+    )
+    .into()
+}
+
+async fn insert(connection: &mut SqliteConnection, issuer: &IssuerId, rows: &[&AuditRow]) -> Verdict<(), RowRefused> {
+    let mut rest = rows;
+    for (size, statement) in SIZES.into_iter().zip(INSERTS.iter()) {
+        while let Some((some, others)) = rest.split_at_checked(size) {
+            rest = others;
+            let mut query = sqlx::query(AssertSqlSafe(Arc::clone(statement)));
+            for row in some {
+                query = bind(query, issuer, row)?;
+            }
+            match query.execute(&mut *connection).await {
+                Ok(_) => {}
+                Err(error) if is_constraint(&error) => return Ok(Err(RowRefused)),
+                Err(error) => return Err(unavailable(error)),
+            }
+        }
+    }
+    Ok(Ok(()))
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+/// In the order of the statement's columns; a test counts them, since a value too few would be null without a word.
+fn bind<'q>(query: Query<'q>, issuer: &'q IssuerId, row: &'q AuditRow) -> Result<Query<'q>, StoreError> {
+    Ok(query
+        .bind(issuer.as_str())
+        .bind(row.jti.to_string())
+        .bind(row.issued_at.unix())
+        .bind(row.expires_at.unix())
+        .bind(row.build_id.to_string())
+        .bind(row.client_id.as_str())
+        .bind(row.request_token_id.map(|id| id.to_string()))
+        .bind(row.rule.as_deref())
+        .bind(row.org.as_str())
+        .bind(row.repo.as_str())
+        .bind(row.number.to_string())
+        .bind(row.step.as_deref())
+        .bind(row.subject.as_str())
+        .bind(stored_json(&row.audiences)?)
+        .bind(row.alg.name())
+        .bind(row.kid.as_str())
+        .bind(row.token_sha256.as_bytes().as_slice())
+        .bind(row.peer.as_deref())
+        .bind(row.claims.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_holds_as_many_rows_as_its_size() {
+        for (size, statement) in SIZES.into_iter().zip(INSERTS.iter()) {
+            assert_eq!(statement.matches('?').count(), size * COLUMNS);
+            assert!(size * COLUMNS <= 32_766, "SQLite binds no more");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Bound names in SQLite, and the binding itself, which runs inside a registration's transaction. Never prunes a row,
+//! and never lets an id move to a name without the right to act for every name that it had.
+
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
+
+use super::SqliteStore;
+use super::fault::unavailable;
+use super::fields::Fields;
+use super::transactions::Verdict;
+use crate::base::{IssuerId, Moment};
+use crate::policy::Client;
+use crate::store::{BoundName, NameKind, Names, RegistrationRefusal, Rename, StoreError};
+
+/// What names are compared by. Upper case first, because some letters (`ſ`, `ς`) meet others only there.
+fn fold(name: &str) -> String {
+    name.to_uppercase().to_lowercase()
+}
+
+fn word(kind: NameKind) -> &'static str {
+    match kind {
+        NameKind::Org => "org",
+        NameKind::Repo => "repo",
+    }
+}
+
+fn kind_named(word: &str) -> Option<NameKind> {
+    match word {
+        "org" => Some(NameKind::Org),
+        "repo" => Some(NameKind::Repo),
+        _ => None,
+    }
+}
+
+#[async_trait]
+impl Names for SqliteStore {
+    async fn list_names(&self, issuer: &IssuerId) -> Result<Vec<BoundName>, StoreError> {
+        let rows =
+            sqlx::query("select kind, name, id, bound_at, current from names where issuer = ? order by kind, folded")
+                .bind(issuer.as_str())
+                .fetch_all(&self.readers)
+                .await
+                .map_err(unavailable)?;
+        rows.iter()
+            .map(|row| {
+                let mut fields = Fields::of(row, "names");
+                Ok(BoundName {
+                    kind: fields.named("kind", kind_named)?,
+                    name: fields.text("name")?,
+                    id: fields.optional_text("id")?,
+                    bound_at: fields.moment("bound_at")?,
+                    current: fields.count("current")? != 0,
+                })
+            })
+            .collect()
+    }
+
+    async fn release_name(&self, issuer: &IssuerId, kind: NameKind, name: &str) -> Result<bool, StoreError> {
+        let (issuer, folded) = (issuer.clone(), fold(name));
+        self.writer
+            .change(move |connection| {
+                Box::pin(async move {
+                    let done = sqlx::query("delete from names where issuer = ? and kind = ? and folded = ?")
+                        .bind(issuer.as_str())
+                        .bind(word(kind))
+                        .bind(&folded)
+                        .execute(connection)
+                        .await
+                        .map_err(unavailable)?;
+                    Ok(Ok(done.rows_affected() == 1))
+                })
+            })
+            .await
+    }
+}
+
+/// What binding a registration's names changed, apart from names seen for the first time.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub(super) renames: Vec<Rename>,
+    pub(super) ids_taken: Vec<(NameKind, String)>,
+}
+
+/// A name as a registration gives it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given<'a> {
+    pub(super) kind: NameKind,
+    pub(super) name: &'a str,
+    pub(super) id: Option<&'a str>,
+}
+
+/// Binds names on behalf of a client.
+pub(super) struct Binder<'a> {
+    pub(super) connection: &'a mut SqliteConnection,
+    pub(super) issuer: &'a IssuerId,
+    pub(super) client: &'a Client,
+    pub(super) now: Moment,
+    pub(super) changes: Changes,
+}
+
+/// What a name is bound to.
+struct Known {
+    id: Option<String>,
+    current: bool,
+}
+
+impl Binder<'_> {
+    /// Binds one name to its id, or finds that it is bound so.
+    pub(super) async fn bind(&mut self, given: Given<'_>) -> Verdict<(), RegistrationRefusal> {
+        let folded = fold(given.name);
+        let known = self.find(given.kind, &folded).await?;
+        match (known, given.id) {
+            (Some(Known { id: None, .. }), None) => Ok(Ok(())),
+            (Some(Known { id: Some(bound), current: true }), Some(id)) if bound == id => Ok(Ok(())),
+            // The id went on to another name meanwhile: coming back is a rename like any other.
+            (Some(Known { id: Some(bound), .. }), Some(id)) if bound == id => self.take_id(given, id, &folded).await,
+            (Some(Known { id: Some(_), .. }), _) => {
+                Ok(Err(RegistrationRefusal::NameBound { kind: given.kind, name: given.name.to_owned() }))
+            }
+            (Some(Known { id: None, .. }), Some(id)) => {
+                self.changes.ids_taken.push((given.kind, given.name.to_owned()));
+                self.take_id(given, id, &folded).await
+            }
+            (None, Some(id)) => self.take_id(given, id, &folded).await,
+            (None, None) => {
+                self.write(given, &folded).await?;
+                Ok(Ok(()))
+            }
+        }
+    }
+
+    async fn find(&mut self, kind: NameKind, folded: &str) -> Result<Option<Known>, StoreError> {
+        let row = sqlx::query("select id, current from names where issuer = ? and kind = ? and folded = ?")
+            .bind(self.issuer.as_str())
+            .bind(word(kind))
+            .bind(folded)
+            .fetch_optional(&mut *self.connection)
+            .await
+            .map_err(unavailable)?;
+        row.map(|row| {
+            let mut fields = Fields::of(&row, "names");
+            Ok(Known { id: fields.optional_text("id")?, current: fields.count("current")? != 0 })
+        })
+        .transpose()
+    }
+
+    /// Makes this the name of the id, if the client may act for every other name that the id has had.
+    async fn take_id(&mut self, given: Given<'_>, id: &str, folded: &str) -> Verdict<(), RegistrationRefusal> {
+        let others = self.other_names(given.kind, id, folded).await?;
+        if !others.iter().all(|name| self.client.may_act_for(organization(given.kind, name))) {
+            return Ok(Err(RegistrationRefusal::IdBound { kind: given.kind }));
+        }
+        if let Some(from) = others.into_iter().next() {
+            sqlx::query("update names set current = 0 where issuer = ? and kind = ? and id = ? and current = 1")
+                .bind(self.issuer.as_str())
+                .bind(word(given.kind))
+                .bind(id)
+                .execute(&mut *self.connection)
+                .await
+                .map_err(unavailable)?;
+            let rename = Rename { kind: given.kind, id: id.to_owned(), from, to: given.name.to_owned() };
+            self.changes.renames.push(rename);
+        }
+        self.write(given, folded).await?;
+        Ok(Ok(()))
+    }
+
+    /// The other names of the id: the one under which it was registered last comes first.
+    async fn other_names(&mut self, kind: NameKind, id: &str, folded: &str) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar(
+            "select name from names where issuer = ? and kind = ? and id = ? and folded <> ? \
+             order by current desc, bound_at desc, folded",
+        )
+        .bind(self.issuer.as_str())
+        .bind(word(kind))
+        .bind(id)
+        .bind(folded)
+        .fetch_all(&mut *self.connection)
+        .await
+        .map_err(unavailable)
+    }
+
+    /// Writes the name as current. A name that is known keeps the spelling in which it was first written, and the
+    /// moment at which it was first seen with this id.
+    async fn write(&mut self, given: Given<'_>, folded: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "insert into names (issuer, kind, folded, name, id, bound_at, current) values (?, ?, ?, ?, ?, ?, 1) \
+             on conflict (issuer, kind, folded) do update set current = 1, id = excluded.id, \
+             bound_at = case when names.id is excluded.id then names.bound_at else excluded.bound_at end",
+        )
+        .bind(self.issuer.as_str())
+        .bind(word(given.kind))
+        .bind(folded)
+        .bind(given.name)
+        .bind(given.id)
+        .bind(self.now.unix())
+        .execute(&mut *self.connection)
+        .await
+        .map_err(unavailable)?;
+        Ok(())
+    }
+}
+
+/// The organisation that a name belongs to. A repository's own name holds no slash; an organisation's may.
+fn organization(kind: NameKind, name: &str) -> &str {
+    match kind {
+        NameKind::Org => name,
+        NameKind::Repo => name.rsplit_once('/').map_or(name, |(organization, _)| organization),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_differ_in_case_alone_are_one() {
+        for (one, other) in [("Acme", "aCME"), ("STRASSE", "straße"), ("ΟΔΟΣ", "οδοσ"), ("ÄÖ", "äö"), ("\u{212a}", "k")]
+        {
+            assert_eq!(fold(one), fold(other), "{one}");
+        }
+        assert_ne!(fold("acme"), fold("acme-2"));
+    }
+
+    #[test]
+    fn a_repository_belongs_to_all_that_stands_before_its_own_name() {
+        assert_eq!(organization(NameKind::Repo, "acme/team/app"), "acme/team");
+        assert_eq!(organization(NameKind::Org, "acme/team"), "acme/team");
+    }
+}

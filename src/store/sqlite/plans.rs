@@ -1,0 +1,50 @@
+//! How SQLite runs our statements, as it tells itself. Nothing here but tests: no statement may walk a table that
+//! grows.
+
+use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
+
+use super::{audit, issuance};
+
+/// An empty file's plans are those of a full one: nothing of ours gathers statistics.
+async fn empty() -> SqliteConnection {
+    let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    super::migrations::migrate(&mut connection).await.unwrap();
+    connection
+}
+
+async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+    let explain = AssertSqlSafe(format!("explain query plan {statement}"));
+    let rows = sqlx::query(explain).fetch_all(connection).await.unwrap();
+    rows.iter().map(|row| row.get("detail")).collect()
+}
+
+#[tokio::test]
+async fn the_issuing_act_walks_its_group_alone() {
+    let mut connection = empty().await;
+    for statement in [issuance::READ, issuance::COUNT_BUILDS, issuance::COUNT_TOKENS, issuance::COUNT_RULES] {
+        let plan = plan(&mut connection, statement).await;
+        assert!(plan[0].starts_with("SCAN g VIRTUAL"), "the group comes first: {plan:?}");
+        for line in &plan[1..] {
+            assert!(line.starts_with("SEARCH"), "{plan:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_record_is_listed_by_the_index_that_fits() {
+    let mut connection = empty().await;
+    for (statement, indexes) in [
+        (audit::LIST_ALL, &["audit_time"][..]),
+        (audit::LIST_BUILD, &["audit_build"]),
+        (audit::LIST_SUBJECT, &["audit_subject"]),
+        (audit::LIST_BOTH, &["audit_build", "audit_subject"]),
+    ] {
+        let plan = plan(&mut connection, statement).await;
+        let fits = |index: &&str| {
+            plan[0].starts_with(&format!("SEARCH audit USING INDEX {index} (")) && plan[0].contains("issued_at>?")
+        };
+        assert!(indexes.iter().any(fits), "{plan:?}");
+        // One second's rows are put in order at a time, never all of them.
+        assert_eq!(plan[1..], ["USE TEMP B-TREE FOR LAST TERM OF ORDER BY"]);
+    }
+}

@@ -1,0 +1,165 @@
+//! Registering a build: its names bound, its row written, its tokens made, in the transaction of the caller.
+//! Never looks first and writes then: the row that a constraint refuses is what says that a build exists.
+
+use sqlx::SqliteConnection;
+
+use super::builds::{build_columns, read_build};
+use super::fault::unavailable;
+use super::fields::{Fields, stored_json};
+use super::names::{Binder, Changes, Given};
+use super::request_tokens::insert_token;
+use super::transactions::Verdict;
+use crate::base::{IssuerId, Moment, Sha256};
+use crate::policy::Client;
+use crate::store::{
+    BuildState, NameKind, NewBuild, REPEAT_WITHIN, Registered, RegistrationRefusal, StoreError, StoredBuild,
+};
+
+/// Registers a build, or answers a registration asked for again.
+pub(super) async fn register(
+    connection: &mut SqliteConnection,
+    issuer: &IssuerId,
+    client: &Client,
+    new: &NewBuild,
+) -> Verdict<Registered, RegistrationRefusal> {
+    if !is_enabled(connection, issuer, client).await? {
+        return Ok(Err(RegistrationRefusal::ClientDisabled));
+    }
+    if !insert_registration(connection, issuer, client, new).await? {
+        return repeat(connection, issuer, client, new).await;
+    }
+    insert_build(connection, issuer, client, new).await?;
+    let full_name = new.build.full_name();
+    let names = [
+        Given { kind: NameKind::Org, name: &new.build.org, id: new.build.org_id.as_deref() },
+        Given { kind: NameKind::Repo, name: &full_name, id: new.build.repo_id.as_deref() },
+    ];
+    let mut binder =
+        Binder { connection: &mut *connection, issuer, client, now: new.registered_at, changes: Changes::default() };
+    for given in names {
+        if let Err(refusal) = binder.bind(given).await? {
+            return Ok(Err(refusal));
+        }
+    }
+    let Changes { renames, ids_taken } = binder.changes;
+    for token in &new.tokens {
+        insert_token(connection, issuer, new.id, new.deadline, token).await?;
+    }
+    Ok(Ok(Registered::New { renames, ids_taken }))
+}
+
+async fn is_enabled(connection: &mut SqliteConnection, issuer: &IssuerId, client: &Client) -> Result<bool, StoreError> {
+    let enabled: i64 =
+        sqlx::query_scalar("select count(*) from clients where issuer = ? and id = ? and disabled_at is null")
+            .bind(issuer.as_str())
+            .bind(client.id.as_str())
+            .fetch_one(connection)
+            .await
+            .map_err(unavailable)?;
+    Ok(enabled == 1)
+}
+
+/// `false` if the client has registered the key already.
+async fn insert_registration(
+    connection: &mut SqliteConnection,
+    issuer: &IssuerId,
+    client: &Client,
+    new: &NewBuild,
+) -> Result<bool, StoreError> {
+    let done = sqlx::query(
+        "insert into registrations (issuer, build_id, client_id, key, body, build, audiences, registered_at) \
+         values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (issuer, client_id, key) do nothing",
+    )
+    .bind(issuer.as_str())
+    .bind(new.id.to_string())
+    .bind(client.id.as_str())
+    .bind(&new.key)
+    .bind(new.body.as_bytes().as_slice())
+    .bind(stored_json(&new.build)?)
+    .bind(new.audiences.as_ref().map(stored_json).transpose()?)
+    .bind(new.registered_at.unix())
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(done.rows_affected() == 1)
+}
+
+async fn insert_build(
+    connection: &mut SqliteConnection,
+    issuer: &IssuerId,
+    client: &Client,
+    new: &NewBuild,
+) -> Result<(), StoreError> {
+    sqlx::query("insert into builds (issuer, id, client_id, deadline) values (?, ?, ?, ?)")
+        .bind(issuer.as_str())
+        .bind(new.id.to_string())
+        .bind(client.id.as_str())
+        .bind(new.deadline.unix())
+        .execute(connection)
+        .await
+        .map_err(unavailable)?;
+    Ok(())
+}
+
+/// The key is known: either the answer was lost and is asked for again, or the build exists.
+async fn repeat(
+    connection: &mut SqliteConnection,
+    issuer: &IssuerId,
+    client: &Client,
+    new: &NewBuild,
+) -> Verdict<Registered, RegistrationRefusal> {
+    let now = new.registered_at;
+    let (body, build) = find_by_key(connection, issuer, client, &new.key).await?;
+    let is_repeat =
+        body == new.body && build.state(now) == BuildState::Running && now.since(build.registered_at) <= REPEAT_WITHIN;
+    if !is_repeat {
+        return Ok(Err(RegistrationRefusal::BuildExists(build.id)));
+    }
+    end_build_tokens(connection, issuer, &build, now).await?;
+    for token in &new.tokens {
+        insert_token(connection, issuer, build.id, build.deadline, token).await?;
+    }
+    Ok(Ok(Registered::Repeated(Box::new(build))))
+}
+
+async fn find_by_key(
+    connection: &mut SqliteConnection,
+    issuer: &IssuerId,
+    client: &Client,
+    key: &str,
+) -> Result<(Sha256, StoredBuild), StoreError> {
+    let row = sqlx::query(concat!(
+        "select r.body, ",
+        build_columns!(),
+        " from registrations as r join builds as b on b.issuer = r.issuer and b.id = r.build_id \
+         where r.issuer = ? and r.client_id = ? and r.key = ?"
+    ))
+    .bind(issuer.as_str())
+    .bind(client.id.as_str())
+    .bind(key)
+    .fetch_one(connection)
+    .await
+    .map_err(unavailable)?;
+    let mut fields = Fields::of(&row, "registrations");
+    Ok((fields.digest("body")?, read_build(&mut fields)?))
+}
+
+/// Ends the worker's token and the build-wide one; the steps' stay.
+async fn end_build_tokens(
+    connection: &mut SqliteConnection,
+    issuer: &IssuerId,
+    build: &StoredBuild,
+    now: Moment,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update request_tokens set ended_at = ? \
+         where issuer = ? and build_id = ? and kind in ('build', 'worker') and ended_at is null",
+    )
+    .bind(now.unix())
+    .bind(issuer.as_str())
+    .bind(build.id.to_string())
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}

@@ -1,0 +1,171 @@
+//! Request tokens and worker tokens in SQLite. Never holds a secret: its digest alone.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::SqliteConnection;
+
+use super::SqliteStore;
+use super::builds::{build_columns, read_build};
+use super::clients::{client_columns, read_client};
+use super::fault::unavailable;
+use super::fields::{Fields, stored_count, stored_json};
+use crate::base::{BuildId, IssuerId, Moment, RequestTokenId, Sha256};
+use crate::store::{
+    BuildNotRunning, NewRequestToken, RequestTokens, StoreError, StoredRequestToken, TokenBearer, TokenKind,
+};
+
+fn word(kind: TokenKind) -> &'static str {
+    match kind {
+        TokenKind::Build => "build",
+        TokenKind::Step => "step",
+        TokenKind::Worker => "worker",
+    }
+}
+
+/// The kind of this word.
+pub(super) fn kind_named(word: &str) -> Option<TokenKind> {
+    match word {
+        "build" => Some(TokenKind::Build),
+        "step" => Some(TokenKind::Step),
+        "worker" => Some(TokenKind::Worker),
+        _ => None,
+    }
+}
+
+/// Stores a token of a build; it dies no later than the build.
+pub(super) async fn insert_token(
+    connection: &mut SqliteConnection,
+    issuer: &IssuerId,
+    build: BuildId,
+    deadline: Moment,
+    new: &NewRequestToken,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into request_tokens (issuer, id, build_id, kind, digest, step, audiences, expires_at, max_uses) \
+         values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(issuer.as_str())
+    .bind(new.id.to_string())
+    .bind(build.to_string())
+    .bind(word(new.kind))
+    .bind(new.digest.as_bytes().as_slice())
+    .bind(new.step.as_ref().map(stored_json).transpose()?)
+    .bind(new.audiences.as_ref().map(stored_json).transpose()?)
+    .bind(new.expires_at.min(deadline).unix())
+    .bind(new.max_uses.map(stored_count))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+fn read_token(fields: &mut Fields<'_>) -> Result<StoredRequestToken, StoreError> {
+    fields.continue_with("request_tokens");
+    Ok(StoredRequestToken {
+        id: fields.parsed("id")?,
+        kind: fields.named("kind", kind_named)?,
+        step: fields.optional_json("step")?,
+        audiences: fields.optional_json("audiences")?,
+        expires_at: fields.moment("expires_at")?,
+        ended_at: fields.optional_moment("ended_at")?,
+        max_uses: fields.optional_count("max_uses")?,
+        uses: fields.count("uses")?,
+    })
+}
+
+#[async_trait]
+impl RequestTokens for SqliteStore {
+    async fn create_request_token(
+        &self,
+        issuer: &IssuerId,
+        build: BuildId,
+        new: &NewRequestToken,
+        now: Moment,
+    ) -> Result<Result<(), BuildNotRunning>, StoreError> {
+        let (issuer, new) = (issuer.clone(), new.clone());
+        self.writer
+            .act(move |connection| {
+                Box::pin(async move {
+                    let deadline: Option<i64> = sqlx::query_scalar(
+                        "select b.deadline from builds as b join clients as c on c.issuer = b.issuer and c.id = b.client_id \
+                         where b.issuer = ? and b.id = ? and b.finished_at is null and b.deadline > ? \
+                           and c.disabled_at is null",
+                    )
+                    .bind(issuer.as_str())
+                    .bind(build.to_string())
+                    .bind(now.unix())
+                    .fetch_optional(&mut *connection)
+                    .await
+                    .map_err(unavailable)?;
+                    let Some(deadline) = deadline.map(Moment::from_unix) else { return Ok(Err(BuildNotRunning)) };
+                    insert_token(connection, &issuer, build, deadline, &new).await.map(Ok)
+                })
+            })
+            .await
+    }
+
+    async fn end_request_token(
+        &self,
+        issuer: &IssuerId,
+        build: BuildId,
+        token: RequestTokenId,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
+        let issuer = issuer.clone();
+        let ended = self
+            .writer
+            .change(move |connection| {
+                Box::pin(async move {
+                    let done = sqlx::query(
+                        "update request_tokens set ended_at = coalesce(ended_at, ?4) \
+                         where issuer = ?1 and id = ?2 and build_id = ?3 and kind = 'step'",
+                    )
+                    .bind(issuer.as_str())
+                    .bind(token.to_string())
+                    .bind(build.to_string())
+                    .bind(now.unix())
+                    .execute(connection)
+                    .await
+                    .map_err(unavailable)?;
+                    Ok(Ok(done.rows_affected() == 1))
+                })
+            })
+            .await?;
+        if ended {
+            self.bearers.forget_token(token);
+        }
+        Ok(ended)
+    }
+
+    async fn find_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Result<Option<TokenBearer>, StoreError> {
+        let row = sqlx::query(concat!(
+            "select t.id, t.kind, t.step, t.audiences, t.expires_at, t.ended_at, t.max_uses, t.uses, ",
+            build_columns!(),
+            ", ",
+            client_columns!(),
+            " from request_tokens as t \
+             join registrations as r on r.issuer = t.issuer and r.build_id = t.build_id \
+             join builds as b on b.issuer = t.issuer and b.id = t.build_id \
+             join clients as c on c.issuer = b.issuer and c.id = b.client_id \
+             where t.issuer = ? and t.digest = ?"
+        ))
+        .bind(issuer.as_str())
+        .bind(digest.as_bytes().as_slice())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        let Some(row) = row else { return Ok(None) };
+        let mut fields = Fields::of(&row, "request_tokens");
+        let token = read_token(&mut fields)?;
+        let build = read_build(&mut fields)?;
+        let client = read_client(&mut fields)?;
+        let bearer = TokenBearer { token, build, client };
+        self.bearers.keep(issuer, digest, &bearer);
+        Ok(Some(bearer))
+    }
+
+    fn recall_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Option<Arc<TokenBearer>> {
+        self.bearers.recall(issuer, digest)
+    }
+}

@@ -1,0 +1,259 @@
+//! The one task that writes. It owns the writing connection, so that a caller who hangs up cancels nothing.
+//! Never answers before the commit.
+
+use std::convert::Infallible;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::SqliteConnection;
+use tokio::sync::{mpsc, oneshot};
+
+use super::connection::Connector;
+use super::fault::{closed, unavailable};
+use super::issuance::{self, RowRefused, Waiting};
+use super::transactions::{Transactions, Verdict};
+use crate::base::IssuerId;
+use crate::store::{Issuance, IssuanceRefusal, Pending, StoreError};
+
+/// Jobs that may wait; who comes later waits for room.
+const QUEUE: usize = 4_096;
+
+/// Tokens that are recorded together at most.
+const GROUP: usize = 256;
+
+/// While a group is waited for, how often it is asked whether anything is still being signed.
+const TICK: Duration = Duration::from_millis(1);
+
+type Reply<T> = oneshot::Sender<T>;
+
+/// An act whose types were erased: it makes its own transaction and answers its caller.
+type Act = Box<dyn for<'t> FnOnce(&'t mut Transactions) -> BoxFuture<'t, ()> + Send>;
+
+enum Job {
+    Act(Act),
+    Record(Box<Waiting>, Reply<Verdict<(), IssuanceRefusal>>),
+    Check(Reply<Result<(), StoreError>>),
+    Close(Reply<()>),
+}
+
+/// Hands jobs to the task. The task ends when this is dropped or closed, after what it had accepted.
+#[derive(Debug)]
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl Writer {
+    /// Starts the task with a connection that is ready.
+    pub(super) fn start(
+        connector: Connector,
+        connection: SqliteConnection,
+        pending: Pending,
+        linger: Duration,
+    ) -> Self {
+        let (jobs, accepted) = mpsc::channel(QUEUE);
+        let transactions = Transactions::new(connector, connection);
+        tokio::spawn(Task { accepted, transactions, pending, linger }.run());
+        Self { jobs }
+    }
+
+    /// One act in one transaction, committed unless it is refused or fails.
+    pub(super) async fn act<T, R, F>(&self, work: F) -> Verdict<T, R>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Verdict<T, R>> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let act: Act = Box::new(move |transactions| {
+            Box::pin(async move {
+                let verdict = transactions.transact(work).await;
+                // Whoever asked may have gone; the act stands all the same.
+                let _gone = reply.send(verdict);
+            })
+        });
+        self.send(Job::Act(act)).await?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// One act in one transaction that nothing can refuse.
+    pub(super) async fn change<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Verdict<T, Infallible>> + Send + 'static,
+    {
+        match self.act(work).await? {
+            Ok(done) => Ok(done),
+            Err(never) => match never {},
+        }
+    }
+
+    /// Records a token together with the others that wait.
+    pub(super) async fn record(&self, issuer: IssuerId, issuance: Issuance) -> Verdict<(), IssuanceRefusal> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Record(Box::new(Waiting { issuer, issuance }), reply)).await?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Writes and commits; those who ask at the same time share one commit.
+    pub(super) async fn check(&self) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Check(reply)).await?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Does what was accepted, then closes the connection. Whoever comes later is told that the store is closed.
+    pub(super) async fn close(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.send(Job::Close(reply)).await.is_ok() {
+            // An error says that the task has ended, which is what is waited for.
+            let _ended = answer.await;
+        }
+    }
+
+    async fn send(&self, job: Job) -> Result<(), StoreError> {
+        self.jobs.send(job).await.map_err(|_| closed())
+    }
+}
+
+/// What is done between two looks at the queue.
+#[derive(Default)]
+struct Round {
+    group: Vec<Waiting>,
+    replies: Vec<Reply<Verdict<(), IssuanceRefusal>>>,
+    acts: Vec<Act>,
+    checks: Vec<Reply<Result<(), StoreError>>>,
+    closing: Vec<Reply<()>>,
+}
+
+impl Round {
+    fn take(&mut self, job: Job) {
+        match job {
+            Job::Act(act) => self.acts.push(act),
+            Job::Record(waiting, reply) => {
+                self.group.push(*waiting);
+                self.replies.push(reply);
+            }
+            Job::Check(reply) => self.checks.push(reply),
+            Job::Close(reply) => self.closing.push(reply),
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.group.len() < GROUP && self.acts.len() < GROUP
+    }
+
+    /// Only tokens gain by waiting for more of their kind; nothing else is made to wait with them.
+    fn may_linger(&self) -> bool {
+        self.has_room() && self.acts.is_empty() && self.checks.is_empty() && self.closing.is_empty()
+    }
+}
+
+struct Task {
+    accepted: mpsc::Receiver<Job>,
+    transactions: Transactions,
+    pending: Pending,
+    linger: Duration,
+}
+
+impl Task {
+    async fn run(mut self) {
+        let mut closing = Vec::new();
+        while let Some(first) = self.accepted.recv().await {
+            let mut round = self.gather(first).await;
+            if !round.closing.is_empty() {
+                self.accepted.close();
+                closing.append(&mut round.closing);
+            }
+            self.perform(round).await;
+        }
+        self.transactions.close().await;
+        for reply in closing {
+            let _gone = reply.send(());
+        }
+    }
+
+    /// Takes all that waits. Tokens linger while others are being signed: a larger group costs hardly more.
+    async fn gather(&mut self, first: Job) -> Round {
+        let mut round = Round::default();
+        round.take(first);
+        let mut bound = pin!(tokio::time::sleep(self.linger));
+        loop {
+            while round.has_room() {
+                match self.accepted.try_recv() {
+                    Ok(job) => round.take(job),
+                    Err(_) => break,
+                }
+            }
+            if !round.may_linger() || self.linger.is_zero() || self.pending.count() == 0 {
+                return round;
+            }
+            tokio::select! {
+                biased;
+                () = &mut bound => return round,
+                job = self.accepted.recv() => match job {
+                    Some(job) => round.take(job),
+                    None => return round,
+                },
+                () = tokio::time::sleep(TICK) => {}
+            }
+        }
+    }
+
+    async fn perform(&mut self, round: Round) {
+        let Round { group, replies, acts, checks, .. } = round;
+        self.transactions.begin_round();
+        if !group.is_empty() {
+            let answers = self.record(Arc::new(group)).await;
+            for (reply, answer) in replies.into_iter().zip(answers) {
+                let _gone = reply.send(answer);
+            }
+        }
+        for act in acts {
+            act(&mut self.transactions).await;
+        }
+        if !checks.is_empty() {
+            let end = self.transactions.transact(|connection| Box::pin(touch(connection))).await;
+            for reply in checks {
+                let _gone = reply.send(end.clone().map(|_| ()));
+            }
+        }
+    }
+
+    /// Records a group; where one of its rows can't be taken, each alone, so that it spoils no other.
+    async fn record(&mut self, group: Arc<Vec<Waiting>>) -> Vec<Verdict<(), IssuanceRefusal>> {
+        match self.record_together(Arc::clone(&group)).await {
+            Ok(Ok(answers)) => answers.into_iter().map(Ok).collect(),
+            Ok(Err(RowRefused)) if group.len() > 1 => {
+                let mut answers = Vec::with_capacity(group.len());
+                for one in group.iter() {
+                    let alone = self.record_together(Arc::new(vec![one.clone()])).await;
+                    answers.push(match alone {
+                        Ok(Ok(answer)) => answer.into_iter().next().ok_or_else(closed),
+                        Ok(Err(refused)) => Err(refused.into()),
+                        Err(error) => Err(error),
+                    });
+                }
+                answers
+            }
+            Ok(Err(refused)) => vec![Err(refused.into()); group.len()],
+            Err(error) => vec![Err(error); group.len()],
+        }
+    }
+
+    async fn record_together(
+        &mut self,
+        group: Arc<Vec<Waiting>>,
+    ) -> Verdict<Vec<Result<(), IssuanceRefusal>>, RowRefused> {
+        self.transactions
+            .transact(|connection| Box::pin(async move { issuance::record(connection, &group).await }))
+            .await
+    }
+}
+
+/// Writes a page without changing what it says.
+async fn touch(connection: &mut SqliteConnection) -> Verdict<(), Infallible> {
+    sqlx::query("pragma user_version = 0").execute(connection).await.map_err(unavailable)?;
+    Ok(Ok(()))
+}
