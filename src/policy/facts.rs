@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::cel::{Fact, Facts, Names};
-use super::issuance::Ask;
+use super::decision::Ask;
 use crate::base::Seconds;
 use crate::claims::{Build, Event, Step};
 use crate::jose::Algorithm;

@@ -2,11 +2,13 @@
 
 mod cel;
 mod client;
+mod decision;
 mod facts;
 mod issuance;
 mod rule;
 
 pub use self::cel::{CelError, CelFailure, Fact, Facts, Names, Program};
 pub use self::client::{Client, OrganizationPattern, Scope};
-pub use self::issuance::{Ask, AudienceBar, DefaultGrant, Denied, Grant, IssuancePolicy};
+pub use self::decision::{Ask, AudienceBar, Denied, Grant};
+pub use self::issuance::{DefaultGrant, IssuancePolicy};
 pub use self::rule::{RuleError, RuleSpec};

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::cel::{CelFailure, Facts, Names, Program};
+use super::decision::{Ask, Denied, Grant};
 use super::facts::with_names;
-use super::issuance::{Ask, Denied, Grant};
 use crate::base::Seconds;
 use crate::claims::AudiencePattern;
 use crate::jose::Algorithm;

@@ -1,1 +1,11 @@
-//! x
+//! One binary for every integration test; its tree follows the house's.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at once"
+)]
+
+mod policy;

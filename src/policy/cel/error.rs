@@ -32,14 +32,16 @@ impl CelError {
         Self { message: message.into(), line, column, snippet: snippet(source, line) }
     }
 
-    /// The first of the parser's complaints.
+    /// The first of the parser's complaints about the text; what follows from it the parser tells as well.
     pub(super) fn syntax(source: &str, errors: &ParseErrors) -> Self {
-        let Some(first) = errors.errors.first() else {
+        const MARK: &str = "Syntax error: ";
+        let of_text = errors.errors.iter().find(|error| error.msg.starts_with(MARK));
+        let Some(first) = of_text.or(errors.errors.first()) else {
             return Self::at(source, 0, "is not CEL");
         };
         let place = |number: isize| usize::try_from(number).unwrap_or(1).max(1);
         // Where a dozen tokens would be right, their list says nothing.
-        let message = first.msg.trim_start_matches("Syntax error: ");
+        let message = first.msg.trim_start_matches(MARK);
         let message = message.split(" expecting {").next().unwrap_or(message).to_owned();
         let (line, column) = (place(first.pos.0), place(first.pos.1));
         Self { message, line, column, snippet: snippet(source, line) }

@@ -124,17 +124,19 @@ impl<'e> Walk<'e, '_> {
                 let inner = Visit { depth: visit.depth + 1, inside: true, ..visit };
                 let variable = Some(comprehension.iter_var.as_str());
                 waiting.extend([
-                    Visit { node: &comprehension.iter_range, ..inner },
-                    Visit { node: &comprehension.accu_init, ..inner },
-                    Visit { node: &comprehension.loop_cond, variable, ..inner },
-                    Visit { node: &comprehension.loop_step, variable, ..inner },
                     Visit { node: &comprehension.result, variable, ..inner },
+                    Visit { node: &comprehension.loop_step, variable, ..inner },
+                    Visit { node: &comprehension.loop_cond, variable, ..inner },
+                    Visit { node: &comprehension.accu_init, ..inner },
+                    Visit { node: &comprehension.iter_range, ..inner },
                 ]);
                 return Ok(());
             }
             Expr::Literal(_) | Expr::List(_) | Expr::Map(_) => {}
         }
-        waiting.extend(children(node).into_iter().map(|node| Visit { node, depth: visit.depth + 1, ..visit }));
+        // The last to wait is the next to be judged: what is written first is complained about first.
+        let below = children(node).into_iter().rev();
+        waiting.extend(below.map(|node| Visit { node, depth: visit.depth + 1, ..visit }));
         Ok(())
     }
 
@@ -149,7 +151,8 @@ impl<'e> Walk<'e, '_> {
         let name = segments.join(".");
         match self.names.prefix(&segments) {
             Some(length) if tested && length == segments.len() => {
-                let message = format!("asks whether {name} is there; it always is, and empty where it is not known");
+                let message =
+                    format!("asks whether {name} is there, and it always is; where it is not known it equals ''");
                 Err(self.error(node, message))
             }
             Some(_) => Ok(()),
@@ -209,7 +212,7 @@ impl<'e> Walk<'e, '_> {
     fn judge_loop(&mut self, visit: Visit<'_>, comprehension: &ComprehensionExpr) -> Result<(), CelError> {
         self.loops += 1;
         if visit.inside {
-            return Err(self.error(visit.node, "loops within a loop, or over what a loop made"));
+            return Err(self.error(visit.node, "has a loop within a loop, or over what a loop made"));
         }
         if self.loops > LOOPS {
             return Err(self.error(visit.node, format!("has more than {LOOPS} loops")));

@@ -130,7 +130,7 @@ fn mistake(error: &ExecutionError) -> Option<String> {
             Some(format!("{} can't take ({types})", shown(overload.function())))
         }
         ExecutionError::UnsupportedBinaryOperator(operator, left, right) => {
-            Some(format!("{operator} can't take ({}, {})", kind(left), kind(right)))
+            Some(format!("{} can't take {} and {}", sign(operator), kind(left), kind(right)))
         }
         ExecutionError::DuplicateKey(_) => Some("a map's key is written twice".to_owned()),
         ExecutionError::UnexpectedType { .. }
@@ -152,6 +152,18 @@ fn shown(function: &str) -> String {
     match function {
         operators::IN => "in".to_owned(),
         other => other.replace('_', ""),
+    }
+}
+
+/// The sign of an arithmetic operator that the evaluator calls by a word.
+fn sign(word: &str) -> &str {
+    match word {
+        "add" => "+",
+        "sub" => "-",
+        "mul" => "*",
+        "div" => "/",
+        "rem" => "%",
+        other => other,
     }
 }
 
