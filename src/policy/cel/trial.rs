@@ -10,7 +10,7 @@ use ::cel::{Context, ExecutionError, IdedExpr, Value};
 
 use super::facts::text_map;
 use super::shape::error_at;
-use super::tree::children;
+use super::tree::{children, dotted};
 use super::{CelError, Fact, Names};
 
 /// The example, with maps that hold every key that the condition could ask for: which keys there will be, an example
@@ -57,7 +57,7 @@ fn part(info: &SourceInfo, node: &IdedExpr, context: &Context<'_, '_>) -> Result
         _ => {
             for child in children(node) {
                 // A name's segments are no values of their own.
-                if !matches!(child.expr, Expr::Select(_) | Expr::Ident(_)) {
+                if dotted(child).is_none() {
                     part(info, child, context)?;
                 }
             }

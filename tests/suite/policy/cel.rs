@@ -70,6 +70,7 @@ fn a_condition_is_refused_with_the_place_of_its_first_mistake() {
         "1 in build.properties",
         "build.properties.team > 5",
         "build.trusted || build.org > 5",
+        "{'a': build.org == 5}.a",
         "build.org + 5 == 'x'",
         "build.org.x == 'x'",
         "build.org[0] == 'x'",
