@@ -14,9 +14,24 @@ pub struct AudiencePattern(String);
 impl AudiencePattern {
     /// Does the pattern cover this audience? Case counts: two audiences that differ in case are two audiences.
     #[must_use]
-    pub fn matches(&self, _audience: &str) -> bool {
-        false
+    pub fn matches(&self, audience: &str) -> bool {
+        covers(self.0.as_bytes(), audience.as_bytes())
     }
+
+    /// Does the pattern cover this audience, whatever the case?
+    #[must_use]
+    pub fn mentions(&self, audience: &str) -> bool {
+        covers(self.0.to_lowercase().as_bytes(), audience.to_lowercase().as_bytes())
+    }
+}
+
+fn covers(pattern: &[u8], text: &[u8]) -> bool {
+    let Some((first, rest)) = pattern.split_first() else { return text.is_empty() };
+    if *first == b'*' {
+        let segment = text.iter().take_while(|byte| !b"/:@?#".contains(byte)).count();
+        return (0..=segment).any(|taken| text.get(taken..).is_some_and(|text| covers(rest, text)));
+    }
+    text.split_first().is_some_and(|(byte, text)| byte == first && covers(rest, text))
 }
 
 impl TryFrom<String> for AudiencePattern {

@@ -1,5 +1,14 @@
 //! May this token do that. Pure.
 
+mod cel;
 mod client;
+mod decision;
+mod facts;
+mod issuance;
+mod rule;
 
+pub use self::cel::{CelError, CelFailure, Fact, Facts, Names, Program};
 pub use self::client::{Client, OrganizationPattern, Scope};
+pub use self::decision::{Ask, AudienceBar, Denied, Grant};
+pub use self::issuance::{DefaultGrant, IssuancePolicy};
+pub use self::rule::{RuleError, RuleSpec};

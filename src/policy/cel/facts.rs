@@ -1,0 +1,120 @@
+//! What a condition may look at: named values, and the names with an example of each. Holds no secret.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
+use ::cel::common::types::{CelBool, CelInt, CelList, CelMap, CelMapKey, CelString};
+use ::cel::common::value::{CowVal, Val};
+use ::cel::context::VariableResolver;
+
+/// One value.
+#[derive(Debug, Clone)]
+pub enum Fact<'a> {
+    /// A string; empty where there is none.
+    Text(Cow<'a, str>),
+    /// A boolean.
+    Flag(bool),
+    /// A whole number.
+    Number(i64),
+    /// A list of strings.
+    Texts(&'a [String]),
+    /// A map of strings.
+    TextMap(&'a BTreeMap<String, String>),
+}
+
+impl<'a> Fact<'a> {
+    /// A string that is there or not.
+    #[must_use]
+    pub fn text(text: Option<&'a str>) -> Self {
+        Self::Text(Cow::Borrowed(text.unwrap_or_default()))
+    }
+
+    /// The fact as the evaluator takes it; strings are borrowed.
+    pub(super) fn value<'b>(&'b self) -> CowVal<'b, 'b> {
+        match self {
+            Self::Text(text) => CowVal::owned(CelString::from(text.as_ref())),
+            Self::Flag(flag) => CowVal::owned(CelBool::from(*flag)),
+            Self::Number(number) => CowVal::owned(CelInt::from(*number)),
+            Self::Texts(texts) => {
+                let texts = texts.iter().map(|text| Box::new(CelString::from(text.as_str())) as Box<dyn Val + 'b>);
+                CowVal::owned(CelList::from(texts.collect::<Vec<_>>()))
+            }
+            Self::TextMap(map) => text_map(map.iter().map(|(key, text)| (key.as_str(), text.as_str()))),
+        }
+    }
+}
+
+/// A map of strings as the evaluator takes it.
+pub(super) fn text_map<'b>(entries: impl Iterator<Item = (&'b str, &'b str)>) -> CowVal<'b, 'b> {
+    let entries: HashMap<CelMapKey<'b>, Box<dyn Val + 'b>> = entries
+        .map(|(key, text)| {
+            (CelMapKey::String(CelString::from(key)), Box::new(CelString::from(text)) as Box<dyn Val + 'b>)
+        })
+        .collect();
+    CowVal::owned(CelMap::from(entries))
+}
+
+/// Values under dotted names such as `build.org`. A value is turned into the evaluator's form only when it is looked
+/// at.
+#[derive(Debug, Clone, Default)]
+pub struct Facts<'a>(BTreeMap<&'static str, Fact<'a>>);
+
+impl<'a> Facts<'a> {
+    /// The value under this dotted name.
+    pub(super) fn find(&self, name: &str) -> Option<&Fact<'a>> {
+        self.0.get(name)
+    }
+}
+
+impl<'a, const N: usize> From<[(&'static str, Fact<'a>); N]> for Facts<'a> {
+    fn from(facts: [(&'static str, Fact<'a>); N]) -> Self {
+        Self(facts.into())
+    }
+}
+
+impl VariableResolver for Facts<'_> {
+    fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
+        self.find(variable).map(Fact::value)
+    }
+}
+
+/// The names that a condition may use, told by an example: facts of the same names and kinds as those that the
+/// condition will meet. Both are to come from one function, so that they can't differ.
+#[derive(Debug, Clone)]
+pub struct Names<'a>(Facts<'a>);
+
+impl<'a> Names<'a> {
+    /// The names of `example`. Its strings should look like real ones and its lists hold something: a condition is
+    /// tried on it.
+    #[must_use]
+    pub const fn like(example: Facts<'a>) -> Self {
+        Self(example)
+    }
+
+    pub(super) const fn example(&self) -> &Facts<'a> {
+        &self.0
+    }
+
+    /// How many of these segments, from the left, spell a name.
+    pub(super) fn prefix(&self, segments: &[&str]) -> Option<usize> {
+        (1..=segments.len())
+            .rev()
+            .find(|length| segments.get(..*length).is_some_and(|prefix| self.0.find(&prefix.join(".")).is_some()))
+    }
+
+    /// Does some name begin with this segment?
+    pub(super) fn has_root(&self, segment: &str) -> bool {
+        self.0.0.keys().any(|name| name.split('.').next() == Some(segment))
+    }
+
+    /// What to choose from: the names under the first of these segments, else all first segments.
+    pub(super) fn known(&self, root: &str) -> String {
+        let mut known: Vec<&str> = if self.has_root(root) {
+            self.0.0.keys().copied().filter(|name| name.split('.').next() == Some(root)).collect()
+        } else {
+            self.0.0.keys().filter_map(|name| name.split('.').next()).collect()
+        };
+        known.dedup();
+        known.join(", ")
+    }
+}

@@ -1,0 +1,141 @@
+//! Measures a condition's text before anything parses it: the parser goes as deep as the text is nested.
+//! Never decides what is CEL; it may count too much, and never too little.
+
+use super::CelError;
+
+/// Longest condition, in bytes.
+pub(super) const SOURCE_BYTES: usize = 4_096;
+/// Most tokens: a condition with the most nodes has fewer, unless it is full of needless parentheses.
+pub(super) const TOKENS: usize = 1_536;
+/// Deepest nesting of brackets of any kind.
+pub(super) const NESTING: usize = 32;
+/// Most `?` of conditionals, each of which may nest in the one before.
+pub(super) const CONDITIONALS: usize = 32;
+
+/// Refuses a text that could cost the parser its stack.
+///
+/// # Errors
+/// [`CelError`] at the place where a bound is passed, or where a string is not one.
+pub(super) fn scan(source: &str) -> Result<(), CelError> {
+    let refuse = |offset: usize, message: String| Err(CelError::at(source, offset, message));
+    if source.len() > SOURCE_BYTES {
+        return refuse(0, format!("is longer than {SOURCE_BYTES} bytes"));
+    }
+    let text = Text(source.chars().collect());
+    let (mut index, mut tokens, mut nesting, mut conditionals) = (0, 0, 0_usize, 0);
+    while let Some(character) = text.at(index) {
+        let start = index;
+        index = match character {
+            character if character.is_whitespace() => {
+                index += 1;
+                continue;
+            }
+            '/' if text.at(index + 1) == Some('/') => {
+                index = text.skip(index, |character| character != '\n');
+                continue;
+            }
+            character if character.is_ascii_digit() => text.skip(index, |character| character.is_ascii_digit()),
+            _ => match text.string_at(index) {
+                Some(string) => match text.string_end(string) {
+                    Ok(end) => end,
+                    Err(problem) => return refuse(start, problem.to_owned()),
+                },
+                None if is_word(character) => text.skip(index, is_word),
+                None => index + 1,
+            },
+        };
+        tokens += 1;
+        match character {
+            '(' | '[' | '{' => nesting += 1,
+            ')' | ']' | '}' => nesting = nesting.saturating_sub(1),
+            '?' => conditionals += 1,
+            _ => {}
+        }
+        if tokens > TOKENS {
+            return refuse(start, format!("has more than {TOKENS} tokens; split it into several rules"));
+        }
+        if nesting > NESTING {
+            return refuse(start, format!("is nested more than {NESTING} brackets deep"));
+        }
+        if conditionals > CONDITIONALS {
+            return refuse(start, format!("has more than {CONDITIONALS} conditionals"));
+        }
+    }
+    Ok(())
+}
+
+const fn is_word(character: char) -> bool {
+    character.is_ascii_alphanumeric() || character == '_'
+}
+
+/// The opening of a string literal.
+#[derive(Clone, Copy)]
+struct Opening {
+    /// Where its first quote stands.
+    quote: usize,
+    mark: char,
+    raw: bool,
+    triple: bool,
+}
+
+struct Text(Vec<char>);
+
+impl Text {
+    fn at(&self, index: usize) -> Option<char> {
+        self.0.get(index).copied()
+    }
+
+    /// The first place from `index` on whose character is another kind.
+    fn skip(&self, index: usize, kind: impl Fn(char) -> bool) -> usize {
+        let length = self.0.iter().skip(index).take_while(|character| kind(**character)).count();
+        index + length
+    }
+
+    /// The string literal that begins here: a quote, after `r`, `b` or `br` in either case.
+    fn string_at(&self, index: usize) -> Option<Opening> {
+        let bytes = usize::from(matches!(self.at(index), Some('b' | 'B')));
+        let raw = matches!(self.at(index + bytes), Some('r' | 'R'));
+        let quote = index + bytes + usize::from(raw);
+        let mark = self.at(quote).filter(|character| matches!(character, '"' | '\''))?;
+        Some(Opening { quote, mark, raw, triple: self.is_triple(quote, mark) })
+    }
+
+    fn is_triple(&self, index: usize, mark: char) -> bool {
+        (0..3).all(|offset| self.at(index + offset) == Some(mark))
+    }
+
+    /// Where the literal ends, by CEL's own rules: one that CEL would not take as a string is refused here, since what
+    /// is inside it would be code.
+    fn string_end(&self, opening: Opening) -> Result<usize, &'static str> {
+        let Opening { quote, mark, raw, triple } = opening;
+        let mut index = quote + if triple { 3 } else { 1 };
+        while let Some(character) = self.at(index) {
+            index += match character {
+                '\\' if !raw => {
+                    self.escape_length(index).ok_or(r"has a string with an unknown escape; write \\ or r'…'")?
+                }
+                _ if character == mark && !triple => return Ok(index + 1),
+                _ if triple && self.is_triple(index, mark) => return Ok(index + 3),
+                '\n' | '\r' if !triple => break,
+                _ => 1,
+            };
+        }
+        Err("has a string that is not closed")
+    }
+
+    /// How many characters the escape at this backslash takes.
+    fn escape_length(&self, backslash: usize) -> Option<usize> {
+        let letter = self.at(backslash + 1)?;
+        let (digits, radix) = match letter {
+            'a' | 'b' | 'f' | 'n' | 'r' | 't' | 'v' | '"' | '\'' | '\\' | '?' | '`' => (0, 16),
+            'x' | 'X' => (2, 16),
+            'u' => (4, 16),
+            'U' => (8, 16),
+            '0'..='3' => (2, 8),
+            _ => return None,
+        };
+        let all = (0..digits)
+            .all(|offset| self.at(backslash + 2 + offset).is_some_and(|character| character.is_digit(radix)));
+        all.then_some(2 + digits)
+    }
+}

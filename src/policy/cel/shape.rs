@@ -1,0 +1,244 @@
+//! Measures a parsed condition and looks its names up, before anything evaluates it.
+//! Never recurses: it is what makes recursion safe for those who come after.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ::cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, SourceInfo};
+use ::cel::{IdedExpr, Program};
+use regex::{Regex, RegexBuilder};
+
+use super::tree::{children, descendants, dotted};
+use super::{CelError, Names};
+
+/// Deepest tree: the evaluator goes as deep on its stack.
+pub(super) const DEPTH: usize = 100;
+/// Most nodes, those included that macros add.
+pub(super) const NODES: usize = 512;
+/// Most loops (`all`, `exists`, `exists_one`, `filter`, `map`); none may stand in another.
+pub(super) const LOOPS: usize = 4;
+/// Most nodes that one loop may evaluate: its elements times its body.
+pub(super) const LOOP_STEPS: usize = 8_192;
+/// What a list or map from outside counts in a loop's elements; none holds more.
+const OUTSIDE_ELEMENTS: usize = 64;
+/// Most memory of a compiled pattern, in bytes.
+const PATTERN_BYTES: usize = 256 * 1_024;
+
+/// Every function there is: name, whether it is called on a value, number of arguments besides that value.
+const FUNCTIONS: [(&str, bool, usize); 10] = [
+    ("contains", true, 1),
+    ("endsWith", true, 1),
+    ("int", false, 1),
+    ("lowerAscii", true, 0),
+    ("matches", true, 1),
+    ("matches", false, 2),
+    ("size", true, 0),
+    ("size", false, 1),
+    ("startsWith", true, 1),
+    ("string", false, 1),
+];
+const FORMS: &str = "x.contains(s), x.endsWith(s), x.startsWith(s), x.matches('pattern'), x.lowerAscii(), size(x), \
+                     int(x), string(x), has(m.key), l.all(x, …), l.exists(x, …), l.exists_one(x, …), \
+                     l.filter(x, …), l.map(x, …)";
+
+/// What the walk brought back.
+#[derive(Debug, Default)]
+pub(super) struct Shape {
+    /// The patterns of `matches`, compiled, by their text.
+    pub(super) patterns: BTreeMap<String, Regex>,
+    /// Every text that may be asked of a map as its key.
+    pub(super) keys: BTreeSet<String>,
+}
+
+/// A node that waits for its turn.
+#[derive(Clone, Copy)]
+struct Visit<'e> {
+    node: &'e IdedExpr,
+    depth: usize,
+    /// The loop's own name, in its body.
+    variable: Option<&'e str>,
+    /// Within a loop's range or body?
+    inside: bool,
+}
+
+/// Judges the whole tree.
+///
+/// # Errors
+/// [`CelError`] at the first node that passes a bound, or that names what there is not.
+pub(super) fn examine(program: &Program, names: &Names<'_>) -> Result<Shape, CelError> {
+    let mut walk = Walk { info: program.source_info(), names, shape: Shape::default(), nodes: 0, loops: 0 };
+    let mut waiting = vec![Visit { node: program.expression(), depth: 1, variable: None, inside: false }];
+    while let Some(visit) = waiting.pop() {
+        walk.count(visit.node, 1, visit.depth)?;
+        walk.judge(visit, &mut waiting)?;
+    }
+    Ok(walk.shape)
+}
+
+struct Walk<'e, 'n> {
+    info: &'e SourceInfo,
+    names: &'n Names<'n>,
+    shape: Shape,
+    nodes: usize,
+    loops: usize,
+}
+
+impl<'e> Walk<'e, '_> {
+    fn error(&self, node: &IdedExpr, message: impl Into<String>) -> CelError {
+        error_at(self.info, node, message)
+    }
+
+    fn count(&mut self, node: &IdedExpr, nodes: usize, depth: usize) -> Result<(), CelError> {
+        self.nodes += nodes;
+        if self.nodes > NODES {
+            return Err(self.error(node, format!("has more than {NODES} parts; split it into several rules")));
+        }
+        if depth > DEPTH {
+            return Err(self.error(node, format!("is more than {DEPTH} operations deep")));
+        }
+        Ok(())
+    }
+
+    /// Judges one node, and lets those below it wait.
+    fn judge(&mut self, visit: Visit<'e>, waiting: &mut Vec<Visit<'e>>) -> Result<(), CelError> {
+        let node = visit.node;
+        match &node.expr {
+            Expr::Unspecified => return Err(self.error(node, "is not CEL")),
+            Expr::Struct(_) => return Err(self.error(node, "makes a message; there are no message types")),
+            Expr::Ident(_) => self.judge_name(node, visit.variable, false)?,
+            Expr::Select(select) => {
+                self.shape.keys.insert(select.field.clone());
+                if let Some((segments, _)) = dotted(node) {
+                    // A name is one thing, though its segments are as many nodes.
+                    let below = segments.len() - 1;
+                    self.count(node, below, visit.depth + below)?;
+                    self.shape.keys.extend(segments.into_iter().map(str::to_owned));
+                    return self.judge_name(node, visit.variable, select.test);
+                }
+            }
+            Expr::Literal(LiteralValue::String(text)) => {
+                self.shape.keys.insert(text.inner().to_owned());
+            }
+            Expr::Call(call) => self.judge_call(node, call)?,
+            Expr::Comprehension(comprehension) => {
+                self.judge_loop(visit, comprehension)?;
+                let inner = Visit { depth: visit.depth + 1, inside: true, ..visit };
+                let variable = Some(comprehension.iter_var.as_str());
+                waiting.extend([
+                    Visit { node: &comprehension.result, variable, ..inner },
+                    Visit { node: &comprehension.loop_step, variable, ..inner },
+                    Visit { node: &comprehension.loop_cond, variable, ..inner },
+                    Visit { node: &comprehension.accu_init, ..inner },
+                    Visit { node: &comprehension.iter_range, ..inner },
+                ]);
+                return Ok(());
+            }
+            Expr::Literal(_) | Expr::List(_) | Expr::Map(_) => {}
+        }
+        // The last to wait is the next to be judged: what is written first is complained about first.
+        let below = children(node).into_iter().rev();
+        waiting.extend(below.map(|node| Visit { node, depth: visit.depth + 1, ..visit }));
+        Ok(())
+    }
+
+    /// Looks up a dotted name, `tested` if it stands in `has()`.
+    fn judge_name(&self, node: &IdedExpr, variable: Option<&str>, tested: bool) -> Result<(), CelError> {
+        let Some((segments, first)) = dotted(node) else { return Ok(()) };
+        let root = segments.first().copied().unwrap_or_default();
+        // The evaluator's own name for what a loop has gathered can't be written in CEL.
+        if variable.is_some_and(|variable| variable == root) || root == "@result" {
+            return Ok(());
+        }
+        let name = segments.join(".");
+        match self.names.prefix(&segments) {
+            Some(length) if tested && length == segments.len() => {
+                let message =
+                    format!("asks whether {name} is there, and it always is; where it is not known it equals ''");
+                Err(self.error(node, message))
+            }
+            Some(_) => Ok(()),
+            None if is_partial(&segments, self.names) => {
+                Err(self.error(first, format!("{name} is no value; choose of {}", self.names.known(root))))
+            }
+            None => Err(self.error(first, format!("there is no {name}; there are {}", self.names.known(root)))),
+        }
+    }
+
+    fn judge_call(&mut self, node: &IdedExpr, call: &CallExpr) -> Result<(), CelError> {
+        // Operators are calls of names that no identifier can have.
+        if call.func_name.contains(|character: char| !character.is_ascii_alphanumeric() && character != '.') {
+            return Ok(());
+        }
+        let (name, member) = (call.func_name.as_str(), call.target.is_some());
+        let known = |arguments: Option<usize>| {
+            FUNCTIONS.into_iter().any(|(known, on_value, count)| {
+                known == name && on_value == member && arguments.is_none_or(|arguments| arguments == count)
+            })
+        };
+        if !known(Some(call.args.len())) {
+            let message = if known(None) {
+                format!("{name}() takes another number of arguments; there are {FORMS}")
+            } else {
+                format!("there is no function {name}() of this form; there are {FORMS}")
+            };
+            return Err(self.error(node, message));
+        }
+        if name == "matches" {
+            self.compile_pattern(node, call)?;
+        }
+        Ok(())
+    }
+
+    fn compile_pattern(&mut self, node: &IdedExpr, call: &CallExpr) -> Result<(), CelError> {
+        let literal = call.args.last().map(|pattern| &pattern.expr);
+        let Some(Expr::Literal(LiteralValue::String(pattern))) = literal else {
+            return Err(self.error(node, "matches() takes its pattern as a string that is written out"));
+        };
+        let compiled =
+            RegexBuilder::new(pattern.inner()).size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES).build();
+        match compiled {
+            Ok(compiled) => {
+                self.shape.patterns.insert(pattern.inner().to_owned(), compiled);
+                Ok(())
+            }
+            Err(regex::Error::CompiledTooBig(_)) => Err(self.error(node, "the pattern is too large when compiled")),
+            Err(error) => {
+                let reason = error.to_string();
+                let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
+                Err(self.error(node, format!("the pattern can't be compiled: {reason}")))
+            }
+        }
+    }
+
+    fn judge_loop(&mut self, visit: Visit<'_>, comprehension: &ComprehensionExpr) -> Result<(), CelError> {
+        self.loops += 1;
+        if visit.inside {
+            return Err(self.error(visit.node, "has a loop within a loop, or over what a loop made"));
+        }
+        if self.loops > LOOPS {
+            return Err(self.error(visit.node, format!("has more than {LOOPS} loops")));
+        }
+        if self.names.has_root(&comprehension.iter_var) {
+            let message = format!("a loop can't name its element {}", comprehension.iter_var);
+            return Err(self.error(visit.node, message));
+        }
+        let elements: usize = descendants(&comprehension.iter_range)
+            .map(|node| if matches!(node.expr, Expr::Select(_)) { OUTSIDE_ELEMENTS } else { 1 })
+            .sum();
+        let body = descendants(&comprehension.loop_step).count();
+        if elements * body > LOOP_STEPS {
+            return Err(self.error(visit.node, format!("a loop may take more than {LOOP_STEPS} operations")));
+        }
+        Ok(())
+    }
+}
+
+/// Does some name go on after these segments?
+fn is_partial(segments: &[&str], names: &Names<'_>) -> bool {
+    segments.len() == 1 && segments.first().is_some_and(|segment| names.has_root(segment))
+}
+
+/// A mistake at the place where the node was written.
+pub(super) fn error_at(info: &SourceInfo, node: &IdedExpr, message: impl Into<String>) -> CelError {
+    let offset = info.offset_for(node.id).map_or(0, |(start, _)| start);
+    CelError::at(&info.source, usize::try_from(offset).unwrap_or(usize::MAX), message)
+}
