@@ -1,5 +1,23 @@
 //! Bytes, keys, signatures (RFC 7515, 7517, 7518, 7638). No clock, no store, no HTTP.
+//!
+//! Our own tokens are signed through aws-lc with a key that was parsed once ([`SigningKey`]); whether a signature is
+//! good is judged by jsonwebtoken alone ([`VerificationKey`]), over a token that [`peek`] took apart strictly.
 
 mod algorithm;
+mod check;
+#[cfg(feature = "server")]
+mod generate;
+mod json;
+mod jwk;
+mod peek;
+mod private_key;
+mod public_key;
+mod sign;
 
 pub use self::algorithm::Algorithm;
+pub use self::check::{CheckError, VerificationKey};
+pub use self::jwk::{Jwk, JwkError, JwkSet, JwkSetError, UnusableKey};
+pub use self::peek::{LONGEST_TOKEN, Part, PeekError, UnverifiedToken, peek};
+pub use self::private_key::{KeyError, PrivateKey};
+pub use self::public_key::{PublicKey, PublicKeyError};
+pub use self::sign::{SignError, SigningKey};

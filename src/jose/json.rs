@@ -1,0 +1,169 @@
+//! JSON in which every member has one value. Never keeps a value: it only looks.
+//!
+//! A name that stands twice means one thing to us and another to the next reader (RFC 7515 §4, RFC 7519 §4).
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
+
+/// What is wrong with a text that should be one JSON object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum JsonProblem {
+    /// A name stands twice in one object, at any depth.
+    Duplicate,
+    /// Not JSON in UTF-8, or nested too deeply.
+    Syntax,
+    /// JSON, but not an object.
+    Type,
+}
+
+/// Checks that `bytes` are one JSON object, and that no object in it names a member twice.
+pub(super) fn require_unique_members(bytes: &[u8]) -> Result<(), JsonProblem> {
+    let text = std::str::from_utf8(bytes).map_err(|_| JsonProblem::Syntax)?;
+    match serde_json::from_str::<Unique>(text) {
+        Ok(Unique) if text.trim_start().starts_with('{') => Ok(()),
+        Ok(Unique) => Err(JsonProblem::Type),
+        // Every type is welcome to `Unique`, so that the one thing it can object to is a name that stands twice.
+        Err(error) if error.classify() == Category::Data => Err(JsonProblem::Duplicate),
+        Err(_) => Err(JsonProblem::Syntax),
+    }
+}
+
+/// Any value whose objects name no member twice.
+struct Unique;
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Unique;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON without repeated members")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
+        let mut seen = HashSet::new();
+        while let Some(Name(name)) = map.next_key()? {
+            if !seen.insert(name) {
+                return Err(A::Error::custom("repeated member"));
+            }
+            map.next_value::<Unique>()?;
+        }
+        Ok(Unique)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Unique, A::Error> {
+        while sequence.next_element::<Unique>()?.is_some() {}
+        Ok(Unique)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_unit<E>(self) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+}
+
+/// A member's name with its escapes undone, borrowed where it had none.
+#[derive(PartialEq, Eq, Hash)]
+struct Name<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Name<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+struct NameVisitor;
+
+impl<'de> Visitor<'de> for NameVisitor {
+    type Value = Name<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a member's name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Borrowed(name)))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Owned(name.to_owned())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_that_stand_once_pass() {
+        for text in [r"{}", r#" {"a":1,"b":[{"a":1},{"a":2}],"c":{"a":null,"b":1.5,"c":true,"d":"x","e":-1}} "#] {
+            assert_eq!(require_unique_members(text.as_bytes()), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_member_that_stands_twice_is_found_at_any_depth_and_under_any_spelling() {
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"x":{"a":1,"b":2,"a":3}}"#,
+            r#"{"x":[[{"a":1,"a":3}]]}"#,
+            r#"{"":1,"":2}"#,
+        ] {
+            assert_eq!(require_unique_members(text.as_bytes()), Err(JsonProblem::Duplicate), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for (text, problem) in [
+            (&b"[]"[..], JsonProblem::Type),
+            (b"\"x\"", JsonProblem::Type),
+            (b"null", JsonProblem::Type),
+            (b"", JsonProblem::Syntax),
+            (b"{} {}", JsonProblem::Syntax),
+            (b"\xef\xbb\xbf{}", JsonProblem::Syntax),
+            (b"{\"a\":\"\xff\"}", JsonProblem::Syntax),
+            (b"{\"a\":\"\\ud800\"}", JsonProblem::Syntax),
+            (b"{\"a\":1e999}", JsonProblem::Syntax),
+            (b"{\"a\":NaN}", JsonProblem::Syntax),
+        ] {
+            assert_eq!(require_unique_members(text), Err(problem), "{}", String::from_utf8_lossy(text));
+        }
+    }
+
+    #[test]
+    fn endless_nesting_is_refused_and_not_followed() {
+        let text = format!("{{\"a\":{}", "[".repeat(100_000));
+        assert_eq!(require_unique_members(text.as_bytes()), Err(JsonProblem::Syntax));
+    }
+}
