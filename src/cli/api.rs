@@ -4,7 +4,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, StatusCode, header, redirect};
+use reqwest::{Client, RequestBuilder, header, redirect};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::{Host, Url};
@@ -28,7 +28,7 @@ pub(super) struct Api {
 
 /// What a server said, whatever the status.
 pub(super) struct Answer {
-    pub(super) status: StatusCode,
+    pub(super) status: u16,
     pub(super) body: Vec<u8>,
     retry_after: Option<Duration>,
 }
@@ -60,7 +60,7 @@ impl Api {
         loop {
             let answer = self.send(ask(&self.client)).await;
             let asked = match &answer {
-                Ok(answer) if matches!(answer.status.as_u16(), 429 | 503) => answer.retry_after,
+                Ok(answer) if matches!(answer.status, 429 | 503) => answer.retry_after,
                 Err(error) if error.is_connect() => None,
                 _ => return answer.map_err(|error| self.unreachable(error)),
             };
@@ -87,7 +87,7 @@ impl Api {
                 break;
             }
         }
-        Ok(Answer { status: response.status(), body, retry_after })
+        Ok(Answer { status: response.status().as_u16(), body, retry_after })
     }
 
     fn unreachable(&self, error: reqwest::Error) -> Failure {
@@ -130,15 +130,15 @@ struct Complaint {
 impl Answer {
     /// The body of a success, or why it is none: a refusal (exit 1), or a server that can't answer now (exit 3).
     pub(super) fn success(self) -> Result<Self, Failure> {
-        if self.status.is_success() {
+        if (200..300).contains(&self.status) {
             return Ok(self);
         }
         let said = self.complaint();
         let text = match said {
-            Some(said) => format!("the server answered {}: {}", self.status.as_u16(), output::visible(&said)),
+            Some(said) => format!("the server answered {}: {}", self.status, output::visible(&said)),
             None => format!("the server answered {}", self.status),
         };
-        Err(if self.status.is_server_error() { Failure::unreachable(text) } else { Failure::refused(text) })
+        Err(if self.status >= 500 { Failure::unreachable(text) } else { Failure::refused(text) })
     }
 
     /// What the server said was wrong, if it said so in any way that we know.
@@ -174,11 +174,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_in_the_servers_words_made_harmless() {
-        let answer = |status: u16, body: &str| Answer {
-            status: StatusCode::from_u16(status).unwrap(),
-            body: body.into(),
-            retry_after: None,
-        };
+        let answer = |status: u16, body: &str| Answer { status, body: body.into(), retry_after: None };
         let told = |answer: Answer| answer.success().err().map(|failure| format!("{failure:?}")).unwrap();
         assert!(told(answer(403, r#"{"detail":"no\u001b[2J"}"#)).contains(r"no\u{1b}[2J"));
         assert!(told(answer(401, r#"{"error":"dead"}"#)).starts_with("Refused"));

@@ -21,9 +21,7 @@ const PAGE: u32 = 1_000;
 /// The record of issued tokens
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
-    /// List issued tokens: the latest 50 as a table, all of them with --json
     List(List),
-    /// Show the record of one token, with its claims
     Show(Show),
 }
 

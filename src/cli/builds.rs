@@ -22,11 +22,8 @@ const LONGEST_BODY: u64 = 1024 * 1024;
 /// Builds, over the HTTP API
 #[derive(Debug, Subcommand)]
 pub(super) enum Builds {
-    /// Register a running build from a JSON document
     Register(Register),
-    /// Say that a build ended: its tokens die at once
     Finish(FinishBuild),
-    /// Show a build
     Show(Show),
 }
 
@@ -53,7 +50,7 @@ struct Server {
 #[derive(Debug, Args)]
 #[command(after_help = format!("Examples:
   buildpass builds register build.json
-  eval \"$(buildpass builds register --format env - < build.json)\"; ./run-the-job; buildpass builds finish \"$BUILDPASS_BUILD_ID\"
+  eval \"$(buildpass builds register --format env build.json)\"
 
 {VARIABLES}"))]
 pub(super) struct Register {

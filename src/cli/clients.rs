@@ -19,13 +19,9 @@ const SECRET_PREFIX: &str = "bpc_";
 /// Clients of the API
 #[derive(Debug, Subcommand)]
 pub(super) enum Clients {
-    /// Make a client and print its id and secret, this once
     Create(Create),
-    /// List all clients
     List(List),
-    /// Give a client a new secret, and take the old one for a while
     RotateSecret(RotateSecret),
-    /// Disable a client: its builds and their tokens end at once
     Disable(Disable),
 }
 

@@ -10,11 +10,8 @@ use crate::config::{self, Flags};
 /// The configuration
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Check the configuration; exit 1 says what is wrong, with key, file and line
     Check(Check),
-    /// Show the configuration in force and where each value comes from
     Show(Show),
-    /// Print every key with its meaning and default, as a file to start from
     Reference(Reference),
 }
 
@@ -32,7 +29,11 @@ pub(super) struct Check {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass config show")]
-pub(super) struct Show {}
+pub(super) struct Show {
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
 
 /// Print every key with its meaning and default, as a file to start from
 #[derive(Debug, Args)]
@@ -44,7 +45,7 @@ impl ConfigCommand {
     pub(super) fn run(self, place: &Place) -> Result<(), Failure> {
         match self {
             Self::Check(check) => check.run(place),
-            Self::Show(Show {}) => Ok(output::bytes(place.config(Flags::default())?.show().as_bytes())?),
+            Self::Show(show) => show.run(place),
             Self::Reference(Reference {}) => Ok(output::bytes(config::reference().as_bytes())?),
         }
     }
@@ -64,5 +65,16 @@ impl Check {
         };
         output::document(&serde_json::json!({"ok": problem.is_none(), "problem": problem}))?;
         checked.map(drop)
+    }
+}
+
+impl Show {
+    fn run(self, place: &Place) -> Result<(), Failure> {
+        let shown = place.config(Flags::default())?.show();
+        if !self.json {
+            return Ok(output::bytes(shown.as_bytes())?);
+        }
+        let table: toml::Table = toml::from_str(&shown).map_err(Failure::refused)?;
+        Ok(output::document(&table)?)
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use super::failure::Failure;
 use crate::base::{Clock, Moment, SystemClock};
 use crate::config::{self, Config, Flags, Sources};
+use crate::store::Store;
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
-use crate::store::{Pending, Store};
 
 /// Where the configuration is to be found.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Place {
 }
 
 pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {
-    let store = SqliteStore::open(&config.store.path, SqliteOptions::new(Pending::default())).await?;
+    let store = SqliteStore::open(&config.store.path, SqliteOptions::default()).await?;
     Ok(Arc::new(store))
 }
 

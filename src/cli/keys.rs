@@ -17,11 +17,8 @@ use crate::store::Store;
 /// The signing keys
 #[derive(Debug, Subcommand)]
 pub(super) enum Keys {
-    /// List the signing keys: which signs, which stands in reserve, until when
     List(List),
-    /// Print the public key set, as it is published
     Export(Export),
-    /// Make a key-encryption key
     NewKek(NewKek),
 }
 

@@ -46,8 +46,8 @@ See the whole road in one command: buildpass demo";
 #[derive(Debug, Parser)]
 #[command(name = "buildpass", version, after_help = EXIT_CODES, max_term_width = 100, arg_required_else_help = true)]
 struct CommandLine {
-    /// Configuration file; else $BUILDPASS_CONFIG, else ./buildpass.toml. `token` and `builds` read none.
-    #[arg(long, global = true, value_name = "FILE")]
+    /// Configuration file; else $BUILDPASS_CONFIG, else ./buildpass.toml (`token` and `builds` read none)
+    #[arg(long, global = true, value_name = "FILE", display_order = 1000)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -55,9 +55,7 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the server
     Serve(serve::Serve),
-    /// Show the whole road of a build's token, from the CI server to a cloud, in a temporary folder
     Demo(demo::Demo),
     /// Make and manage clients: CI servers and others that call the API
     #[command(subcommand)]
@@ -77,14 +75,11 @@ enum Command {
     /// Read the record of issued tokens
     #[command(subcommand)]
     Audit(audit::Audit),
-    /// Bring the database's schema up to date
     Migrate(migrate::Migrate),
     /// Check, show and explain the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
-    /// Measure this machine: what the server does, beside what the hardware allows
     Bench(bench::Bench),
-    /// Print the completions of a shell
     Completions(completions::Completions),
 }
 
@@ -123,5 +118,17 @@ fn dispatch(line: CommandLine) -> Result<(), Failure> {
 }
 
 fn wait(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let done = runtime.block_on(work);
+    // A key that is being made when a signal comes is not waited for.
+    runtime.shutdown_background();
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_command_line_contradicts_itself_nowhere() {
+        super::command().debug_assert();
+    }
 }

@@ -13,9 +13,7 @@ use crate::store::{BoundName, NameKind, Store};
 /// Names and the ids that they are bound to
 #[derive(Debug, Subcommand)]
 pub(super) enum Names {
-    /// List all bound names
     List(List),
-    /// Forget what a name is bound to
     Release(Release),
 }
 

@@ -22,7 +22,8 @@ use crate::telemetry;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass serve
-  buildpass serve --config /etc/buildpass/buildpass.toml --listen 0.0.0.0:8080 --issuer https://ci.example.com
+  buildpass serve --config /etc/buildpass/buildpass.toml
+  buildpass serve --listen 0.0.0.0:8080 --issuer https://ci.example.com
 
 Without a configuration it listens on 127.0.0.1:8080 and keeps everything in the working directory.")]
 pub(super) struct Serve {

@@ -25,13 +25,12 @@ const ROUNDS: usize = 9;
   buildpass bench --all --json
 
 Figures of a debug build mean nothing: cargo run --profile dist -- bench --all")]
-#[group(required = true, multiple = false)]
 pub(super) struct Bench {
     /// This one
-    #[arg(long, value_enum, ignore_case = true, group = "which")]
+    #[arg(long, value_enum, ignore_case = true, required_unless_present = "all", conflicts_with = "all")]
     only: Option<Work>,
     /// Every one there is
-    #[arg(long, group = "which")]
+    #[arg(long)]
     all: bool,
     /// Print JSON lines
     #[arg(long)]

@@ -83,7 +83,7 @@ async fn tell(folder: &TempDir, exit: bool) -> Result<(), Failure> {
             let _stopped_or_dropped = stopped.await;
         })
         .await;
-        Ok(())
+        Ok::<(), Failure>(())
     };
     let acts = async {
         let ci = act(&app, &mut story).await?;
@@ -177,7 +177,8 @@ async fn invite(ci: &CiServer, issuer: &str) -> Result<(), Failure> {
     output::line("# and as the CI server: the build ends, and its tokens die")?;
     let finish = format!("{issuer}/api/v1/builds/{}/finish", build.id);
     let credentials = shell::quoted(&ci.credentials());
-    output::line(&format!(r#"curl -s -u {credentials} --json '{{"status":"success"}}' {finish}"#))?;
+    let body = r#"-H 'Content-Type: application/json' -d '{"status":"success"}'"#;
+    output::line(&format!("curl -s -u {credentials} {body} {finish}"))?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use reqwest::{StatusCode, header};
+use reqwest::header;
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
@@ -131,7 +131,7 @@ impl Job {
     /// How a dead request token is refused.
     pub(super) async fn refused(&self, audience: &str) -> Result<String, Failure> {
         let answer = self.door.ask(&wish(audience)).await?;
-        if answer.status != StatusCode::UNAUTHORIZED {
+        if answer.status != 401 {
             return Err(Failure::refused(format!("a dead request token was answered {}", answer.status)));
         }
         Ok(format!("401, {}", answer.complaint().unwrap_or_default()))

@@ -15,7 +15,7 @@ use crate::jose;
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass token request --audience x | buildpass token inspect - | jq .claims.sub")]
-pub(super) struct Inspect {
+pub(in super::super) struct Inspect {
     /// The token, or - to read it from standard input, where other processes can't see it
     token: String,
     /// Print one JSON document, which is what is printed anyway

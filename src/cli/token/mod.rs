@@ -13,9 +13,7 @@ use super::failure::Failure;
 /// ID tokens, from inside a job
 #[derive(Debug, Subcommand)]
 pub(super) enum Token {
-    /// Fetch an ID token for the build that this job belongs to
     Request(request::Request),
-    /// Show what a token says, without checking it
     Inspect(inspect::Inspect),
 }
 

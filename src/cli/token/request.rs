@@ -28,7 +28,7 @@ Variables, the first whole pair of:
   BUILDPASS_ID_TOKEN_REQUEST_URL, BUILDPASS_ID_TOKEN_REQUEST_TOKEN
   ACTIONS_ID_TOKEN_REQUEST_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN
   VELA_ID_TOKEN_REQUEST_URL, VELA_ID_TOKEN_REQUEST_TOKEN")]
-pub(super) struct Request {
+pub(in super::super) struct Request {
     /// Who the token is for; repeatable
     #[arg(long = "audience", value_name = "AUDIENCE", required = true)]
     audiences: Vec<String>,
