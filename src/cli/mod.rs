@@ -47,7 +47,7 @@ See the whole road in one command: buildpass demo";
 #[command(name = "buildpass", version, after_help = EXIT_CODES, max_term_width = 100, arg_required_else_help = true)]
 struct CommandLine {
     /// Configuration file; else $BUILDPASS_CONFIG, else ./buildpass.toml (`token` and `builds` read none)
-    #[arg(long, global = true, value_name = "FILE", display_order = 1000)]
+    #[arg(long, global = true, value_name = "FILE", display_order = 900)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,

@@ -27,7 +27,14 @@ const ROUNDS: usize = 9;
 Figures of a debug build mean nothing: cargo run --profile dist -- bench --all")]
 pub(super) struct Bench {
     /// This one
-    #[arg(long, value_enum, ignore_case = true, required_unless_present = "all", conflicts_with = "all")]
+    #[arg(
+        long,
+        value_name = "ID",
+        value_enum,
+        ignore_case = true,
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
     only: Option<Work>,
     /// Every one there is
     #[arg(long)]

@@ -21,7 +21,7 @@ const VARIABLE: &str = "BUILDPASS_ID_TOKEN";
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass token request --audience sts.amazonaws.com --output /tmp/token
-  curl -H \"Authorization: Bearer $(buildpass token request --audience https://api.example.com --quiet)\" …
+  curl -H \"Authorization: Bearer $(buildpass token request --audience api --quiet)\" …
   eval \"$(buildpass token request --audience vault --format env --name VAULT_JWT)\"
 
 Variables, the first whole pair of:
