@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::base::{SystemClock, SystemEntropy};
 use crate::config::{Config, Flags};
 use crate::http::{self, Limits, Listeners};
+use crate::policy::DefaultGrant;
 use crate::telemetry;
 
 /// Run the server
@@ -86,7 +87,7 @@ async fn listener(key: &str, address: SocketAddr) -> Result<TcpListener, Failure
 
 /// What an operator should know once, at the start.
 fn announce(config: &Config, public: SocketAddr) {
-    if config.issuance.policy.grants_every_trusted_build() {
+    if matches!(config.issuance.default, DefaultGrant::Trusted) && !config.issuance.policy.has_rules() {
         tracing::info!(
             "issuance.default is \"trusted\" and there are no rules: every trusted build gets a token for every audience"
         );

@@ -28,12 +28,12 @@ pub(super) fn measure(cores: Cores) -> Result<Row, Failure> {
     for _ in 0..ROUNDS {
         let limit = signing.measure(LIMIT_ROUND)?;
         let result = runtime.block_on(load.measure(LOAD_ROUND))?;
-        results.push(result);
-        limits.push(limit);
-        ratios.push(result / limit);
+        results.push(result.round());
+        limits.push(limit.round());
+        ratios.push((result / limit * 1_000.0).round() / 1_000.0);
     }
     let ((result, of_result), (limit, of_limit)) = (median(&results), median(&limits));
-    let ratio = result / limit;
+    let ratio = (result / limit * 1_000.0).round() / 1_000.0;
     Ok(Row {
         id: "P1",
         what: "ID tokens over HTTP, each recorded on disk before it left (RS256-2048, 64 connections, embedded SQLite, \

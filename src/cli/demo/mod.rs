@@ -68,7 +68,7 @@ async fn tell(folder: &TempDir, exit: bool) -> Result<(), Failure> {
     })?;
     output::heading("buildpass demo: one build, from the CI server to a cloud, over real sockets")?;
     let mut story = Story::default();
-    story.step("An operator starts the issuer", Some("buildpass serve"))?;
+    story.step("An operator starts the issuer", Some("$ buildpass serve"))?;
     let app = App::start(&config, address, Arc::new(SystemClock::new()), Arc::new(SystemEntropy)).await?;
     let app = Arc::new(app);
     story.say(&format!("It listens on http://{address}. With no configuration, everything it keeps is one folder:"))?;
@@ -111,7 +111,8 @@ async fn listener() -> Result<TcpListener, Failure> {
 
 async fn act(app: &Arc<App>, story: &mut Story) -> Result<CiServer, Failure> {
     let issuer = app.issuer().url().as_str();
-    story.step("The operator makes a client for the CI server", Some("buildpass clients create demo-ci --org acme"))?;
+    story
+        .step("The operator makes a client for the CI server", Some("$ buildpass clients create demo-ci --org acme"))?;
     let ci = CiServer::create(app, issuer).await?;
     story.fact("client_id", ci.id())?;
     story.say("Its secret was shown once; the database holds a digest.")?;
@@ -131,7 +132,7 @@ async fn act(app: &Arc<App>, story: &mut Story) -> Result<CiServer, Failure> {
     let job = build.job()?;
     story.fact("granted by", &job.preview(cloud::AUDIENCE).await?)?;
 
-    let fetch = format!("buildpass token request --audience {}", cloud::AUDIENCE);
+    let fetch = format!("$ buildpass token request --audience {}", cloud::AUDIENCE);
     story.step("The job fetches a token", Some(&fetch))?;
     let token = job.fetch(cloud::AUDIENCE).await?;
     story.fact("token", &shortened(token.reveal()))?;
@@ -145,12 +146,13 @@ async fn act(app: &Arc<App>, story: &mut Story) -> Result<CiServer, Failure> {
     story.say("Signature, issuer, audience and time are right: accepted. The token says:")?;
     story.quote(&output::pretty(&claims)?)?;
 
-    story.step("Somebody changes one letter of the token, and shows it for another audience", None)?;
+    story
+        .step("Two tokens that the cloud must not take: one with a letter changed, and one for somebody else", None)?;
     story.fact("changed", &cloud::refusal(&cloud::spoiled(token.reveal()), &keys, issuer)?)?;
     let other = job.fetch("https://other.example.com").await?;
-    story.fact("elsewhere", &cloud::refusal(other.reveal(), &keys, issuer)?)?;
+    story.fact("not for it", &cloud::refusal(other.reveal(), &keys, issuer)?)?;
 
-    story.step("The build ends", Some("buildpass builds finish ID"))?;
+    story.step("The build ends", Some("$ buildpass builds finish ID"))?;
     ci.finish(&build.id).await?;
     story.say("Whoever kept the request token tries once more:")?;
     story.fact("answer", &job.refused(cloud::AUDIENCE).await?)?;

@@ -16,7 +16,7 @@ impl Story {
         output::line("")?;
         output::heading(&format!("{:2}. {title}", self.steps))?;
         match by {
-            Some(by) => self.say(&format!("$ {by}")),
+            Some(by) => self.say(by),
             None => Ok(()),
         }
     }

@@ -116,8 +116,14 @@ impl Folder {
 
     /// Starts a server here, on a free port, and waits until it is ready.
     pub(crate) fn serve(&self, arguments: &[&str]) -> Served {
-        let defaults = ["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""];
-        let mut child = self.command(&[&defaults[..], arguments].concat()).stdout(Stdio::null()).spawn().unwrap();
+        let mut all = vec!["serve"];
+        for (flag, default) in [("--listen", "127.0.0.1:0"), ("--admin-listen", "")] {
+            if !arguments.contains(&flag) {
+                all.extend([flag, default]);
+            }
+        }
+        all.extend(arguments);
+        let mut child = self.command(&all).stdout(Stdio::null()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let (url, ready, said, rest) = (String::new(), String::new(), String::new(), None);
         let mut served = Served { child, url, ready, said, rest };
