@@ -171,7 +171,8 @@ impl FromRequestParts<Door> for QueryOf {
         let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for pair in query.as_deref().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let key = decode(key).ok_or_else(|| FieldError::new("query", "is not UTF-8 after decoding"))?;
+            // A key that is no text is no key of ours.
+            let Some(key) = decode(key) else { continue };
             let value = decode(value).ok_or_else(|| FieldError::new(key.clone(), "is not UTF-8 after decoding"))?;
             values.entry(key).or_default().push(value);
         }

@@ -10,7 +10,9 @@ use crate::base::{BuildId, Jti, Moment, Seconds, Secret, Sha256};
 use crate::claims::{AudienceError, Audiences, IdToken, MAX_TOKEN_BYTES, Step, StepRequest, Window, largest_claims};
 use crate::jose::{Algorithm, SigningKey};
 use crate::policy::{Ask, Client, Grant, Scope};
-use crate::store::{AuditRow, Issuance, IssuanceRefusal, StoredBuild, TokenBearer, TokenKind};
+use crate::store::{
+    AuditRow, Issuance, IssuanceRefusal, StoredBuild, StoredRequestToken, TokenBearer, TokenKind,
+};
 
 /// What is asked for, whoever asks.
 #[derive(Debug, Clone, Default)]
@@ -116,12 +118,45 @@ struct Draft<'a> {
 }
 
 /// For whom a token is made: everything that the decision depends on.
-#[derive(Clone)]
-struct Holder {
-    build: StoredBuild,
-    client: Client,
-    step: Option<Step>,
-    bearer: Option<Arc<TokenBearer>>,
+enum Holder {
+    /// A job with its request token.
+    Job(Arc<TokenBearer>),
+    /// A CI server that injects the token.
+    Server {
+        build: Box<StoredBuild>,
+        client: Box<Client>,
+        step: Option<Step>,
+    },
+}
+
+impl Holder {
+    fn build(&self) -> &StoredBuild {
+        match self {
+            Self::Job(bearer) => &bearer.build,
+            Self::Server { build, .. } => build,
+        }
+    }
+
+    fn client(&self) -> &Client {
+        match self {
+            Self::Job(bearer) => &bearer.client,
+            Self::Server { client, .. } => client,
+        }
+    }
+
+    fn step(&self) -> Option<&Step> {
+        match self {
+            Self::Job(bearer) => bearer.token.step.as_ref(),
+            Self::Server { step, .. } => step.as_ref(),
+        }
+    }
+
+    fn token(&self) -> Option<&StoredRequestToken> {
+        match self {
+            Self::Job(bearer) => Some(&bearer.token),
+            Self::Server { .. } => None,
+        }
+    }
 }
 
 impl Issuer {
@@ -165,12 +200,7 @@ impl Issuer {
             return Err(Refusal::Unauthenticated.into());
         }
         self.rates.count_build(bearer.build.id)?;
-        let holder = Holder {
-            build: bearer.build.clone(),
-            client: bearer.client.clone(),
-            step: bearer.token.step.clone(),
-            bearer: Some(bearer),
-        };
+        let holder = Holder::Job(bearer);
         if preview { self.preview(holder, request, now).await } else { self.issue(holder, request, now).await }
     }
 
@@ -195,7 +225,7 @@ impl Issuer {
         }
         self.rates.count_build(id)?;
         let now = self.parts.clock.now();
-        let holder = Holder { build, client, step, bearer: None };
+        let holder = Holder::Server { build: Box::new(build), client: Box::new(client), step };
         self.issue(holder, request.token, now).await.map_err(|declined| match declined {
             Declined::Refused(Refusal::Unauthenticated) => Refusal::BuildFinished.into(),
             other => other,
@@ -227,10 +257,11 @@ impl Issuer {
 
     async fn issue(self: &Arc<Self>, holder: Holder, request: TokenRequest, now: Moment) -> Result<Issued, Declined> {
         let issuer = Arc::clone(self);
+        let uses = holder.token().and_then(|token| token.max_uses).unwrap_or(u64::MAX);
         let work = move || issuer.sign(&holder, &request, now);
         let (token, issuance) = self.parts.pool.run(work).await.map_err(Error::from)??;
         let algorithm = issuance.row.alg;
-        let quotas = Quotas::of(&issuance, token.rule.as_deref());
+        let quotas = Quotas::of(&issuance, uses);
         self.parts.store.record(&self.id, issuance).await?.map_err(|refused| quotas.refusal(refused))?;
         self.parts.metrics.token_issued(algorithm.name());
         Ok(Issued::Token(token))
@@ -251,18 +282,19 @@ impl Issuer {
             return Err(Refusal::TokenTooLarge { bytes: token.len(), largest }.into());
         }
         let expires_at = draft.claims.window.exp;
+        let build = holder.build();
         let row = AuditRow {
             jti,
             issued_at: now,
             expires_at,
-            build_id: holder.build.id,
-            client_id: holder.build.client.clone(),
-            request_token_id: holder.bearer.as_ref().map(|bearer| bearer.token.id),
+            build_id: build.id,
+            client_id: build.client.clone(),
+            request_token_id: holder.token().map(|token| token.id),
             rule: draft.grant.rule.clone(),
-            org: holder.build.build.org.clone(),
-            repo: holder.build.build.repo.clone(),
-            number: holder.build.build.number,
-            step: holder.step.as_ref().map(|step| step.step.clone()),
+            org: build.build.org.clone(),
+            repo: build.build.repo.clone(),
+            number: build.build.number,
+            step: holder.step().map(|step| step.step.clone()),
             subject: draft.subject.clone(),
             audiences: audiences.as_slice().to_vec(),
             alg: draft.key.algorithm(),
@@ -290,8 +322,8 @@ impl Issuer {
         audiences: &'a Audiences,
         now: Moment,
     ) -> Result<Draft<'a>, Declined> {
-        let build = &holder.build.build;
-        let step = holder.step.as_ref();
+        let build = &holder.build().build;
+        let step = holder.step();
         let grant = self.grant(holder, request, audiences)?;
         let key = self.key(request.algorithm.or(grant.algorithm), now)?;
         let lifetime = self.lifetime(holder, request, &grant, now)?;
@@ -303,7 +335,7 @@ impl Issuer {
             audiences,
             window: Window::new(now, lifetime),
             jti: None,
-            build_id: holder.build.id,
+            build_id: holder.build().id,
             build,
             step,
             presets: &self.terms.presets,
@@ -313,13 +345,13 @@ impl Issuer {
     }
 
     fn grant(&self, holder: &Holder, request: &TokenRequest, audiences: &Audiences) -> Result<Grant, Refusal> {
-        let token_audiences = holder.bearer.as_ref().and_then(|bearer| bearer.token.audiences.as_deref());
-        let client_audiences = Some(holder.client.audiences.as_slice()).filter(|listed| !listed.is_empty());
-        let narrowed: Vec<_> =
-            [holder.build.audiences.as_deref(), token_audiences, client_audiences].into_iter().flatten().collect();
+        let of_build = holder.build().audiences.as_deref();
+        let of_token = holder.token().and_then(|token| token.audiences.as_deref());
+        let of_client = Some(holder.client().audiences.as_slice()).filter(|listed| !listed.is_empty());
+        let narrowed: Vec<_> = [of_build, of_token, of_client].into_iter().flatten().collect();
         let ask = Ask {
-            build: &holder.build.build,
-            step: holder.step.as_ref(),
+            build: &holder.build().build,
+            step: holder.step(),
             audiences: audiences.as_slice(),
             lifetime: request.lifetime,
             algorithm: request.algorithm,
@@ -345,7 +377,7 @@ impl Issuer {
     /// Given: exactly that, or a refusal. Absent: the smallest of the default, the rule's cap and the build's rest.
     fn lifetime(&self, holder: &Holder, request: &TokenRequest, grant: &Grant, now: Moment) -> Result<Seconds, Refusal> {
         let cap = grant.max_lifetime.map_or(self.terms.max_lifetime, |rule| rule.min(self.terms.max_lifetime));
-        let allowed = cap.min(holder.build.deadline.since(now));
+        let allowed = cap.min(holder.build().deadline.since(now));
         match request.lifetime {
             Some(asked) if asked > allowed => {
                 Err(Refusal::LifetimeNotAllowed { rule: grant.rule.clone(), asked, allowed })
@@ -364,12 +396,9 @@ struct Quotas {
 }
 
 impl Quotas {
-    fn of(issuance: &Issuance, rule: Option<&str>) -> Self {
-        Self {
-            build: issuance.tokens_per_build.unwrap_or(u64::MAX),
-            rule: rule.map(str::to_owned).zip(issuance.tokens_by_rule),
-            uses: 0,
-        }
+    fn of(issuance: &Issuance, uses: u64) -> Self {
+        let rule = issuance.row.rule.clone().zip(issuance.tokens_by_rule);
+        Self { build: issuance.tokens_per_build.unwrap_or(u64::MAX), rule, uses }
     }
 
     fn refusal(self, refused: IssuanceRefusal) -> Refusal {

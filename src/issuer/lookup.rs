@@ -39,6 +39,12 @@ impl Issuer {
         }
     }
 
+    /// The subject of a build's tokens; `None` where it has none.
+    #[must_use]
+    pub fn subject_of(&self, build: &StoredBuild) -> Option<String> {
+        self.terms.subject.render(&build.build, None).ok().map(|subject| subject.as_str().to_owned())
+    }
+
     /// A build of this client; another client's is not found.
     pub(super) async fn build_of(&self, client: &Client, id: BuildId) -> Result<StoredBuild, Declined> {
         let found = self.parts.store.find_build(&self.id, id).await?;

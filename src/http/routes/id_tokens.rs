@@ -11,7 +11,7 @@ use super::super::extract::{Basic, Bearer, JsonBody, PathOf, QueryOf};
 use super::super::peer::Peer;
 use super::super::serve::Door;
 use crate::base::{BuildId, FieldError, Jti, Moment, Seconds};
-use crate::claims::{Audiences, OneOrMany, StepRequest};
+use crate::claims::{Audiences, StepRequest};
 use crate::issuer::{DirectRequest, Issued, IssuedToken, Preview, PullPath, TokenRequest};
 use crate::jose::Algorithm;
 
@@ -137,6 +137,23 @@ fn preview_answer<'a>(issuer: &'a str, preview: &'a Preview) -> PreviewAnswer<'a
         algorithm: preview.algorithm,
         expires_in: preview.lifetime.get(),
         claims: &preview.claims,
+    }
+}
+
+/// `"a"` or `["a", "b"]`.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "must be a string or a list of strings")]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(one) => vec![one],
+            Self::Many(many) => many,
+        }
     }
 }
 

@@ -1,0 +1,19 @@
+//! The manual: prose that rustdoc checks. No code lives here.
+
+#[doc = include_str!("api.md")]
+pub mod api {}
+
+#[doc = include_str!("decisions.md")]
+pub mod decisions {}
+
+#[doc = include_str!("operating.md")]
+pub mod operating {}
+
+#[doc = include_str!("rules.md")]
+pub mod rules {}
+
+#[doc = include_str!("threats.md")]
+pub mod threats {}
+
+#[doc = include_str!("tokens.md")]
+pub mod tokens {}
