@@ -21,7 +21,6 @@ pub trait Entropy: Send + Sync + 'static {
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
-    #[expect(clippy::disallowed_types, reason = "the one place that draws from the system")]
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
         rand::rngs::SysRng.try_fill_bytes(bytes).map_err(|_| EntropyError)
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Event, Image};
 
-/// The facts of one build, as its tokens will state them. Made by [`Registration::check`](super::Registration::check)
+/// The facts of one build, as its tokens will state them. Made from a checked registration
 /// alone, and read back from the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Build {

@@ -1,12 +1,10 @@
-//! One integration binary: its tree mirrors the URL tree, the store, the journeys and the attacks.
+//! One integration binary: its tree mirrors the house's.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    missing_docs,
-    unreachable_pub,
     reason = "a test may stop at once"
 )]
 

@@ -1,0 +1,87 @@
+//! The server under measurement: this program in a process of its own, with its own temporary folder, on its core.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use super::cores::Cores;
+use crate::cli::failure::Failure;
+
+/// A running server; killed and its folder removed when this is dropped.
+pub(super) struct Server {
+    child: Child,
+    folder: TempDir,
+    pub(super) url: String,
+}
+
+/// A client that was made for the load.
+#[derive(Deserialize)]
+pub(super) struct Credentials {
+    pub(super) client_id: String,
+    pub(super) client_secret: String,
+}
+
+impl Server {
+    /// Starts a server on its core, without any limit, and leaves this thread on the load's core.
+    pub(super) fn start(cores: Cores) -> Result<Self, Failure> {
+        let folder = tempfile::Builder::new().prefix("buildpass-bench-").tempdir()?;
+        cores.take_servers();
+        let child = command(folder.path())?.arg("serve").stderr(Stdio::piped()).spawn();
+        cores.take_loads();
+        let mut server = Self { child: child?, folder, url: String::new() };
+        server.url = server.wait_until_ready()?;
+        Ok(server)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<String, Failure> {
+        let stderr =
+            self.child.stderr.take().ok_or_else(|| Failure::unreachable("the server has no standard error"))?;
+        let mut lines = BufReader::new(stderr).lines();
+        let mut said = String::new();
+        for line in lines.by_ref() {
+            let line = line?;
+            let ready = line.strip_prefix("buildpass ready: ").and_then(|rest| rest.split(' ').next());
+            if let Some(url) = ready.and_then(|first| first.strip_prefix("listen=")) {
+                // Whatever it says from now on is read and left, so that it never waits for us.
+                std::thread::spawn(move || lines.for_each(drop));
+                return Ok(url.to_owned());
+            }
+            said.push_str(&line);
+            said.push('\n');
+        }
+        Err(Failure::unreachable(format!("the server did not start: {said}")))
+    }
+
+    /// Makes a client beside the running server.
+    pub(super) fn create_client(&self) -> Result<Credentials, Failure> {
+        let output = command(self.folder.path())?.args(["clients", "create", "bench", "--json"]).output()?;
+        serde_json::from_slice(&output.stdout)
+            .map_err(|_| Failure::unreachable(String::from_utf8_lossy(&output.stderr).into_owned()))
+    }
+}
+
+/// This program in the server's folder, with no configuration but the benchmark's.
+fn command(folder: &Path) -> Result<Command, Failure> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command
+        .current_dir(folder)
+        .env_clear()
+        .env("BUILDPASS_SERVER__LISTEN", "127.0.0.1:0")
+        .env("BUILDPASS_SERVER__ADMIN_LISTEN", "")
+        .env("BUILDPASS_LIMITS__TOKENS_PER_BUILD", "0")
+        .env("BUILDPASS_LIMITS__BUILD_PER_SECOND", "0")
+        .env("BUILDPASS_LIMITS__CLIENT_PER_SECOND", "0")
+        .env("BUILDPASS_TELEMETRY__LOG_FILTER", "warn")
+        .stdin(Stdio::null());
+    Ok(command)
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _ended_already = self.child.wait();
+    }
+}

@@ -1,0 +1,333 @@
+//! `clients`: who may call the API. A secret is shown once, when it is made, and never again.
+
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::failure::Failure;
+use super::installation::{Place, now};
+use super::output::{self, Table, cell};
+use crate::base::{ClientId, IssuerId, Moment, Seconds, Secret, SystemEntropy};
+use crate::claims::AudiencePattern;
+use crate::policy::{Client, OrganizationPattern, Scope};
+use crate::store::Store;
+
+/// What every client secret begins with.
+const SECRET_PREFIX: &str = "bpc_";
+
+/// Clients of the API
+#[derive(Debug, Subcommand)]
+pub(super) enum Clients {
+    Create(Create),
+    List(List),
+    RotateSecret(RotateSecret),
+    Disable(Disable),
+}
+
+/// Make a client and print its id and secret, this once
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  buildpass clients create vela --org acme
+  buildpass clients create vela --org acme --org 'tools/*' --audience sts.amazonaws.com --json")]
+pub(super) struct Create {
+    /// How operators call it
+    #[arg(value_parser = name)]
+    name: String,
+    /// What it may do: builds:write, builds:tokens, tokens:introspect, publications:write, admin. Without one, what a
+    /// CI server needs: builds:write,builds:tokens
+    #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+    scopes: Vec<Scope>,
+    /// Organisation that it may act for: a whole name, or prefix/* for all below prefix/; repeatable. Without one, all
+    #[arg(long = "org", value_name = "ORG", value_delimiter = ',')]
+    organizations: Vec<OrganizationPattern>,
+    /// Audience that its builds' tokens may have, * within a segment; repeatable. Without one, all
+    #[arg(long = "audience", value_name = "AUDIENCE")]
+    audiences: Vec<AudiencePattern>,
+    /// Put NAME. before the organisation and repository ids that it posts: two forges behind one issuer need it
+    #[arg(long, value_name = "NAME", value_parser = ids)]
+    ids: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// List all clients
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  buildpass clients list --json | jq -r .name")]
+pub(super) struct List {
+    /// Print JSON lines
+    #[arg(long)]
+    json: bool,
+}
+
+/// Give a client a new secret, and take the old one for a while
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  buildpass clients rotate-secret vela --overlap 1h
+  buildpass clients rotate-secret vela --now      # the old secret leaked")]
+pub(super) struct RotateSecret {
+    /// Which client
+    name: String,
+    /// For how long the old secret is taken too
+    #[arg(long, value_name = "DURATION", default_value = "24h", conflicts_with = "now")]
+    overlap: Seconds,
+    /// Refuse the old secret from now on
+    #[arg(long)]
+    now: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Disable a client: its builds and their tokens end at once
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  buildpass clients disable vela")]
+pub(super) struct Disable {
+    /// Which client
+    name: String,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+impl Clients {
+    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
+        match self {
+            Self::List(list) => list.run(place).await,
+            Self::Create(create) => with(place.store().await?, async |store| create.run(store).await).await,
+            Self::RotateSecret(rotate) => {
+                with(place.required_store().await?, async |store| rotate.run(store).await).await
+            }
+            Self::Disable(disable) => with(place.required_store().await?, async |store| disable.run(store).await).await,
+        }
+    }
+}
+
+/// Closes the store after the work, whatever came of it.
+async fn with(store: Arc<dyn Store>, work: impl AsyncFnOnce(&dyn Store) -> Result<(), Failure>) -> Result<(), Failure> {
+    let done = work(&*store).await;
+    store.close().await;
+    done
+}
+
+#[derive(Serialize)]
+struct CreatedClient<'a> {
+    client_id: &'a ClientId,
+    client_secret: &'a str,
+    name: &'a str,
+    scopes: &'a [Scope],
+}
+
+impl Create {
+    async fn run(self, store: &dyn Store) -> Result<(), Failure> {
+        let now = now();
+        let secret = Secret::draw(SECRET_PREFIX, &SystemEntropy)?;
+        let mut scopes = if self.scopes.is_empty() { Scope::CI_SERVER.to_vec() } else { self.scopes };
+        scopes.sort_unstable_by_key(|scope| Scope::ALL.iter().position(|known| known == scope));
+        scopes.dedup();
+        let client = Client {
+            id: ClientId::new(now, &SystemEntropy)?,
+            name: self.name,
+            scopes,
+            organizations: self.organizations,
+            audiences: self.audiences,
+            ids: self.ids,
+            created_at: now,
+            disabled_at: None,
+        };
+        if store.create_client(&IssuerId::main(), &client, secret.digest()).await?.is_err() {
+            let name = &client.name;
+            return Err(Failure::refused(format!(
+                "a client named {name} exists; choose another name, or give it a new secret: \
+                 buildpass clients rotate-secret {name}"
+            )));
+        }
+        if client.organizations.is_empty() && client.has(Scope::BuildsWrite) {
+            let name = &client.name;
+            output::note(&format!("note: {name} may act for every organisation; --org limits a client to some"));
+        }
+        if self.json {
+            return Ok(output::document(&CreatedClient {
+                client_id: &client.id,
+                client_secret: secret.reveal(),
+                name: &client.name,
+                scopes: &client.scopes,
+            })?);
+        }
+        output::line(&format!("client_id      {}", client.id))?;
+        output::line(&format!("client_secret  {}", secret.reveal()))?;
+        output::note("The secret is shown this once: only its digest is kept.");
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct ListedClient {
+    client_id: ClientId,
+    name: String,
+    scopes: Vec<Scope>,
+    organizations: Vec<OrganizationPattern>,
+    audiences: Vec<AudiencePattern>,
+    ids: Option<String>,
+    created_at: Moment,
+    disabled_at: Option<Moment>,
+}
+
+impl From<Client> for ListedClient {
+    fn from(client: Client) -> Self {
+        Self {
+            client_id: client.id,
+            name: client.name,
+            scopes: client.scopes,
+            organizations: client.organizations,
+            audiences: client.audiences,
+            ids: client.ids,
+            created_at: client.created_at,
+            disabled_at: client.disabled_at,
+        }
+    }
+}
+
+impl List {
+    async fn run(self, place: &Place) -> Result<(), Failure> {
+        let clients = match place.existing_store().await? {
+            None => Vec::new(),
+            Some(store) => {
+                let clients = store.list_clients(&IssuerId::main()).await;
+                store.close().await;
+                clients?
+            }
+        };
+        if clients.is_empty() {
+            output::note("There is no client yet: buildpass clients create NAME makes one.");
+        }
+        if self.json {
+            return Ok(output::json_lines(clients.into_iter().map(ListedClient::from))?);
+        }
+        if clients.is_empty() {
+            return Ok(());
+        }
+        let mut table = Table::new(&["NAME", "CLIENT ID", "SCOPES", "ORGANISATIONS", "AUDIENCES", "IDS", "DISABLED"]);
+        for client in clients {
+            table.row([
+                client.name,
+                client.id.to_string(),
+                joined(&client.scopes, ""),
+                joined(&client.organizations, "every"),
+                joined(&client.audiences, "every"),
+                cell(client.ids),
+                cell(client.disabled_at),
+            ]);
+        }
+        Ok(table.print()?)
+    }
+}
+
+fn joined(items: &[impl ToString], none: &str) -> String {
+    if items.is_empty() {
+        return none.to_owned();
+    }
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+#[derive(Serialize)]
+struct RotatedSecret<'a> {
+    client_id: &'a ClientId,
+    client_secret: &'a str,
+    name: &'a str,
+    previous_until: Option<Moment>,
+}
+
+impl RotateSecret {
+    async fn run(self, store: &dyn Store) -> Result<(), Failure> {
+        let (issuer, now) = (IssuerId::main(), now());
+        let secret = Secret::draw(SECRET_PREFIX, &SystemEntropy)?;
+        let previous_until = if self.now { now } else { now + self.overlap };
+        let clients = store.list_clients(&issuer).await?;
+        let known = clients.into_iter().find(|client| client.name == self.name).ok_or_else(|| unknown(&self.name))?;
+        if !store.rotate_client_secret(&issuer, &self.name, secret.digest(), previous_until, now).await? {
+            return Err(Failure::refused(format!("the client {} is disabled", self.name)));
+        }
+        let previous_until = Some(previous_until).filter(|until| *until > now);
+        if self.json {
+            return Ok(output::document(&RotatedSecret {
+                client_id: &known.id,
+                client_secret: secret.reveal(),
+                name: &self.name,
+                previous_until,
+            })?);
+        }
+        output::line(&format!("client_id      {}", known.id))?;
+        output::line(&format!("client_secret  {}", secret.reveal()))?;
+        output::note(&match previous_until {
+            Some(until) => format!("The secret before it is taken until {until}; an older one no more."),
+            None => "The secret before it is refused from now on.".to_owned(),
+        });
+        Ok(())
+    }
+}
+
+#[derive(Serialize)]
+struct DisabledClient<'a> {
+    name: &'a str,
+    builds_ended: u64,
+}
+
+impl Disable {
+    async fn run(self, store: &dyn Store) -> Result<(), Failure> {
+        let disabled = store.disable_client(&IssuerId::main(), &self.name, now()).await?;
+        let disabled = disabled.ok_or_else(|| unknown(&self.name))?;
+        if self.json {
+            let builds_ended = disabled.builds_ended;
+            return Ok(output::document(&DisabledClient { name: &self.name, builds_ended })?);
+        }
+        let (name, ended) = (output::visible(&self.name), disabled.builds_ended);
+        let builds = if ended == 1 { "build" } else { "builds" };
+        Ok(output::line(&format!("{name} is disabled; {ended} running {builds} of it ended"))?)
+    }
+}
+
+fn unknown(name: &str) -> Failure {
+    let name = output::visible(name);
+    Failure::refused(format!("there is no client named {name}; buildpass clients list shows all"))
+}
+
+/// A client's name is typed on command lines and shown in lists: it needs no quoting anywhere.
+fn name(text: &str) -> Result<String, &'static str> {
+    let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
+    let starts_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
+    if starts_well && text.len() <= 100 && text.chars().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("a name has up to 100 letters, digits, dots, dashes and underscores, and begins with a letter or digit")
+    }
+}
+
+/// Without a dot of its own, so that `a` + `b.1` and `a.b` + `1` are never one id.
+fn ids(text: &str) -> Result<String, &'static str> {
+    let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    if !text.is_empty() && text.len() <= 32 && text.chars().all(plain) {
+        Ok(text.to_owned())
+    } else {
+        Err("a name for ids has up to 32 letters, digits, dashes and underscores")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_needs_no_quoting() {
+        for good in ["vela", "ci.example.com", "a_b-1"] {
+            assert!(name(good).is_ok(), "{good}");
+        }
+        for bad in ["", "-x", ".x", "a b", "a/b", "ü", "a\n", &"a".repeat(101)] {
+            assert!(name(bad).is_err(), "{bad}");
+        }
+        assert!(ids("gitea").is_ok() && ids("a.b").is_err() && ids("").is_err());
+    }
+}

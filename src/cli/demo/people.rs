@@ -1,0 +1,143 @@
+//! The people of the demo's story: a CI server and a job, each with no more than it would have. They speak HTTP.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use reqwest::header;
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+
+use super::super::api::{Answer, Api};
+use super::super::failure::Failure;
+use super::super::token::{Door, Wish};
+use crate::app::App;
+use crate::base::{ClientId, Secret};
+use crate::policy::{Client, Scope};
+
+/// A CI server: its client's id and secret, and the server's URL.
+pub(super) struct CiServer {
+    api: Api,
+    base: String,
+    id: ClientId,
+    secret: Secret<String>,
+}
+
+/// What the CI server is answered, as far as it hands it on.
+#[derive(Deserialize)]
+pub(super) struct Registered {
+    pub(super) id: String,
+    pub(super) subject: Option<String>,
+    pub(super) env: BTreeMap<String, String>,
+}
+
+impl CiServer {
+    /// Makes the client, in the store as the command does.
+    pub(super) async fn create(app: &Arc<App>, base: &str) -> Result<Self, Failure> {
+        let now = app.clock().now();
+        let secret = Secret::draw("bpc_", app.entropy())?;
+        let client = Client {
+            id: ClientId::new(now, app.entropy())?,
+            name: "demo-ci".to_owned(),
+            scopes: Scope::CI_SERVER.to_vec(),
+            organizations: vec!["acme".parse().map_err(Failure::refused)?],
+            audiences: Vec::new(),
+            ids: None,
+            created_at: now,
+            disabled_at: None,
+        };
+        let created = app.store().create_client(app.issuer().id(), &client, secret.digest()).await?;
+        created.map_err(Failure::refused)?;
+        let url = Url::parse(base).map_err(Failure::refused)?;
+        Ok(Self { api: Api::of(&url)?, base: base.to_owned(), id: client.id, secret })
+    }
+
+    pub(super) fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    /// Id and secret, as curl takes them.
+    pub(super) fn credentials(&self) -> String {
+        format!("{}:{}", self.id, self.secret.reveal())
+    }
+
+    pub(super) async fn register(&self, number: u64, timeout: &str) -> Result<Registered, Failure> {
+        let build = json!({
+            "org": "acme", "org_id": "42", "repo": "app", "repo_id": "1001", "number": number, "event": "push",
+            "author": "octocat", "author_id": "7", "actor": "octocat", "actor_id": "7",
+            "ref": "refs/heads/main", "sha": "4b825dc642cb6eb9a060e54bf8d69288fbee4904", "ref_protected": true,
+            "visibility": "private", "workflow": "ci.yml", "properties": {"team": "payments"}, "timeout": timeout,
+        });
+        self.post("", &build).await?.document()
+    }
+
+    pub(super) async fn finish(&self, build: &str) -> Result<(), Failure> {
+        self.post(&format!("/{build}/finish"), &json!({"status": "success"})).await.map(drop)
+    }
+
+    async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Answer, Failure> {
+        let url = format!("{}/api/v1/builds{path}", self.base);
+        let ask = |client: &reqwest::Client| {
+            let request = client.post(&url).basic_auth(self.id.as_str(), Some(self.secret.reveal()));
+            request.header(header::CONTENT_TYPE, "application/json").body(body.to_string())
+        };
+        self.api.call(ask).await?.success()
+    }
+}
+
+impl Registered {
+    /// The job that a worker starts with this environment.
+    pub(super) fn job(&self) -> Result<Job, Failure> {
+        let variable = |name: &str| {
+            let value = self.env.get(name).cloned();
+            value.ok_or_else(|| Failure::refused(format!("the registration's env has no {name}")))
+        };
+        let token = Secret::new(variable("BUILDPASS_ID_TOKEN_REQUEST_TOKEN")?);
+        let door = Door::new(&variable("BUILDPASS_ID_TOKEN_REQUEST_URL")?, token).map_err(Failure::refused)?;
+        Ok(Job { door })
+    }
+}
+
+/// A job: a request URL and its token.
+pub(super) struct Job {
+    door: Door,
+}
+
+impl Job {
+    /// Which rule would grant a token.
+    pub(super) async fn preview(&self, audience: &str) -> Result<String, Failure> {
+        #[derive(Deserialize)]
+        struct Preview {
+            preview: bool,
+            rule: Option<String>,
+        }
+        let wish = Wish { preview: true, ..wish(audience) };
+        let answer: Preview = self.door.ask(&wish).await?.success()?.document()?;
+        if !answer.preview {
+            return Err(Failure::refused("a preview was answered with something else"));
+        }
+        Ok(answer.rule.unwrap_or_else(|| "issuance.default, because the build is trusted".to_owned()))
+    }
+
+    pub(super) async fn fetch(&self, audience: &str) -> Result<Secret<String>, Failure> {
+        #[derive(Deserialize)]
+        struct Fetched {
+            value: String,
+        }
+        let fetched: Fetched = self.door.ask(&wish(audience)).await?.success()?.document()?;
+        Ok(Secret::new(fetched.value))
+    }
+
+    /// How a dead request token is refused.
+    pub(super) async fn refused(&self, audience: &str) -> Result<String, Failure> {
+        let answer = self.door.ask(&wish(audience)).await?;
+        if answer.status != 401 {
+            return Err(Failure::refused(format!("a dead request token was answered {}", answer.status)));
+        }
+        Ok(format!("401, {}", answer.complaint().unwrap_or_default()))
+    }
+}
+
+fn wish(audience: &str) -> Wish {
+    Wish { audiences: vec![audience.to_owned()], ..Wish::default() }
+}

@@ -1,0 +1,84 @@
+//! Why a command ended without doing what was asked, and the exit code that says so. Never prints a secret:
+//! whoever makes a failure says it in words that may be shown.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use super::output;
+use crate::app::StartError;
+use crate::base::EntropyError;
+use crate::config::ConfigError;
+use crate::store::StoreError;
+
+/// A command's end that is not success.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Whoever read our output has closed it: there is nobody to tell.
+    OutputClosed,
+    /// Exit code 1: refused, or found wanting.
+    Refused(anyhow::Error),
+    /// Exit code 3: a server, a file or the database can't be reached or opened.
+    Unreachable(anyhow::Error),
+    /// Exit code 2: a flag, an argument or a variable is missing or wrong.
+    Usage(anyhow::Error),
+}
+
+impl Failure {
+    pub(super) fn refused(message: impl fmt::Display) -> Self {
+        Self::Refused(anyhow::Error::msg(message.to_string()))
+    }
+
+    pub(super) fn unreachable(message: impl fmt::Display) -> Self {
+        Self::Unreachable(anyhow::Error::msg(message.to_string()))
+    }
+
+    pub(super) fn usage(message: impl fmt::Display) -> Self {
+        Self::Usage(anyhow::Error::msg(message.to_string()))
+    }
+
+    /// Says it on standard error and gives the exit code.
+    pub(super) fn report(self) -> ExitCode {
+        let (code, error) = match self {
+            Self::OutputClosed => return ExitCode::SUCCESS,
+            Self::Refused(error) => (1, error),
+            Self::Usage(error) => (2, error),
+            Self::Unreachable(error) => (3, error),
+        };
+        output::complain(&format!("{error:#}"));
+        ExitCode::from(code)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe { Self::OutputClosed } else { Self::Unreachable(error.into()) }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Unreachable(error.into())
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self::Refused(error.into())
+    }
+}
+
+impl From<EntropyError> for Failure {
+    fn from(error: EntropyError) -> Self {
+        Self::Unreachable(error.into())
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Config(_) => Self::Refused(error.into()),
+            StartError::Keyring(_) | StartError::Store(_) => Self::Unreachable(error.into()),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! What a command on the server's side works with: the configuration, and the store directly, beside a server that may
+//! be running. A command that only reads makes no database.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::failure::Failure;
+use crate::base::{Clock, Moment, SystemClock};
+use crate::config::{self, Config, Flags, Sources};
+use crate::store::Store;
+use crate::store::sqlite::{SqliteOptions, SqliteStore};
+
+/// Where the configuration is to be found.
+#[derive(Debug)]
+pub(super) struct Place {
+    file: Option<PathBuf>,
+}
+
+impl Place {
+    pub(super) const fn new(file: Option<PathBuf>) -> Self {
+        Self { file }
+    }
+
+    /// Reads the configuration, with these flags over it.
+    pub(super) fn config(&self, flags: Flags) -> Result<Config, Failure> {
+        let sources = Sources {
+            file: self.file.clone(),
+            environment: config::environment(),
+            working_dir: std::env::current_dir()?,
+            flags,
+        };
+        Ok(Config::load(&sources)?)
+    }
+
+    /// Opens the store, which is made where there is none.
+    pub(super) async fn store(&self) -> Result<Arc<dyn Store>, Failure> {
+        open(&self.config(Flags::default())?).await
+    }
+
+    /// Opens the store if there is one.
+    pub(super) async fn existing_store(&self) -> Result<Option<Arc<dyn Store>>, Failure> {
+        let config = self.config(Flags::default())?;
+        if config.store.path.try_exists()? { open(&config).await.map(Some) } else { Ok(None) }
+    }
+
+    /// Opens the store, which must be there already.
+    pub(super) async fn required_store(&self) -> Result<Arc<dyn Store>, Failure> {
+        let config = self.config(Flags::default())?;
+        if config.store.path.try_exists()? {
+            return open(&config).await;
+        }
+        let path = config.store.path.display();
+        Err(Failure::unreachable(format!("there is no database at {path}; `buildpass serve` makes it")))
+    }
+}
+
+pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {
+    let store = SqliteStore::open(&config.store.path, SqliteOptions::default()).await?;
+    Ok(Arc::new(store))
+}
+
+/// *Now*, read once by a command.
+pub(super) fn now() -> Moment {
+    SystemClock::new().now()
+}

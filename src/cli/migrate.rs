@@ -1,0 +1,35 @@
+//! `migrate`: the schema, brought up to date before a server of a new version starts.
+
+use super::failure::Failure;
+use super::installation::Place;
+use super::output;
+use crate::config::Flags;
+use crate::store::sqlite::SqliteStore;
+
+/// Bring the database's schema up to date
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  buildpass migrate
+
+`serve` does the same when it starts.")]
+pub(super) struct Migrate {
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+impl Migrate {
+    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
+        let config = place.config(Flags::default())?;
+        let report = SqliteStore::migrate(&config.store.path).await?;
+        if self.json {
+            return Ok(output::document(&serde_json::json!({
+                "before": report.before, "after": report.after, "applied": report.applied,
+            }))?);
+        }
+        for name in &report.applied {
+            output::line(&format!("applied  {name}"))?;
+        }
+        Ok(output::line(&format!("the schema stands at version {}", report.after))?)
+    }
+}

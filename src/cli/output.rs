@@ -1,0 +1,172 @@
+//! The one place that prints: tables for people, JSON for programs, notes on standard error. What comes from strangers
+//! is escaped here, so that no text of theirs moves a cursor, hides a character or forges a line.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use anstyle::{AnsiColor, Style};
+use serde::Serialize;
+
+const HEADING: Style = Style::new().bold();
+const TROUBLE: Style = AnsiColor::Red.on_default().bold();
+
+/// Prints a line on standard output.
+pub(super) fn line(text: &str) -> io::Result<()> {
+    writeln!(anstream::stdout().lock(), "{text}")
+}
+
+/// Prints a line in bold where standard output is a terminal.
+pub(super) fn heading(text: &str) -> io::Result<()> {
+    writeln!(anstream::stdout().lock(), "{HEADING}{text}{HEADING:#}")
+}
+
+/// Writes bytes on standard output as they are.
+pub(super) fn bytes(bytes: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)?;
+    out.flush()
+}
+
+/// Says something on standard error. That nobody listens there is no reason to stop.
+pub(super) fn note(text: &str) {
+    let _nobody_listens = writeln!(anstream::stderr().lock(), "{}", visible_lines(text));
+}
+
+/// Says on standard error why a command ended.
+pub(super) fn complain(text: &str) {
+    let _nobody_listens = writeln!(anstream::stderr().lock(), "{TROUBLE}error{TROUBLE:#}: {}", visible_lines(text));
+}
+
+/// Prints one JSON document.
+pub(super) fn document(value: &impl Serialize) -> io::Result<()> {
+    line(&json(serde_json::to_string_pretty(value)?))
+}
+
+/// Prints a list as JSON lines.
+pub(super) fn json_lines(rows: impl IntoIterator<Item = impl Serialize>) -> io::Result<()> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    for row in rows {
+        writeln!(out, "{}", json(serde_json::to_string(&row)?))?;
+    }
+    out.flush()
+}
+
+/// A document as JSON text that is safe on a terminal.
+pub(super) fn pretty(value: &impl Serialize) -> io::Result<String> {
+    Ok(json(serde_json::to_string_pretty(value)?))
+}
+
+/// Line ends are the document's own; every other character that could act on a terminal can only stand in a string,
+/// where JSON has an escape for it.
+fn json(text: String) -> String {
+    if !text.chars().any(|character| character != '\n' && acts(character)) {
+        return text;
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for character in text.chars() {
+        if character == '\n' || !acts(character) {
+            safe.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                let _strings_take_all = write!(safe, "\\u{unit:04x}");
+            }
+        }
+    }
+    safe
+}
+
+/// A stranger's text for one line of a terminal: what would act there is shown as `\u{1b}`.
+pub(super) fn visible(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(acts) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().fold(String::new(), |mut safe, character| {
+        if acts(character) {
+            safe.extend(character.escape_unicode());
+        } else {
+            safe.push(character);
+        }
+        safe
+    }))
+}
+
+fn visible_lines(text: &str) -> String {
+    text.lines().map(visible).collect::<Vec<_>>().join("\n")
+}
+
+/// Controls, line separators, marks that change direction or can't be seen.
+fn acts(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Rows under headings, each column as wide as it must be.
+pub(super) struct Table {
+    headings: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(super) fn new(headings: &[&'static str]) -> Self {
+        Self { headings: headings.to_vec(), rows: Vec::new() }
+    }
+
+    /// Adds a row; every cell is escaped. An empty cell shows as `-`.
+    pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let cells =
+            cells.into_iter().map(|cell| if cell.is_empty() { "-".to_owned() } else { visible(&cell).into_owned() });
+        self.rows.push(cells.collect());
+    }
+
+    pub(super) fn print(&self) -> io::Result<()> {
+        let widths: Vec<usize> = (0..self.headings.len())
+            .map(|column| {
+                let cells = self.rows.iter().filter_map(|row| row.get(column));
+                let heading = self.headings.get(column).map_or(0, |heading| heading.len());
+                cells.map(|cell| cell.chars().count()).chain([heading]).max().unwrap_or(0)
+            })
+            .collect();
+        heading(&aligned(self.headings.iter().copied(), &widths))?;
+        self.rows.iter().try_for_each(|row| line(&aligned(row.iter().map(String::as_str), &widths)))
+    }
+}
+
+fn aligned<'a>(cells: impl Iterator<Item = &'a str>, widths: &[usize]) -> String {
+    let mut text = String::new();
+    for (cell, width) in cells.zip(widths) {
+        let _strings_take_all = write!(text, "{cell:width$}  ");
+    }
+    text.trim_end().to_owned()
+}
+
+/// A value that may be absent, as a cell.
+pub(super) fn cell(value: Option<impl ToString>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_strangers_text_does_not_act_on_a_terminal() {
+        assert_eq!(visible("acme/app ü 漢"), "acme/app ü 漢");
+        assert_eq!(visible("a\u{1b}[2Jb\r\nc\u{202e}d\u{9b}e\u{0}"), r"a\u{1b}[2Jb\u{d}\u{a}c\u{202e}d\u{9b}e\u{0}");
+    }
+
+    #[test]
+    fn json_that_is_safe_on_a_terminal_says_the_same() {
+        let value = serde_json::json!({"a": "x\u{1b}[2J\u{9b}\u{202e}\u{e0041}\n", "b": ["ü\u{7f}"]});
+        let text = pretty(&value).unwrap();
+        assert!(!text.chars().any(|character| character != '\n' && acts(character)), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
+    }
+
+    #[test]
+    fn columns_stand_under_their_headings() {
+        assert_eq!(aligned(["a", "b"].into_iter(), &[4, 1]), "a     b");
+    }
+}

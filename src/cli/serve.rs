@@ -1,0 +1,108 @@
+//! `serve`: the server, until it is asked to end. Logs and the one line that says that it is ready go to standard
+//! error.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::net::TcpListener;
+
+use super::failure::Failure;
+use super::installation::Place;
+use super::output;
+use super::signals::Signals;
+use crate::app::App;
+use crate::base::{SystemClock, SystemEntropy};
+use crate::config::{Config, Flags};
+use crate::http::{self, Limits, Listeners};
+use crate::policy::DefaultGrant;
+use crate::telemetry;
+
+/// Run the server
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  buildpass serve
+  buildpass serve --config /etc/buildpass/buildpass.toml
+  buildpass serve --listen 0.0.0.0:8080 --issuer https://ci.example.com
+
+Without a configuration it listens on 127.0.0.1:8080 and keeps everything in the working directory.")]
+pub(super) struct Serve {
+    /// Address of the public listener; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Address of the admin listener (metrics, health); empty for none
+    #[arg(long, value_name = "ADDRESS")]
+    admin_listen: Option<String>,
+    /// The issuer's URL
+    #[arg(long, value_name = "URL")]
+    issuer: Option<String>,
+}
+
+impl Serve {
+    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
+        let flags = Flags { listen: self.listen, admin_listen: self.admin_listen, issuer: self.issuer };
+        let config = place.config(flags)?;
+        telemetry::start_logs(&config.telemetry).map_err(Failure::refused)?;
+        let mut signals = Signals::listen()?;
+        let listeners = bind(&config).await?;
+        let public = listeners.public.local_addr()?;
+        let admin = listeners.admin.as_ref().map(TcpListener::local_addr).transpose()?;
+        let app = Arc::new(App::start(&config, public, Arc::new(SystemClock::new()), Arc::new(SystemEntropy)).await?);
+        announce(&config, public);
+        output::note(&ready_line(&app, public, admin));
+        serve(&app, listeners, Limits::of(config.server.max_connections), async { signals.asked_to_end().await }).await;
+        Ok(())
+    }
+}
+
+/// Serves until `end`, then waits for what was accepted and closes the store.
+pub(super) async fn serve(app: &Arc<App>, listeners: Listeners, limits: Limits, end: impl Future<Output = ()>) {
+    let fresh = tokio::spawn({
+        let app = Arc::clone(app);
+        async move { app.keep_fresh().await }
+    });
+    http::serve(Arc::clone(app), listeners, limits, end).await;
+    fresh.abort();
+    app.close().await;
+}
+
+async fn bind(config: &Config) -> Result<Listeners, Failure> {
+    let public = listener("server.listen", config.server.listen).await?;
+    let admin = match config.server.admin_listen {
+        Some(address) => Some(listener("server.admin_listen", address).await?),
+        None => None,
+    };
+    Ok(Listeners { public, admin })
+}
+
+async fn listener(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+    let off = if key == "server.admin_listen" { ", \"\" for none" } else { "" };
+    TcpListener::bind(address).await.map_err(|error| {
+        Failure::unreachable(format!(
+            "{key}: can't listen on {address}: {error}; set another address (port 0 picks one{off})"
+        ))
+    })
+}
+
+/// What an operator should know once, at the start.
+fn announce(config: &Config, public: SocketAddr) {
+    if matches!(config.issuance.default, DefaultGrant::Trusted) && !config.issuance.policy.has_rules() {
+        tracing::info!(
+            "issuance.default is \"trusted\" and there are no rules: every trusted build gets a token for every audience"
+        );
+    }
+    if !public.ip().to_canonical().is_loopback() && config.server.trusted_proxies.is_empty() {
+        tracing::warn!(
+            listen = %public,
+            "plain HTTP on an address that is not loopback, and no server.trusted_proxies: secrets and tokens cross the \
+             network unencrypted unless something in front ends TLS"
+        );
+    }
+}
+
+fn ready_line(app: &App, public: SocketAddr, admin: Option<SocketAddr>) -> String {
+    let admin = admin.map_or_else(|| "off".to_owned(), |address| format!("http://{address}"));
+    let (issuer, store) = (app.issuer().url(), app.store().describe());
+    format!("buildpass ready: listen=http://{public} admin={admin} issuer={issuer} store={store}")
+}

@@ -1,0 +1,183 @@
+//! Where a job fetches tokens: the request URL and the request token that belongs to it. Never a URL of one CI with
+//! the token of another.
+
+use reqwest::header;
+use url::Url;
+
+use super::super::api::{Answer, Api};
+use super::super::failure::Failure;
+use crate::base::{Seconds, Secret};
+use crate::jose::Algorithm;
+
+/// Whose variables are looked for, in this order.
+const FAMILIES: [&str; 3] = ["BUILDPASS", "ACTIONS", "VELA"];
+
+/// A request URL and its request token.
+pub(in super::super) struct Door {
+    url: Url,
+    token: Secret<String>,
+}
+
+/// What a job asks for.
+#[derive(Debug, Clone, Default)]
+pub(in super::super) struct Wish {
+    pub(in super::super) audiences: Vec<String>,
+    pub(in super::super) lifetime: Option<Seconds>,
+    pub(in super::super) algorithm: Option<Algorithm>,
+    pub(in super::super) preview: bool,
+}
+
+impl Door {
+    pub(in super::super) fn new(url: &str, token: Secret<String>) -> Result<Self, &'static str> {
+        let url = Url::parse(url).map_err(|_| "is not a URL")?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err("is not an http or https URL");
+        }
+        if !token.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("comes with a token that no header can carry");
+        }
+        Ok(Self { url, token })
+    }
+
+    /// The first whole pair among a job's variables.
+    pub(super) fn find(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
+        for family in FAMILIES {
+            let name = format!("{family}_ID_TOKEN_REQUEST_URL");
+            let token = variable(&format!("{family}_ID_TOKEN_REQUEST_TOKEN"));
+            if let (Some(url), Some(token)) = (variable(&name), token) {
+                return Self::new(&url, Secret::new(token))
+                    .map_err(|problem| Failure::usage(format!("{name} {problem}")));
+            }
+        }
+        Err(Failure::usage(missing(&variable)))
+    }
+
+    /// Asks for a token, or for a preview of one.
+    pub(in super::super) async fn ask(&self, wish: &Wish) -> Result<Answer, Failure> {
+        let url = self.with(wish);
+        let bearer = format!("Bearer {}", self.token.reveal());
+        let ask = |client: &reqwest::Client| {
+            client.get(url.clone()).header(header::AUTHORIZATION, &bearer).header(header::ACCEPT, "application/json")
+        };
+        Api::of(&self.url)?.call(ask).await
+    }
+
+    /// The request URL with the wish behind what its query holds already.
+    fn with(&self, wish: &Wish) -> Url {
+        let mut url = self.url.clone();
+        {
+            let mut query = url.query_pairs_mut();
+            for audience in &wish.audiences {
+                query.append_pair("audience", audience);
+            }
+            if let Some(lifetime) = wish.lifetime {
+                query.append_pair("lifetime", &lifetime.get().to_string());
+            }
+            if let Some(algorithm) = wish.algorithm {
+                query.append_pair("algorithm", algorithm.name());
+            }
+            if wish.preview {
+                query.append_pair("preview", "1");
+            }
+        }
+        url
+    }
+}
+
+/// Which lines the job's environment lacks.
+fn missing(variable: impl Fn(&str) -> Option<String>) -> String {
+    let names = |family: &str| [format!("{family}_ID_TOKEN_REQUEST_URL"), format!("{family}_ID_TOKEN_REQUEST_TOKEN")];
+    for family in FAMILIES {
+        let (there, lacking): (Vec<_>, Vec<_>) = names(family).into_iter().partition(|name| variable(name).is_some());
+        if let ([there], [lacking]) = (&there[..], &lacking[..]) {
+            return format!(
+                "this job has {there} but not {lacking}: both come from one registration, and a URL is never used with \
+                 another's token"
+            );
+        }
+    }
+    let [url, token] = names("BUILDPASS");
+    format!(
+        "this job has no request token: its environment lacks the lines {url} and {token} (ACTIONS_… or VELA_… under \
+         the same names do as well); the worker gets them from the registration's `env`, and in GitHub's workflows \
+         `permissions: id-token: write` sets them"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(variables: &[(&str, &str)]) -> Result<(String, String), String> {
+        let variable = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| (*value).to_owned()).filter(|value| !value.is_empty())
+        };
+        match Door::find(variable) {
+            Ok(door) => Ok((door.url.to_string(), door.token.reveal().clone())),
+            Err(failure) => Err(format!("{failure:?}")),
+        }
+    }
+
+    #[test]
+    fn a_url_of_one_family_never_meets_the_token_of_another() {
+        let mixed = [
+            ("BUILDPASS_ID_TOKEN_REQUEST_URL", "http://127.0.0.1/b"),
+            ("BUILDPASS_ID_TOKEN_REQUEST_TOKEN", ""),
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "a"),
+            ("VELA_ID_TOKEN_REQUEST_URL", "http://127.0.0.1/v"),
+        ];
+        assert!(found(&mixed).unwrap_err().contains("but not BUILDPASS_ID_TOKEN_REQUEST_TOKEN"));
+        let whole = [&mixed[..], &[("VELA_ID_TOKEN_REQUEST_TOKEN", "v")]].concat();
+        assert_eq!(found(&whole), Ok(("http://127.0.0.1/v".to_owned(), "v".to_owned())));
+    }
+
+    #[test]
+    fn the_first_whole_pair_is_taken() {
+        let all: Vec<(String, String)> = FAMILIES
+            .iter()
+            .flat_map(|family| {
+                [
+                    (format!("{family}_ID_TOKEN_REQUEST_URL"), format!("http://127.0.0.1/{family}")),
+                    (format!("{family}_ID_TOKEN_REQUEST_TOKEN"), (*family).to_owned()),
+                ]
+            })
+            .collect();
+        let all: Vec<(&str, &str)> = all.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(found(&all).unwrap().1, "BUILDPASS");
+        assert_eq!(found(&all[2..]).unwrap().1, "ACTIONS");
+        assert_eq!(found(&all[4..]).unwrap().1, "VELA");
+    }
+
+    #[test]
+    fn a_job_without_a_pair_is_told_which_lines_it_lacks() {
+        let told = found(&[]).unwrap_err();
+        for name in ["BUILDPASS_ID_TOKEN_REQUEST_URL", "BUILDPASS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_", "VELA_"] {
+            assert!(told.contains(name), "{told}");
+        }
+        assert!(told.starts_with("Usage"));
+    }
+
+    #[test]
+    fn a_token_that_would_break_a_header_is_not_sent_and_not_shown() {
+        let told = found(&[
+            ("BUILDPASS_ID_TOKEN_REQUEST_URL", "http://127.0.0.1/"),
+            ("BUILDPASS_ID_TOKEN_REQUEST_TOKEN", "secret\r\nX: y"),
+        ]);
+        assert!(!told.unwrap_err().contains("secret"));
+    }
+
+    #[test]
+    fn a_wish_stands_behind_the_query_that_is_there() {
+        let wish = Wish {
+            audiences: vec!["a b+c&d".to_owned(), "ü".to_owned()],
+            lifetime: Some(Seconds::new(60)),
+            algorithm: Some(Algorithm::Es256),
+            preview: true,
+        };
+        let asked = |url: &str| Door::new(url, Secret::new("t".to_owned())).unwrap().with(&wish).to_string();
+        let query = "audience=a+b%2Bc%26d&audience=%C3%BC&lifetime=60&algorithm=ES256&preview=1";
+        assert_eq!(asked("http://127.0.0.1/x?v=1"), format!("http://127.0.0.1/x?v=1&{query}"));
+        assert_eq!(asked("http://127.0.0.1/x"), format!("http://127.0.0.1/x?{query}"));
+    }
+}

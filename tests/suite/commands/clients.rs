@@ -1,0 +1,103 @@
+//! `buildpass clients`.
+
+use super::Folder;
+
+fn members(value: &serde_json::Value) -> Vec<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+#[test]
+fn a_client_is_printed_once_and_kept_as_a_digest() {
+    let folder = Folder::new();
+    let run = folder.run(&["clients", "create", "ci", "--json"]);
+    assert!(run.stderr.contains("every organisation"), "{}", run.stderr);
+    let client = run.json();
+    assert_eq!(members(&client), ["client_id", "client_secret", "name", "scopes"]);
+    assert_eq!(client["scopes"], serde_json::json!(["builds:write", "builds:tokens"]));
+    let secret = client["client_secret"].as_str().unwrap();
+    assert!(secret.starts_with("bpc_") && secret.len() == 47, "{secret}");
+    for (path, bytes) in folder.files() {
+        assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{}", path.display());
+    }
+    let listed = folder.run(&["clients", "list"]).done();
+    assert!(listed.contains("ci") && !listed.contains("bpc_"), "{listed}");
+}
+
+#[test]
+fn a_name_that_exists_is_refused() {
+    let folder = Folder::new();
+    folder.run(&["clients", "create", "ci"]).done();
+    assert!(folder.run(&["clients", "create", "ci"]).failed(1).contains("exists"));
+}
+
+#[test]
+fn limits_of_a_client_are_kept_and_listed() {
+    let folder = Folder::new();
+    let run = folder.run(&[
+        "clients",
+        "create",
+        "ci",
+        "--scope",
+        "builds:write,tokens:introspect",
+        "--org",
+        "acme",
+        "--org",
+        "tools/*",
+        "--audience",
+        "https://*.example.com",
+        "--ids",
+        "gitea",
+    ]);
+    assert!(!run.stderr.contains("every organisation"), "{}", run.stderr);
+    run.done();
+    let rows = folder.run(&["clients", "list", "--json"]).json_lines();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0]["scopes"], serde_json::json!(["builds:write", "tokens:introspect"]));
+    assert_eq!(rows[0]["organizations"], serde_json::json!(["acme", "tools/*"]));
+    assert_eq!(rows[0]["audiences"], serde_json::json!(["https://*.example.com"]));
+    assert_eq!(rows[0]["ids"], "gitea");
+}
+
+#[test]
+fn a_list_makes_no_database() {
+    let folder = Folder::new();
+    assert!(folder.run(&["clients", "list", "--json"]).json_lines().is_empty());
+    assert!(folder.files().is_empty());
+    assert!(folder.run(&["clients", "disable", "ci"]).failed(3).contains("no database"));
+    assert!(folder.files().is_empty());
+}
+
+#[test]
+fn what_a_command_writes_is_in_force_at_the_next_request() {
+    let mut folder = Folder::installed();
+    let _served = folder.serve_for_a_ci();
+    let register = |folder: &Folder, number: u64| {
+        let mut build = super::registration();
+        build["number"] = number.into();
+        folder.run_with(&["builds", "register", "-"], &build.to_string())
+    };
+    register(&folder, 1).done();
+
+    let fresh = folder.run(&["clients", "rotate-secret", "ci", "--json"]).json();
+    register(&folder, 2).done();
+    folder.set("BUILDPASS_CLIENT_SECRET", fresh["client_secret"].as_str().unwrap());
+    register(&folder, 3).done();
+
+    let last = folder.run(&["clients", "rotate-secret", "ci", "--now", "--json"]).json();
+    assert!(last["previous_until"].is_null());
+    assert!(register(&folder, 4).failed(1).contains("401"));
+    folder.set("BUILDPASS_CLIENT_SECRET", last["client_secret"].as_str().unwrap());
+    register(&folder, 5).done();
+
+    let disabled = folder.run(&["clients", "disable", "ci", "--json"]).json();
+    assert_eq!(disabled["builds_ended"], 4);
+    assert!(register(&folder, 6).failed(1).contains("401"));
+    assert!(folder.run(&["clients", "rotate-secret", "ci"]).failed(1).contains("disabled"));
+}
+
+#[test]
+fn an_unknown_client_is_refused() {
+    let folder = Folder::installed();
+    assert!(folder.run(&["clients", "disable", "nobody"]).failed(1).contains("no client named nobody"));
+    assert!(folder.run(&["clients", "rotate-secret", "nobody"]).failed(1).contains("no client named nobody"));
+}

@@ -1,0 +1,42 @@
+//! `buildpass config`.
+
+use super::Folder;
+
+#[test]
+fn a_configuration_is_checked_with_key_file_and_line() {
+    let folder = Folder::new();
+    folder.run(&["config", "check"]).done();
+    std::fs::write(folder.path().join("buildpass.toml"), "[server]\nlisten = \"127.0.0.1:8080\"\nlisten_on = 1\n")
+        .unwrap();
+    let told = folder.run(&["config", "check"]).failed(1);
+    assert!(told.contains("buildpass.toml:3") && told.contains("listen_on"), "{told}");
+    let run = folder.run(&["config", "check", "--json"]);
+    assert_eq!(run.code, 1);
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&run.stdout).unwrap()["ok"], false);
+    std::fs::write(folder.path().join("good.toml"), "[server]\nlisten = \"127.0.0.1:0\"\n").unwrap();
+    folder.run(&["config", "check", "--config", "good.toml"]).done();
+    folder.run(&["--config", "nowhere.toml", "config", "check"]).failed(1);
+}
+
+#[test]
+fn what_is_in_force_is_shown_without_secrets() {
+    let mut folder = Folder::new();
+    let secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I=";
+    let text = format!("[keys]\nkey_encryption_keys = [{{ id = \"k1\", value = \"{secret}\" }}]\n");
+    std::fs::write(folder.path().join("buildpass.toml"), text).unwrap();
+    folder.set("BUILDPASS_TOKENS__DEFAULT_LIFETIME", "7m");
+    let shown = folder.run(&["config", "show"]).done();
+    assert!(shown.contains("7m"), "{shown}");
+    assert!(!shown.contains(secret), "{shown}");
+}
+
+#[test]
+fn the_reference_is_a_configuration_that_changes_nothing() {
+    let folder = Folder::new();
+    let reference = folder.run(&["config", "reference"]).done();
+    std::fs::write(folder.path().join("reference.toml"), &reference).unwrap();
+    folder.run(&["config", "check", "--config", "reference.toml"]).done();
+    for section in ["[server]", "[issuer]", "[store]", "[keys]", "[tokens]", "[limits]", "[issuance]", "[telemetry]"] {
+        assert!(reference.contains(section), "{section}");
+    }
+}

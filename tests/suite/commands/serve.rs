@@ -1,0 +1,68 @@
+//! `buildpass serve`.
+
+use std::net::TcpListener;
+
+use super::Folder;
+
+#[test]
+fn readiness_is_one_plain_line_whatever_the_log_format() {
+    for format in ["text", "json"] {
+        let mut folder = Folder::installed();
+        folder.set("BUILDPASS_TELEMETRY__LOG_FORMAT", format);
+        let served = folder.serve(&["--admin-listen", "127.0.0.1:0"]);
+        let fields: Vec<(&str, &str)> = served.ready.split(' ').map(|field| field.split_once('=').unwrap()).collect();
+        let [("listen", listen), ("admin", admin), ("issuer", issuer), ("store", store)] = fields[..] else {
+            panic!("{}", served.ready);
+        };
+        assert_eq!(listen, issuer);
+        assert!(admin.starts_with("http://127.0.0.1:") && admin != listen);
+        assert!(store.starts_with("sqlite://") && store.ends_with("buildpass.db"), "{store}");
+        assert_eq!(served.said.matches("buildpass ready").count(), 1);
+        let (code, rest) = served.end();
+        assert_eq!(code, 0, "{rest}");
+        assert!(!rest.contains("buildpass ready"));
+    }
+}
+
+#[test]
+fn that_every_trusted_build_gets_every_audience_is_said_once() {
+    let folder = Folder::installed();
+    let (said, (_, rest)) = {
+        let served = folder.serve(&[]);
+        (served.said.clone(), served.end())
+    };
+    assert_eq!((said + &rest).matches("every trusted build").count(), 1);
+    let strict = Folder::installed();
+    std::fs::write(strict.path().join("buildpass.toml"), "[issuance]\ndefault = \"deny\"\n").unwrap();
+    let served = strict.serve(&[]);
+    assert!(!served.said.contains("every trusted build"), "{}", served.said);
+}
+
+#[test]
+fn plain_http_beyond_loopback_is_warned_of() {
+    let folder = Folder::installed();
+    let served = folder.serve(&["--listen", "0.0.0.0:0", "--issuer", "https://ci.example.com"]);
+    assert!(served.said.contains("plain HTTP"), "{}", served.said);
+}
+
+#[test]
+fn a_taken_port_is_named_by_its_key() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = Folder::new();
+    let told = folder.run(&["serve", "--listen", &address, "--admin-listen", ""]).failed(3);
+    assert!(told.contains("server.listen") && told.contains(&address), "{told}");
+    let told = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", &address]).failed(3);
+    assert!(told.contains("server.admin_listen") && told.contains(&address), "{told}");
+    assert!(folder.files().is_empty());
+}
+
+#[test]
+fn a_server_that_is_interrupted_ends_well_and_starts_again() {
+    let folder = Folder::installed();
+    for signal in ["INT", "TERM"] {
+        let mut served = folder.serve(&[]);
+        super::send(signal, served.child.id());
+        assert_eq!(served.child.wait().unwrap().code(), Some(0), "{signal}");
+    }
+}
