@@ -1,0 +1,230 @@
+#!/usr/bin/env bash
+# Runs clients that we did not write, unmodified and at pinned versions, against a started `buildpass serve` with its
+# defaults. They learn nothing but the issuer's URL and the environment of a job.
+#
+# Usage: tests/interop/run.sh
+#   BUILDPASS=PATH          the binary to test; without it `cargo build` makes one
+#   INTEROP_SCRATCH=FOLDER  where packages are installed and kept; default: interop in cargo's target folder
+#
+# Prints one line a case and closes with `N passed, N failed`; the exit code is 1 if any failed. It skips nothing: a
+# runtime that is missing is a failure. It must never write into the source tree, and never print a token or secret.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+scratch=${INTEROP_SCRATCH:-$target/interop}
+passed=0
+failed=0
+server=
+
+# What a person set for their own server must not reach ours, and no proxy may stand between two loopback ends.
+binary=${BUILDPASS:-}
+for name in $(compgen -e); do
+    case $name in BUILDPASS*) unset "$name" ;; esac
+done
+export NO_PROXY=127.0.0.1,localhost no_proxy=127.0.0.1,localhost
+
+pass() {
+    printf 'ok %s\n' "$1"
+    passed=$((passed + 1))
+}
+
+fail() {
+    printf 'not ok %s\n' "$1"
+    failed=$((failed + 1))
+}
+
+# Whatever a client prints when it falls over may hold what it was given.
+without_secrets() { sed -E 's/bp[a-z]_[A-Za-z0-9_-]+/[secret]/g; s/eyJ[A-Za-z0-9_.-]+/[token]/g'; }
+
+close() {
+    if [[ -n $server ]]; then kill -TERM "$server" 2>/dev/null || true; fi
+    rm -rf "$state"
+    printf '\n%d passed, %d failed\n' "$passed" "$failed"
+}
+
+give_up() {
+    fail "$1"
+    tail -n 20 "$state"/server.*.log 2>/dev/null | without_secrets >&2 || true
+    exit 1
+}
+
+# run SUITE CASES COMMAND…: one script. It has to run to its end and to print exactly as many cases as are expected.
+run() {
+    local suite=$1 expected=$2 code=0 seen=0 line
+    shift 2
+    printf '\n# %s\n' "$suite"
+    "$@" >"$state/out" 2>"$state/err" || code=$?
+    while IFS= read -r line; do
+        case $line in
+            'ok '*) pass "$suite: ${line#ok }" ;;
+            'not ok '*) fail "$suite: ${line#not ok }" ;;
+            *) continue ;;
+        esac
+        seen=$((seen + 1))
+    done < <(without_secrets <"$state/out")
+    if ((code != 0)); then
+        fail "$suite: ended with $code: $(tail -n 5 "$state/err" | tr '\n' ' ' | without_secrets)"
+    elif ((seen != expected)); then
+        fail "$suite: $seen cases ran, not $expected"
+    fi
+}
+
+# installed NAME FILES…: does a folder of packages stand that was made from exactly these files?
+digest() { cat "$@" | sha256sum | cut -d' ' -f1; }
+installed() { [[ -f $scratch/$1/.installed && $(<"$scratch/$1/.installed") == "$(digest "${@:2}")" ]]; }
+mark_installed() { digest "${@:2}" >"$scratch/$1/.installed"; }
+
+install_node() {
+    mkdir -p "$scratch/node"
+    # Modules are looked for beside the script that imports them, so the scripts move to the packages.
+    cp "$here"/node/* "$scratch/node/"
+    installed node "$here/node/package-lock.json" && return
+    (cd "$scratch/node" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) || return
+    mark_installed node "$here/node/package-lock.json"
+}
+
+install_python() {
+    installed python "$here/python/requirements.txt" && return
+    rm -rf "$scratch/python"
+    python3 -m venv "$scratch/python" || return
+    "$scratch/python/bin/pip" install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+        --requirement "$here/python/requirements.txt" || return
+    mark_installed python "$here/python/requirements.txt"
+}
+
+install_go() { (cd "$here/go" && GOFLAGS=-mod=readonly go build -o "$scratch/go-oidc" .); }
+
+# serve LOG: starts the server with its defaults on free ports, logging to a new file, and sets $server and $issuer once it is ready.
+serve() {
+    local log=$1 waited=0
+    : >"$log"
+    (cd "$state/server" && BUILDPASS_SERVER__LISTEN=127.0.0.1:0 BUILDPASS_SERVER__ADMIN_LISTEN=127.0.0.1:0 \
+        exec "$binary" serve </dev/null >"$log" 2>&1) &
+    server=$!
+    until grep -q '^buildpass ready: ' "$log"; do
+        kill -0 "$server" 2>/dev/null || give_up 'server: it ended before it was ready'
+        ((++waited <= 600)) || give_up 'server: not ready after a minute'
+        sleep 0.1
+    done
+    issuer=$(sed -nE 's/^buildpass ready: .*issuer=([^ ]+).*$/\1/p' "$log")
+}
+
+# stop NAME: what an orchestrator does; anything but a clean end in time is a failure.
+stop() {
+    local code=0 waited=0
+    kill -TERM "$server" || true
+    while kill -0 "$server" 2>/dev/null && ((++waited <= 300)); do sleep 0.1; done
+    if ((waited > 300)); then kill -KILL "$server" || true; fi
+    wait "$server" || code=$?
+    server=
+    if ((code == 0)); then pass "$1"; else fail "$1: ended with $code"; fi
+}
+
+tell() { node "$scratch/node/tell.mjs" "$@"; }
+
+# api METHOD PATH [CURL_ARGUMENTS…]: as the CI server; the secret reaches no command line. Fills $state/answer, and
+# prints the status.
+api() {
+    local method=$1 path=$2
+    shift 2
+    curl --silent --show-error --max-time 30 --request "$method" --output "$state/answer" --write-out '%{http_code}' \
+        --config <(printf 'user = "%s:%s"\n' "$client_id" "$client_secret") "$@" "$issuer$path"
+}
+
+umask 077
+state=$(mktemp -d)
+mkdir "$state/server"
+trap close EXIT
+trap 'exit 1' INT TERM
+
+printf '# install\n'
+for tool in curl node npm python3 go; do
+    command -v "$tool" >/dev/null || fail "runtime: $tool is missing"
+done
+((failed == 0)) || exit 1
+mkdir -p "$scratch"
+scratch=$(cd "$scratch" && pwd)
+for part in node python go; do
+    "install_$part" || give_up "install: the $part packages"
+done
+if [[ -z $binary ]]; then
+    (cd "$root" && cargo build --locked) || give_up 'install: cargo build'
+    binary=$target/debug/buildpass
+fi
+binary=$(realpath "$binary")
+[[ -x $binary ]] || give_up "install: no binary at $binary"
+
+# A build under one URL: its token is the one that the same keys signed for another issuer.
+printf '\n# server\n'
+serve "$state/server.1.log"
+former=$issuer
+(cd "$state/server" && "$binary" clients create interop --json) >"$state/client.json" || give_up 'server: clients create'
+client_id=$(tell client_id <"$state/client.json")
+client_secret=$(tell client_secret <"$state/client.json")
+build='{"org":"acme","org_id":"42","repo":"app","repo_id":"1001","number":%d,"event":"push","author":"octocat",
+        "ref":"refs/heads/main","sha":"0123456789abcdef0123456789abcdef01234567","visibility":"private"}'
+# shellcheck disable=SC2059
+register() { api POST /api/v1/builds --header 'Content-Type: application/json' --data "$(printf "$build" "$1")"; }
+
+[[ $(register 1) == 201 ]] || give_up "server: a build was not registered: $(without_secrets <"$state/answer")"
+id=$(tell id <"$state/answer")
+[[ $(api POST "/api/v1/builds/$id/id_tokens" --header 'Content-Type: application/json' \
+    --data '{"audience":"https://interop.example.com"}') == 201 ]] ||
+    give_up "server: no token by the direct way: $(without_secrets <"$state/answer")"
+tell value <"$state/answer" >"$state/elsewhere"
+kids() { curl --silent --fail "$issuer/.well-known/jwks" | node -p 'JSON.parse(require("fs").readFileSync(0)).keys.map((key) => key.kid).sort().join()'; }
+kids_before=$(kids)
+stop 'server: it stops when it is told to'
+
+# The same folder under another URL, to the end.
+serve "$state/server.2.log"
+[[ $issuer != "$former" ]] || give_up 'server: the second start got the port of the first'
+if [[ $(kids) == "$kids_before" ]]; then pass 'server: under another URL the same keys'; else fail 'server: under another URL other keys'; fi
+[[ $(register 2) == 201 ]] || give_up "server: a build was not registered: $(without_secrets <"$state/answer")"
+cp "$state/answer" "$state/registration.json"
+id=$(tell id <"$state/registration.json")
+mapfile -t job < <(tell --environment <"$state/registration.json")
+as_job() { env -i PATH="$PATH" HOME="$state" LANG=C.UTF-8 "${job[@]}" "$@"; }
+
+audiences=$here/audiences.json
+count=$(tell --count <"$audiences")
+run '@actions/core' $((count + 4)) as_job GITHUB_ACTIONS=true node "$scratch/node/fetch_actions_core.mjs" "$audiences"
+run 'id' $((count + 1)) as_job GITHUB_ACTIONS=true "$scratch/python/bin/python" -B "$here/python/fetch_id.py" "$audiences"
+run 'curl' $((3 * count + 16)) as_job TELL="$scratch/node/tell.mjs" "$here/curl.sh" "$audiences"
+
+printf '\n# buildpass token request\n'
+if [[ $(as_job "$binary" token request --audience 'a b' --format raw 2>/dev/null | tell --audience) == '"a b"' ]]; then
+    pass "buildpass token request: by the job's environment alone"
+else
+    fail "buildpass token request: by the job's environment alone"
+fi
+
+cases=$state/cases.json
+node "$scratch/node/forge.mjs" "$state/registration.json" "$state/elsewhere" "$cases" || give_up 'forge: the cases were not made'
+count=$(tell --count <"$cases")
+run 'jose' "$count" node "$scratch/node/verify_jose.mjs" "$cases"
+run 'openid-client' "$count" node "$scratch/node/verify_openid_client.mjs" "$cases"
+run 'PyJWT' "$count" "$scratch/python/bin/python" -B "$here/python/verify_pyjwt.py" "$cases"
+run 'joserfc' "$count" "$scratch/python/bin/python" -B "$here/python/verify_joserfc.py" "$cases"
+run 'go-oidc' "$count" "$scratch/go-oidc" "$cases"
+
+printf '\n# the end\n'
+if [[ $(api POST "/api/v1/builds/$id/finish" --header 'Content-Type: application/json' --data '{"status":"success"}') == 204 ]]; then
+    pass 'finish: the build is finished'
+else
+    fail "finish: $(without_secrets <"$state/answer")"
+fi
+status=$(curl --silent --output /dev/null --write-out '%{http_code}' \
+    --config <(printf 'header = "Authorization: Bearer %s"\n' "$(tell request_token <"$state/registration.json")") \
+    "$(tell request_url <"$state/registration.json")&audience=a")
+if [[ $status == 401 ]]; then pass 'finish: its request token is dead'; else fail "finish: its request token still gets $status"; fi
+stop 'server: it stops when it is told to, at the end'
+if grep -qE 'bp[a-z]_[A-Za-z0-9_-]{20}|eyJ[A-Za-z0-9_-]{20}' "$state"/server.*.log; then
+    fail 'server: its log holds a token or a secret'
+else
+    pass 'server: its log holds no token and no secret'
+fi
+
+((failed == 0))
