@@ -5,6 +5,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// What `*` never crosses.
+const DELIMITERS: &[u8] = b"/:@?#";
+
+/// The most bytes that an audience may have.
+const MAX_BYTES: usize = 1024;
+
 /// An audience by its whole text, where `*` stands for any run of characters within one segment:
 /// it never crosses `/`, `:`, `@`, `?` or `#`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,19 +31,41 @@ impl AudiencePattern {
     }
 }
 
+/// Never more steps than the product of both lengths. Going back to the last `*` alone is enough: whatever a longer run
+/// of an earlier one could reach, the last one reaches too, since neither crosses a delimiter.
 fn covers(pattern: &[u8], text: &[u8]) -> bool {
-    let Some((first, rest)) = pattern.split_first() else { return text.is_empty() };
-    if *first == b'*' {
-        let segment = text.iter().take_while(|byte| !b"/:@?#".contains(byte)).count();
-        return (0..=segment).any(|taken| text.get(taken..).is_some_and(|text| covers(rest, text)));
+    let (mut at, mut read) = (0, 0);
+    let mut last_star: Option<(usize, usize)> = None;
+    loop {
+        match (pattern.get(at), text.get(read)) {
+            (None, None) => return true,
+            (Some(b'*'), _) => {
+                last_star = Some((at + 1, read));
+                at += 1;
+            }
+            (Some(wanted), Some(byte)) if wanted == byte => {
+                at += 1;
+                read += 1;
+            }
+            _ => {
+                let Some((after, taken)) = last_star else { return false };
+                if text.get(taken).is_none_or(|byte| DELIMITERS.contains(byte)) {
+                    return false;
+                }
+                last_star = Some((after, taken + 1));
+                (at, read) = (after, taken + 1);
+            }
+        }
     }
-    text.split_first().is_some_and(|(byte, text)| byte == first && covers(rest, text))
 }
 
 impl TryFrom<String> for AudiencePattern {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
+        if text.is_empty() || text.len() > MAX_BYTES || text.chars().any(char::is_control) {
+            return Err("must be an audience of 1 to 1024 bytes without control characters");
+        }
         Ok(Self(text))
     }
 }
@@ -59,5 +87,56 @@ impl From<AudiencePattern> for String {
 impl fmt::Display for AudiencePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covers(pattern: &str, audience: &str) -> bool {
+        pattern.parse::<AudiencePattern>().unwrap().matches(audience)
+    }
+
+    #[test]
+    fn a_star_stays_within_its_segment() {
+        for (pattern, audience) in [
+            ("sts.amazonaws.com", "sts.amazonaws.com"),
+            ("https://*.example.com", "https://a.example.com"),
+            ("https://*/x", "https://host/x"),
+            ("*x*z", "axbxz"),
+            ("*", "anything"),
+        ] {
+            assert!(covers(pattern, audience), "{pattern} {audience}");
+        }
+        for (pattern, audience) in [
+            ("sts.amazonaws.com", "STS.amazonaws.com"),
+            ("https://*.example.com", "https://evil.com/.example.com"),
+            ("https://*.example.com", "https://u@a.example.com"),
+            ("*x*z", "x/xz"),
+            ("*", "a:b"),
+            ("a", "ab"),
+        ] {
+            assert!(!covers(pattern, audience), "{pattern} {audience}");
+        }
+    }
+
+    #[test]
+    fn many_stars_cost_no_more_than_a_product() {
+        let pattern = "*a".repeat(500);
+        assert!(!covers(&pattern, &"a".repeat(499)));
+        assert!(!covers(&format!("{pattern}b"), &"a".repeat(1000)));
+    }
+
+    #[test]
+    fn a_rule_mentions_an_audience_in_any_case() {
+        assert!("Sts.*.com".parse::<AudiencePattern>().unwrap().mentions("sts.AMAZONAWS.com"));
+    }
+
+    #[test]
+    fn an_empty_or_hostile_pattern_is_refused() {
+        for text in ["", "a\nb", &"a".repeat(1025)] {
+            assert!(text.parse::<AudiencePattern>().is_err());
+        }
     }
 }
