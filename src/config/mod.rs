@@ -1,0 +1,100 @@
+//! The configuration: defaults, then the file, then the environment, then flags. It never guesses: a key it does not
+//! know, or a value that cannot work, is refused by name and line.
+
+mod error;
+mod issuance;
+mod issuer;
+mod keys;
+mod limits;
+mod network;
+mod reader;
+mod server;
+mod source;
+mod store;
+mod table;
+mod telemetry;
+mod tokens;
+mod value;
+
+pub use self::error::ConfigError;
+pub use self::issuance::Issuance;
+pub use self::issuer::Issuer;
+pub use self::keys::{KeyEncryptionKey, KeySource, Keys};
+pub use self::limits::Limits;
+pub use self::network::Network;
+pub use self::server::Server;
+pub use self::source::{Flags, Sources, environment};
+pub use self::store::StoreSection;
+pub use self::table::reference;
+pub use self::telemetry::Telemetry;
+pub use self::tokens::Tokens;
+pub use crate::telemetry::LogFormat;
+
+use self::reader::Reader;
+
+/// Everything that an operator may set, checked.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where and how the server listens.
+    pub server: Server,
+    /// Whom tokens come from, and what they say.
+    pub issuer: Issuer,
+    /// Where state is kept.
+    pub store: StoreSection,
+    /// Signing keys.
+    pub keys: Keys,
+    /// How long tokens live.
+    pub tokens: Tokens,
+    /// Rates and counts.
+    pub limits: Limits,
+    /// Which build may have which audience.
+    pub issuance: Issuance,
+    /// Logs.
+    pub telemetry: Telemetry,
+    shown: String,
+}
+
+impl Config {
+    /// Reads and checks the configuration.
+    ///
+    /// # Errors
+    /// [`ConfigError`] lists everything that is wrong, a line each.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let (entries, base, errors) = source::gather(sources)?;
+        let mut reader = Reader::new(&entries, errors);
+        let server = server::read(&mut reader, &base);
+        let state_dir = server.as_ref().map(|server| server.state_dir.clone()).unwrap_or(base);
+        let issuer = issuer::read(&mut reader, server.as_ref().map(|server| server.listen));
+        let store = store::read(&mut reader, &state_dir);
+        let tokens = tokens::read(&mut reader);
+        let longest = tokens.as_ref().map(|tokens| tokens.max_lifetime);
+        let keys = keys::read(&mut reader, &state_dir, longest);
+        let limits = limits::read(&mut reader);
+        let issuance = issuance::read(&mut reader, longest);
+        let telemetry = telemetry::read(&mut reader);
+        let errors = reader.finish();
+        let whole = || {
+            Some(Self {
+                server: server?,
+                issuer: issuer?,
+                store: store?,
+                keys: keys?,
+                tokens: tokens?,
+                limits: limits?,
+                issuance: issuance?,
+                telemetry: telemetry?,
+                shown: table::show(&entries),
+            })
+        };
+        match whole() {
+            Some(config) if errors.is_empty() => Ok(config),
+            _ => Err(ConfigError::new(errors)),
+        }
+    }
+
+    /// What is in force, as TOML, with where each value came from; secrets are left out.
+    #[must_use]
+    pub fn show(&self) -> String {
+        self.shown.clone()
+    }
+}

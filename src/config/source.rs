@@ -1,0 +1,185 @@
+//! Where values come from, and which of them wins. The only place that reads the process's environment.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::error::ConfigError;
+use super::table::{self, KEYS, Key, Kind};
+use super::value::{self, Located, Value};
+
+/// What the configuration is made from.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// The file of `--config`.
+    pub file: Option<PathBuf>,
+    /// The environment, as [`environment`] reads it.
+    pub environment: BTreeMap<String, String>,
+    /// Where relative names start.
+    pub working_dir: PathBuf,
+    /// What the command line says.
+    pub flags: Flags,
+}
+
+/// What flags of `serve` set.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--listen`.
+    pub listen: Option<String>,
+    /// `--admin-listen`.
+    pub admin_listen: Option<String>,
+    /// `--issuer`.
+    pub issuer: Option<String>,
+}
+
+/// The variables of this process whose names begin with `BUILDPASS_`.
+#[must_use]
+#[allow(clippy::disallowed_methods, reason = "the one reader of the environment")]
+pub fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| name.starts_with("BUILDPASS_"))
+        .collect()
+}
+
+/// Where a value was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Origin {
+    Default,
+    File(PathBuf, usize),
+    Environment(String),
+    Flag(&'static str),
+}
+
+impl Origin {
+    /// The same source at another line.
+    pub(super) fn at(&self, line: usize) -> Self {
+        match self {
+            Self::File(file, _) => Self::File(file.clone(), line),
+            other => other.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(file, line) => write!(f, "{}:{line}", file.display()),
+            Self::Environment(name) => f.write_str(name),
+            Self::Flag(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A value and where it was written.
+pub(super) struct Entry {
+    pub(super) value: Value,
+    pub(super) origin: Origin,
+}
+
+/// Values by `section.name`.
+pub(super) type Entries = BTreeMap<&'static str, Entry>;
+
+/// All values, the folder that `state_dir` starts at, and what was wrong so far.
+pub(super) fn gather(sources: &Sources) -> Result<(Entries, PathBuf, Vec<String>), ConfigError> {
+    let mut entries = Entries::new();
+    let mut errors = Vec::new();
+    for key in KEYS {
+        if let Some(default) = key.default {
+            match value::parse_value(default) {
+                Ok(value) => drop(entries.insert(key.path, Entry { value, origin: Origin::Default })),
+                Err(problem) => errors.push(format!("default: {}: {problem}", key.path)),
+            }
+        }
+    }
+    let mut base = sources.working_dir.clone();
+    if let Some(file) = file(sources) {
+        let path = sources.working_dir.join(&file);
+        let text = std::fs::read_to_string(&path)
+            .map_err(|error| ConfigError::new(vec![format!("{}: cannot be read: {error}", file.display())]))?;
+        let document = value::parse(&text)
+            .map_err(|(line, message)| ConfigError::new(vec![format!("{}:{line}: {message}", file.display())]))?;
+        from_file(&file, document, &mut entries, &mut errors);
+        if let Some(folder) = path.parent() {
+            base = folder.to_path_buf();
+        }
+    }
+    from_environment(&sources.environment, &mut entries, &mut errors);
+    let flags = [
+        ("server.listen", "--listen", &sources.flags.listen),
+        ("server.admin_listen", "--admin-listen", &sources.flags.admin_listen),
+        ("issuer.url", "--issuer", &sources.flags.issuer),
+    ];
+    for (path, flag, value) in flags {
+        if let Some(value) = value {
+            entries.insert(path, Entry { value: Value::Text(value.clone()), origin: Origin::Flag(flag) });
+        }
+    }
+    Ok((entries, base, errors))
+}
+
+fn file(sources: &Sources) -> Option<PathBuf> {
+    let named = || sources.environment.get("BUILDPASS_CONFIG").filter(|name| !name.is_empty()).map(PathBuf::from);
+    let usual = || {
+        let name = PathBuf::from("buildpass.toml");
+        sources.working_dir.join(&name).exists().then_some(name)
+    };
+    sources.file.clone().or_else(named).or_else(usual)
+}
+
+fn from_file(file: &Path, document: BTreeMap<String, Located>, entries: &mut Entries, errors: &mut Vec<String>) {
+    for (section, content) in document {
+        let at = |line: usize| format!("{}:{line}", file.display());
+        if !table::is_section(&section) {
+            errors.push(format!("{}: {section}: there is no such section", at(content.line)));
+            continue;
+        }
+        let Value::Table(fields) = content.value else {
+            errors.push(format!("{}: {section}: must be a table, not {}", at(content.line), content.value.kind()));
+            continue;
+        };
+        for (name, field) in fields {
+            match table::key(&format!("{section}.{name}")) {
+                Some(key) => {
+                    let origin = Origin::File(file.to_path_buf(), field.line);
+                    entries.insert(key.path, Entry { value: field.value, origin });
+                }
+                None => errors.push(format!("{}: {section}.{name}: there is no such key", at(field.line))),
+            }
+        }
+    }
+}
+
+fn from_environment(variables: &BTreeMap<String, String>, entries: &mut Entries, errors: &mut Vec<String>) {
+    for (name, text) in variables {
+        let Some((section, rest)) = name.strip_prefix("BUILDPASS_").and_then(|path| path.split_once("__")) else {
+            continue;
+        };
+        let path = format!("{}.{}", section.to_ascii_lowercase(), rest.to_ascii_lowercase());
+        let Some(key) = table::key(&path) else {
+            errors.push(format!("{name}: {path}: there is no such key"));
+            continue;
+        };
+        match from_text(key, text) {
+            Ok(value) => {
+                entries.insert(key.path, Entry { value, origin: Origin::Environment(name.clone()) });
+            }
+            Err(problem) => errors.push(format!("{name}: {path}: {problem}")),
+        }
+    }
+}
+
+/// A variable's text as the kind of value that the key takes; a list of strings may also be joined by commas.
+fn from_text(key: &Key, text: &str) -> Result<Value, String> {
+    match key.kind {
+        Kind::Text => Ok(Value::Text(text.to_owned())),
+        Kind::Integer => text.parse().map(Value::Integer).map_err(|_| "must be a whole number".to_owned()),
+        Kind::Boolean => text.parse().map(Value::Boolean).map_err(|_| "must be true or false".to_owned()),
+        Kind::Texts if !text.trim_start().starts_with('[') => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            Ok(Value::List(items.map(|item| Located { value: Value::Text(item.to_owned()), line: 1 }).collect()))
+        }
+        Kind::Texts | Kind::Tables | Kind::Table => value::parse_value(text),
+    }
+}

@@ -1,0 +1,231 @@
+//! Every key there is, once: its kind, default and meaning. The reference is printed from it and the defaults are read
+//! from it, so that they cannot differ.
+
+use std::fmt::Write as _;
+
+use super::source::Entries;
+use super::value::{Located, Value};
+
+/// How a key's value is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Integer,
+    Boolean,
+    Texts,
+    Tables,
+    Table,
+}
+
+/// One key.
+pub(super) struct Key {
+    /// `section.name`.
+    pub(super) path: &'static str,
+    pub(super) kind: Kind,
+    /// As TOML; without one the key is absent by default.
+    pub(super) default: Option<&'static str>,
+    example: &'static str,
+    doc: &'static str,
+}
+
+impl Key {
+    /// Section and name.
+    pub(super) fn parts(&self) -> (&'static str, &'static str) {
+        self.path.split_once('.').unwrap_or(("", self.path))
+    }
+}
+
+const fn set(path: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key { path, kind, default: Some(default), example: "", doc }
+}
+
+const fn unset(path: &'static str, kind: Kind, example: &'static str, doc: &'static str) -> Key {
+    Key { path, kind, default: None, example, doc }
+}
+
+/// Every key, section by section.
+pub(super) const KEYS: &[Key] = &[
+    set(
+        "server.listen",
+        Kind::Text,
+        "\"127.0.0.1:8080\"",
+        "Address and port of the public door; port 0 picks a free one.",
+    ),
+    set(
+        "server.admin_listen",
+        Kind::Text,
+        "\"127.0.0.1:8081\"",
+        "Address and port of metrics and administration; \"\" turns them off.",
+    ),
+    set(
+        "server.state_dir",
+        Kind::Text,
+        "\".\"",
+        "Relative paths start here. Itself it starts at this file's folder, or at the working directory without a file.",
+    ),
+    set("server.max_connections", Kind::Integer, "4096", "How many connections may be open at once."),
+    unset(
+        "server.public_url",
+        Kind::Text,
+        "\"https://ci.example.com/buildpass\"",
+        "Base URL of the API as builds reach it, without a trailing slash. Default: the issuer's origin.",
+    ),
+    set(
+        "server.trusted_proxies",
+        Kind::Texts,
+        "[]",
+        "Addresses or networks of proxies whose forwarding headers are believed.",
+    ),
+    unset(
+        "issuer.url",
+        Kind::Text,
+        "\"https://ci.example.com/_services/token\"",
+        "The issuer, `iss` of every token. Must be https and have no trailing slash. Default on loopback: http:// and the bound address; elsewhere required.",
+    ),
+    set(
+        "issuer.serve_at_root",
+        Kind::Boolean,
+        "false",
+        "Serve the issuer's documents at the root too, for a proxy that cuts the issuer's path off.",
+    ),
+    set(
+        "issuer.subject",
+        Kind::Text,
+        "\"immutable\"",
+        "How `sub` is made: immutable, names, ids, or a template with {fields}.",
+    ),
+    set("issuer.claims", Kind::Texts, "[\"vela\"]", "Families of claims in every token: vela, github."),
+    set("store.url", Kind::Text, "\"sqlite://data/buildpass.db\"", "The database: sqlite:// and the path of its file."),
+    set(
+        "keys.algorithms",
+        Kind::Texts,
+        "[\"RS256\", \"ES256\"]",
+        "Signature algorithms; the first that can sign is the default.",
+    ),
+    set("keys.rsa_bits", Kind::Integer, "2048", "Size of new RSA keys: 2048, 3072 or 4096."),
+    set("keys.rotation_period", Kind::Text, "\"7d\"", "How long a key signs."),
+    set("keys.jwks_max_age", Kind::Text, "\"5m\"", "How long verifiers may cache the key set."),
+    set(
+        "keys.announce_at_least",
+        Kind::Text,
+        "\"20m\"",
+        "A new key is published at least this long before it signs, for verifiers that heed no cache header.",
+    ),
+    set("keys.refresh_interval", Kind::Text, "\"5s\"", "How often each replica reads the keys again."),
+    set("keys.clock_skew", Kind::Text, "\"30s\"", "How far the clocks of replicas and verifiers may differ."),
+    set(
+        "keys.verifier_leeway",
+        Kind::Text,
+        "\"300s\"",
+        "How long after `exp` strangers' verifiers may still accept a token.",
+    ),
+    set(
+        "keys.key_encryption_keys",
+        Kind::Tables,
+        "[{ id = \"k1\", file = \"keys/master.key\" }]",
+        "Keys that seal the private halves in the store; the first seals, all open. Each has an id and either file or value.",
+    ),
+    set(
+        "tokens.default_lifetime",
+        Kind::Text,
+        "\"5m\"",
+        "How long a token lives where the build asks for nothing else.",
+    ),
+    set("tokens.max_lifetime", Kind::Text, "\"1h\"", "The longest that a token may live; at most 86395s."),
+    set("tokens.max_build", Kind::Text, "\"24h\"", "The longest that a build may run and ask for tokens."),
+    set("tokens.extra_claims", Kind::Table, "{}", "Further claims, each a template: { team = \"{properties.team}\" }."),
+    set("limits.tokens_per_build", Kind::Integer, "1000", "Tokens that one build may have; 0 is no limit."),
+    set("limits.build_per_second", Kind::Integer, "50", "Requests a second of one build; 0 is no limit."),
+    set("limits.client_per_second", Kind::Integer, "200", "Requests a second of one client; 0 is no limit."),
+    set(
+        "issuance.default",
+        Kind::Text,
+        "\"trusted\"",
+        "What an audience gets that no rule lists: trusted (trusted builds may have it) or deny.",
+    ),
+    set(
+        "issuance.rules",
+        Kind::Tables,
+        "[]",
+        "Rules, also as [[issuance.rules]]. Keys: name, when, audiences, multiple, allow_untrusted, max_lifetime, max_tokens_per_build, algorithm.",
+    ),
+    set("telemetry.log_format", Kind::Text, "\"auto\"", "auto (text on a terminal, else json), text or json."),
+    set("telemetry.log_filter", Kind::Text, "\"info\"", "What is logged: a level, or target=level joined by commas."),
+];
+
+/// The key of this path.
+pub(super) fn key(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// Is there a section of this name?
+pub(super) fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| key.parts().0 == name)
+}
+
+const fn kind_text(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "string",
+        Kind::Integer => "whole number",
+        Kind::Boolean => "true or false",
+        Kind::Texts => "list of strings",
+        Kind::Tables => "list of tables",
+        Kind::Table => "table of strings",
+    }
+}
+
+/// Every key with its meaning, kind and default: a file that changes nothing.
+#[must_use]
+pub fn reference() -> String {
+    let mut text = String::from("# Every key of buildpass.toml with its default. Durations read like 90s, 5m or 7d.\n");
+    let mut current = "";
+    for key in KEYS {
+        let (section, name) = key.parts();
+        if section != current {
+            let _ = writeln!(text, "\n[{section}]");
+            current = section;
+        }
+        let _ = writeln!(text, "# {} ({})", key.doc, kind_text(key.kind));
+        let _ = match key.default {
+            Some(default) => writeln!(text, "{name} = {default}"),
+            None => writeln!(text, "# {name} = {}", key.example),
+        };
+    }
+    text
+}
+
+/// What is in force, with where it came from.
+pub(super) fn show(entries: &Entries) -> String {
+    let mut text = String::new();
+    let mut current = "";
+    for key in KEYS {
+        let (section, name) = key.parts();
+        if section != current {
+            let gap = if current.is_empty() { "" } else { "\n" };
+            let _ = writeln!(text, "{gap}[{section}]");
+            current = section;
+        }
+        let _ = match entries.get(key.path) {
+            Some(entry) => writeln!(text, "{name} = {}  # {}", hide(key, &entry.value).shown(), entry.origin),
+            None => writeln!(text, "# {name} is not set"),
+        };
+    }
+    text
+}
+
+/// Key encryption keys without what they hold.
+fn hide(key: &Key, value: &Value) -> Value {
+    let mut value = value.clone();
+    if key.path == "keys.key_encryption_keys"
+        && let Value::List(items) = &mut value
+    {
+        for Located { value, .. } in items {
+            if let Value::Table(fields) = value
+                && let Some(field) = fields.get_mut("value")
+            {
+                field.value = Value::Text("[secret]".to_owned());
+            }
+        }
+    }
+    value
+}
