@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::FieldError;
+
 /// What `*` never crosses.
 const DELIMITERS: &[u8] = b"/:@?#";
 
@@ -87,6 +89,68 @@ impl From<AudiencePattern> for String {
 impl fmt::Display for AudiencePattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// How many audiences a token may have.
+const MOST: usize = 16;
+
+/// The audiences that a token was asked for: one to sixteen, each once, in the order of asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audiences(Vec<String>);
+
+/// Why audiences were not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AudienceError {
+    /// One of them can't be taken.
+    Field(FieldError),
+    /// None was named, or an empty one.
+    Required,
+}
+
+impl Audiences {
+    /// Takes audiences as they were asked for; duplicates are dropped.
+    ///
+    /// # Errors
+    /// [`AudienceError`].
+    pub fn new(asked: Vec<String>) -> Result<Self, AudienceError> {
+        let refuse = |problem: String| Err(AudienceError::Field(FieldError::new("audience", problem)));
+        let mut audiences: Vec<String> = Vec::new();
+        for audience in asked {
+            if audience.is_empty() {
+                return Err(AudienceError::Required);
+            }
+            if audience.len() > MAX_BYTES {
+                return refuse(format!("must have at most {MAX_BYTES} bytes"));
+            }
+            if audience.chars().any(char::is_control) {
+                return refuse("must not hold control characters".to_owned());
+            }
+            if audiences.contains(&audience) {
+                continue;
+            }
+            if audiences.len() == MOST {
+                return refuse(format!("must be named at most {MOST} times"));
+            }
+            audiences.push(audience);
+        }
+        if audiences.is_empty() { Err(AudienceError::Required) } else { Ok(Self(audiences)) }
+    }
+
+    /// The audiences, in the order of asking.
+    #[must_use]
+    pub fn as_slice(&self) -> &[String] {
+        &self.0
+    }
+}
+
+/// RFC 7519 §4.1.3: one string for one audience, an array for several.
+impl Serialize for Audiences {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => serializer.serialize_str(one),
+            many => many.serialize(serializer),
+        }
     }
 }
 

@@ -84,6 +84,21 @@ impl Build {
         !self.git_ref.starts_with("refs/heads/") && !self.git_ref.starts_with("refs/tags/")
     }
 
+    /// Is the ref known to be protected? Never for a pull ref or an untrusted build, whatever a row says.
+    #[must_use]
+    pub fn is_protected(&self) -> bool {
+        self.ref_protected == Some(true) && self.trusted && !self.is_pull_ref()
+    }
+
+    /// The environment of a step, else of the build. Never for a pull ref or an untrusted build, whatever a row says.
+    #[must_use]
+    pub fn environment_of<'a>(&'a self, step: Option<&'a Step>) -> Option<&'a str> {
+        if !self.trusted || self.is_pull_ref() {
+            return None;
+        }
+        step.and_then(|step| step.environment.as_deref()).or(self.environment.as_deref())
+    }
+
     /// The branch, derived from the ref.
     #[must_use]
     pub fn branch(&self) -> Option<&str> {

@@ -3,9 +3,27 @@
 mod audience;
 mod build;
 mod event;
+mod extra;
+mod field;
 mod image;
+mod presets;
+mod registration;
+mod step;
+mod subject;
+mod subject_template;
+mod template;
+mod text;
+mod token;
+mod trust;
 
-pub use self::audience::AudiencePattern;
+pub use self::audience::{AudienceError, AudiencePattern, Audiences};
 pub use self::build::{Build, Step};
 pub use self::event::Event;
+pub use self::extra::ExtraClaims;
 pub use self::image::Image;
+pub use self::presets::{Preset, Presets};
+pub use self::registration::{CheckedRegistration, Registration, RegistrationError, RegistrationRules};
+pub use self::step::{CheckedStep, StepRequest};
+pub use self::subject::{Subject, SubjectFormat, SubjectUnavailable};
+pub use self::subject_template::SubjectTemplate;
+pub use self::token::{IdToken, MAX_TOKEN_BYTES, Window, claims_supported, largest_claims};

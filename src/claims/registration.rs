@@ -1,0 +1,257 @@
+//! What a CI server says of a build, and what of it we take. Nothing is guessed.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::text;
+use super::trust::{Provenance, is_trusted};
+use super::{AudiencePattern, Build, Event, SubjectFormat};
+use crate::base::{FieldError, Seconds};
+
+/// The largest number of a build: larger ones lose digits in many a JSON reader.
+const MAX_NUMBER: u64 = (1 << 53) - 1;
+
+/// Custom properties: how many, and how many bytes in a key and a value.
+const MAX_PROPERTIES: (usize, usize, usize) = (64, 128, 1024);
+
+/// How long a build lives that asks for nothing else.
+const DEFAULT_TIMEOUT: Seconds = Seconds::new(3_600);
+
+/// The body of a registration. `null` is the same as absent for what is optional.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    key: Option<String>,
+    org: String,
+    org_id: Option<String>,
+    repo: String,
+    repo_id: Option<String>,
+    number: u64,
+    attempt: Option<u64>,
+    event: Event,
+    event_action: Option<String>,
+    author: String,
+    author_id: Option<String>,
+    actor: Option<String>,
+    actor_id: Option<String>,
+    r#ref: String,
+    sha: String,
+    base_ref: Option<String>,
+    head_ref: Option<String>,
+    head_repo_id: Option<String>,
+    fork: Option<bool>,
+    trusted: Option<bool>,
+    ref_protected: Option<bool>,
+    environment: Option<String>,
+    visibility: Option<String>,
+    workflow: Option<String>,
+    workflow_ref: Option<String>,
+    workflow_sha: Option<String>,
+    job_workflow_ref: Option<String>,
+    job_workflow_sha: Option<String>,
+    runner: Option<Runner>,
+    properties: Option<BTreeMap<String, String>>,
+    audiences: Option<Vec<String>>,
+    build_token: Option<bool>,
+    timeout: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Runner {
+    id: Option<String>,
+    environment: Option<String>,
+}
+
+/// What a registration must fit.
+#[derive(Debug)]
+pub struct RegistrationRules<'a> {
+    /// Put before the ids of organisation and repositories, so that two forges share none.
+    pub ids: Option<&'a str>,
+    /// The subject's format: some need ids.
+    pub subject: &'a SubjectFormat,
+    /// The longest life of a build.
+    pub max_build: Seconds,
+}
+
+/// A registration that was taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedRegistration {
+    /// The build's facts.
+    pub build: Build,
+    /// The CI's own unique id of the build, or the default.
+    pub key: String,
+    /// Audiences that it allows; `None` says nothing, an empty list allows none.
+    pub audiences: Option<Vec<AudiencePattern>>,
+    /// Is a build-wide request token wanted?
+    pub build_token: bool,
+    /// How long the build lives.
+    pub timeout: Seconds,
+}
+
+/// Why a registration was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RegistrationError {
+    /// A value can't be taken.
+    Field(FieldError),
+    /// The subject's format needs `repo_id`.
+    IdsRequired,
+}
+
+impl From<FieldError> for RegistrationError {
+    fn from(error: FieldError) -> Self {
+        Self::Field(error)
+    }
+}
+
+impl Registration {
+    /// The organisation, as it was written.
+    #[must_use]
+    pub fn org(&self) -> &str {
+        &self.org
+    }
+
+    /// Checks every value and computes what is never believed.
+    ///
+    /// # Errors
+    /// [`RegistrationError`].
+    pub fn check(self, rules: &RegistrationRules<'_>) -> Result<CheckedRegistration, RegistrationError> {
+        text::path_name("org", &self.org)?;
+        text::plain_name("repo", &self.repo)?;
+        text::git_ref("ref", &self.r#ref)?;
+        text::sha("sha", &self.sha)?;
+        number("number", self.number, 0)?;
+        let attempt = self.attempt.unwrap_or(1);
+        number("attempt", attempt, 1)?;
+
+        let prefixed = |id: Option<String>| match (rules.ids, id) {
+            (Some(prefix), Some(id)) => Some(format!("{prefix}.{id}")),
+            (_, id) => id,
+        };
+        let org_id = prefixed(optional("org_id", self.org_id, text::id)?);
+        let repo_id = prefixed(optional("repo_id", self.repo_id, text::id)?);
+        let head_repo_id = prefixed(optional("head_repo_id", self.head_repo_id, text::id)?);
+        if repo_id.is_none() && rules.subject.needs_repo_id() {
+            return Err(RegistrationError::IdsRequired);
+        }
+
+        let event = self.event;
+        let trusted = is_trusted(&Provenance {
+            event,
+            git_ref: &self.r#ref,
+            fork: self.fork,
+            head_repo_id: head_repo_id.as_deref(),
+            repo_id: repo_id.as_deref(),
+            said: self.trusted,
+        });
+        let runner = self.runner.unwrap_or_default();
+        let mut build = Build {
+            org: self.org,
+            org_id,
+            repo: self.repo,
+            repo_id,
+            number: self.number,
+            attempt,
+            event,
+            event_action: optional("event_action", self.event_action, text::word)?,
+            author: optional("author", Some(self.author), text::text)?,
+            author_id: optional("author_id", self.author_id, text::id)?,
+            actor: optional("actor", self.actor, text::text)?,
+            actor_id: optional("actor_id", self.actor_id, text::id)?,
+            git_ref: self.r#ref,
+            sha: self.sha,
+            base_ref: optional("base_ref", self.base_ref, text::text)?,
+            head_ref: optional("head_ref", self.head_ref, text::text)?,
+            fork: self.fork.unwrap_or(matches!(event, Event::PullRequest | Event::Comment)),
+            trusted,
+            ref_protected: self.ref_protected,
+            environment: optional("environment", self.environment, text::text)?,
+            visibility: optional("visibility", self.visibility, text::text)?,
+            workflow: optional("workflow", self.workflow, text::text)?,
+            workflow_ref: optional("workflow_ref", self.workflow_ref, text::text)?,
+            workflow_sha: optional("workflow_sha", self.workflow_sha, text::sha)?,
+            job_workflow_ref: optional("job_workflow_ref", self.job_workflow_ref, text::text)?,
+            job_workflow_sha: optional("job_workflow_sha", self.job_workflow_sha, text::sha)?,
+            runner_id: optional("runner.id", runner.id, text::id)?,
+            runner_environment: optional("runner.environment", runner.environment, text::text)?,
+            properties: properties(self.properties.unwrap_or_default())?,
+        };
+        // A pull request's own pipeline file may say what it likes: neither is shown for it.
+        if !build.trusted || build.is_pull_ref() {
+            build.environment = None;
+            build.ref_protected = build.ref_protected.filter(|protected| !protected);
+        }
+        let key = match optional("key", self.key, text::id)? {
+            Some(key) => key,
+            None => format!("{}/{}#{}.{attempt}", build.org, build.repo, build.number),
+        };
+        Ok(CheckedRegistration {
+            key,
+            audiences: audience_patterns(self.audiences)?,
+            build_token: self.build_token.unwrap_or(true),
+            timeout: timeout(self.timeout.as_deref(), rules.max_build)?,
+            build,
+        })
+    }
+}
+
+/// An optional text: an empty one is absent.
+pub(super) fn optional(
+    field: &str,
+    value: Option<String>,
+    check: fn(&str, &str) -> Result<(), FieldError>,
+) -> Result<Option<String>, FieldError> {
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(None) };
+    check(field, &value)?;
+    Ok(Some(value))
+}
+
+/// Patterns that narrow what may be asked for.
+pub(super) fn audience_patterns(patterns: Option<Vec<String>>) -> Result<Option<Vec<AudiencePattern>>, FieldError> {
+    const MOST: usize = 64;
+    let Some(patterns) = patterns else { return Ok(None) };
+    if patterns.len() > MOST {
+        return Err(FieldError::new("audiences", format!("must hold at most {MOST} patterns")));
+    }
+    let parsed = patterns.into_iter().enumerate().map(|(index, pattern)| {
+        pattern.try_into().map_err(|problem: &str| FieldError::new(format!("audiences[{index}]"), problem))
+    });
+    parsed.collect::<Result<_, _>>().map(Some)
+}
+
+fn number(field: &str, value: u64, least: u64) -> Result<(), FieldError> {
+    if (least..=MAX_NUMBER).contains(&value) {
+        Ok(())
+    } else {
+        Err(FieldError::new(field, format!("must be from {least} to {MAX_NUMBER}")))
+    }
+}
+
+fn properties(properties: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, FieldError> {
+    let (most, key_bytes, value_bytes) = MAX_PROPERTIES;
+    if properties.len() > most {
+        return Err(FieldError::new("properties", format!("must hold at most {most} properties")));
+    }
+    for (key, value) in &properties {
+        text::bounded("properties", key, key_bytes)?;
+        if key.is_empty() {
+            return Err(FieldError::new("properties", "must not hold an empty key"));
+        }
+        text::bounded(&format!("properties.{key}"), value, value_bytes)?;
+    }
+    Ok(properties.into_iter().filter(|(_, value)| !value.is_empty()).collect())
+}
+
+fn timeout(text: Option<&str>, longest: Seconds) -> Result<Seconds, FieldError> {
+    let Some(text) = text else { return Ok(DEFAULT_TIMEOUT.min(longest)) };
+    let timeout: Seconds = text.parse().map_err(|problem| FieldError::new("timeout", problem))?;
+    if timeout == Seconds::ZERO || timeout > longest {
+        return Err(FieldError::new("timeout", format!("must be from 1s to {longest} (tokens.max_build)")));
+    }
+    Ok(timeout)
+}
+
+#[cfg(test)]
+#[path = "registration_tests.rs"]
+mod tests;
