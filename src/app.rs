@@ -4,10 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use crate::base::{Clock, Entropy, IssuerId, IssuerUrl, Seconds};
-use crate::claims::{ExtraClaims, Presets};
 use crate::config::Config;
 use crate::issuer::{Issuer, Parts, Paths, Rates, Terms};
-use crate::keyring::{Keyring, ScheduleSettings, SigningPool};
+use crate::keyring::{Keyring, SigningPool};
 use crate::policy::IssuancePolicy;
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{Pending, Store};
@@ -55,21 +54,17 @@ impl App {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, StartError> {
         let pending = Pending::default();
-        let store: Arc<dyn Store> =
-            Arc::new(SqliteStore::open(&config.store.path, SqliteOptions::new(pending.clone())).await?);
+        let options = SqliteOptions { pending: pending.clone(), ..SqliteOptions::default() };
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store.path, options).await?);
         let issuer_id = IssuerId::main();
-        let settings = schedule(config);
-        let keyring = Keyring::open(
-            Arc::clone(&store),
-            issuer_id.clone(),
-            &config.keys.key_encryption_keys,
-            settings,
-            Arc::clone(&clock),
-            Arc::clone(&entropy),
-        )
-        .await?;
+        let source = config.keys.kek_source();
+        let (keys_clock, keys_entropy) = (Arc::clone(&clock), Arc::clone(&entropy));
+        let keyring =
+            Keyring::open(Arc::clone(&store), issuer_id.clone(), &source, config.keyring(), keys_clock, keys_entropy)
+                .await?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let pool = SigningPool::new(threads, SIGNING_QUEUE, pending).map_err(|error| StartError::Config(error.to_string()))?;
+        let pool =
+            SigningPool::new(threads, SIGNING_QUEUE, pending).map_err(|error| StartError::Config(error.to_string()))?;
         let parts = Parts {
             store: Arc::clone(&store),
             keyring,
@@ -156,20 +151,10 @@ fn paths(config: &Config, bound: SocketAddr) -> Result<Paths, StartError> {
     Paths::new(issuer, config.server.public_url.clone(), config.issuer.serve_at_root).map_err(wrong)
 }
 
-fn schedule(config: &Config) -> ScheduleSettings {
-    ScheduleSettings {
-        rotation_period: config.keys.rotation_period,
-        jwks_max_age: config.keys.jwks_max_age,
-        announce_at_least: config.keys.announce_at_least,
-        refresh_interval: config.keys.refresh_interval,
-        clock_skew: config.keys.clock_skew,
-        verifier_leeway: config.keys.verifier_leeway,
-        max_lifetime: config.tokens.max_lifetime,
-    }
-}
-
 fn terms(config: &Config) -> Result<Terms, StartError> {
     let tokens = &config.tokens;
+    let policy = IssuancePolicy::new(config.issuance.default, config.issuance.rules.clone())
+        .map_err(|error| StartError::Config(error.to_string()))?;
     Ok(Terms {
         algorithms: config.keys.algorithms.clone(),
         default_lifetime: tokens.default_lifetime,
@@ -179,6 +164,6 @@ fn terms(config: &Config) -> Result<Terms, StartError> {
         subject: config.issuer.subject.clone(),
         presets: config.issuer.claims.clone(),
         extra: config.tokens.extra_claims.clone(),
-        policy: config.issuance.policy.clone(),
+        policy,
     })
 }

@@ -68,37 +68,39 @@ impl Field {
     /// The value for one build and step; `None` where there is none.
     pub(super) fn value<'a>(&self, build: &'a Build, step: Option<&'a Step>) -> Option<Cow<'a, str>> {
         let name = match self {
-            Self::Property(key) => return build.properties.get(key).filter(|text| !text.is_empty()).map(borrowed),
+            Self::Property(key) => {
+                return build.properties.get(key).filter(|text| !text.is_empty()).map(|text| borrowed(text));
+            }
             Self::Known(name) => *name,
         };
         match name {
             "org" => Some(borrowed(&build.org)),
-            "org_id" => build.org_id.as_ref().map(borrowed),
+            "org_id" => build.org_id.as_ref().map(|text| borrowed(text)),
             "repo" => Some(borrowed(&build.repo)),
-            "repo_id" => build.repo_id.as_ref().map(borrowed),
-            "author" => build.author.as_ref().map(borrowed),
-            "author_id" => build.author_id.as_ref().map(borrowed),
-            "actor" => build.actor.as_ref().map(borrowed),
-            "actor_id" => build.actor_id.as_ref().map(borrowed),
+            "repo_id" => build.repo_id.as_ref().map(|text| borrowed(text)),
+            "author" => build.author.as_ref().map(|text| borrowed(text)),
+            "author_id" => build.author_id.as_ref().map(|text| borrowed(text)),
+            "actor" => build.actor.as_ref().map(|text| borrowed(text)),
+            "actor_id" => build.actor_id.as_ref().map(|text| borrowed(text)),
             "event" => Some(Cow::Borrowed(build.event.name())),
-            "event_action" => build.event_action.as_ref().map(borrowed),
+            "event_action" => build.event_action.as_ref().map(|text| borrowed(text)),
             "ref" => Some(borrowed(&build.git_ref)),
             "branch" => build.branch().map(Cow::Borrowed),
             "ref_type" => build.ref_type().map(Cow::Borrowed),
             "sha" => Some(borrowed(&build.sha)),
-            "base_ref" => build.base_ref.as_ref().map(borrowed),
-            "head_ref" => build.head_ref.as_ref().map(borrowed),
+            "base_ref" => build.base_ref.as_ref().map(|text| borrowed(text)),
+            "head_ref" => build.head_ref.as_ref().map(|text| borrowed(text)),
             "number" => Some(Cow::Owned(build.number.to_string())),
             "attempt" => Some(Cow::Owned(build.attempt.to_string())),
-            "workflow" => build.workflow.as_ref().map(borrowed),
-            "workflow_ref" => build.workflow_ref.as_ref().map(borrowed),
-            "workflow_sha" => build.workflow_sha.as_ref().map(borrowed),
-            "job_workflow_ref" => build.job_workflow_ref.as_ref().map(borrowed),
-            "job_workflow_sha" => build.job_workflow_sha.as_ref().map(borrowed),
+            "workflow" => build.workflow.as_ref().map(|text| borrowed(text)),
+            "workflow_ref" => build.workflow_ref.as_ref().map(|text| borrowed(text)),
+            "workflow_sha" => build.workflow_sha.as_ref().map(|text| borrowed(text)),
+            "job_workflow_ref" => build.job_workflow_ref.as_ref().map(|text| borrowed(text)),
+            "job_workflow_sha" => build.job_workflow_sha.as_ref().map(|text| borrowed(text)),
             "environment" => build.environment_of(step).map(Cow::Borrowed),
-            "visibility" => build.visibility.as_ref().map(borrowed),
-            "runner_id" => build.runner_id.as_ref().map(borrowed),
-            "runner_environment" => build.runner_environment.as_ref().map(borrowed),
+            "visibility" => build.visibility.as_ref().map(|text| borrowed(text)),
+            "runner_id" => build.runner_id.as_ref().map(|text| borrowed(text)),
+            "runner_environment" => build.runner_environment.as_ref().map(|text| borrowed(text)),
             "trusted" => Some(boolean(build.trusted)),
             "fork" => Some(boolean(build.fork)),
             "ref_protected" => Some(boolean(build.is_protected())),
@@ -107,7 +109,7 @@ impl Field {
     }
 }
 
-fn borrowed(text: &String) -> Cow<'_, str> {
+fn borrowed(text: &str) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
 

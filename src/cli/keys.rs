@@ -83,8 +83,8 @@ async fn read(config: &Config, store: Arc<dyn Store>) -> Result<Option<Arc<KeyVi
     let keyring = Keyring::open(
         store,
         issuer,
-        &config.keys.key_encryption_keys,
-        config.schedule(),
+        &config.keys.kek_source(),
+        config.keyring(),
         Arc::new(SystemClock::new()),
         Arc::new(SystemEntropy),
     )
@@ -113,8 +113,8 @@ impl List {
                 row.kid.clone(),
                 row.alg.to_string(),
                 row.state.to_string(),
-                cell(row.announced_at),
-                cell(row.signs_from),
+                row.announced_at.to_string(),
+                row.signs_from.to_string(),
                 cell(row.signs_until),
                 cell(row.forget_at),
             ]);

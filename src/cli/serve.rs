@@ -87,7 +87,7 @@ async fn listener(key: &str, address: SocketAddr) -> Result<TcpListener, Failure
 
 /// What an operator should know once, at the start.
 fn announce(config: &Config, public: SocketAddr) {
-    if matches!(config.issuance.default, DefaultGrant::Trusted) && !config.issuance.policy.has_rules() {
+    if matches!(config.issuance.default, DefaultGrant::Trusted) && config.issuance.rules.is_empty() {
         tracing::info!(
             "issuance.default is \"trusted\" and there are no rules: every trusted build gets a token for every audience"
         );

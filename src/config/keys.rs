@@ -1,12 +1,13 @@
 //! `[keys]`: signing keys, and the arithmetic of their lives. Reads no key.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::reader::{Reader, each, list, number, seconds, table, text};
 use super::source::Origin;
 use super::value::Value;
 use crate::base::{Seconds, Secret};
 use crate::jose::Algorithm;
+use crate::keyring::{KekPlace, KekSource, ScheduleSettings};
 
 /// Signing keys.
 #[derive(Debug, Clone)]
@@ -37,21 +38,7 @@ pub struct KeyEncryptionKey {
     /// Its name in sealed values.
     pub id: String,
     /// Where it is.
-    pub source: KeySource,
-}
-
-/// Where a key encryption key is.
-#[derive(Debug, Clone)]
-pub enum KeySource {
-    /// In a file.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Nobody named the file: it is the default, and may be made.
-        is_default: bool,
-    },
-    /// In the configuration itself.
-    Value(Secret<String>),
+    pub place: KekPlace,
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, state_dir: &Path, max_lifetime: Option<Seconds>) -> Option<Keys> {
@@ -80,30 +67,34 @@ pub(super) fn read(reader: &mut Reader<'_>, state_dir: &Path, max_lifetime: Opti
         verifier_leeway: verifier_leeway?,
         key_encryption_keys: key_encryption_keys?,
     };
-    if let Some(problem) = too_fast(&keys, max_lifetime?) {
+    if let Some(problem) = keys.schedule(max_lifetime?).refusal() {
         reader.refuse("keys.rotation_period", &problem);
         return None;
     }
     Some(keys)
 }
 
-/// A period must hold a key's announcement and the retirement of the key before it, so that never more than two
-/// stand beside the one that signs.
-fn too_fast(keys: &Keys, max_lifetime: Seconds) -> Option<String> {
-    let Keys {
-        rotation_period, jwks_max_age, announce_at_least, refresh_interval, clock_skew, verifier_leeway, ..
-    } = keys;
-    let announce = (*jwks_max_age * 2).max(*announce_at_least) + *refresh_interval + *clock_skew;
-    let retire = max_lifetime + *verifier_leeway + *jwks_max_age + *clock_skew;
-    let least = announce + retire;
-    (*rotation_period < least).then(|| {
-        format!(
-            "{rotation_period} is shorter than {least}, which a change of keys takes: announced for \
-             max(2 * jwks_max_age {jwks_max_age}, announce_at_least {announce_at_least}) + refresh_interval \
-             {refresh_interval} + clock_skew {clock_skew} = {announce}, retired for tokens.max_lifetime {max_lifetime} \
-             + verifier_leeway {verifier_leeway} + jwks_max_age {jwks_max_age} + clock_skew {clock_skew} = {retire}"
-        )
-    })
+impl Keys {
+    /// The times that a key's life is computed from; `max_lifetime` is `tokens.max_lifetime`.
+    #[must_use]
+    pub fn schedule(&self, max_lifetime: Seconds) -> ScheduleSettings {
+        ScheduleSettings {
+            rotation_period: self.rotation_period,
+            jwks_max_age: self.jwks_max_age,
+            announce_at_least: self.announce_at_least,
+            refresh_interval: self.refresh_interval,
+            clock_skew: self.clock_skew,
+            verifier_leeway: self.verifier_leeway,
+            max_lifetime,
+        }
+    }
+
+    /// The key-encryption keys, not read yet. The default file alone may be made at a first start.
+    #[must_use]
+    pub fn kek_source(&self) -> KekSource {
+        let keys = self.key_encryption_keys.iter().map(|key| (key.id.clone(), key.place.clone()));
+        KekSource { keys: keys.collect() }
+    }
 }
 
 fn algorithms(value: &Value) -> Result<Vec<Algorithm>, String> {
@@ -145,11 +136,11 @@ fn key_encryption_key(value: &Value, state_dir: &Path, is_default: bool) -> Resu
         }
     };
     let id = field("id")?.ok_or("id: is missing")?.to_owned();
-    let source = match (field("file")?, field("value")?) {
-        (Some(file), None) => KeySource::File { path: state_dir.join(file), is_default },
-        (None, Some(value)) => KeySource::Value(Secret::new(value.trim_end_matches(['\r', '\n']).to_owned())),
+    let place = match (field("file")?, field("value")?) {
+        (Some(file), None) => KekPlace::File { path: state_dir.join(file), may_be_made: is_default },
+        (None, Some(value)) => KekPlace::Value(Secret::new(value.trim_end_matches(['\r', '\n']).to_owned())),
         (Some(_), Some(_)) => return Err("has both file and value; keep one".to_owned()),
         (None, None) => return Err("has neither file nor value".to_owned()),
     };
-    Ok(KeyEncryptionKey { id, source })
+    Ok(KeyEncryptionKey { id, place })
 }

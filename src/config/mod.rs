@@ -19,18 +19,18 @@ mod value;
 pub use self::error::ConfigError;
 pub use self::issuance::Issuance;
 pub use self::issuer::Issuer;
-pub use self::keys::{KeyEncryptionKey, KeySource, Keys};
+pub use self::keys::{KeyEncryptionKey, Keys};
 pub use self::limits::Limits;
 pub use self::network::Network;
 pub use self::server::Server;
 pub use self::source::{Flags, Sources, environment};
 pub use self::store::StoreSection;
 pub use self::table::reference;
-pub use self::telemetry::Telemetry;
 pub use self::tokens::Tokens;
-pub use crate::telemetry::LogFormat;
 
 use self::reader::Reader;
+use crate::keyring::{KeyringSettings, ScheduleSettings};
+use crate::telemetry::LogSettings;
 
 /// Everything that an operator may set, checked.
 #[derive(Debug, Clone)]
@@ -50,7 +50,7 @@ pub struct Config {
     /// Which build may have which audience.
     pub issuance: Issuance,
     /// Logs.
-    pub telemetry: Telemetry,
+    pub telemetry: LogSettings,
     shown: String,
 }
 
@@ -90,6 +90,22 @@ impl Config {
             Some(config) if errors.is_empty() => Ok(config),
             _ => Err(ConfigError::new(errors)),
         }
+    }
+
+    /// What an operator decided about keys.
+    #[must_use]
+    pub fn keyring(&self) -> KeyringSettings {
+        KeyringSettings {
+            schedule: self.schedule(),
+            algorithms: self.keys.algorithms.clone(),
+            rsa_bits: self.keys.rsa_bits,
+        }
+    }
+
+    /// The times that a key's life is computed from.
+    #[must_use]
+    pub fn schedule(&self) -> ScheduleSettings {
+        self.keys.schedule(self.tokens.max_lifetime)
     }
 
     /// What is in force, as TOML, with where each value came from; secrets are left out.

@@ -136,10 +136,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 fn describe(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
-    if let Some((_, expected)) = text.split_once(", expected ") {
-        if text.starts_with("invalid type") || text.starts_with("invalid value") || text.starts_with("invalid length") {
-            return format!("must be {expected}");
-        }
+    if let Some((_, expected)) = text.split_once(", expected ")
+        && (text.starts_with("invalid type") || text.starts_with("invalid value") || text.starts_with("invalid length"))
+    {
+        return format!("must be {expected}");
     }
     if error.is_syntax() || error.is_eof() {
         return format!("is not JSON at line {}, column {}: {text}", error.line(), error.column());

@@ -87,7 +87,8 @@ async fn attend(State(door): State<Door>, mut request: Request, next: Next) -> R
 }
 
 fn caller(door: &Door, request: &Request) -> Peer {
-    let socket = request.extensions().get::<SocketAddress>().map_or(std::net::IpAddr::from([0; 4]), |address| address.0);
+    let socket =
+        request.extensions().get::<SocketAddress>().map_or(std::net::IpAddr::from([0; 4]), |address| address.0);
     peer(socket, request.headers(), |address| door.app.is_trusted_proxy(address))
 }
 

@@ -10,4 +10,4 @@ mod routes;
 mod serve;
 
 pub use self::error::Code;
-pub use self::serve::{Listeners, Limits, serve};
+pub use self::serve::{Limits, Listeners, serve};

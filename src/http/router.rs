@@ -29,10 +29,7 @@ pub(super) fn public(door: &Door) -> Router {
         .route("/api/v1/builds/{id}/request_tokens/{token}", delete(request_tokens::end))
         .route("/api/v1/builds/{id}/id_tokens", post(id_tokens::create))
         .route("/api/v1/builds/{id}/id_token", get(id_tokens::pull).post(id_tokens::pull).head(mints_nothing))
-        .route(
-            "/api/v1/repos/{org}/{repo}/builds/{number}/id_token",
-            get(id_tokens::pull_as_vela).head(mints_nothing),
-        );
+        .route("/api/v1/repos/{org}/{repo}/builds/{number}/id_token", get(id_tokens::pull_as_vela).head(mints_nothing));
     router = match paths.api_prefix() {
         "" => router.merge(api),
         prefix => router.nest(prefix, api),
@@ -52,7 +49,9 @@ fn health_routes() -> Router<Door> {
 fn finish(router: Router<Door>, door: &Door) -> Router {
     let router = router
         .fallback(|| async { Problem::new(Code::NotFound, "there is nothing at this path") })
-        .method_not_allowed_fallback(|| async { Problem::new(Code::MethodNotAllowed, "not by this method; see Allow") });
+        .method_not_allowed_fallback(|| async {
+            Problem::new(Code::MethodNotAllowed, "not by this method; see Allow")
+        });
     layers::wrap(router, door).with_state(door.clone())
 }
 

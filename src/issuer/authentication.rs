@@ -1,7 +1,5 @@
 //! Who is calling: a client by its secret, or the worker of a build by its token.
 
-use std::sync::Arc;
-
 use super::{Declined, Issuer, Refusal};
 use crate::base::{BuildId, ClientId, Secret, Sha256};
 use crate::policy::{Client, Scope};
@@ -48,7 +46,7 @@ impl Issuer {
     }
 
     /// The living worker of this build. A token of another build or kind is as unknown as any.
-    pub(super) async fn worker(&self, build: BuildId, token: &Secret<String>) -> Result<Arc<TokenBearer>, Declined> {
+    pub(super) async fn worker(&self, build: BuildId, token: &Secret<String>) -> Result<TokenBearer, Declined> {
         let now = self.parts.clock.now();
         let bearer = self.parts.store.find_bearer(&self.id, token.digest()).await?;
         match bearer {

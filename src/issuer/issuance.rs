@@ -10,9 +10,7 @@ use crate::base::{BuildId, Jti, Moment, Seconds, Secret, Sha256};
 use crate::claims::{AudienceError, Audiences, IdToken, MAX_TOKEN_BYTES, Step, StepRequest, Window, largest_claims};
 use crate::jose::{Algorithm, SigningKey};
 use crate::policy::{Ask, Client, Grant, Scope};
-use crate::store::{
-    AuditRow, Issuance, IssuanceRefusal, StoredBuild, StoredRequestToken, TokenBearer, TokenKind,
-};
+use crate::store::{AuditRow, Issuance, IssuanceRefusal, StoredBuild, StoredRequestToken, TokenBearer, TokenKind};
 
 /// What is asked for, whoever asks.
 #[derive(Debug, Clone, Default)]
@@ -122,11 +120,7 @@ enum Holder {
     /// A job with its request token.
     Job(Arc<TokenBearer>),
     /// A CI server that injects the token.
-    Server {
-        build: Box<StoredBuild>,
-        client: Box<Client>,
-        step: Option<Step>,
-    },
+    Server { build: Box<StoredBuild>, client: Box<Client>, step: Option<Step> },
 }
 
 impl Holder {
@@ -172,7 +166,7 @@ impl Issuer {
         preview: bool,
     ) -> Result<Issued, Declined> {
         let digest = secret.digest();
-        if let Some(recalled) = self.parts.store.recall_bearer(digest) {
+        if let Some(recalled) = self.parts.store.recall_bearer(&self.id, digest) {
             // A recent reading may be stale: it is good enough to try, and never enough to refuse.
             match self.pull_as(recalled, path, request.clone(), preview).await {
                 Err(Declined::Refused(Refusal::RateLimited { retry_after })) => {
@@ -185,7 +179,7 @@ impl Issuer {
             }
         }
         let bearer = self.parts.store.find_bearer(&self.id, digest).await?.ok_or(Refusal::Unauthenticated)?;
-        self.pull_as(bearer, path, request, preview).await
+        self.pull_as(Arc::new(bearer), path, request, preview).await
     }
 
     async fn pull_as(
@@ -232,12 +226,7 @@ impl Issuer {
         })
     }
 
-    async fn preview(
-        self: &Arc<Self>,
-        holder: Holder,
-        request: TokenRequest,
-        now: Moment,
-    ) -> Result<Issued, Declined> {
+    async fn preview(self: &Arc<Self>, holder: Holder, request: TokenRequest, now: Moment) -> Result<Issued, Declined> {
         let issuer = Arc::clone(self);
         let work = move || -> Result<Issued, Declined> {
             let audiences = audiences(&request)?;
@@ -331,7 +320,7 @@ impl Issuer {
         let subject = subject.as_str().to_owned();
         let claims = IdToken {
             issuer: self.paths.issuer().as_str(),
-            subject: subject.clone().into(),
+            subject: subject.clone(),
             audiences,
             window: Window::new(now, lifetime),
             jti: None,
@@ -375,7 +364,13 @@ impl Issuer {
     }
 
     /// Given: exactly that, or a refusal. Absent: the smallest of the default, the rule's cap and the build's rest.
-    fn lifetime(&self, holder: &Holder, request: &TokenRequest, grant: &Grant, now: Moment) -> Result<Seconds, Refusal> {
+    fn lifetime(
+        &self,
+        holder: &Holder,
+        request: &TokenRequest,
+        grant: &Grant,
+        now: Moment,
+    ) -> Result<Seconds, Refusal> {
         let cap = grant.max_lifetime.map_or(self.terms.max_lifetime, |rule| rule.min(self.terms.max_lifetime));
         let allowed = cap.min(holder.build().deadline.since(now));
         match request.lifetime {

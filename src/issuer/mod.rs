@@ -121,6 +121,13 @@ impl Issuer {
         &self.parts.metrics
     }
 
+    /// What is counted, as text, with the queue as it is now.
+    #[must_use]
+    pub fn render_metrics(&self) -> String {
+        self.parts.metrics.queue(self.parts.pool.waiting());
+        self.parts.metrics.render()
+    }
+
     /// Reads the keys again, renders the documents if they changed, and forgets idle rate counters.
     /// Called every `refresh_interval`.
     ///

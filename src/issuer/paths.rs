@@ -22,7 +22,11 @@ impl Paths {
     ///
     /// # Errors
     /// What is wrong with the origin; it can't be for an issuer that was read by [`IssuerUrl::parse`].
-    pub fn new(issuer: IssuerUrl, public_url: Option<IssuerUrl>, documents_at_root: bool) -> Result<Self, &'static str> {
+    pub fn new(
+        issuer: IssuerUrl,
+        public_url: Option<IssuerUrl>,
+        documents_at_root: bool,
+    ) -> Result<Self, &'static str> {
         let api = match public_url {
             Some(url) => url,
             None => IssuerUrl::parse(issuer.origin())?,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use governor::clock::Reference;
+use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
@@ -20,7 +21,7 @@ pub struct Rates {
     clients: Option<Limiter<ClientId>>,
 }
 
-type Limiter<K> = RateLimiter<K, DefaultKeyedStateStore<K>, OurClock>;
+type Limiter<K> = RateLimiter<K, DefaultKeyedStateStore<K>, OurClock, NoOpMiddleware<Reading>>;
 
 impl Rates {
     /// Rates per second; 0 is no limit.

@@ -48,7 +48,7 @@ impl Issuer {
         let now = self.parts.clock.now();
         let view = self.parts.keyring.view();
         let mut reasons = Vec::new();
-        if !view.is_sound() || !self.terms.algorithms.iter().any(|alg| view.signer(*alg, now).is_some()) {
+        if !view.is_sound(now) || !self.terms.algorithms.iter().any(|alg| view.signer(*alg, now).is_some()) {
             reasons.push("keyring");
         }
         if self.parts.keyring.is_stale() {

@@ -139,7 +139,10 @@ impl Issuer {
             }
         }
         let subject = |build: &Build| {
-            self.terms.subject.render(build, None).map_or_else(|_| "none".to_owned(), |subject| subject.as_str().to_owned())
+            self.terms
+                .subject
+                .render(build, None)
+                .map_or_else(|_| "none".to_owned(), |subject| subject.as_str().to_owned())
         };
         format!(
             "{} id {} was known as {} and is now {}: the subject changes from {} to {}",

@@ -84,7 +84,7 @@ impl Issuer {
                 let client = self.client(credential, Scope::BuildsTokens).await?;
                 Ok((self.running_build_of(&client, id).await?, true))
             }
-            TokenCaller::Worker(secret) => Ok((self.worker(id, secret).await?.build.clone(), false)),
+            TokenCaller::Worker(secret) => Ok((self.worker(id, secret).await?.build, false)),
         }
     }
 }

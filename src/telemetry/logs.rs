@@ -1,6 +1,6 @@
 //! Logs, to standard error. No value can end a line and forge the next: control characters are escaped.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, IsTerminal as _};
 
 use tracing_subscriber::EnvFilter;

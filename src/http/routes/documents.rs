@@ -1,9 +1,9 @@
 //! The public documents, as prepared bytes; refused while they could mislead.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use serde_json::json;
 
 use super::super::caching;

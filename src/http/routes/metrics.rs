@@ -8,6 +8,6 @@ use super::super::serve::Door;
 use crate::telemetry::METRICS_CONTENT_TYPE;
 
 pub(in super::super) async fn render(State(door): State<Door>) -> Response {
-    let text = door.app.issuer().metrics().render();
+    let text = door.app.issuer().render_metrics();
     ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], text).into_response()
 }

@@ -1,0 +1,189 @@
+//! Where key-encryption keys come from. A file is made at a first start alone, and never over anything that stands.
+
+use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use zeroize::Zeroizing;
+
+use super::{KeyEncryptionKeys, KeyringError};
+use crate::base::{Entropy, Secret};
+
+/// The configured key-encryption keys, not read yet: the first seals, all open.
+#[derive(Debug, Clone)]
+pub struct KekSource {
+    /// Ids and places.
+    pub keys: Vec<(String, KekPlace)>,
+}
+
+/// Where one key-encryption key is.
+#[derive(Debug, Clone)]
+pub enum KekPlace {
+    /// In a file.
+    File {
+        /// Which.
+        path: PathBuf,
+        /// May it be made at a first start?
+        may_be_made: bool,
+    },
+    /// In the configuration itself.
+    Value(Secret<String>),
+}
+
+impl KekSource {
+    /// Reads every key; a missing file is made where that is allowed and `has_rows` says that nothing is sealed yet.
+    pub(super) fn read(&self, has_rows: bool, entropy: &dyn Entropy) -> Result<KeyEncryptionKeys, KeyringError> {
+        let mut keys = Vec::new();
+        for (id, place) in &self.keys {
+            let text = match place {
+                KekPlace::Value(value) => Zeroizing::new(value.reveal().clone()),
+                KekPlace::File { path, may_be_made } => read_or_make(path, *may_be_made, has_rows, entropy)?,
+            };
+            let key = decode(&text).ok_or_else(|| KeyringError::NotAKey { id: id.clone() })?;
+            keys.push((id.clone(), key));
+        }
+        KeyEncryptionKeys::new(keys)
+    }
+}
+
+fn read_or_make(
+    path: &Path,
+    may_be_made: bool,
+    has_rows: bool,
+    entropy: &dyn Entropy,
+) -> Result<Zeroizing<String>, KeyringError> {
+    if let Some(text) = read_file(path)? {
+        return Ok(text);
+    }
+    if has_rows {
+        return Err(KeyringError::Lost { path: path.to_owned() });
+    }
+    if !may_be_made {
+        let problem = format!("is missing; make one with `buildpass keys new-kek {}`", path.display());
+        return Err(KeyringError::File { path: path.to_owned(), problem });
+    }
+    match make_kek_file(path, entropy) {
+        Ok(()) => {}
+        // Another first start was quicker: its key is as good.
+        Err(_) if path.exists() => {}
+        Err(error) => return Err(error),
+    }
+    read_file(path)?.ok_or_else(|| KeyringError::Lost { path: path.to_owned() })
+}
+
+/// `None` where there is no such file. An operator's symlink is read; wide modes of a file are warned of.
+fn read_file(path: &Path) -> Result<Option<Zeroizing<String>>, KeyringError> {
+    let refuse = |error: std::io::Error| KeyringError::File { path: path.to_owned(), problem: error.to_string() };
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => return Ok(None),
+        Err(error) => return Err(refuse(error)),
+    };
+    let mode = file.metadata().map_err(refuse)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        tracing::warn!(path = %path.display(), mode = format!("{:04o}", mode & 0o7777), "others may read the key-encryption key");
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(4096).read_to_string(&mut text).map_err(refuse)?;
+    Ok(Some(text))
+}
+
+/// Makes a key-encryption key in a new file: mode 0600 whatever the umask, its folder 0700, on disk before it is used.
+/// A file or symlink that stands is never touched.
+///
+/// # Errors
+/// [`KeyringError`].
+pub fn make_kek_file(path: &Path, entropy: &dyn Entropy) -> Result<(), KeyringError> {
+    let refuse = |error: std::io::Error| KeyringError::File { path: path.to_owned(), problem: error.to_string() };
+    let line = new_kek(entropy)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.exists()) {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refuse)?;
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(refuse)?;
+    file.set_permissions(Permissions::from_mode(0o600)).map_err(refuse)?;
+    let written = file.write_all(line.reveal().as_bytes()).and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        // Half a key would stop every later start.
+        let _ = fs::remove_file(path);
+        return Err(refuse(error));
+    }
+    if let Some(folder) = folder {
+        fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(refuse)?;
+    }
+    Ok(())
+}
+
+/// A new key-encryption key as text: base64 of 32 bytes and a line end.
+///
+/// # Errors
+/// [`KeyringError::Entropy`].
+pub fn new_kek(entropy: &dyn Entropy) -> Result<Secret<String>, KeyringError> {
+    let mut bytes = Zeroizing::new([0_u8; 32]);
+    entropy.fill(bytes.as_mut())?;
+    let mut line = STANDARD.encode(bytes.as_ref());
+    line.push('\n');
+    Ok(Secret::new(line))
+}
+
+fn decode(text: &str) -> Option<Zeroizing<[u8; 32]>> {
+    let bytes = Zeroizing::new(STANDARD.decode(text.trim_end_matches(['\r', '\n'])).ok()?);
+    bytes.as_slice().try_into().ok().map(Zeroizing::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::SystemEntropy;
+
+    fn source(path: &Path, may_be_made: bool) -> KekSource {
+        KekSource { keys: vec![("k1".to_owned(), KekPlace::File { path: path.to_owned(), may_be_made })] }
+    }
+
+    #[test]
+    fn a_key_file_is_for_its_owner_alone_and_is_made_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keys/master.key");
+        source(&path, true).read(false, &SystemEntropy).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
+        let before = fs::read(&path).unwrap();
+        source(&path, true).read(true, &SystemEntropy).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), before);
+        assert!(make_kek_file(&path, &SystemEntropy).is_err());
+    }
+
+    #[test]
+    fn a_symlink_is_never_followed_when_a_key_is_made_and_is_read_when_it_was_set() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("elsewhere"), folder.path().join("master.key"));
+        std::os::unix::fs::symlink(&target, &link).unwrap();
+        assert!(source(&link, true).read(false, &SystemEntropy).is_err());
+        assert!(!target.exists());
+        make_kek_file(&target, &SystemEntropy).unwrap();
+        source(&link, true).read(true, &SystemEntropy).unwrap();
+    }
+
+    #[test]
+    fn a_lost_key_is_never_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        let refused = source(&path, true).read(true, &SystemEntropy).unwrap_err().to_string();
+        assert!(refused.contains("restore it from the backup"), "{refused}");
+        let refused = source(&path, false).read(false, &SystemEntropy).unwrap_err().to_string();
+        assert!(refused.contains("buildpass keys new-kek"), "{refused}");
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_text_that_is_no_key_is_refused_without_showing_it() {
+        for text in ["", "c2hvcnQ=", "not base64 at all, and long enough to be one maybe"] {
+            let source = KekSource { keys: vec![("k1".to_owned(), KekPlace::Value(Secret::new(text.to_owned())))] };
+            let refused = source.read(false, &SystemEntropy).unwrap_err().to_string();
+            assert!(refused.contains("k1") && (text.is_empty() || !refused.contains(text)), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! When a key does what: pure functions of the rows' times and of *now*, so that every replica reads the same schedule.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::base::{Moment, Seconds};
+use crate::store::KeyRow;
+
+/// The times that a key's life is computed from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScheduleSettings {
+    /// How long a key signs.
+    pub rotation_period: Seconds,
+    /// How long caches may keep the documents.
+    pub jwks_max_age: Seconds,
+    /// The least time of announcement, for verifiers that heed no cache header.
+    pub announce_at_least: Seconds,
+    /// How often replicas read the keys again.
+    pub refresh_interval: Seconds,
+    /// How far clocks may differ.
+    pub clock_skew: Seconds,
+    /// What strangers' verifiers may add to `exp`.
+    pub verifier_leeway: Seconds,
+    /// The longest lifetime of a token.
+    pub max_lifetime: Seconds,
+}
+
+impl ScheduleSettings {
+    /// How long a key is published before it may sign.
+    #[must_use]
+    pub fn announce_for(&self) -> Seconds {
+        (self.jwks_max_age * 2).max(self.announce_at_least) + self.refresh_interval + self.clock_skew
+    }
+
+    /// How long a key is published after it stopped signing.
+    #[must_use]
+    pub fn retire_for(&self) -> Seconds {
+        retire_for(self, self.max_lifetime, self.jwks_max_age)
+    }
+
+    /// How old a view of the keys may be before its documents could mislead.
+    #[must_use]
+    pub fn documents_safe_for(&self) -> Seconds {
+        self.announce_for().saturating_sub(self.jwks_max_age).saturating_sub(self.clock_skew)
+    }
+
+    /// Why these times can't work together, with the arithmetic; `None` if they can.
+    #[must_use]
+    pub fn refusal(&self) -> Option<String> {
+        let Self {
+            rotation_period,
+            jwks_max_age,
+            announce_at_least,
+            refresh_interval,
+            clock_skew,
+            verifier_leeway,
+            max_lifetime,
+        } = self;
+        let (announce, retire) = (self.announce_for(), self.retire_for());
+        let least = announce + retire;
+        (*rotation_period < least).then(|| {
+            format!(
+                "{rotation_period} is shorter than {least}, which a change of keys takes: announced for \
+                 max(2 * jwks_max_age {jwks_max_age}, announce_at_least {announce_at_least}) + refresh_interval \
+                 {refresh_interval} + clock_skew {clock_skew} = {announce}, retired for tokens.max_lifetime \
+                 {max_lifetime} + verifier_leeway {verifier_leeway} + jwks_max_age {jwks_max_age} + clock_skew \
+                 {clock_skew} = {retire}"
+            )
+        })
+    }
+}
+
+/// What was promised while the key was live counts, not what is configured now.
+fn retire_for(settings: &ScheduleSettings, max_lifetime: Seconds, jwks_max_age: Seconds) -> Seconds {
+    max_lifetime + settings.verifier_leeway + jwks_max_age + settings.clock_skew
+}
+
+/// Where a key is in its life. Never stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KeyState {
+    /// Published, and not signing yet.
+    Announced,
+    /// Published and signing.
+    Signing,
+    /// Published for the tokens that it signed.
+    Retiring,
+    /// Gone; the row stays for the audit.
+    Forgotten,
+    /// Taken out at once by an operator.
+    Revoked,
+}
+
+impl KeyState {
+    /// Does a key in this state stand in the key set?
+    #[must_use]
+    pub const fn is_published(self) -> bool {
+        matches!(self, Self::Announced | Self::Signing | Self::Retiring)
+    }
+}
+
+impl fmt::Display for KeyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Announced => "announced",
+            Self::Signing => "signing",
+            Self::Retiring => "retiring",
+            Self::Forgotten => "forgotten",
+            Self::Revoked => "revoked",
+        })
+    }
+}
+
+/// One key's times: computed from its own row and from the other rows of its algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// From when it stands in the key set.
+    pub announced_at: Moment,
+    /// From when it signs.
+    pub signs_from: Moment,
+    /// Until when it signs: its successor's `signs_from`; `None` while there is no successor.
+    pub signs_until: Option<Moment>,
+    /// When it leaves the key set; `None` while there is no successor.
+    pub forget_at: Option<Moment>,
+    /// When it was revoked.
+    pub revoked_at: Option<Moment>,
+}
+
+impl Schedule {
+    /// The schedule of `row` among all rows.
+    #[must_use]
+    pub fn of(row: &KeyRow, rows: &[KeyRow], settings: &ScheduleSettings) -> Self {
+        let is_later = |other: &&KeyRow| other.alg == row.alg && other.revoked_at.is_none() && rank(other) > rank(row);
+        let successor = rows.iter().filter(is_later).min_by_key(|other| rank(other));
+        let signs_until = successor.map(|successor| successor.signs_from);
+        let retire = retire_for(
+            settings,
+            row.max_lifetime.max(settings.max_lifetime),
+            row.jwks_max_age.max(settings.jwks_max_age),
+        );
+        Self {
+            announced_at: row.announced_at,
+            signs_from: row.signs_from,
+            signs_until,
+            forget_at: signs_until.map(|until| until + retire),
+            revoked_at: row.revoked_at,
+        }
+    }
+
+    /// Where the key is in its life.
+    #[must_use]
+    pub fn state(&self, now: Moment) -> KeyState {
+        let passed = |moment: Option<Moment>| moment.is_some_and(|moment| moment <= now);
+        if self.revoked_at.is_some() {
+            KeyState::Revoked
+        } else if passed(self.forget_at) {
+            KeyState::Forgotten
+        } else if passed(self.signs_until) {
+            KeyState::Retiring
+        } else if self.signs_from <= now {
+            KeyState::Signing
+        } else {
+            KeyState::Announced
+        }
+    }
+}
+
+/// The order in which keys of one algorithm sign; the kid decides between equals, the same on every replica.
+fn rank(row: &KeyRow) -> (Moment, &str) {
+    (row.signs_from, &row.kid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::jose::Algorithm;
+
+    fn settings() -> ScheduleSettings {
+        ScheduleSettings {
+            rotation_period: Seconds::new(7 * 86_400),
+            jwks_max_age: Seconds::new(300),
+            announce_at_least: Seconds::new(1_200),
+            refresh_interval: Seconds::new(5),
+            clock_skew: Seconds::new(30),
+            verifier_leeway: Seconds::new(300),
+            max_lifetime: Seconds::new(3_600),
+        }
+    }
+
+    fn row(kid: &str, signs_from: i64) -> KeyRow {
+        KeyRow {
+            kid: kid.to_owned(),
+            alg: Algorithm::Rs256,
+            sealed: None,
+            kek: None,
+            announced_at: Moment::from_unix(signs_from - 2_000),
+            signs_from: Moment::from_unix(signs_from),
+            revoked_at: None,
+            revoked_reason: None,
+            jwks_max_age: Seconds::new(300),
+            max_lifetime: Seconds::new(3_600),
+        }
+    }
+
+    #[test]
+    fn the_defaults_give_the_times_that_the_manual_names() {
+        let settings = settings();
+        assert_eq!(settings.announce_for(), Seconds::new(1_235));
+        assert_eq!(settings.retire_for(), Seconds::new(4_230));
+        assert_eq!(settings.documents_safe_for(), Seconds::new(905));
+        assert_eq!(settings.refusal(), None);
+        let hasty = ScheduleSettings { rotation_period: Seconds::new(5_464), ..settings };
+        assert!(hasty.refusal().unwrap().contains("1h31m5s"));
+    }
+
+    #[test]
+    fn a_key_is_announced_then_signs_then_retires_then_is_forgotten() {
+        let rows = [row("a", 10_000), row("b", 20_000)];
+        let schedule = Schedule::of(&rows[0], &rows, &settings());
+        let state = |now| schedule.state(Moment::from_unix(now));
+        assert_eq!(state(9_999), KeyState::Announced);
+        assert_eq!(state(10_000), KeyState::Signing);
+        assert_eq!(state(19_999), KeyState::Signing);
+        assert_eq!(state(20_000), KeyState::Retiring);
+        assert_eq!(state(24_229), KeyState::Retiring);
+        assert_eq!(state(24_230), KeyState::Forgotten);
+        assert_eq!(Schedule::of(&rows[1], &rows, &settings()).signs_until, None);
+    }
+
+    #[test]
+    fn a_promise_once_made_is_kept_when_the_configuration_shrinks() {
+        let mut promised = row("a", 10_000);
+        promised.max_lifetime = Seconds::new(7_200);
+        let rows = [promised, row("b", 20_000)];
+        let schedule = Schedule::of(&rows[0], &rows, &settings());
+        assert_eq!(schedule.forget_at, Some(Moment::from_unix(20_000 + 7_830)));
+    }
+
+    #[test]
+    fn at_every_moment_exactly_one_key_signs_and_a_revoked_one_never() {
+        let mut rows = vec![row("a", 10_000), row("b", 20_000), row("c", 20_000), row("d", 30_000)];
+        rows[2].revoked_at = Some(Moment::from_unix(5));
+        for now in (10_000..40_000).step_by(500) {
+            let signing = rows
+                .iter()
+                .filter(|row| Schedule::of(row, &rows, &settings()).state(Moment::from_unix(now)) == KeyState::Signing);
+            let signing: Vec<_> = signing.map(|row| row.kid.as_str()).collect();
+            assert_eq!(signing, [["a", "b", "d"][(usize::try_from(now).unwrap() / 10_000).min(3) - 1]], "{now}");
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Private halves at rest: AES-256-GCM under a key-encryption key. The only user of the cipher.
+//!
+//! A sealed text opens only as what it was sealed as: issuer id, kid and algorithm are its associated data.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use zeroize::Zeroizing;
+
+use super::KeyringError;
+use crate::base::{Entropy, IssuerId};
+use crate::jose::Algorithm;
+
+const NONCE_BYTES: usize = 12;
+
+/// The key-encryption keys of an installation: the first seals, all open.
+pub struct KeyEncryptionKeys {
+    keys: Vec<(String, LessSafeKey)>,
+}
+
+/// What a sealed private half belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Owner<'a> {
+    pub(super) issuer: &'a IssuerId,
+    pub(super) kid: &'a str,
+    pub(super) alg: Algorithm,
+}
+
+impl Owner<'_> {
+    /// No part can hold a line end, so the text has one reading.
+    fn associated_data(&self) -> Aad<Vec<u8>> {
+        Aad::from(format!("{}\n{}\n{}", self.issuer, self.kid, self.alg).into_bytes())
+    }
+}
+
+impl KeyEncryptionKeys {
+    /// Keys of 32 bytes under their configured ids.
+    ///
+    /// # Errors
+    /// [`KeyringError::NotAKey`].
+    pub fn new(keys: Vec<(String, Zeroizing<[u8; 32]>)>) -> Result<Self, KeyringError> {
+        let keys = keys.into_iter().map(|(id, bytes)| match UnboundKey::new(&AES_256_GCM, bytes.as_ref()) {
+            Ok(key) => Ok((id, LessSafeKey::new(key))),
+            Err(_) => Err(KeyringError::NotAKey { id }),
+        });
+        Ok(Self { keys: keys.collect::<Result<_, _>>()? })
+    }
+
+    /// Seals under the first key; gives that key's id and nonce, ciphertext and tag in one.
+    pub(super) fn seal(
+        &self,
+        owner: &Owner<'_>,
+        plain: &[u8],
+        entropy: &dyn Entropy,
+    ) -> Result<(String, Vec<u8>), KeyringError> {
+        let (id, key) = self.keys.first().ok_or_else(|| KeyringError::NotAKey { id: "none".to_owned() })?;
+        let mut nonce = [0; NONCE_BYTES];
+        entropy.fill(&mut nonce)?;
+        let mut sealed = plain.to_vec();
+        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), owner.associated_data(), &mut sealed)
+            .map_err(|_| KeyringError::NotAKey { id: id.clone() })?;
+        Ok((id.clone(), [nonce.as_slice(), &sealed].concat()))
+    }
+
+    /// Opens what any of the keys sealed; `None` if it is not this owner's, was changed, or its key is missing.
+    pub(super) fn open(&self, owner: &Owner<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, text) = sealed.split_at_checked(NONCE_BYTES)?;
+        self.keys.iter().find_map(|(_, key)| {
+            let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
+            let mut plain = Zeroizing::new(text.to_vec());
+            let length = key.open_in_place(nonce, owner.associated_data(), &mut plain).ok()?.len();
+            plain.truncate(length);
+            Some(plain)
+        })
+    }
+}
+
+impl std::fmt::Debug for KeyEncryptionKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.keys.iter().map(|(id, _)| id)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::SystemEntropy;
+
+    fn keys(bytes: &[u8]) -> KeyEncryptionKeys {
+        let keys = bytes.iter().map(|byte| (format!("k{byte}"), Zeroizing::new([*byte; 32])));
+        KeyEncryptionKeys::new(keys.collect()).unwrap()
+    }
+
+    #[test]
+    fn a_sealed_key_opens_as_what_it_was_and_as_nothing_else() {
+        let issuer = IssuerId::main();
+        let owner = Owner { issuer: &issuer, kid: "one", alg: Algorithm::Rs256 };
+        let (id, sealed) = keys(&[1]).seal(&owner, b"private", &SystemEntropy).unwrap();
+        assert_eq!(id, "k1");
+        assert!(!sealed.windows(7).any(|window| window == b"private"));
+        assert_eq!(keys(&[2, 1]).open(&owner, &sealed).unwrap().as_slice(), b"private");
+        assert!(keys(&[2]).open(&owner, &sealed).is_none());
+        for other in [Owner { kid: "two", ..owner }, Owner { alg: Algorithm::Es256, ..owner }] {
+            assert!(keys(&[1]).open(&other, &sealed).is_none());
+        }
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert!(keys(&[1]).open(&owner, &changed).is_none(), "byte {at}");
+            assert!(keys(&[1]).open(&owner, &sealed[..at]).is_none(), "cut at {at}");
+        }
+    }
+}
