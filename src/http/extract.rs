@@ -122,29 +122,47 @@ async fn read_body(request: Request, door: &Door) -> Result<Bytes, Problem> {
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| FieldError::new("body", "is not UTF-8"))?;
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let field = if path == "." { "body".to_owned() } else { path };
-        FieldError::new(field, describe(error.inner()))
-    })?;
+    let value = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| describe(&error.path().to_string(), error.inner()))?;
     json.end().map_err(|_| FieldError::new("body", "goes on after its JSON value"))?;
     Ok(value)
 }
 
-/// serde's own words are good and name what was expected; they quote wrong values, which may be secrets pasted by
-/// mistake, so syntax errors and type errors are told without the value.
-fn describe(error: &serde_json::Error) -> String {
+/// serde's own words name what was expected, and quote wrong values, which may be secrets pasted by mistake: types are
+/// told without the value.
+fn describe(path: &str, error: &serde_json::Error) -> FieldError {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
+    let field = if path == "." { "body" } else { path };
+    let name = text.split('`').nth(1).unwrap_or_default();
+    if text.starts_with("missing field") {
+        let field = if path == "." { name.to_owned() } else { format!("{path}.{name}") };
+        return FieldError::new(field, "is missing");
+    }
+    if text.starts_with("unknown field") {
+        let known = text.split_once("expected ").map_or("none", |(_, known)| known).trim_start_matches("one of ");
+        return FieldError::new(field, format!("is not a field of this request; there are {}", known.replace('`', "")));
+    }
+    if text.starts_with("unknown variant") {
+        let known = text.split_once("expected ").map_or("another", |(_, known)| known);
+        return FieldError::new(field, format!("must be {}", known.replace('`', "")));
+    }
     if let Some((_, expected)) = text.split_once(", expected ")
-        && (text.starts_with("invalid type") || text.starts_with("invalid value") || text.starts_with("invalid length"))
+        && text.starts_with("invalid ")
     {
-        return format!("must be {expected}");
+        let expected = match expected {
+            "u64" => "a whole number from 0",
+            expected => expected.trim_start_matches("must be "),
+        };
+        return FieldError::new(field, format!("must be {expected}"));
     }
     if error.is_syntax() || error.is_eof() {
-        return format!("is not JSON at line {}, column {}: {text}", error.line(), error.column());
+        return FieldError::new(
+            field,
+            format!("is not JSON at line {}, column {}: {text}", error.line(), error.column()),
+        );
     }
-    text.to_owned()
+    FieldError::new(field, text)
 }
 
 /// A path parameter that must have a form; where it has not, nothing is here.

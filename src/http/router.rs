@@ -1,6 +1,8 @@
 //! Every route on one screen.
 
 use axum::Router;
+use axum::http::header;
+use axum::response::IntoResponse;
 use axum::routing::{delete, get, post};
 
 use super::error::{Code, Problem};
@@ -28,8 +30,14 @@ pub(super) fn public(door: &Door) -> Router {
         .route("/api/v1/builds/{id}/request_tokens", post(request_tokens::create))
         .route("/api/v1/builds/{id}/request_tokens/{token}", delete(request_tokens::end))
         .route("/api/v1/builds/{id}/id_tokens", post(id_tokens::create))
-        .route("/api/v1/builds/{id}/id_token", get(id_tokens::pull).post(id_tokens::pull).head(mints_nothing))
-        .route("/api/v1/repos/{org}/{repo}/builds/{number}/id_token", get(id_tokens::pull_as_vela).head(mints_nothing));
+        .route(
+            "/api/v1/builds/{id}/id_token",
+            get(id_tokens::pull).post(id_tokens::pull).head(|| mints_nothing("GET, POST")),
+        )
+        .route(
+            "/api/v1/repos/{org}/{repo}/builds/{number}/id_token",
+            get(id_tokens::pull_as_vela).head(|| mints_nothing("GET")),
+        );
     router = match paths.api_prefix() {
         "" => router.merge(api),
         prefix => router.nest(prefix, api),
@@ -56,6 +64,6 @@ fn finish(router: Router<Door>, door: &Door) -> Router {
 }
 
 /// HEAD would run GET's handler and mint a token that nobody receives.
-async fn mints_nothing() -> Problem {
-    Problem::new(Code::MethodNotAllowed, "not by this method; see Allow")
+async fn mints_nothing(allow: &'static str) -> impl IntoResponse {
+    ([(header::ALLOW, allow)], Problem::new(Code::MethodNotAllowed, "not by this method; see Allow"))
 }

@@ -9,5 +9,8 @@
 )]
 
 mod commands;
+mod harness;
+mod house;
 mod policy;
+mod routes;
 mod store;

@@ -1,0 +1,210 @@
+//! What a caller is told of each refusal and fault: which field or rule, what was asked, what would be right.
+
+use super::{Code, Problem};
+use crate::base::{FieldError, Seconds};
+use crate::claims::Event;
+use crate::issuer::{Declined, Error, Quota, Refusal};
+use crate::policy::{AudienceBar, Denied};
+use crate::store::NameKind;
+
+impl From<FieldError> for Problem {
+    fn from(field: FieldError) -> Self {
+        Self::new(Code::InvalidRequest, field.to_string())
+    }
+}
+
+impl From<Declined> for Problem {
+    fn from(declined: Declined) -> Self {
+        match declined {
+            Declined::Failed(error) => error.into(),
+            Declined::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Entropy(_) | Error::Internal(_) => Self::internal(error),
+            Error::NoSigner(algorithm) => {
+                Self::new(Code::Unavailable, format!("no key of {algorithm} signs now; try again later"))
+                    .retry_after(Seconds::new(30))
+                    .because(error)
+            }
+            Error::Keyring(_) | Error::Signing(_) | Error::Store(_) => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::AlgorithmNotOffered { asked, offered } => {
+                let offered = offered.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ");
+                Self::new(
+                    Code::AlgorithmNotAllowed,
+                    format!("algorithm {asked} is not one that this issuer signs with; ask for one of: {offered}"),
+                )
+            }
+            Refusal::AudienceRequired => Self::new(
+                Code::AudienceRequired,
+                "name the audience: who is the token for? Add audience=… to the query, or \"audience\" to the body",
+            ),
+            Refusal::BuildExists(id) => {
+                let mut problem = Self::new(
+                    Code::BuildExists,
+                    "this client has registered a build with this key already; its id is in \"id\"",
+                );
+                problem.existing = Some(id.to_string());
+                problem
+            }
+            Refusal::BuildFinished => Self::new(Code::BuildFinished, "the build has ended: it gets no more tokens"),
+            Refusal::Denied(denied) => denied.into(),
+            Refusal::ForbiddenAudience(audience) => {
+                Self::new(Code::Forbidden, format!("this client may not address the audience {audience:?}"))
+            }
+            Refusal::ForbiddenOrganization(org) => {
+                Self::new(Code::Forbidden, format!("this client may not act for the organisation {org:?}"))
+            }
+            Refusal::ForbiddenScope(scope) => {
+                Self::new(Code::Forbidden, format!("this client lacks the scope {scope}"))
+            }
+            Refusal::IdBound(kind) => Self::new(Code::IdBound, id_bound(kind)),
+            Refusal::IdsRequired => Self::new(
+                Code::IdsRequired,
+                "repo_id: the subject's format needs the repository's immutable id; send it, \
+                 or set issuer.subject = \"names\" if the CI has none",
+            ),
+            Refusal::Invalid(field) => field.into(),
+            Refusal::LifetimeNotAllowed { rule, asked, allowed } => {
+                lifetime_not_allowed(rule.as_deref(), asked, allowed)
+            }
+            Refusal::NameBound { kind, name } => Self::new(Code::NameBound, name_bound(kind, &name)),
+            Refusal::NotFound => Self::new(Code::NotFound, "there is no such thing here"),
+            Refusal::Quota(quota) => Self::new(Code::QuotaExceeded, quota_exceeded(&quota)),
+            Refusal::RateLimited { retry_after } => {
+                Self::new(Code::RateLimited, "too many requests; wait as long as Retry-After says")
+                    .retry_after(retry_after)
+            }
+            Refusal::SubjectUnavailable(reason) => {
+                Self::new(Code::SubjectUnavailable, format!("this build has no subject: {reason}"))
+            }
+            Refusal::TokenTooLarge { bytes, largest } => {
+                let largest: Vec<_> = largest.iter().map(|(name, size)| format!("{name} ({size} bytes)")).collect();
+                Self::new(
+                    Code::TokenTooLarge,
+                    format!(
+                        "the token would have {bytes} bytes and may have 8192; its largest claims are {}",
+                        largest.join(", ")
+                    ),
+                )
+            }
+            Refusal::Unauthenticated => Self::unauthenticated(),
+        }
+    }
+}
+
+impl From<Denied> for Problem {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::AlgorithmNotAllowed { rule, asked, allowed } => Self::new(
+                Code::AlgorithmNotAllowed,
+                format!("algorithm {asked} was asked for; the rule {rule:?} allows {allowed}"),
+            ),
+            Denied::AudienceNotAllowed { audience, because } => {
+                Self::new(Code::AudienceNotAllowed, audience_not_allowed(&audience, &because))
+            }
+            Denied::LifetimeNotAllowed { rule, asked, allowed } => lifetime_not_allowed(Some(&rule), asked, allowed),
+            Denied::RuleFailed { rule, failure } => Self::new(
+                Code::AudienceNotAllowed,
+                format!("the rule {rule:?} could not be evaluated, so it grants nothing; the operator's log says why"),
+            )
+            .because(failure),
+            Denied::Untrusted { event, rules } => Self::new(Code::BuildUntrusted, build_untrusted(event, &rules)),
+        }
+    }
+}
+
+fn audience_not_allowed(audience: &str, because: &AudienceBar) -> String {
+    match because {
+        AudienceBar::Narrowed { allowed } => format!(
+            "the audience {audience:?} is not among those that the build, its step or its client is narrowed to: {}",
+            listed(allowed)
+        ),
+        AudienceBar::Rules { rules } => format!(
+            "the audience {audience:?} is granted by rules alone, and none that lists it is true of this build: {}",
+            listed(rules)
+        ),
+        AudienceBar::Several { rules } => format!(
+            "the audience {audience:?} can't be had together with others: no rule that lists all of them says \
+             multiple = true ({}); ask for one audience at a time",
+            listed(rules)
+        ),
+        AudienceBar::Unlisted => {
+            format!(
+                "no rule grants the audience {audience:?}, and issuance.default is \"deny\"; the operator sets rules"
+            )
+        }
+    }
+}
+
+fn build_untrusted(event: Event, rules: &[String]) -> String {
+    if event == Event::Delete {
+        return "a build for a deleted branch or tag gets no token".to_owned();
+    }
+    let rules = if rules.is_empty() { String::new() } else { format!(" (listed by {})", listed(rules)) };
+    format!(
+        "this build runs code that was not accepted in the repository yet (a fork's pull request, for example): it gets \
+         a token only where a rule says allow_untrusted = true{rules}"
+    )
+}
+
+fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
+}
+
+fn lifetime_not_allowed(rule: Option<&str>, asked: Seconds, allowed: Seconds) -> Problem {
+    let by = rule.map(|rule| format!(" by the rule {rule:?}")).unwrap_or_default();
+    let detail = format!(
+        "lifetime: {} s were asked for; at most {} s are allowed{by}, and never more than the build has left",
+        asked.get(),
+        allowed.get()
+    );
+    Problem::new(Code::LifetimeNotAllowed, detail)
+}
+
+fn id_bound(kind: NameKind) -> String {
+    let (field, noun) = id_field(kind);
+    format!(
+        "{field}: this id is bound to another {noun} name. After a rename, a client that may act for both names \
+         registers the new one; otherwise the operator runs `buildpass names release`"
+    )
+}
+
+fn name_bound(kind: NameKind, name: &str) -> String {
+    let (field, noun) = id_field(kind);
+    format!(
+        "{field}: the {noun} name {name:?} is bound to another id, or came without its id. If the name has a new \
+         owner, the operator runs `buildpass names release`"
+    )
+}
+
+const fn id_field(kind: NameKind) -> (&'static str, &'static str) {
+    match kind {
+        NameKind::Org => ("org_id", "organisation"),
+        NameKind::Repo => ("repo_id", "repository"),
+    }
+}
+
+fn quota_exceeded(quota: &Quota) -> String {
+    match quota {
+        Quota::Build { allowed } => format!("this build has had its {allowed} tokens (limits.tokens_per_build)"),
+        Quota::RequestToken { allowed } => format!("this request token has been used {allowed} times (max_uses)"),
+        Quota::Rule { rule, allowed } => {
+            format!("this build has had its {allowed} tokens by the rule {rule:?} (max_tokens_per_build)")
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The house's own rules, read off the source: floors, owners of crates, sizes, first lines.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The floors from the ground up; a floor may import those before it, and no other.
+const FLOORS: [(&str, &[&str]); 13] = [
+    ("base", &[]),
+    ("telemetry", &["base"]),
+    ("jose", &["base"]),
+    ("claims", &["base"]),
+    ("policy", &["base", "jose", "claims"]),
+    ("store", &["base", "jose", "claims", "policy", "telemetry"]),
+    ("keyring", &["base", "jose", "claims", "policy", "store", "telemetry"]),
+    ("issuer", &["base", "jose", "claims", "policy", "store", "keyring", "telemetry"]),
+    // Plain types of the floors that it configures.
+    ("config", &["base", "jose", "claims", "policy", "keyring", "telemetry"]),
+    ("app", &["base", "jose", "claims", "policy", "store", "keyring", "issuer", "config", "telemetry"]),
+    ("http", &["base", "jose", "claims", "policy", "store", "keyring", "issuer", "app", "telemetry"]),
+    ("cli", &["base", "jose", "claims", "policy", "store", "keyring", "issuer", "config", "app", "http", "telemetry"]),
+    ("manual", &[]),
+];
+
+/// What only these places may mention.
+const OWNERS: &[(&str, &[&str])] = &[
+    ("sqlx::", &["store/sqlite/"]),
+    ("StatusCode", &["http/"]),
+    ("aws_lc_rs::aead", &["keyring/seal.rs"]),
+    ("aws_lc_rs::signature", &["jose/", "cli/bench/"]),
+    ("jsonwebtoken::", &["jose/"]),
+    ("SystemTime", &["base/clock.rs"]),
+    ("SysRng", &["base/entropy.rs"]),
+    ("println!", &["cli/output.rs"]),
+];
+
+/// What is wrong with one file of `src`; the path is below `src`.
+fn faults(path: &str, text: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    let lines = text.lines().count();
+    if lines > 500 {
+        faults.push(format!("{path}: {lines} lines, at most 500"));
+    }
+    if !text.starts_with("//! ") && !text.starts_with("//!\n") {
+        faults.push(format!("{path}: does not begin with //!"));
+    }
+    let floor = path.split(['/', '.']).next().unwrap();
+    let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    if let Some((_, below)) = FLOORS.iter().find(|(name, _)| *name == floor) {
+        for (number, line) in code.iter().enumerate() {
+            for imported in line.match_indices("crate::").map(|(at, found)| &line[at + found.len()..]) {
+                let imported: Vec<&str> = match imported.strip_prefix('{') {
+                    Some(group) => group.split(',').map(str::trim).collect(),
+                    None => vec![imported],
+                };
+                for name in
+                    imported.iter().map(|text| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap())
+                {
+                    let is_floor = FLOORS.iter().any(|(other, _)| *other == name);
+                    if is_floor && name != floor && !below.contains(&name) {
+                        faults.push(format!("{path}: line {number} of its code imports {name}: {floor} may not"));
+                    }
+                }
+            }
+        }
+    }
+    for (word, owners) in OWNERS {
+        if !owners.iter().any(|owner| path.starts_with(owner)) && code.iter().any(|line| line.contains(word)) {
+            faults.push(format!("{path}: mentions {word}, which is for {}", owners.join(", ")));
+        }
+    }
+    faults
+}
+
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() {
+            files(&entry, found);
+        } else if entry.extension().is_some_and(|ending| ending == "rs") {
+            found.push(entry);
+        }
+    }
+}
+
+#[test]
+fn the_house_is_as_its_plan_says() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut found = Vec::new();
+    files(&source, &mut found);
+    assert!(found.len() > 100, "the source is there");
+    let mut all = Vec::new();
+    for file in found {
+        let path = file.strip_prefix(&source).unwrap().to_str().unwrap().to_owned();
+        all.extend(faults(&path, &fs::read_to_string(&file).unwrap()));
+    }
+    assert!(all.is_empty(), "{}", all.join("\n"));
+}
+
+#[test]
+fn no_test_file_is_over_six_hundred_lines() {
+    let mut found = Vec::new();
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut found);
+    for file in found {
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.lines().count() <= 600, "{}", file.display());
+        assert!(text.starts_with("//!"), "{} does not begin with //!", file.display());
+    }
+}
+
+#[test]
+fn a_house_that_breaks_its_plan_is_seen() {
+    let good = "//! Purpose.\n\nuse crate::base::Moment;\n";
+    assert!(faults("claims/x.rs", good).is_empty());
+    for (path, text) in [
+        ("claims/x.rs", "//! P.\nuse crate::store::Store;\n"),
+        ("base/x.rs", "//! P.\nuse crate::{claims::Build};\n"),
+        ("policy/x.rs", "//! P.\nfn f() { crate::http::serve() }\n"),
+        ("issuer/x.rs", "//! P.\nuse crate::app::App;\n"),
+        ("http/x.rs", "//! P.\nuse sqlx::Row;\n"),
+        ("issuer/x.rs", "//! P.\nuse axum::http::StatusCode;\n"),
+        ("keyring/x.rs", "//! P.\nlet now = SystemTime::now();\n"),
+        ("claims/x.rs", "use crate::base::Moment;\n"),
+        ("claims/x.rs", &format!("//! P.\n{}", "\n".repeat(500))),
+    ] {
+        assert_eq!(faults(path, text).len(), 1, "{path} {text}");
+    }
+}
