@@ -8,9 +8,11 @@
     reason = "a test may stop at once"
 )]
 
+mod attacks;
 mod commands;
 mod harness;
 mod house;
+mod journeys;
 mod policy;
 mod routes;
 mod store;

@@ -1,0 +1,133 @@
+//! `kill -9` at random moments under load: nothing that was acknowledged is lost.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::Value;
+
+use crate::commands::Folder;
+use crate::harness::{claims, registration_with};
+
+const KILLS: u64 = 50;
+const JOBS: usize = 8;
+
+#[test]
+fn every_token_that_a_client_received_is_in_the_record_after_fifty_kills() {
+    let folder = Folder::installed();
+    let client = folder.run(&["clients", "create", "ci", "--json"]).json();
+    let (id, secret) = (client["client_id"].as_str().unwrap(), client["client_secret"].as_str().unwrap());
+    let kids = folder.run(&["keys", "list", "--json"]).done();
+    let mut random = StdRng::seed_from_u64(50);
+    let mut received = BTreeSet::new();
+    for round in 0..KILLS {
+        let server = folder.serve(&[]);
+        let http = reqwest_blocking();
+        let body = registration_with(&serde_json::json!({"number": round}));
+        let url = format!("{}/api/v1/builds", server.url);
+        let registered: Value = http(&url, Some((id, secret)), Some(&body), None).expect("a registration");
+        let stop = Arc::new(AtomicBool::new(false));
+        let jobs: Vec<_> = (0..JOBS)
+            .map(|job| {
+                let (stop, registered) = (Arc::clone(&stop), registered.clone());
+                thread::spawn(move || load(job, &registered, &stop))
+            })
+            .collect();
+        thread::sleep(Duration::from_millis(random.random_range(20..250)));
+        drop(server); // SIGKILL
+        stop.store(true, Ordering::Relaxed);
+        for job in jobs {
+            received.extend(job.join().unwrap());
+        }
+    }
+    assert!(received.len() > 1_000, "only {} tokens were received", received.len());
+    let recorded: BTreeSet<String> = folder
+        .run(&["audit", "list", "--json"])
+        .json_lines()
+        .iter()
+        .map(|row| row["jti"].as_str().unwrap().to_owned())
+        .collect();
+    let lost: Vec<_> = received.difference(&recorded).collect();
+    assert!(lost.is_empty(), "{} of {} tokens have no record", lost.len(), received.len());
+    assert_eq!(folder.run(&["keys", "list", "--json"]).done(), kids);
+    let database = folder.path().join("data/buildpass.db");
+    let sound = tokio::runtime::Runtime::new().unwrap().block_on(async {
+        use sqlx::Connection;
+        let url = format!("sqlite://{}", database.display());
+        let mut connection = sqlx::sqlite::SqliteConnection::connect(&url).await.unwrap();
+        sqlx::query_scalar::<_, String>("pragma integrity_check").fetch_one(&mut connection).await.unwrap()
+    });
+    assert_eq!(sound, "ok");
+}
+
+/// Pulls until told to stop, or until the server is gone; gives the ids of the tokens that arrived whole.
+fn load(job: usize, registered: &Value, stop: &AtomicBool) -> Vec<String> {
+    let http = reqwest_blocking();
+    let token = registered["request_token"].as_str().unwrap().to_owned();
+    let algorithm = if job % 2 == 0 { "ES256" } else { "RS256" };
+    let url = format!("{}&audience=x&algorithm={algorithm}", registered["request_url"].as_str().unwrap());
+    let mut ids = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let Some(answer) = http(&url, None, None, Some(&token)) else { continue };
+        if let Some(token) = answer["value"].as_str() {
+            ids.push(claims(token)["jti"].as_str().unwrap().to_owned());
+        }
+    }
+    ids
+}
+
+type Call = Box<dyn Fn(&str, Option<(&str, &str)>, Option<&Value>, Option<&str>) -> Option<Value>>;
+
+/// One connection of its own, kept alive, whose failures are `None`: the server may be dead at any moment.
+fn reqwest_blocking() -> Call {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
+    Box::new(move |url, basic, body, bearer| {
+        let mut request = if body.is_some() { client.post(url) } else { client.get(url) };
+        if let Some((id, secret)) = basic {
+            request = request.basic_auth(id, Some(secret));
+        }
+        if let Some(token) = bearer {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        runtime.block_on(async { request.send().await.ok()?.json().await.ok() })
+    })
+}
+
+#[test]
+fn a_first_start_that_is_killed_is_repeated_without_help() {
+    let mut random = StdRng::seed_from_u64(51);
+    for _ in 0..6 {
+        let folder = Folder::new();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_buildpass"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""])
+            .current_dir(folder.path())
+            .stderr(std::process::Stdio::null())
+            .env_clear()
+            .spawn()
+            .unwrap();
+        thread::sleep(Duration::from_millis(random.random_range(0..400)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let served = folder.serve(&[]);
+        let keys = folder.run(&["keys", "list", "--json"]).json_lines();
+        assert_eq!(keys.len(), 4);
+        served.end();
+    }
+    // Between the key file and the rows: the file stands, the database holds no key.
+    let folder = Folder::new();
+    folder.run(&["migrate"]).done();
+    std::fs::create_dir(folder.path().join("keys")).unwrap();
+    folder.run(&["keys", "new-kek", "keys/master.key"]).done();
+    let before = std::fs::read(folder.path().join("keys/master.key")).unwrap();
+    folder.serve(&[]).end();
+    assert_eq!(std::fs::read(folder.path().join("keys/master.key")).unwrap(), before);
+}

@@ -1,0 +1,8 @@
+//! Whole roads: a lost answer, a restart, a fork, a foreign judge, a kill.
+
+mod failing_commit;
+mod foreign_judge;
+mod fork;
+mod kill_nine;
+mod lost_answer;
+mod restart;
