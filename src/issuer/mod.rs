@@ -1,9 +1,12 @@
 //! The act of issuing: registering builds, handing out request tokens, signing ID tokens, publishing documents.
 
+mod asked;
 mod authentication;
 mod documents;
+mod draft;
 mod environment;
 mod issuance;
+mod issued;
 mod lookup;
 mod paths;
 mod rates;
@@ -16,10 +19,11 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+pub use self::asked::{DirectRequest, PullPath, TokenRequest};
 pub use self::authentication::{ClientCredential, TokenCaller};
 pub use self::documents::{Document, Documents};
 pub use self::environment::JobEnvironment;
-pub use self::issuance::{DirectRequest, Issued, IssuedToken, Preview, PullPath, TokenRequest};
+pub use self::issued::{Issued, IssuedToken, Preview};
 pub use self::paths::Paths;
 pub use self::rates::Rates;
 pub use self::readiness::Readiness;

@@ -69,7 +69,7 @@ fn every_token_that_a_client_received_is_in_the_record_after_fifty_kills() {
 fn load(job: usize, registered: &Value, stop: &AtomicBool) -> Vec<String> {
     let http = reqwest_blocking();
     let token = registered["request_token"].as_str().unwrap().to_owned();
-    let algorithm = if job % 2 == 0 { "ES256" } else { "RS256" };
+    let algorithm = if job.is_multiple_of(2) { "ES256" } else { "RS256" };
     let url = format!("{}&audience=x&algorithm={algorithm}", registered["request_url"].as_str().unwrap());
     let mut ids = Vec::new();
     while !stop.load(Ordering::Relaxed) {

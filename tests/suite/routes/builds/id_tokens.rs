@@ -27,6 +27,8 @@ async fn a_ci_server_makes_a_token_for_a_step_of_its_own_build() {
         (json!({"audience": "x", "lifetime": "2h"}), "lifetime_not_allowed"),
         (json!({"audience": "x", "algorithm": "HS256"}), "invalid_request"),
         (json!({"audience": "x", "step": {"step": ""}}), "invalid_request"),
+        (json!({"audience": "x", "step": {"step": "s", "max_uses": 1}}), "invalid_request"),
+        (json!({"audience": "x", "step": {"step": "s", "audiences": ["y"]}}), "audience_not_allowed"),
     ] {
         assert_eq!(server.post(&path, Auth::Client(&client), &body).await.code(), code, "{body}");
     }

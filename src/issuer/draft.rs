@@ -1,0 +1,154 @@
+//! Deciding one ID token: for whom, by which rule, under which key, for how long. Signs nothing and records nothing.
+
+use std::sync::Arc;
+
+use super::{Declined, Error, Issuer, Refusal, TokenRequest};
+use crate::base::{Moment, Seconds};
+use crate::claims::{AudienceError, AudiencePattern, Audiences, CheckedStep, IdToken, Step, Window};
+use crate::jose::{Algorithm, SigningKey};
+use crate::policy::{Ask, Client, Grant};
+use crate::store::{StoredBuild, StoredRequestToken, TokenBearer};
+
+/// A token that was allowed but is not signed yet.
+pub(super) struct Draft<'a> {
+    pub(super) grant: Grant,
+    pub(super) key: Arc<SigningKey>,
+    pub(super) lifetime: Seconds,
+    pub(super) subject: String,
+    pub(super) claims: IdToken<'a>,
+}
+
+/// For whom a token is made: everything that the decision depends on.
+pub(super) enum Holder {
+    /// A job with its request token.
+    Job(Arc<TokenBearer>),
+    /// A CI server that injects the token.
+    Server { build: Box<StoredBuild>, client: Box<Client>, step: Option<Box<CheckedStep>> },
+}
+
+impl Holder {
+    pub(super) fn build(&self) -> &StoredBuild {
+        match self {
+            Self::Job(bearer) => &bearer.build,
+            Self::Server { build, .. } => build,
+        }
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        match self {
+            Self::Job(bearer) => &bearer.client,
+            Self::Server { client, .. } => client,
+        }
+    }
+
+    pub(super) fn step(&self) -> Option<&Step> {
+        match self {
+            Self::Job(bearer) => bearer.token.step.as_ref(),
+            Self::Server { step, .. } => step.as_ref().map(|step| &step.step),
+        }
+    }
+
+    /// Audiences that the step's token, or the step, is narrowed to.
+    fn step_audiences(&self) -> Option<&[AudiencePattern]> {
+        match self {
+            Self::Job(bearer) => bearer.token.audiences.as_deref(),
+            Self::Server { step, .. } => step.as_ref()?.audiences.as_deref(),
+        }
+    }
+
+    pub(super) fn token(&self) -> Option<&StoredRequestToken> {
+        match self {
+            Self::Job(bearer) => Some(&bearer.token),
+            Self::Server { .. } => None,
+        }
+    }
+}
+
+impl Issuer {
+    /// Everything that may refuse a token before it is signed, in the order in which it is told.
+    pub(super) fn draft<'a>(
+        &'a self,
+        holder: &'a Holder,
+        request: &TokenRequest,
+        audiences: &'a Audiences,
+        now: Moment,
+    ) -> Result<Draft<'a>, Declined> {
+        let build = &holder.build().build;
+        let step = holder.step();
+        let grant = self.grant(holder, request, audiences)?;
+        let key = self.key(request.algorithm.or(grant.algorithm), now)?;
+        let lifetime = self.lifetime(holder, request, &grant, now)?;
+        let subject = self.terms.subject.render(build, step).map_err(Refusal::SubjectUnavailable)?;
+        let subject = subject.as_str().to_owned();
+        let claims = IdToken {
+            issuer: self.paths.issuer().as_str(),
+            subject: subject.clone(),
+            audiences,
+            window: Window::new(now, lifetime),
+            jti: None,
+            build_id: holder.build().id,
+            build,
+            step,
+            presets: &self.terms.presets,
+            extra: &self.terms.extra,
+        };
+        Ok(Draft { grant, key, lifetime, subject, claims })
+    }
+
+    fn grant(&self, holder: &Holder, request: &TokenRequest, audiences: &Audiences) -> Result<Grant, Refusal> {
+        let of_build = holder.build().audiences.as_deref();
+        let of_step = holder.step_audiences();
+        let of_client = Some(holder.client().audiences.as_slice()).filter(|listed| !listed.is_empty());
+        let narrowed: Vec<_> = [of_build, of_step, of_client].into_iter().flatten().collect();
+        let ask = Ask {
+            build: &holder.build().build,
+            step: holder.step(),
+            audiences: audiences.as_slice(),
+            lifetime: request.lifetime,
+            algorithm: request.algorithm,
+            narrowed: &narrowed,
+        };
+        self.terms.policy.decide(&ask).map_err(Refusal::Denied)
+    }
+
+    fn key(&self, wanted: Option<Algorithm>, now: Moment) -> Result<Arc<SigningKey>, Declined> {
+        let keys = self.parts.keyring.view();
+        let Some(wanted) = wanted else {
+            let first = self.terms.algorithms.iter().find_map(|algorithm| keys.signer(*algorithm, now));
+            let default = self.terms.algorithms.first().copied().unwrap_or(Algorithm::Rs256);
+            return first.ok_or_else(|| Error::NoSigner(default).into());
+        };
+        if !self.terms.algorithms.contains(&wanted) {
+            let offered = self.terms.algorithms.clone();
+            return Err(Refusal::AlgorithmNotOffered { asked: wanted, offered }.into());
+        }
+        keys.signer(wanted, now).ok_or_else(|| Error::NoSigner(wanted).into())
+    }
+
+    /// Given: exactly that, or a refusal. Absent: the smallest of the default, the rule's cap and the build's rest.
+    fn lifetime(
+        &self,
+        holder: &Holder,
+        request: &TokenRequest,
+        grant: &Grant,
+        now: Moment,
+    ) -> Result<Seconds, Refusal> {
+        let cap = grant.max_lifetime.map_or(self.terms.max_lifetime, |rule| rule.min(self.terms.max_lifetime));
+        let allowed = cap.min(holder.build().deadline.since(now));
+        match request.lifetime {
+            Some(asked) if asked > allowed => {
+                Err(Refusal::LifetimeNotAllowed { rule: grant.rule.clone(), asked, allowed })
+            }
+            Some(asked) => Ok(asked),
+            None => Ok(self.terms.default_lifetime.min(allowed)),
+        }
+    }
+}
+
+/// The audiences that were asked for, checked.
+pub(super) fn audiences(request: &TokenRequest) -> Result<Audiences, Refusal> {
+    Audiences::new(request.audiences.clone()).map_err(|error| match error {
+        AudienceError::Required => Refusal::AudienceRequired,
+        AudienceError::Field(field) => Refusal::Invalid(field),
+    })
+}
