@@ -12,6 +12,7 @@ mod attacks;
 mod commands;
 mod harness;
 mod house;
+mod jose;
 mod journeys;
 mod policy;
 mod routes;
