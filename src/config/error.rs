@@ -15,7 +15,7 @@ impl ConfigError {
 }
 
 impl fmt::Display for ConfigError {
-    /// One line an error: `FILE:LINE: key: problem`.
+    /// One line an error: `FILE:LINE: key: problem`; what belongs to it follows indented.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines.join("\n"))
     }

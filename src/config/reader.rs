@@ -35,7 +35,8 @@ impl<'a> Reader<'a> {
 
     /// Notes a fault at a place. A problem of several lines is told in one.
     pub(super) fn refuse_at(&mut self, origin: &Origin, path: &str, problem: &str) {
-        let problem = problem.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
+        // A rule's own lines, with the caret below its place, follow indented.
+        let problem = problem.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n    ");
         self.errors.push(format!("{origin}: {path}: {problem}"));
     }
 

@@ -10,6 +10,7 @@
 
 mod attacks;
 mod commands;
+mod config;
 mod harness;
 mod house;
 mod jose;

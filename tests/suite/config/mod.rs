@@ -1,0 +1,187 @@
+//! The configuration: what is refused and how it is told, what wins, what is never shown.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use buildpass::base::Seconds;
+use buildpass::config::{Config, ConfigError, Flags, Sources, reference};
+
+struct Setting {
+    folder: tempfile::TempDir,
+    environment: BTreeMap<String, String>,
+    flags: Flags,
+}
+
+impl Setting {
+    fn new(file: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("buildpass.toml"), file).unwrap();
+        Self { folder, environment: BTreeMap::new(), flags: Flags::default() }
+    }
+
+    fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn load(self) -> Result<Config, ConfigError> {
+        let working_dir = self.folder.path().to_owned();
+        Config::load(&Sources { file: None, environment: self.environment, working_dir, flags: self.flags })
+    }
+
+    /// What is said of it, without the folder's name.
+    fn refusal(self) -> String {
+        let folder = self.folder.path().display().to_string();
+        self.load().map(|_| "taken".to_owned()).unwrap_or_else(|error| error.to_string()).replace(&folder, "FOLDER")
+    }
+}
+
+#[test]
+fn every_refusal_names_key_file_and_line() {
+    let mut table = String::new();
+    for file in [
+        "[servre]\n",
+        "[clients.ci]\nscopes = []\n",
+        "[audit]\nkeep = \"400d\"\n",
+        "[server]\n\nlisten_on = \"127.0.0.1:1\"\n",
+        "listen = \"127.0.0.1:1\"\n",
+        "[server]\nlisten = 8080\n",
+        "[server]\nlisten = \"localhost\"\n",
+        "[server]\nlisten = \"0.0.0.0:8080\"\n",
+        "[server]\nlisten = \"127.0.0.1:1\"\nlisten = \"127.0.0.1:2\"\n",
+        "[server]\nlisten = \"127.0.0.1:1\"\nadmin_listen = \"127.0.0.1:1\"\n",
+        "[server]\nmax_connections = 0\n",
+        "[server]\nmax_connections = -1\n",
+        "[server]\npublic_url = \"https://x/\"\n",
+        "[server]\ntrusted_proxies = [\"10.0.0.0/33\"]\n",
+        "[issuer]\nurl = \"http://ci.example.com\"\n",
+        "[issuer]\nurl = \"https://ci.example.com/\"\n",
+        "[issuer]\nserve_at_root = \"yes\"\n",
+        "[issuer]\nsubject = \"{org}:{ref}\"\n",
+        "[issuer]\nsubject = \"imutable\"\n",
+        "[issuer]\nclaims = [\"gitlab\"]\n",
+        "[issuer]\nclaims = []\n",
+        "[store]\nurl = \"postgres://user:hunter2@host/db\"\n",
+        "[store]\nurl = \"data.db\"\n",
+        "[keys]\nalgorithms = []\n",
+        "[keys]\nalgorithms = [\"RS256\", \"RS256\"]\n",
+        "[keys]\nalgorithms = [\"EdDSA\"]\n",
+        "[keys]\nrsa_bits = 1024\n",
+        "[keys]\nrotation_period = \"1h\"\n",
+        "[keys]\njwks_max_age = \"0s\"\n",
+        "[keys]\nclock_skew = \"half a minute\"\n",
+        "[keys]\nkey_encryption_keys = []\n",
+        "[keys]\nkey_encryption_keys = [{ id = \"a\", file = \"x\", value = \"hunter2\" }]\n",
+        "[keys]\nkey_encryption_keys = [{ id = \"a\", file = \"x\" }, { id = \"a\", file = \"y\" }]\n",
+        "[keys]\nkey_encryption_keys = [{ id = \"a\" }]\n",
+        "[tokens]\ndefault_lifetime = \"2h\"\n",
+        "[tokens]\nmax_lifetime = \"2d\"\n",
+        "[tokens.extra_claims]\nemail = \"{author}\"\n",
+        "[tokens.extra_claims]\nteam = \"{nothing}\"\n",
+        "[limits]\nbuild_per_second = \"many\"\n",
+        "[issuance]\ndefault = \"allow\"\n",
+        "[[issuance.rules]]\naudiences = [\"x\"]\n",
+        "[[issuance.rules]]\nname = \"r\"\n",
+        "[[issuance.rules]]\nname = \"r\"\naudiences = []\n",
+        "[[issuance.rules]]\nname = \"r\"\naudiences = [\"x\"]\nwhen = 'build.event = \"push\"'\n",
+        "[[issuance.rules]]\nname = \"r\"\naudiences = [\"x\"]\nwhen = 'build.evnt == \"push\"'\n",
+        "[[issuance.rules]]\nname = \"r\"\naudiences = [\"x\"]\n[[issuance.rules]]\nname = \"r\"\naudiences = [\"y\"]\n",
+        "[[issuance.rules]]\nname = \"r\"\naudiences = [\"x\"]\nmax_lifetime = \"3h\"\n",
+        "[[issuance.rules]]\nname = \"r\"\naudiences = [\"x\"]\nonly = true\n",
+        "[telemetry]\nlog_format = \"xml\"\n",
+        "[server\n",
+        "[server]\nlisten = \n",
+    ] {
+        let refusal = Setting::new(file).refusal();
+        assert_ne!(refusal, "taken", "{file}");
+        assert!(!refusal.contains("hunter2"), "{refusal}");
+        writeln!(table, "{}\n    {}\n", file.trim_end().replace('\n', "⏎"), refusal.replace('\n', "\n    ")).unwrap();
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn all_that_is_wrong_is_told_at_once() {
+    let file = "[server]\nlisten = 1\n[keys]\nrsa_bits = 1\n[nothing]\n";
+    assert_eq!(Setting::new(file).refusal().lines().count(), 3);
+}
+
+#[test]
+fn flags_win_over_the_environment_the_environment_over_the_file_and_the_file_over_the_defaults() {
+    let file = "[server]\nlisten = \"127.0.0.1:1001\"\n[tokens]\ndefault_lifetime = \"6m\"\n";
+    let listen = |setting: Setting| setting.load().unwrap().server.listen.port();
+    assert_eq!(listen(Setting::new("")), 8080);
+    assert_eq!(listen(Setting::new(file)), 1001);
+    assert_eq!(listen(Setting::new(file).with("BUILDPASS_SERVER__LISTEN", "127.0.0.1:1002")), 1002);
+    let mut flagged = Setting::new(file).with("BUILDPASS_SERVER__LISTEN", "127.0.0.1:1002");
+    flagged.flags.listen = Some("127.0.0.1:1003".to_owned());
+    assert_eq!(listen(flagged), 1003);
+    assert_eq!(Setting::new(file).load().unwrap().tokens.default_lifetime, Seconds::new(360));
+}
+
+#[test]
+fn a_name_in_the_environment_that_is_no_key_is_refused_and_kubernetes_names_are_not_looked_at() {
+    let refusal = Setting::new("").with("BUILDPASS_SERVER__LISTN", "x").refusal();
+    assert!(refusal.contains("BUILDPASS_SERVER__LISTN"), "{refusal}");
+    let kubernetes = Setting::new("")
+        .with("BUILDPASS_PORT", "tcp://10.0.0.1:80")
+        .with("BUILDPASS_SERVICE_HOST", "10.0.0.1")
+        .with("BUILDPASS_PORT_80_TCP_ADDR", "10.0.0.1");
+    kubernetes.load().unwrap();
+}
+
+#[test]
+fn one_folder_holds_all_that_must_last() {
+    let setting = Setting::new("[server]\nstate_dir = \"state\"\n");
+    let folder = setting.folder.path().to_owned();
+    let config = setting.load().unwrap();
+    assert_eq!(config.store.path, folder.join("state/data/buildpass.db"));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("other.toml");
+    std::fs::write(&file, "").unwrap();
+    let environment = BTreeMap::from([("BUILDPASS_CONFIG".to_owned(), file.display().to_string())]);
+    let sources = Sources { file: None, environment, working_dir: folder, flags: Flags::default() };
+    let config = Config::load(&sources).unwrap();
+    assert_eq!(config.store.path, elsewhere.path().join("data/buildpass.db"), "paths start at the file's folder");
+}
+
+#[test]
+fn a_file_that_was_named_and_is_not_there_is_refused() {
+    let setting = Setting::new("").with("BUILDPASS_CONFIG", "absent.toml");
+    assert!(setting.refusal().contains("absent.toml"));
+}
+
+#[test]
+fn the_reference_in_the_repository_is_made_from_the_types_and_changes_nothing() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("buildpass.reference.toml");
+    assert_eq!(
+        std::fs::read_to_string(kept).unwrap(),
+        reference(),
+        "cargo run -- config reference > buildpass.reference.toml"
+    );
+    let strip = |text: String| {
+        let values: Vec<_> = text.lines().filter_map(|line| line.split(" #").next()).map(str::to_owned).collect();
+        values.join("\n")
+    };
+    let (default, referred) = (Setting::new("").load().unwrap(), Setting::new(&reference()).load().unwrap());
+    assert_eq!(strip(default.show()), strip(referred.show()));
+}
+
+#[test]
+fn no_secret_is_ever_shown() {
+    const SECRET: &str = "aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMmh1bnQ=";
+    let file = format!("[keys]\nkey_encryption_keys = [{{ id = \"a\", value = \"{SECRET}\" }}]\n");
+    let config = Setting::new(&file).load().unwrap();
+    assert!(!config.show().contains(SECRET) && config.show().contains("[secret]"), "{}", config.show());
+    assert!(!format!("{config:?}").contains(SECRET));
+    for broken in [
+        format!("{file}[nothing]\n"),
+        file.replace("value", "valu"),
+        file.replace("}]", ""),
+        file.replace("\"a\"", "7"),
+    ] {
+        let refusal = Setting::new(&broken).refusal();
+        assert!(refusal != "taken" && !refusal.contains(SECRET), "{refusal}");
+    }
+}
