@@ -33,7 +33,7 @@ impl<'a> Reader<'a> {
         self.refuse_at(&origin, path, problem);
     }
 
-    /// Notes a fault at a place. A problem of several lines is told in one.
+    /// Notes a fault at a place. Lines after the first follow indented.
     pub(super) fn refuse_at(&mut self, origin: &Origin, path: &str, problem: &str) {
         // A rule's own lines, with the caret below its place, follow indented.
         let problem = problem.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n    ");
