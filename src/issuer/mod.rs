@@ -85,6 +85,7 @@ pub struct Issuer {
     rates: Rates,
     parts: Parts,
     documents: ArcSwap<Documents>,
+    database_answer: readiness::DatabaseAnswer,
 }
 
 impl Issuer {
@@ -92,7 +93,8 @@ impl Issuer {
     #[must_use]
     pub fn new(id: IssuerId, paths: Paths, terms: Terms, rates: Rates, parts: Parts) -> Self {
         let documents = Documents::render(&paths, &terms, &parts.keyring.view(), parts.clock.now());
-        Self { id, paths, terms, rates, documents: ArcSwap::from_pointee(documents), parts }
+        let documents = ArcSwap::from_pointee(documents);
+        Self { id, paths, terms, rates, parts, documents, database_answer: readiness::DatabaseAnswer::default() }
     }
 
     /// The issuer's name in this installation.

@@ -1,8 +1,17 @@
 //! Can we issue, and may our documents be believed? Answers readiness and the documents alike.
 
+use std::time::Duration;
+
 use serde::Serialize;
+use tokio::sync::Mutex;
 
 use super::Issuer;
+
+/// How long an answer of the database counts: asking it writes, and strangers may ask as often as they like.
+const DATABASE_ANSWER_COUNTS: Duration = Duration::from_secs(1);
+
+/// Whether the database answered last, and when on the monotonic clock.
+pub(super) type DatabaseAnswer = Mutex<Option<(Duration, bool)>>;
 
 /// What a load balancer and an operator are told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,7 +41,7 @@ impl Issuer {
     /// The whole state, the database asked.
     pub async fn readiness(&self) -> Readiness {
         let misleading = self.misleading();
-        let database = self.parts.store.check().await.is_err();
+        let database = !self.database_answers().await;
         let (status, mut reasons) = match (misleading.is_empty(), database) {
             (true, false) => ("ready", Vec::new()),
             (true, true) => ("degraded", Vec::new()),
@@ -42,6 +51,20 @@ impl Issuer {
             reasons.push("database");
         }
         Readiness { status, reasons }
+    }
+
+    /// One question at a time, and at most one a second.
+    async fn database_answers(&self) -> bool {
+        let mut last = self.database_answer.lock().await;
+        let now = self.parts.clock.monotonic();
+        if let Some((asked, answered)) = *last
+            && now.saturating_sub(asked) < DATABASE_ANSWER_COUNTS
+        {
+            return answered;
+        }
+        let answered = self.parts.store.check().await.is_ok();
+        *last = Some((now, answered));
+        answered
     }
 
     fn misleading(&self) -> Vec<&'static str> {

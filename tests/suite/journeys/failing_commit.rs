@@ -35,6 +35,8 @@ async fn no_token_leaves_whose_row_was_not_committed() {
         server.app.store().list_audit(&IssuerId::main(), &AuditFilter::default(), None, 10).await.unwrap().len()
     };
     assert_eq!(rows().await, 0);
+    let ready = server.get("/health/ready", Auth::None).await;
+    assert_eq!(ready.status, 200, "{}", ready.text);
     assert_eq!(server.get("/.well-known/jwks", Auth::None).await.status, 200);
     meddle(&server, "drop trigger break").await;
     server.pull(&build, "audience=x").await.token();

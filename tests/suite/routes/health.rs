@@ -47,3 +47,15 @@ async fn keys_that_were_not_read_for_long_are_not_served() {
     server.app.issuer().refresh().await.unwrap();
     assert_eq!(server.get("/.well-known/jwks", Auth::None).await.status, 200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_gone_degrades_the_server_and_leaves_its_documents() {
+    let server = Server::start().await;
+    let (_, build) = server.build().await;
+    server.app.close().await;
+    server.clock.advance(1);
+    let ready = server.get("/health/ready", Auth::None).await;
+    assert_eq!((ready.status, ready.text.as_str()), (200, r#"{"status":"degraded","reasons":["database"]}"#));
+    assert_eq!(server.pull(&build, "audience=x").await.code(), "unavailable");
+    assert_eq!(server.get("/.well-known/jwks", Auth::None).await.status, 200);
+}
