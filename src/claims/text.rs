@@ -8,6 +8,13 @@ const MAX_NAME_BYTES: usize = 255;
 /// The most bytes of any other text.
 const MAX_TEXT_BYTES: usize = 1024;
 
+/// What names are compared by, wherever two of them are. Upper case first, because some letters (`ſ`, `ς`) meet others
+/// only there.
+#[must_use]
+pub fn fold_name(name: &str) -> String {
+    name.to_uppercase().to_lowercase()
+}
+
 /// Text of one line, at most 1 KiB.
 pub(super) fn text(field: &str, value: &str) -> Result<(), FieldError> {
     bounded(field, value, MAX_TEXT_BYTES)?;

@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::installation::Place;
 use super::output::{self, Table, cell};
 use crate::base::IssuerId;
+use crate::claims::fold_name;
 use crate::store::{BoundName, NameKind, Store};
 
 /// Names and the ids that they are bound to
@@ -130,8 +131,8 @@ impl Release {
 
 /// What the name names, if that is one thing only. Names are compared case-folded, as they are bound.
 fn only_kind(names: &[BoundName], wanted: &str) -> Result<NameKind, Failure> {
-    let folded = wanted.to_lowercase();
-    let of = |kind| names.iter().any(|bound| bound.kind == kind && bound.name.to_lowercase() == folded);
+    let folded = fold_name(wanted);
+    let of = |kind| names.iter().any(|bound| bound.kind == kind && fold_name(&bound.name) == folded);
     match (of(NameKind::Org), of(NameKind::Repo)) {
         (true, false) => Ok(NameKind::Org),
         (false, true) => Ok(NameKind::Repo),

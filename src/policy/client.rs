@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::base::{ClientId, Moment};
-use crate::claims::AudiencePattern;
+use crate::claims::{AudiencePattern, fold_name};
 
 /// One right of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,7 +75,7 @@ impl OrganizationPattern {
     /// Does the pattern cover `org`? Names are compared case-folded, as names are bound.
     #[must_use]
     pub fn covers(&self, org: &str) -> bool {
-        let (pattern, org) = (self.0.to_lowercase(), org.to_lowercase());
+        let (pattern, org) = (fold_name(&self.0), fold_name(org));
         match pattern.strip_suffix('*') {
             Some(prefix) => org.len() > prefix.len() && org.starts_with(prefix),
             None => org == pattern,

@@ -9,13 +9,9 @@ use super::fault::unavailable;
 use super::fields::Fields;
 use super::transactions::Verdict;
 use crate::base::{IssuerId, Moment};
+use crate::claims::fold_name;
 use crate::policy::Client;
 use crate::store::{BoundName, NameKind, Names, RegistrationRefusal, Rename, StoreError};
-
-/// What names are compared by. Upper case first, because some letters (`ſ`, `ς`) meet others only there.
-fn fold(name: &str) -> String {
-    name.to_uppercase().to_lowercase()
-}
 
 fn word(kind: NameKind) -> &'static str {
     match kind {
@@ -56,7 +52,7 @@ impl Names for SqliteStore {
     }
 
     async fn release_name(&self, issuer: &IssuerId, kind: NameKind, name: &str) -> Result<bool, StoreError> {
-        let (issuer, folded) = (issuer.clone(), fold(name));
+        let (issuer, folded) = (issuer.clone(), fold_name(name));
         self.writer
             .change(move |connection| {
                 Box::pin(async move {
@@ -107,7 +103,7 @@ struct Known {
 impl Binder<'_> {
     /// Binds one name to its id, or finds that it is bound so.
     pub(super) async fn bind(&mut self, given: Given<'_>) -> Verdict<(), RegistrationRefusal> {
-        let folded = fold(given.name);
+        let folded = fold_name(given.name);
         let known = self.find(given.kind, &folded).await?;
         match (known, given.id) {
             (Some(Known { id: None, .. }), None) => Ok(Ok(())),
@@ -217,9 +213,9 @@ mod tests {
     fn names_that_differ_in_case_alone_are_one() {
         for (one, other) in [("Acme", "aCME"), ("STRASSE", "straße"), ("ΟΔΟΣ", "οδοσ"), ("ÄÖ", "äö"), ("\u{212a}", "k")]
         {
-            assert_eq!(fold(one), fold(other), "{one}");
+            assert_eq!(fold_name(one), fold_name(other), "{one}");
         }
-        assert_ne!(fold("acme"), fold("acme-2"));
+        assert_ne!(fold_name("acme"), fold_name("acme-2"));
     }
 
     #[test]
