@@ -8,8 +8,13 @@ use super::Moment;
 ///
 /// Both times are given, because a wall clock may jump and a monotonic one can't name a date.
 pub trait Clock: Send + Sync + 'static {
+    /// The wall clock in milliseconds since 1970, UTC: for comparing clocks, and for nothing that is stored.
+    fn millis(&self) -> i64;
+
     /// The wall clock in whole seconds, cut off and never rounded up.
-    fn now(&self) -> Moment;
+    fn now(&self) -> Moment {
+        Moment::from_unix(self.millis().div_euclid(1_000))
+    }
 
     /// Time since some fixed instant of this process; it never goes back.
     fn monotonic(&self) -> Duration;
@@ -38,9 +43,9 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the wall clock")]
-    fn now(&self) -> Moment {
+    fn millis(&self) -> i64 {
         let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        Moment::from_unix(i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX))
+        i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
     }
 
     fn monotonic(&self) -> Duration {

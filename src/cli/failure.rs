@@ -9,6 +9,7 @@ use super::output;
 use crate::app::StartError;
 use crate::base::EntropyError;
 use crate::config::ConfigError;
+use crate::keyring::{ActError, KeyringError};
 use crate::store::StoreError;
 
 /// A command's end that is not success.
@@ -74,11 +75,22 @@ impl From<EntropyError> for Failure {
     }
 }
 
+impl From<ActError> for Failure {
+    fn from(error: ActError) -> Self {
+        match error {
+            ActError::Failed(error @ KeyringError::Clock(_)) => Self::Refused(error.into()),
+            ActError::Failed(error) => Self::Unreachable(error.into()),
+            ActError::Refused(refusal) => Self::Refused(refusal.into()),
+        }
+    }
+}
+
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Config(_) => Self::Refused(error.into()),
-            StartError::Keyring(_) | StartError::Store(_) => Self::Unreachable(error.into()),
+            StartError::Keyring(error) => error.into(),
+            StartError::Store(_) => Self::Unreachable(error.into()),
         }
     }
 }

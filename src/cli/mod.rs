@@ -63,7 +63,7 @@ enum Command {
     /// Register, finish and show builds over the HTTP API, for CI servers and workers
     #[command(subcommand)]
     Builds(builds::Builds),
-    /// List and export the signing keys, make a key-encryption key
+    /// The signing keys' life: list, rotate, revoke, take over from another issuer
     #[command(subcommand)]
     Keys(keys::Keys),
     /// List names and the ids that they are bound to, release a name

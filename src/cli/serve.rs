@@ -60,7 +60,9 @@ impl Serve {
 pub(super) async fn serve(app: &Arc<App>, listeners: Listeners, limits: Limits, end: impl Future<Output = ()>) {
     let fresh = tokio::spawn({
         let app = Arc::clone(app);
-        async move { app.keep_fresh().await }
+        async move {
+            let ((), ()) = tokio::join!(app.keep_fresh(), app.keep_adopting());
+        }
     });
     http::serve(Arc::clone(app), listeners, limits, end).await;
     fresh.abort();

@@ -48,7 +48,10 @@ impl Documents {
         let published = keys.published(now);
         let mut algorithms: Vec<_> =
             Algorithm::ALL.into_iter().filter(|alg| published.iter().any(|jwk| jwk.algorithm() == *alg)).collect();
-        algorithms.sort_by_key(|alg| terms.algorithms.iter().position(|listed| listed == alg));
+        algorithms.sort_by_key(|alg| {
+            let listed = keys.algorithms().iter().position(|listed| listed == alg);
+            listed.unwrap_or(usize::MAX)
+        });
         let discovery = Discovery {
             issuer: paths.issuer().as_str(),
             authorization_endpoint: paths.authorize(),

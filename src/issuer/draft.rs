@@ -113,16 +113,12 @@ impl Issuer {
 
     fn key(&self, wanted: Option<Algorithm>, now: Moment) -> Result<Arc<SigningKey>, Declined> {
         let keys = self.parts.keyring.view();
-        let Some(wanted) = wanted else {
-            let first = self.terms.algorithms.iter().find_map(|algorithm| keys.signer(*algorithm, now));
-            let default = self.terms.algorithms.first().copied().unwrap_or(Algorithm::Rs256);
-            return first.ok_or_else(|| Error::NoSigner(default).into());
-        };
-        if !self.terms.algorithms.contains(&wanted) {
-            let offered = self.terms.algorithms.clone();
-            return Err(Refusal::AlgorithmNotOffered { asked: wanted, offered }.into());
+        if let Some(asked) = wanted.filter(|wanted| !keys.algorithms().contains(wanted)) {
+            return Err(Refusal::AlgorithmNotOffered { asked, offered: keys.algorithms().to_vec() }.into());
         }
-        keys.signer(wanted, now).ok_or_else(|| Error::NoSigner(wanted).into())
+        let signer = wanted.map_or_else(|| keys.default_signer(now), |wanted| keys.signer(wanted, now));
+        let from = || keys.signs_from(wanted, now).map(|from| from.since(now));
+        signer.ok_or_else(|| Error::NoSigner { wanted, signs_in: from() }.into())
     }
 
     /// Given: exactly that, or a refusal. Absent: the smallest of the default, the rule's cap and the build's rest.

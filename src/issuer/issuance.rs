@@ -100,6 +100,7 @@ impl Issuer {
     }
 
     async fn issue(self: &Arc<Self>, holder: Holder, request: TokenRequest, now: Moment) -> Result<Issued, Declined> {
+        self.parts.keyring.ready_to_sign(now).await?;
         let issuer = Arc::clone(self);
         let uses = holder.token().and_then(|token| token.max_uses).unwrap_or(u64::MAX);
         let work = move || issuer.sign(&holder, &request, now);

@@ -32,8 +32,7 @@ pub use self::registration::Registration;
 pub use self::step_tokens::StepToken;
 use crate::base::{Clock, Entropy, IssuerId, IssuerUrl, Seconds};
 use crate::claims::{ExtraClaims, Presets, SubjectFormat};
-use crate::jose::Algorithm;
-use crate::keyring::{Keyring, SigningPool};
+use crate::keyring::{ActError, Keyring, SigningPool};
 use crate::policy::IssuancePolicy;
 use crate::store::Store;
 use crate::telemetry::Metrics;
@@ -41,8 +40,6 @@ use crate::telemetry::Metrics;
 /// What an operator decided about tokens.
 #[derive(Debug)]
 pub struct Terms {
-    /// Which algorithms may be asked for; the first that can sign is the default.
-    pub algorithms: Vec<Algorithm>,
     /// Lifetime of a token that asks for none.
     pub default_lifetime: Seconds,
     /// Cap of every lifetime.
@@ -134,19 +131,27 @@ impl Issuer {
         self.parts.metrics.render()
     }
 
-    /// Reads the keys again, renders the documents if they changed, and forgets idle rate counters.
-    /// Called every `refresh_interval`.
+    /// Does what is due with the keys, renders the documents if they changed, and forgets idle rate counters.
+    /// Called all the time, and at least every `refresh_interval`.
     ///
     /// # Errors
-    /// [`Error`] when the keys can't be read; the documents stay as they were.
-    pub async fn refresh(&self) -> Result<(), Error> {
-        let read = self.parts.keyring.refresh().await;
+    /// [`ActError`] when the keys can't be read or changed; the documents stay as they were, but for what time changes.
+    pub async fn step(&self) -> Result<(), ActError> {
+        let done = self.parts.keyring.step().await;
         let now = self.parts.clock.now();
-        let rendered = Documents::render(&self.paths, &self.terms, &self.parts.keyring.view(), now);
+        let view = self.parts.keyring.view();
+        self.parts.metrics.rotation_overdue(view.is_overdue(now));
+        let rendered = Documents::render(&self.paths, &self.terms, &view, now);
         if rendered != **self.documents.load() {
             self.documents.store(Arc::new(rendered));
         }
         self.rates.forget_idle();
-        read.map_err(Error::from)
+        done
+    }
+
+    /// Our signing keys.
+    #[must_use]
+    pub fn keyring(&self) -> &Keyring {
+        &self.parts.keyring
     }
 }

@@ -21,6 +21,9 @@ pub struct Readiness {
     /// Why it is not `ready`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<&'static str>,
+    /// What an operator should look at, though everything works.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<&'static str>,
 }
 
 impl Readiness {
@@ -40,17 +43,23 @@ impl Issuer {
 
     /// The whole state, the database asked.
     pub async fn readiness(&self) -> Readiness {
+        let now = self.parts.clock.now();
         let misleading = self.misleading();
-        let database = !self.database_answers().await;
-        let (status, mut reasons) = match (misleading.is_empty(), database) {
-            (true, false) => ("ready", Vec::new()),
-            (true, true) => ("degraded", Vec::new()),
-            (false, _) => ("unready", misleading),
-        };
-        if database {
+        let view = self.parts.keyring.view();
+        let mut reasons = misleading.clone();
+        if misleading.is_empty() && view.is_announced(now) {
+            reasons.push("announced");
+        }
+        if !self.database_answers().await {
             reasons.push("database");
         }
-        Readiness { status, reasons }
+        let status = match (misleading.is_empty(), reasons.is_empty()) {
+            (true, true) => "ready",
+            (true, false) => "degraded",
+            (false, _) => "unready",
+        };
+        let warnings = if view.is_overdue(now) { vec!["rotation_overdue"] } else { Vec::new() };
+        Readiness { status, reasons, warnings }
     }
 
     /// One question at a time, and at most one a second.
@@ -71,8 +80,12 @@ impl Issuer {
         let now = self.parts.clock.now();
         let view = self.parts.keyring.view();
         let mut reasons = Vec::new();
-        if !view.is_sound(now) || !self.terms.algorithms.iter().any(|alg| view.signer(*alg, now).is_some()) {
+        let signs = view.default_signer(now).is_some() || view.is_announced(now);
+        if !view.is_sound(now) || !signs {
             reasons.push("keyring");
+        }
+        if !self.parts.keyring.clock_is_sound(now) {
+            reasons.push("clock");
         }
         if self.parts.keyring.is_stale() {
             reasons.push("stale");

@@ -109,9 +109,14 @@ pub enum Error {
     /// The keys can't be read.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// No key of this algorithm signs now.
-    #[error("no key of {0} signs now")]
-    NoSigner(Algorithm),
+    /// No key signs now: none of the algorithm that was asked for, or none at all.
+    #[error("no key {}signs now", .wanted.map_or_else(String::new, |alg| format!("of {alg} ")))]
+    NoSigner {
+        /// What was asked for.
+        wanted: Option<Algorithm>,
+        /// After how long the first of them signs, where one is announced.
+        signs_in: Option<Seconds>,
+    },
     /// The signing pool is full, or the backend refused to sign.
     #[error(transparent)]
     Signing(#[from] SigningError),

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::acts::KeyRefusal;
+use super::clock_watch::ClockFault;
 use crate::base::EntropyError;
 use crate::jose::KeyError;
 use crate::store::StoreError;
@@ -9,6 +11,12 @@ use crate::store::StoreError;
 /// The keys can't be opened, made or read.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
+    /// Our clock is not to be believed.
+    #[error(transparent)]
+    Clock(#[from] ClockFault),
+    /// Others changed the keys again and again while we tried.
+    #[error("the keys were changed by others at every try; try again")]
+    Contended,
     /// The generator failed.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -40,6 +48,9 @@ pub enum KeyringError {
         /// Where it should be.
         path: PathBuf,
     },
+    /// No reading succeeded for longer than `refresh_interval`.
+    #[error("the keys could not be read again lately")]
+    NoFreshView,
     /// None of the configured key-encryption keys opens any signing key.
     #[error(
         "none of the sealed signing keys can be opened with the configured key-encryption keys \
@@ -52,4 +63,15 @@ pub enum KeyringError {
     /// A task of ours was ended.
     #[error("making a key was cut off")]
     CutOff,
+}
+
+/// Why an act on the keys did not happen.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// Our doing.
+    #[error(transparent)]
+    Failed(#[from] KeyringError),
+    /// The caller's doing. Nothing was written.
+    #[error(transparent)]
+    Refused(#[from] KeyRefusal),
 }

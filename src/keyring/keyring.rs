@@ -1,78 +1,110 @@
-//! The keyring: reads the rows, opens what is sealed, makes the first keys. Holds no lock while it computes.
+//! The keyring: reads the rows, opens what is sealed, and says whether it may be used now. Holds no lock while it
+//! computes, and signs nothing itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::schedule::{Schedule, ScheduleSettings};
-use super::seal::{KeyEncryptionKeys, Owner};
-use super::view::{Key, KeyView};
-use super::{KekSource, KeyringError};
-use crate::base::{Clock, Entropy, IssuerId, Moment};
-use crate::jose::{Algorithm, PrivateKey, SigningKey};
-use crate::store::{KeyRow, KeyRows, Store};
+use super::clock_watch::{ClockWatch, Reading};
+use super::error::{ActError, KeyringError};
+use super::kek::KekSource;
+use super::plan::plan;
+use super::schedule::ScheduleSettings;
+use super::seal::KeyEncryptionKeys;
+use super::spares::Spares;
+use super::view::KeyView;
+use crate::base::{Clock, Entropy, IssuerId, Moment, Seconds};
+use crate::jose::Algorithm;
+use crate::store::{KeyRows, Store};
+
+/// After a reading that failed, the next one is tried no sooner: many that wait would each wait for the same database.
+const RETRY_AFTER_MILLIS: u64 = 1_000;
 
 /// What an operator decided about keys.
 #[derive(Debug, Clone)]
 pub struct KeyringSettings {
     /// The times.
     pub schedule: ScheduleSettings,
-    /// Algorithms to have keys of.
+    /// Algorithms to have keys of, where the database does not say otherwise.
     pub algorithms: Vec<Algorithm>,
     /// Size of new RSA keys.
     pub rsa_bits: u32,
 }
 
+/// What a keyring is made of; each part comes from outside.
+#[derive(Clone)]
+pub struct KeyringParts {
+    /// Where the rows are.
+    pub store: Arc<dyn Store>,
+    /// Whose keys they are.
+    pub issuer: IssuerId,
+    /// What an operator decided.
+    pub settings: KeyringSettings,
+    /// Where *now* comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where random bytes come from.
+    pub entropy: Arc<dyn Entropy>,
+}
+
 /// The signing keys of one issuer.
 pub struct Keyring {
-    store: Arc<dyn Store>,
-    issuer: IssuerId,
-    keks: KeyEncryptionKeys,
-    settings: KeyringSettings,
-    clock: Arc<dyn Clock>,
+    pub(super) parts: KeyringParts,
+    pub(super) keks: KeyEncryptionKeys,
+    pub(super) spares: Spares,
+    pub(super) watch: ClockWatch,
     view: ArcSwap<KeyView>,
-    /// When the rows were read last, in milliseconds of the monotonic clock.
+    /// When the rows that the view shows stood in the database, in milliseconds of the monotonic clock.
     read_at: AtomicU64,
+    /// When a reading failed last, likewise.
+    failed_at: AtomicU64,
+    /// One reading at a time.
+    reading: tokio::sync::Mutex<()>,
 }
 
 impl Keyring {
-    /// Opens the keys; at a first start (no rows at all) makes them: for each algorithm one that signs at once, since no
-    /// cache can exist, and one in reserve.
+    /// Opens the keys to serve with them, and does what is due before the first document is served: first keys where
+    /// there are none at all, times for keys that waited for this start, promises raised to what is configured.
+    ///
+    /// # Errors
+    /// [`ActError`]: keys that don't open, a list of algorithms under which none can sign, a clock that can't be
+    /// believed where there are no keys yet.
+    pub async fn open(parts: KeyringParts, source: &KekSource) -> Result<Self, ActError> {
+        let keyring = Self::attach(parts, source).await?;
+        match keyring.watch.check(keyring.parts.clock.now()) {
+            Ok(()) => keyring.begin().await?,
+            Err(fault) if keyring.view().is_empty() => return Err(KeyringError::Clock(fault).into()),
+            Err(fault) => tracing::error!(%fault, "nothing is issued until the clock can be believed"),
+        }
+        Ok(keyring)
+    }
+
+    /// Opens the keys as they stand, for a command: changes nothing. A key-encryption key is made where none is sealed.
     ///
     /// # Errors
     /// [`KeyringError`].
-    pub async fn open(
-        store: Arc<dyn Store>,
-        issuer: IssuerId,
-        source: &KekSource,
-        settings: KeyringSettings,
-        clock: Arc<dyn Clock>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Result<Self, KeyringError> {
-        let mut rows = store.read_keys(&issuer).await?;
+    pub async fn attach(parts: KeyringParts, source: &KekSource) -> Result<Self, KeyringError> {
+        let keys = parts.store.read_keys(&parts.issuer).await?;
+        let has_sealed = keys.rows.iter().any(|row| row.sealed.is_some()) || !keys.adopted.is_empty();
         // The file first, then the rows: a first start that is cut off between the two can be repeated.
-        let keks = source.read(!rows.rows.is_empty(), &*entropy)?;
-        if rows.rows.is_empty() {
-            let first = first_keys(&issuer, &keks, &settings, clock.now(), entropy).await?;
-            // Another first start may have been quicker; its keys are read then.
-            store.advance_keys(&issuer, rows.version, &first).await?;
-            rows = store.read_keys(&issuer).await?;
-        }
-        let view = open_rows(&issuer, &keks, &settings, rows, None);
-        if view.keys.iter().all(|key| key.opened.is_none()) {
+        let keks = source.read(has_sealed || !keys.rows.is_empty(), &*parts.entropy)?;
+        let keyring = Self {
+            spares: Spares::new(parts.settings.rsa_bits, Arc::clone(&parts.entropy)),
+            watch: ClockWatch::new(parts.settings.schedule.clock_skew),
+            view: ArcSwap::from_pointee(KeyView::open(&parts, &keks, &keys, None)),
+            keks,
+            parts,
+            read_at: AtomicU64::new(0),
+            failed_at: AtomicU64::new(u64::MAX),
+            reading: tokio::sync::Mutex::new(()),
+        };
+        // Never a key made beside those that can't be opened: nobody would notice that they are lost.
+        if has_sealed && !keyring.view().opens_any() {
             return Err(KeyringError::NothingOpens);
         }
-        let keyring = Self {
-            store,
-            issuer,
-            keks,
-            settings,
-            clock,
-            view: ArcSwap::from_pointee(view),
-            read_at: AtomicU64::new(0),
-        };
-        keyring.mark_read();
+        keyring.watch.remember(keys.latest_seen);
+        keyring.refresh().await?;
         Ok(keyring)
     }
 
@@ -82,121 +114,138 @@ impl Keyring {
         self.view.load_full()
     }
 
-    /// Reads the rows again; keys that are open stay open.
+    /// May we sign at `now`? A view that is older than `refresh_interval` is read again first.
+    ///
+    /// # Errors
+    /// [`KeyringError`]: no fresh view can be had, or our clock is not to be believed.
+    pub async fn ready_to_sign(&self, now: Moment) -> Result<(), KeyringError> {
+        if !self.is_fresh() {
+            self.read_again(false).await?;
+        }
+        Ok(self.watch.check(now)?)
+    }
+
+    /// Is our clock to be believed?
+    #[must_use]
+    pub fn clock_is_sound(&self, now: Moment) -> bool {
+        self.watch.check(now).is_ok()
+    }
+
+    /// Reads the rows again if they changed; keys that are open stay open.
     ///
     /// # Errors
     /// [`KeyringError`]; the view stays as it was.
     pub async fn refresh(&self) -> Result<(), KeyringError> {
-        let rows = self.store.read_keys(&self.issuer).await?;
-        let former = self.view.load_full();
-        if rows.version != former.version {
-            let view = open_rows(&self.issuer, &self.keks, &self.settings, rows, Some(&former));
-            self.view.store(Arc::new(view));
-        }
-        self.mark_read();
-        Ok(())
+        self.read_again(true).await
     }
 
     /// Is the last reading so old that the documents could lack a key that signs?
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        let age = self.millis().saturating_sub(self.read_at.load(Ordering::Relaxed));
-        age > self.settings.schedule.documents_safe_for().get().saturating_mul(1_000)
+        self.age() > self.parts.settings.schedule.documents_safe_for()
     }
 
-    fn mark_read(&self) {
-        self.read_at.store(self.millis(), Ordering::Relaxed);
+    /// What is due, if anything is, and what need not be waited for: the largest time seen is noted.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub async fn step(&self) -> Result<(), ActError> {
+        let (now, monotonic) = (self.parts.clock.now(), self.parts.clock.monotonic());
+        let passed = self.watch.surely_passed(now, monotonic);
+        self.refresh().await?;
+        if self.watch.check(now).is_err() {
+            return Ok(());
+        }
+        self.parts.store.note_time(&self.parts.issuer, now, passed).await.map_err(KeyringError::from)?;
+        self.advance(|keys, now| Ok((plan(keys, &self.parts.settings, now, passed), ()))).await?;
+        // For the next change, which then waits for no key.
+        self.spares.make_up_to(&self.view().algorithms).await?;
+        Ok(())
+    }
+
+    /// What is due before the first document is served.
+    async fn begin(&self) -> Result<(), ActError> {
+        if self.view().waits_for_first_start() {
+            self.stamp().await?;
+        }
+        self.bring_in_algorithms().await?;
+        self.advance(|keys, now| Ok((plan(keys, &self.parts.settings, now, None), ()))).await
+    }
+
+    /// Where several servers share the database, only an operator changes what is in force.
+    async fn bring_in_algorithms(&self) -> Result<(), ActError> {
+        let configured = &self.parts.settings.algorithms;
+        let in_force = self.view().algorithms().to_vec();
+        if in_force.is_empty() || in_force == *configured {
+            return Ok(());
+        }
+        if self.parts.store.is_shared() {
+            tracing::warn!(
+                ?configured,
+                ?in_force,
+                "keys.algorithms differs from what is in force; `buildpass config apply` brings it in"
+            );
+            return Ok(());
+        }
+        self.apply_algorithms(configured, false).await.map(|_| ())
+    }
+
+    async fn read_again(&self, even_if_fresh: bool) -> Result<(), KeyringError> {
+        let _one_at_a_time = self.reading.lock().await;
+        if !even_if_fresh && self.is_fresh() {
+            return Ok(());
+        }
+        if !even_if_fresh && self.failed_lately() {
+            return Err(KeyringError::NoFreshView);
+        }
+        let asked = self.reading();
+        let read = self.read(asked).await;
+        self.failed_at.store(if read.is_ok() { u64::MAX } else { self.millis() }, Ordering::Relaxed);
+        read
+    }
+
+    async fn read(&self, asked: Reading) -> Result<(), KeyringError> {
+        let pulse = self.parts.store.key_pulse(&self.parts.issuer).await?;
+        let answered = self.reading();
+        if pulse.version != self.view.load().version {
+            let keys = self.parts.store.read_keys(&self.parts.issuer).await?;
+            self.show(&keys);
+        }
+        self.watch.observe(&pulse, asked, answered);
+        // The rows stood so in the database no earlier than when it was asked.
+        self.read_at.store(whole_millis(asked.monotonic), Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn show(&self, keys: &KeyRows) {
+        let former = self.view.load_full();
+        self.view.store(Arc::new(KeyView::open(&self.parts, &self.keks, keys, Some(&former))));
+        self.watch.remember(keys.latest_seen);
+    }
+
+    fn failed_lately(&self) -> bool {
+        let failed = self.failed_at.load(Ordering::Relaxed);
+        failed != u64::MAX && self.millis().saturating_sub(failed) < RETRY_AFTER_MILLIS
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.age() <= self.parts.settings.schedule.refresh_interval
+    }
+
+    /// In whole seconds, rounded up: never younger than it is.
+    fn age(&self) -> Seconds {
+        Seconds::new(self.millis().saturating_sub(self.read_at.load(Ordering::Relaxed)).div_ceil(1_000))
+    }
+
+    fn reading(&self) -> Reading {
+        Reading { wall_millis: self.parts.clock.millis(), monotonic: self.parts.clock.monotonic() }
     }
 
     fn millis(&self) -> u64 {
-        u64::try_from(self.clock.monotonic().as_millis()).unwrap_or(u64::MAX)
+        whole_millis(self.parts.clock.monotonic())
     }
 }
 
-fn open_rows(
-    issuer: &IssuerId,
-    keks: &KeyEncryptionKeys,
-    settings: &KeyringSettings,
-    rows: KeyRows,
-    former: Option<&KeyView>,
-) -> KeyView {
-    let mut keys: Vec<Key> = rows
-        .rows
-        .iter()
-        .map(|row| Key {
-            kid: row.kid.clone(),
-            alg: row.alg,
-            schedule: Schedule::of(row, &rows.rows, &settings.schedule),
-            opened: open_row(issuer, keks, row, former),
-        })
-        .collect();
-    keys.sort_by(|a, b| {
-        let place = |key: &Key| (key.alg == Algorithm::Es256, key.schedule.announced_at, key.schedule.signs_from);
-        place(a).cmp(&place(b)).then_with(|| a.kid.cmp(&b.kid))
-    });
-    KeyView { version: rows.version, keys }
-}
-
-/// The published half is derived from the private one, so a row that was edited by hand publishes nothing.
-fn open_row(
-    issuer: &IssuerId,
-    keks: &KeyEncryptionKeys,
-    row: &KeyRow,
-    former: Option<&KeyView>,
-) -> Option<Arc<SigningKey>> {
-    let sealed = row.sealed.as_deref()?;
-    let known = former.and_then(|view| view.keys.iter().find(|key| key.kid == row.kid && key.alg == row.alg));
-    if let Some(opened) = known.and_then(|key| key.opened.clone()) {
-        return Some(opened);
-    }
-    let owner = Owner { issuer, kid: &row.kid, alg: row.alg };
-    let opened = keks
-        .open(&owner, sealed)
-        .and_then(|pkcs8| PrivateKey::from_pkcs8(row.alg, pkcs8).ok())
-        .and_then(|private| SigningKey::from_private(&private).ok())
-        .filter(|key| key.kid() == row.kid);
-    if opened.is_none() {
-        tracing::error!(kid = row.kid, alg = %row.alg, "a signing key can't be opened and is not published");
-    }
-    opened.map(Arc::new)
-}
-
-async fn first_keys(
-    issuer: &IssuerId,
-    keks: &KeyEncryptionKeys,
-    settings: &KeyringSettings,
-    now: Moment,
-    entropy: Arc<dyn Entropy>,
-) -> Result<Vec<KeyRow>, KeyringError> {
-    let schedule = &settings.schedule;
-    let signs_from = now - schedule.clock_skew;
-    let reserve_from = (now + schedule.announce_for()).max(signs_from + schedule.rotation_period);
-    let mut rows = Vec::new();
-    for alg in &settings.algorithms {
-        for (announced_at, signs_from) in [(signs_from, signs_from), (now, reserve_from)] {
-            let private = generate(*alg, settings.rsa_bits, Arc::clone(&entropy)).await?;
-            let kid = SigningKey::from_private(&private)?.kid().to_owned();
-            let owner = Owner { issuer, kid: &kid, alg: *alg };
-            let (kek, sealed) = keks.seal(&owner, private.pkcs8(), &*entropy)?;
-            rows.push(KeyRow {
-                alg: *alg,
-                sealed: Some(sealed),
-                kek: Some(kek),
-                announced_at,
-                signs_from,
-                revoked_at: None,
-                revoked_reason: None,
-                jwks_max_age: schedule.jwks_max_age,
-                max_lifetime: schedule.max_lifetime,
-                kid,
-            });
-        }
-    }
-    Ok(rows)
-}
-
-/// Up to seconds for RSA: never on a thread that serves requests.
-async fn generate(alg: Algorithm, rsa_bits: u32, entropy: Arc<dyn Entropy>) -> Result<PrivateKey, KeyringError> {
-    let made = tokio::task::spawn_blocking(move || PrivateKey::generate(alg, rsa_bits, &*entropy)).await;
-    Ok(made.map_err(|_| KeyringError::CutOff)??)
+fn whole_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,18 +1,28 @@
 //! Our signing keys through their life: made, sealed, announced, signing, retiring, forgotten.
 
+mod acts;
+mod advance;
+mod clock_watch;
 mod error;
 mod kek;
 #[expect(clippy::module_inception, reason = "the keyring is what the floor is named for")]
 mod keyring;
+mod plan;
 mod schedule;
 mod seal;
 mod signer;
+mod spares;
+mod takeover;
 mod view;
 
-pub use self::error::KeyringError;
+pub use self::acts::{KeyRefusal, Revocation, Switch, accept_clock, change_algorithms, revoke, rotate};
+pub use self::clock_watch::ClockFault;
+pub use self::error::{ActError, KeyringError};
 pub use self::kek::{KekPlace, KekSource, make_kek_file, new_kek};
-pub use self::keyring::{Keyring, KeyringSettings};
-pub use self::schedule::{KeyState, Schedule, ScheduleSettings};
+pub use self::keyring::{Keyring, KeyringParts, KeyringSettings};
+pub use self::plan::{NewKey, Step, plan};
+pub use self::schedule::{KeyState, Schedule, ScheduleSettings, schedules};
 pub use self::seal::KeyEncryptionKeys;
 pub use self::signer::{SigningError, SigningPool};
+pub use self::takeover::{AdoptionError, Takeover, init, read_former_keys, stamp};
 pub use self::view::{KeyListing, KeyView};

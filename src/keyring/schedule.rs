@@ -71,7 +71,6 @@ impl ScheduleSettings {
     }
 }
 
-/// What was promised while the key was live counts, not what is configured now.
 fn retire_for(settings: &ScheduleSettings, max_lifetime: Seconds, jwks_max_age: Seconds) -> Seconds {
     max_lifetime + settings.verifier_leeway + jwks_max_age + settings.clock_skew
 }
@@ -90,13 +89,15 @@ pub enum KeyState {
     Forgotten,
     /// Taken out at once by an operator.
     Revoked,
+    /// A former issuer's: published until its end, signs nothing of ours.
+    Adopted,
 }
 
 impl KeyState {
     /// Does a key in this state stand in the key set?
     #[must_use]
     pub const fn is_published(self) -> bool {
-        matches!(self, Self::Announced | Self::Signing | Self::Retiring)
+        matches!(self, Self::Announced | Self::Signing | Self::Retiring | Self::Adopted)
     }
 }
 
@@ -108,6 +109,7 @@ impl fmt::Display for KeyState {
             Self::Retiring => "retiring",
             Self::Forgotten => "forgotten",
             Self::Revoked => "revoked",
+            Self::Adopted => "adopted",
         })
     }
 }
@@ -115,33 +117,47 @@ impl fmt::Display for KeyState {
 /// One key's times: computed from its own row and from the other rows of its algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
-    /// From when it stands in the key set.
-    pub announced_at: Moment,
-    /// From when it signs.
-    pub signs_from: Moment,
-    /// Until when it signs: its successor's `signs_from`; `None` while there is no successor.
+    /// From when it stands in the key set; `None` while it waits for the first start.
+    pub announced_at: Option<Moment>,
+    /// From when it signs; `None` likewise.
+    pub signs_from: Option<Moment>,
+    /// Until when it signs; `None` while it has no successor.
     pub signs_until: Option<Moment>,
-    /// When it leaves the key set; `None` while there is no successor.
+    /// When it leaves the key set; `None` while it has no successor.
     pub forget_at: Option<Moment>,
-    /// When it was revoked.
+    /// When it was revoked, if it was.
     pub revoked_at: Option<Moment>,
 }
 
+/// The times of every row, in the rows' order.
+#[must_use]
+pub fn schedules(rows: &[KeyRow], settings: &ScheduleSettings) -> Vec<Schedule> {
+    let mut ranked: Vec<_> = rows.iter().enumerate().collect();
+    ranked.sort_by(|(_, one), (_, other)| rank(other).cmp(&rank(one)));
+    let mut schedules: Vec<_> = rows.iter().map(|row| Schedule::of(row, None, settings)).collect();
+    let mut successor: Option<&KeyRow> = None;
+    // From the last to the first: whoever was passed last, and was not revoked, is the successor.
+    for (at, row) in ranked {
+        let follows = successor.filter(|successor| successor.alg == row.alg);
+        if let Some(schedule) = schedules.get_mut(at) {
+            *schedule = Schedule::of(row, follows, settings);
+        }
+        if row.revoked_at.is_none() && row.times.is_some() {
+            successor = Some(row);
+        }
+    }
+    schedules
+}
+
 impl Schedule {
-    /// The schedule of `row` among all rows.
-    #[must_use]
-    pub fn of(row: &KeyRow, rows: &[KeyRow], settings: &ScheduleSettings) -> Self {
-        let is_later = |other: &&KeyRow| other.alg == row.alg && other.revoked_at.is_none() && rank(other) > rank(row);
-        let successor = rows.iter().filter(is_later).min_by_key(|other| rank(other));
-        let signs_until = successor.map(|successor| successor.signs_from);
-        let retire = retire_for(
-            settings,
-            row.max_lifetime.max(settings.max_lifetime),
-            row.jwks_max_age.max(settings.jwks_max_age),
-        );
+    fn of(row: &KeyRow, successor: Option<&KeyRow>, settings: &ScheduleSettings) -> Self {
+        let succeeded = row.times.and(successor).and_then(|successor| successor.times).map(|times| times.signs_from);
+        let signs_until = [succeeded, row.ends_at].into_iter().flatten().min();
+        // What was promised while the key was live counts, not what is configured now.
+        let retire = retire_for(settings, row.max_lifetime, row.jwks_max_age);
         Self {
-            announced_at: row.announced_at,
-            signs_from: row.signs_from,
+            announced_at: row.times.map(|times| times.announced_at),
+            signs_from: row.times.map(|times| times.signs_from),
             signs_until,
             forget_at: signs_until.map(|until| until + retire),
             revoked_at: row.revoked_at,
@@ -158,7 +174,7 @@ impl Schedule {
             KeyState::Forgotten
         } else if passed(self.signs_until) {
             KeyState::Retiring
-        } else if self.signs_from <= now {
+        } else if passed(self.signs_from) {
             KeyState::Signing
         } else {
             KeyState::Announced
@@ -167,14 +183,15 @@ impl Schedule {
 }
 
 /// The order in which keys of one algorithm sign; the kid decides between equals, the same on every replica.
-fn rank(row: &KeyRow) -> (Moment, &str) {
-    (row.signs_from, &row.kid)
+fn rank(row: &KeyRow) -> (&'static str, Option<Moment>, &str) {
+    (row.alg.name(), row.times.map(|times| times.signs_from), &row.kid)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::jose::Algorithm;
+    use crate::store::KeyTimes;
 
     fn settings() -> ScheduleSettings {
         ScheduleSettings {
@@ -194,8 +211,11 @@ mod tests {
             alg: Algorithm::Rs256,
             sealed: None,
             kek: None,
-            announced_at: Moment::from_unix(signs_from - 2_000),
-            signs_from: Moment::from_unix(signs_from),
+            times: Some(KeyTimes {
+                announced_at: Moment::from_unix(signs_from - 2_000),
+                signs_from: Moment::from_unix(signs_from),
+            }),
+            ends_at: None,
             revoked_at: None,
             revoked_reason: None,
             jwks_max_age: Seconds::new(300),
@@ -217,7 +237,7 @@ mod tests {
     #[test]
     fn a_key_is_announced_then_signs_then_retires_then_is_forgotten() {
         let rows = [row("a", 10_000), row("b", 20_000)];
-        let schedule = Schedule::of(&rows[0], &rows, &settings());
+        let schedule = schedules(&rows, &settings())[0];
         let state = |now| schedule.state(Moment::from_unix(now));
         assert_eq!(state(9_999), KeyState::Announced);
         assert_eq!(state(10_000), KeyState::Signing);
@@ -225,7 +245,32 @@ mod tests {
         assert_eq!(state(20_000), KeyState::Retiring);
         assert_eq!(state(24_229), KeyState::Retiring);
         assert_eq!(state(24_230), KeyState::Forgotten);
-        assert_eq!(Schedule::of(&rows[1], &rows, &settings()).signs_until, None);
+        assert_eq!(schedules(&rows, &settings())[1].signs_until, None);
+    }
+
+    #[test]
+    fn a_key_of_an_algorithm_that_was_taken_out_ends_with_it() {
+        let mut rows = [row("a", 10_000), row("b", 20_000)];
+        for row in &mut rows {
+            row.ends_at = Some(Moment::from_unix(15_000));
+        }
+        let states = |now| {
+            let schedules = schedules(&rows, &settings());
+            [0, 1].map(|at: usize| schedules[at].state(Moment::from_unix(now)))
+        };
+        assert_eq!(states(14_999), [KeyState::Signing, KeyState::Announced]);
+        assert_eq!(states(15_000), [KeyState::Retiring, KeyState::Retiring]);
+        assert_eq!(states(19_230), [KeyState::Forgotten, KeyState::Forgotten]);
+        assert_eq!(states(20_000), [KeyState::Forgotten, KeyState::Forgotten]);
+    }
+
+    #[test]
+    fn a_key_without_times_signs_nothing_and_succeeds_nobody() {
+        let mut waiting = row("b", 0);
+        waiting.times = None;
+        let rows = [row("a", 10_000), waiting];
+        assert_eq!(schedules(&rows, &settings())[1].state(Moment::from_unix(99_999)), KeyState::Announced);
+        assert_eq!(schedules(&rows, &settings())[0].state(Moment::from_unix(99_999)), KeyState::Signing);
     }
 
     #[test]
@@ -233,7 +278,7 @@ mod tests {
         let mut promised = row("a", 10_000);
         promised.max_lifetime = Seconds::new(7_200);
         let rows = [promised, row("b", 20_000)];
-        let schedule = Schedule::of(&rows[0], &rows, &settings());
+        let schedule = schedules(&rows, &settings())[0];
         assert_eq!(schedule.forget_at, Some(Moment::from_unix(20_000 + 7_830)));
     }
 
@@ -242,10 +287,12 @@ mod tests {
         let mut rows = vec![row("a", 10_000), row("b", 20_000), row("c", 20_000), row("d", 30_000)];
         rows[2].revoked_at = Some(Moment::from_unix(5));
         for now in (10_000..40_000).step_by(500) {
+            let schedules = schedules(&rows, &settings());
             let signing = rows
                 .iter()
-                .filter(|row| Schedule::of(row, &rows, &settings()).state(Moment::from_unix(now)) == KeyState::Signing);
-            let signing: Vec<_> = signing.map(|row| row.kid.as_str()).collect();
+                .zip(schedules)
+                .filter(|(_, times)| times.state(Moment::from_unix(now)) == KeyState::Signing);
+            let signing: Vec<_> = signing.map(|(row, _)| row.kid.as_str()).collect();
             assert_eq!(signing, [["a", "b", "d"][(usize::try_from(now).unwrap() / 10_000).min(3) - 1]], "{now}");
         }
     }

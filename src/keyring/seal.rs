@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::KeyringError;
 use crate::base::{Entropy, IssuerId};
 use crate::jose::Algorithm;
+use crate::store::SealedText;
 
 const NONCE_BYTES: usize = 12;
 
@@ -16,18 +17,34 @@ pub struct KeyEncryptionKeys {
     keys: Vec<(String, LessSafeKey)>,
 }
 
-/// What a sealed private half belongs to.
+/// What a sealed text belongs to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Owner<'a> {
     pub(super) issuer: &'a IssuerId,
-    pub(super) kid: &'a str,
-    pub(super) alg: Algorithm,
+    pub(super) what: Sealed<'a>,
+}
+
+/// What a sealed text is.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Sealed<'a> {
+    /// A former issuer's public key.
+    Adopted { kid: &'a str },
+    /// A private half of ours.
+    Private { kid: &'a str, alg: Algorithm },
+    /// What is known of the former issuer.
+    Takeover,
 }
 
 impl Owner<'_> {
-    /// No part can hold a line end, so the text has one reading.
+    /// No part can hold a line end, and no algorithm is called `adopted` or `takeover`, so the text has one reading.
     fn associated_data(&self) -> Aad<Vec<u8>> {
-        Aad::from(format!("{}\n{}\n{}", self.issuer, self.kid, self.alg).into_bytes())
+        let issuer = self.issuer;
+        let text = match self.what {
+            Sealed::Adopted { kid } => format!("{issuer}\n{kid}\nadopted"),
+            Sealed::Private { kid, alg } => format!("{issuer}\n{kid}\n{alg}"),
+            Sealed::Takeover => format!("{issuer}\n\ntakeover"),
+        };
+        Aad::from(text.into_bytes())
     }
 }
 
@@ -44,20 +61,25 @@ impl KeyEncryptionKeys {
         Ok(Self { keys: keys.collect::<Result<_, _>>()? })
     }
 
-    /// Seals under the first key; gives that key's id and nonce, ciphertext and tag in one.
+    /// The id of the key that seals.
+    pub(super) fn first(&self) -> Option<&str> {
+        self.keys.first().map(|(id, _)| id.as_str())
+    }
+
+    /// Seals under the first key: nonce, ciphertext and tag in one.
     pub(super) fn seal(
         &self,
         owner: &Owner<'_>,
         plain: &[u8],
         entropy: &dyn Entropy,
-    ) -> Result<(String, Vec<u8>), KeyringError> {
+    ) -> Result<SealedText, KeyringError> {
         let (id, key) = self.keys.first().ok_or_else(|| KeyringError::NotAKey { id: "none".to_owned() })?;
         let mut nonce = [0; NONCE_BYTES];
         entropy.fill(&mut nonce)?;
         let mut sealed = plain.to_vec();
         key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), owner.associated_data(), &mut sealed)
             .map_err(|_| KeyringError::NotAKey { id: id.clone() })?;
-        Ok((id.clone(), [nonce.as_slice(), &sealed].concat()))
+        Ok(SealedText { sealed: [nonce.as_slice(), &sealed].concat(), kek: id.clone() })
     }
 
     /// Opens what any of the keys sealed; `None` if it is not this owner's, was changed, or its key is missing.
@@ -92,20 +114,26 @@ mod tests {
     #[test]
     fn a_sealed_key_opens_as_what_it_was_and_as_nothing_else() {
         let issuer = IssuerId::main();
-        let owner = Owner { issuer: &issuer, kid: "one", alg: Algorithm::Rs256 };
-        let (id, sealed) = keys(&[1]).seal(&owner, b"private", &SystemEntropy).unwrap();
-        assert_eq!(id, "k1");
+        let owner = |what| Owner { issuer: &issuer, what };
+        let one = owner(Sealed::Private { kid: "one", alg: Algorithm::Rs256 });
+        let SealedText { sealed, kek } = keys(&[1]).seal(&one, b"private", &SystemEntropy).unwrap();
+        assert_eq!(kek, "k1");
         assert!(!sealed.windows(7).any(|window| window == b"private"));
-        assert_eq!(keys(&[2, 1]).open(&owner, &sealed).unwrap().as_slice(), b"private");
-        assert!(keys(&[2]).open(&owner, &sealed).is_none());
-        for other in [Owner { kid: "two", ..owner }, Owner { alg: Algorithm::Es256, ..owner }] {
-            assert!(keys(&[1]).open(&other, &sealed).is_none());
+        assert_eq!(keys(&[2, 1]).open(&one, &sealed).unwrap().as_slice(), b"private");
+        assert!(keys(&[2]).open(&one, &sealed).is_none());
+        for other in [
+            Sealed::Private { kid: "two", alg: Algorithm::Rs256 },
+            Sealed::Private { kid: "one", alg: Algorithm::Es256 },
+            Sealed::Adopted { kid: "one" },
+            Sealed::Takeover,
+        ] {
+            assert!(keys(&[1]).open(&owner(other), &sealed).is_none(), "{other:?}");
         }
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert!(keys(&[1]).open(&owner, &changed).is_none(), "byte {at}");
-            assert!(keys(&[1]).open(&owner, &sealed[..at]).is_none(), "cut at {at}");
+            assert!(keys(&[1]).open(&one, &changed).is_none(), "byte {at}");
+            assert!(keys(&[1]).open(&one, &sealed[..at]).is_none(), "cut at {at}");
         }
     }
 }

@@ -4,38 +4,54 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::schedule::{KeyState, Schedule};
-use crate::base::Moment;
-use crate::jose::{Algorithm, Jwk, SigningKey};
+use super::keyring::KeyringParts;
+use super::schedule::{KeyState, Schedule, schedules};
+use super::seal::{KeyEncryptionKeys, Owner, Sealed};
+use super::takeover::{AdoptedKey, Takeover};
+use crate::base::{Moment, Seconds};
+use crate::jose::{Algorithm, Jwk, PrivateKey, SigningKey};
+use crate::store::{AdoptedRow, KeyRow, KeyRows};
 
 /// One row, and its key where it opened.
-pub(super) struct Key {
-    pub(super) kid: String,
-    pub(super) alg: Algorithm,
-    pub(super) schedule: Schedule,
-    pub(super) opened: Option<Arc<SigningKey>>,
+struct Key {
+    kid: String,
+    alg: Algorithm,
+    schedule: Schedule,
+    opened: Option<Arc<SigningKey>>,
+}
+
+/// A former issuer's key, where its row opened.
+struct Adopted {
+    row: AdoptedRow,
+    opened: Option<AdoptedKey>,
 }
 
 /// All keys of an issuer, as they were read last.
 pub struct KeyView {
     pub(super) version: u64,
+    pub(super) algorithms: Vec<Algorithm>,
+    pub(super) takeover: Option<Takeover>,
     /// By algorithm, announcement and kid.
-    pub(super) keys: Vec<Key>,
+    keys: Vec<Key>,
+    adopted: Vec<Adopted>,
+    /// A reserve that is missing for longer than this is overdue.
+    announce_for: Seconds,
+    rotation_period: Seconds,
 }
 
 /// A key as operators see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyListing {
-    /// RFC 7638 thumbprint.
+    /// RFC 7638 thumbprint; of an adopted key, whatever its owner called it.
     pub kid: String,
     /// What it signs with.
-    pub alg: Algorithm,
+    pub alg: Option<Algorithm>,
     /// Where it is in its life.
     pub state: KeyState,
-    /// From when it stands in the key set.
-    pub announced_at: Moment,
+    /// From when it stands in the key set; of a key that waits for the first start, nothing yet.
+    pub announced_at: Option<Moment>,
     /// From when it signs.
-    pub signs_from: Moment,
+    pub signs_from: Option<Moment>,
     /// Until when it signs, where that is known.
     pub signs_until: Option<Moment>,
     /// When it leaves the key set, where that is known.
@@ -45,6 +61,50 @@ pub struct KeyListing {
 }
 
 impl KeyView {
+    /// Opens the rows; what is open in `former` stays open.
+    pub(super) fn open(parts: &KeyringParts, keks: &KeyEncryptionKeys, rows: &KeyRows, former: Option<&Self>) -> Self {
+        let schedule = &parts.settings.schedule;
+        let mut keys: Vec<Key> = rows
+            .rows
+            .iter()
+            .zip(schedules(&rows.rows, schedule))
+            .map(|(row, schedule)| Key {
+                kid: row.kid.clone(),
+                alg: row.alg,
+                schedule,
+                opened: open_row(parts, keks, row, former),
+            })
+            .collect();
+        keys.sort_by(|a, b| {
+            let place = |key: &Key| (key.alg == Algorithm::Es256, key.schedule.announced_at, key.schedule.signs_from);
+            place(a).cmp(&place(b)).then_with(|| a.kid.cmp(&b.kid))
+        });
+        let adopt = |row: &AdoptedRow| {
+            // A key of ours is ours alone, whatever stands beside it.
+            let opened = AdoptedKey::open(&parts.issuer, keks, row);
+            let opened = opened.filter(|_| rows.rows.iter().all(|ours| ours.kid != row.kid));
+            if opened.is_none() {
+                tracing::error!(kid = row.kid, "an adopted key can't be opened and is not published");
+            }
+            Adopted { row: row.clone(), opened }
+        };
+        Self {
+            version: rows.version,
+            algorithms: rows.algorithms.clone(),
+            takeover: rows.takeover.as_ref().and_then(|text| Takeover::open(&parts.issuer, keks, text)),
+            keys,
+            adopted: rows.adopted.iter().map(adopt).collect(),
+            announce_for: schedule.announce_for(),
+            rotation_period: schedule.rotation_period,
+        }
+    }
+
+    /// The algorithms in force; the first that can sign is the default.
+    #[must_use]
+    pub fn algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
+
     /// The key of this algorithm that signs now.
     #[must_use]
     pub fn signer(&self, alg: Algorithm, now: Moment) -> Option<Arc<SigningKey>> {
@@ -52,33 +112,146 @@ impl KeyView {
         signing.opened.clone()
     }
 
-    /// The public halves that stand in the key set now: announced, signing and retiring ones. What does not open is not
-    /// published.
+    /// The key that signs where nobody asks for an algorithm.
+    #[must_use]
+    pub fn default_signer(&self, now: Moment) -> Option<Arc<SigningKey>> {
+        self.algorithms.iter().find_map(|alg| self.signer(*alg, now))
+    }
+
+    /// From when a key signs that does not sign yet: of this algorithm, or of any in force.
+    #[must_use]
+    pub fn signs_from(&self, alg: Option<Algorithm>, now: Moment) -> Option<Moment> {
+        let asked =
+            self.keys.iter().filter(|key| alg.map_or_else(|| self.algorithms.contains(&key.alg), |alg| key.alg == alg));
+        let waiting = asked.filter(|key| key.schedule.state(now) == KeyState::Announced);
+        waiting.filter_map(|key| key.schedule.signs_from).min()
+    }
+
+    /// The public halves that stand in the key set now: announced, signing and retiring ones, and adopted ones. What
+    /// does not open is not published.
     #[must_use]
     pub fn published(&self, now: Moment) -> Vec<&Jwk> {
         let live = self.keys.iter().filter(|key| key.schedule.state(now).is_published());
-        live.filter_map(|key| key.opened.as_deref().map(SigningKey::jwk)).collect()
+        let ours = live.filter_map(|key| key.opened.as_deref().map(SigningKey::jwk));
+        let adopted = self.adopted.iter().filter(|key| key.state(now).is_published());
+        ours.chain(adopted.filter_map(|key| key.opened.as_ref().map(|key| &key.jwk))).collect()
     }
 
     /// Did every key that should be published open?
     #[must_use]
     pub fn is_sound(&self, now: Moment) -> bool {
-        self.keys.iter().all(|key| key.opened.is_some() || !key.schedule.state(now).is_published())
+        let ours = self.keys.iter().all(|key| key.opened.is_some() || !key.schedule.state(now).is_published());
+        ours && self.adopted.iter().all(|key| key.opened.is_some() || key.row.revoked_at.is_some())
+    }
+
+    /// Are all keys announced, and none has signed yet?
+    #[must_use]
+    pub fn is_announced(&self, now: Moment) -> bool {
+        let mut live = self.keys.iter().filter(|key| key.schedule.revoked_at.is_none()).peekable();
+        live.peek().is_some() && live.all(|key| key.schedule.state(now) == KeyState::Announced)
+    }
+
+    /// Has a key signed for longer than it should, or does a reserve lack?
+    #[must_use]
+    pub fn is_overdue(&self, now: Moment) -> bool {
+        let overdue = |alg: Algorithm| {
+            let of_alg = |state| self.keys.iter().find(|key| key.alg == alg && key.schedule.state(now) == state);
+            let Some(from) = of_alg(KeyState::Signing).and_then(|key| key.schedule.signs_from) else { return false };
+            let since = if of_alg(KeyState::Announced).is_some() { from + self.rotation_period } else { from };
+            now > since + self.announce_for
+        };
+        self.algorithms.iter().any(|alg| overdue(*alg))
+    }
+
+    /// Until when a copy of the documents is complete: until a key that is not in it yet may sign.
+    #[must_use]
+    pub fn complete_until(&self, now: Moment) -> Moment {
+        let last = |alg: &Algorithm| {
+            let keys = self.keys.iter().filter(|key| key.alg == *alg && key.schedule.state(now).is_published());
+            keys.filter_map(|key| key.schedule.signs_from).max()
+        };
+        // Behind each reserve stands one that is announced when the reserve takes over, at the soonest.
+        let next = self.algorithms.iter().filter_map(last).min();
+        next.map_or(now, |reserve| reserve.max(now) + self.announce_for)
     }
 
     /// Every key and where it is in its life.
     #[must_use]
     pub fn list(&self, now: Moment) -> Vec<KeyListing> {
-        let listing = |key: &Key| KeyListing {
+        let ours = self.keys.iter().map(|key| KeyListing {
             kid: key.kid.clone(),
-            alg: key.alg,
+            alg: Some(key.alg),
             state: key.schedule.state(now),
             announced_at: key.schedule.announced_at,
             signs_from: key.schedule.signs_from,
             signs_until: key.schedule.signs_until,
             forget_at: key.schedule.forget_at,
             revoked_at: key.schedule.revoked_at,
-        };
-        self.keys.iter().map(listing).collect()
+        });
+        let adopted = self.adopted.iter().map(|key| KeyListing {
+            kid: key.row.kid.clone(),
+            alg: key.opened.as_ref().map(|key| key.jwk.algorithm()),
+            state: key.state(now),
+            announced_at: None,
+            signs_from: None,
+            signs_until: None,
+            forget_at: key.opened.as_ref().and_then(|key| key.until),
+            revoked_at: key.row.revoked_at,
+        });
+        ours.chain(adopted).collect()
     }
+
+    /// Are there no keys at all?
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Does anything open?
+    pub(super) fn opens_any(&self) -> bool {
+        self.keys.iter().any(|key| key.opened.is_some()) || self.adopted.iter().any(|key| key.opened.is_some())
+    }
+
+    /// Do keys wait for their times?
+    pub(super) fn waits_for_first_start(&self) -> bool {
+        self.keys.iter().any(|key| key.schedule.revoked_at.is_none() && key.schedule.signs_from.is_none())
+    }
+
+    /// When the first of our keys signed, or will.
+    pub(super) fn first_signature(&self) -> Option<Moment> {
+        self.keys.iter().filter_map(|key| key.schedule.signs_from).min()
+    }
+}
+
+impl Adopted {
+    fn state(&self, now: Moment) -> KeyState {
+        if self.row.revoked_at.is_some() {
+            return KeyState::Revoked;
+        }
+        let over = self.opened.as_ref().and_then(|key| key.until).is_some_and(|until| until <= now);
+        if over { KeyState::Forgotten } else { KeyState::Adopted }
+    }
+}
+
+/// The published half is derived from the private one, so a row that was edited by hand publishes nothing.
+fn open_row(
+    parts: &KeyringParts,
+    keks: &KeyEncryptionKeys,
+    row: &KeyRow,
+    former: Option<&KeyView>,
+) -> Option<Arc<SigningKey>> {
+    let sealed = row.sealed.as_deref()?;
+    let known = former.and_then(|view| view.keys.iter().find(|key| key.kid == row.kid && key.alg == row.alg));
+    if let Some(opened) = known.and_then(|key| key.opened.clone()) {
+        return Some(opened);
+    }
+    let owner = Owner { issuer: &parts.issuer, what: Sealed::Private { kid: &row.kid, alg: row.alg } };
+    let opened = keks
+        .open(&owner, sealed)
+        .and_then(|pkcs8| PrivateKey::from_pkcs8(row.alg, pkcs8).ok())
+        .and_then(|private| SigningKey::from_private(&private).ok())
+        .filter(|key| key.kid() == row.kid);
+    if opened.is_none() {
+        tracing::error!(kid = row.kid, alg = %row.alg, "a signing key can't be opened and is not published");
+    }
+    opened.map(Arc::new)
 }

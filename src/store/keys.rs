@@ -1,4 +1,6 @@
-//! Rows of our signing keys: sealed halves and the times from which every state follows.
+//! What an installation remembers of its signing keys: sealed halves, and the times from which every state follows.
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -6,21 +8,21 @@ use super::StoreError;
 use crate::base::{IssuerId, Moment, Seconds};
 use crate::jose::Algorithm;
 
-/// One signing key. States are never stored.
+/// One signing key of ours. States are never stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRow {
     /// RFC 7638 thumbprint.
     pub kid: String,
     /// Which algorithm it signs with.
     pub alg: Algorithm,
-    /// The sealed private half; `None` once it was forgotten.
+    /// The sealed private half; `None` once it was erased.
     pub sealed: Option<Vec<u8>>,
     /// Which key-encryption key sealed it.
     pub kek: Option<String>,
-    /// From when it stands in the key set.
-    pub announced_at: Moment,
-    /// From when it signs, unless a later one does.
-    pub signs_from: Moment,
+    /// Its times; `None` while it waits for the first start that takes over from another issuer.
+    pub times: Option<KeyTimes>,
+    /// From when it signs no more, because its algorithm was taken out.
+    pub ends_at: Option<Moment>,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Moment>,
     /// Why it was revoked.
@@ -31,14 +33,85 @@ pub struct KeyRow {
     pub max_lifetime: Seconds,
 }
 
-/// All keys of an issuer at one version.
+/// The two times that are decided when a key is announced; all others follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyTimes {
+    /// From when it stands in the key set.
+    pub announced_at: Moment,
+    /// From when it signs, unless a later one does.
+    pub signs_from: Moment,
+}
+
+/// A public key of a former issuer at our URL, sealed as one text so that nobody adds one by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdoptedRow {
+    /// What its former owner called it.
+    pub kid: String,
+    /// Its JWK and its end, sealed.
+    pub sealed: Vec<u8>,
+    /// Which key-encryption key sealed it.
+    pub kek: String,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<Moment>,
+    /// Why it was revoked.
+    pub revoked_reason: Option<String>,
+}
+
+/// Text that only the keyring reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedText {
+    /// The ciphertext.
+    pub sealed: Vec<u8>,
+    /// Which key-encryption key sealed it.
+    pub kek: String,
+}
+
+/// All keys of an issuer at one version.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyRows {
     /// Grows by one with each change; 0 where there was none yet.
     pub version: u64,
-    /// The rows, by announcement and kid.
+    /// The algorithms in force, the default first; empty where none were brought in yet.
+    pub algorithms: Vec<Algorithm>,
+    /// The largest time that any of us has seen.
+    pub latest_seen: Option<Moment>,
+    /// What is known of the issuer that stood at our URL before us, sealed.
+    pub takeover: Option<SealedText>,
+    /// Our keys, by kid.
     pub rows: Vec<KeyRow>,
+    /// A former issuer's keys, by kid.
+    pub adopted: Vec<AdoptedRow>,
 }
+
+/// What one step changes. Rows are new ones, or replace those of the same kid.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyChange {
+    /// The algorithms from now on; `None` for no change.
+    pub algorithms: Option<Vec<Algorithm>>,
+    /// What stands as the largest time seen from now on, even if it is smaller; `None` for no change.
+    pub latest_seen: Option<Moment>,
+    /// What is known of the former issuer from now on; `None` for no change.
+    pub takeover: Option<SealedText>,
+    /// Our keys.
+    pub rows: Vec<KeyRow>,
+    /// A former issuer's keys.
+    pub adopted: Vec<AdoptedRow>,
+}
+
+/// The little that a replica asks for all the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyPulse {
+    /// The version that the keys stand at.
+    pub version: u64,
+    /// The largest time that any of us has seen.
+    pub latest_seen: Option<Moment>,
+    /// The database server's own clock in milliseconds since 1970; `None` where the database has no clock but ours.
+    pub server_millis: Option<i64>,
+}
+
+/// Asked with the write lock held, right before a change is committed: may it still be? A change of keys announces them
+/// at the moment when it was decided, and must not lie somewhere for long after that.
+pub type Still = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// The signing keys of an issuer.
 #[async_trait]
@@ -49,10 +122,34 @@ pub trait Keys {
     /// [`StoreError`].
     async fn read_keys(&self, issuer: &IssuerId) -> Result<KeyRows, StoreError>;
 
-    /// Writes these rows (new ones, or changed ones by kid) if the version is still `expected`: compare and swap.
-    /// `false` if another was quicker; nothing was written then.
+    /// The version alone, and the clocks to compare ours with.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn advance_keys(&self, issuer: &IssuerId, expected: u64, rows: &[KeyRow]) -> Result<bool, StoreError>;
+    async fn key_pulse(&self, issuer: &IssuerId) -> Result<KeyPulse, StoreError>;
+
+    /// Writes a change if the version is still `expected`, and if `still` says so: compare and swap.
+    /// `false` if another was quicker, or it took too long; nothing was written then.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn advance_keys(
+        &self,
+        issuer: &IssuerId,
+        expected: u64,
+        change: &KeyChange,
+        still: &Still,
+    ) -> Result<bool, StoreError>;
+
+    /// Remembers that it is `now`, and that nothing newer than `erasable_before` may be erased for good. The largest
+    /// time seen never shrinks by it; no version changes, and where there are no keys nothing is remembered.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn note_time(
+        &self,
+        issuer: &IssuerId,
+        now: Moment,
+        erasable_before: Option<Moment>,
+    ) -> Result<(), StoreError>;
 }

@@ -18,7 +18,7 @@ pub use self::builds::{
 };
 pub use self::clients::{ClientExists, ClientSecret, Clients, Disabled, StoredClient};
 pub use self::error::StoreError;
-pub use self::keys::{KeyRow, KeyRows, Keys};
+pub use self::keys::{AdoptedRow, KeyChange, KeyPulse, KeyRow, KeyRows, KeyTimes, Keys, SealedText, Still};
 pub use self::names::{BoundName, NameKind, Names};
 pub use self::pending::Pending;
 pub use self::request_tokens::{
@@ -33,6 +33,9 @@ pub trait Store: Audit + Builds + Clients + Keys + Names + RequestTokens + Send 
     /// # Errors
     /// [`StoreError`] when it can't.
     async fn check(&self) -> Result<(), StoreError>;
+
+    /// May several servers use it at once?
+    fn is_shared(&self) -> bool;
 
     /// Where the store is, for people: never holds a password.
     fn describe(&self) -> String;

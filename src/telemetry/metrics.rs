@@ -28,6 +28,7 @@ pub struct Metrics {
     requests: Family<Label, Counter>,
     signing: Histogram,
     queue: Gauge,
+    rotation_overdue: Gauge,
 }
 
 impl Metrics {
@@ -40,6 +41,7 @@ impl Metrics {
         let requests = Family::<Label, Counter>::default();
         let signing = Histogram::new(SIGNING);
         let queue = Gauge::<i64>::default();
+        let rotation_overdue = Gauge::<i64>::default();
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         // The encoder appends `_total` and `_info`, and a full stop to each text.
         registry.register("buildpass_build", "The version that runs", build);
@@ -48,7 +50,12 @@ impl Metrics {
         registry.register("buildpass_http_requests", "Requests answered, by class of status", requests.clone());
         registry.register("buildpass_signing_seconds", "How long a signature took, in seconds", signing.clone());
         registry.register("buildpass_signing_queue", "Tokens that wait for a signature", queue.clone());
-        Self { registry, tokens, refusals, requests, signing, queue }
+        registry.register(
+            "buildpass_rotation_overdue",
+            "1 while a key signs for longer than it should, or has no reserve",
+            rotation_overdue.clone(),
+        );
+        Self { registry, tokens, refusals, requests, signing, queue, rotation_overdue }
     }
 
     /// An ID token was issued.
@@ -81,6 +88,11 @@ impl Metrics {
     /// So many tokens wait for a signature.
     pub fn queue(&self, count: usize) {
         self.queue.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A key signs for longer than it should, or has no reserve.
+    pub fn rotation_overdue(&self, overdue: bool) {
+        self.rotation_overdue.set(i64::from(overdue));
     }
 
     /// Everything as OpenMetrics text.

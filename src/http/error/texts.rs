@@ -26,9 +26,11 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::Entropy(_) | Error::Internal(_) => Self::internal(error),
-            Error::NoSigner(algorithm) => {
-                Self::new(Code::Unavailable, format!("no key of {algorithm} signs now; try again later"))
-                    .retry_after(Seconds::new(30))
+            Error::NoSigner { wanted, signs_in } => {
+                let key = wanted.map_or_else(|| "no key".to_owned(), |alg| format!("no key of {alg}"));
+                let when = if signs_in.is_some() { "the first is announced; try again" } else { "try again" };
+                Self::new(Code::Unavailable, format!("{key} signs now; {when} when Retry-After is over"))
+                    .retry_after(signs_in.unwrap_or(Seconds::new(30)).max(Seconds::new(1)))
                     .because(error)
             }
             Error::Keyring(_) | Error::Signing(_) | Error::Store(_) => Self::unavailable(error),

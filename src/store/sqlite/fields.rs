@@ -123,6 +123,11 @@ impl<'r> Fields<'r> {
         number.map(|number| u64::try_from(number).map_err(|_| self.corrupt(column, "is negative"))).transpose()
     }
 
+    /// Bytes.
+    pub(super) fn bytes(&mut self, column: &'static str) -> Result<Vec<u8>, StoreError> {
+        self.take(column)
+    }
+
     /// Bytes or null.
     pub(super) fn optional_bytes(&mut self, column: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
         self.take(column)

@@ -1,40 +1,51 @@
 //! Signing keys in SQLite. Holds private halves sealed, never open.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection, SqliteConnection};
 
 use super::SqliteStore;
 use super::fault::unavailable;
-use super::fields::{Fields, stored_count};
+use super::fields::{Fields, stored_count, stored_json};
 use crate::base::{IssuerId, Moment, Seconds};
-use crate::store::{KeyRow, KeyRows, Keys, StoreError};
+use crate::store::{AdoptedRow, KeyChange, KeyPulse, KeyRow, KeyRows, KeyTimes, Keys, SealedText, Still, StoreError};
 
 #[async_trait]
 impl Keys for SqliteStore {
     async fn read_keys(&self, issuer: &IssuerId) -> Result<KeyRows, StoreError> {
-        // One statement sees one state: a version never comes with the rows of another.
-        let rows = sqlx::query(
-            "select v.version, k.kid, k.alg, k.sealed, k.kek, k.announced_at, k.signs_from, k.revoked_at, \
-                    k.revoked_reason, k.jwks_max_age, k.max_lifetime \
-             from signing_key_versions as v left join signing_keys as k on k.issuer = v.issuer \
-             where v.issuer = ? order by k.announced_at, k.kid",
-        )
-        .bind(issuer.as_str())
-        .fetch_all(&self.readers)
-        .await
-        .map_err(unavailable)?;
-        let mut keys = KeyRows { version: 0, rows: Vec::with_capacity(rows.len()) };
-        for row in &rows {
-            let (version, key) = read_key(row)?;
-            keys.version = version;
-            keys.rows.extend(key);
-        }
+        let mut connection = self.readers.acquire().await.map_err(unavailable)?;
+        // One transaction sees one state: a version never comes with the rows of another.
+        let mut reading = connection.begin().await.map_err(unavailable)?;
+        let keys = read_keys(&mut reading, issuer).await?;
+        reading.rollback().await.map_err(unavailable)?;
         Ok(keys)
     }
 
-    async fn advance_keys(&self, issuer: &IssuerId, expected: u64, rows: &[KeyRow]) -> Result<bool, StoreError> {
-        let (issuer, rows) = (issuer.clone(), rows.to_vec());
+    async fn key_pulse(&self, issuer: &IssuerId) -> Result<KeyPulse, StoreError> {
+        let row = sqlx::query("select version, latest_seen from key_sets where issuer = ?")
+            .bind(issuer.as_str())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        let Some(row) = row else { return Ok(KeyPulse { version: 0, latest_seen: None, server_millis: None }) };
+        let mut fields = Fields::of(&row, "key_sets");
+        Ok(KeyPulse {
+            version: fields.count("version")?,
+            latest_seen: fields.optional_moment("latest_seen")?,
+            server_millis: None,
+        })
+    }
+
+    async fn advance_keys(
+        &self,
+        issuer: &IssuerId,
+        expected: u64,
+        change: &KeyChange,
+        still: &Still,
+    ) -> Result<bool, StoreError> {
+        let (issuer, change, still) = (issuer.clone(), change.clone(), Arc::clone(still));
         let written = self
             .writer
             .act(move |connection| {
@@ -42,35 +53,115 @@ impl Keys for SqliteStore {
                     if !advance_version(connection, &issuer, expected).await? {
                         return Ok(Err(()));
                     }
-                    for row in &rows {
+                    write_set(connection, &issuer, &change).await?;
+                    for row in &change.rows {
                         write_key(connection, &issuer, row).await?;
                     }
-                    Ok(Ok(()))
+                    for row in &change.adopted {
+                        write_adopted(connection, &issuer, row).await?;
+                    }
+                    Ok(if still() { Ok(()) } else { Err(()) })
                 })
             })
             .await?;
         Ok(written.is_ok())
     }
+
+    async fn note_time(
+        &self,
+        issuer: &IssuerId,
+        now: Moment,
+        erasable_before: Option<Moment>,
+    ) -> Result<(), StoreError> {
+        let issuer = issuer.clone();
+        self.writer
+            .change(move |connection| {
+                Box::pin(async move {
+                    sqlx::query(
+                        "update key_sets set latest_seen = max(coalesce(latest_seen, ?2), ?2), \
+                         erasable_before = coalesce(?3, erasable_before) where issuer = ?1",
+                    )
+                    .bind(issuer.as_str())
+                    .bind(now.unix())
+                    .bind(erasable_before.map(Moment::unix))
+                    .execute(connection)
+                    .await
+                    .map_err(unavailable)?;
+                    Ok(Ok(()))
+                })
+            })
+            .await
+    }
 }
 
-fn read_key(row: &SqliteRow) -> Result<(u64, Option<KeyRow>), StoreError> {
-    let mut fields = Fields::of(row, "signing_key_versions");
+async fn read_keys(connection: &mut SqliteConnection, issuer: &IssuerId) -> Result<KeyRows, StoreError> {
+    let set =
+        sqlx::query("select version, algorithms, latest_seen, takeover, takeover_kek from key_sets where issuer = ?")
+            .bind(issuer.as_str())
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(unavailable)?;
+    let Some(set) = set else { return Ok(KeyRows::default()) };
+    let mut keys = read_set(&set)?;
+    let rows = sqlx::query(
+        "select kid, alg, sealed, kek, announced_at, signs_from, ends_at, revoked_at, revoked_reason, jwks_max_age, \
+                max_lifetime \
+         from signing_keys where issuer = ? order by kid",
+    )
+    .bind(issuer.as_str())
+    .fetch_all(&mut *connection)
+    .await
+    .map_err(unavailable)?;
+    keys.rows = rows.iter().map(read_key).collect::<Result<_, _>>()?;
+    let adopted = sqlx::query(
+        "select kid, sealed, kek, revoked_at, revoked_reason from adopted_keys where issuer = ? order by kid",
+    )
+    .bind(issuer.as_str())
+    .fetch_all(connection)
+    .await
+    .map_err(unavailable)?;
+    keys.adopted = adopted.iter().map(read_adopted).collect::<Result<_, _>>()?;
+    Ok(keys)
+}
+
+fn read_set(row: &SqliteRow) -> Result<KeyRows, StoreError> {
+    let mut fields = Fields::of(row, "key_sets");
     let version = fields.count("version")?;
-    fields.continue_with("signing_keys");
-    let Some(kid) = fields.optional_text("kid")? else { return Ok((version, None)) };
-    let key = KeyRow {
-        kid,
+    let algorithms = fields.optional_json("algorithms")?.unwrap_or_default();
+    let latest_seen = fields.optional_moment("latest_seen")?;
+    let takeover = fields.optional_bytes("takeover")?.zip(fields.optional_text("takeover_kek")?);
+    let takeover = takeover.map(|(sealed, kek)| SealedText { sealed, kek });
+    Ok(KeyRows { version, algorithms, latest_seen, takeover, rows: Vec::new(), adopted: Vec::new() })
+}
+
+fn read_key(row: &SqliteRow) -> Result<KeyRow, StoreError> {
+    let mut fields = Fields::of(row, "signing_keys");
+    Ok(KeyRow {
+        kid: fields.text("kid")?,
         alg: fields.parsed("alg")?,
         sealed: fields.optional_bytes("sealed")?,
         kek: fields.optional_text("kek")?,
-        announced_at: fields.moment("announced_at")?,
-        signs_from: fields.moment("signs_from")?,
+        times: fields
+            .optional_moment("announced_at")?
+            .zip(fields.optional_moment("signs_from")?)
+            .map(|(announced_at, signs_from)| KeyTimes { announced_at, signs_from }),
+        ends_at: fields.optional_moment("ends_at")?,
         revoked_at: fields.optional_moment("revoked_at")?,
         revoked_reason: fields.optional_text("revoked_reason")?,
         jwks_max_age: Seconds::new(fields.count("jwks_max_age")?),
         max_lifetime: Seconds::new(fields.count("max_lifetime")?),
-    };
-    Ok((version, Some(key)))
+    })
+}
+
+fn read_adopted(row: &SqliteRow) -> Result<AdoptedRow, StoreError> {
+    let mut fields = Fields::of(row, "adopted_keys");
+    Ok(AdoptedRow {
+        kid: fields.text("kid")?,
+        sealed: fields.bytes("sealed")?,
+        kek: fields.text("kek")?,
+        revoked_at: fields.optional_moment("revoked_at")?,
+        revoked_reason: fields.optional_text("revoked_reason")?,
+    })
 }
 
 /// Takes the next version if the one that stands is `expected`.
@@ -79,12 +170,12 @@ async fn advance_version(
     issuer: &IssuerId,
     expected: u64,
 ) -> Result<bool, StoreError> {
-    sqlx::query("insert into signing_key_versions (issuer, version) values (?, 0) on conflict (issuer) do nothing")
+    sqlx::query("insert into key_sets (issuer, version) values (?, 0) on conflict (issuer) do nothing")
         .bind(issuer.as_str())
         .execute(&mut *connection)
         .await
         .map_err(unavailable)?;
-    let done = sqlx::query("update signing_key_versions set version = version + 1 where issuer = ? and version = ?")
+    let done = sqlx::query("update key_sets set version = version + 1 where issuer = ? and version = ?")
         .bind(issuer.as_str())
         .bind(stored_count(expected))
         .execute(connection)
@@ -93,26 +184,66 @@ async fn advance_version(
     Ok(done.rows_affected() == 1)
 }
 
+async fn write_set(connection: &mut SqliteConnection, issuer: &IssuerId, change: &KeyChange) -> Result<(), StoreError> {
+    let algorithms = change.algorithms.as_ref().map(stored_json).transpose()?;
+    sqlx::query(
+        "update key_sets set algorithms = coalesce(?2, algorithms), latest_seen = coalesce(?3, latest_seen), \
+         takeover = coalesce(?4, takeover), takeover_kek = coalesce(?5, takeover_kek) where issuer = ?1",
+    )
+    .bind(issuer.as_str())
+    .bind(algorithms)
+    .bind(change.latest_seen.map(Moment::unix))
+    .bind(change.takeover.as_ref().map(|text| text.sealed.as_slice()))
+    .bind(change.takeover.as_ref().map(|text| text.kek.as_str()))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
 async fn write_key(connection: &mut SqliteConnection, issuer: &IssuerId, row: &KeyRow) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into signing_keys (issuer, kid, alg, sealed, kek, announced_at, signs_from, revoked_at, \
-         revoked_reason, jwks_max_age, max_lifetime) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+        "insert into signing_keys (issuer, kid, alg, sealed, kek, announced_at, signs_from, ends_at, revoked_at, \
+         revoked_reason, jwks_max_age, max_lifetime) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
          on conflict (issuer, kid) do update set alg = excluded.alg, sealed = excluded.sealed, kek = excluded.kek, \
-         announced_at = excluded.announced_at, signs_from = excluded.signs_from, revoked_at = excluded.revoked_at, \
-         revoked_reason = excluded.revoked_reason, jwks_max_age = excluded.jwks_max_age, \
-         max_lifetime = excluded.max_lifetime",
+         announced_at = excluded.announced_at, signs_from = excluded.signs_from, ends_at = excluded.ends_at, \
+         revoked_at = excluded.revoked_at, revoked_reason = excluded.revoked_reason, \
+         jwks_max_age = excluded.jwks_max_age, max_lifetime = excluded.max_lifetime",
     )
     .bind(issuer.as_str())
     .bind(&row.kid)
     .bind(row.alg.name())
     .bind(row.sealed.as_deref())
     .bind(&row.kek)
-    .bind(row.announced_at.unix())
-    .bind(row.signs_from.unix())
+    .bind(row.times.map(|times| times.announced_at.unix()))
+    .bind(row.times.map(|times| times.signs_from.unix()))
+    .bind(row.ends_at.map(Moment::unix))
     .bind(row.revoked_at.map(Moment::unix))
     .bind(&row.revoked_reason)
     .bind(stored_count(row.jwks_max_age.get()))
     .bind(stored_count(row.max_lifetime.get()))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+async fn write_adopted(
+    connection: &mut SqliteConnection,
+    issuer: &IssuerId,
+    row: &AdoptedRow,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into adopted_keys (issuer, kid, sealed, kek, revoked_at, revoked_reason) values (?, ?, ?, ?, ?, ?) \
+         on conflict (issuer, kid) do update set sealed = excluded.sealed, kek = excluded.kek, \
+         revoked_at = excluded.revoked_at, revoked_reason = excluded.revoked_reason",
+    )
+    .bind(issuer.as_str())
+    .bind(&row.kid)
+    .bind(&row.sealed)
+    .bind(&row.kek)
+    .bind(row.revoked_at.map(Moment::unix))
+    .bind(&row.revoked_reason)
     .execute(connection)
     .await
     .map_err(unavailable)?;

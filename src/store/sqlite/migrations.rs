@@ -7,8 +7,10 @@ use super::fault::{is_misfit, unavailable};
 use crate::store::StoreError;
 
 /// Version, name and text, lowest version first. A migration that was ever released is never edited.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "issuing", include_str!("../../../migrations/sqlite/0001_issuing.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "issuing", include_str!("../../../migrations/sqlite/0001_issuing.sql")),
+    (2, "key_life", include_str!("../../../migrations/sqlite/0002_key_life.sql")),
+];
 
 /// What bringing a schema up to date did.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -124,11 +124,13 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn check(&self) -> Result<(), StoreError> {
-        let _one: i64 = sqlx::query_scalar("select count(*) from signing_key_versions")
-            .fetch_one(&self.readers)
-            .await
-            .map_err(unavailable)?;
+        let _one: i64 =
+            sqlx::query_scalar("select count(*) from key_sets").fetch_one(&self.readers).await.map_err(unavailable)?;
         self.writer.check().await
+    }
+
+    fn is_shared(&self) -> bool {
+        false
     }
 
     fn describe(&self) -> String {

@@ -13,10 +13,10 @@ use buildpass::app::App;
 use buildpass::base::{ClientId, Clock, Entropy, EntropyError, IssuerId, Moment, Secret};
 use buildpass::config::{Config, Flags, Sources};
 use buildpass::http::{Limits, Listeners, serve};
-use buildpass::keyring::Keyring;
+use buildpass::keyring::{Keyring, KeyringParts};
 use buildpass::policy::{Client, Scope};
 use buildpass::store::sqlite::{SqliteOptions, SqliteStore};
-use buildpass::store::{KeyRow, Keys, Store};
+use buildpass::store::{KeyChange, KeyRow, Keys, Store};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reqwest::Method;
@@ -150,18 +150,21 @@ async fn install_keys(config: &Config) {
             let folder = tempfile::tempdir().unwrap();
             let scratch = SqliteStore::open(&folder.path().join("keys.db"), SqliteOptions::default()).await.unwrap();
             let scratch: Arc<dyn Store> = Arc::new(scratch);
-            let clock = Arc::new(SettableClock::at(START));
-            let entropy = Arc::new(SeededEntropy::new(1));
-            let source = config.keys.kek_source();
-            Keyring::open(Arc::clone(&scratch), issuer.clone(), &source, config.keyring(), clock, entropy)
-                .await
-                .unwrap();
+            let parts = KeyringParts {
+                store: Arc::clone(&scratch),
+                issuer: issuer.clone(),
+                settings: config.keyring(),
+                clock: Arc::new(SettableClock::at(START)),
+                entropy: Arc::new(SeededEntropy::new(1)),
+            };
+            Keyring::open(parts, &config.keys.kek_source()).await.unwrap();
             let rows = scratch.read_keys(&issuer).await.unwrap().rows;
             scratch.close().await;
             rows
         });
         let rows: Vec<_> = rows.await.iter().filter(|row| config.keys.algorithms.contains(&row.alg)).cloned().collect();
-        assert!(store.advance_keys(&issuer, 0, &rows).await.unwrap());
+        let change = KeyChange { algorithms: Some(config.keys.algorithms.clone()), rows, ..KeyChange::default() };
+        assert!(store.advance_keys(&issuer, 0, &change, &(Arc::new(|| true) as _)).await.unwrap());
     }
     store.close().await;
 }

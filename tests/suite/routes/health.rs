@@ -44,7 +44,7 @@ async fn keys_that_were_not_read_for_long_are_not_served() {
     assert_eq!(jwks.header("access-control-allow-origin"), None);
     let ready = server.get("/health/ready", Auth::None).await;
     assert_eq!((ready.status, ready.json()["reasons"][0].as_str()), (503, Some("stale")));
-    server.app.issuer().refresh().await.unwrap();
+    server.app.issuer().step().await.unwrap();
     assert_eq!(server.get("/.well-known/jwks", Auth::None).await.status, 200);
 }
 

@@ -3,12 +3,14 @@
 use buildpass::base::{BuildId, Seconds, Sha256};
 use buildpass::jose::Algorithm;
 use buildpass::store::{
-    BuildNotRunning, ClientExists, ClientSecret, Disabled, Finish, KeyRow, NewBuild, REPEAT_WITHIN, Registered,
-    RegistrationRefusal, Store, StoreError, StoredBuild, TokenBearer, TokenKind,
+    AdoptedRow, BuildNotRunning, ClientExists, ClientSecret, Disabled, Finish, KeyChange, KeyRow, KeyRows, KeyTimes,
+    NewBuild, REPEAT_WITHIN, Registered, RegistrationRefusal, SealedText, Still, Store, StoreError, StoredBuild,
+    TokenBearer, TokenKind,
 };
 
 use super::sample::{
-    NOW, acme, after, build, client, digest, issuance, issuer, limited, registration, running, token, token_id,
+    NOW, acme, after, at_once, build, client, digest, issuance, issuer, limited, registration, rows, running, token,
+    token_id,
 };
 
 on_every_backend! {
@@ -29,6 +31,8 @@ on_every_backend! {
     a_steps_token_alone_can_be_ended
     a_bearer_is_recalled_until_something_ends_it
     keys_are_written_only_at_the_version_that_was_read
+    keys_that_were_decided_too_long_ago_are_not_written
+    the_largest_time_seen_never_shrinks_but_by_an_operator
     a_closed_store_says_so
 }
 
@@ -336,28 +340,87 @@ async fn keys_are_written_only_at_the_version_that_was_read(store: &dyn Store) {
         alg: Algorithm::Rs256,
         sealed: Some(vec![0, 255, 7]),
         kek: Some("k1".to_owned()),
-        announced_at: after(at),
-        signs_from: after(at + 100),
+        times: Some(KeyTimes { announced_at: after(at), signs_from: after(at + 100) }),
+        ends_at: None,
         revoked_at: None,
         revoked_reason: None,
         jwks_max_age: Seconds::new(300),
         max_lifetime: Seconds::new(86_395),
     };
     let (a, b) = (key("a", 2), key("b", 1));
-    assert!(!store.advance_keys(&issuer(), 1, std::slice::from_ref(&a)).await.unwrap());
+    assert!(!store.advance_keys(&issuer(), 1, &rows(vec![a.clone()]), &at_once()).await.unwrap());
     assert_eq!(read().await.version, 0);
-    assert!(store.advance_keys(&issuer(), 0, &[a.clone(), b.clone()]).await.unwrap());
-    assert_eq!((read().await.version, read().await.rows), (1, vec![b.clone(), a.clone()]));
+    let first = KeyChange { algorithms: Some(vec![Algorithm::Rs256]), ..rows(vec![b.clone(), a.clone()]) };
+    assert!(store.advance_keys(&issuer(), 0, &first, &at_once()).await.unwrap());
+    let expected = KeyRows {
+        version: 1,
+        algorithms: vec![Algorithm::Rs256],
+        rows: vec![a.clone(), b.clone()],
+        ..KeyRows::default()
+    };
+    assert_eq!(read().await, expected);
 
-    assert!(!store.advance_keys(&issuer(), 0, &[key("c", 3)]).await.unwrap());
-    assert_eq!(read().await.rows.len(), 2);
-    let mut forgotten = a;
-    forgotten.sealed = None;
-    forgotten.kek = None;
-    forgotten.revoked_at = Some(after(9));
-    forgotten.revoked_reason = Some("leaked".to_owned());
-    assert!(store.advance_keys(&issuer(), 1, std::slice::from_ref(&forgotten)).await.unwrap());
-    assert_eq!((read().await.version, read().await.rows), (2, vec![b, forgotten]));
+    assert!(!store.advance_keys(&issuer(), 0, &rows(vec![key("c", 3)]), &at_once()).await.unwrap());
+    assert_eq!(read().await, expected);
+    let forgotten = KeyRow {
+        sealed: None,
+        kek: None,
+        times: None,
+        ends_at: Some(after(7)),
+        revoked_at: Some(after(9)),
+        revoked_reason: Some("leaked".to_owned()),
+        ..a
+    };
+    let sealed = SealedText { sealed: vec![1, 2], kek: "k2".to_owned() };
+    let adopted = AdoptedRow {
+        kid: "theirs".to_owned(),
+        sealed: vec![3],
+        kek: "k1".to_owned(),
+        revoked_at: None,
+        revoked_reason: None,
+    };
+    let change = KeyChange {
+        algorithms: Some(vec![Algorithm::Es256, Algorithm::Rs256]),
+        takeover: Some(sealed.clone()),
+        adopted: vec![adopted.clone()],
+        ..rows(vec![forgotten.clone()])
+    };
+    assert!(store.advance_keys(&issuer(), 1, &change, &at_once()).await.unwrap());
+    let revoked = AdoptedRow { revoked_at: Some(after(1)), revoked_reason: Some("gone".to_owned()), ..adopted };
+    let change = KeyChange { adopted: vec![revoked.clone()], ..KeyChange::default() };
+    assert!(store.advance_keys(&issuer(), 2, &change, &at_once()).await.unwrap());
+    let expected = KeyRows {
+        version: 3,
+        algorithms: vec![Algorithm::Es256, Algorithm::Rs256],
+        latest_seen: None,
+        takeover: Some(sealed),
+        rows: vec![forgotten, b],
+        adopted: vec![revoked],
+    };
+    assert_eq!(read().await, expected);
+}
+
+async fn keys_that_were_decided_too_long_ago_are_not_written(store: &dyn Store) {
+    let too_late: Still = std::sync::Arc::new(|| false);
+    let change = KeyChange { algorithms: Some(vec![Algorithm::Rs256]), ..KeyChange::default() };
+    assert!(!store.advance_keys(&issuer(), 0, &change, &too_late).await.unwrap());
+    assert_eq!(store.read_keys(&issuer()).await.unwrap(), KeyRows::default());
+    assert_eq!(store.key_pulse(&issuer()).await.unwrap().version, 0);
+}
+
+async fn the_largest_time_seen_never_shrinks_but_by_an_operator(store: &dyn Store) {
+    let latest = async || store.key_pulse(&issuer()).await.unwrap().latest_seen;
+    store.note_time(&issuer(), after(5), None).await.unwrap();
+    assert_eq!(latest().await, None, "there is no key set to remember it with");
+    store.advance_keys(&issuer(), 0, &KeyChange::default(), &at_once()).await.unwrap();
+    for (seen, expected) in [(after(5), after(5)), (after(3), after(5)), (after(9), after(9))] {
+        store.note_time(&issuer(), seen, Some(NOW)).await.unwrap();
+        assert_eq!(latest().await, Some(expected));
+    }
+    let change = KeyChange { latest_seen: Some(after(2)), ..KeyChange::default() };
+    store.advance_keys(&issuer(), 1, &change, &at_once()).await.unwrap();
+    let pulse = store.key_pulse(&issuer()).await.unwrap();
+    assert_eq!((pulse.version, pulse.latest_seen), (2, Some(after(2))));
 }
 
 async fn a_closed_store_says_so(store: &dyn Store) {

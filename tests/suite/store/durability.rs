@@ -10,7 +10,7 @@ use buildpass::store::{
 use futures_util::future::join_all;
 use sqlx::{Connection, Row};
 
-use super::sample::{NOW, Sqlite, acme, issuance, issuer, options, recorded, registration, running};
+use super::sample::{NOW, Sqlite, acme, at_once, issuance, issuer, options, recorded, registration, rows, running};
 
 async fn is_set_to_last(store: &SqliteStore) {
     let expected = Settings {
@@ -274,7 +274,7 @@ async fn first_error_after(statement: &'static str) -> StoreError {
     let store = &sqlite.store;
     let (client, new) = running(store).await;
     store.record(&issuer(), issuance(&client, &new)).await.unwrap().unwrap();
-    store.advance_keys(&issuer(), 0, &[key()]).await.unwrap();
+    store.advance_keys(&issuer(), 0, &rows(vec![key()]), &at_once()).await.unwrap();
     sqlite.meddle(statement).await;
     let main = issuer();
     let reads = [
@@ -294,8 +294,8 @@ fn key() -> buildpass::store::KeyRow {
         alg: buildpass::jose::Algorithm::Es256,
         sealed: None,
         kek: None,
-        announced_at: NOW,
-        signs_from: NOW,
+        times: Some(buildpass::store::KeyTimes { announced_at: NOW, signs_from: NOW }),
+        ends_at: None,
         revoked_at: None,
         revoked_reason: None,
         jwks_max_age: buildpass::base::Seconds::new(1),

@@ -7,14 +7,15 @@ use std::time::Duration;
 use buildpass::policy::Client;
 use buildpass::store::sqlite::{SqliteOptions, SqliteStore};
 use buildpass::store::{
-    Audit, AuditRow, Builds, Clients, Disabled, Finish, Issuance, IssuanceRefusal, KeyRow, Keys, NewBuild, Pending,
-    Registered, RegistrationRefusal, RequestTokens, Store, TokenKind,
+    Audit, AuditRow, Builds, Clients, Disabled, Finish, Issuance, IssuanceRefusal, KeyRow, KeyTimes, Keys, NewBuild,
+    Pending, Registered, RegistrationRefusal, RequestTokens, Store, TokenKind,
 };
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 
 use super::sample::{
-    NOW, Sqlite, acme, build, client, digest, issuance, issuer, options, recorded, registration, running, token,
+    NOW, Sqlite, acme, at_once, build, client, digest, issuance, issuer, options, recorded, registration, rows,
+    running, token,
 };
 
 /// Two stores of two processes, as it were, on one file.
@@ -228,15 +229,15 @@ async fn one_of_twenty_takes_a_clients_name_and_one_a_key_version() {
                 kid: format!("{racer}"),
                 alg: buildpass::jose::Algorithm::Es256,
                 sealed: Some(vec![1]),
-                kek: None,
-                announced_at: NOW,
-                signs_from: NOW,
+                kek: Some("k1".to_owned()),
+                times: Some(KeyTimes { announced_at: NOW, signs_from: NOW }),
+                ends_at: None,
                 revoked_at: None,
                 revoked_reason: None,
                 jwks_max_age: buildpass::base::Seconds::new(1),
                 max_lifetime: buildpass::base::Seconds::new(1),
             };
-            store.advance_keys(&issuer(), 0, &[key]).await.unwrap()
+            store.advance_keys(&issuer(), 0, &rows(vec![key]), &at_once()).await.unwrap()
         })
         .await;
     assert_eq!(advanced.into_iter().filter(|advanced| *advanced).count(), 1);

@@ -1,6 +1,7 @@
 //! Clients, builds and tokens to put into a store, and the backends to put them into.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -11,7 +12,9 @@ use buildpass::claims::{Build, Event, Step};
 use buildpass::jose::Algorithm;
 use buildpass::policy::{Client, Scope};
 use buildpass::store::sqlite::{SqliteOptions, SqliteStore};
-use buildpass::store::{AuditRow, Issuance, NewBuild, NewRequestToken, Pending, Registered, Store, TokenKind};
+use buildpass::store::{
+    AuditRow, Issuance, KeyChange, KeyRow, NewBuild, NewRequestToken, Pending, Registered, Still, Store, TokenKind,
+};
 use tempfile::TempDir;
 
 /// When all of it happens.
@@ -223,4 +226,14 @@ pub(crate) async fn running(store: &dyn Store) -> (Client, NewBuild) {
 /// All records of the store.
 pub(crate) async fn recorded(store: &dyn Store) -> Vec<AuditRow> {
     store.list_audit(&issuer(), &Default::default(), None, 1_000_000).await.unwrap()
+}
+
+/// A change of these keys alone.
+pub(crate) fn rows(rows: Vec<KeyRow>) -> KeyChange {
+    KeyChange { rows, ..KeyChange::default() }
+}
+
+/// A change that may be written whenever its turn comes.
+pub(crate) fn at_once() -> Still {
+    Arc::new(|| true)
 }

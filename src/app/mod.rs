@@ -1,12 +1,16 @@
 //! The composition root: configuration, clock and entropy in, a running issuer out.
 
+mod former_issuer;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
+pub use self::former_issuer::{FormerIssuer, FormerIssuerError, FormerKeys};
 use crate::base::{Clock, Entropy, IssuerId, IssuerUrl, Seconds};
 use crate::config::Config;
 use crate::issuer::{Issuer, Parts, Paths, Rates, Terms};
-use crate::keyring::{Keyring, SigningPool};
+use crate::keyring::{ActError, Keyring, KeyringParts, SigningPool};
 use crate::policy::IssuancePolicy;
 use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{Pending, Store};
@@ -14,6 +18,9 @@ use crate::telemetry::Metrics;
 
 /// How many signatures may wait before we say that we are busy.
 const SIGNING_QUEUE: usize = 8192;
+
+/// How often a former issuer's key set is read again.
+const ADOPT_AGAIN: Duration = Duration::from_secs(60);
 
 /// Everything that the doors use.
 pub struct App {
@@ -32,12 +39,21 @@ pub enum StartError {
     /// The configuration can't work.
     #[error("{0}")]
     Config(String),
-    /// The keys can't be opened.
+    /// The keys can't be opened, or what is configured can't be brought in.
     #[error(transparent)]
-    Keyring(#[from] crate::keyring::KeyringError),
+    Keyring(#[from] ActError),
     /// The database can't be opened.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
+}
+
+/// Why nothing was adopted this time.
+#[derive(Debug, thiserror::Error)]
+enum AdoptError {
+    #[error(transparent)]
+    Former(#[from] FormerIssuerError),
+    #[error(transparent)]
+    Keyring(#[from] ActError),
 }
 
 impl App {
@@ -57,11 +73,14 @@ impl App {
         let options = SqliteOptions { pending: pending.clone(), ..SqliteOptions::default() };
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store.path, options).await?);
         let issuer_id = IssuerId::main();
-        let source = config.keys.kek_source();
-        let (keys_clock, keys_entropy) = (Arc::clone(&clock), Arc::clone(&entropy));
-        let keyring =
-            Keyring::open(Arc::clone(&store), issuer_id.clone(), &source, config.keyring(), keys_clock, keys_entropy)
-                .await?;
+        let parts = KeyringParts {
+            store: Arc::clone(&store),
+            issuer: issuer_id.clone(),
+            settings: config.keyring(),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&entropy),
+        };
+        let keyring = Keyring::open(parts, &config.keys.kek_source()).await?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let pool =
             SigningPool::new(threads, SIGNING_QUEUE, pending).map_err(|error| StartError::Config(error.to_string()))?;
@@ -122,16 +141,37 @@ impl App {
         self.trusted_proxies.iter().any(|network| network.contains(address))
     }
 
-    /// Reads the keys again at every `refresh_interval`, for ever.
+    /// Does what is due with the keys, twice in every `refresh_interval`, for ever.
     pub async fn keep_fresh(&self) {
-        let mut ticks = tokio::time::interval(self.refresh_interval.duration());
+        let mut ticks = tokio::time::interval(self.refresh_interval.duration() / 2);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.issuer.refresh().await {
-                tracing::error!(%error, "the keys can't be read again");
+            if let Err(error) = self.issuer.step().await {
+                tracing::error!(%error, "the keys can't be brought up to date");
             }
         }
+    }
+
+    /// Reads a former issuer's key set again at every minute until our first signature, since each of its processes may
+    /// make a key of its own.
+    pub async fn keep_adopting(&self) {
+        let keyring = self.issuer.keyring();
+        let mut ticks = tokio::time::interval(ADOPT_AGAIN);
+        loop {
+            ticks.tick().await;
+            let Some(source) = keyring.former_source(self.clock.now()) else { return };
+            match self.adopt_from(&source).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "more keys of the former issuer are adopted"),
+                Err(error) => tracing::warn!(%error, "the former issuer's key set can't be read again"),
+            }
+        }
+    }
+
+    async fn adopt_from(&self, source: &str) -> Result<usize, AdoptError> {
+        let former = FormerIssuer::new(source)?.read().await?;
+        Ok(self.issuer.keyring().adopt(&former.keys).await?)
     }
 
     /// Waits for what was accepted and closes the store.
@@ -156,7 +196,6 @@ fn terms(config: &Config) -> Result<Terms, StartError> {
     let policy = IssuancePolicy::new(config.issuance.default, config.issuance.rules.clone())
         .map_err(|error| StartError::Config(error.to_string()))?;
     Ok(Terms {
-        algorithms: config.keys.algorithms.clone(),
         default_lifetime: tokens.default_lifetime,
         max_lifetime: tokens.max_lifetime,
         max_build: tokens.max_build,

@@ -1,0 +1,268 @@
+//! The compare-and-swap by which every change of keys is made, and the acts of operators on top of it. A change is
+//! decided anew whenever another was quicker, and none is written that was decided too long ago.
+
+use std::sync::Arc;
+
+use super::KeyringError;
+use super::acts::{self, KeyRefusal, Revocation, Switch};
+use super::error::ActError;
+use super::keyring::Keyring;
+use super::plan::{NewKey, Step, plan};
+use super::seal::{Owner, Sealed};
+use super::spares::Spare;
+use super::takeover::{AdoptedKey, AdoptionError, Takeover, adopted_until, init, stamp};
+use crate::base::{Moment, Seconds};
+use crate::jose::{Algorithm, JwkSet};
+use crate::store::{AdoptedRow, KeyChange, KeyRow, KeyRows, SealedText, Still};
+
+/// Others may be quicker so often; then something is wrong.
+const ATTEMPTS: usize = 20;
+
+impl Keyring {
+    /// Does what `decide` says of the rows as they stand, in one compare-and-swap, with a clock that can be believed.
+    pub(super) async fn advance<T>(
+        &self,
+        decide: impl Fn(&KeyRows, Moment) -> Result<(Step, T), ActError>,
+    ) -> Result<T, ActError> {
+        self.swap(|keys, now| {
+            self.watch.check(now).map_err(KeyringError::from)?;
+            decide(keys, now)
+        })
+        .await
+    }
+
+    async fn swap<T>(&self, decide: impl Fn(&KeyRows, Moment) -> Result<(Step, T), ActError>) -> Result<T, ActError> {
+        for _ in 0..ATTEMPTS {
+            let keys = self.parts.store.read_keys(&self.parts.issuer).await.map_err(KeyringError::from)?;
+            let now = self.parts.clock.now();
+            let still = self.still();
+            let (step, answer) = decide(&keys, now)?;
+            if step.is_empty() {
+                return Ok(answer);
+            }
+            let wanted: Vec<_> = step.made.iter().map(|key| key.alg).collect();
+            if self.spares.make_up_to(&wanted).await? {
+                continue; // Making keys took its time: what is due is decided anew.
+            }
+            let (change, used) = self.with_keys(step)?;
+            // After an error nobody knows whether the keys are in the database, so they are not used again.
+            let swapped = self.parts.store.advance_keys(&self.parts.issuer, keys.version, &change, &still).await;
+            if swapped.map_err(KeyringError::from)? {
+                self.refresh().await?;
+                return Ok(answer);
+            }
+            self.spares.give_back(used);
+        }
+        Err(KeyringError::Contended.into())
+    }
+
+    /// A change that lies for longer than replicas take to read it would announce keys later than it says.
+    fn still(&self) -> Still {
+        let (clock, decided) = (Arc::clone(&self.parts.clock), self.parts.clock.monotonic());
+        let within = self.parts.settings.schedule.refresh_interval.duration();
+        Arc::new(move || clock.monotonic().saturating_sub(decided) <= within)
+    }
+
+    /// The change with the keys that it wants made, and those keys.
+    fn with_keys(&self, step: Step) -> Result<(KeyChange, Vec<Spare>), KeyringError> {
+        let Step { mut change, made } = step;
+        let mut used = Vec::new();
+        for key in made {
+            let spare = self.spares.take(key.alg).ok_or(KeyringError::CutOff)?;
+            change.rows.push(self.seal(key, &spare)?);
+            used.push(spare);
+        }
+        Ok((change, used))
+    }
+
+    fn seal(&self, key: NewKey, spare: &Spare) -> Result<KeyRow, KeyringError> {
+        let owner = Owner { issuer: &self.parts.issuer, what: Sealed::Private { kid: &spare.kid, alg: key.alg } };
+        let SealedText { sealed, kek } = self.keks.seal(&owner, spare.private.pkcs8(), &*self.parts.entropy)?;
+        Ok(key.row(spare.kid.clone(), sealed, kek))
+    }
+
+    /// Sets the earliest safe switch to the reserves, or with `at_once` the nearest one.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub async fn rotate(&self, at_once: bool) -> Result<Vec<Switch>, ActError> {
+        self.advance(|keys, now| Ok(acts::rotate(keys, &self.parts.settings, now, at_once)?)).await
+    }
+
+    /// Takes a key out at once: one of ours, or a former issuer's.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub async fn revoke(&self, kid: &str, reason: &str) -> Result<Revocation, ActError> {
+        self.advance(|keys, now| {
+            if let Some(row) = keys.adopted.iter().find(|row| row.kid == kid) {
+                return Ok(self.revoke_adopted(row, reason, now)?);
+            }
+            Ok(acts::revoke(keys, &self.parts.settings, now, kid, reason)?)
+        })
+        .await
+    }
+
+    fn revoke_adopted(&self, row: &AdoptedRow, reason: &str, now: Moment) -> Result<(Step, Revocation), KeyRefusal> {
+        if let Some(at) = row.revoked_at {
+            return Err(KeyRefusal::Revoked { kid: row.kid.clone(), at });
+        }
+        let revoked = AdoptedRow { revoked_at: Some(now), revoked_reason: Some(reason.to_owned()), ..row.clone() };
+        let revocation = Revocation::of_adopted(&row.kid, &self.parts.settings.schedule, now);
+        let change = KeyChange { adopted: vec![revoked], ..KeyChange::default() };
+        Ok((Step { change, made: Vec::new() }, revocation))
+    }
+
+    /// Puts a list of algorithms in force; what is due after that is done in the same swap. With `dry_run` it is only
+    /// checked. Gives back the list that was in force before.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub async fn apply_algorithms(&self, wanted: &[Algorithm], dry_run: bool) -> Result<Vec<Algorithm>, ActError> {
+        self.advance(|keys, now| {
+            let step = acts::change_algorithms(keys, &self.parts.settings, now, wanted)?;
+            let step = if dry_run || keys.algorithms == wanted { Step::default() } else { step };
+            Ok((step, keys.algorithms.clone()))
+        })
+        .await
+    }
+
+    /// Makes *now* the largest time seen, after a clock that ran ahead; gives back the keys that it revoked.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub async fn accept_clock(&self) -> Result<Vec<String>, ActError> {
+        self.refresh().await?;
+        if let Err(fault @ super::ClockFault::Apart { .. }) = self.watch.check(self.parts.clock.now()) {
+            return Err(KeyringError::Clock(fault).into());
+        }
+        self.swap(|keys, now| Ok(acts::accept_clock(keys, &self.parts.settings, now)?)).await
+    }
+
+    /// Seals everything anew that was not sealed under the first key-encryption key; gives back how many texts.
+    ///
+    /// # Errors
+    /// [`ActError`]; [`KeyringError::NothingOpens`] where one of them opens under none.
+    pub async fn reseal(&self) -> Result<usize, ActError> {
+        self.swap(|keys, _| {
+            let change = self.resealed(keys)?;
+            let count = change.rows.len() + change.adopted.len() + usize::from(change.takeover.is_some());
+            Ok((Step { change, made: Vec::new() }, count))
+        })
+        .await
+    }
+
+    fn resealed(&self, keys: &KeyRows) -> Result<KeyChange, KeyringError> {
+        let first = self.keks.first();
+        let again = |what: Sealed<'_>, sealed: &[u8]| {
+            let owner = Owner { issuer: &self.parts.issuer, what };
+            let plain = self.keks.open(&owner, sealed).ok_or(KeyringError::NothingOpens)?;
+            self.keks.seal(&owner, &plain, &*self.parts.entropy)
+        };
+        let mut change = KeyChange::default();
+        for row in keys.rows.iter().filter(|row| row.kek.as_deref() != first) {
+            let Some(sealed) = row.sealed.as_deref() else { continue };
+            let text = again(Sealed::Private { kid: &row.kid, alg: row.alg }, sealed)?;
+            change.rows.push(KeyRow { sealed: Some(text.sealed), kek: Some(text.kek), ..row.clone() });
+        }
+        for row in keys.adopted.iter().filter(|row| Some(row.kek.as_str()) != first) {
+            let text = again(Sealed::Adopted { kid: &row.kid }, &row.sealed)?;
+            change.adopted.push(AdoptedRow { sealed: text.sealed, kek: text.kek, ..row.clone() });
+        }
+        if let Some(text) = keys.takeover.as_ref().filter(|text| Some(text.kek.as_str()) != first) {
+            change.takeover = Some(again(Sealed::Takeover, &text.sealed)?);
+        }
+        Ok(change)
+    }
+
+    /// Makes the first keys, without times, for a URL that another issuer still serves; its keys, if there are any
+    /// given, stand in our key set from our first start on.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub async fn init(&self, takeover: &Takeover, former: &JwkSet) -> Result<(), ActError> {
+        self.advance(|keys, now| {
+            let mut step = init(keys, &self.parts.settings, now)?;
+            let (issuer, entropy) = (&self.parts.issuer, &*self.parts.entropy);
+            step.change.takeover = Some(takeover.seal(issuer, &self.keks, entropy)?);
+            step.change.adopted = self.adopt_rows(keys, former, None)?;
+            Ok((step, ()))
+        })
+        .await
+    }
+
+    /// Gives the keys that waited for this start their times, and a former issuer's keys their end.
+    pub(super) async fn stamp(&self) -> Result<(), ActError> {
+        self.advance(|keys, now| {
+            let Some(mut takeover) = self.takeover(keys) else {
+                return Ok((stamp(keys, &self.parts.settings, now, Seconds::ZERO), ()));
+            };
+            let mut step = stamp(keys, &self.parts.settings, now, takeover.cached_for);
+            let stamped = KeyRows { rows: step.change.rows.clone(), ..KeyRows::default() };
+            let until = adopted_until(&stamped, &self.parts.settings, now, takeover.adopt_for);
+            takeover.until = Some(until);
+            let (issuer, entropy) = (&self.parts.issuer, &*self.parts.entropy);
+            step.change.takeover = Some(takeover.seal(issuer, &self.keks, entropy)?);
+            for row in keys.adopted.iter().filter(|row| row.revoked_at.is_none()) {
+                let Some(key) = AdoptedKey::open(issuer, &self.keks, row) else { continue };
+                step.change.adopted.push(AdoptedKey { until: Some(until), ..key }.seal(issuer, &self.keks, entropy)?);
+            }
+            Ok((step, ()))
+        })
+        .await
+    }
+
+    /// Where the former issuer's key set is to be read again: until our first signature, if it came from a URL.
+    #[must_use]
+    pub fn former_source(&self, now: Moment) -> Option<String> {
+        let view = self.view();
+        let first = view.first_signature()?;
+        view.takeover.as_ref().filter(|_| now < first)?.source.clone()
+    }
+
+    /// Adds what is new in a former issuer's key set; gives back how many keys that is.
+    ///
+    /// # Errors
+    /// [`ActError`].
+    pub async fn adopt(&self, former: &JwkSet) -> Result<usize, ActError> {
+        self.advance(|keys, _| {
+            let until = self.takeover(keys).and_then(|takeover| takeover.until);
+            // Our own documents may come from there by now.
+            let theirs = former.keys.iter().filter(|key| keys.rows.iter().all(|row| row.kid != key.kid()));
+            let theirs = JwkSet { keys: theirs.cloned().collect() };
+            let adopted = self.adopt_rows(keys, &theirs, until)?;
+            let count = adopted.len();
+            let change = KeyChange { adopted, ..KeyChange::default() };
+            Ok((Step { change, made: Vec::new() }, count))
+        })
+        .await
+    }
+
+    fn takeover(&self, keys: &KeyRows) -> Option<Takeover> {
+        Takeover::open(&self.parts.issuer, &self.keks, keys.takeover.as_ref()?)
+    }
+
+    fn adopt_rows(&self, keys: &KeyRows, former: &JwkSet, until: Option<Moment>) -> Result<Vec<AdoptedRow>, ActError> {
+        let mut rows = Vec::new();
+        for jwk in &former.keys {
+            if keys.rows.iter().any(|row| row.kid == jwk.kid()) {
+                return Err(KeyRefusal::Adoption(AdoptionError::Ours { kid: jwk.kid().to_owned() }).into());
+            }
+            if keys.adopted.iter().any(|row| row.kid == jwk.kid()) {
+                continue;
+            }
+            let key = AdoptedKey { jwk: jwk.clone(), until };
+            rows.push(key.seal(&self.parts.issuer, &self.keks, &*self.parts.entropy)?);
+        }
+        Ok(rows)
+    }
+
+    /// What would be due now, for a report; writes nothing.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub async fn due(&self) -> Result<Step, KeyringError> {
+        let keys = self.parts.store.read_keys(&self.parts.issuer).await?;
+        Ok(plan(&keys, &self.parts.settings, self.parts.clock.now(), None))
+    }
+}

@@ -1,0 +1,190 @@
+//! Is our clock to be believed? It is held against the largest time that any of us has seen, and against the database
+//! server's own clock. Never judges by a reading that itself took too long.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::base::{Moment, Seconds};
+use crate::store::KeyPulse;
+
+/// What erases for good goes by the smallest time that was read for this long.
+const ERASE_AFTER: Duration = Duration::from_secs(3_600);
+
+/// Why our clock is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ClockFault {
+    /// It differs from the database server's.
+    #[error(
+        "this machine's clock is more than {allowed} away from the database server's (half of keys.clock_skew): set it \
+         right, by NTP for one"
+    )]
+    Apart {
+        /// How far they may differ.
+        allowed: Seconds,
+    },
+    /// It is behind what was seen before.
+    #[error(
+        "the clock says {now}, and {latest} was seen before, more than keys.clock_skew later: set the clock right; if it \
+         is right and ran ahead before, `buildpass keys clock --accept`"
+    )]
+    Behind {
+        /// What it says.
+        now: Moment,
+        /// The largest time seen.
+        latest: Moment,
+    },
+}
+
+/// One reading of our clocks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reading {
+    pub(super) wall_millis: i64,
+    pub(super) monotonic: Duration,
+}
+
+/// What is known of clocks.
+pub(super) struct ClockWatch {
+    skew: Seconds,
+    /// In seconds since 1970.
+    latest: AtomicI64,
+    apart: AtomicBool,
+    /// The smallest time of each minute of the last hour, oldest first.
+    readings: Mutex<VecDeque<(Duration, Moment)>>,
+}
+
+impl ClockWatch {
+    pub(super) fn new(skew: Seconds) -> Self {
+        Self {
+            skew,
+            latest: AtomicI64::new(i64::MIN),
+            apart: AtomicBool::new(false),
+            readings: Mutex::new(VecDeque::new()),
+        }
+    }
+
+    /// Believes what the database remembers, even if it is less than we have seen: an operator said so.
+    pub(super) fn remember(&self, latest: Option<Moment>) {
+        self.latest.store(latest.map_or(i64::MIN, Moment::unix), Ordering::Relaxed);
+    }
+
+    /// Takes what the database said between two readings of ours.
+    pub(super) fn observe(&self, pulse: &KeyPulse, asked: Reading, answered: Reading) {
+        if let Some(latest) = pulse.latest_seen {
+            self.latest.fetch_max(latest.unix(), Ordering::Relaxed);
+        }
+        let Some(server) = pulse.server_millis else { return };
+        let half_skew = self.half_skew_millis();
+        let took = i64::try_from(answered.monotonic.saturating_sub(asked.monotonic).as_millis()).unwrap_or(i64::MAX);
+        if took > half_skew {
+            return;
+        }
+        let off = server.saturating_sub(answered.wall_millis.saturating_sub(took / 2)).saturating_abs();
+        self.apart.store(off > half_skew, Ordering::Relaxed);
+    }
+
+    /// Whether *now* can be believed.
+    ///
+    /// # Errors
+    /// [`ClockFault`].
+    pub(super) fn check(&self, now: Moment) -> Result<(), ClockFault> {
+        if self.apart.load(Ordering::Relaxed) {
+            let allowed = Seconds::new(u64::try_from(self.half_skew_millis() / 1_000).unwrap_or(0));
+            return Err(ClockFault::Apart { allowed });
+        }
+        let latest = Moment::from_unix(self.latest.load(Ordering::Relaxed));
+        if now + self.skew < latest { Err(ClockFault::Behind { now, latest }) } else { Ok(()) }
+    }
+
+    /// A time that surely has passed: the smallest that was read in the last hour of the monotonic clock; `None` before
+    /// a first hour.
+    pub(super) fn surely_passed(&self, now: Moment, monotonic: Duration) -> Option<Moment> {
+        let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
+        match readings.back_mut() {
+            Some((at, least)) if at.as_secs() / 60 == monotonic.as_secs() / 60 => *least = (*least).min(now),
+            _ => readings.push_back((monotonic, now)),
+        }
+        let hour_ago = monotonic.checked_sub(ERASE_AFTER)?;
+        // The last reading before the hour stays: without it there would be no telling that an hour has passed.
+        while readings.get(1).is_some_and(|(at, _)| *at <= hour_ago) {
+            readings.pop_front();
+        }
+        let (oldest, _) = readings.front()?;
+        (*oldest <= hour_ago).then(|| readings.iter().map(|(_, least)| *least).min()).flatten()
+    }
+
+    fn half_skew_millis(&self) -> i64 {
+        i64::try_from(self.skew.get().saturating_mul(500)).unwrap_or(i64::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SKEW: Seconds = Seconds::new(30);
+
+    fn at(seconds: i64) -> Moment {
+        Moment::from_unix(seconds)
+    }
+
+    fn reading(wall_millis: i64, monotonic: u64) -> Reading {
+        Reading { wall_millis, monotonic: Duration::from_millis(monotonic) }
+    }
+
+    fn pulse(latest: Option<i64>, server_millis: Option<i64>) -> KeyPulse {
+        KeyPulse { version: 1, latest_seen: latest.map(at), server_millis }
+    }
+
+    #[test]
+    fn a_clock_may_be_behind_the_largest_time_seen_by_the_skew_and_no_more() {
+        let watch = ClockWatch::new(SKEW);
+        watch.check(at(1)).unwrap();
+        watch.observe(&pulse(Some(1_000), None), reading(0, 0), reading(0, 0));
+        watch.check(at(970)).unwrap();
+        assert_eq!(watch.check(at(969)), Err(ClockFault::Behind { now: at(969), latest: at(1_000) }));
+        watch.remember(Some(at(500)));
+        watch.check(at(600)).unwrap();
+    }
+
+    #[test]
+    fn two_clocks_may_differ_by_half_the_skew_and_half_the_round_trip_is_taken_off() {
+        for took in [0, 8_000] {
+            for (off, believed) in [(15_000, true), (15_001, false), (-15_000, true), (-15_001, false)] {
+                let watch = ClockWatch::new(SKEW);
+                let server = 1_000_000 + took / 2 + off;
+                let answered = reading(1_000_000 + took, u64::try_from(took).unwrap());
+                watch.observe(&pulse(None, Some(server)), reading(1_000_000, 0), answered);
+                assert_eq!(watch.check(at(1_000)).is_ok(), believed, "{off} {took}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_reading_that_took_too_long_counts_for_nothing() {
+        let watch = ClockWatch::new(SKEW);
+        watch.observe(&pulse(None, Some(900_000)), reading(0, 0), reading(0, 15_001));
+        watch.check(at(1)).unwrap();
+        watch.observe(&pulse(None, Some(900_000)), reading(0, 0), reading(0, 15_000));
+        assert!(watch.check(at(1)).is_err());
+        watch.observe(&pulse(None, Some(100)), reading(0, 0), reading(0, 15_001));
+        assert!(watch.check(at(1)).is_err(), "and does not clear a fault either");
+        watch.observe(&pulse(None, Some(100)), reading(100, 0), reading(100, 1));
+        watch.check(at(1)).unwrap();
+    }
+
+    #[test]
+    fn nothing_is_surely_past_before_an_hour_and_a_leap_ahead_hastens_nothing() {
+        let watch = ClockWatch::new(SKEW);
+        let passed = |second: u64, wall: i64| watch.surely_passed(at(wall), Duration::from_secs(second));
+        for second in (0..3_600).step_by(5) {
+            assert_eq!(passed(second, 1_000_000 + i64::try_from(second).unwrap()), None);
+        }
+        assert_eq!(passed(3_600, 1_003_600), Some(at(1_000_000)));
+        assert_eq!(passed(3_660, 1_003_660), Some(at(1_000_060)));
+        // Two years ahead for a minute.
+        assert!(passed(3_720, 64_000_000).unwrap() < at(1_000_200));
+        assert!(passed(3_780, 1_003_780).unwrap() < at(1_000_300));
+    }
+}
