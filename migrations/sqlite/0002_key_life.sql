@@ -53,3 +53,15 @@ create table adopted_keys (
     primary key (issuer, kid),
     foreign key (issuer) references key_sets (issuer)
 ) strict;
+
+-- Under which settings each running server tells the world how long caches and tokens last.
+create table key_promises (
+    issuer       text    not null,
+    server       text    not null,
+    announce_for integer not null check (announce_for >= 0),
+    jwks_max_age integer not null check (jwks_max_age >= 0),
+    max_lifetime integer not null check (max_lifetime >= 0),
+    promised_at  integer not null,
+    primary key (issuer, server),
+    foreign key (issuer) references key_sets (issuer)
+) strict, without rowid;

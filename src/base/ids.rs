@@ -64,6 +64,10 @@ uuid_id! {
     RequestId
 }
 uuid_id! {
+    /// One process among the servers of an installation.
+    ServerId
+}
+uuid_id! {
     /// `jti` of a token of ours.
     Jti
 }

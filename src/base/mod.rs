@@ -11,7 +11,7 @@ mod secret;
 pub use self::clock::{Clock, SystemClock};
 pub use self::entropy::{Entropy, EntropyError, SystemEntropy};
 pub use self::field::FieldError;
-pub use self::ids::{BuildId, ClientId, IssuerId, Jti, RequestId, RequestTokenId};
+pub use self::ids::{BuildId, ClientId, IssuerId, Jti, RequestId, RequestTokenId, ServerId};
 pub use self::issuer_url::IssuerUrl;
 pub use self::moment::{Moment, Seconds};
 pub use self::secret::{Secret, Sha256};

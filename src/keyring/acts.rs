@@ -168,7 +168,7 @@ pub fn revoke(
 ) -> Result<(Step, Revocation), KeyRefusal> {
     let mut draft = begun(keys, settings, now)?;
     let announce_for = draft.announce_for();
-    let told = draft.rows.iter().map(|row| row.jwks_max_age).fold(draft.schedule.jwks_max_age, Seconds::max);
+    let told = draft.told();
     let states = draft.rows.iter().zip(draft.times());
     let state = states.filter(|(row, _)| row.kid == kid).map(|(_, times)| times.state(now)).next();
     let unknown = || KeyRefusal::Unknown { kid: kid.to_owned() };

@@ -7,7 +7,7 @@ use super::KeyringError;
 use super::acts::{self, KeyRefusal, Revocation, Switch};
 use super::error::ActError;
 use super::keyring::Keyring;
-use super::plan::{NewKey, Step, plan};
+use super::plan::{NewKey, Step};
 use super::seal::{Owner, Sealed};
 use super::spares::Spare;
 use super::takeover::{AdoptedKey, AdoptionError, Takeover, adopted_until, init, stamp};
@@ -255,14 +255,5 @@ impl Keyring {
             rows.push(key.seal(&self.parts.issuer, &self.keks, &*self.parts.entropy)?);
         }
         Ok(rows)
-    }
-
-    /// What would be due now, for a report; writes nothing.
-    ///
-    /// # Errors
-    /// [`KeyringError`].
-    pub async fn due(&self) -> Result<Step, KeyringError> {
-        let keys = self.parts.store.read_keys(&self.parts.issuer).await?;
-        Ok(plan(&keys, &self.parts.settings, self.parts.clock.now(), None))
     }
 }

@@ -51,6 +51,9 @@ pub enum KeyringError {
     /// No reading succeeded for longer than `refresh_interval`.
     #[error("the keys could not be read again lately")]
     NoFreshView,
+    /// The other servers don't know yet under which settings this one runs.
+    #[error("the settings of this server are not written to the database yet")]
+    NotPromised,
     /// None of the configured key-encryption keys opens any signing key.
     #[error(
         "none of the sealed signing keys can be opened with the configured key-encryption keys \

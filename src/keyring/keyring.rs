@@ -10,14 +10,14 @@ use arc_swap::ArcSwap;
 use super::clock_watch::{ClockWatch, Reading};
 use super::error::{ActError, KeyringError};
 use super::kek::KekSource;
-use super::plan::plan;
+use super::plan::{is_covered, plan};
 use super::schedule::ScheduleSettings;
 use super::seal::KeyEncryptionKeys;
 use super::spares::Spares;
 use super::view::KeyView;
-use crate::base::{Clock, Entropy, IssuerId, Moment, Seconds};
+use crate::base::{Clock, Entropy, IssuerId, Moment, Seconds, ServerId};
 use crate::jose::Algorithm;
-use crate::store::{KeyRows, Store};
+use crate::store::{KeyRows, Store, TimeNote};
 
 /// After a reading that failed, the next one is tried no sooner: many that wait would each wait for the same database.
 const RETRY_AFTER_MILLIS: u64 = 1_000;
@@ -51,6 +51,8 @@ pub struct KeyringParts {
 /// The signing keys of one issuer.
 pub struct Keyring {
     pub(super) parts: KeyringParts,
+    /// This process among all servers.
+    server: String,
     pub(super) keks: KeyEncryptionKeys,
     pub(super) spares: Spares,
     pub(super) watch: ClockWatch,
@@ -90,6 +92,7 @@ impl Keyring {
         // The file first, then the rows: a first start that is cut off between the two can be repeated.
         let keks = source.read(has_sealed || !keys.rows.is_empty(), &*parts.entropy)?;
         let keyring = Self {
+            server: ServerId::new(parts.clock.now(), &*parts.entropy)?.to_string(),
             spares: Spares::new(parts.settings.rsa_bits, Arc::clone(&parts.entropy)),
             watch: ClockWatch::new(parts.settings.schedule.clock_skew),
             view: ArcSwap::from_pointee(KeyView::open(&parts, &keks, &keys, None)),
@@ -122,6 +125,9 @@ impl Keyring {
         if !self.is_fresh() {
             self.read_again(false).await?;
         }
+        if !self.is_covered() {
+            return Err(KeyringError::NotPromised);
+        }
         Ok(self.watch.check(now)?)
     }
 
@@ -139,10 +145,15 @@ impl Keyring {
         self.read_again(true).await
     }
 
-    /// Is the last reading so old that the documents could lack a key that signs?
+    /// Could the documents lack a key that signs? They could when the last reading is too old, and when the others don't
+    /// know how long caches may keep what we serve.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        self.age() > self.parts.settings.schedule.documents_safe_for()
+        self.age() > self.parts.settings.schedule.documents_safe_for() || !self.is_covered()
+    }
+
+    fn is_covered(&self) -> bool {
+        is_covered(&self.view.load().promises, &self.server, &self.parts.settings.schedule)
     }
 
     /// What is due, if anything is, and what need not be waited for: the largest time seen is noted.
@@ -156,8 +167,9 @@ impl Keyring {
         if self.watch.check(now).is_err() {
             return Ok(());
         }
-        self.parts.store.note_time(&self.parts.issuer, now, passed).await.map_err(KeyringError::from)?;
-        self.advance(|keys, now| Ok((plan(keys, &self.parts.settings, now, passed), ()))).await?;
+        let note = TimeNote { server: self.server.clone(), now, erasable_before: passed };
+        self.parts.store.note_time(&self.parts.issuer, note).await.map_err(KeyringError::from)?;
+        self.advance(|keys, now| Ok((plan(keys, &self.parts.settings, &self.server, now, passed), ()))).await?;
         // For the next change, which then waits for no key.
         self.spares.make_up_to(&self.view().algorithms).await?;
         Ok(())
@@ -169,7 +181,7 @@ impl Keyring {
             self.stamp().await?;
         }
         self.bring_in_algorithms().await?;
-        self.advance(|keys, now| Ok((plan(keys, &self.parts.settings, now, None), ()))).await
+        self.advance(|keys, now| Ok((plan(keys, &self.parts.settings, &self.server, now, None), ()))).await
     }
 
     /// Where several servers share the database, only an operator changes what is in force.

@@ -20,7 +20,7 @@ pub use self::clock_watch::ClockFault;
 pub use self::error::{ActError, KeyringError};
 pub use self::kek::{KekPlace, KekSource, make_kek_file, new_kek};
 pub use self::keyring::{Keyring, KeyringParts, KeyringSettings};
-pub use self::plan::{NewKey, Step, plan};
+pub use self::plan::{NewKey, Step, is_covered, plan};
 pub use self::schedule::{KeyState, Schedule, ScheduleSettings, schedules};
 pub use self::seal::KeyEncryptionKeys;
 pub use self::signer::{SigningError, SigningPool};

@@ -8,7 +8,7 @@ use super::keyring::KeyringSettings;
 use super::schedule::{KeyState, Schedule, ScheduleSettings, schedules};
 use crate::base::{Moment, Seconds};
 use crate::jose::Algorithm;
-use crate::store::{KeyChange, KeyRow, KeyRows, KeyTimes};
+use crate::store::{KeyChange, KeyRow, KeyRows, KeyTimes, Promise};
 
 /// One compare-and-swap: what changes, and which keys must be made for it first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -60,16 +60,22 @@ impl NewKey {
 }
 
 /// The step that is due, empty where none is: first keys where there are none at all, a reserve for every algorithm that
-/// lacks one, promises raised to what is configured, private halves of forgotten keys erased.
+/// lacks one, the promise of the server that asks, private halves of forgotten keys erased.
 ///
 /// `erasable_before` is a time that surely has passed; `None` erases nothing.
 #[must_use]
-pub fn plan(keys: &KeyRows, settings: &KeyringSettings, now: Moment, erasable_before: Option<Moment>) -> Step {
+pub fn plan(
+    keys: &KeyRows,
+    settings: &KeyringSettings,
+    server: &str,
+    now: Moment,
+    erasable_before: Option<Moment>,
+) -> Step {
     let mut draft = Draft::new(keys, settings, now);
     if keys.algorithms.is_empty() {
         draft.algorithms.clone_from(&settings.algorithms);
     }
-    draft.raise_promises();
+    draft.promise(server);
     if keys.rows.is_empty() {
         draft.begin();
     }
@@ -87,6 +93,7 @@ pub(super) struct Draft<'a> {
     pub(super) rows: Vec<KeyRow>,
     pub(super) made: Vec<NewKey>,
     pub(super) latest_seen: Option<Moment>,
+    promise: Option<Promise>,
     pub(super) schedule: &'a ScheduleSettings,
     pub(super) now: Moment,
 }
@@ -99,6 +106,7 @@ impl<'a> Draft<'a> {
             rows: before.rows.clone(),
             made: Vec::new(),
             latest_seen: None,
+            promise: None,
             schedule: &settings.schedule,
             now,
         }
@@ -110,6 +118,7 @@ impl<'a> Draft<'a> {
         let change = KeyChange {
             algorithms: (self.algorithms != self.before.algorithms).then_some(self.algorithms),
             latest_seen: self.latest_seen,
+            promise: self.promise,
             takeover: None,
             rows: self.rows.into_iter().filter(|row| !former(row)).collect(),
             adopted: Vec::new(),
@@ -117,12 +126,20 @@ impl<'a> Draft<'a> {
         Step { change, made: self.made }
     }
 
-    /// How long a key that is announced now must wait: caches keep what they were told when they read, not what is
-    /// configured since.
+    /// How long a key that is announced now must wait: caches, and servers with an old view, go by what they were told
+    /// or told others, not by what is configured here.
     pub(super) fn announce_for(&self) -> Seconds {
-        let live = self.rows.iter().zip(self.times()).filter(|(_, times)| times.state(self.now).is_published());
-        let told = live.map(|(row, _)| row.jwks_max_age).fold(self.schedule.jwks_max_age, Seconds::max);
-        ScheduleSettings { jwks_max_age: told, ..self.schedule.clone() }.announce_for()
+        self.largest(self.schedule.announce_for(), |promise| promise.announce_for)
+    }
+
+    /// The largest age that caches may have been told lately.
+    pub(super) fn told(&self) -> Seconds {
+        self.largest(self.schedule.jwks_max_age, |promise| promise.jwks_max_age)
+    }
+
+    fn largest(&self, own: Seconds, of: impl Fn(&Promise) -> Seconds) -> Seconds {
+        let counting = self.before.promises.iter().filter(|promise| counts(promise, self.schedule, self.now));
+        counting.map(of).fold(own, Seconds::max)
     }
 
     /// The nearest moment at which anything may switch: by then every replica has read it.
@@ -166,7 +183,8 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn make(&mut self, alg: Algorithm, times: Option<KeyTimes>) {
-        let ScheduleSettings { jwks_max_age, max_lifetime, .. } = *self.schedule;
+        let jwks_max_age = self.told();
+        let max_lifetime = self.largest(self.schedule.max_lifetime, |promise| promise.max_lifetime);
         self.made.push(NewKey { alg, times, jwks_max_age, max_lifetime });
     }
 
@@ -177,11 +195,22 @@ impl<'a> Draft<'a> {
         rows.chain(made).map(|times| times.signs_from)
     }
 
-    fn raise_promises(&mut self) {
+    /// Before a server tells the world anything under its settings, all of them know.
+    fn promise(&mut self, server: &str) {
+        let ScheduleSettings { jwks_max_age, max_lifetime, .. } = *self.schedule;
+        if !is_covered(&self.before.promises, server, self.schedule) {
+            self.promise = Some(Promise {
+                server: server.to_owned(),
+                announce_for: self.schedule.announce_for(),
+                jwks_max_age,
+                max_lifetime,
+                promised_at: self.now,
+            });
+        }
         let times = self.times();
         for (row, _) in self.rows.iter_mut().zip(times).filter(|(_, times)| times.state(self.now).is_published()) {
-            row.jwks_max_age = row.jwks_max_age.max(self.schedule.jwks_max_age);
-            row.max_lifetime = row.max_lifetime.max(self.schedule.max_lifetime);
+            row.jwks_max_age = row.jwks_max_age.max(jwks_max_age);
+            row.max_lifetime = row.max_lifetime.max(max_lifetime);
         }
     }
 
@@ -192,6 +221,24 @@ impl<'a> Draft<'a> {
             (row.sealed, row.kek) = (None, None);
         }
     }
+}
+
+/// Can anybody still go by what was promised? A server that is cut off, and caches of what it serves, do for as long as
+/// an announcement lasts.
+fn counts(promise: &Promise, schedule: &ScheduleSettings, now: Moment) -> bool {
+    promise.promised_at + promise.announce_for + schedule.refresh_interval + schedule.clock_skew >= now
+}
+
+/// Do the others know under which settings this server tells the world how long caches and tokens last? If not, it tells
+/// nothing, and signs nothing.
+#[must_use]
+pub fn is_covered(promises: &[Promise], server: &str, schedule: &ScheduleSettings) -> bool {
+    promises.iter().any(|promise| {
+        promise.server == server
+            && promise.announce_for == schedule.announce_for()
+            && promise.jwks_max_age == schedule.jwks_max_age
+            && promise.max_lifetime == schedule.max_lifetime
+    })
 }
 
 /// Could this key sign, now or later?

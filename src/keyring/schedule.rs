@@ -39,10 +39,13 @@ impl ScheduleSettings {
         retire_for(self, self.max_lifetime, self.jwks_max_age)
     }
 
-    /// How old a view of the keys may be before its documents could mislead.
+    /// How old a view of the keys may be before its documents could mislead: by then a key that it lacks could sign
+    /// within the age of a cache. A change is written at most `refresh_interval` after the moment that it names, so that
+    /// much is taken off too.
     #[must_use]
     pub fn documents_safe_for(&self) -> Seconds {
-        self.announce_for().saturating_sub(self.jwks_max_age).saturating_sub(self.clock_skew)
+        let unseen = self.jwks_max_age + self.clock_skew + self.refresh_interval;
+        self.announce_for().saturating_sub(unseen)
     }
 
     /// Why these times can't work together, with the arithmetic; `None` if they can.
@@ -228,7 +231,7 @@ mod tests {
         let settings = settings();
         assert_eq!(settings.announce_for(), Seconds::new(1_235));
         assert_eq!(settings.retire_for(), Seconds::new(4_230));
-        assert_eq!(settings.documents_safe_for(), Seconds::new(905));
+        assert_eq!(settings.documents_safe_for(), Seconds::new(900));
         assert_eq!(settings.refusal(), None);
         let hasty = ScheduleSettings { rotation_period: Seconds::new(5_464), ..settings };
         assert!(hasty.refusal().unwrap().contains("1h31m5s"));

@@ -57,6 +57,22 @@ pub struct AdoptedRow {
     pub revoked_reason: Option<String>,
 }
 
+/// Under which settings one server of this installation tells the world how long caches and tokens last. What one has
+/// told counts for all of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise {
+    /// Which server: a name that each process draws when it starts.
+    pub server: String,
+    /// How long it announces keys, by which it judges how long an old view is good for.
+    pub announce_for: Seconds,
+    /// How long caches may keep what it serves.
+    pub jwks_max_age: Seconds,
+    /// The longest lifetime of its tokens.
+    pub max_lifetime: Seconds,
+    /// When it was last known to run.
+    pub promised_at: Moment,
+}
+
 /// Text that only the keyring reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedText {
@@ -75,6 +91,8 @@ pub struct KeyRows {
     pub algorithms: Vec<Algorithm>,
     /// The largest time that any of us has seen.
     pub latest_seen: Option<Moment>,
+    /// What servers of this installation promised lately, by server.
+    pub promises: Vec<Promise>,
     /// What is known of the issuer that stood at our URL before us, sealed.
     pub takeover: Option<SealedText>,
     /// Our keys, by kid.
@@ -90,6 +108,8 @@ pub struct KeyChange {
     pub algorithms: Option<Vec<Algorithm>>,
     /// What stands as the largest time seen from now on, even if it is smaller; `None` for no change.
     pub latest_seen: Option<Moment>,
+    /// What one server promises from now on; `None` for no change.
+    pub promise: Option<Promise>,
     /// What is known of the former issuer from now on; `None` for no change.
     pub takeover: Option<SealedText>,
     /// Our keys.
@@ -107,6 +127,17 @@ pub struct KeyPulse {
     pub latest_seen: Option<Moment>,
     /// The database server's own clock in milliseconds since 1970; `None` where the database has no clock but ours.
     pub server_millis: Option<i64>,
+}
+
+/// What a server says of time while it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeNote {
+    /// Which server: its promise is kept up.
+    pub server: String,
+    /// *Now*.
+    pub now: Moment,
+    /// Nothing newer than this may be erased for good; promises older than this are dropped. `None` for no change.
+    pub erasable_before: Option<Moment>,
 }
 
 /// Asked with the write lock held, right before a change is committed: may it still be? A change of keys announces them
@@ -141,15 +172,10 @@ pub trait Keys {
         still: &Still,
     ) -> Result<bool, StoreError>;
 
-    /// Remembers that it is `now`, and that nothing newer than `erasable_before` may be erased for good. The largest
-    /// time seen never shrinks by it; no version changes, and where there are no keys nothing is remembered.
+    /// Remembers what time it is. The largest time seen never shrinks by it; no version changes, and where there are no
+    /// keys nothing is remembered.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn note_time(
-        &self,
-        issuer: &IssuerId,
-        now: Moment,
-        erasable_before: Option<Moment>,
-    ) -> Result<(), StoreError>;
+    async fn note_time(&self, issuer: &IssuerId, note: TimeNote) -> Result<(), StoreError>;
 }

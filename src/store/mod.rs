@@ -18,7 +18,9 @@ pub use self::builds::{
 };
 pub use self::clients::{ClientExists, ClientSecret, Clients, Disabled, StoredClient};
 pub use self::error::StoreError;
-pub use self::keys::{AdoptedRow, KeyChange, KeyPulse, KeyRow, KeyRows, KeyTimes, Keys, SealedText, Still};
+pub use self::keys::{
+    AdoptedRow, KeyChange, KeyPulse, KeyRow, KeyRows, KeyTimes, Keys, Promise, SealedText, Still, TimeNote,
+};
 pub use self::names::{BoundName, NameKind, Names};
 pub use self::pending::Pending;
 pub use self::request_tokens::{

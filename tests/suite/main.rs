@@ -15,6 +15,7 @@ mod harness;
 mod house;
 mod jose;
 mod journeys;
+mod keyring;
 mod policy;
 mod routes;
 mod store;

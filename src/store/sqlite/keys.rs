@@ -10,7 +10,9 @@ use super::SqliteStore;
 use super::fault::unavailable;
 use super::fields::{Fields, stored_count, stored_json};
 use crate::base::{IssuerId, Moment, Seconds};
-use crate::store::{AdoptedRow, KeyChange, KeyPulse, KeyRow, KeyRows, KeyTimes, Keys, SealedText, Still, StoreError};
+use crate::store::{
+    AdoptedRow, KeyChange, KeyPulse, KeyRow, KeyRows, KeyTimes, Keys, Promise, SealedText, Still, StoreError, TimeNote,
+};
 
 #[async_trait]
 impl Keys for SqliteStore {
@@ -60,6 +62,9 @@ impl Keys for SqliteStore {
                     for row in &change.adopted {
                         write_adopted(connection, &issuer, row).await?;
                     }
+                    if let Some(promise) = &change.promise {
+                        write_promise(connection, &issuer, promise).await?;
+                    }
                     Ok(if still() { Ok(()) } else { Err(()) })
                 })
             })
@@ -67,31 +72,41 @@ impl Keys for SqliteStore {
         Ok(written.is_ok())
     }
 
-    async fn note_time(
-        &self,
-        issuer: &IssuerId,
-        now: Moment,
-        erasable_before: Option<Moment>,
-    ) -> Result<(), StoreError> {
+    async fn note_time(&self, issuer: &IssuerId, note: TimeNote) -> Result<(), StoreError> {
         let issuer = issuer.clone();
         self.writer
-            .change(move |connection| {
-                Box::pin(async move {
-                    sqlx::query(
-                        "update key_sets set latest_seen = max(coalesce(latest_seen, ?2), ?2), \
-                         erasable_before = coalesce(?3, erasable_before) where issuer = ?1",
-                    )
-                    .bind(issuer.as_str())
-                    .bind(now.unix())
-                    .bind(erasable_before.map(Moment::unix))
-                    .execute(connection)
-                    .await
-                    .map_err(unavailable)?;
-                    Ok(Ok(()))
-                })
-            })
+            .change(move |connection| Box::pin(async move { write_note(connection, &issuer, &note).await.map(Ok) }))
             .await
     }
+}
+
+async fn write_note(connection: &mut SqliteConnection, issuer: &IssuerId, note: &TimeNote) -> Result<(), StoreError> {
+    let erasable_before = note.erasable_before.map(Moment::unix);
+    sqlx::query(
+        "update key_sets set latest_seen = max(coalesce(latest_seen, ?2), ?2), \
+         erasable_before = coalesce(?3, erasable_before) where issuer = ?1",
+    )
+    .bind(issuer.as_str())
+    .bind(note.now.unix())
+    .bind(erasable_before)
+    .execute(&mut *connection)
+    .await
+    .map_err(unavailable)?;
+    sqlx::query("update key_promises set promised_at = max(promised_at, ?3) where issuer = ?1 and server = ?2")
+        .bind(issuer.as_str())
+        .bind(&note.server)
+        .bind(note.now.unix())
+        .execute(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    // A day, so that nobody can be missed who is slow to say that it runs.
+    sqlx::query("delete from key_promises where issuer = ?1 and promised_at + announce_for + 86400 < ?2")
+        .bind(issuer.as_str())
+        .bind(erasable_before)
+        .execute(connection)
+        .await
+        .map_err(unavailable)?;
+    Ok(())
 }
 
 async fn read_keys(connection: &mut SqliteConnection, issuer: &IssuerId) -> Result<KeyRows, StoreError> {
@@ -117,10 +132,19 @@ async fn read_keys(connection: &mut SqliteConnection, issuer: &IssuerId) -> Resu
         "select kid, sealed, kek, revoked_at, revoked_reason from adopted_keys where issuer = ? order by kid",
     )
     .bind(issuer.as_str())
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await
     .map_err(unavailable)?;
     keys.adopted = adopted.iter().map(read_adopted).collect::<Result<_, _>>()?;
+    let promises = sqlx::query(
+        "select server, announce_for, jwks_max_age, max_lifetime, promised_at from key_promises where issuer = ? \
+         order by server",
+    )
+    .bind(issuer.as_str())
+    .fetch_all(connection)
+    .await
+    .map_err(unavailable)?;
+    keys.promises = promises.iter().map(read_promise).collect::<Result<_, _>>()?;
     Ok(keys)
 }
 
@@ -131,7 +155,26 @@ fn read_set(row: &SqliteRow) -> Result<KeyRows, StoreError> {
     let latest_seen = fields.optional_moment("latest_seen")?;
     let takeover = fields.optional_bytes("takeover")?.zip(fields.optional_text("takeover_kek")?);
     let takeover = takeover.map(|(sealed, kek)| SealedText { sealed, kek });
-    Ok(KeyRows { version, algorithms, latest_seen, takeover, rows: Vec::new(), adopted: Vec::new() })
+    Ok(KeyRows {
+        version,
+        algorithms,
+        latest_seen,
+        promises: Vec::new(),
+        takeover,
+        rows: Vec::new(),
+        adopted: Vec::new(),
+    })
+}
+
+fn read_promise(row: &SqliteRow) -> Result<Promise, StoreError> {
+    let mut fields = Fields::of(row, "key_promises");
+    Ok(Promise {
+        server: fields.text("server")?,
+        announce_for: Seconds::new(fields.count("announce_for")?),
+        jwks_max_age: Seconds::new(fields.count("jwks_max_age")?),
+        max_lifetime: Seconds::new(fields.count("max_lifetime")?),
+        promised_at: fields.moment("promised_at")?,
+    })
 }
 
 fn read_key(row: &SqliteRow) -> Result<KeyRow, StoreError> {
@@ -222,6 +265,29 @@ async fn write_key(connection: &mut SqliteConnection, issuer: &IssuerId, row: &K
     .bind(&row.revoked_reason)
     .bind(stored_count(row.jwks_max_age.get()))
     .bind(stored_count(row.max_lifetime.get()))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+async fn write_promise(
+    connection: &mut SqliteConnection,
+    issuer: &IssuerId,
+    promise: &Promise,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into key_promises (issuer, server, announce_for, jwks_max_age, max_lifetime, promised_at) \
+         values (?, ?, ?, ?, ?, ?) on conflict (issuer, server) do update set announce_for = excluded.announce_for, \
+         jwks_max_age = excluded.jwks_max_age, max_lifetime = excluded.max_lifetime, \
+         promised_at = excluded.promised_at",
+    )
+    .bind(issuer.as_str())
+    .bind(&promise.server)
+    .bind(stored_count(promise.announce_for.get()))
+    .bind(stored_count(promise.jwks_max_age.get()))
+    .bind(stored_count(promise.max_lifetime.get()))
+    .bind(promise.promised_at.unix())
     .execute(connection)
     .await
     .map_err(unavailable)?;

@@ -36,7 +36,7 @@ async fn metrics_count_tokens_and_refusals_and_show_nothing_of_a_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_that_were_not_read_for_long_are_not_served() {
     let server = Server::start().await;
-    server.clock.advance(905);
+    server.clock.advance(900);
     assert_eq!(server.get("/.well-known/jwks", Auth::None).await.status, 200);
     server.clock.advance(1);
     let jwks = server.get("/.well-known/jwks", Auth::None).await;

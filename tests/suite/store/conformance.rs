@@ -4,8 +4,8 @@ use buildpass::base::{BuildId, Seconds, Sha256};
 use buildpass::jose::Algorithm;
 use buildpass::store::{
     AdoptedRow, BuildNotRunning, ClientExists, ClientSecret, Disabled, Finish, KeyChange, KeyRow, KeyRows, KeyTimes,
-    NewBuild, REPEAT_WITHIN, Registered, RegistrationRefusal, SealedText, Still, Store, StoreError, StoredBuild,
-    TokenBearer, TokenKind,
+    NewBuild, Promise, REPEAT_WITHIN, Registered, RegistrationRefusal, SealedText, Still, Store, StoreError,
+    StoredBuild, TimeNote, TokenBearer, TokenKind,
 };
 
 use super::sample::{
@@ -32,6 +32,7 @@ on_every_backend! {
     a_bearer_is_recalled_until_something_ends_it
     keys_are_written_only_at_the_version_that_was_read
     keys_that_were_decided_too_long_ago_are_not_written
+    a_promise_is_kept_up_by_its_server_and_by_no_other
     the_largest_time_seen_never_shrinks_but_by_an_operator
     a_closed_store_says_so
 }
@@ -393,6 +394,7 @@ async fn keys_are_written_only_at_the_version_that_was_read(store: &dyn Store) {
         version: 3,
         algorithms: vec![Algorithm::Es256, Algorithm::Rs256],
         latest_seen: None,
+        promises: vec![],
         takeover: Some(sealed),
         rows: vec![forgotten, b],
         adopted: vec![revoked],
@@ -408,13 +410,40 @@ async fn keys_that_were_decided_too_long_ago_are_not_written(store: &dyn Store) 
     assert_eq!(store.key_pulse(&issuer()).await.unwrap().version, 0);
 }
 
+async fn a_promise_is_kept_up_by_its_server_and_by_no_other(store: &dyn Store) {
+    let promise = Promise {
+        server: "a".to_owned(),
+        announce_for: Seconds::new(1_235),
+        jwks_max_age: Seconds::new(300),
+        max_lifetime: Seconds::new(3_600),
+        promised_at: after(1),
+    };
+    let change = KeyChange { promise: Some(promise.clone()), ..KeyChange::default() };
+    store.advance_keys(&issuer(), 0, &change, &at_once()).await.unwrap();
+    let stands = async || store.read_keys(&issuer()).await.unwrap().promises;
+    for (at, server, expected) in [(5, "a", 5), (3, "a", 5), (9, "b", 5), (11, "a", 11)] {
+        let note = TimeNote { server: server.to_owned(), now: after(at), erasable_before: None };
+        store.note_time(&issuer(), note).await.unwrap();
+        assert_eq!(stands().await, [Promise { promised_at: after(expected), ..promise.clone() }]);
+    }
+    let other = Promise { server: "b".to_owned(), promised_at: after(100_000), ..promise.clone() };
+    let change = KeyChange { promise: Some(other.clone()), ..KeyChange::default() };
+    store.advance_keys(&issuer(), 1, &change, &at_once()).await.unwrap();
+    assert_eq!(stands().await.len(), 2);
+    let long_gone = after(11 + 1_235 + 86_400 + 1);
+    let note = TimeNote { server: "b".to_owned(), now: after(1), erasable_before: Some(long_gone) };
+    store.note_time(&issuer(), note).await.unwrap();
+    assert_eq!(stands().await, [other]);
+}
+
 async fn the_largest_time_seen_never_shrinks_but_by_an_operator(store: &dyn Store) {
     let latest = async || store.key_pulse(&issuer()).await.unwrap().latest_seen;
-    store.note_time(&issuer(), after(5), None).await.unwrap();
+    let note = |now| TimeNote { server: "a".to_owned(), now, erasable_before: Some(NOW) };
+    store.note_time(&issuer(), note(after(5))).await.unwrap();
     assert_eq!(latest().await, None, "there is no key set to remember it with");
     store.advance_keys(&issuer(), 0, &KeyChange::default(), &at_once()).await.unwrap();
     for (seen, expected) in [(after(5), after(5)), (after(3), after(5)), (after(9), after(9))] {
-        store.note_time(&issuer(), seen, Some(NOW)).await.unwrap();
+        store.note_time(&issuer(), note(seen)).await.unwrap();
         assert_eq!(latest().await, Some(expected));
     }
     let change = KeyChange { latest_seen: Some(after(2)), ..KeyChange::default() };

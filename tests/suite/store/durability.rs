@@ -179,8 +179,8 @@ async fn a_path_is_a_path_whatever_it_looks_like() {
 async fn a_schema_is_brought_up_to_date_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("buildpass.db");
-    let first = MigrationReport { before: 0, after: 1, applied: vec!["issuing".to_owned()] };
-    let second = MigrationReport { before: 1, after: 1, applied: vec![] };
+    let first = MigrationReport { before: 0, after: 2, applied: vec!["issuing".to_owned(), "key_life".to_owned()] };
+    let second = MigrationReport { before: 2, after: 2, applied: vec![] };
     assert_eq!(SqliteStore::migrate(&path).await.unwrap(), first);
     assert_eq!(SqliteStore::migrate(&path).await.unwrap(), second);
     SqliteStore::open(&path, options()).await.unwrap().check().await.unwrap();
