@@ -3,6 +3,9 @@
 /// The store could not do its work. Whether a write happened is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
+    /// Other transactions were quicker at every try; nothing was written.
+    #[error("the database is busy with the same rows")]
+    Contended,
     /// A row holds what we never write: the act stops, nothing is guessed.
     #[error("column {column} of table {table} can't be read: {problem}")]
     Corrupt {

@@ -2,13 +2,45 @@
 //!
 //! A client that hangs up cancels nothing that writes. A time-out means *unknown*, never *not written*.
 
+/// What both databases are told in the same words stands in `sql/`, and is compiled once for each, with that backend's
+/// own types: `super::DbRow` there is SQLite's or PostgreSQL's, and no statement chooses at run time.
+macro_rules! sql_modules {
+    () => {
+        #[path = "../sql/audit.rs"]
+        mod audit;
+        #[path = "../sql/builds.rs"]
+        mod builds;
+        #[path = "../sql/clients.rs"]
+        mod clients;
+        #[path = "../sql/fields.rs"]
+        mod fields;
+        #[path = "../sql/issuance.rs"]
+        mod issuance;
+        #[path = "../sql/keys.rs"]
+        mod keys;
+        #[path = "../sql/names.rs"]
+        mod names;
+        #[path = "../sql/registration.rs"]
+        mod registration;
+        #[path = "../sql/request_tokens.rs"]
+        mod request_tokens;
+        #[path = "../sql/writer.rs"]
+        mod writer;
+    };
+}
+pub(crate) use sql_modules;
+
 mod audit;
+mod bearers;
 mod builds;
 mod clients;
+mod decision;
 mod error;
 mod keys;
+mod migrations;
 mod names;
 mod pending;
+pub mod postgres;
 mod request_tokens;
 pub mod sqlite;
 
@@ -21,6 +53,7 @@ pub use self::error::StoreError;
 pub use self::keys::{
     AdoptedRow, KeyChange, KeyPulse, KeyRow, KeyRows, KeyTimes, Keys, Promise, SealedText, Still, TimeNote,
 };
+pub use self::migrations::MigrationReport;
 pub use self::names::{BoundName, NameKind, Names};
 pub use self::pending::Pending;
 pub use self::request_tokens::{

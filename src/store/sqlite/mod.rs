@@ -1,39 +1,38 @@
 //! The store in one SQLite file: one task that writes, a pool that reads, other processes beside us.
 //! Never writes outside the writer's task, and never answers before what it says is on disk.
 
-mod audit;
-mod bearers;
-mod builds;
-mod clients;
 mod connection;
-mod decision;
 mod fault;
-mod fields;
-mod issuance;
-mod keys;
 mod migrations;
-mod names;
 #[cfg(test)]
 mod plans;
-mod registration;
-mod request_tokens;
+mod statements;
 mod transactions;
-mod writer;
+
+crate::store::sql_modules!();
 
 use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqlitePool;
+use sqlx::sqlite::{SqlitePool, SqliteRow};
 
 pub use self::connection::Settings;
-pub use self::migrations::MigrationReport;
 
-use self::bearers::Bearers;
 use self::connection::Connector;
 use self::fault::unavailable;
 use self::writer::Writer;
+use super::bearers::Bearers;
+use super::migrations::MigrationReport;
 use super::{Pending, Store, StoreError};
+use crate::base::IssuerId;
+
+// What the files in `sql/` are compiled for here.
+type Backend = SqliteStore;
+type Db = sqlx::Sqlite;
+type DbArguments = sqlx::sqlite::SqliteArguments;
+type DbConnection = sqlx::SqliteConnection;
+type DbRow = SqliteRow;
 
 /// How the store is run.
 #[derive(Debug, Clone)]
@@ -97,6 +96,16 @@ impl SqliteStore {
         report
     }
 
+    async fn pulse(&self, issuer: &IssuerId) -> Result<SqliteRow, StoreError> {
+        let row = sqlx::query(statements::PULSE).bind(issuer.as_str()).fetch_one(&self.readers).await;
+        row.map_err(unavailable)
+    }
+
+    /// The file has no clock of its own.
+    fn read_clock(&self, _millis: u64) -> Option<i64> {
+        None
+    }
+
     /// How the writing connection is set.
     ///
     /// # Errors
@@ -116,7 +125,10 @@ impl SqliteStore {
         self.connector.limit(pages);
         let connector = self.connector.clone();
         self.writer
-            .change(move |connection| Box::pin(async move { connector.apply_limit(connection).await.map(Ok) }))
+            .change(move |connection| {
+                let connector = connector.clone();
+                Box::pin(async move { connector.apply_limit(connection).await.map(Ok) })
+            })
             .await
     }
 }

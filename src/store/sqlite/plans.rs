@@ -3,7 +3,7 @@
 
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
-use super::{audit, issuance};
+use super::{audit, statements};
 
 /// An empty file's plans are those of a full one: nothing of ours gathers statistics.
 async fn empty() -> SqliteConnection {
@@ -21,7 +21,7 @@ async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String>
 #[tokio::test]
 async fn the_issuing_act_walks_its_group_alone() {
     let mut connection = empty().await;
-    for statement in [issuance::READ, issuance::COUNT_BUILDS, issuance::COUNT_TOKENS, issuance::COUNT_RULES] {
+    for statement in [statements::READ, statements::COUNT_BUILDS, statements::COUNT_TOKENS, statements::COUNT_RULES] {
         let plan = plan(&mut connection, statement).await;
         assert!(plan[0].starts_with("SCAN g VIRTUAL"), "the group comes first: {plan:?}");
         for line in &plan[1..] {

@@ -48,6 +48,14 @@ impl Transactions {
         verdict
     }
 
+    /// The same for a group of tokens: here one writes at a time anyway.
+    pub(super) async fn transact_group<T, R>(
+        &mut self,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Verdict<T, R>>,
+    ) -> Verdict<T, R> {
+        self.transact(work).await
+    }
+
     /// Closes the connection.
     pub(super) async fn close(&mut self) {
         if let Some(connection) = self.connection.take() {

@@ -1,9 +1,7 @@
-//! Clients in SQLite. Never holds a secret: its digest alone.
+//! Clients. Never holds a secret: its digest alone.
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
-
-use super::SqliteStore;
+use super::{Backend, DbRow};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_json};
 use crate::base::{ClientId, IssuerId, Moment, Sha256};
@@ -33,7 +31,7 @@ pub(super) fn read_client(fields: &mut Fields<'_>) -> Result<Client, StoreError>
     })
 }
 
-fn read_stored(row: &SqliteRow) -> Result<StoredClient, StoreError> {
+fn read_stored(row: &DbRow) -> Result<StoredClient, StoreError> {
     let mut fields = Fields::of(row, "clients");
     let client = read_client(&mut fields)?;
     let current = fields.digest("secret")?;
@@ -43,7 +41,7 @@ fn read_stored(row: &SqliteRow) -> Result<StoredClient, StoreError> {
 }
 
 #[async_trait]
-impl Clients for SqliteStore {
+impl Clients for Backend {
     async fn create_client(
         &self,
         issuer: &IssuerId,
@@ -53,10 +51,11 @@ impl Clients for SqliteStore {
         let (issuer, client) = (issuer.clone(), client.clone());
         self.writer
             .act(move |connection| {
+                let (issuer, client) = (issuer.clone(), client.clone());
                 Box::pin(async move {
                     let done = sqlx::query(
                         "insert into clients (issuer, id, name, scopes, organizations, audiences, ids, secret, \
-                         created_at, disabled_at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing",
+                         created_at, disabled_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing",
                     )
                     .bind(issuer.as_str())
                     .bind(client.id.as_str())
@@ -81,7 +80,7 @@ impl Clients for SqliteStore {
         let row = sqlx::query(concat!(
             "select ",
             client_columns!(),
-            ", c.secret, c.previous_secret, c.previous_until from clients as c where c.issuer = ? and c.id = ?"
+            ", c.secret, c.previous_secret, c.previous_until from clients as c where c.issuer = $1 and c.id = $2"
         ))
         .bind(issuer.as_str())
         .bind(id.as_str())
@@ -93,7 +92,7 @@ impl Clients for SqliteStore {
 
     async fn list_clients(&self, issuer: &IssuerId) -> Result<Vec<Client>, StoreError> {
         let rows =
-            sqlx::query(concat!("select ", client_columns!(), " from clients as c where c.issuer = ? order by c.name"))
+            sqlx::query(concat!("select ", client_columns!(), " from clients as c where c.issuer = $1 order by c.name"))
                 .bind(issuer.as_str())
                 .fetch_all(&self.readers)
                 .await
@@ -113,11 +112,12 @@ impl Clients for SqliteStore {
         let until = (previous_until > now).then(|| previous_until.unix());
         self.writer
             .change(move |connection| {
+                let (issuer, name) = (issuer.clone(), name.clone());
                 Box::pin(async move {
                     let done = sqlx::query(
-                        "update clients set previous_secret = case when ?4 is null then null else secret end, \
-                         previous_until = ?4, secret = ?3 \
-                         where issuer = ?1 and name = ?2 and disabled_at is null",
+                        "update clients set previous_secret = case when cast($4 as bigint) is null then null else secret end, \
+                         previous_until = $4, secret = $3 \
+                         where issuer = $1 and name = $2 and disabled_at is null",
                     )
                     .bind(issuer.as_str())
                     .bind(&name)
@@ -137,10 +137,11 @@ impl Clients for SqliteStore {
         let disabled = self
             .writer
             .change(move |connection| {
+                let (issuer, name) = (issuer.clone(), name.clone());
                 Box::pin(async move {
                     let id: Option<String> = sqlx::query_scalar(
-                        "update clients set disabled_at = coalesce(disabled_at, ?3) \
-                         where issuer = ?1 and name = ?2 returning id",
+                        "update clients set disabled_at = coalesce(disabled_at, $3) \
+                         where issuer = $1 and name = $2 returning id",
                     )
                     .bind(issuer.as_str())
                     .bind(&name)
@@ -150,8 +151,8 @@ impl Clients for SqliteStore {
                     .map_err(unavailable)?;
                     let Some(id) = id else { return Ok(Ok(None)) };
                     let ended = sqlx::query(
-                        "update builds set finished_at = ?3, status = 'canceled' \
-                         where issuer = ?1 and client_id = ?2 and finished_at is null and deadline > ?3",
+                        "update builds set finished_at = $3, status = 'canceled' \
+                         where issuer = $1 and client_id = $2 and finished_at is null and deadline > $3",
                     )
                     .bind(issuer.as_str())
                     .bind(&id)

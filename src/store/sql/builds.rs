@@ -1,8 +1,8 @@
-//! Builds in SQLite. Never shows a build of another issuer, and never ends one twice.
+//! Builds. Never shows a build of another issuer, and never ends one twice.
 
 use async_trait::async_trait;
 
-use super::SqliteStore;
+use super::Backend;
 use super::fault::unavailable;
 use super::fields::Fields;
 use super::registration;
@@ -58,7 +58,7 @@ fn finish_named(word: &str) -> Option<Finish> {
 }
 
 #[async_trait]
-impl Builds for SqliteStore {
+impl Builds for Backend {
     async fn register_build(
         &self,
         issuer: &IssuerId,
@@ -69,6 +69,7 @@ impl Builds for SqliteStore {
         let registered = self
             .writer
             .act(move |connection| {
+                let (issuer, client, new) = (issuer.clone(), client.clone(), new.clone());
                 Box::pin(async move { registration::register(connection, &issuer, &client, &new).await })
             })
             .await?;
@@ -83,7 +84,7 @@ impl Builds for SqliteStore {
             "select ",
             build_columns!(),
             " from registrations as r join builds as b on b.issuer = r.issuer and b.id = r.build_id \
-             where r.issuer = ? and r.build_id = ?"
+             where r.issuer = $1 and r.build_id = $2"
         ))
         .bind(issuer.as_str())
         .bind(id.to_string())
@@ -105,10 +106,11 @@ impl Builds for SqliteStore {
         let known = self
             .writer
             .change(move |connection| {
+                let (issuer, client) = (issuer.clone(), client.clone());
                 Box::pin(async move {
                     sqlx::query(
-                        "update builds set finished_at = ?4, status = ?5 \
-                         where issuer = ?1 and id = ?2 and client_id = ?3 and finished_at is null and deadline > ?4",
+                        "update builds set finished_at = $4, status = $5 \
+                         where issuer = $1 and id = $2 and client_id = $3 and finished_at is null and deadline > $4",
                     )
                     .bind(issuer.as_str())
                     .bind(id.to_string())
@@ -119,7 +121,7 @@ impl Builds for SqliteStore {
                     .await
                     .map_err(unavailable)?;
                     let known: i64 =
-                        sqlx::query_scalar("select count(*) from builds where issuer = ? and id = ? and client_id = ?")
+                        sqlx::query_scalar("select count(*) from builds where issuer = $1 and id = $2 and client_id = $3")
                             .bind(issuer.as_str())
                             .bind(id.to_string())
                             .bind(client.as_str())

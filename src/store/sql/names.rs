@@ -1,10 +1,8 @@
-//! Bound names in SQLite, and the binding itself, which runs inside a registration's transaction. Never prunes a row,
+//! Bound names, and the binding itself, which runs inside a registration's transaction. Never prunes a row,
 //! and never lets an id move to a name without the right to act for every name that it had.
 
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
-
-use super::SqliteStore;
+use super::{Backend, DbConnection};
 use super::fault::unavailable;
 use super::fields::Fields;
 use super::transactions::Verdict;
@@ -29,10 +27,10 @@ fn kind_named(word: &str) -> Option<NameKind> {
 }
 
 #[async_trait]
-impl Names for SqliteStore {
+impl Names for Backend {
     async fn list_names(&self, issuer: &IssuerId) -> Result<Vec<BoundName>, StoreError> {
         let rows =
-            sqlx::query("select kind, name, id, bound_at, current from names where issuer = ? order by kind, folded")
+            sqlx::query("select kind, name, id, bound_at, current from names where issuer = $1 order by kind, folded")
                 .bind(issuer.as_str())
                 .fetch_all(&self.readers)
                 .await
@@ -55,8 +53,9 @@ impl Names for SqliteStore {
         let (issuer, folded) = (issuer.clone(), fold_name(name));
         self.writer
             .change(move |connection| {
+                let (issuer, folded) = (issuer.clone(), folded.clone());
                 Box::pin(async move {
-                    let done = sqlx::query("delete from names where issuer = ? and kind = ? and folded = ?")
+                    let done = sqlx::query("delete from names where issuer = $1 and kind = $2 and folded = $3")
                         .bind(issuer.as_str())
                         .bind(word(kind))
                         .bind(&folded)
@@ -87,7 +86,7 @@ pub(super) struct Given<'a> {
 
 /// Binds names on behalf of a client.
 pub(super) struct Binder<'a> {
-    pub(super) connection: &'a mut SqliteConnection,
+    pub(super) connection: &'a mut DbConnection,
     pub(super) issuer: &'a IssuerId,
     pub(super) client: &'a Client,
     pub(super) now: Moment,
@@ -126,7 +125,7 @@ impl Binder<'_> {
     }
 
     async fn find(&mut self, kind: NameKind, folded: &str) -> Result<Option<Known>, StoreError> {
-        let row = sqlx::query("select id, current from names where issuer = ? and kind = ? and folded = ?")
+        let row = sqlx::query("select id, current from names where issuer = $1 and kind = $2 and folded = $3")
             .bind(self.issuer.as_str())
             .bind(word(kind))
             .bind(folded)
@@ -147,7 +146,7 @@ impl Binder<'_> {
             return Ok(Err(RegistrationRefusal::IdBound { kind: given.kind }));
         }
         if let Some(from) = others.into_iter().next() {
-            sqlx::query("update names set current = 0 where issuer = ? and kind = ? and id = ? and current = 1")
+            sqlx::query("update names set current = 0 where issuer = $1 and kind = $2 and id = $3 and current = 1")
                 .bind(self.issuer.as_str())
                 .bind(word(given.kind))
                 .bind(id)
@@ -164,7 +163,7 @@ impl Binder<'_> {
     /// The other names of the id: the one under which it was registered last comes first.
     async fn other_names(&mut self, kind: NameKind, id: &str, folded: &str) -> Result<Vec<String>, StoreError> {
         sqlx::query_scalar(
-            "select name from names where issuer = ? and kind = ? and id = ? and folded <> ? \
+            "select name from names where issuer = $1 and kind = $2 and id = $3 and folded <> $4 \
              order by current desc, bound_at desc, folded",
         )
         .bind(self.issuer.as_str())
@@ -180,9 +179,9 @@ impl Binder<'_> {
     /// moment at which it was first seen with this id.
     async fn write(&mut self, given: Given<'_>, folded: &str) -> Result<(), StoreError> {
         sqlx::query(
-            "insert into names (issuer, kind, folded, name, id, bound_at, current) values (?, ?, ?, ?, ?, ?, 1) \
+            "insert into names (issuer, kind, folded, name, id, bound_at, current) values ($1, $2, $3, $4, $5, $6, 1) \
              on conflict (issuer, kind, folded) do update set current = 1, id = excluded.id, \
-             bound_at = case when names.id is excluded.id then names.bound_at else excluded.bound_at end",
+             bound_at = case when names.id is not distinct from excluded.id then names.bound_at else excluded.bound_at end",
         )
         .bind(self.issuer.as_str())
         .bind(word(given.kind))

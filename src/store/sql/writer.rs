@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::SqliteConnection;
 use tokio::sync::{mpsc, oneshot};
 
+use super::DbConnection;
 use super::connection::Connector;
 use super::fault::{closed, unavailable};
 use super::issuance::{self, RowRefused, Waiting};
+use super::statements::TOUCH;
 use super::transactions::{Transactions, Verdict};
 use crate::base::IssuerId;
 use crate::store::{Issuance, IssuanceRefusal, Pending, StoreError};
@@ -48,7 +49,7 @@ impl Writer {
     /// Starts the task with a connection that is ready.
     pub(super) fn start(
         connector: Connector,
-        connection: SqliteConnection,
+        connection: DbConnection,
         pending: Pending,
         linger: Duration,
     ) -> Self {
@@ -63,7 +64,7 @@ impl Writer {
     where
         T: Send + 'static,
         R: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Verdict<T, R>> + Send + 'static,
+        F: for<'c> Fn(&'c mut DbConnection) -> BoxFuture<'c, Verdict<T, R>> + Send + Sync + 'static,
     {
         let (reply, answer) = oneshot::channel();
         let act: Act = Box::new(move |transactions| {
@@ -81,7 +82,7 @@ impl Writer {
     pub(super) async fn change<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
-        F: for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Verdict<T, Infallible>> + Send + 'static,
+        F: for<'c> Fn(&'c mut DbConnection) -> BoxFuture<'c, Verdict<T, Infallible>> + Send + Sync + 'static,
     {
         match self.act(work).await? {
             Ok(done) => Ok(done),
@@ -247,13 +248,16 @@ impl Task {
         group: Arc<Vec<Waiting>>,
     ) -> Verdict<Vec<Result<(), IssuanceRefusal>>, RowRefused> {
         self.transactions
-            .transact(|connection| Box::pin(async move { issuance::record(connection, &group).await }))
+            .transact_group(move |connection| {
+                let group = Arc::clone(&group);
+                Box::pin(async move { issuance::record(connection, &group).await })
+            })
             .await
     }
 }
 
-/// Writes a page without changing what it says.
-async fn touch(connection: &mut SqliteConnection) -> Verdict<(), Infallible> {
-    sqlx::query("pragma user_version = 0").execute(connection).await.map_err(unavailable)?;
+/// Writes what changes nothing.
+async fn touch(connection: &mut DbConnection) -> Verdict<(), Infallible> {
+    sqlx::query(TOUCH).execute(connection).await.map_err(unavailable)?;
     Ok(Ok(()))
 }

@@ -1,8 +1,7 @@
 //! Registering a build: its names bound, its row written, its tokens made, in the transaction of the caller.
 //! Never looks first and writes then: the row that a constraint refuses is what says that a build exists.
 
-use sqlx::SqliteConnection;
-
+use super::DbConnection;
 use super::builds::{build_columns, read_build};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_json};
@@ -17,7 +16,7 @@ use crate::store::{
 
 /// Registers a build, or answers a registration asked for again.
 pub(super) async fn register(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     issuer: &IssuerId,
     client: &Client,
     new: &NewBuild,
@@ -48,9 +47,9 @@ pub(super) async fn register(
     Ok(Ok(Registered::New { renames, ids_taken }))
 }
 
-async fn is_enabled(connection: &mut SqliteConnection, issuer: &IssuerId, client: &Client) -> Result<bool, StoreError> {
+async fn is_enabled(connection: &mut DbConnection, issuer: &IssuerId, client: &Client) -> Result<bool, StoreError> {
     let enabled: i64 =
-        sqlx::query_scalar("select count(*) from clients where issuer = ? and id = ? and disabled_at is null")
+        sqlx::query_scalar("select count(*) from clients where issuer = $1 and id = $2 and disabled_at is null")
             .bind(issuer.as_str())
             .bind(client.id.as_str())
             .fetch_one(connection)
@@ -61,14 +60,14 @@ async fn is_enabled(connection: &mut SqliteConnection, issuer: &IssuerId, client
 
 /// `false` if the client has registered the key already.
 async fn insert_registration(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     issuer: &IssuerId,
     client: &Client,
     new: &NewBuild,
 ) -> Result<bool, StoreError> {
     let done = sqlx::query(
         "insert into registrations (issuer, build_id, client_id, key, body, build, audiences, registered_at) \
-         values (?, ?, ?, ?, ?, ?, ?, ?) on conflict (issuer, client_id, key) do nothing",
+         values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (issuer, client_id, key) do nothing",
     )
     .bind(issuer.as_str())
     .bind(new.id.to_string())
@@ -85,12 +84,12 @@ async fn insert_registration(
 }
 
 async fn insert_build(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     issuer: &IssuerId,
     client: &Client,
     new: &NewBuild,
 ) -> Result<(), StoreError> {
-    sqlx::query("insert into builds (issuer, id, client_id, deadline) values (?, ?, ?, ?)")
+    sqlx::query("insert into builds (issuer, id, client_id, deadline) values ($1, $2, $3, $4)")
         .bind(issuer.as_str())
         .bind(new.id.to_string())
         .bind(client.id.as_str())
@@ -103,7 +102,7 @@ async fn insert_build(
 
 /// The key is known: either the answer was lost and is asked for again, or the build exists.
 async fn repeat(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     issuer: &IssuerId,
     client: &Client,
     new: &NewBuild,
@@ -123,7 +122,7 @@ async fn repeat(
 }
 
 async fn find_by_key(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     issuer: &IssuerId,
     client: &Client,
     key: &str,
@@ -132,7 +131,7 @@ async fn find_by_key(
         "select r.body, ",
         build_columns!(),
         " from registrations as r join builds as b on b.issuer = r.issuer and b.id = r.build_id \
-         where r.issuer = ? and r.client_id = ? and r.key = ?"
+         where r.issuer = $1 and r.client_id = $2 and r.key = $3"
     ))
     .bind(issuer.as_str())
     .bind(client.id.as_str())
@@ -146,14 +145,14 @@ async fn find_by_key(
 
 /// Ends the worker's token and the build-wide one; the steps' stay.
 async fn end_build_tokens(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     issuer: &IssuerId,
     build: &StoredBuild,
     now: Moment,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "update request_tokens set ended_at = ? \
-         where issuer = ? and build_id = ? and kind in ('build', 'worker') and ended_at is null",
+        "update request_tokens set ended_at = $1 \
+         where issuer = $2 and build_id = $3 and kind in ('build', 'worker') and ended_at is null",
     )
     .bind(now.unix())
     .bind(issuer.as_str())

@@ -1,12 +1,9 @@
-//! Signing keys in SQLite. Holds private halves sealed, never open.
+//! Signing keys. Holds private halves sealed, never open.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection, SqliteConnection};
-
-use super::SqliteStore;
+use super::{Backend, DbConnection, DbRow};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_count, stored_json};
 use crate::base::{IssuerId, Moment, Seconds};
@@ -14,29 +11,30 @@ use crate::store::{
     AdoptedRow, KeyChange, KeyPulse, KeyRow, KeyRows, KeyTimes, Keys, Promise, SealedText, Still, StoreError, TimeNote,
 };
 
+/// Keys change seldom: once would do nearly always.
+const READINGS: usize = 5;
+
 #[async_trait]
-impl Keys for SqliteStore {
+impl Keys for Backend {
     async fn read_keys(&self, issuer: &IssuerId) -> Result<KeyRows, StoreError> {
-        let mut connection = self.readers.acquire().await.map_err(unavailable)?;
-        // One transaction sees one state: a version never comes with the rows of another.
-        let mut reading = connection.begin().await.map_err(unavailable)?;
-        let keys = read_keys(&mut reading, issuer).await?;
-        reading.rollback().await.map_err(unavailable)?;
-        Ok(keys)
+        // A version never comes with the rows of another: between two readings of it that agree, nothing changed.
+        for _ in 0..READINGS {
+            let Some(mut keys) = self.read_set(issuer).await? else { return Ok(KeyRows::default()) };
+            self.read_rows(issuer, &mut keys).await?;
+            if self.read_set(issuer).await?.is_some_and(|set| set.version == keys.version) {
+                return Ok(keys);
+            }
+        }
+        Err(StoreError::Unavailable("the keys changed during every reading".to_owned()))
     }
 
     async fn key_pulse(&self, issuer: &IssuerId) -> Result<KeyPulse, StoreError> {
-        let row = sqlx::query("select version, latest_seen from key_sets where issuer = ?")
-            .bind(issuer.as_str())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(unavailable)?;
-        let Some(row) = row else { return Ok(KeyPulse { version: 0, latest_seen: None, server_millis: None }) };
+        let row = self.pulse(issuer).await?;
         let mut fields = Fields::of(&row, "key_sets");
         Ok(KeyPulse {
             version: fields.count("version")?,
             latest_seen: fields.optional_moment("latest_seen")?,
-            server_millis: None,
+            server_millis: fields.optional_count("server_millis")?.and_then(|millis| self.read_clock(millis)),
         })
     }
 
@@ -51,6 +49,7 @@ impl Keys for SqliteStore {
         let written = self
             .writer
             .act(move |connection| {
+                let (issuer, change, still) = (issuer.clone(), change.clone(), Arc::clone(&still));
                 Box::pin(async move {
                     if !advance_version(connection, &issuer, expected).await? {
                         return Ok(Err(()));
@@ -75,16 +74,19 @@ impl Keys for SqliteStore {
     async fn note_time(&self, issuer: &IssuerId, note: TimeNote) -> Result<(), StoreError> {
         let issuer = issuer.clone();
         self.writer
-            .change(move |connection| Box::pin(async move { write_note(connection, &issuer, &note).await.map(Ok) }))
+            .change(move |connection| {
+                let (issuer, note) = (issuer.clone(), note.clone());
+                Box::pin(async move { write_note(connection, &issuer, &note).await.map(Ok) })
+            })
             .await
     }
 }
 
-async fn write_note(connection: &mut SqliteConnection, issuer: &IssuerId, note: &TimeNote) -> Result<(), StoreError> {
+async fn write_note(connection: &mut DbConnection, issuer: &IssuerId, note: &TimeNote) -> Result<(), StoreError> {
     let erasable_before = note.erasable_before.map(Moment::unix);
     sqlx::query(
-        "update key_sets set latest_seen = max(coalesce(latest_seen, ?2), ?2), \
-         erasable_before = coalesce(?3, erasable_before) where issuer = ?1",
+        "update key_sets set latest_seen = case when latest_seen > $2 then latest_seen else $2 end, \
+         erasable_before = coalesce($3, erasable_before) where issuer = $1",
     )
     .bind(issuer.as_str())
     .bind(note.now.unix())
@@ -92,7 +94,7 @@ async fn write_note(connection: &mut SqliteConnection, issuer: &IssuerId, note: 
     .execute(&mut *connection)
     .await
     .map_err(unavailable)?;
-    sqlx::query("update key_promises set promised_at = max(promised_at, ?3) where issuer = ?1 and server = ?2")
+    sqlx::query("update key_promises set promised_at = $3 where issuer = $1 and server = $2 and promised_at < $3")
         .bind(issuer.as_str())
         .bind(&note.server)
         .bind(note.now.unix())
@@ -100,7 +102,7 @@ async fn write_note(connection: &mut SqliteConnection, issuer: &IssuerId, note: 
         .await
         .map_err(unavailable)?;
     // A day, so that nobody can be missed who is slow to say that it runs.
-    sqlx::query("delete from key_promises where issuer = ?1 and promised_at + announce_for + 86400 < ?2")
+    sqlx::query("delete from key_promises where issuer = $1 and promised_at + announce_for + 86400 < $2")
         .bind(issuer.as_str())
         .bind(erasable_before)
         .execute(connection)
@@ -109,46 +111,51 @@ async fn write_note(connection: &mut SqliteConnection, issuer: &IssuerId, note: 
     Ok(())
 }
 
-async fn read_keys(connection: &mut SqliteConnection, issuer: &IssuerId) -> Result<KeyRows, StoreError> {
-    let set =
-        sqlx::query("select version, algorithms, latest_seen, takeover, takeover_kek from key_sets where issuer = ?")
-            .bind(issuer.as_str())
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(unavailable)?;
-    let Some(set) = set else { return Ok(KeyRows::default()) };
-    let mut keys = read_set(&set)?;
-    let rows = sqlx::query(
-        "select kid, alg, sealed, kek, announced_at, signs_from, ends_at, revoked_at, revoked_reason, jwks_max_age, \
-                max_lifetime \
-         from signing_keys where issuer = ? order by kid",
-    )
-    .bind(issuer.as_str())
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(unavailable)?;
-    keys.rows = rows.iter().map(read_key).collect::<Result<_, _>>()?;
-    let adopted = sqlx::query(
-        "select kid, sealed, kek, revoked_at, revoked_reason from adopted_keys where issuer = ? order by kid",
-    )
-    .bind(issuer.as_str())
-    .fetch_all(&mut *connection)
-    .await
-    .map_err(unavailable)?;
-    keys.adopted = adopted.iter().map(read_adopted).collect::<Result<_, _>>()?;
-    let promises = sqlx::query(
-        "select server, announce_for, jwks_max_age, max_lifetime, promised_at from key_promises where issuer = ? \
-         order by server",
-    )
-    .bind(issuer.as_str())
-    .fetch_all(connection)
-    .await
-    .map_err(unavailable)?;
-    keys.promises = promises.iter().map(read_promise).collect::<Result<_, _>>()?;
-    Ok(keys)
+impl Backend {
+    async fn read_set(&self, issuer: &IssuerId) -> Result<Option<KeyRows>, StoreError> {
+        let set = sqlx::query(
+            "select version, algorithms, latest_seen, takeover, takeover_kek from key_sets where issuer = $1",
+        )
+        .bind(issuer.as_str())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        set.as_ref().map(read_set).transpose()
+    }
+
+    async fn read_rows(&self, issuer: &IssuerId, keys: &mut KeyRows) -> Result<(), StoreError> {
+        let rows = sqlx::query(
+            "select kid, alg, sealed, kek, announced_at, signs_from, ends_at, revoked_at, revoked_reason, \
+                    jwks_max_age, max_lifetime \
+             from signing_keys where issuer = $1 order by kid",
+        )
+        .bind(issuer.as_str())
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        keys.rows = rows.iter().map(read_key).collect::<Result<_, _>>()?;
+        let adopted = sqlx::query(
+            "select kid, sealed, kek, revoked_at, revoked_reason from adopted_keys where issuer = $1 order by kid",
+        )
+        .bind(issuer.as_str())
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        keys.adopted = adopted.iter().map(read_adopted).collect::<Result<_, _>>()?;
+        let promises = sqlx::query(
+            "select server, announce_for, jwks_max_age, max_lifetime, promised_at from key_promises \
+             where issuer = $1 order by server",
+        )
+        .bind(issuer.as_str())
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        keys.promises = promises.iter().map(read_promise).collect::<Result<_, _>>()?;
+        Ok(())
+    }
 }
 
-fn read_set(row: &SqliteRow) -> Result<KeyRows, StoreError> {
+fn read_set(row: &DbRow) -> Result<KeyRows, StoreError> {
     let mut fields = Fields::of(row, "key_sets");
     let version = fields.count("version")?;
     let algorithms = fields.optional_json("algorithms")?.unwrap_or_default();
@@ -166,7 +173,7 @@ fn read_set(row: &SqliteRow) -> Result<KeyRows, StoreError> {
     })
 }
 
-fn read_promise(row: &SqliteRow) -> Result<Promise, StoreError> {
+fn read_promise(row: &DbRow) -> Result<Promise, StoreError> {
     let mut fields = Fields::of(row, "key_promises");
     Ok(Promise {
         server: fields.text("server")?,
@@ -177,7 +184,7 @@ fn read_promise(row: &SqliteRow) -> Result<Promise, StoreError> {
     })
 }
 
-fn read_key(row: &SqliteRow) -> Result<KeyRow, StoreError> {
+fn read_key(row: &DbRow) -> Result<KeyRow, StoreError> {
     let mut fields = Fields::of(row, "signing_keys");
     Ok(KeyRow {
         kid: fields.text("kid")?,
@@ -196,7 +203,7 @@ fn read_key(row: &SqliteRow) -> Result<KeyRow, StoreError> {
     })
 }
 
-fn read_adopted(row: &SqliteRow) -> Result<AdoptedRow, StoreError> {
+fn read_adopted(row: &DbRow) -> Result<AdoptedRow, StoreError> {
     let mut fields = Fields::of(row, "adopted_keys");
     Ok(AdoptedRow {
         kid: fields.text("kid")?,
@@ -209,16 +216,16 @@ fn read_adopted(row: &SqliteRow) -> Result<AdoptedRow, StoreError> {
 
 /// Takes the next version if the one that stands is `expected`.
 async fn advance_version(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     issuer: &IssuerId,
     expected: u64,
 ) -> Result<bool, StoreError> {
-    sqlx::query("insert into key_sets (issuer, version) values (?, 0) on conflict (issuer) do nothing")
+    sqlx::query("insert into key_sets (issuer, version) values ($1, 0) on conflict (issuer) do nothing")
         .bind(issuer.as_str())
         .execute(&mut *connection)
         .await
         .map_err(unavailable)?;
-    let done = sqlx::query("update key_sets set version = version + 1 where issuer = ? and version = ?")
+    let done = sqlx::query("update key_sets set version = version + 1 where issuer = $1 and version = $2")
         .bind(issuer.as_str())
         .bind(stored_count(expected))
         .execute(connection)
@@ -227,11 +234,11 @@ async fn advance_version(
     Ok(done.rows_affected() == 1)
 }
 
-async fn write_set(connection: &mut SqliteConnection, issuer: &IssuerId, change: &KeyChange) -> Result<(), StoreError> {
+async fn write_set(connection: &mut DbConnection, issuer: &IssuerId, change: &KeyChange) -> Result<(), StoreError> {
     let algorithms = change.algorithms.as_ref().map(stored_json).transpose()?;
     sqlx::query(
-        "update key_sets set algorithms = coalesce(?2, algorithms), latest_seen = coalesce(?3, latest_seen), \
-         takeover = coalesce(?4, takeover), takeover_kek = coalesce(?5, takeover_kek) where issuer = ?1",
+        "update key_sets set algorithms = coalesce($2, algorithms), latest_seen = coalesce($3, latest_seen), \
+         takeover = coalesce($4, takeover), takeover_kek = coalesce($5, takeover_kek) where issuer = $1",
     )
     .bind(issuer.as_str())
     .bind(algorithms)
@@ -244,10 +251,10 @@ async fn write_set(connection: &mut SqliteConnection, issuer: &IssuerId, change:
     Ok(())
 }
 
-async fn write_key(connection: &mut SqliteConnection, issuer: &IssuerId, row: &KeyRow) -> Result<(), StoreError> {
+async fn write_key(connection: &mut DbConnection, issuer: &IssuerId, row: &KeyRow) -> Result<(), StoreError> {
     sqlx::query(
         "insert into signing_keys (issuer, kid, alg, sealed, kek, announced_at, signs_from, ends_at, revoked_at, \
-         revoked_reason, jwks_max_age, max_lifetime) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+         revoked_reason, jwks_max_age, max_lifetime) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
          on conflict (issuer, kid) do update set alg = excluded.alg, sealed = excluded.sealed, kek = excluded.kek, \
          announced_at = excluded.announced_at, signs_from = excluded.signs_from, ends_at = excluded.ends_at, \
          revoked_at = excluded.revoked_at, revoked_reason = excluded.revoked_reason, \
@@ -272,13 +279,13 @@ async fn write_key(connection: &mut SqliteConnection, issuer: &IssuerId, row: &K
 }
 
 async fn write_promise(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     issuer: &IssuerId,
     promise: &Promise,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "insert into key_promises (issuer, server, announce_for, jwks_max_age, max_lifetime, promised_at) \
-         values (?, ?, ?, ?, ?, ?) on conflict (issuer, server) do update set announce_for = excluded.announce_for, \
+         values ($1, $2, $3, $4, $5, $6) on conflict (issuer, server) do update set announce_for = excluded.announce_for, \
          jwks_max_age = excluded.jwks_max_age, max_lifetime = excluded.max_lifetime, \
          promised_at = excluded.promised_at",
     )
@@ -295,12 +302,12 @@ async fn write_promise(
 }
 
 async fn write_adopted(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     issuer: &IssuerId,
     row: &AdoptedRow,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into adopted_keys (issuer, kid, sealed, kek, revoked_at, revoked_reason) values (?, ?, ?, ?, ?, ?) \
+        "insert into adopted_keys (issuer, kid, sealed, kek, revoked_at, revoked_reason) values ($1, $2, $3, $4, $5, $6) \
          on conflict (issuer, kid) do update set sealed = excluded.sealed, kek = excluded.kek, \
          revoked_at = excluded.revoked_at, revoked_reason = excluded.revoked_reason",
     )

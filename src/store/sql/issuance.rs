@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use serde_json::json;
-use sqlx::{AssertSqlSafe, SqliteConnection};
+use sqlx::AssertSqlSafe;
 
-use super::decision::{Decision, Standing, Tally, TokenStanding, decide};
 use super::fault::{is_constraint, unavailable};
 use super::fields::{Fields, stored_count, stored_json};
 use super::request_tokens::kind_named;
+use super::statements::{COUNT_BUILDS, COUNT_RULES, COUNT_TOKENS, LOCK, READ};
 use super::transactions::Verdict;
+use super::{DbArguments, Db, DbConnection};
 use crate::base::IssuerId;
+use crate::store::decision::{Decision, Standing, Tally, TokenStanding, decide};
 use crate::store::{AuditRow, Issuance, IssuanceRefusal, StoreError};
 
 /// A token that waits to be recorded.
@@ -34,7 +36,7 @@ impl From<RowRefused> for StoreError {
 
 /// Records those of the group that may leave; the answers come in the group's order.
 pub(super) async fn record(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     group: &[Waiting],
 ) -> Verdict<Vec<Result<(), IssuanceRefusal>>, RowRefused> {
     let mut issuers: Vec<&IssuerId> = Vec::new();
@@ -56,7 +58,7 @@ pub(super) async fn record(
 }
 
 async fn record_for(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     issuer: &IssuerId,
     members: &[&Issuance],
 ) -> Verdict<Vec<Result<(), IssuanceRefusal>>, RowRefused> {
@@ -73,15 +75,20 @@ async fn record_for(
 
 /// For each member, in order, what stands; `None` where there is no such build.
 async fn read(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     issuer: &IssuerId,
     members: &[&Issuance],
 ) -> Result<Vec<Option<Standing>>, StoreError> {
     let wanted: Vec<_> =
         members.iter().map(|member| (member.row.build_id, member.row.request_token_id, &member.row.rule)).collect();
+    let wanted = stored_json(&wanted)?;
+    for lock in LOCK {
+        let locked = sqlx::query(*lock).bind(issuer.as_str()).bind(&wanted).fetch_all(&mut *connection).await;
+        locked.map_err(unavailable)?;
+    }
     let rows = sqlx::query(READ)
         .bind(issuer.as_str())
-        .bind(stored_json(&wanted)?)
+        .bind(&wanted)
         .fetch_all(connection)
         .await
         .map_err(unavailable)?;
@@ -95,16 +102,6 @@ async fn read(
     }
     Ok(standings)
 }
-
-/// `cross join` keeps the order: the group first, then each table by its primary key.
-pub(super) const READ: &str = "\
-    select g.key, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, \
-           t.build_id, t.kind, t.expires_at, t.ended_at, t.max_uses, t.uses, r.issued \
-    from json_each(?2) as g \
-    cross join builds as b on b.issuer = ?1 and b.id = g.value ->> 0 \
-    cross join clients as c on c.issuer = ?1 and c.id = b.client_id \
-    left join request_tokens as t on t.issuer = ?1 and t.id = g.value ->> 1 \
-    left join rule_counts as r on r.issuer = ?1 and r.build_id = b.id and r.rule = g.value ->> 2";
 
 fn standing(mut fields: Fields<'_>) -> Result<Standing, StoreError> {
     let client = crate::base::ClientId::from_text(fields.text("client_id")?);
@@ -136,7 +133,7 @@ fn standing(mut fields: Fields<'_>) -> Result<Standing, StoreError> {
 /// Takes from the counts. Each statement says once more what was decided: were a row not as it was read, the group
 /// would be undone.
 async fn count(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     issuer: &IssuerId,
     decision: &Decision<'_>,
 ) -> Result<(), StoreError> {
@@ -162,36 +159,6 @@ fn tallies<K>(tallies: &BTreeMap<K, Tally>, key: impl Fn(&K) -> serde_json::Valu
     stored_json(&rows)
 }
 
-// An upsert onto rows that are known to stand, in place of `update … from`: there the planner chooses which table it
-// walks, and takes the counted one as soon as it believes that to be small; here `cross join` fixes the order.
-
-pub(super) const COUNT_BUILDS: &str = "\
-    insert into builds (issuer, id, client_id, deadline, tokens_issued) \
-    select b.issuer, b.id, b.client_id, b.deadline, g.value ->> 1 \
-    from json_each(?2) as g \
-    cross join builds as b on b.issuer = ?1 and b.id = g.value ->> '$[0][0]' \
-    where b.finished_at is null and b.deadline > g.value ->> 3 \
-      and (g.value ->> 2 is null or b.tokens_issued + (g.value ->> 1) <= g.value ->> 2) \
-    on conflict (issuer, id) do update set tokens_issued = tokens_issued + excluded.tokens_issued";
-
-pub(super) const COUNT_TOKENS: &str = "\
-    insert into request_tokens (issuer, id, build_id, kind, digest, step, expires_at, uses) \
-    select t.issuer, t.id, t.build_id, t.kind, t.digest, t.step, t.expires_at, g.value ->> 1 \
-    from json_each(?2) as g \
-    cross join request_tokens as t on t.issuer = ?1 and t.id = g.value ->> '$[0][0]' \
-    where t.ended_at is null and t.expires_at > g.value ->> 3 \
-      and (t.max_uses is null or t.uses + (g.value ->> 1) <= t.max_uses) \
-    on conflict (issuer, id) do update set uses = uses + excluded.uses";
-
-/// A rule's count starts with its first token.
-pub(super) const COUNT_RULES: &str = "\
-    insert into rule_counts (issuer, build_id, rule, issued) \
-    select ?1, g.value ->> '$[0][0]', g.value ->> '$[0][1]', g.value ->> 1 \
-    from json_each(?2) as g \
-    left join rule_counts as r \
-      on r.issuer = ?1 and r.build_id = g.value ->> '$[0][0]' and r.rule = g.value ->> '$[0][1]' \
-    where g.value ->> 2 is null or coalesce(r.issued, 0) + (g.value ->> 1) <= g.value ->> 2 \
-    on conflict (issuer, build_id, rule) do update set issued = issued + excluded.issued";
 
 /// How many rows a statement changed.
 struct Changed(u64);
@@ -206,7 +173,7 @@ impl Changed {
 }
 
 async fn update(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     statement: &'static str,
     issuer: &IssuerId,
     rows: &str,
@@ -225,8 +192,11 @@ const SIZES: [usize; 4] = [64, 16, 4, 1];
 static INSERTS: LazyLock<[Arc<str>; 4]> = LazyLock::new(|| SIZES.map(insert_statement));
 
 fn insert_statement(rows: usize) -> Arc<str> {
-    let row = format!("({})", vec!["?"; COLUMNS].join(", "));
-    let rows = vec![row; rows].join(", ");
+    let row = |row: usize| {
+        let places = (row * COLUMNS + 1..=(row + 1) * COLUMNS).map(|place| format!("${place}"));
+        format!("({})", places.collect::<Vec<_>>().join(", "))
+    };
+    let rows = (0..rows).map(row).collect::<Vec<_>>().join(", ");
     format!(
         "insert into audit (issuer, jti, issued_at, expires_at, build_id, client_id, request_token_id, rule, org, \
          repo, number, step, subject, audiences, alg, kid, token_sha256, peer, claims) values {rows}"
@@ -234,7 +204,7 @@ fn insert_statement(rows: usize) -> Arc<str> {
     .into()
 }
 
-async fn insert(connection: &mut SqliteConnection, issuer: &IssuerId, rows: &[&AuditRow]) -> Verdict<(), RowRefused> {
+async fn insert(connection: &mut DbConnection, issuer: &IssuerId, rows: &[&AuditRow]) -> Verdict<(), RowRefused> {
     let mut rest = rows;
     for (size, statement) in SIZES.into_iter().zip(INSERTS.iter()) {
         while let Some((some, others)) = rest.split_at_checked(size) {
@@ -253,7 +223,7 @@ async fn insert(connection: &mut SqliteConnection, issuer: &IssuerId, rows: &[&A
     Ok(Ok(()))
 }
 
-type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+type Query<'q> = sqlx::query::Query<'q, Db, DbArguments>;
 
 /// In the order of the statement's columns; a test counts them, since a value too few would be null without a word.
 fn bind<'q>(query: Query<'q>, issuer: &'q IssuerId, row: &'q AuditRow) -> Result<Query<'q>, StoreError> {
@@ -286,8 +256,8 @@ mod tests {
     #[test]
     fn a_statement_holds_as_many_rows_as_its_size() {
         for (size, statement) in SIZES.into_iter().zip(INSERTS.iter()) {
-            assert_eq!(statement.matches('?').count(), size * COLUMNS);
-            assert!(size * COLUMNS <= 32_766, "SQLite binds no more");
+            assert_eq!(statement.matches('$').count(), size * COLUMNS);
+            assert!(size * COLUMNS <= 32_766, "SQLite binds no more, and PostgreSQL hardly any");
         }
     }
 }

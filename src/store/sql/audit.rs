@@ -1,9 +1,7 @@
-//! The record of ID tokens in SQLite: read here, written by the issuing act alone.
+//! The record of ID tokens: read here, written by the issuing act alone.
 
 use async_trait::async_trait;
-use sqlx::sqlite::SqliteRow;
-
-use super::SqliteStore;
+use super::{Backend, DbRow};
 use super::fault::unavailable;
 use super::fields::Fields;
 use crate::base::{ClientId, IssuerId, Jti, Moment};
@@ -20,18 +18,18 @@ macro_rules! audit_columns {
 /// Ends each list: `?2` is the least moment, `?3` and `?4` the record to go on after, `?5` how many.
 macro_rules! page {
     () => {
-        " and issued_at >= ?2 and (issued_at > ?3 or (issued_at = ?3 and jti > ?4)) order by issued_at, jti limit ?5"
+        " and issued_at >= $2 and (issued_at > $3 or (issued_at = $3 and jti > $4)) order by issued_at, jti limit $5"
     };
 }
 
 /// One text for each set of conditions, so that each has the index that fits it.
-pub(super) const LIST_ALL: &str = concat!(audit_columns!(), " where issuer = ?1", page!());
-pub(super) const LIST_BUILD: &str = concat!(audit_columns!(), " where issuer = ?1 and build_id = ?6", page!());
-pub(super) const LIST_SUBJECT: &str = concat!(audit_columns!(), " where issuer = ?1 and subject = ?6", page!());
+pub(super) const LIST_ALL: &str = concat!(audit_columns!(), " where issuer = $1", page!());
+pub(super) const LIST_BUILD: &str = concat!(audit_columns!(), " where issuer = $1 and build_id = $6", page!());
+pub(super) const LIST_SUBJECT: &str = concat!(audit_columns!(), " where issuer = $1 and subject = $6", page!());
 pub(super) const LIST_BOTH: &str =
-    concat!(audit_columns!(), " where issuer = ?1 and build_id = ?6 and subject = ?7", page!());
+    concat!(audit_columns!(), " where issuer = $1 and build_id = $6 and subject = $7", page!());
 
-fn read_row(row: &SqliteRow) -> Result<AuditRow, StoreError> {
+fn read_row(row: &DbRow) -> Result<AuditRow, StoreError> {
     let mut fields = Fields::of(row, "audit");
     Ok(AuditRow {
         jti: fields.parsed("jti")?,
@@ -56,7 +54,7 @@ fn read_row(row: &SqliteRow) -> Result<AuditRow, StoreError> {
 }
 
 #[async_trait]
-impl Audit for SqliteStore {
+impl Audit for Backend {
     async fn record(&self, issuer: &IssuerId, issuance: Issuance) -> Result<Result<(), IssuanceRefusal>, StoreError> {
         let token = issuance.row.request_token_id;
         let answer = self.writer.record(issuer.clone(), issuance).await?;
@@ -101,7 +99,7 @@ impl Audit for SqliteStore {
     }
 
     async fn find_audit(&self, issuer: &IssuerId, jti: Jti) -> Result<Option<AuditRow>, StoreError> {
-        let row = sqlx::query(concat!(audit_columns!(), " where issuer = ? and jti = ?"))
+        let row = sqlx::query(concat!(audit_columns!(), " where issuer = $1 and jti = $2"))
             .bind(issuer.as_str())
             .bind(jti.to_string())
             .fetch_optional(&self.readers)

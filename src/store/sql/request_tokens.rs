@@ -1,11 +1,9 @@
-//! Request tokens and worker tokens in SQLite. Never holds a secret: its digest alone.
+//! Request tokens and worker tokens. Never holds a secret: its digest alone.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
-
-use super::SqliteStore;
+use super::{Backend, DbConnection};
 use super::builds::{build_columns, read_build};
 use super::clients::{client_columns, read_client};
 use super::fault::unavailable;
@@ -35,7 +33,7 @@ pub(super) fn kind_named(word: &str) -> Option<TokenKind> {
 
 /// Stores a token of a build; it dies no later than the build.
 pub(super) async fn insert_token(
-    connection: &mut SqliteConnection,
+    connection: &mut DbConnection,
     issuer: &IssuerId,
     build: BuildId,
     deadline: Moment,
@@ -43,7 +41,7 @@ pub(super) async fn insert_token(
 ) -> Result<(), StoreError> {
     sqlx::query(
         "insert into request_tokens (issuer, id, build_id, kind, digest, step, audiences, expires_at, max_uses) \
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
     .bind(issuer.as_str())
     .bind(new.id.to_string())
@@ -75,7 +73,7 @@ fn read_token(fields: &mut Fields<'_>) -> Result<StoredRequestToken, StoreError>
 }
 
 #[async_trait]
-impl RequestTokens for SqliteStore {
+impl RequestTokens for Backend {
     async fn create_request_token(
         &self,
         issuer: &IssuerId,
@@ -86,10 +84,11 @@ impl RequestTokens for SqliteStore {
         let (issuer, new) = (issuer.clone(), new.clone());
         self.writer
             .act(move |connection| {
+                let (issuer, new) = (issuer.clone(), new.clone());
                 Box::pin(async move {
                     let deadline: Option<i64> = sqlx::query_scalar(
                         "select b.deadline from builds as b join clients as c on c.issuer = b.issuer and c.id = b.client_id \
-                         where b.issuer = ? and b.id = ? and b.finished_at is null and b.deadline > ? \
+                         where b.issuer = $1 and b.id = $2 and b.finished_at is null and b.deadline > $3 \
                            and c.disabled_at is null",
                     )
                     .bind(issuer.as_str())
@@ -116,10 +115,11 @@ impl RequestTokens for SqliteStore {
         let ended = self
             .writer
             .change(move |connection| {
+                let issuer = issuer.clone();
                 Box::pin(async move {
                     let done = sqlx::query(
-                        "update request_tokens set ended_at = coalesce(ended_at, ?4) \
-                         where issuer = ?1 and id = ?2 and build_id = ?3 and kind = 'step'",
+                        "update request_tokens set ended_at = coalesce(ended_at, $4) \
+                         where issuer = $1 and id = $2 and build_id = $3 and kind = 'step'",
                     )
                     .bind(issuer.as_str())
                     .bind(token.to_string())
@@ -148,7 +148,7 @@ impl RequestTokens for SqliteStore {
              join registrations as r on r.issuer = t.issuer and r.build_id = t.build_id \
              join builds as b on b.issuer = t.issuer and b.id = t.build_id \
              join clients as c on c.issuer = b.issuer and c.id = b.client_id \
-             where t.issuer = ? and t.digest = ?"
+             where t.issuer = $1 and t.digest = $2"
         ))
         .bind(issuer.as_str())
         .bind(digest.as_bytes().as_slice())

@@ -4,22 +4,22 @@
 use std::str::FromStr;
 
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Decode, Row, Sqlite, Type};
+use sqlx::{Decode, Row, Type};
 
+use super::{Db, DbRow};
 use crate::base::{Moment, Sha256};
 use crate::store::StoreError;
 
 /// A row, and how far it was read.
 pub(super) struct Fields<'r> {
-    row: &'r SqliteRow,
+    row: &'r DbRow,
     table: &'static str,
     next: usize,
 }
 
 impl<'r> Fields<'r> {
     /// Starts with the first column, which is of `table`.
-    pub(super) fn of(row: &'r SqliteRow, table: &'static str) -> Self {
+    pub(super) fn of(row: &'r DbRow, table: &'static str) -> Self {
         Self { row, table, next: 0 }
     }
 
@@ -35,7 +35,7 @@ impl<'r> Fields<'r> {
 
     fn take<T>(&mut self, column: &'static str) -> Result<T, StoreError>
     where
-        T: Decode<'r, Sqlite> + Type<Sqlite>,
+        T: Decode<'r, Db> + Type<Db>,
     {
         let at = self.next;
         self.next += 1;

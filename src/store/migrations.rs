@@ -1,0 +1,56 @@
+//! What both backends say of their schemas.
+
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+
+use super::StoreError;
+
+/// What bringing a schema up to date did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationReport {
+    /// The version found; 0 for a new database.
+    pub before: u32,
+    /// The version that stands now.
+    pub after: u32,
+    /// The names of the migrations that ran, in order.
+    pub applied: Vec<String>,
+}
+
+/// Version, name and text of a backend's migrations, lowest version first.
+pub(super) struct Migrations<const N: usize>(pub(super) [(i64, &'static str, &'static str); N]);
+
+impl<const N: usize> Migrations<N> {
+    pub(super) fn migrator(&self) -> Migrator {
+        let migrations = self.0.into_iter().map(|(version, name, sql)| {
+            Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+        });
+        Migrator::with_migrations(migrations.collect())
+    }
+
+    pub(super) fn report(&self, before: i64, after: i64) -> MigrationReport {
+        let shown = |version: i64| u32::try_from(version).unwrap_or(u32::MAX);
+        let applied = self.0.iter().filter(|(version, ..)| *version > before).map(|(_, name, _)| (*name).to_owned());
+        MigrationReport { before: shown(before), after: shown(after), applied: applied.collect() }
+    }
+
+    /// Why the schema can't be brought up to date.
+    pub(super) fn refusal(&self, error: MigrateError, fault: fn(sqlx::Error) -> StoreError) -> StoreError {
+        let newest = self.0.last().map_or(0, |(version, ..)| *version);
+        StoreError::Schema(match error {
+            MigrateError::VersionMissing(version) => format!(
+                "it is newer than this program (migration {version} was applied, this program knows up to {newest}): \
+                 run the newer program"
+            ),
+            MigrateError::VersionMismatch(version) => {
+                format!("migration {version} was applied with another text: the database was made by another build")
+            }
+            MigrateError::Dirty(version) => format!("migration {version} was applied in part"),
+            MigrateError::Execute(error) => return fault(error),
+            MigrateError::ExecuteMigration(error, version) => match fault(error) {
+                StoreError::Schema(text) => format!("migration {version} does not fit: {text}"),
+                other => return other,
+            },
+            other => other.to_string(),
+        })
+    }
+}

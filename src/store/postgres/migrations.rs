@@ -1,0 +1,55 @@
+//! The schema, embedded. Never runs beside another migration, and never touches a newer schema.
+
+use sqlx::PgConnection;
+
+use super::connection::{Connector, close};
+use super::fault::unavailable;
+use crate::store::migrations::{MigrationReport, Migrations};
+use crate::store::StoreError;
+
+/// Version, name and text, lowest version first. A migration that was ever released is never edited.
+const MIGRATIONS: Migrations<2> = Migrations([
+    (1, "issuing", include_str!("../../../migrations/postgres/0001_issuing.sql")),
+    (2, "key_life", include_str!("../../../migrations/postgres/0002_key_life.sql")),
+]);
+
+/// Any number that nobody else locks in this database.
+const LOCK: i64 = 0x6275_696c_6470_6173;
+
+/// Brings the schema up to date, on a session of its own that ends whatever happens: so does its lock.
+pub(super) async fn migrate(connector: &Connector) -> Result<MigrationReport, StoreError> {
+    let mut connection = connector.connect().await?;
+    let report = migrate_alone(&mut connection).await;
+    close(connection).await;
+    report
+}
+
+async fn migrate_alone(connection: &mut PgConnection) -> Result<MigrationReport, StoreError> {
+    // Waits for as long as lock_timeout says, and then names what it waits for.
+    sqlx::query("select pg_advisory_lock($1)").bind(LOCK).execute(&mut *connection).await.map_err(|error| {
+        match unavailable(error) {
+            StoreError::Unavailable(text) => StoreError::Unavailable(format!("waiting for another migration: {text}")),
+            other => other,
+        }
+    })?;
+    let before = version(connection).await?;
+    let migrator = MIGRATIONS.migrator();
+    migrator.run_direct(None, &mut *connection, false).await.map_err(|error| MIGRATIONS.refusal(error, unavailable))?;
+    let after = version(connection).await?;
+    Ok(MIGRATIONS.report(before, after))
+}
+
+/// The highest version that was applied; 0 where there is none.
+async fn version(connection: &mut PgConnection) -> Result<i64, StoreError> {
+    let known: Option<String> = sqlx::query_scalar("select cast(to_regclass('_sqlx_migrations') as text)")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    if known.is_none() {
+        return Ok(0);
+    }
+    sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations")
+        .fetch_one(connection)
+        .await
+        .map_err(unavailable)
+}

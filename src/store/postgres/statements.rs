@@ -1,0 +1,62 @@
+//! What PostgreSQL is told in its own words: statements over a whole group, which comes as a JSON list.
+
+/// The group's rows, locked before they are read: clients, then builds, then tokens, each by id, so that two groups
+/// never wait for each other in a circle. Nothing that only refers to a row is kept waiting.
+pub(super) const LOCK: &[&str] = &[
+    "select c.id from clients as c where c.issuer = $1 and c.id in ( \
+         select b.client_id from jsonb_array_elements(cast($2 as jsonb)) as g (value) \
+         join builds as b on b.issuer = $1 and b.id = g.value ->> 0) \
+     order by c.id for share",
+    "select b.id from builds as b where b.issuer = $1 and b.id in ( \
+         select g.value ->> 0 from jsonb_array_elements(cast($2 as jsonb)) as g (value)) \
+     order by b.id for no key update",
+    "select t.id from request_tokens as t where t.issuer = $1 and t.id in ( \
+         select g.value ->> 1 from jsonb_array_elements(cast($2 as jsonb)) as g (value)) \
+     order by t.id for no key update",
+];
+
+/// The version, the largest time seen, and the server's clock. A server that can't be written may be behind, so it
+/// says nothing.
+pub(super) const PULSE: &str = "\
+    select coalesce(k.version, 0), k.latest_seen, \
+           cast(extract(epoch from clock_timestamp()) * 1000 as bigint) \
+    from (select 1) as one left join key_sets as k on k.issuer = $1 \
+    where current_setting('transaction_read_only') = 'off'";
+
+/// Writes what changes nothing.
+pub(super) const TOUCH: &str = "update key_sets set version = version where issuer = ''";
+
+pub(super) const READ: &str = "\
+    select g.at - 1, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, \
+           t.build_id, t.kind, t.expires_at, t.ended_at, t.max_uses, t.uses, r.issued \
+    from jsonb_array_elements(cast($2 as jsonb)) with ordinality as g (value, at) \
+    join builds as b on b.issuer = $1 and b.id = g.value ->> 0 \
+    join clients as c on c.issuer = $1 and c.id = b.client_id \
+    left join request_tokens as t on t.issuer = $1 and t.id = g.value ->> 1 \
+    left join rule_counts as r on r.issuer = $1 and r.build_id = b.id and r.rule = g.value ->> 2";
+
+pub(super) const COUNT_BUILDS: &str = "\
+    update builds as b set tokens_issued = b.tokens_issued + cast(g.value ->> 1 as bigint) \
+    from jsonb_array_elements(cast($2 as jsonb)) as g (value) \
+    where b.issuer = $1 and b.id = g.value -> 0 ->> 0 \
+      and b.finished_at is null and b.deadline > cast(g.value ->> 3 as bigint) \
+      and (g.value ->> 2 is null \
+           or b.tokens_issued + cast(g.value ->> 1 as bigint) <= cast(g.value ->> 2 as bigint))";
+
+pub(super) const COUNT_TOKENS: &str = "\
+    update request_tokens as t set uses = t.uses + cast(g.value ->> 1 as bigint) \
+    from jsonb_array_elements(cast($2 as jsonb)) as g (value) \
+    where t.issuer = $1 and t.id = g.value -> 0 ->> 0 \
+      and t.ended_at is null and t.expires_at > cast(g.value ->> 3 as bigint) \
+      and (t.max_uses is null or t.uses + cast(g.value ->> 1 as bigint) <= t.max_uses)";
+
+/// A rule's count starts with its first token.
+pub(super) const COUNT_RULES: &str = "\
+    insert into rule_counts (issuer, build_id, rule, issued) \
+    select $1, g.value -> 0 ->> 0, g.value -> 0 ->> 1, cast(g.value ->> 1 as bigint) \
+    from jsonb_array_elements(cast($2 as jsonb)) as g (value) \
+    left join rule_counts as r \
+      on r.issuer = $1 and r.build_id = g.value -> 0 ->> 0 and r.rule = g.value -> 0 ->> 1 \
+    where g.value ->> 2 is null \
+       or coalesce(r.issued, 0) + cast(g.value ->> 1 as bigint) <= cast(g.value ->> 2 as bigint) \
+    on conflict (issuer, build_id, rule) do update set issued = rule_counts.issued + excluded.issued";

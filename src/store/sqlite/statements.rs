@@ -1,0 +1,53 @@
+//! What SQLite is told in its own words: statements over a whole group, which comes as a JSON list.
+
+/// SQLite's writer is alone: nothing is locked by row.
+pub(super) const LOCK: &[&str] = &[];
+
+/// The version and the largest time seen; the file has no clock but ours.
+pub(super) const PULSE: &str = "\
+    select coalesce(k.version, 0), k.latest_seen, null \
+    from (select 1) as one left join key_sets as k on k.issuer = ?1";
+
+/// Writes a page without changing what it says.
+pub(super) const TOUCH: &str = "pragma user_version = 0";
+
+/// `cross join` keeps the order: the group first, then each table by its primary key.
+pub(super) const READ: &str = "\
+    select g.key, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, \
+           t.build_id, t.kind, t.expires_at, t.ended_at, t.max_uses, t.uses, r.issued \
+    from json_each(?2) as g \
+    cross join builds as b on b.issuer = ?1 and b.id = g.value ->> 0 \
+    cross join clients as c on c.issuer = ?1 and c.id = b.client_id \
+    left join request_tokens as t on t.issuer = ?1 and t.id = g.value ->> 1 \
+    left join rule_counts as r on r.issuer = ?1 and r.build_id = b.id and r.rule = g.value ->> 2";
+
+// An upsert onto rows that are known to stand, in place of `update … from`: there the planner chooses which table it
+// walks, and takes the counted one as soon as it believes that to be small; here `cross join` fixes the order.
+
+pub(super) const COUNT_BUILDS: &str = "\
+    insert into builds (issuer, id, client_id, deadline, tokens_issued) \
+    select b.issuer, b.id, b.client_id, b.deadline, g.value ->> 1 \
+    from json_each(?2) as g \
+    cross join builds as b on b.issuer = ?1 and b.id = g.value ->> '$[0][0]' \
+    where b.finished_at is null and b.deadline > g.value ->> 3 \
+      and (g.value ->> 2 is null or b.tokens_issued + (g.value ->> 1) <= g.value ->> 2) \
+    on conflict (issuer, id) do update set tokens_issued = tokens_issued + excluded.tokens_issued";
+
+pub(super) const COUNT_TOKENS: &str = "\
+    insert into request_tokens (issuer, id, build_id, kind, digest, step, expires_at, uses) \
+    select t.issuer, t.id, t.build_id, t.kind, t.digest, t.step, t.expires_at, g.value ->> 1 \
+    from json_each(?2) as g \
+    cross join request_tokens as t on t.issuer = ?1 and t.id = g.value ->> '$[0][0]' \
+    where t.ended_at is null and t.expires_at > g.value ->> 3 \
+      and (t.max_uses is null or t.uses + (g.value ->> 1) <= t.max_uses) \
+    on conflict (issuer, id) do update set uses = uses + excluded.uses";
+
+/// A rule's count starts with its first token.
+pub(super) const COUNT_RULES: &str = "\
+    insert into rule_counts (issuer, build_id, rule, issued) \
+    select ?1, g.value ->> '$[0][0]', g.value ->> '$[0][1]', g.value ->> 1 \
+    from json_each(?2) as g \
+    left join rule_counts as r \
+      on r.issuer = ?1 and r.build_id = g.value ->> '$[0][0]' and r.rule = g.value ->> '$[0][1]' \
+    where g.value ->> 2 is null or coalesce(r.issued, 0) + (g.value ->> 1) <= g.value ->> 2 \
+    on conflict (issuer, build_id, rule) do update set issued = issued + excluded.issued";
