@@ -53,8 +53,7 @@ fn unsupported_option(error: &sqlx::Error) -> bool {
 }
 
 /// What is said of a pooler that gives each transaction another session.
-pub(super) const POOLER: &str =
-    "a pooler (PgBouncer, or one like it) stands before the server and keeps no session: connect to PostgreSQL itself, \
+pub(super) const POOLER: &str = "a pooler (PgBouncer, or one like it) stands before the server and keeps no session: connect to PostgreSQL itself, \
      or to the pooler in session mode with ignore_startup_parameters empty";
 
 /// What a store says that was closed.

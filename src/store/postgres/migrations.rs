@@ -4,8 +4,8 @@ use sqlx::PgConnection;
 
 use super::connection::{Connector, close};
 use super::fault::unavailable;
-use crate::store::migrations::{MigrationReport, Migrations};
 use crate::store::StoreError;
+use crate::store::migrations::{MigrationReport, Migrations};
 
 /// Version, name and text, lowest version first. A migration that was ever released is never edited.
 const MIGRATIONS: Migrations<2> = Migrations([

@@ -23,6 +23,16 @@ pub(super) const PULSE: &str = "\
     from (select 1) as one left join key_sets as k on k.issuer = $1 \
     where current_setting('transaction_read_only') = 'off'";
 
+/// Is the client enabled? It stays so until the end of the transaction.
+pub(super) const CLIENT_ENABLED: &str =
+    "select id from clients where issuer = $1 and id = $2 and disabled_at is null for share";
+
+/// The deadline of a build that runs, whose client is enabled. Both stay so until the end of the transaction.
+pub(super) const RUNNING_UNTIL: &str = "\
+    select b.deadline from builds as b join clients as c on c.issuer = b.issuer and c.id = b.client_id \
+    where b.issuer = $1 and b.id = $2 and b.finished_at is null and b.deadline > $3 and c.disabled_at is null \
+    for share of c, b";
+
 /// Writes what changes nothing.
 pub(super) const TOUCH: &str = "update key_sets set version = version where issuer = ''";
 

@@ -16,10 +16,10 @@ pub(super) type Verdict<T, R> = Result<Result<T, R>, StoreError>;
 /// Two transactions that could not both be are tried again so often.
 const ATTEMPTS: u32 = 12;
 
-/// Acts read before they write, as if they were alone; who was slower is told so, and tried again.
+/// Reads before it writes, as if it were alone; who was slower is told so, and tried again.
 const ALONE: &str = "begin isolation level serializable";
 
-/// A group locks its rows before it reads them.
+/// Locks the rows that count.
 const LOCKING: &str = "begin isolation level read committed";
 
 /// The writing connection, opened anew after a fault.
@@ -43,20 +43,21 @@ impl Transactions {
         self.unreachable = None;
     }
 
-    /// Does `work` in a transaction of its own, and commits it if it is neither refused nor failed.
+    /// Does `work`, which locks what it reads and relies upon, in a transaction of its own, and commits it if it is
+    /// neither refused nor failed.
     pub(super) async fn transact<T, R>(
         &mut self,
         work: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Verdict<T, R>>,
     ) -> Verdict<T, R> {
-        self.transact_as(ALONE, work).await
+        self.transact_as(LOCKING, work).await
     }
 
-    /// The same for a group of tokens, which locks its rows itself.
-    pub(super) async fn transact_group<T, R>(
+    /// The same for work that reads more than it could lock.
+    pub(super) async fn transact_alone<T, R>(
         &mut self,
         work: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Verdict<T, R>>,
     ) -> Verdict<T, R> {
-        self.transact_as(LOCKING, work).await
+        self.transact_as(ALONE, work).await
     }
 
     /// Closes the connection.

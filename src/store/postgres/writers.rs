@@ -46,6 +46,15 @@ impl Writers {
         self.one().ok_or_else(closed)?.act(work).await
     }
 
+    pub(super) async fn act_alone<T, R, F>(&self, work: F) -> Verdict<T, R>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        F: for<'c> Fn(&'c mut DbConnection) -> BoxFuture<'c, Verdict<T, R>> + Send + Sync + 'static,
+    {
+        self.one().ok_or_else(closed)?.act_alone(work).await
+    }
+
     pub(super) async fn change<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,

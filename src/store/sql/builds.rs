@@ -68,7 +68,7 @@ impl Builds for Backend {
         let (issuer, client, new) = (issuer.clone(), client.clone(), new.clone());
         let registered = self
             .writer
-            .act(move |connection| {
+            .act_alone(move |connection| {
                 let (issuer, client, new) = (issuer.clone(), client.clone(), new.clone());
                 Box::pin(async move { registration::register(connection, &issuer, &client, &new).await })
             })

@@ -7,6 +7,7 @@ use super::fault::unavailable;
 use super::fields::{Fields, stored_json};
 use super::names::{Binder, Changes, Given};
 use super::request_tokens::insert_token;
+use super::statements::CLIENT_ENABLED;
 use super::transactions::Verdict;
 use crate::base::{IssuerId, Moment, Sha256};
 use crate::policy::Client;
@@ -48,14 +49,13 @@ pub(super) async fn register(
 }
 
 async fn is_enabled(connection: &mut DbConnection, issuer: &IssuerId, client: &Client) -> Result<bool, StoreError> {
-    let enabled: i64 =
-        sqlx::query_scalar("select count(*) from clients where issuer = $1 and id = $2 and disabled_at is null")
-            .bind(issuer.as_str())
-            .bind(client.id.as_str())
-            .fetch_one(connection)
-            .await
-            .map_err(unavailable)?;
-    Ok(enabled == 1)
+    let enabled = sqlx::query(CLIENT_ENABLED)
+        .bind(issuer.as_str())
+        .bind(client.id.as_str())
+        .fetch_optional(connection)
+        .await
+        .map_err(unavailable)?;
+    Ok(enabled.is_some())
 }
 
 /// `false` if the client has registered the key already.

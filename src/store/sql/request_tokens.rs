@@ -8,6 +8,7 @@ use super::builds::{build_columns, read_build};
 use super::clients::{client_columns, read_client};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_count, stored_json};
+use super::statements::RUNNING_UNTIL;
 use crate::base::{BuildId, IssuerId, Moment, RequestTokenId, Sha256};
 use crate::store::{
     BuildNotRunning, NewRequestToken, RequestTokens, StoreError, StoredRequestToken, TokenBearer, TokenKind,
@@ -86,11 +87,7 @@ impl RequestTokens for Backend {
             .act(move |connection| {
                 let (issuer, new) = (issuer.clone(), new.clone());
                 Box::pin(async move {
-                    let deadline: Option<i64> = sqlx::query_scalar(
-                        "select b.deadline from builds as b join clients as c on c.issuer = b.issuer and c.id = b.client_id \
-                         where b.issuer = $1 and b.id = $2 and b.finished_at is null and b.deadline > $3 \
-                           and c.disabled_at is null",
-                    )
+                    let deadline: Option<i64> = sqlx::query_scalar(RUNNING_UNTIL)
                     .bind(issuer.as_str())
                     .bind(build.to_string())
                     .bind(now.unix())

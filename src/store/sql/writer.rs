@@ -59,22 +59,47 @@ impl Writer {
         Self { jobs }
     }
 
-    /// One act in one transaction, committed unless it is refused or fails.
+    /// One act in one transaction, committed unless it is refused or fails. It locks what it reads and relies upon.
     pub(super) async fn act<T, R, F>(&self, work: F) -> Verdict<T, R>
     where
         T: Send + 'static,
         R: Send + 'static,
         F: for<'c> Fn(&'c mut DbConnection) -> BoxFuture<'c, Verdict<T, R>> + Send + Sync + 'static,
     {
-        let (reply, answer) = oneshot::channel();
-        let act: Act = Box::new(move |transactions| {
+        self.hand_over(|transactions, reply| {
             Box::pin(async move {
-                let verdict = transactions.transact(work).await;
                 // Whoever asked may have gone; the act stands all the same.
-                let _gone = reply.send(verdict);
+                let _gone = reply.send(transactions.transact(work).await);
             })
-        });
-        self.send(Job::Act(act)).await?;
+        })
+        .await
+    }
+
+    /// The same for an act that reads more than it could lock: it goes on as if it were alone.
+    pub(super) async fn act_alone<T, R, F>(&self, work: F) -> Verdict<T, R>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+        F: for<'c> Fn(&'c mut DbConnection) -> BoxFuture<'c, Verdict<T, R>> + Send + Sync + 'static,
+    {
+        self.hand_over(|transactions, reply| {
+            Box::pin(async move {
+                let _gone = reply.send(transactions.transact_alone(work).await);
+            })
+        })
+        .await
+    }
+
+    async fn hand_over<T, R>(
+        &self,
+        act: impl for<'t> FnOnce(&'t mut Transactions, Reply<Verdict<T, R>>) -> BoxFuture<'t, ()> + Send + 'static,
+    ) -> Verdict<T, R>
+    where
+        T: Send + 'static,
+        R: Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Act(Box::new(move |transactions| act(transactions, reply)))).await?;
         answer.await.map_err(|_| closed())?
     }
 
@@ -248,7 +273,7 @@ impl Task {
         group: Arc<Vec<Waiting>>,
     ) -> Verdict<Vec<Result<(), IssuanceRefusal>>, RowRefused> {
         self.transactions
-            .transact_group(move |connection| {
+            .transact(move |connection| {
                 let group = Arc::clone(&group);
                 Box::pin(async move { issuance::record(connection, &group).await })
             })

@@ -8,6 +8,14 @@ pub(super) const PULSE: &str = "\
     select coalesce(k.version, 0), k.latest_seen, null \
     from (select 1) as one left join key_sets as k on k.issuer = ?1";
 
+/// Is the client enabled?
+pub(super) const CLIENT_ENABLED: &str = "select id from clients where issuer = ?1 and id = ?2 and disabled_at is null";
+
+/// The deadline of a build that runs, whose client is enabled.
+pub(super) const RUNNING_UNTIL: &str = "\
+    select b.deadline from builds as b join clients as c on c.issuer = b.issuer and c.id = b.client_id \
+    where b.issuer = ?1 and b.id = ?2 and b.finished_at is null and b.deadline > ?3 and c.disabled_at is null";
+
 /// Writes a page without changing what it says.
 pub(super) const TOUCH: &str = "pragma user_version = 0";
 

@@ -48,8 +48,8 @@ impl Transactions {
         verdict
     }
 
-    /// The same for a group of tokens: here one writes at a time anyway.
-    pub(super) async fn transact_group<T, R>(
+    /// The same for an act that must be alone: here one writes at a time anyway.
+    pub(super) async fn transact_alone<T, R>(
         &mut self,
         work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Verdict<T, R>>,
     ) -> Verdict<T, R> {

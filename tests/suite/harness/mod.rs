@@ -2,6 +2,7 @@
 
 mod clock;
 mod logs;
+pub(crate) mod postgres;
 mod reply;
 
 use std::net::SocketAddr;

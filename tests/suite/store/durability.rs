@@ -3,7 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use buildpass::store::sqlite::{MigrationReport, Settings, SqliteOptions, SqliteStore};
+use buildpass::store::MigrationReport;
+use buildpass::store::sqlite::{Settings, SqliteOptions, SqliteStore};
 use buildpass::store::{
     Audit, Builds, Clients, Finish, Issuance, Keys, Names, Pending, RequestTokens, Store, StoreError,
 };

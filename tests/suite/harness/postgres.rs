@@ -1,0 +1,183 @@
+//! A PostgreSQL server of the tests' own, from the installed binaries: in a temporary folder, on a free port, as an
+//! unprivileged user where the tests run as root. It ends with the process that started it, however that ends.
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+use buildpass::base::Secret;
+use buildpass::store::postgres::{PostgresOptions, Tls};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
+use tempfile::TempDir;
+
+const USER: &str = "buildpass";
+const PASSWORD: &str = "a password: with @ and /";
+
+/// `nobody`, who is everywhere.
+const UNPRIVILEGED: u32 = 65_534;
+
+/// A server that runs, or was stopped.
+pub(crate) struct PostgresServer {
+    binaries: PathBuf,
+    folder: TempDir,
+    pub(crate) port: u16,
+    /// A shell that ends the server when nobody holds its input any more.
+    running: Mutex<Option<Child>>,
+    databases: AtomicU32,
+}
+
+impl PostgresServer {
+    /// The one that most tests share, each in a database of its own.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<PostgresServer> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start(&[]))
+    }
+
+    /// One of a test's own, with these settings.
+    pub(crate) fn start(settings: &[&str]) -> Self {
+        let binaries = binaries();
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        if is_root() {
+            chown(folder.path(), Some(UNPRIVILEGED), Some(UNPRIVILEGED)).unwrap();
+        }
+        let password = folder.path().join("password");
+        fs::write(&password, PASSWORD).unwrap();
+        if is_root() {
+            chown(&password, Some(UNPRIVILEGED), Some(UNPRIVILEGED)).unwrap();
+        }
+        let data = folder.path().join("data");
+        let made = unprivileged(&binaries.join("initdb"), folder.path())
+            .args(["--no-sync", "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", "-U", USER])
+            .arg(format!("--pwfile={}", password.display()))
+            .arg("-D")
+            .arg(&data)
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        let mut config = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).unwrap();
+        writeln!(config, "max_connections = 300\nshared_buffers = 32MB").unwrap();
+        for setting in settings {
+            writeln!(config, "{setting}").unwrap();
+        }
+        let server = Self { binaries, folder, port, running: Mutex::new(None), databases: AtomicU32::new(0) };
+        server.go_on();
+        server
+    }
+
+    /// Starts it again after it was stopped.
+    pub(crate) fn go_on(&self) {
+        let script = "\"$1\" -D data -p \"$2\" -k \"$3\" -c listen_addresses=127.0.0.1 >>log 2>&1 & \
+                      server=$!; read _; kill -INT $server; wait $server";
+        let mut shell = unprivileged(Path::new("/bin/sh"), self.folder.path());
+        shell.args(["-c", script, "sh"]).arg(self.binaries.join("postgres")).arg(self.port.to_string());
+        shell.arg(self.folder.path()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        *self.running.lock().unwrap() = Some(shell.spawn().unwrap());
+        let started = Instant::now();
+        while !self.answers() {
+            assert!(started.elapsed() < Duration::from_secs(60), "PostgreSQL did not start: {}", self.log());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Stops it as an operator would: sessions are ended, and what was committed stays.
+    pub(crate) fn stop(&self) {
+        if let Some(mut shell) = self.running.lock().unwrap().take() {
+            drop(shell.stdin.take());
+            shell.wait().unwrap();
+        }
+    }
+
+    /// A new, empty database.
+    pub(crate) async fn database(&self) -> PostgresOptions {
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.tell(&format!("create database {name}")).await;
+        PostgresOptions { database: name, ..self.options() }
+    }
+
+    /// Says something to the server as an operator would.
+    pub(crate) async fn tell(&self, statement: &str) {
+        Self::tell_database(&self.options(), statement).await;
+    }
+
+    /// Says something to one of its databases.
+    pub(crate) async fn tell_database(options: &PostgresOptions, statement: &str) {
+        let mut connection = sqlx::postgres::PgConnectOptions::new_without_pgpass()
+            .host(&options.host)
+            .port(options.port)
+            .username(USER)
+            .password(PASSWORD)
+            .database(&options.database)
+            .connect()
+            .await
+            .unwrap();
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    fn options(&self) -> PostgresOptions {
+        PostgresOptions {
+            host: "127.0.0.1".to_owned(),
+            port: self.port,
+            user: USER.to_owned(),
+            password: Some(Secret::new(PASSWORD.to_owned())),
+            database: "postgres".to_owned(),
+            tls: Tls::Disable,
+            root_certificates: None,
+            readers: 4,
+            writers: 3,
+            clock_offset_millis: 0,
+        }
+    }
+
+    fn answers(&self) -> bool {
+        let asked = Command::new(self.binaries.join("pg_isready"))
+            .args(["-q", "-h", "127.0.0.1", "-p", &self.port.to_string()])
+            .status();
+        asked.unwrap().success()
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Where `initdb` and its like are: the newest installed ones.
+fn binaries() -> PathBuf {
+    let mut found: Vec<(u32, PathBuf)> = Vec::new();
+    for version in fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten() {
+        let number = version.file_name().to_string_lossy().parse().unwrap_or(0);
+        found.push((number, version.path().join("bin")));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    found.extend(std::env::split_paths(&path).map(|folder| (0, folder)));
+    found.retain(|(_, folder)| folder.join("initdb").exists() && folder.join("postgres").exists());
+    let newest = found.into_iter().max_by_key(|(number, _)| *number);
+    newest.expect("PostgreSQL's binaries (initdb, postgres) are needed: install the package postgresql").1
+}
+
+fn unprivileged(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder).env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C");
+    if is_root() {
+        command.uid(UNPRIVILEGED).gid(UNPRIVILEGED);
+    }
+    command
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
+}
