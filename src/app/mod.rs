@@ -12,7 +12,6 @@ use crate::config::Config;
 use crate::issuer::{Issuer, Parts, Paths, Rates, Terms};
 use crate::keyring::{ActError, Keyring, KeyringParts, SigningPool};
 use crate::policy::IssuancePolicy;
-use crate::store::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{Pending, Store};
 use crate::telemetry::Metrics;
 
@@ -70,8 +69,7 @@ impl App {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, StartError> {
         let pending = Pending::default();
-        let options = SqliteOptions { pending: pending.clone(), ..SqliteOptions::default() };
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&config.store.path, options).await?);
+        let store = config.store.place.open(pending.clone()).await?;
         let issuer_id = IssuerId::main();
         let parts = KeyringParts {
             store: Arc::clone(&store),

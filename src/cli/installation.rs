@@ -7,8 +7,7 @@ use std::sync::Arc;
 use super::failure::Failure;
 use crate::base::{Clock, Moment, SystemClock};
 use crate::config::{self, Config, Flags, Sources};
-use crate::store::Store;
-use crate::store::sqlite::{SqliteOptions, SqliteStore};
+use crate::store::{Pending, Store, StorePlace};
 
 /// Where the configuration is to be found.
 #[derive(Debug)]
@@ -40,23 +39,24 @@ impl Place {
     /// Opens the store if there is one.
     pub(super) async fn existing_store(&self) -> Result<Option<Arc<dyn Store>>, Failure> {
         let config = self.config(Flags::default())?;
-        if config.store.path.try_exists()? { open(&config).await.map(Some) } else { Ok(None) }
+        if config.store.place.may_exist() { open(&config).await.map(Some) } else { Ok(None) }
     }
 
     /// Opens the store, which must be there already.
     pub(super) async fn required_store(&self) -> Result<Arc<dyn Store>, Failure> {
         let config = self.config(Flags::default())?;
-        if config.store.path.try_exists()? {
-            return open(&config).await;
+        match &config.store.place {
+            StorePlace::Sqlite(path) if !path.exists() => {
+                let path = path.display();
+                Err(Failure::unreachable(format!("there is no database at {path}; `buildpass serve` makes it")))
+            }
+            _ => open(&config).await,
         }
-        let path = config.store.path.display();
-        Err(Failure::unreachable(format!("there is no database at {path}; `buildpass serve` makes it")))
     }
 }
 
 pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {
-    let store = SqliteStore::open(&config.store.path, SqliteOptions::default()).await?;
-    Ok(Arc::new(store))
+    Ok(config.store.place.open(Pending::default()).await?)
 }
 
 /// *Now*, read once by a command.

@@ -4,7 +4,6 @@ use super::failure::Failure;
 use super::installation::Place;
 use super::output;
 use crate::config::Flags;
-use crate::store::sqlite::SqliteStore;
 
 /// Bring the database's schema up to date
 #[derive(Debug, clap::Args)]
@@ -21,7 +20,7 @@ pub(super) struct Migrate {
 impl Migrate {
     pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
         let config = place.config(Flags::default())?;
-        let report = SqliteStore::migrate(&config.store.path).await?;
+        let report = config.store.place.migrate().await?;
         if self.json {
             return Ok(output::document(&serde_json::json!({
                 "before": report.before, "after": report.after, "applied": report.applied,

@@ -41,7 +41,12 @@ pub struct KeyEncryptionKey {
     pub place: KekPlace,
 }
 
-pub(super) fn read(reader: &mut Reader<'_>, state_dir: &Path, max_lifetime: Option<Seconds>) -> Option<Keys> {
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    state_dir: &Path,
+    max_lifetime: Option<Seconds>,
+    shares_database: bool,
+) -> Option<Keys> {
     let algorithms = reader.read("keys.algorithms", algorithms);
     let rsa_bits = reader.read("keys.rsa_bits", |value| match number::<u32>(value)? {
         bits @ (2048 | 3072 | 4096) => Ok(bits),
@@ -53,9 +58,10 @@ pub(super) fn read(reader: &mut Reader<'_>, state_dir: &Path, max_lifetime: Opti
     let refresh_interval = reader.period("keys.refresh_interval");
     let clock_skew = reader.read("keys.clock_skew", seconds);
     let verifier_leeway = reader.read("keys.verifier_leeway", seconds);
-    let is_default = reader.origin("keys.key_encryption_keys") == Origin::Default;
+    // Where several servers share a database each would make another one up.
+    let may_be_made = !shares_database && reader.origin("keys.key_encryption_keys") == Origin::Default;
     let key_encryption_keys =
-        reader.read("keys.key_encryption_keys", |value| key_encryption_keys(value, state_dir, is_default));
+        reader.read("keys.key_encryption_keys", |value| key_encryption_keys(value, state_dir, may_be_made));
     let keys = Keys {
         algorithms: algorithms?,
         rsa_bits: rsa_bits?,
@@ -110,11 +116,11 @@ fn algorithms(value: &Value) -> Result<Vec<Algorithm>, String> {
     Ok(algorithms)
 }
 
-fn key_encryption_keys(value: &Value, state_dir: &Path, is_default: bool) -> Result<Vec<KeyEncryptionKey>, String> {
+fn key_encryption_keys(value: &Value, state_dir: &Path, may_be_made: bool) -> Result<Vec<KeyEncryptionKey>, String> {
     let mut keys: Vec<KeyEncryptionKey> = Vec::new();
     for (index, item) in list(value)?.iter().enumerate() {
         let place = |problem: String| format!("item {} (line {}): {problem}", index + 1, item.line);
-        let key = key_encryption_key(&item.value, state_dir, is_default).map_err(place)?;
+        let key = key_encryption_key(&item.value, state_dir, may_be_made).map_err(place)?;
         if keys.iter().any(|earlier| earlier.id == key.id) {
             return Err(place(format!("another key has the id {:?} too; ids are unique", key.id)));
         }
@@ -123,7 +129,7 @@ fn key_encryption_keys(value: &Value, state_dir: &Path, is_default: bool) -> Res
     if keys.is_empty() { Err("must list at least one key".to_owned()) } else { Ok(keys) }
 }
 
-fn key_encryption_key(value: &Value, state_dir: &Path, is_default: bool) -> Result<KeyEncryptionKey, String> {
+fn key_encryption_key(value: &Value, state_dir: &Path, may_be_made: bool) -> Result<KeyEncryptionKey, String> {
     let fields = table(value)?;
     if let Some(name) = fields.keys().find(|name| !["id", "file", "value"].contains(&name.as_str())) {
         return Err(format!("there is no such key as {name:?}; it has id and either file or value"));
@@ -137,7 +143,7 @@ fn key_encryption_key(value: &Value, state_dir: &Path, is_default: bool) -> Resu
     };
     let id = field("id")?.ok_or("id: is missing")?.to_owned();
     let place = match (field("file")?, field("value")?) {
-        (Some(file), None) => KekPlace::File { path: state_dir.join(file), may_be_made: is_default },
+        (Some(file), None) => KekPlace::File { path: state_dir.join(file), may_be_made },
         (None, Some(value)) => KekPlace::Value(Secret::new(value.trim_end_matches(['\r', '\n']).to_owned())),
         (Some(_), Some(_)) => return Err("has both file and value; keep one".to_owned()),
         (None, None) => return Err("has neither file nor value".to_owned()),

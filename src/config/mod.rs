@@ -30,6 +30,7 @@ pub use self::tokens::Tokens;
 
 use self::reader::Reader;
 use crate::keyring::{KeyringSettings, ScheduleSettings};
+use crate::store::StorePlace;
 use crate::telemetry::LogSettings;
 
 /// Everything that an operator may set, checked.
@@ -68,7 +69,8 @@ impl Config {
         let store = store::read(&mut reader, &state_dir);
         let tokens = tokens::read(&mut reader);
         let longest = tokens.as_ref().map(|tokens| tokens.max_lifetime);
-        let keys = keys::read(&mut reader, &state_dir, longest);
+        let shares_database = store.as_ref().is_some_and(|store| matches!(store.place, StorePlace::Postgres(_)));
+        let keys = keys::read(&mut reader, &state_dir, longest, shares_database);
         let limits = limits::read(&mut reader);
         let issuance = issuance::read(&mut reader, longest);
         let telemetry = telemetry::read(&mut reader);

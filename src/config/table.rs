@@ -95,7 +95,15 @@ pub(super) const KEYS: &[Key] = &[
         "How `sub` is made: immutable, names, ids, or a template with {fields}.",
     ),
     set("issuer.claims", Kind::Texts, "[\"vela\"]", "Families of claims in every token: vela, github."),
-    set("store.url", Kind::Text, "\"sqlite://data/buildpass.db\"", "The database: sqlite:// and the path of its file."),
+    set(
+        "store.url",
+        Kind::Text,
+        "\"sqlite://data/buildpass.db\"",
+        "The database: sqlite:// and the path of its file, or postgres://user@host/database?sslmode=verify-full (also sslrootcert=FILE).",
+    ),
+    unset("store.url_file", Kind::Text, "\"secrets/database-url\"", "A file that holds store.url."),
+    unset("store.password", Kind::Text, "\"…\"", "The user's password, where the URL holds none."),
+    unset("store.password_file", Kind::Text, "\"secrets/database-password\"", "A file that holds it."),
     set(
         "keys.algorithms",
         Kind::Texts,
@@ -213,9 +221,20 @@ pub(super) fn show(entries: &Entries) -> String {
     text
 }
 
-/// Key encryption keys without what they hold.
+/// Key encryption keys without what they hold, and the database without its password.
 fn hide(key: &Key, value: &Value) -> Value {
     let mut value = value.clone();
+    if key.path == "store.password" {
+        return Value::Text("[secret]".to_owned());
+    }
+    if key.path == "store.url"
+        && let Value::Text(text) = &mut value
+        && let Ok(mut url) = url::Url::parse(text)
+        && url.password().is_some()
+        && url.set_password(Some("[secret]")).is_ok()
+    {
+        *text = url.to_string();
+    }
     if key.path == "keys.key_encryption_keys"
         && let Value::List(items) = &mut value
     {

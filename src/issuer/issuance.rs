@@ -29,6 +29,8 @@ impl Issuer {
     ) -> Result<Issued, Declined> {
         let digest = secret.digest();
         let now = self.parts.clock.now();
+        // First of all: by a clock that is wrong, every credential could seem dead.
+        self.parts.keyring.ready_to_sign(now).await?;
         let mut counted = false;
         // A recent reading may be stale: it is good enough to try, and never enough to refuse. A preview asks no
         // transaction, so nothing would correct it.
@@ -60,6 +62,8 @@ impl Issuer {
         id: BuildId,
         request: DirectRequest,
     ) -> Result<Issued, Declined> {
+        let now = self.parts.clock.now();
+        self.parts.keyring.ready_to_sign(now).await?;
         let client = self.client(credential, Scope::BuildsTokens).await?;
         let build = self.running_build_of(&client, id).await?;
         let step = match request.step {
@@ -73,7 +77,6 @@ impl Issuer {
             return Err(Refusal::ForbiddenAudience(audience.clone()).into());
         }
         self.rates.count_build(id)?;
-        let now = self.parts.clock.now();
         let holder = Holder::Server { build: Box::new(build), client: Box::new(client), step };
         self.issue(holder, request.token, now).await.map_err(|declined| match declined {
             Declined::Refused(Refusal::Unauthenticated) => Refusal::BuildFinished.into(),
@@ -100,7 +103,6 @@ impl Issuer {
     }
 
     async fn issue(self: &Arc<Self>, holder: Holder, request: TokenRequest, now: Moment) -> Result<Issued, Declined> {
-        self.parts.keyring.ready_to_sign(now).await?;
         let issuer = Arc::clone(self);
         let uses = holder.token().and_then(|token| token.max_uses).unwrap_or(u64::MAX);
         let work = move || issuer.sign(&holder, &request, now);

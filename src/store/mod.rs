@@ -40,6 +40,7 @@ mod keys;
 mod migrations;
 mod names;
 mod pending;
+mod place;
 pub mod postgres;
 mod request_tokens;
 pub mod sqlite;
@@ -56,6 +57,7 @@ pub use self::keys::{
 pub use self::migrations::MigrationReport;
 pub use self::names::{BoundName, NameKind, Names};
 pub use self::pending::Pending;
+pub use self::place::StorePlace;
 pub use self::request_tokens::{
     BuildNotRunning, NewRequestToken, RequestTokens, StoredRequestToken, TokenBearer, TokenKind,
 };

@@ -11,6 +11,8 @@ mod writers;
 
 crate::store::sql_modules!();
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 use sqlx::postgres::{PgPool, PgRow};
 
@@ -81,7 +83,8 @@ impl PostgresStore {
 
     /// The server's clock, as a test may have set it.
     fn read_clock(&self, millis: u64) -> Option<i64> {
-        Some(i64::try_from(millis).ok()?.saturating_add(self.connector.options().clock_offset_millis))
+        let offset = self.connector.options().clock_offset.load(Ordering::Relaxed);
+        Some(i64::try_from(millis).ok()?.saturating_add(offset))
     }
 }
 

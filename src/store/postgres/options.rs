@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use crate::base::Secret;
 
@@ -40,7 +42,7 @@ pub struct PostgresOptions {
     /// Connections that write, at most; one of them is for records alone.
     pub writers: u32,
     /// Added to what the server's clock says, in milliseconds: for tests, whose own clock is not the server's.
-    pub clock_offset_millis: i64,
+    pub clock_offset: Arc<AtomicI64>,
 }
 
 /// Without the password.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use buildpass::base::Seconds;
 use buildpass::config::{Config, ConfigError, Flags, Sources, reference};
@@ -63,6 +63,12 @@ fn every_refusal_names_key_file_and_line() {
         "[issuer]\nclaims = [\"gitlab\"]\n",
         "[issuer]\nclaims = []\n",
         "[store]\nurl = \"postgres://user:hunter2@host/db\"\n",
+        "[store]\nurl = \"postgres://user:hunter2@host/db?sslmode=prefer\"\n",
+        "[store]\nurl = \"postgres://user:hunter2@host/db?sslmode=require&options=x\"\n",
+        "[store]\nurl = \"postgres://host/db?sslmode=require\"\n",
+        "[store]\nurl = \"postgres://user@localhost\"\n",
+        "[store]\nurl = \"postgres://user:hunter2@localhost/db\"\npassword = \"hunter3\"\n",
+        "[store]\nurl = \"postgres://user@localhost/db\"\npassword = \"hunter2\"\npassword_file = \"nowhere\"\n",
         "[store]\nurl = \"data.db\"\n",
         "[keys]\nalgorithms = []\n",
         "[keys]\nalgorithms = [\"RS256\", \"RS256\"]\n",
@@ -136,14 +142,14 @@ fn one_folder_holds_all_that_must_last() {
     let setting = Setting::new("[server]\nstate_dir = \"state\"\n");
     let folder = setting.folder.path().to_owned();
     let config = setting.load().unwrap();
-    assert_eq!(config.store.path, folder.join("state/data/buildpass.db"));
+    assert_eq!(sqlite_path(&config), folder.join("state/data/buildpass.db"));
     let elsewhere = tempfile::tempdir().unwrap();
     let file = elsewhere.path().join("other.toml");
     std::fs::write(&file, "").unwrap();
     let environment = BTreeMap::from([("BUILDPASS_CONFIG".to_owned(), file.display().to_string())]);
     let sources = Sources { file: None, environment, working_dir: folder, flags: Flags::default() };
     let config = Config::load(&sources).unwrap();
-    assert_eq!(config.store.path, elsewhere.path().join("data/buildpass.db"), "paths start at the file's folder");
+    assert_eq!(sqlite_path(&config), elsewhere.path().join("data/buildpass.db"), "paths start at the file's folder");
 }
 
 #[test]
@@ -183,5 +189,12 @@ fn no_secret_is_ever_shown() {
     ] {
         let refusal = Setting::new(&broken).refusal();
         assert!(refusal != "taken" && !refusal.contains(SECRET), "{refusal}");
+    }
+}
+
+fn sqlite_path(config: &Config) -> PathBuf {
+    match &config.store.place {
+        buildpass::store::StorePlace::Sqlite(path) => path.clone(),
+        other => panic!("{other:?}"),
     }
 }

@@ -16,8 +16,9 @@ use buildpass::config::{Config, Flags, Sources};
 use buildpass::http::{Limits, Listeners, serve};
 use buildpass::keyring::{Keyring, KeyringParts};
 use buildpass::policy::{Client, Scope};
+use buildpass::store::postgres::PostgresOptions;
 use buildpass::store::sqlite::{SqliteOptions, SqliteStore};
-use buildpass::store::{KeyChange, KeyRow, Keys, Store};
+use buildpass::store::{KeyChange, KeyRow, Pending, Store, StorePlace};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reqwest::Method;
@@ -66,6 +67,7 @@ pub(crate) struct Server {
     pub(crate) clock: Arc<SettableClock>,
     pub(crate) app: Arc<App>,
     folder: Arc<tempfile::TempDir>,
+    database: Option<PostgresOptions>,
     stop: Option<oneshot::Sender<()>>,
     task: Option<tokio::task::JoinHandle<()>>,
     http: reqwest::Client,
@@ -77,6 +79,7 @@ pub(crate) struct Start {
     clock: Arc<SettableClock>,
     folder: Arc<tempfile::TempDir>,
     limits: Limits,
+    database: Option<PostgresOptions>,
 }
 
 impl Start {
@@ -86,7 +89,15 @@ impl Start {
             clock: Arc::new(SettableClock::at(START)),
             folder: Arc::new(tempfile::tempdir().unwrap()),
             limits: Limits::of(256),
+            database: None,
         }
+    }
+
+    /// On a database of a server, with the clock that its other servers have.
+    pub(crate) fn on(mut self, database: &PostgresOptions, clock: &Arc<SettableClock>) -> Self {
+        self.database = Some(PostgresOptions { clock_offset: clock.server_offset(), ..database.clone() });
+        self.clock = Arc::clone(clock);
+        self
     }
 
     pub(crate) fn limits(mut self, limits: Limits) -> Self {
@@ -109,7 +120,11 @@ impl Start {
             working_dir: self.folder.path().to_owned(),
             flags: Flags::default(),
         };
-        Config::load(&sources).unwrap_or_else(|error| panic!("{error}"))
+        let mut config = Config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
+        if let Some(database) = &self.database {
+            config.store.place = StorePlace::Postgres(database.clone());
+        }
+        config
     }
 
     pub(crate) async fn go(self) -> Server {
@@ -134,6 +149,7 @@ impl Start {
             clock: self.clock,
             app,
             folder: self.folder,
+            database: self.database,
             stop: Some(stop),
             task: Some(tokio::spawn(served)),
             http: reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap(),
@@ -145,7 +161,7 @@ impl Start {
 async fn install_keys(config: &Config) {
     static ROWS: OnceCell<Vec<KeyRow>> = OnceCell::const_new();
     let issuer = IssuerId::main();
-    let store = SqliteStore::open(&config.store.path, SqliteOptions::default()).await.unwrap();
+    let store = config.store.place.open(Pending::default()).await.unwrap();
     if store.read_keys(&issuer).await.unwrap().rows.is_empty() {
         let rows = ROWS.get_or_init(|| async {
             let folder = tempfile::tempdir().unwrap();
@@ -191,6 +207,7 @@ impl Server {
             clock: Arc::clone(&self.clock),
             folder: Arc::clone(&self.folder),
             limits: Limits::of(256),
+            database: self.database.clone(),
         };
         start.go().await
     }

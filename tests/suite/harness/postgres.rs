@@ -122,6 +122,12 @@ impl PostgresServer {
         connection.close().await.unwrap();
     }
 
+    /// The URL by which the configuration names one of its databases.
+    pub(crate) fn url(options: &PostgresOptions) -> String {
+        let password = percent_encoding::utf8_percent_encode(PASSWORD, percent_encoding::NON_ALPHANUMERIC);
+        format!("postgres://{USER}:{password}@127.0.0.1:{}/{}", options.port, options.database)
+    }
+
     fn options(&self) -> PostgresOptions {
         PostgresOptions {
             host: "127.0.0.1".to_owned(),
@@ -133,7 +139,7 @@ impl PostgresServer {
             root_certificates: None,
             readers: 4,
             writers: 3,
-            clock_offset_millis: 0,
+            clock_offset: std::sync::Arc::default(),
         }
     }
 

@@ -5,4 +5,5 @@ mod foreign_judge;
 mod fork;
 mod kill_nine;
 mod lost_answer;
+mod replicas;
 mod restart;

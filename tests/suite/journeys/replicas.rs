@@ -1,0 +1,88 @@
+//! Several servers on one PostgreSQL: what one of them did, every other one knows.
+
+use std::sync::Arc;
+
+use buildpass::jose::Algorithm;
+use buildpass::store::postgres::PostgresOptions;
+use serde_json::json;
+
+use crate::harness::postgres::PostgresServer;
+use crate::harness::{Auth, START, Server, SettableClock, Start, registration};
+
+struct Replicas {
+    clock: Arc<SettableClock>,
+    database: PostgresOptions,
+}
+
+impl Replicas {
+    async fn fresh() -> Self {
+        Self { clock: Arc::new(SettableClock::at(START)), database: PostgresServer::shared().database().await }
+    }
+
+    async fn start(&self, toml: &str) -> Server {
+        Start::new(toml).on(&self.database, &self.clock).go().await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
+async fn a_request_token_of_one_server_works_at_every_other() {
+    let replicas = Replicas::fresh().await;
+    let (a, b) = (replicas.start("").await, replicas.start("").await);
+    let client = a.client().await;
+    let build = a.register(&client, &registration()).await;
+    let path = build.request_url.strip_prefix(&a.url).unwrap();
+    let token = b.get(&format!("{path}&audience=x"), Auth::Token(&build.request_token)).await.token();
+    assert_eq!(a.get("/.well-known/jwks", Auth::None).await.text, b.get("/.well-known/jwks", Auth::None).await.text);
+    assert_eq!(token.split('.').count(), 3);
+    let finish = format!("/api/v1/builds/{}/finish", build.id);
+    let finished = b.post(&finish, Auth::Client(&client), &json!({"status": "success"})).await;
+    assert_eq!(finished.status, 204, "{}", finished.text);
+    let gone = a.get(&format!("{path}&audience=x"), Auth::Token(&build.request_token)).await;
+    assert_eq!(gone.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
+async fn a_revocation_at_one_server_is_heeded_by_the_others_at_their_next_reading() {
+    let replicas = Replicas::fresh().await;
+    let (a, b) = (replicas.start("").await, replicas.start("").await);
+    for server in [&a, &b] {
+        server.app.issuer().step().await.unwrap();
+    }
+    let kid = a.app.issuer().keyring().view().signer(Algorithm::Rs256, START).unwrap().kid().to_owned();
+    let revoked = a.app.issuer().keyring().revoke(&kid, "found in a backup").await.unwrap();
+    b.app.issuer().step().await.unwrap();
+    let signer = b.app.issuer().keyring().view().signer(Algorithm::Rs256, START).unwrap();
+    assert_eq!(Some(signer.kid()), revoked.promoted.as_deref());
+    assert!(!b.get("/.well-known/jwks", Auth::None).await.text.contains(&kid));
+    let (_, build) = b.build().await;
+    b.pull(&build, "audience=x").await.token();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
+async fn one_servers_wrong_clock_stops_that_server_alone_and_is_not_remembered() {
+    let replicas = Replicas::fresh().await;
+    let good = replicas.start("").await;
+    let wrong = Arc::new(SettableClock::at(START));
+    let bad = Start::new("").on(&replicas.database, &wrong).go().await;
+    for server in [&good, &bad] {
+        server.app.issuer().step().await.unwrap();
+    }
+    let (_, build) = bad.build().await;
+    bad.pull(&build, "audience=x").await.token();
+
+    wrong.set(START + buildpass::base::Seconds::new(2 * 366 * 86_400));
+    bad.app.issuer().step().await.unwrap();
+    assert_eq!(bad.pull(&build, "audience=x").await.code(), "unavailable");
+    let ready = bad.get("/health/ready", Auth::None).await;
+    assert_eq!((ready.status, ready.json()["reasons"][0].as_str()), (503, Some("clock")));
+
+    good.app.issuer().step().await.unwrap();
+    let path = build.request_url.strip_prefix(&bad.url).unwrap();
+    good.get(&format!("{path}&audience=x"), Auth::Token(&build.request_token)).await.token();
+    wrong.set(START);
+    bad.app.issuer().step().await.unwrap();
+    bad.pull(&build, "audience=x").await.token();
+}
