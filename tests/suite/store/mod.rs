@@ -52,3 +52,4 @@ mod issuing;
 mod names;
 mod races;
 mod sample;
+mod server;
