@@ -6,6 +6,7 @@ mod clients;
 mod config;
 mod demo;
 mod help;
+mod key_life;
 mod keys;
 mod migrate;
 mod names;

@@ -1,0 +1,165 @@
+//! `buildpass keys` through a key's life: rotated, revoked, resealed, its algorithm changed. Each output is in a
+//! snapshot, with kids by the order in which they come and times left out.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::{Folder, Run};
+
+/// Announced for 4 s, so that a reserve is ripe within a test.
+const SHORT: &str = "\
+[keys]\nrotation_period = \"5m\"\njwks_max_age = \"1s\"\nannounce_at_least = \"0s\"\nrefresh_interval = \"1s\"\n\
+clock_skew = \"1s\"\nverifier_leeway = \"0s\"\n[tokens]\ndefault_lifetime = \"1m\"\nmax_lifetime = \"1m\"\n";
+
+/// What was run and what it said, told so that two runs tell the same.
+struct Story {
+    folder: Folder,
+    names: BTreeMap<String, String>,
+    told: String,
+}
+
+impl Story {
+    fn of(folder: Folder) -> Self {
+        Self { folder, names: BTreeMap::new(), told: String::new() }
+    }
+
+    fn configure(&mut self, toml: &str) {
+        std::fs::write(self.folder.path().join("buildpass.toml"), toml).unwrap();
+        let _ = writeln!(self.told, "# buildpass.toml\n{toml}");
+    }
+
+    fn run(&mut self, arguments: &[&str]) -> Run {
+        let run = self.folder.run(arguments);
+        let command = self.plain(&format!("{arguments:?}"));
+        let (code, out, err) = (run.code, self.plain(&run.stdout), self.plain(&run.stderr));
+        let _ = writeln!(self.told, "$ buildpass {command} -> {code}\n{out}{err}");
+        run
+    }
+
+    /// Kids by number, in the order in which they come; times and lengths of columns left out.
+    fn plain(&mut self, text: &str) -> String {
+        let text = text.replace(&self.folder.path().display().to_string(), "FOLDER");
+        let mut plain = String::new();
+        for word in text.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || "-_:.".contains(c))) {
+            let end = word.trim_end_matches(|c: char| !(c.is_ascii_alphanumeric() || "-_:".contains(c)));
+            let rest = &word[end.len()..];
+            if end.len() == 43 {
+                let next = format!("key {}", self.names.len() + 1);
+                plain.push_str(self.names.entry(end.to_owned()).or_insert(next));
+            } else if end.len() == 20 && end.ends_with('Z') && end.contains('T') {
+                plain.push_str("TIME");
+            } else {
+                plain.push_str(end);
+            }
+            plain.push_str(rest);
+        }
+        plain.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
+    }
+
+    fn kid(&self, alg: &str, state: &str) -> String {
+        let rows = self.folder.run(&["keys", "list", "--json"]).json_lines();
+        let row = rows.iter().find(|row| row["alg"] == alg && row["state"] == state).unwrap();
+        row["kid"].as_str().unwrap().to_owned()
+    }
+}
+
+#[test]
+fn an_unripe_reserve_is_scheduled_and_promoted_in_an_emergency_alone() {
+    let mut story = Story::of(Folder::installed());
+    story.run(&["keys", "list"]);
+    story.run(&["keys", "rotate"]);
+    story.run(&["keys", "rotate"]);
+    story.run(&["keys", "rotate", "--now"]);
+    let signing = story.kid("RS256", "signing");
+    story.run(&["keys", "revoke", &signing, "--reason", "found in a backup"]);
+    story.run(&["keys", "revoke", &signing, "--reason", "again"]);
+    story.run(&["keys", "revoke", "nobody", "--reason", "x"]);
+    story.run(&["keys", "revoke", &signing, "--reason", " "]);
+    let reserve = story.kid("ES256", "announced");
+    story.run(&["keys", "revoke", &reserve, "--reason", "never used", "--json"]);
+    story.run(&["keys", "list"]);
+    insta::assert_snapshot!(story.told);
+    // What was revoked is gone from what is published, and a server goes on with the rest.
+    let served = story.folder.serve(&[]);
+    let published = served.fetch("/.well-known/jwks");
+    assert!(!published.contains(&signing) && !published.contains(&reserve));
+}
+
+#[test]
+fn a_ripe_reserve_signs_at_the_nearest_switch_and_an_emergency_costs_nothing() {
+    let folder = Folder::new();
+    let mut story = Story::of(folder);
+    story.configure(SHORT);
+    let served = story.folder.serve(&[]);
+    std::thread::sleep(Duration::from_secs(5));
+    story.run(&["keys", "rotate", "--now", "--json"]);
+    std::thread::sleep(Duration::from_secs(8));
+    let signing = story.kid("ES256", "signing");
+    story.run(&["keys", "revoke", &signing, "--reason", "drill", "--json"]);
+    story.run(&["keys", "list"]);
+    insta::assert_snapshot!(story.told);
+    served.end();
+}
+
+#[test]
+fn keys_are_sealed_anew_under_another_key_encryption_key() {
+    let mut story = Story::of(Folder::installed());
+    story.run(&["keys", "reseal"]);
+    story.run(&["keys", "new-kek", "keys/other.key"]);
+    let before = story.folder.run(&["keys", "export"]).json();
+    let list = |first: &str, second: &str| format!("[keys]\nkey_encryption_keys = [{first}{second}]\n");
+    let (k1, k2) = ("{ id = \"k1\", file = \"keys/master.key\" }", "{ id = \"k2\", file = \"keys/other.key\" }, ");
+    story.configure(&list(k2, k1));
+    story.run(&["keys", "reseal"]);
+    story.run(&["keys", "reseal", "--json"]);
+    story.configure(&list(k2, ""));
+    assert_eq!(story.folder.run(&["keys", "export"]).json(), before);
+    story.folder.serve(&[]).end();
+    story.configure(&list("", k1));
+    story.run(&["keys", "list"]);
+    insta::assert_snapshot!(story.told);
+}
+
+#[test]
+fn an_algorithm_is_added_made_the_default_and_taken_out() {
+    let mut story = Story::of(Folder::new());
+    let listing = |algorithms: &str| format!("[keys]\nalgorithms = [{algorithms}]\n{}", SHORT.replace("[keys]\n", ""));
+    story.configure(&listing("\"ES256\""));
+    story.folder.serve(&[]).end();
+    story.configure(&listing("\"RS256\""));
+    story.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]);
+    story.configure(&listing("\"RS256\", \"ES256\""));
+    story.folder.serve(&[]).end();
+    story.run(&["keys", "list"]);
+    story.configure(&listing("\"RS256\""));
+    story.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]);
+    std::thread::sleep(Duration::from_secs(5));
+    story.folder.serve(&[]).end();
+    story.run(&["keys", "list"]);
+    insta::assert_snapshot!(story.told);
+}
+
+#[test]
+fn the_first_keys_of_a_url_that_another_issuer_serves_wait_for_our_first_start() {
+    let mut story = Story::of(Folder::new());
+    let former = Folder::installed().run(&["keys", "export"]).json();
+    std::fs::write(story.folder.path().join("former.json"), former.to_string()).unwrap();
+    std::fs::write(story.folder.path().join("empty.json"), "{\"keys\": []}").unwrap();
+    story.run(&["keys", "rotate"]);
+    story.run(&["keys", "init", "--adopt", "empty.json"]);
+    story.run(&["keys", "init", "--adopt", "nowhere.json"]);
+    story.run(&["keys", "init", "--adopt", "former.json", "--for", "3h", "--cached-for", "2h"]);
+    story.run(&["keys", "init"]);
+    story.run(&["keys", "rotate"]);
+    story.run(&["keys", "list"]);
+    let served = story.folder.serve(&[]);
+    let _ = writeln!(story.told, "GET /health/ready: {}", served.fetch("/health/ready"));
+    let published: serde_json::Value = serde_json::from_str(&served.fetch("/.well-known/jwks")).unwrap();
+    assert_eq!(published["keys"].as_array().unwrap().len(), 4 + former["keys"].as_array().unwrap().len());
+    served.end();
+    let theirs = former["keys"][0]["kid"].as_str().unwrap();
+    story.run(&["keys", "revoke", theirs, "--reason", "not theirs any more", "--json"]);
+    story.run(&["keys", "list"]);
+    insta::assert_snapshot!(story.told);
+}
