@@ -1,13 +1,15 @@
 //! The composition root: configuration, clock and entropy in, a running issuer out.
 
 mod former_issuer;
+mod shared;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::former_issuer::{FormerIssuer, FormerIssuerError, FormerKeys};
-use crate::base::{Clock, Entropy, IssuerId, IssuerUrl, Seconds};
+pub use self::shared::{ApplyError, SharedChanges, apply};
+use crate::base::{Clock, Entropy, IssuerId, IssuerUrl, Moment, Seconds};
 use crate::config::Config;
 use crate::issuer::{Issuer, Parts, Paths, Rates, Terms};
 use crate::keyring::{ActError, Keyring, KeyringParts, SigningPool};
@@ -78,7 +80,9 @@ impl App {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
         };
+        let nothing_brought_in = store.read_keys(&issuer_id).await?.algorithms.is_empty();
         let keyring = Keyring::open(parts, &config.keys.kek_source()).await?;
+        bring_in(config, &*store, &keyring, clock.now(), nothing_brought_in).await?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let pool =
             SigningPool::new(threads, SIGNING_QUEUE, pending).map_err(|error| StartError::Config(error.to_string()))?;
@@ -176,6 +180,36 @@ impl App {
     pub async fn close(&self) {
         self.store.close().await;
     }
+}
+
+/// The file's server alone brings in what it says at each start. Where several share a database only the first start of
+/// all does: an old one that starts again in the middle of a rolling update must change nothing.
+async fn bring_in(
+    config: &Config,
+    store: &dyn Store,
+    keyring: &Keyring,
+    now: Moment,
+    nothing_brought_in: bool,
+) -> Result<(), StartError> {
+    let dry_run = store.is_shared() && !nothing_brought_in;
+    if !keyring.clock_is_sound(now) {
+        return Ok(());
+    }
+    match apply(config, store, keyring, now, dry_run).await {
+        Ok(changes) if changes.is_empty() => {}
+        Ok(changes) if dry_run => {
+            tracing::warn!(
+                ?changes,
+                "the configuration differs from what is in force; `buildpass config apply` brings it in"
+            );
+        }
+        Ok(changes) => tracing::info!(?changes, "the shared configuration is brought in"),
+        Err(error) if dry_run => tracing::warn!(%error, "the configuration could not be brought in as it is"),
+        Err(ApplyError::Keys(error)) => return Err(error.into()),
+        Err(ApplyError::Store(error)) => return Err(error.into()),
+        Err(error @ ApplyError::Client(_)) => return Err(StartError::Config(error.to_string())),
+    }
+    Ok(())
 }
 
 fn paths(config: &Config, bound: SocketAddr) -> Result<Paths, StartError> {

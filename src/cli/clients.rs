@@ -10,7 +10,7 @@ use super::installation::{Place, now};
 use super::output::{self, Table, cell};
 use crate::base::{ClientId, IssuerId, Moment, Seconds, Secret, SystemEntropy};
 use crate::claims::AudiencePattern;
-use crate::policy::{Client, OrganizationPattern, Scope};
+use crate::policy::{Client, OrganizationPattern, Scope, client_name, ids_name};
 use crate::store::Store;
 
 /// What every client secret begins with.
@@ -23,6 +23,7 @@ pub(super) enum Clients {
     List(List),
     RotateSecret(RotateSecret),
     Disable(Disable),
+    NewSecret(NewSecret),
 }
 
 /// Make a client and print its id and secret, this once
@@ -32,7 +33,7 @@ pub(super) enum Clients {
   buildpass clients create vela --org acme --org 'tools/*' --audience sts.amazonaws.com --json")]
 pub(super) struct Create {
     /// How operators call it
-    #[arg(value_parser = name)]
+    #[arg(value_parser = named)]
     name: String,
     /// What it may do: builds:write, builds:tokens, tokens:introspect, publications:write, admin. Without one, what a
     /// CI server needs: builds:write,builds:tokens
@@ -93,10 +94,20 @@ pub(super) struct Disable {
     json: bool,
 }
 
+/// Print a new secret, for a client that is declared in the configuration
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  (umask 077; buildpass clients new-secret > secrets/vela)
+
+Then declare the client: [clients.vela] with secret_file = \"secrets/vela\". To change it, put a new line before the old
+one, apply, give the new one to the client, and take the old line out.")]
+pub(super) struct NewSecret {}
+
 impl Clients {
     pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
         match self {
             Self::List(list) => list.run(place).await,
+            Self::NewSecret(NewSecret {}) => Ok(output::line(Secret::draw(SECRET_PREFIX, &SystemEntropy)?.reveal())?),
             Self::Create(create) => with(place.store().await?, async |store| create.run(store).await).await,
             Self::RotateSecret(rotate) => {
                 with(place.required_store().await?, async |store| rotate.run(store).await).await
@@ -137,6 +148,8 @@ impl Create {
             ids: self.ids,
             created_at: now,
             disabled_at: None,
+            declared: false,
+            revision: 0,
         };
         if store.create_client(&IssuerId::main(), &client, secret.digest()).await?.is_err() {
             let name = &client.name;
@@ -172,6 +185,7 @@ struct ListedClient {
     organizations: Vec<OrganizationPattern>,
     audiences: Vec<AudiencePattern>,
     ids: Option<String>,
+    declared: bool,
     created_at: Moment,
     disabled_at: Option<Moment>,
 }
@@ -185,6 +199,7 @@ impl From<Client> for ListedClient {
             organizations: client.organizations,
             audiences: client.audiences,
             ids: client.ids,
+            declared: client.declared,
             created_at: client.created_at,
             disabled_at: client.disabled_at,
         }
@@ -248,6 +263,9 @@ impl RotateSecret {
         let previous_until = if self.now { now } else { now + self.overlap };
         let clients = store.list_clients(&issuer).await?;
         let known = clients.into_iter().find(|client| client.name == self.name).ok_or_else(|| unknown(&self.name))?;
+        if known.declared {
+            return Err(declared(&self.name));
+        }
         if !store.rotate_client_secret(&issuer, &self.name, secret.digest(), previous_until, now).await? {
             return Err(Failure::refused(format!("the client {} is disabled", self.name)));
         }
@@ -279,7 +297,11 @@ struct DisabledClient<'a> {
 impl Disable {
     async fn run(self, store: &dyn Store) -> Result<(), Failure> {
         let disabled = store.disable_client(&IssuerId::main(), &self.name, now()).await?;
-        let disabled = disabled.ok_or_else(|| unknown(&self.name))?;
+        let Some(disabled) = disabled else {
+            let known = store.list_clients(&IssuerId::main()).await?;
+            let is_declared = known.iter().any(|client| client.name == self.name && client.declared);
+            return Err(if is_declared { declared(&self.name) } else { unknown(&self.name) });
+        };
         if self.json {
             let builds_ended = disabled.builds_ended;
             return Ok(output::document(&DisabledClient { name: &self.name, builds_ended })?);
@@ -295,39 +317,15 @@ fn unknown(name: &str) -> Failure {
     Failure::refused(format!("there is no client named {name}; buildpass clients list shows all"))
 }
 
-/// A client's name is typed on command lines and shown in lists: it needs no quoting anywhere.
-fn name(text: &str) -> Result<String, &'static str> {
-    let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
-    let starts_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
-    if starts_well && text.len() <= 100 && text.chars().all(plain) {
-        Ok(text.to_owned())
-    } else {
-        Err("a name has up to 100 letters, digits, dots, dashes and underscores, and begins with a letter or digit")
-    }
+fn declared(name: &str) -> Failure {
+    let name = output::visible(name);
+    Failure::refused(format!("{name} is declared in [clients.{name}]: change it there, then buildpass config apply"))
 }
 
-/// Without a dot of its own, so that `a` + `b.1` and `a.b` + `1` are never one id.
+fn named(text: &str) -> Result<String, &'static str> {
+    client_name(text).map(|()| text.to_owned())
+}
+
 fn ids(text: &str) -> Result<String, &'static str> {
-    let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
-    if !text.is_empty() && text.len() <= 32 && text.chars().all(plain) {
-        Ok(text.to_owned())
-    } else {
-        Err("a name for ids has up to 32 letters, digits, dashes and underscores")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_needs_no_quoting() {
-        for good in ["vela", "ci.example.com", "a_b-1"] {
-            assert!(name(good).is_ok(), "{good}");
-        }
-        for bad in ["", "-x", ".x", "a b", "a/b", "ü", "a\n", &"a".repeat(101)] {
-            assert!(name(bad).is_err(), "{bad}");
-        }
-        assert!(ids("gitea").is_ok() && ids("a.b").is_err() && ids("").is_err());
-    }
+    ids_name(text).map(|()| text.to_owned())
 }

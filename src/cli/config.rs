@@ -1,11 +1,18 @@
 //! `config`: what the configuration says, and whether it can work. Secrets are never shown.
 
+use std::sync::Arc;
+
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::failure::Failure;
-use super::installation::Place;
+use super::installation::{Place, now};
+use super::keys::attach;
 use super::output;
+use crate::app;
 use crate::config::{self, Flags};
+use crate::jose::Algorithm;
+use crate::store::{ClientChange, ClientChangeKind};
 
 /// The configuration
 #[derive(Debug, Subcommand)]
@@ -13,6 +20,7 @@ pub(super) enum ConfigCommand {
     Check(Check),
     Show(Show),
     Reference(Reference),
+    Apply(Apply),
 }
 
 /// Check the configuration; exit 1 says what is wrong, with key, file and line
@@ -41,9 +49,26 @@ pub(super) struct Show {
   buildpass config reference > buildpass.toml")]
 pub(super) struct Reference {}
 
+/// Bring what all servers must agree on into the database: keys.algorithms and [clients.*]
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  buildpass config apply --dry-run
+
+Prints what changes. With SQLite `serve` does the same at each start; with PostgreSQL only the first start of all does,
+so that an old server that starts again during an update changes nothing: run this once per release.")]
+pub(super) struct Apply {
+    /// Only say what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
 impl ConfigCommand {
-    pub(super) fn run(self, place: &Place) -> Result<(), Failure> {
+    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
         match self {
+            Self::Apply(apply) => apply.run(place).await,
             Self::Check(check) => check.run(place),
             Self::Show(show) => show.run(place),
             Self::Reference(Reference {}) => Ok(output::bytes(config::reference().as_bytes())?),
@@ -76,5 +101,42 @@ impl Show {
         }
         let table: toml::Table = toml::from_str(&shown).map_err(Failure::refused)?;
         Ok(output::document(&table)?)
+    }
+}
+
+impl Apply {
+    async fn run(self, place: &Place) -> Result<(), Failure> {
+        let config = place.config(Flags::default())?;
+        let store = place.store().await?;
+        let applied = async {
+            let keyring = attach(&config, Arc::clone(&store)).await?;
+            Ok::<_, Failure>(app::apply(&config, &*store, &keyring, now(), self.dry_run).await?)
+        }
+        .await;
+        store.close().await;
+        let changes = applied?;
+        if self.json {
+            let algorithms =
+                changes.algorithms.as_ref().map(|(before, after)| json!({"before": before, "after": after}));
+            return Ok(output::document(&json!({
+                "dry_run": self.dry_run, "algorithms": algorithms, "clients": changes.clients,
+            }))?);
+        }
+        if let Some((before, after)) = &changes.algorithms {
+            let named = |list: &[Algorithm]| list.iter().map(|alg| alg.name()).collect::<Vec<_>>().join(", ");
+            output::line(&format!("keys.algorithms  {} -> {}", named(before), named(after)))?;
+        }
+        for ClientChange { name, change } in &changes.clients {
+            let how = match change {
+                ClientChangeKind::Added => "added",
+                ClientChangeKind::Changed => "changed",
+                ClientChangeKind::Disabled => "disabled: it is declared no longer",
+            };
+            output::line(&format!("clients.{name}  {how}"))?;
+        }
+        if changes.is_empty() {
+            output::line("nothing changes")?;
+        }
+        Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::io;
 use std::process::ExitCode;
 
 use super::output;
-use crate::app::StartError;
+use crate::app::{ApplyError, StartError};
 use crate::base::EntropyError;
 use crate::config::ConfigError;
 use crate::keyring::{ActError, KeyringError};
@@ -81,6 +81,16 @@ impl From<ActError> for Failure {
             ActError::Failed(error @ KeyringError::Clock(_)) => Self::Refused(error.into()),
             ActError::Failed(error) => Self::Unreachable(error.into()),
             ActError::Refused(refusal) => Self::Refused(refusal.into()),
+        }
+    }
+}
+
+impl From<ApplyError> for Failure {
+    fn from(error: ApplyError) -> Self {
+        match error {
+            ApplyError::Client(_) => Self::Refused(error.into()),
+            ApplyError::Keys(error) => error.into(),
+            ApplyError::Store(error) => error.into(),
         }
     }
 }

@@ -19,6 +19,7 @@ mod serve;
 mod shell;
 mod signals;
 mod since;
+mod store;
 mod token;
 mod variables;
 
@@ -76,7 +77,10 @@ enum Command {
     #[command(subcommand)]
     Audit(audit::Audit),
     Migrate(migrate::Migrate),
-    /// Check, show and explain the configuration
+    /// Move the installation to another database
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+    /// Check, show, explain and apply the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
     Bench(bench::Bench),
@@ -111,7 +115,8 @@ fn dispatch(line: CommandLine) -> Result<(), Failure> {
         Command::Token(token) => wait(token.run()),
         Command::Audit(audit) => wait(audit.run(&place)),
         Command::Migrate(migrate) => wait(migrate.run(&place)),
-        Command::Config(config) => config.run(&place),
+        Command::Store(store) => wait(store.run()),
+        Command::Config(config) => wait(config.run(&place)),
         Command::Bench(bench) => bench.run(),
         Command::Completions(completions) => completions.run(),
     }

@@ -1,6 +1,7 @@
 //! The configuration: defaults, then the file, then the environment, then flags. It never guesses: a key it does not
 //! know, or a value that cannot work, is refused by name and line.
 
+mod clients;
 mod error;
 mod issuance;
 mod issuer;
@@ -24,13 +25,13 @@ pub use self::limits::Limits;
 pub use self::network::Network;
 pub use self::server::Server;
 pub use self::source::{Flags, Sources, environment};
-pub use self::store::StoreSection;
+pub use self::store::{StoreSection, store_place};
 pub use self::table::reference;
 pub use self::tokens::Tokens;
 
 use self::reader::Reader;
 use crate::keyring::{KeyringSettings, ScheduleSettings};
-use crate::store::StorePlace;
+use crate::store::{DeclaredClient, StorePlace};
 use crate::telemetry::LogSettings;
 
 /// Everything that an operator may set, checked.
@@ -42,6 +43,8 @@ pub struct Config {
     pub issuer: Issuer,
     /// Where state is kept.
     pub store: StoreSection,
+    /// Clients that are declared here.
+    pub clients: Vec<DeclaredClient>,
     /// Signing keys.
     pub keys: Keys,
     /// How long tokens live.
@@ -67,6 +70,7 @@ impl Config {
         let state_dir = server.as_ref().map(|server| server.state_dir.clone()).unwrap_or(base);
         let issuer = issuer::read(&mut reader, server.as_ref().map(|server| server.listen));
         let store = store::read(&mut reader, &state_dir);
+        let clients = clients::read(&mut reader, &state_dir);
         let tokens = tokens::read(&mut reader);
         let longest = tokens.as_ref().map(|tokens| tokens.max_lifetime);
         let shares_database = store.as_ref().is_some_and(|store| matches!(store.place, StorePlace::Postgres(_)));
@@ -80,6 +84,7 @@ impl Config {
                 server: server?,
                 issuer: issuer?,
                 store: store?,
+                clients: clients?,
                 keys: keys?,
                 tokens: tokens?,
                 limits: limits?,

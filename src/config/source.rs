@@ -139,6 +139,15 @@ fn from_file(file: &Path, document: BTreeMap<String, Located>, entries: &mut Ent
             errors.push(format!("{}: {section}: must be a table, not {}", at(content.line), content.value.kind()));
             continue;
         };
+        if section == "clients" {
+            // Its keys are names that the operator chose.
+            if fields.is_empty() {
+                continue;
+            }
+            let origin = Origin::File(file.to_path_buf(), content.line);
+            entries.insert(super::clients::CLIENTS, Entry { value: Value::Table(fields), origin });
+            continue;
+        }
         for (name, field) in fields {
             match table::key(&format!("{section}.{name}")) {
                 Some(key) => {

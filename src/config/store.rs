@@ -33,7 +33,7 @@ pub(super) fn read(reader: &mut Reader<'_>, state_dir: &Path) -> Option<StoreSec
         reader.refuse("store.password_file", "stands beside store.password; keep one");
         return None;
     }
-    let place = |url: &str| place(url, password.or(password_file), state_dir);
+    let place = |url: &str| store_place(url, password.or(password_file), state_dir);
     let place = match from_file {
         None => reader.read("store.url", |value| place(text(value)?))?,
         Some(_) if reader.origin("store.url") != Origin::Default => {
@@ -52,7 +52,11 @@ fn secret_file(value: &Value, state_dir: &Path) -> Result<String, String> {
     Ok(read.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-fn place(url: &str, password: Option<String>, state_dir: &Path) -> Result<StorePlace, String> {
+/// Reads a database's URL; relative paths start at `state_dir`.
+///
+/// # Errors
+/// What is wrong with it, without repeating it.
+pub fn store_place(url: &str, password: Option<String>, state_dir: &Path) -> Result<StorePlace, String> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return postgres(url, password, state_dir).map(StorePlace::Postgres);
     }

@@ -142,6 +142,12 @@ pub(super) const KEYS: &[Key] = &[
     set("tokens.max_lifetime", Kind::Text, "\"1h\"", "The longest that a token may live; at most 86395s."),
     set("tokens.max_build", Kind::Text, "\"24h\"", "The longest that a build may run and ask for tokens."),
     set("tokens.extra_claims", Kind::Table, "{}", "Further claims, each a template: { team = \"{properties.team}\" }."),
+    unset(
+        super::clients::CLIENTS,
+        Kind::Table,
+        "{ secret_file = \"secrets/NAME\", scopes = [\"builds:write\", \"builds:tokens\"], organizations = [\"acme\"] }",
+        "A client declared here instead of made by command, also as [clients.NAME]; its id is NAME. Keys: secret_file or secret (as `clients new-secret` prints it; two lines while it is changed), scopes, organizations, audiences, ids.",
+    ),
     set("limits.tokens_per_build", Kind::Integer, "1000", "Tokens that one build may have; 0 is no limit."),
     set("limits.build_per_second", Kind::Integer, "50", "Requests a second of one build; 0 is no limit."),
     set("limits.client_per_second", Kind::Integer, "200", "Requests a second of one client; 0 is no limit."),

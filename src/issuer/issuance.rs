@@ -154,6 +154,7 @@ impl Issuer {
             row,
             tokens_per_build: self.terms.tokens_per_build,
             tokens_by_rule: draft.grant.max_tokens_per_build,
+            client_revision: holder.client().revision,
             now,
         };
         let (subject, rule, lifetime) = (draft.subject, draft.grant.rule, draft.lifetime);

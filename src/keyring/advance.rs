@@ -120,9 +120,12 @@ impl Keyring {
     /// [`ActError`].
     pub async fn apply_algorithms(&self, wanted: &[Algorithm], dry_run: bool) -> Result<Vec<Algorithm>, ActError> {
         self.advance(|keys, now| {
+            let before = keys.algorithms.clone();
+            if before == wanted {
+                return Ok((Step::default(), before));
+            }
             let step = acts::change_algorithms(keys, &self.parts.settings, now, wanted)?;
-            let step = if dry_run || keys.algorithms == wanted { Step::default() } else { step };
-            Ok((step, keys.algorithms.clone()))
+            Ok((if dry_run { Step::default() } else { step }, before))
         })
         .await
     }

@@ -180,26 +180,7 @@ impl Keyring {
         if self.view().waits_for_first_start() {
             self.stamp().await?;
         }
-        self.bring_in_algorithms().await?;
         self.advance(|keys, now| Ok((plan(keys, &self.parts.settings, &self.server, now, None), ()))).await
-    }
-
-    /// Where several servers share the database, only an operator changes what is in force.
-    async fn bring_in_algorithms(&self) -> Result<(), ActError> {
-        let configured = &self.parts.settings.algorithms;
-        let in_force = self.view().algorithms().to_vec();
-        if in_force.is_empty() || in_force == *configured {
-            return Ok(());
-        }
-        if self.parts.store.is_shared() {
-            tracing::warn!(
-                ?configured,
-                ?in_force,
-                "keys.algorithms differs from what is in force; `buildpass config apply` brings it in"
-            );
-            return Ok(());
-        }
-        self.apply_algorithms(configured, false).await.map(|_| ())
     }
 
     async fn read_again(&self, even_if_fresh: bool) -> Result<(), KeyringError> {

@@ -134,6 +134,10 @@ pub struct Client {
     pub created_at: Moment,
     /// When it was disabled, if it was.
     pub disabled_at: Option<Moment>,
+    /// Declared in the configuration: no command changes it.
+    pub declared: bool,
+    /// Grows with each change of what it may do.
+    pub revision: u64,
 }
 
 impl Client {
@@ -153,5 +157,32 @@ impl Client {
     #[must_use]
     pub fn may_address(&self, audience: &str) -> bool {
         self.audiences.is_empty() || self.audiences.iter().any(|pattern| pattern.matches(audience))
+    }
+}
+
+/// Is this a client's name? It is typed on command lines and shown in lists, so it needs no quoting anywhere.
+///
+/// # Errors
+/// What a name may be.
+pub fn client_name(text: &str) -> Result<(), &'static str> {
+    let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
+    let starts_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
+    if starts_well && text.len() <= 100 && text.chars().all(plain) {
+        Ok(())
+    } else {
+        Err("a name has up to 100 letters, digits, dots, dashes and underscores, and begins with a letter or digit")
+    }
+}
+
+/// Is this a name to put before ids? It has no dot of its own, so that `a` + `b.1` and `a.b` + `1` are never one id.
+///
+/// # Errors
+/// What a name may be.
+pub fn ids_name(text: &str) -> Result<(), &'static str> {
+    let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
+    if !text.is_empty() && text.len() <= 32 && text.chars().all(plain) {
+        Ok(())
+    } else {
+        Err("a name for ids has up to 32 letters, digits, dashes and underscores")
     }
 }

@@ -8,7 +8,7 @@ mod issuance;
 mod rule;
 
 pub use self::cel::{CelError, CelFailure, Fact, Facts, Names, Program};
-pub use self::client::{Client, OrganizationPattern, Scope};
+pub use self::client::{Client, OrganizationPattern, Scope, client_name, ids_name};
 pub use self::decision::{Ask, AudienceBar, Denied, Grant};
 pub use self::issuance::{DefaultGrant, IssuancePolicy};
 pub use self::rule::{RuleError, RuleSpec};

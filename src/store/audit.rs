@@ -63,6 +63,8 @@ pub struct Issuance {
     pub tokens_per_build: Option<u64>,
     /// At most this many tokens a build by the rule of the record; `None` for no limit.
     pub tokens_by_rule: Option<u64>,
+    /// What was known of the client when the rules decided; were it another one by now, they decide anew.
+    pub client_revision: u64,
     /// The moment at which build, client and token must be alive.
     pub now: Moment,
 }

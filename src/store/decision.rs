@@ -8,51 +8,52 @@ use crate::store::{Issuance, IssuanceRefusal, TokenKind};
 
 /// What the database says of one issuance before its group.
 #[derive(Debug, Clone)]
-pub(super) struct Standing {
-    pub(super) client: ClientId,
-    pub(super) client_disabled: bool,
-    pub(super) deadline: Moment,
-    pub(super) finished: bool,
-    pub(super) issued: u64,
-    pub(super) token: Option<TokenStanding>,
+pub(in crate::store) struct Standing {
+    pub(in crate::store) client: ClientId,
+    pub(in crate::store) client_disabled: bool,
+    pub(in crate::store) client_revision: u64,
+    pub(in crate::store) deadline: Moment,
+    pub(in crate::store) finished: bool,
+    pub(in crate::store) issued: u64,
+    pub(in crate::store) token: Option<TokenStanding>,
     /// Tokens that the issuance's rule has granted to the build.
-    pub(super) issued_by_rule: u64,
+    pub(in crate::store) issued_by_rule: u64,
 }
 
 /// What the database says of a request token.
 #[derive(Debug, Clone)]
-pub(super) struct TokenStanding {
-    pub(super) build: BuildId,
-    pub(super) kind: TokenKind,
-    pub(super) expires_at: Moment,
-    pub(super) ended: bool,
-    pub(super) max_uses: Option<u64>,
-    pub(super) uses: u64,
+pub(in crate::store) struct TokenStanding {
+    pub(in crate::store) build: BuildId,
+    pub(in crate::store) kind: TokenKind,
+    pub(in crate::store) expires_at: Moment,
+    pub(in crate::store) ended: bool,
+    pub(in crate::store) max_uses: Option<u64>,
+    pub(in crate::store) uses: u64,
 }
 
 /// What a group takes from one count.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(in crate::store) struct Tally {
     /// How many.
-    pub(super) taken: u64,
+    pub(in crate::store) taken: u64,
     /// What the count may not pass; `None` for no limit.
-    pub(super) limit: Option<u64>,
+    pub(in crate::store) limit: Option<u64>,
     /// The latest moment at which its holder must be alive.
-    pub(super) now: Moment,
+    pub(in crate::store) now: Moment,
 }
 
 /// What a group takes from every count, and what its members are told.
 #[derive(Debug, Default)]
-pub(super) struct Decision<'g> {
+pub(in crate::store) struct Decision<'g> {
     /// In the group's order.
-    pub(super) answers: Vec<Result<(), IssuanceRefusal>>,
-    pub(super) builds: BTreeMap<BuildId, Tally>,
-    pub(super) tokens: BTreeMap<RequestTokenId, Tally>,
-    pub(super) rules: BTreeMap<(BuildId, &'g str), Tally>,
+    pub(in crate::store) answers: Vec<Result<(), IssuanceRefusal>>,
+    pub(in crate::store) builds: BTreeMap<BuildId, Tally>,
+    pub(in crate::store) tokens: BTreeMap<RequestTokenId, Tally>,
+    pub(in crate::store) rules: BTreeMap<(BuildId, &'g str), Tally>,
 }
 
 /// Decides in the group's order: of each count as many as fit are taken, the rest is refused.
-pub(super) fn decide<'g>(members: impl Iterator<Item = (&'g Issuance, Option<Standing>)>) -> Decision<'g> {
+pub(in crate::store) fn decide<'g>(members: impl Iterator<Item = (&'g Issuance, Option<Standing>)>) -> Decision<'g> {
     let mut decision = Decision::default();
     for (issuance, standing) in members {
         let answer = match standing {
@@ -66,8 +67,9 @@ pub(super) fn decide<'g>(members: impl Iterator<Item = (&'g Issuance, Option<Sta
 
 impl<'g> Decision<'g> {
     fn judge(&mut self, issuance: &'g Issuance, standing: &Standing) -> Result<(), IssuanceRefusal> {
-        let Issuance { row, tokens_per_build, tokens_by_rule, now } = issuance;
+        let Issuance { row, tokens_per_build, tokens_by_rule, client_revision, now } = issuance;
         if standing.client_disabled
+            || standing.client_revision != *client_revision
             || standing.client != row.client_id
             || standing.finished
             || standing.deadline <= *now
@@ -176,13 +178,14 @@ mod tests {
             peer: None,
             claims: String::new(),
         };
-        Issuance { row, tokens_per_build: quota, tokens_by_rule: None, now: NOW }
+        Issuance { row, tokens_per_build: quota, tokens_by_rule: None, client_revision: 0, now: NOW }
     }
 
     fn standing() -> Standing {
         Standing {
             client: ClientId::from_text("ci"),
             client_disabled: false,
+            client_revision: 0,
             deadline: Moment::from_unix(101),
             finished: false,
             issued: 7,
@@ -220,8 +223,9 @@ mod tests {
     #[test]
     fn life_is_judged_by_every_row_that_can_end_it() {
         type Spoil = fn(&mut Standing);
-        let spoils: [Spoil; 9] = [
+        let spoils: [Spoil; 10] = [
             |standing| standing.client_disabled = true,
+            |standing| standing.client_revision = 1,
             |standing| standing.client = ClientId::from_text("other"),
             |standing| standing.deadline = NOW,
             |standing| standing.finished = true,

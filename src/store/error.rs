@@ -16,6 +16,9 @@ pub enum StoreError {
         /// What is wrong with the value, without the value.
         problem: String,
     },
+    /// Everything went to another database.
+    #[error("this installation moved to {0}: run the server on that database")]
+    Moved(String),
     /// The schema is not the one that this program knows.
     #[error("the database's schema: {0}")]
     Schema(String),

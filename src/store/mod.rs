@@ -12,6 +12,8 @@ macro_rules! sql_modules {
         mod builds;
         #[path = "../sql/clients.rs"]
         mod clients;
+        #[path = "../sql/declared.rs"]
+        mod declared;
         #[path = "../sql/fields.rs"]
         mod fields;
         #[path = "../sql/issuance.rs"]
@@ -34,6 +36,7 @@ mod audit;
 mod bearers;
 mod builds;
 mod clients;
+pub mod copy;
 mod decision;
 mod error;
 mod keys;
@@ -49,7 +52,10 @@ pub use self::audit::{Audit, AuditFilter, AuditRow, Issuance, IssuanceRefusal};
 pub use self::builds::{
     BuildState, Builds, Finish, NewBuild, REPEAT_WITHIN, Registered, RegistrationRefusal, Rename, StoredBuild,
 };
-pub use self::clients::{ClientExists, ClientSecret, Clients, Disabled, StoredClient};
+pub use self::clients::{
+    ClientChange, ClientChangeKind, ClientExists, ClientSecret, Clients, DeclaredClient, Disabled, NameTaken,
+    StoredClient,
+};
 pub use self::error::StoreError;
 pub use self::keys::{
     AdoptedRow, KeyChange, KeyPulse, KeyRow, KeyRows, KeyTimes, Keys, Promise, SealedText, Still, TimeNote,

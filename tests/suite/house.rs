@@ -23,7 +23,7 @@ const FLOORS: [(&str, &[&str]); 13] = [
 
 /// What only these places may mention.
 const OWNERS: &[(&str, &[&str])] = &[
-    ("sqlx::", &["store/migrations.rs", "store/sql/", "store/sqlite/", "store/postgres/"]),
+    ("sqlx::", &["store/copy/", "store/migrations.rs", "store/sql/", "store/sqlite/", "store/postgres/"]),
     ("StatusCode", &["http/"]),
     ("aws_lc_rs::aead", &["keyring/seal.rs"]),
     ("aws_lc_rs::signature", &["jose/", "cli/bench/"]),

@@ -45,6 +45,8 @@ impl CiServer {
             ids: None,
             created_at: now,
             disabled_at: None,
+            declared: false,
+            revision: 0,
         };
         let created = app.store().create_client(app.issuer().id(), &client, secret.digest()).await?;
         created.map_err(Failure::refused)?;

@@ -22,7 +22,7 @@ pub(super) fn ends_connection(error: &sqlx::Error) -> bool {
 }
 
 /// A fault of the database, as the store tells it.
-pub(super) fn unavailable(error: sqlx::Error) -> StoreError {
+pub(in crate::store) fn unavailable(error: sqlx::Error) -> StoreError {
     let text = match code(&error).as_deref() {
         // Two transactions could not both be: the same act may succeed at once.
         Some("40001" | "40P01") => return StoreError::Contended,

@@ -1,6 +1,7 @@
 //! The store in a PostgreSQL database that any number of servers share. Writes run in tasks of their own, so that a
 //! caller who hangs up cancels nothing; never answers before the commit.
 
+pub(in crate::store) mod arriving;
 mod connection;
 mod fault;
 mod migrations;

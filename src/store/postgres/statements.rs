@@ -37,7 +37,7 @@ pub(super) const RUNNING_UNTIL: &str = "\
 pub(super) const TOUCH: &str = "update key_sets set version = version where issuer = ''";
 
 pub(super) const READ: &str = "\
-    select g.at - 1, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, \
+    select g.at - 1, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, c.revision, \
            t.build_id, t.kind, t.expires_at, t.ended_at, t.max_uses, t.uses, r.issued \
     from jsonb_array_elements(cast($2 as jsonb)) with ordinality as g (value, at) \
     join builds as b on b.issuer = $1 and b.id = g.value ->> 0 \

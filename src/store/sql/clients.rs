@@ -1,17 +1,20 @@
 //! Clients. Never holds a secret: its digest alone.
 
 use async_trait::async_trait;
-use super::{Backend, DbRow};
+use super::{Backend, DbConnection, DbRow, declared};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_json};
 use crate::base::{ClientId, IssuerId, Moment, Sha256};
 use crate::policy::Client;
-use crate::store::{ClientExists, ClientSecret, Clients, Disabled, StoreError, StoredClient};
+use crate::store::{
+    ClientChange, ClientExists, ClientSecret, Clients, DeclaredClient, Disabled, NameTaken, StoreError, StoredClient,
+};
 
 /// The columns that [`read_client`] reads, of `clients as c`.
 macro_rules! client_columns {
     () => {
-        "c.id, c.name, c.scopes, c.organizations, c.audiences, c.ids, c.created_at, c.disabled_at"
+        "c.id, c.name, c.scopes, c.organizations, c.audiences, c.ids, c.created_at, c.disabled_at, c.declared, \
+         c.revision"
     };
 }
 pub(super) use client_columns;
@@ -28,16 +31,38 @@ pub(super) fn read_client(fields: &mut Fields<'_>) -> Result<Client, StoreError>
         ids: fields.optional_text("ids")?,
         created_at: fields.moment("created_at")?,
         disabled_at: fields.optional_moment("disabled_at")?,
+        declared: fields.count("declared")? != 0,
+        revision: fields.count("revision")?,
     })
 }
 
-fn read_stored(row: &DbRow) -> Result<StoredClient, StoreError> {
+pub(super) fn read_stored(row: &DbRow) -> Result<StoredClient, StoreError> {
     let mut fields = Fields::of(row, "clients");
     let client = read_client(&mut fields)?;
     let current = fields.digest("secret")?;
     let previous = fields.optional_digest("previous_secret")?;
     let until = fields.optional_moment("previous_until")?;
     Ok(StoredClient { client, secret: ClientSecret { current, previous: previous.zip(until) } })
+}
+
+/// Ends the running builds of a client that was disabled; gives back how many.
+pub(super) async fn end_builds(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    client: &ClientId,
+    now: Moment,
+) -> Result<u64, StoreError> {
+    let ended = sqlx::query(
+        "update builds set finished_at = $3, status = 'canceled' \
+         where issuer = $1 and client_id = $2 and finished_at is null and deadline > $3",
+    )
+    .bind(issuer.as_str())
+    .bind(client.as_str())
+    .bind(now.unix())
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(ended.rows_affected())
 }
 
 #[async_trait]
@@ -117,7 +142,7 @@ impl Clients for Backend {
                     let done = sqlx::query(
                         "update clients set previous_secret = case when cast($4 as bigint) is null then null else secret end, \
                          previous_until = $4, secret = $3 \
-                         where issuer = $1 and name = $2 and disabled_at is null",
+                         where issuer = $1 and name = $2 and disabled_at is null and declared = 0",
                     )
                     .bind(issuer.as_str())
                     .bind(&name)
@@ -132,6 +157,29 @@ impl Clients for Backend {
             .await
     }
 
+    async fn apply_clients(
+        &self,
+        issuer: &IssuerId,
+        declared: &[DeclaredClient],
+        now: Moment,
+        dry_run: bool,
+    ) -> Result<Result<Vec<ClientChange>, NameTaken>, StoreError> {
+        let (issuer, declared) = (issuer.clone(), declared.to_vec());
+        let applied = self
+            .writer
+            .act_alone(move |connection| {
+                let (issuer, declared) = (issuer.clone(), declared.clone());
+                Box::pin(async move { declared::apply(connection, &issuer, &declared, now, dry_run).await })
+            })
+            .await?;
+        if let Ok(changes) = &applied {
+            for change in changes {
+                self.bearers.forget_client(&ClientId::from_text(&change.name));
+            }
+        }
+        Ok(applied)
+    }
+
     async fn disable_client(&self, issuer: &IssuerId, name: &str, now: Moment) -> Result<Option<Disabled>, StoreError> {
         let (issuer, name) = (issuer.clone(), name.to_owned());
         let disabled = self
@@ -141,7 +189,7 @@ impl Clients for Backend {
                 Box::pin(async move {
                     let id: Option<String> = sqlx::query_scalar(
                         "update clients set disabled_at = coalesce(disabled_at, $3) \
-                         where issuer = $1 and name = $2 returning id",
+                         where issuer = $1 and name = $2 and declared = 0 returning id",
                     )
                     .bind(issuer.as_str())
                     .bind(&name)
@@ -149,19 +197,9 @@ impl Clients for Backend {
                     .fetch_optional(&mut *connection)
                     .await
                     .map_err(unavailable)?;
-                    let Some(id) = id else { return Ok(Ok(None)) };
-                    let ended = sqlx::query(
-                        "update builds set finished_at = $3, status = 'canceled' \
-                         where issuer = $1 and client_id = $2 and finished_at is null and deadline > $3",
-                    )
-                    .bind(issuer.as_str())
-                    .bind(&id)
-                    .bind(now.unix())
-                    .execute(connection)
-                    .await
-                    .map_err(unavailable)?;
-                    let disabled = Disabled { builds_ended: ended.rows_affected() };
-                    Ok(Ok(Some((ClientId::from_text(id), disabled))))
+                    let Some(id) = id.map(ClientId::from_text) else { return Ok(Ok(None)) };
+                    let builds_ended = end_builds(connection, &issuer, &id, now).await?;
+                    Ok(Ok(Some((id, Disabled { builds_ended }))))
                 })
             })
             .await?;

@@ -110,6 +110,7 @@ fn standing(mut fields: Fields<'_>) -> Result<Standing, StoreError> {
     let issued = fields.count("tokens_issued")?;
     fields.continue_with("clients");
     let client_disabled = fields.optional_moment("disabled_at")?.is_some();
+    let client_revision = fields.count("revision")?;
     fields.continue_with("request_tokens");
     let token = match fields.optional_parsed("build_id")? {
         Some(build) => Some(TokenStanding {
@@ -127,7 +128,7 @@ fn standing(mut fields: Fields<'_>) -> Result<Standing, StoreError> {
     };
     fields.continue_with("rule_counts");
     let issued_by_rule = fields.optional_count("issued")?.unwrap_or(0);
-    Ok(Standing { client, client_disabled, deadline, finished, issued, token, issued_by_rule })
+    Ok(Standing { client, client_disabled, client_revision, deadline, finished, issued, token, issued_by_rule })
 }
 
 /// Takes from the counts. Each statement says once more what was decided: were a row not as it was read, the group

@@ -159,7 +159,7 @@ async fn number(connection: &mut SqliteConnection, pragma: &'static str) -> Resu
 }
 
 /// Closes a connection that is of no more use; what closing says changes nothing.
-pub(super) async fn close(connection: SqliteConnection) {
+pub(in crate::store) async fn close(connection: SqliteConnection) {
     if let Err(error) = connection.close().await {
         tracing::debug!(%error, "a connection to the database did not close well");
     }

@@ -36,7 +36,7 @@ pub(super) fn is_misfit(error: &sqlx::Error) -> bool {
 }
 
 /// A fault of the database, as the store tells it.
-pub(super) fn unavailable(error: sqlx::Error) -> StoreError {
+pub(in crate::store) fn unavailable(error: sqlx::Error) -> StoreError {
     let text = match primary_code(&error) {
         Some(BUSY | LOCKED) => "another process holds its lock".to_owned(),
         Some(READONLY) => "it can't be written: the file or its folder is read-only".to_owned(),

@@ -3,6 +3,7 @@
 
 mod connection;
 mod fault;
+pub(in crate::store) mod leaving;
 mod migrations;
 #[cfg(test)]
 mod plans;
@@ -79,6 +80,10 @@ impl SqliteStore {
         let connector = Connector::prepare(path, options.busy_timeout).await?;
         let mut connection = connector.connect().await?;
         migrations::migrate(&mut connection).await?;
+        if let Some(moved_to) = leaving::moved_to(&mut connection).await? {
+            connection::close(connection).await;
+            return Err(StoreError::Moved(moved_to));
+        }
         let readers = connector.readers(options.readers);
         let writer = Writer::start(connector.clone(), connection, options.pending, options.linger);
         Ok(Self { connector, readers, writer, bearers: Bearers::default() })

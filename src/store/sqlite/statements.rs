@@ -21,7 +21,7 @@ pub(super) const TOUCH: &str = "pragma user_version = 0";
 
 /// `cross join` keeps the order: the group first, then each table by its primary key.
 pub(super) const READ: &str = "\
-    select g.key, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, \
+    select g.key, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, c.revision, \
            t.build_id, t.kind, t.expires_at, t.ended_at, t.max_uses, t.uses, r.issued \
     from json_each(?2) as g \
     cross join builds as b on b.issuer = ?1 and b.id = g.value ->> 0 \

@@ -6,6 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::connection::{self, Connector};
 use super::fault::{is_busy, unavailable};
+use super::leaving;
 use crate::store::StoreError;
 
 /// What an act says inside its transaction: the outer error is a fault, the inner one a refusal. Either undoes all.
@@ -81,7 +82,7 @@ impl Transactions {
         };
         // A deferred transaction that reads first and then writes fails at once after another's commit.
         match sqlx::query("begin immediate").execute(&mut connection).await {
-            Ok(_) => Ok(connection),
+            Ok(_) => self.unless_moved(connection).await,
             Err(error) => {
                 if is_busy(&error) {
                     self.connection = Some(connection);
@@ -90,6 +91,20 @@ impl Transactions {
                 }
                 Err(unavailable(error))
             }
+        }
+    }
+
+    /// Nothing is written to a file that was left: what came after the mark would be lost.
+    async fn unless_moved(&mut self, mut connection: SqliteConnection) -> Result<SqliteConnection, StoreError> {
+        let moved = leaving::moved_to(&mut connection).await;
+        if matches!(moved, Ok(None)) {
+            return Ok(connection);
+        }
+        self.end(connection, "rollback").await?;
+        match moved {
+            Ok(Some(moved_to)) => Err(StoreError::Moved(moved_to)),
+            Ok(None) => Err(StoreError::Unavailable("the mark was there and was not".to_owned())),
+            Err(error) => Err(error),
         }
     }
 

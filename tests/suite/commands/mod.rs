@@ -11,6 +11,7 @@ mod keys;
 mod migrate;
 mod names;
 mod serve;
+mod shared;
 mod strangers;
 mod token;
 

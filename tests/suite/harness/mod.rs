@@ -238,6 +238,8 @@ impl Server {
             ids: None,
             created_at: START,
             disabled_at: None,
+            declared: false,
+            revision: 0,
         };
         change(&mut client);
         let created = self.app.store().create_client(&IssuerId::main(), &client, secret.digest()).await.unwrap();

@@ -5,5 +5,6 @@ mod foreign_judge;
 mod fork;
 mod kill_nine;
 mod lost_answer;
+mod outgrown;
 mod replicas;
 mod restart;

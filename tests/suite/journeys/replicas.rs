@@ -86,3 +86,28 @@ async fn one_servers_wrong_clock_stops_that_server_alone_and_is_not_remembered()
     bad.app.issuer().step().await.unwrap();
     bad.pull(&build, "audience=x").await.token();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
+async fn an_old_server_that_starts_again_during_an_update_changes_nothing() {
+    let replicas = Replicas::fresh().await;
+    let secret = "bpc_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
+    let first = replicas.start("").await;
+    let declared = format!("[clients.ci]\nsecret = \"{secret}\"\n[keys]\nalgorithms = [\"ES256\", \"RS256\"]\n");
+    let newer = replicas.start(&declared).await;
+    let names = async |server: &Server| server.app.store().list_clients(&issuer()).await.unwrap().len();
+    assert_eq!(names(&newer).await, 0, "the second start brings nothing in");
+    let config = Start::new(&declared).on(&replicas.database, &replicas.clock).config();
+    let (store, keyring) = (newer.app.store(), newer.app.issuer().keyring());
+    let changes = buildpass::app::apply(&config, &**store, keyring, START, false).await.unwrap();
+    assert_eq!((changes.clients.len(), changes.algorithms.is_some()), (1, true));
+    let older = replicas.start("").await;
+    assert_eq!(names(&older).await, 1);
+    first.app.issuer().step().await.unwrap();
+    assert_eq!(first.app.issuer().keyring().view().algorithms(), [Algorithm::Es256, Algorithm::Rs256]);
+    assert_eq!(older.app.issuer().keyring().view().algorithms(), [Algorithm::Es256, Algorithm::Rs256]);
+}
+
+fn issuer() -> buildpass::base::IssuerId {
+    buildpass::base::IssuerId::main()
+}

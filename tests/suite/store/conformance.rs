@@ -1,11 +1,13 @@
 //! Clients, builds, request tokens and keys: what every store must do.
 
-use buildpass::base::{BuildId, Seconds, Sha256};
+use buildpass::base::{BuildId, ClientId, Seconds, Sha256};
 use buildpass::jose::Algorithm;
+use buildpass::policy::Scope;
 use buildpass::store::{
-    AdoptedRow, BuildNotRunning, ClientExists, ClientSecret, Disabled, Finish, KeyChange, KeyRow, KeyRows, KeyTimes,
-    NewBuild, Promise, REPEAT_WITHIN, Registered, RegistrationRefusal, SealedText, Still, Store, StoreError,
-    StoredBuild, TimeNote, TokenBearer, TokenKind,
+    AdoptedRow, BuildNotRunning, ClientChange, ClientChangeKind, ClientExists, ClientSecret, DeclaredClient, Disabled,
+    Finish, Issuance, IssuanceRefusal, KeyChange, KeyRow, KeyRows, KeyTimes, NameTaken, NewBuild, Promise,
+    REPEAT_WITHIN, Registered, RegistrationRefusal, SealedText, Still, Store, StoreError, StoredBuild, TimeNote,
+    TokenBearer, TokenKind,
 };
 
 use super::sample::{
@@ -16,6 +18,7 @@ use super::sample::{
 on_every_backend! {
     a_client_is_found_as_it_was_created
     a_clients_name_and_id_are_taken_once
+    exactly_the_declared_clients_stand_beside_those_made_by_command
     a_former_secret_is_kept_until_its_moment_and_only_the_last_one
     disabling_a_client_ends_its_running_builds_and_no_others
     a_build_is_found_as_it_was_registered
@@ -75,6 +78,54 @@ async fn a_clients_name_and_id_are_taken_once(store: &dyn Store) {
         assert_eq!(store.create_client(&issuer(), &taken, digest()).await.unwrap(), Err(ClientExists));
     }
     assert_eq!(store.list_clients(&issuer()).await.unwrap(), [one]);
+}
+
+async fn exactly_the_declared_clients_stand_beside_those_made_by_command(store: &dyn Store) {
+    let declared = |name: &str, secrets| DeclaredClient {
+        name: name.to_owned(),
+        scopes: Scope::CI_SERVER.to_vec(),
+        organizations: vec![],
+        audiences: vec![],
+        ids: None,
+        secrets,
+    };
+    let by_command = client("made");
+    store.create_client(&issuer(), &by_command, digest()).await.unwrap().unwrap();
+    let apply = async |clients: &[DeclaredClient], dry_run| {
+        store.apply_clients(&issuer(), clients, NOW, dry_run).await.unwrap()
+    };
+    let change = |name: &str, change| ClientChange { name: name.to_owned(), change };
+    let (one, two) = (declared("one", (digest(), None)), declared("two", (digest(), Some(digest()))));
+    let both = [one.clone(), two.clone()];
+    let added = vec![change("one", ClientChangeKind::Added), change("two", ClientChangeKind::Added)];
+    assert_eq!(apply(&both, true).await, Ok(added.clone()));
+    assert_eq!(store.list_clients(&issuer()).await.unwrap(), [by_command.clone()], "a dry run writes nothing");
+    assert_eq!(apply(&both, false).await, Ok(added));
+    assert_eq!(apply(&both, false).await, Ok(vec![]), "twice is once");
+    let stored = store.find_client(&issuer(), &ClientId::from_text("two")).await.unwrap().unwrap();
+    assert_eq!(Some(stored.secret.current), Some(two.secrets.0));
+    assert_eq!(stored.secret.previous.map(|(secret, _)| secret), two.secrets.1);
+    assert!(!store.rotate_client_secret(&issuer(), "two", digest(), NOW, NOW).await.unwrap());
+    assert_eq!(store.disable_client(&issuer(), "two", NOW).await.unwrap(), None);
+
+    let new = registration(acme(30));
+    store.register_build(&issuer(), &stored.client, &new).await.unwrap().unwrap();
+    bearer(store, new.tokens[1].digest).await;
+    let narrowed = DeclaredClient { audiences: vec!["only.example.com".parse().unwrap()], ..two.clone() };
+    let changed = apply(&[one.clone(), narrowed], false).await;
+    assert_eq!(changed, Ok(vec![change("two", ClientChangeKind::Changed)]));
+    assert_eq!(store.recall_bearer(&issuer(), new.tokens[1].digest), None);
+    let decided_before = Issuance { client_revision: 0, ..issuance(&stored.client, &new) };
+    assert_eq!(store.record(&issuer(), decided_before).await.unwrap(), Err(IssuanceRefusal::Dead));
+    let decided_now = Issuance { client_revision: 1, ..issuance(&stored.client, &new) };
+    assert_eq!(store.record(&issuer(), decided_now).await.unwrap(), Ok(()));
+
+    assert_eq!(apply(&[one.clone()], false).await, Ok(vec![change("two", ClientChangeKind::Disabled)]));
+    assert!(found(store, new.id).await.finished.is_some(), "its builds ended");
+    assert_eq!(apply(&[declared("made", (digest(), None))], false).await, Err(NameTaken("made".to_owned())));
+    assert_eq!(apply(&both, false).await, Ok(vec![change("two", ClientChangeKind::Changed)]), "declared again");
+    let names: Vec<_> = store.list_clients(&issuer()).await.unwrap().into_iter().map(|client| client.name).collect();
+    assert_eq!(names, ["made", "one", "two"]);
 }
 
 async fn a_former_secret_is_kept_until_its_moment_and_only_the_last_one(store: &dyn Store) {

@@ -111,6 +111,8 @@ pub(crate) fn client(name: &str) -> Client {
         ids: None,
         created_at: NOW,
         disabled_at: None,
+        declared: false,
+        revision: 0,
     }
 }
 
@@ -209,6 +211,7 @@ pub(crate) fn issuance(client: &Client, new: &NewBuild) -> Issuance {
         },
         tokens_per_build: None,
         tokens_by_rule: None,
+        client_revision: 0,
         now: NOW,
     }
 }

@@ -1,0 +1,32 @@
+//! The session in which an installation arrives from elsewhere.
+
+use sqlx::PgConnection;
+
+use super::connection::{Connector, close};
+pub(in crate::store) use super::fault::unavailable;
+use super::migrations;
+use super::options::PostgresOptions;
+use crate::store::StoreError;
+
+/// A transaction on a database whose schema is up to date, in which statements may take as long as they need.
+pub(in crate::store) async fn begin(options: &PostgresOptions) -> Result<PgConnection, StoreError> {
+    let connector = Connector::new(options.clone());
+    connector.examine().await?;
+    migrations::migrate(&connector).await?;
+    let mut connection = connector.connect().await?;
+    for statement in [
+        "set statement_timeout = 0",
+        "set idle_in_transaction_session_timeout = 0",
+        "begin isolation level serializable",
+    ] {
+        sqlx::query(statement).execute(&mut connection).await.map_err(unavailable)?;
+    }
+    Ok(connection)
+}
+
+/// Ends it: from here on everything stands here.
+pub(in crate::store) async fn commit(mut connection: PgConnection) -> Result<(), StoreError> {
+    sqlx::query("commit").execute(&mut connection).await.map_err(unavailable)?;
+    close(connection).await;
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! Clients that the configuration declares: made, changed and disabled so that exactly those stand that are declared.
+//! Never touches a client that was made by command.
+
+use super::DbConnection;
+use super::clients::{client_columns, end_builds, read_stored};
+use super::fault::unavailable;
+use super::fields::stored_json;
+use super::transactions::Verdict;
+use crate::base::{ClientId, IssuerId, Moment};
+use crate::store::{
+    ClientChange, ClientChangeKind, ClientSecret, DeclaredClient, NameTaken, StoreError, StoredClient,
+};
+
+/// A former secret that is declared is taken for as long as it is: until a year that nobody will see here.
+const ALWAYS: Moment = Moment::from_unix(253_402_300_799);
+
+/// Brings the declared clients in, or says what that would change.
+pub(super) async fn apply(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    declared: &[DeclaredClient],
+    now: Moment,
+    dry_run: bool,
+) -> Verdict<Vec<ClientChange>, NameTaken> {
+    let known = read(connection, issuer).await?;
+    let mut changes = Vec::new();
+    for wanted in declared {
+        let stands = known.iter().find(|known| {
+            known.client.name == wanted.name || known.client.id.as_str() == wanted.name
+        });
+        let kind = match stands {
+            None => ClientChangeKind::Added,
+            Some(stored) if !stored.client.declared => return Ok(Err(NameTaken(wanted.name.clone()))),
+            Some(stored) if is_as(stored, wanted) => continue,
+            Some(_) => ClientChangeKind::Changed,
+        };
+        if !dry_run {
+            write(connection, issuer, wanted, now).await?;
+        }
+        changes.push(ClientChange { name: wanted.name.clone(), change: kind });
+    }
+    let gone = known.iter().filter(|known| known.client.declared && known.client.disabled_at.is_none());
+    for stored in gone.filter(|known| declared.iter().all(|wanted| wanted.name != known.client.name)) {
+        if !dry_run {
+            disable(connection, issuer, &stored.client.id, now).await?;
+        }
+        changes.push(ClientChange { name: stored.client.name.clone(), change: ClientChangeKind::Disabled });
+    }
+    Ok(Ok(changes))
+}
+
+async fn read(connection: &mut DbConnection, issuer: &IssuerId) -> Result<Vec<StoredClient>, StoreError> {
+    let rows = sqlx::query(concat!(
+        "select ",
+        client_columns!(),
+        ", c.secret, c.previous_secret, c.previous_until from clients as c where c.issuer = $1 order by c.name"
+    ))
+    .bind(issuer.as_str())
+    .fetch_all(connection)
+    .await
+    .map_err(unavailable)?;
+    rows.iter().map(read_stored).collect()
+}
+
+fn is_as(stored: &StoredClient, wanted: &DeclaredClient) -> bool {
+    let StoredClient { client, secret } = stored;
+    let (current, previous) = wanted.secrets;
+    client.disabled_at.is_none()
+        && client.scopes == wanted.scopes
+        && client.organizations == wanted.organizations
+        && client.audiences == wanted.audiences
+        && client.ids == wanted.ids
+        && *secret == ClientSecret { current, previous: previous.map(|previous| (previous, ALWAYS)) }
+}
+
+async fn write(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    wanted: &DeclaredClient,
+    now: Moment,
+) -> Result<(), StoreError> {
+    let (current, previous) = wanted.secrets;
+    sqlx::query(
+        "insert into clients (issuer, id, name, scopes, organizations, audiences, ids, secret, previous_secret, \
+         previous_until, created_at, declared) values ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1) \
+         on conflict (issuer, id) do update set scopes = excluded.scopes, organizations = excluded.organizations, \
+         audiences = excluded.audiences, ids = excluded.ids, secret = excluded.secret, \
+         previous_secret = excluded.previous_secret, previous_until = excluded.previous_until, disabled_at = null, \
+         revision = clients.revision + 1",
+    )
+    .bind(issuer.as_str())
+    .bind(&wanted.name)
+    .bind(stored_json(&wanted.scopes)?)
+    .bind(stored_json(&wanted.organizations)?)
+    .bind(stored_json(&wanted.audiences)?)
+    .bind(&wanted.ids)
+    .bind(current.as_bytes().as_slice())
+    .bind(previous.as_ref().map(|previous| previous.as_bytes().as_slice()))
+    .bind(previous.map(|_| ALWAYS.unix()))
+    .bind(now.unix())
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+async fn disable(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    id: &ClientId,
+    now: Moment,
+) -> Result<(), StoreError> {
+    sqlx::query("update clients set disabled_at = $3, revision = revision + 1 where issuer = $1 and id = $2")
+        .bind(issuer.as_str())
+        .bind(id.as_str())
+        .bind(now.unix())
+        .execute(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    end_builds(connection, issuer, id, now).await?;
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! An installation that outgrew its file: `store copy`, with a server running on the source and load on it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use buildpass::base::IssuerId;
+use buildpass::store::AuditFilter;
+use serde_json::json;
+
+use crate::commands::Folder;
+use crate::harness::postgres::PostgresServer;
+use crate::harness::{Auth, Server, claims, registration_with};
+
+/// A command run in a folder of its own against this database.
+fn copy(from: &std::path::Path, to: &buildpass::store::postgres::PostgresOptions) -> crate::commands::Run {
+    let from = format!("sqlite://{}", from.display());
+    Folder::new().run(&["store", "copy", "--from", &from, "--to", &PostgresServer::url(to), "--json"])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
+async fn every_token_that_left_during_a_copy_is_in_the_target_and_the_source_starts_no_more() {
+    let server = Arc::new(Server::start().await);
+    let (client, build) = server.build().await;
+    let file = server.folder().join("data/buildpass.db");
+    let database = PostgresServer::shared().database().await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let load: Vec<_> = (0..8)
+        .map(|_| {
+            let (server, stop) = (Arc::clone(&server), Arc::clone(&stop));
+            let (url, token) = (build.request_url.clone(), build.request_token.clone());
+            tokio::spawn(async move {
+                let mut left = Vec::new();
+                while !stop.load(Ordering::Relaxed) {
+                    let reply = server.get(&format!("{url}&audience=x"), Auth::Token(&token)).await;
+                    match reply.status {
+                        200 => left.push(claims(&reply.token())["jti"].as_str().unwrap().to_owned()),
+                        503 => tokio::time::sleep(Duration::from_millis(5)).await,
+                        429 => tokio::time::sleep(Duration::from_millis(20)).await,
+                        other => panic!("{other} {}", reply.text),
+                    }
+                }
+                left
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let (from, to) = (file.clone(), database.clone());
+    let copied = tokio::task::spawn_blocking(move || copy(&from, &to)).await.unwrap().json();
+    assert_eq!(server.pull(&build, "audience=x").await.status, 503);
+    assert_eq!(server.get("/.well-known/jwks", Auth::None).await.status, 200, "documents are served");
+    stop.store(true, Ordering::Relaxed);
+    let mut left = Vec::new();
+    for task in load {
+        left.extend(task.await.unwrap());
+    }
+    let rows = |name: &str| {
+        let table = copied["tables"].as_array().unwrap().iter().find(|table| table["table"] == name).unwrap();
+        table["rows"].as_u64().unwrap()
+    };
+    assert!(left.len() > 20, "{}", left.len());
+    assert_eq!((rows("clients"), rows("signing_keys"), rows("names")), (1, 4, 2));
+
+    let moved = crate::harness::Start::new("").on(&database, &server.clock).go().await;
+    let (main, all) = (IssuerId::main(), AuditFilter::default());
+    let kept = moved.app.store().list_audit(&main, &all, None, 1_000_000).await.unwrap();
+    let kept: HashSet<_> = kept.into_iter().map(|row| row.jti.to_string()).collect();
+    assert!(left.iter().all(|jti| kept.contains(jti)), "every token that a client received is in the target");
+    let before = server.get("/.well-known/jwks", Auth::None).await;
+    let after = moved.get("/.well-known/jwks", Auth::None).await;
+    assert_eq!((before.status, &before.text), (200, &after.text), "the same keys");
+    let path = build.request_url.strip_prefix(&server.url).unwrap();
+    moved.get(&format!("{path}&audience=x"), Auth::Token(&build.request_token)).await.token();
+    // A name that was bound there is bound here, in another case too.
+    let other = registration_with(&json!({"org": "ACME", "org_id": "666", "number": 99}));
+    assert_eq!(moved.post("/api/v1/builds", Auth::Client(&client), &other).await.status, 409);
+    moved.register(&client, &registration_with(&json!({"number": 98}))).await;
+
+    let again = copy(&file, &database).failed(1);
+    assert!(again.contains("holds an installation already"), "{again}");
+    let elsewhere = PostgresServer::shared().database().await;
+    let again = copy(&file, &elsewhere).failed(1);
+    assert!(again.contains("was marked as moved to"), "{again}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
+async fn a_source_that_was_copied_starts_no_server_and_takes_no_command() {
+    let folder = Folder::installed();
+    let file = folder.path().join("data/buildpass.db");
+    let database = PostgresServer::shared().database().await;
+    // A target that can't be reached leaves the source as it is.
+    let unreachable = buildpass::store::postgres::PostgresOptions { port: 1, ..database.clone() };
+    copy(&file, &unreachable).failed(3);
+    folder.serve(&[]).end();
+    assert!(copy(&file, &database).json()["tables"].is_array());
+    let said = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]).failed(3);
+    assert!(said.contains("this installation moved to postgres://"), "{said}");
+    assert!(folder.run(&["clients", "create", "ci"]).failed(3).contains("moved to"));
+}
+
+/// What a copy that was cut off leaves behind: a marked source, and a target that nothing was committed to.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
+async fn a_copy_that_was_cut_off_is_repeated_from_the_marked_source() {
+    let folder = Folder::installed();
+    let file = folder.path().join("data/buildpass.db");
+    let database = PostgresServer::shared().database().await;
+    buildpass::store::postgres::PostgresStore::migrate(database.clone()).await.unwrap();
+    // A table that is copied late can't be written while another session locks it, so the copy is killed before its end.
+    let lock = "begin; lock table signing_keys in exclusive mode; select pg_sleep(20)".to_owned();
+    let (holder, place) = (database.clone(), database.clone());
+    let held = tokio::spawn(async move { PostgresServer::tell_database(&holder, &lock).await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let from = format!("sqlite://{}", file.display());
+    let url = PostgresServer::url(&place);
+    let mut cut_off = Folder::new().command(&["store", "copy", "--from", &from, "--to", &url]).spawn().unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    cut_off.kill().unwrap();
+    cut_off.wait().unwrap();
+    held.abort();
+    let end = format!(
+        "select pg_terminate_backend(pid) from pg_stat_activity where datname = '{}' and pid <> pg_backend_pid()",
+        database.database
+    );
+    PostgresServer::shared().tell(&end).await;
+    assert!(folder.run(&["clients", "create", "ci"]).failed(3).contains("moved to"), "the source is marked");
+    let copied = copy(&file, &database).json();
+    let keys = copied["tables"].as_array().unwrap().iter().find(|table| table["table"] == "signing_keys").unwrap();
+    assert_eq!(keys["rows"], 4);
+}
