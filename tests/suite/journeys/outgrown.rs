@@ -116,7 +116,8 @@ async fn a_copy_that_was_cut_off_is_repeated_from_the_marked_source() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     let from = format!("sqlite://{}", file.display());
     let url = PostgresServer::url(&place);
-    let mut cut_off = Folder::new().command(&["store", "copy", "--from", &from, "--to", &url]).spawn().unwrap();
+    let elsewhere = Folder::new();
+    let mut cut_off = elsewhere.command(&["store", "copy", "--from", &from, "--to", &url]).spawn().unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
     cut_off.kill().unwrap();
     cut_off.wait().unwrap();
