@@ -1,0 +1,16 @@
+//! Real processes for minutes: what shows itself only when time passes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may stop at once"
+)]
+
+#[allow(dead_code, reason = "the suite needs more of it")]
+#[path = "../suite/harness/postgres.rs"]
+mod postgres;
+mod replica;
+mod rotation;
+mod verifier;
