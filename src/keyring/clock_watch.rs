@@ -69,10 +69,15 @@ impl ClockWatch {
         self.latest.store(latest.map_or(i64::MIN, Moment::unix), Ordering::Relaxed);
     }
 
+    /// Keeps a time that was written to the database, if it is the largest.
+    pub(super) fn noted(&self, now: Moment) {
+        self.latest.fetch_max(now.unix(), Ordering::Relaxed);
+    }
+
     /// Takes what the database said between two readings of ours.
     pub(super) fn observe(&self, pulse: &KeyPulse, asked: Reading, answered: Reading) {
         if let Some(latest) = pulse.latest_seen {
-            self.latest.fetch_max(latest.unix(), Ordering::Relaxed);
+            self.noted(latest);
         }
         let Some(server) = pulse.server_millis else { return };
         let half_skew = self.half_skew_millis();

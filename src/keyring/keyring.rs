@@ -169,6 +169,7 @@ impl Keyring {
         }
         let note = TimeNote { server: self.server.clone(), now, erasable_before: passed };
         self.parts.store.note_time(&self.parts.issuer, note).await.map_err(KeyringError::from)?;
+        self.watch.noted(now);
         self.advance(|keys, now| Ok((plan(keys, &self.parts.settings, &self.server, now, passed), ()))).await?;
         // For the next change, which then waits for no key.
         self.spares.make_up_to(&self.view().algorithms).await?;

@@ -3,4 +3,7 @@
 mod house_itself;
 mod identity;
 mod keys_and_time;
+mod moved;
+mod replicas;
+mod rows;
 mod wrong_hands;

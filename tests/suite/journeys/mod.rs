@@ -5,6 +5,5 @@ mod foreign_judge;
 mod fork;
 mod kill_nine;
 mod lost_answer;
-mod outgrown;
 mod replicas;
 mod restart;

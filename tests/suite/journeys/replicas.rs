@@ -111,3 +111,42 @@ async fn an_old_server_that_starts_again_during_an_update_changes_nothing() {
 fn issuer() -> buildpass::base::IssuerId {
     buildpass::base::IssuerId::main()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
+async fn while_the_database_is_down_documents_are_served_nothing_is_issued_and_nobody_is_told_a_lie() {
+    let machine = Arc::new(PostgresServer::start(&[]));
+    let replicas = Replicas { clock: Arc::new(SettableClock::at(START)), database: machine.database().await };
+    let server = replicas.start("").await;
+    let (client, build) = server.build().await;
+    server.app.issuer().step().await.unwrap();
+    server.pull(&build, "audience=x").await.token();
+    let down = Arc::clone(&machine);
+    tokio::task::spawn_blocking(move || down.stop()).await.unwrap();
+    // Longer than `refresh_interval`, shorter than what the documents are good for.
+    server.clock.advance(600);
+    assert!(server.app.issuer().step().await.is_err());
+    assert_eq!(server.get("/.well-known/jwks", Auth::None).await.status, 200);
+    let ready = server.get("/health/ready", Auth::None).await;
+    assert_eq!((ready.status, ready.json()["reasons"][0].as_str()), (200, Some("database")));
+    for reply in [
+        server.pull(&build, "audience=x").await,
+        server.get(&format!("/api/v1/builds/{}", build.id), Auth::Client(&client)).await,
+        server.post("/api/v1/builds", Auth::Client(&client), &registration()).await,
+    ] {
+        assert_eq!((reply.status, reply.code().as_str()), (503, "unavailable"), "{}", reply.text);
+        assert!(reply.header("retry-after").is_some());
+    }
+    server.clock.advance(301);
+    assert_eq!(server.get("/.well-known/jwks", Auth::None).await.status, 503, "by now they could mislead");
+
+    let up = Arc::clone(&machine);
+    tokio::task::spawn_blocking(move || up.go_on()).await.unwrap();
+    let waited = std::time::Instant::now();
+    while server.app.issuer().step().await.is_err() {
+        assert!(waited.elapsed().as_secs() < 5, "found again within five seconds");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(server.get("/.well-known/jwks", Auth::None).await.status, 200);
+    server.pull(&build, "audience=x").await.token();
+}

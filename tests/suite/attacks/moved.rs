@@ -1,4 +1,4 @@
-//! An installation that outgrew its file: `store copy`, with a server running on the source and load on it.
+//! What attackers try around `store copy`: the source used again, a name bound anew in the target, a token that is in neither.
 
 use std::collections::HashSet;
 use std::sync::Arc;
