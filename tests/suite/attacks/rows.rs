@@ -86,6 +86,7 @@ async fn a_clock_set_back_beyond_the_skew_issues_nothing_until_it_is_right_again
     let server = server.restart("").await;
     assert_eq!(server.get("/health/ready", Auth::None).await.status, 503);
     server.clock.set(START);
+    server.app.issuer().step().await.unwrap();
     assert_eq!(server.get("/health/ready", Auth::None).await.status, 200);
 }
 
