@@ -10,7 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{Entropy, EntropyError};
 
 /// A value that no log, message or document may show. `Debug` prints `[secret]`; there is no `Serialize`.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Secret<T: Zeroize>(T);
 
 impl<T: Zeroize> Secret<T> {

@@ -238,7 +238,9 @@ fn properties(properties: BTreeMap<String, String>) -> Result<BTreeMap<String, S
         if key.is_empty() {
             return Err(FieldError::new("properties", "must not hold an empty key"));
         }
-        text::bounded(&format!("properties.{key}"), value, value_bytes)?;
+        let field = format!("properties.{key}");
+        text::bounded(&field, value, value_bytes)?;
+        text::no_userinfo(&field, value)?;
     }
     Ok(properties.into_iter().filter(|(_, value)| !value.is_empty()).collect())
 }

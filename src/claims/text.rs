@@ -109,11 +109,14 @@ fn is_hostile(c: char) -> bool {
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-fn no_userinfo(field: &str, value: &str) -> Result<(), FieldError> {
-    let Some((_, rest)) = value.split_once("://") else { return Ok(()) };
-    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-    if authority.contains('@') {
-        return Err(FieldError::new(field, "must not hold a user name or password"));
+/// A URL with a user name or password in it, wherever it stands in the value.
+pub(super) fn no_userinfo(field: &str, value: &str) -> Result<(), FieldError> {
+    for (at, separator) in value.match_indices("://") {
+        let rest = value.get(at + separator.len()..).unwrap_or_default();
+        let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+        if authority.contains('@') {
+            return Err(FieldError::new(field, "must not hold a user name or password"));
+        }
     }
     Ok(())
 }

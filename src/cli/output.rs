@@ -8,6 +8,8 @@ use std::io::{self, Write as _};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
+use crate::telemetry::acts;
+
 const HEADING: Style = Style::new().bold();
 const TROUBLE: Style = AnsiColor::Red.on_default().bold();
 
@@ -93,14 +95,6 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
 
 fn visible_lines(text: &str) -> String {
     text.lines().map(visible).collect::<Vec<_>>().join("\n")
-}
-
-/// Controls, line separators, marks that change direction or can't be seen.
-fn acts(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// Rows under headings, each column as wide as it must be.

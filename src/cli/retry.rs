@@ -21,7 +21,8 @@ impl Patience {
     /// to 255 spreads the tries of jobs that start together by up to a quarter.
     pub(super) fn wait(&mut self, asked: Option<Duration>, jitter: u8) -> Option<Duration> {
         let own = WAITS.get(self.tries)?;
-        let wait = asked.map_or(*own, |asked| asked.max(*own));
+        // Whoever asks for longer than a job waits at all may ask for any number.
+        let wait = asked.map_or(*own, |asked| asked.max(*own)).min(LONGEST * 2);
         let wait = wait + wait.mul_f64(f64::from(jitter) / 255.0 / 4.0);
         self.tries += 1;
         self.waited += wait;
@@ -47,5 +48,6 @@ mod tests {
         assert_eq!(patience.wait(ten, 0), ten);
         assert!(patience.wait(ten, 255) > ten);
         assert_eq!(patience.wait(Some(Duration::from_secs(3600)), 0), None);
+        assert_eq!(Patience::default().wait(Some(Duration::from_secs(u64::MAX)), 255), None);
     }
 }

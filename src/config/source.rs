@@ -34,7 +34,7 @@ pub struct Flags {
 
 /// The variables of this process whose names begin with `BUILDPASS_`.
 #[must_use]
-#[allow(clippy::disallowed_methods, reason = "the one reader of the environment")]
+#[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
 pub fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))

@@ -149,7 +149,12 @@ pub(super) const KEYS: &[Key] = &[
         "A client declared here instead of made by command, also as [clients.NAME]; its id is NAME. Keys: secret_file or secret (as `clients new-secret` prints it; two lines while it is changed), scopes, organizations, audiences, ids.",
     ),
     set("limits.tokens_per_build", Kind::Integer, "1000", "Tokens that one build may have; 0 is no limit."),
-    set("limits.build_per_second", Kind::Integer, "50", "Requests a second of one build; 0 is no limit."),
+    set(
+        "limits.build_per_second",
+        Kind::Integer,
+        "50",
+        "Requests a second with one request token, and for direct tokens of one build; 0 is no limit.",
+    ),
     set("limits.client_per_second", Kind::Integer, "200", "Requests a second of one client; 0 is no limit."),
     set(
         "issuance.default",

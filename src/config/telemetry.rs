@@ -10,6 +10,9 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Option<LogSettings> {
         "json" => Ok(LogFormat::Json),
         _ => Err("must be auto, text or json".to_owned()),
     });
-    let log_filter = reader.read("telemetry.log_filter", |value| text(value).map(str::to_owned));
+    let log_filter = reader.read("telemetry.log_filter", |value| {
+        let filter = text(value)?;
+        LogSettings::check_filter(filter).map(|()| filter.to_owned())
+    });
     Some(LogSettings { format: log_format?, filter: log_filter? })
 }

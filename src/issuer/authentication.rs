@@ -53,7 +53,7 @@ impl Issuer {
             Some(bearer)
                 if bearer.token.kind == TokenKind::Worker && bearer.build.id == build && bearer.is_alive(now) =>
             {
-                self.rates.count_build(build)?;
+                self.rates.count_token(bearer.token.id)?;
                 Ok(bearer)
             }
             _ => Err(Refusal::Unauthenticated.into()),

@@ -36,17 +36,18 @@ impl Issuer {
         // transaction, so nothing would correct it.
         let recalled = if preview { None } else { self.parts.store.recall_bearer(&self.id, digest) };
         if let Some(recalled) = recalled.filter(|recalled| opens(recalled, path, now)) {
-            self.rates.count_build(recalled.build.id)?;
+            self.rates.count_token(recalled.token.id)?;
             counted = true;
             match self.issue(Holder::Job(recalled), request.clone(), now).await {
-                Err(Declined::Refused(_)) => {}
+                // Dead, by what is recalled: perhaps only what is recalled is old. Every other refusal stands.
+                Err(Declined::Refused(Refusal::Unauthenticated)) => {}
                 done => return done,
             }
         }
         let found = self.parts.store.find_bearer(&self.id, digest).await?;
         let bearer = found.filter(|bearer| opens(bearer, path, now)).ok_or(Refusal::Unauthenticated)?;
         if !counted {
-            self.rates.count_build(bearer.build.id)?;
+            self.rates.count_token(bearer.token.id)?;
         }
         let holder = Holder::Job(Arc::new(bearer));
         if preview { self.preview(holder, request, now).await } else { self.issue(holder, request, now).await }

@@ -10,7 +10,7 @@ use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
 use super::Refusal;
-use crate::base::{BuildId, ClientId, Clock, Seconds};
+use crate::base::{BuildId, ClientId, Clock, RequestTokenId, Seconds};
 
 /// How many seconds' worth a bucket holds.
 const BURST_SECONDS: u32 = 10;
@@ -18,6 +18,7 @@ const BURST_SECONDS: u32 = 10;
 /// The rates of one issuer.
 pub struct Rates {
     builds: Option<Limiter<BuildId>>,
+    tokens: Option<Limiter<RequestTokenId>>,
     clients: Option<Limiter<ClientId>>,
 }
 
@@ -27,10 +28,23 @@ impl Rates {
     /// Rates per second; 0 is no limit.
     #[must_use]
     pub fn new(build_per_second: u32, client_per_second: u32, clock: &Arc<dyn Clock>) -> Self {
-        Self { builds: limiter(build_per_second, clock), clients: limiter(client_per_second, clock) }
+        Self {
+            builds: limiter(build_per_second, clock),
+            tokens: limiter(build_per_second, clock),
+            clients: limiter(client_per_second, clock),
+        }
     }
 
-    /// Counts one request of a build.
+    /// Counts one request with a request token or worker token. Each has a rate of its own, so that a step that loops
+    /// takes nothing from another step, nor from the worker.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`].
+    pub fn count_token(&self, token: RequestTokenId) -> Result<(), Refusal> {
+        count(self.tokens.as_ref(), &token)
+    }
+
+    /// Counts one direct token of a build.
     ///
     /// # Errors
     /// [`Refusal::RateLimited`].
@@ -50,6 +64,9 @@ impl Rates {
     pub fn forget_idle(&self) {
         if let Some(builds) = &self.builds {
             builds.retain_recent();
+        }
+        if let Some(tokens) = &self.tokens {
+            tokens.retain_recent();
         }
         if let Some(clients) = &self.clients {
             clients.retain_recent();

@@ -1,5 +1,6 @@
 //! Can we issue, and may our documents be believed? Answers readiness and the documents alike.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -71,7 +72,10 @@ impl Issuer {
         {
             return answered;
         }
-        let answered = self.parts.store.check().await.is_ok();
+        // In a task of its own: a caller who hangs up before the answer leaves the next one no reason to ask again.
+        *last = Some((now, false));
+        let store = Arc::clone(&self.parts.store);
+        let answered = tokio::spawn(async move { store.check().await.is_ok() }).await.unwrap_or(false);
         *last = Some((now, answered));
         answered
     }

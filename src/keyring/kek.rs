@@ -1,8 +1,8 @@
 //! Where key-encryption keys come from. A file is made at a first start alone, and never over anything that stands.
 
-use std::fs::{self, DirBuilder, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, Permissions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -103,14 +103,15 @@ pub fn make_kek_file(path: &Path, entropy: &dyn Entropy) -> Result<(), KeyringEr
     if let Some(folder) = folder.filter(|folder| !folder.exists()) {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refuse)?;
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(refuse)?;
-    file.set_permissions(Permissions::from_mode(0o600)).map_err(refuse)?;
-    let written = file.write_all(line.reveal().as_bytes()).and_then(|()| file.sync_all());
-    if let Err(error) = written {
-        // Half a key would stop every later start.
-        let _ = fs::remove_file(path);
-        return Err(refuse(error));
-    }
+    // Whole before it has its name: a start that is killed in between leaves nothing that a later one would read.
+    let mut file = tempfile::Builder::new()
+        .prefix(".new-key.")
+        .permissions(Permissions::from_mode(0o600))
+        .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))
+        .map_err(refuse)?;
+    file.as_file().set_permissions(Permissions::from_mode(0o600)).map_err(refuse)?;
+    file.write_all(line.reveal().as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(refuse)?;
+    file.persist_noclobber(path).map_err(|error| refuse(error.error))?;
     if let Some(folder) = folder {
         fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(refuse)?;
     }
@@ -165,6 +166,16 @@ mod tests {
         assert!(!target.exists());
         make_kek_file(&target, &SystemEntropy).unwrap();
         source(&link, true).read(true, &SystemEntropy).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_start_left_behind_is_in_nobodys_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("master.key");
+        fs::write(folder.path().join(".new-key.abc"), "half a k").unwrap();
+        source(&path, true).read(false, &SystemEntropy).unwrap();
+        source(&path, true).read(true, &SystemEntropy).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap().len(), 45);
     }
 
     #[test]

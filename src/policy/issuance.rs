@@ -36,12 +36,6 @@ impl IssuancePolicy {
         Ok(Self { default, rules: Rule::check_all(rules)? })
     }
 
-    /// Are there rules at all? Without, the default decides everything.
-    #[must_use]
-    pub fn has_rules(&self) -> bool {
-        !self.rules.is_empty()
-    }
-
     /// Decides. Conditions are evaluated here, within the bounds that they were loaded with.
     ///
     /// # Errors

@@ -28,13 +28,27 @@ pub struct LogSettings {
     pub filter: String,
 }
 
+impl LogSettings {
+    /// Can this filter be read?
+    ///
+    /// # Errors
+    /// What is wrong with it, and what would be right.
+    pub fn check_filter(filter: &str) -> Result<(), String> {
+        parse(filter).map(drop)
+    }
+}
+
+fn parse(filter: &str) -> Result<EnvFilter, String> {
+    EnvFilter::try_new(filter)
+        .map_err(|error| format!("the log filter can't be read: {error}; write a level such as info"))
+}
+
 /// Starts logging for the whole process.
 ///
 /// # Errors
 /// A filter that can't be read, or logs that were started before.
 pub fn start_logs(settings: &LogSettings) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&settings.filter)
-        .map_err(|error| format!("the log filter can't be read: {error}; write a level such as info"))?;
+    let filter = parse(&settings.filter)?;
     let json = match settings.format {
         LogFormat::Auto => !io::stderr().is_terminal(),
         LogFormat::Text => false,
@@ -57,13 +71,38 @@ pub fn start_logs(settings: &LogSettings) -> Result<(), String> {
     started.map_err(|_| "logs were started before".to_owned())
 }
 
+/// Does this character do something to a terminal, a line or a reader: a control, a line separator, a mark that changes
+/// direction or can't be seen?
+#[must_use]
+pub fn acts(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// What a stranger said, so that it ends no line and forges none.
 fn escape(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
     for character in text.chars() {
-        if character.is_control() {
+        if acts(character) {
             write!(writer, "{}", character.escape_default())?;
         } else {
             writer.write_char(character)?;
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_of_a_stranger_ends_a_line_or_moves_a_cursor() {
+        let hostile = "a\u{1b}[31m\r\nforged\0\u{202e}\u{2028}\u{feff}é";
+        let mut text = String::new();
+        escape(&mut Writer::new(&mut text), hostile).unwrap();
+        assert_eq!(text, "a\\u{1b}[31m\\r\\nforged\\u{0}\\u{202e}\\u{2028}\\u{feff}é");
+        assert!(!text.chars().any(acts));
+    }
 }

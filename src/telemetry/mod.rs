@@ -3,5 +3,5 @@
 mod logs;
 mod metrics;
 
-pub use self::logs::{LogFormat, LogSettings, start_logs};
+pub use self::logs::{LogFormat, LogSettings, acts, start_logs};
 pub use self::metrics::{METRICS_CONTENT_TYPE, Metrics};

@@ -121,7 +121,7 @@ impl From<Denied> for Problem {
                 Code::AudienceNotAllowed,
                 format!("the rule {rule:?} could not be evaluated, so it grants nothing; the operator's log says why"),
             )
-            .because(failure),
+            .because(format!("rule {rule:?}: {failure}")),
             Denied::Untrusted { event, rules } => Self::new(Code::BuildUntrusted, build_untrusted(event, &rules)),
         }
     }

@@ -66,6 +66,7 @@ fn every_refusal_names_key_file_and_line() {
         "[store]\nurl = \"postgres://user:hunter2@host/db?sslmode=prefer\"\n",
         "[store]\nurl = \"postgres://user:hunter2@host/db?sslmode=require&options=x\"\n",
         "[store]\nurl = \"postgres://host/db?sslmode=require\"\n",
+        "[telemetry]\nlog_filter = \"info=loud\"\n",
         "[store]\nurl = \"postgres://user@localhost\"\n",
         "[store]\nurl = \"postgres://user:hunter2@localhost/db\"\npassword = \"hunter3\"\n",
         "[store]\nurl = \"postgres://user@localhost/db\"\npassword = \"hunter2\"\npassword_file = \"nowhere\"\n",

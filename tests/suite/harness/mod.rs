@@ -7,6 +7,7 @@ mod reply;
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,16 +38,24 @@ pub(crate) const START: Moment = Moment::from_unix(1_800_000_000);
 const KEK: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Bytes that are the same in every run, and different for every server.
-pub(crate) struct SeededEntropy(Mutex<StdRng>);
+pub(crate) struct SeededEntropy(Mutex<StdRng>, AtomicU64);
 
 impl SeededEntropy {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Mutex::new(StdRng::seed_from_u64(seed)))
+        Self(Mutex::new(StdRng::seed_from_u64(seed)), AtomicU64::new(u64::MAX))
+    }
+
+    /// The generator gives so many answers more, and then fails.
+    pub(crate) fn fail_after(&self, answers: u64) {
+        self.1.store(answers, Ordering::SeqCst);
     }
 }
 
 impl Entropy for SeededEntropy {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
+        self.1
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
+            .map_err(|_| EntropyError)?;
         self.0.lock().unwrap().fill_bytes(bytes);
         Ok(())
     }
@@ -66,6 +75,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) clock: Arc<SettableClock>,
     pub(crate) app: Arc<App>,
+    pub(crate) entropy: Arc<SeededEntropy>,
     folder: Arc<tempfile::TempDir>,
     database: Option<PostgresOptions>,
     stop: Option<oneshot::Sender<()>>,
@@ -136,7 +146,8 @@ impl Start {
         let (address, admin_address) = (public.local_addr().unwrap(), admin.local_addr().unwrap());
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let entropy = Arc::new(SeededEntropy::new(u64::from(address.port()).wrapping_mul(0x9e37_79b9)));
-        let app = Arc::new(App::start(&config, address, clock, entropy).await.unwrap());
+        let given = Arc::clone(&entropy) as Arc<dyn Entropy>;
+        let app = Arc::new(App::start(&config, address, clock, given).await.unwrap());
         let (stop, stopped) = oneshot::channel::<()>();
         let listeners = Listeners { public, admin: Some(admin) };
         let served = serve(Arc::clone(&app), listeners, self.limits, async move {
@@ -148,6 +159,7 @@ impl Start {
             address,
             clock: self.clock,
             app,
+            entropy,
             folder: self.folder,
             database: self.database,
             stop: Some(stop),
