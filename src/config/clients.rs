@@ -81,7 +81,7 @@ fn named(field: &Located, name: &str, problem: &str) -> Fault {
 
 /// One line, or two while the secret is changed: the new one first.
 fn secrets(fields: &BTreeMap<String, Located>, state_dir: &Path) -> Result<(Sha256, Option<Sha256>), Fault> {
-    let inline = one(fields, "secret", |text| digests(text))?;
+    let inline = one(fields, "secret", digests)?;
     let from_file = one(fields, "secret_file", |file| {
         let path = state_dir.join(file);
         let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;

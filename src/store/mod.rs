@@ -44,6 +44,7 @@ mod migrations;
 mod names;
 mod pending;
 mod place;
+#[allow(clippy::duplicate_mod, reason = "compiled once for each backend, with its own types")]
 pub mod postgres;
 mod request_tokens;
 pub mod sqlite;

@@ -2,15 +2,16 @@
 //! kid it meets meanwhile.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use buildpass::base::{Clock, SystemClock};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use serde_json::Value;
 
 pub(crate) struct Verifier {
     http: reqwest::Client,
-    held: Option<(Instant, Duration, JwkSet)>,
+    held: Option<(SystemClock, Duration, JwkSet)>,
 }
 
 impl Verifier {
@@ -20,7 +21,7 @@ impl Verifier {
 
     /// Checks a token with what is held; only when that is too old it is fetched again, from the first that answers.
     pub(crate) async fn verify(&mut self, servers: &[String], token: &str) -> Result<(), String> {
-        if self.held.as_ref().is_none_or(|(since, age, _)| since.elapsed() >= *age) {
+        if self.held.as_ref().is_none_or(|(since, age, _)| since.monotonic() >= *age) {
             self.fetch(servers).await;
         }
         let (_, _, keys) = self.held.as_ref().ok_or("no key set")?;
@@ -38,7 +39,7 @@ impl Verifier {
 
     async fn fetch(&mut self, servers: &[String]) {
         for server in servers {
-            let asked = Instant::now();
+            let asked = SystemClock::new();
             let Ok(answer) = self.http.get(format!("{server}/.well-known/jwks")).send().await else { continue };
             if answer.status() != 200 {
                 continue;

@@ -99,7 +99,11 @@ async fn exactly_the_declared_clients_stand_beside_those_made_by_command(store: 
     let both = [one.clone(), two.clone()];
     let added = vec![change("one", ClientChangeKind::Added), change("two", ClientChangeKind::Added)];
     assert_eq!(apply(&both, true).await, Ok(added.clone()));
-    assert_eq!(store.list_clients(&issuer()).await.unwrap(), [by_command.clone()], "a dry run writes nothing");
+    assert_eq!(
+        store.list_clients(&issuer()).await.unwrap(),
+        std::slice::from_ref(&by_command),
+        "a dry run writes nothing"
+    );
     assert_eq!(apply(&both, false).await, Ok(added));
     assert_eq!(apply(&both, false).await, Ok(vec![]), "twice is once");
     let stored = store.find_client(&issuer(), &ClientId::from_text("two")).await.unwrap().unwrap();
@@ -120,7 +124,7 @@ async fn exactly_the_declared_clients_stand_beside_those_made_by_command(store: 
     let decided_now = Issuance { client_revision: 1, ..issuance(&stored.client, &new) };
     assert_eq!(store.record(&issuer(), decided_now).await.unwrap(), Ok(()));
 
-    assert_eq!(apply(&[one.clone()], false).await, Ok(vec![change("two", ClientChangeKind::Disabled)]));
+    assert_eq!(apply(std::slice::from_ref(&one), false).await, Ok(vec![change("two", ClientChangeKind::Disabled)]));
     assert!(found(store, new.id).await.finished.is_some(), "its builds ended");
     assert_eq!(apply(&[declared("made", (digest(), None))], false).await, Err(NameTaken("made".to_owned())));
     assert_eq!(apply(&both, false).await, Ok(vec![change("two", ClientChangeKind::Changed)]), "declared again");
