@@ -11,8 +11,8 @@ pub use self::former_issuer::{FormerIssuer, FormerIssuerError, FormerKeys};
 pub use self::shared::{ApplyError, SharedChanges, apply};
 use crate::base::{Clock, Entropy, IssuerId, IssuerUrl, Moment, Seconds};
 use crate::config::Config;
-use crate::issuer::{Issuer, Parts, Paths, Rates, Terms};
-use crate::keyring::{ActError, Keyring, KeyringParts, SigningPool};
+use crate::issuer::{Documents, Issuer, Parts, Paths, Rates, Terms};
+use crate::keyring::{ActError, KeyView, Keyring, KeyringParts, SigningPool};
 use crate::policy::IssuancePolicy;
 use crate::store::{Pending, Store};
 use crate::telemetry::Metrics;
@@ -180,6 +180,19 @@ impl App {
     pub async fn close(&self) {
         self.store.close().await;
     }
+}
+
+/// The documents of an issuer as they are served, without a server.
+///
+/// # Errors
+/// [`StartError::Config`]: without a configured URL there is nothing that a copy could say.
+pub fn documents(config: &Config, view: &KeyView, now: Moment) -> Result<Documents, StartError> {
+    let Some(url) = &config.issuer.url else {
+        return Err(StartError::Config("issuer.url: is not set, and without it there is no issuer to copy".to_owned()));
+    };
+    let paths = Paths::new(url.clone(), config.server.public_url.clone(), config.issuer.serve_at_root);
+    let paths = paths.map_err(|problem| StartError::Config(problem.to_owned()))?;
+    Ok(Documents::render(&paths, &terms(config)?, view, now))
 }
 
 /// The file's server alone brings in what it says at each start. Where several share a database only the first start of

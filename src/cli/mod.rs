@@ -8,6 +8,7 @@ mod clients;
 mod completions;
 mod config;
 mod demo;
+mod export_static;
 mod failure;
 mod installation;
 mod keys;
@@ -83,6 +84,7 @@ enum Command {
     /// Check, show, explain and apply the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    ExportStatic(export_static::ExportStatic),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }
@@ -117,6 +119,7 @@ fn dispatch(line: CommandLine) -> Result<(), Failure> {
         Command::Migrate(migrate) => wait(migrate.run(&place)),
         Command::Store(store) => wait(store.run()),
         Command::Config(config) => wait(config.run(&place)),
+        Command::ExportStatic(export) => wait(export.run(&place)),
         Command::Bench(bench) => bench.run(),
         Command::Completions(completions) => completions.run(),
     }

@@ -5,6 +5,7 @@ mod builds;
 mod clients;
 mod config;
 mod demo;
+mod export_static;
 mod help;
 mod key_life;
 mod keys;

@@ -103,6 +103,12 @@ impl Start {
         }
     }
 
+    /// By this clock.
+    pub(crate) fn at(mut self, clock: &Arc<SettableClock>) -> Self {
+        self.clock = Arc::clone(clock);
+        self
+    }
+
     /// On a database of a server, with the clock that its other servers have.
     pub(crate) fn on(mut self, database: &PostgresOptions, clock: &Arc<SettableClock>) -> Self {
         self.database = Some(PostgresOptions { clock_offset: clock.server_offset(), ..database.clone() });

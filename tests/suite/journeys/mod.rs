@@ -7,3 +7,4 @@ mod kill_nine;
 mod lost_answer;
 mod replicas;
 mod restart;
+mod takeover;

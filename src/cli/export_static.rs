@@ -1,0 +1,77 @@
+//! `export-static`: the issuer's documents as files, for a bucket or a CDN when the server itself can't be reached from
+//! outside. Byte for byte what `serve` answers.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::failure::Failure;
+use super::installation::{Place, now};
+use super::keys::attach;
+use super::output;
+use crate::app;
+use crate::base::IssuerId;
+use crate::config::Flags;
+use crate::issuer::Document;
+use crate::keyring::{ActError, KeyRefusal};
+
+/// Write discovery and the key set as files, as they are served now
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  buildpass export-static public
+  aws s3 sync public s3://ci-issuer --content-type application/json --cache-control max-age=300
+
+Says until when the copy is complete: the reserve is in it, and the key after that is not. Copy again before then, and
+after `keys rotate`, `keys revoke` or a change of keys.algorithms at once.")]
+pub(super) struct ExportStatic {
+    /// Where to write; made if it is not there
+    folder: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+impl ExportStatic {
+    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
+        let config = place.config(Flags::default())?;
+        let store = place.required_store().await?;
+        let read = async {
+            if store.read_keys(&IssuerId::main()).await?.rows.is_empty() {
+                return Err(ActError::from(KeyRefusal::NotBegun).into());
+            }
+            Ok::<_, Failure>(attach(&config, Arc::clone(&store)).await?.view())
+        }
+        .await;
+        store.close().await;
+        let (view, now) = (read?, now());
+        if !view.is_sound(now) {
+            return Err(Failure::refused(
+                "a key does not open: a copy would lack it; `buildpass keys list` shows which",
+            ));
+        }
+        let documents = app::documents(&config, &view, now)?;
+        let folder = self.folder.join(".well-known");
+        fs::create_dir_all(&folder)?;
+        write(&folder, "openid-configuration", &documents.discovery)?;
+        write(&folder, "jwks", &documents.jwks)?;
+        let until = view.complete_until(now);
+        if self.json {
+            return Ok(output::document(&json!({ "folder": folder, "complete_until": until }))?);
+        }
+        Ok(output::line(&format!("{} holds both documents; the copy is complete until {until}", folder.display()))?)
+    }
+}
+
+/// In one act: whoever copies the folder meanwhile finds the old document or the new one.
+fn write(folder: &Path, name: &str, document: &Document) -> Result<(), Failure> {
+    let mut file = tempfile::Builder::new().prefix(".new.").tempfile_in(folder)?;
+    file.write_all(&document.bytes)?;
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
+    file.as_file().set_permissions(mode)?;
+    file.as_file().sync_all()?;
+    file.persist(folder.join(name)).map_err(|error| error.error)?;
+    Ok(())
+}

@@ -1,0 +1,33 @@
+//! `buildpass export-static`.
+
+use super::Folder;
+
+#[test]
+fn a_copy_of_the_documents_is_what_is_served_byte_for_byte() {
+    let folder = Folder::installed();
+    let toml = "[issuer]\nurl = \"https://ci.example.com/_services/token\"\n";
+    std::fs::write(folder.path().join("buildpass.toml"), toml).unwrap();
+    let said = folder.run(&["export-static", "public"]).done();
+    assert!(said.contains("the copy is complete until 20"), "{said}");
+    let served = folder.serve(&[]);
+    for name in ["openid-configuration", "jwks"] {
+        let copy = std::fs::read_to_string(folder.path().join("public/.well-known").join(name)).unwrap();
+        assert_eq!(copy, served.fetch(&format!("/_services/token/.well-known/{name}")));
+    }
+    // The reserve takes over after the period at the soonest, and what follows it is announced after that.
+    let until =
+        folder.run(&["export-static", "public", "--json"]).json()["complete_until"].as_str().unwrap().to_owned();
+    let reserve = folder.run(&["keys", "list", "--json"]).json_lines();
+    let reserve =
+        reserve.iter().find(|row| row["state"] == "announced").unwrap()["signs_from"].as_str().unwrap().to_owned();
+    assert!(until > reserve, "{until} {reserve}");
+}
+
+#[test]
+fn without_keys_or_without_a_url_there_is_nothing_to_copy() {
+    let folder = Folder::new();
+    assert!(folder.run(&["export-static", "public"]).failed(3).contains("there is no database"));
+    let said = Folder::installed().run(&["export-static", "public"]).failed(1);
+    assert!(said.contains("issuer.url"), "{said}");
+    assert!(!folder.path().join("public").exists());
+}
