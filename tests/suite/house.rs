@@ -106,6 +106,41 @@ fn no_test_file_is_over_six_hundred_lines() {
     }
 }
 
+/// What CONTRIBUTING says of where things are: file and item.
+fn answers(contributing: &str) -> Vec<(String, String)> {
+    let section = contributing.split("## Where is …?").nth(1).unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| … "));
+    let cell = |row: &str, at: usize| row.split('|').nth(at).unwrap().trim().trim_matches('`').to_owned();
+    rows.map(|row| (cell(row, 2), cell(row, 3))).collect()
+}
+
+#[test]
+fn what_contributing_says_of_where_things_are_is_true() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let contributing = fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
+    let answers = answers(&contributing);
+    assert_eq!(answers.len(), 10);
+    for (file, item) in answers {
+        let text = fs::read_to_string(root.join(&file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        assert!(text.contains(&item), "{file} has no {item}");
+    }
+    for path in contributing.split('`').filter(|word| word.starts_with("src/") || word.starts_with("migrations/")) {
+        assert!(root.join(path).exists(), "{path}");
+    }
+}
+
+#[test]
+fn both_backends_have_migrations_of_the_same_names() {
+    let names = |backend: &str| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(backend);
+        let mut names: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("sqlite"), names("postgres"));
+    assert!(names("sqlite").len() >= 3);
+}
+
 #[test]
 fn a_house_that_breaks_its_plan_is_seen() {
     let good = "//! Purpose.\n\nuse crate::base::Moment;\n";
