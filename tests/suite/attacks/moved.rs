@@ -8,6 +8,7 @@ use std::time::Duration;
 use buildpass::base::IssuerId;
 use buildpass::store::AuditFilter;
 use serde_json::json;
+use sqlx::{ConnectOptions, Connection};
 
 use crate::commands::Folder;
 use crate::harness::postgres::PostgresServer;
@@ -19,10 +20,46 @@ fn copy(from: &std::path::Path, to: &buildpass::store::postgres::PostgresOptions
     Folder::new().run(&["store", "copy", "--from", &from, "--to", &PostgresServer::url(to), "--json"])
 }
 
+const MANY: u64 = 100_000;
+
+/// As many builds and records more, each like the one that is there.
+async fn fill(file: &std::path::Path) {
+    let mut stranger = sqlx::sqlite::SqliteConnectOptions::new()
+        .filename(file)
+        .foreign_keys(false)
+        .busy_timeout(Duration::from_secs(60))
+        .connect()
+        .await
+        .unwrap();
+    let id = "printf('01a00000-0000-7000-8000-%012x', n)";
+    let many = format!("with recursive n (n) as (select 1 union all select n + 1 from n where n < {MANY})");
+    for statement in [
+        "begin immediate".to_owned(),
+        format!(
+            "{many} insert into registrations (issuer, build_id, client_id, key, body, build, audiences, registered_at) \
+             select r.issuer, {id}, r.client_id, 'many-' || n, r.body, r.build, r.audiences, r.registered_at \
+             from n, (select * from registrations limit 1) as r"
+        ),
+        format!(
+            "{many} insert into builds (issuer, id, client_id, deadline) \
+             select b.issuer, {id}, b.client_id, b.deadline from n, (select * from builds limit 1) as b"
+        ),
+        format!(
+            "{many} insert into audit select a.issuer, {id}, a.issued_at, a.expires_at, a.build_id, a.client_id, \
+             a.request_token_id, a.rule, a.org, a.repo, a.number, a.step, a.subject, a.audiences, a.alg, a.kid, \
+             a.token_sha256, a.peer, a.claims from n, (select * from audit limit 1) as a"
+        ),
+        "commit".to_owned(),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(statement)).execute(&mut stranger).await.unwrap();
+    }
+    stranger.close().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
 async fn every_token_that_left_during_a_copy_is_in_the_target_and_the_source_starts_no_more() {
-    let server = Arc::new(Server::start().await);
+    let server = Arc::new(Server::with("[limits]\nbuild_per_second = 0\ntokens_per_build = 0\n").await);
     let (client, build) = server.build().await;
     let file = server.folder().join("data/buildpass.db");
     let database = PostgresServer::shared().database().await;
@@ -38,7 +75,6 @@ async fn every_token_that_left_during_a_copy_is_in_the_target_and_the_source_sta
                     match reply.status {
                         200 => left.push(claims(&reply.token())["jti"].as_str().unwrap().to_owned()),
                         503 => tokio::time::sleep(Duration::from_millis(5)).await,
-                        429 => tokio::time::sleep(Duration::from_millis(20)).await,
                         other => panic!("{other} {}", reply.text),
                     }
                 }
@@ -47,6 +83,7 @@ async fn every_token_that_left_during_a_copy_is_in_the_target_and_the_source_sta
         })
         .collect();
     tokio::time::sleep(Duration::from_millis(500)).await;
+    fill(&file).await;
     let (from, to) = (file.clone(), database.clone());
     let copied = tokio::task::spawn_blocking(move || copy(&from, &to)).await.unwrap().json();
     assert_eq!(server.pull(&build, "audience=x").await.status, 503);
@@ -62,6 +99,7 @@ async fn every_token_that_left_during_a_copy_is_in_the_target_and_the_source_sta
     };
     assert!(left.len() > 20, "{}", left.len());
     assert_eq!((rows("clients"), rows("signing_keys"), rows("names")), (1, 4, 2));
+    assert!(rows("builds") > MANY && rows("audit") > MANY, "{} builds, {} records", rows("builds"), rows("audit"));
 
     let moved = crate::harness::Start::new("").on(&database, &server.clock).go().await;
     let (main, all) = (IssuerId::main(), AuditFilter::default());

@@ -40,6 +40,24 @@ impl PostgresServer {
         SHARED.get_or_init(|| Self::start(&[]))
     }
 
+    /// One that takes encrypted connections too, with `server.crt` and `server.key` of this folder.
+    pub(crate) fn start_with_tls(certificate: &Path) -> Self {
+        let server = Self::start(&[]);
+        server.stop();
+        for (name, mode) in [("server.crt", 0o644), ("server.key", 0o600)] {
+            let file = server.folder.path().join("data").join(name);
+            fs::copy(certificate.join(name), &file).unwrap();
+            fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+            if is_root() {
+                chown(&file, Some(UNPRIVILEGED), Some(UNPRIVILEGED)).unwrap();
+            }
+        }
+        let config = fs::OpenOptions::new().append(true).open(server.folder.path().join("data/postgresql.conf"));
+        writeln!(config.unwrap(), "ssl = on").unwrap();
+        server.go_on();
+        server
+    }
+
     /// One of a test's own, with these settings.
     pub(crate) fn start(settings: &[&str]) -> Self {
         let binaries = binaries();

@@ -130,3 +130,47 @@ async fn a_server_stopped_and_started_under_load_loses_nothing_and_is_found_with
     assert!(left.len() > 100, "{} tokens left", left.len());
     assert!(left.iter().all(|jti| kept.contains(jti)), "every token that left is in the record");
 }
+
+/// A certificate for 127.0.0.1 that its own authority signed, and the key, as files below `folder`.
+fn certificate(folder: &std::path::Path) -> std::path::PathBuf {
+    let made = std::process::Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .arg("-keyout")
+        .arg(folder.join("server.key"))
+        .arg("-out")
+        .arg(folder.join("server.crt"))
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    folder.join("server.crt")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
+async fn a_connection_is_as_safe_as_its_mode_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let known = certificate(folder.path());
+    let other = tempfile::tempdir().unwrap();
+    let stranger = certificate(other.path());
+    let server = PostgresServer::start_with_tls(folder.path());
+    let database = server.database().await;
+    let open = async |tls: Tls, root: Option<&std::path::PathBuf>, host: &str| {
+        let host = host.to_owned();
+        let options = PostgresOptions { tls, root_certificates: root.cloned(), host, ..database.clone() };
+        PostgresStore::open(options, Pending::default()).await.map(drop)
+    };
+    open(Tls::Require, None, "127.0.0.1").await.unwrap();
+    open(Tls::VerifyFull, Some(&known), "127.0.0.1").await.unwrap();
+    open(Tls::VerifyCa, Some(&known), "localhost").await.unwrap();
+    for (tls, root, host) in [
+        (Tls::VerifyFull, None, "127.0.0.1"),
+        (Tls::VerifyFull, Some(&stranger), "127.0.0.1"),
+        (Tls::VerifyFull, Some(&known), "localhost"),
+        (Tls::VerifyCa, Some(&stranger), "127.0.0.1"),
+    ] {
+        let refused = open(tls, root, host).await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{tls:?} {root:?} {host}: {refused:?}");
+    }
+}
