@@ -53,8 +53,8 @@ fn unsupported_option(error: &sqlx::Error) -> bool {
 }
 
 /// What is said of a pooler that gives each transaction another session.
-pub(super) const POOLER: &str = "a pooler (PgBouncer, or one like it) stands before the server and keeps no session: connect to PostgreSQL itself, \
-     or to the pooler in session mode with ignore_startup_parameters empty";
+pub(super) const POOLER: &str = "a pooler (PgBouncer, or one like it) stands before the server and passes no session \
+                                settings on: connect to PostgreSQL itself";
 
 /// What a store says that was closed.
 const CLOSED: &str = "it was closed";
