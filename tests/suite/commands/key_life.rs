@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::time::Duration;
 
+use buildpass::base::{Clock, Moment, Seconds, SystemClock};
+
 use super::{Folder, Run};
 
 /// Announced for 4 s, so that a reserve is ripe within a test.
@@ -57,6 +59,25 @@ impl Story {
         plain.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
     }
 
+    /// Until a switch that was set has happened, and the reserves behind it were announced for longer than they must.
+    fn wait_for_ripe_reserves(&self) {
+        let ripe = || {
+            let rows = self.folder.run(&["keys", "list", "--json"]).json_lines();
+            let announced = rows.iter().filter(|row| row["state"] == "announced");
+            let since = announced.map(|row| row["announced_at"].as_str().unwrap().parse::<Moment>().unwrap());
+            let reserves: Vec<_> = since.filter(|since| *since + Seconds::new(5) <= SystemClock::new().now()).collect();
+            let retiring = rows.iter().filter(|row| row["state"] == "retiring").count();
+            reserves.len() == 2 && retiring == 2
+        };
+        for _ in 0..300 {
+            if ripe() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        panic!("the reserves were never ripe: {}", self.folder.run(&["keys", "list"]).done());
+    }
+
     fn kid(&self, alg: &str, state: &str) -> String {
         let rows = self.folder.run(&["keys", "list", "--json"]).json_lines();
         let row = rows.iter().find(|row| row["alg"] == alg && row["state"] == state).unwrap();
@@ -94,7 +115,7 @@ fn a_ripe_reserve_signs_at_the_nearest_switch_and_an_emergency_costs_nothing() {
     let served = story.folder.serve(&[]);
     std::thread::sleep(Duration::from_secs(5));
     story.run(&["keys", "rotate", "--now", "--json"]);
-    std::thread::sleep(Duration::from_secs(8));
+    story.wait_for_ripe_reserves();
     let signing = story.kid("ES256", "signing");
     story.run(&["keys", "revoke", &signing, "--reason", "drill", "--json"]);
     story.run(&["keys", "list"]);
@@ -136,6 +157,8 @@ fn an_algorithm_is_added_made_the_default_and_taken_out() {
     story.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]);
     std::thread::sleep(Duration::from_secs(5));
     story.folder.serve(&[]).end();
+    // Until the nearest switch: what was taken out signs no more, and stays published for its tokens.
+    std::thread::sleep(Duration::from_secs(3));
     story.run(&["keys", "list"]);
     insta::assert_snapshot!(story.told);
 }
