@@ -38,6 +38,7 @@ Removal is no revocation elsewhere: go-oidc, Vault and Fulcio keep a key until t
 show them a token of the new one; kube-apiserver and MinIO keep it for longer still.")]
 pub(in crate::cli) struct Revoke {
     /// The key, as `keys list` names it
+    #[arg(allow_hyphen_values = true)] // One in sixty-four begins with a hyphen.
     kid: String,
     /// Why; it stands in the record
     #[arg(long)]
