@@ -61,6 +61,8 @@ pub struct Keyring {
     read_at: AtomicU64,
     /// When a reading failed last, likewise.
     failed_at: AtomicU64,
+    /// When the others were last told under which settings we run, likewise; they count on it for a while.
+    promised_at: AtomicU64,
     /// One reading at a time.
     reading: tokio::sync::Mutex<()>,
 }
@@ -100,6 +102,7 @@ impl Keyring {
             parts,
             read_at: AtomicU64::new(0),
             failed_at: AtomicU64::new(u64::MAX),
+            promised_at: AtomicU64::new(0),
             reading: tokio::sync::Mutex::new(()),
         };
         // Never a key made beside those that can't be opened: nobody would notice that they are lost.
@@ -152,8 +155,12 @@ impl Keyring {
         self.age() > self.parts.settings.schedule.documents_safe_for() || !self.is_covered()
     }
 
+    /// Do the others know our settings, and count on them still? After a long time without the database they don't.
     fn is_covered(&self) -> bool {
-        is_covered(&self.view.load().promises, &self.server, &self.parts.settings.schedule)
+        let schedule = &self.parts.settings.schedule;
+        let counted_on = schedule.announce_for().get().saturating_mul(1_000);
+        let since = self.millis().saturating_sub(self.promised_at.load(Ordering::Relaxed));
+        since <= counted_on && is_covered(&self.view.load().promises, &self.server, schedule)
     }
 
     /// What is due, if anything is, and what need not be waited for: the largest time seen is noted.
@@ -171,8 +178,13 @@ impl Keyring {
         self.parts.store.note_time(&self.parts.issuer, note).await.map_err(KeyringError::from)?;
         self.watch.noted(now);
         self.advance(|keys, now| Ok((plan(keys, &self.parts.settings, &self.server, now, passed), ()))).await?;
-        // For the next change, which then waits for no key.
-        self.spares.make_up_to(&self.view().algorithms).await?;
+        // Only now: what was noted may have been a promise that somebody had dropped, and that this has made anew.
+        self.promised_at.store(whole_millis(monotonic), Ordering::Relaxed);
+        // The change that comes next then waits for no key; long before it, nobody waits for threads that make some.
+        let view = self.view();
+        if view.switch_is_near(self.parts.clock.now()) {
+            self.spares.make_up_to(view.algorithms()).await?;
+        }
         Ok(())
     }
 
@@ -181,7 +193,10 @@ impl Keyring {
         if self.view().waits_for_first_start() {
             self.stamp().await?;
         }
-        self.advance(|keys, now| Ok((plan(keys, &self.parts.settings, &self.server, now, None), ()))).await
+        let monotonic = self.parts.clock.monotonic();
+        self.advance(|keys, now| Ok((plan(keys, &self.parts.settings, &self.server, now, None), ()))).await?;
+        self.promised_at.store(whole_millis(monotonic), Ordering::Relaxed);
+        Ok(())
     }
 
     async fn read_again(&self, even_if_fresh: bool) -> Result<(), KeyringError> {

@@ -165,6 +165,12 @@ impl KeyView {
         self.algorithms.iter().any(|alg| overdue(*alg))
     }
 
+    /// Will a reserve take over within the time of an announcement, so that another one will be wanted?
+    pub(super) fn switch_is_near(&self, now: Moment) -> bool {
+        let waiting = self.algorithms.iter().filter_map(|alg| self.signs_from(Some(*alg), now));
+        waiting.min().is_some_and(|from| from <= now + self.announce_for)
+    }
+
     /// Until when a copy of the documents is complete: until a key that is not in it yet may sign.
     #[must_use]
     pub fn complete_until(&self, now: Moment) -> Moment {
