@@ -1,5 +1,6 @@
 //! A PostgreSQL server of the tests' own, from the installed binaries: in a temporary folder, on a free port, as an
-//! unprivileged user where the tests run as root. It ends with the process that started it, however that ends.
+//! unprivileged user where the tests run as root. It ends with the process that started it, however that ends, and its
+//! files with it.
 
 use std::fs;
 use std::io::Write;
@@ -28,7 +29,7 @@ pub(crate) struct PostgresServer {
     binaries: PathBuf,
     folder: TempDir,
     pub(crate) port: u16,
-    /// A shell that ends the server when nobody holds its input any more.
+    /// A shell that ends the server when it is told to, and removes its files too when nobody holds its input any more.
     running: Mutex<Option<Child>>,
     databases: AtomicU32,
 }
@@ -81,7 +82,7 @@ impl PostgresServer {
             .unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         let mut config = fs::OpenOptions::new().append(true).open(data.join("postgresql.conf")).unwrap();
-        writeln!(config, "max_connections = 300\nshared_buffers = 32MB").unwrap();
+        writeln!(config, "max_connections = 300\nshared_buffers = 32MB\nmax_wal_size = 128MB").unwrap();
         for setting in settings {
             writeln!(config, "{setting}").unwrap();
         }
@@ -93,7 +94,8 @@ impl PostgresServer {
     /// Starts it again after it was stopped.
     pub(crate) fn go_on(&self) {
         let script = "\"$1\" -D data -p \"$2\" -k \"$3\" -c listen_addresses=127.0.0.1 >>log 2>&1 & \
-                      server=$!; read _; kill -INT $server; wait $server";
+                      server=$!; read stop; told=$?; kill -INT $server; wait $server; \
+                      [ $told = 0 ] || rm -rf data log password";
         let mut shell = unprivileged(Path::new("/bin/sh"), self.folder.path());
         shell.args(["-c", script, "sh"]).arg(self.binaries.join("postgres")).arg(self.port.to_string());
         shell.arg(self.folder.path()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
@@ -108,7 +110,7 @@ impl PostgresServer {
     /// Stops it as an operator would: sessions are ended, and what was committed stays.
     pub(crate) fn stop(&self) {
         if let Some(mut shell) = self.running.lock().unwrap().take() {
-            drop(shell.stdin.take());
+            writeln!(shell.stdin.take().unwrap(), "stop").unwrap();
             shell.wait().unwrap();
         }
     }
