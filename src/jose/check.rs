@@ -7,42 +7,46 @@ use std::sync::Once;
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::crypto::aws_lc;
 
+use super::foreign_jwk::ForeignJwk;
 use super::public_key::Numbers;
-use super::{Algorithm, Jwk, PublicKey, UnverifiedToken};
+use super::{Jwk, PublicKey, SignatureAlgorithm, UnverifiedToken};
 
 /// A public key held ready to check signatures.
 #[derive(Clone)]
 pub struct VerificationKey {
-    alg: Algorithm,
-    key: DecodingKey,
+    algorithms: Vec<SignatureAlgorithm>,
+    public: PublicKey,
+    held: DecodingKey,
 }
 
 impl VerificationKey {
-    /// Makes a key ready.
-    ///
-    /// # Errors
-    /// [`CheckError::Key`] when the judge does not take it.
-    pub fn new(key: &PublicKey) -> Result<Self, CheckError> {
+    /// Makes a key ready to check signatures of these algorithms.
+    fn new(public: &PublicKey, algorithms: Vec<SignatureAlgorithm>) -> Result<Self, CheckError> {
         choose_judge();
-        let decoding = match key.numbers() {
-            Numbers::P256 { x, y } => DecodingKey::from_ec_components(x, y),
+        let held = match public.numbers() {
+            Numbers::P256 { x, y } | Numbers::P384 { x, y } => DecodingKey::from_ec_components(x, y),
             Numbers::Rsa { n, e } => DecodingKey::from_rsa_components(n, e),
         };
-        Ok(Self { alg: key.algorithm(), key: decoding.map_err(|_| CheckError::Key)? })
+        Ok(Self { algorithms, public: public.clone(), held: held.map_err(|_| CheckError::Key)? })
     }
 
-    /// Makes a published key ready.
+    /// Makes a key that we publish ready.
     ///
     /// # Errors
     /// [`CheckError::Key`] when the judge does not take it.
     pub fn from_jwk(jwk: &Jwk) -> Result<Self, CheckError> {
-        Self::new(jwk.key())
+        Self::new(jwk.key(), vec![jwk.algorithm().into()])
+    }
+
+    /// Makes somebody's key ready.
+    pub(super) fn foreign(jwk: &ForeignJwk) -> Result<Self, CheckError> {
+        Self::new(&jwk.key, jwk.algorithms.clone())
     }
 
     /// What it checks.
     #[must_use]
-    pub const fn algorithm(&self) -> Algorithm {
-        self.alg
+    pub fn algorithms(&self) -> &[SignatureAlgorithm] {
+        &self.algorithms
     }
 
     /// Is the token signed by this key? Says nothing about its claims, its time or its `typ`.
@@ -50,13 +54,13 @@ impl VerificationKey {
     /// # Errors
     /// [`CheckError`] when it is not, or when its header asks for what we don't know.
     pub fn check(&self, token: &UnverifiedToken<'_>) -> Result<(), CheckError> {
-        if token.unverified_alg() != self.alg.name() {
-            return Err(CheckError::Algorithm { key: self.alg });
-        }
+        let named = token.unverified_alg();
+        let fitting = self.algorithms.iter().find(|algorithm| algorithm.name() == named);
+        let algorithm = *fitting.ok_or(CheckError::Algorithm)?;
         if token.demands_extensions() {
             return Err(CheckError::Extension);
         }
-        if self.signed(token.signing_input().as_bytes(), token.signature()) {
+        if self.signed(algorithm, token.signing_input().as_bytes(), token.signature()) {
             Ok(())
         } else {
             Err(CheckError::Signature)
@@ -64,18 +68,22 @@ impl VerificationKey {
     }
 
     /// Is this the signature, in base64url, of these bytes?
-    fn signed(&self, input: &[u8], signature: &str) -> bool {
-        let alg = match self.alg {
-            Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
-            Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
-        };
-        jsonwebtoken::crypto::verify(signature, input, &self.key, alg).unwrap_or(false)
+    fn signed(&self, algorithm: SignatureAlgorithm, input: &[u8], signature: &str) -> bool {
+        jsonwebtoken::crypto::verify(signature, input, &self.held, algorithm.judge()).unwrap_or(false)
     }
 }
 
+impl PartialEq for VerificationKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.algorithms == other.algorithms && self.public == other.public
+    }
+}
+
+impl Eq for VerificationKey {}
+
 impl fmt::Debug for VerificationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerificationKey").field("alg", &self.alg).finish_non_exhaustive()
+        f.debug_struct("VerificationKey").field("algorithms", &self.algorithms).finish_non_exhaustive()
     }
 }
 
@@ -94,13 +102,10 @@ fn choose_judge() {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CheckError {
     /// The header names another algorithm than the key's.
-    #[error("the token's alg is not the key's, {key}")]
-    Algorithm {
-        /// The key's.
-        key: Algorithm,
-    },
-    /// `crit` or `b64`.
-    #[error("the token's header demands an extension (crit or b64); none is known here")]
+    #[error("the token's alg is not one that the key checks")]
+    Algorithm,
+    /// `crit`, `b64` or `zip`.
+    #[error("the token's header demands an extension (crit, b64 or zip); none is known here")]
     Extension,
     /// The key can't be used.
     #[error("the key can't be used")]

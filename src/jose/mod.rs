@@ -5,19 +5,26 @@
 
 mod algorithm;
 mod check;
+mod foreign_jwk;
 #[cfg(feature = "server")]
 mod generate;
 mod json;
 mod jwk;
+mod key_set;
 mod peek;
 mod private_key;
 mod public_key;
+mod roca;
 mod sign;
+mod signature_algorithm;
 
 pub use self::algorithm::Algorithm;
 pub use self::check::{CheckError, VerificationKey};
-pub use self::jwk::{Jwk, JwkError, JwkSet, JwkSetError, UnusableKey};
+pub use self::foreign_jwk::{JwkError, JwkSetError, UnusableKey};
+pub use self::jwk::{Jwk, JwkSet};
+pub use self::key_set::KeySet;
 pub use self::peek::{LONGEST_TOKEN, Part, PeekError, UnverifiedToken, peek};
 pub use self::private_key::{KeyError, PrivateKey};
 pub use self::public_key::{PublicKey, PublicKeyError};
 pub use self::sign::{SignError, SigningKey};
+pub use self::signature_algorithm::SignatureAlgorithm;

@@ -39,11 +39,11 @@ impl<'a> UnverifiedToken<'a> {
         self.header.typ.as_deref()
     }
 
-    /// Does the header name extensions that its reader must know (`crit`, RFC 7515 §4.1.11), or a payload that is not
-    /// base64url (`b64`, RFC 7797)? We know none.
+    /// Does the header name extensions that its reader must know (`crit`, RFC 7515 §4.1.11), a payload that is not
+    /// base64url (`b64`, RFC 7797) or a compressed one (`zip`, RFC 7516 §4.1.3)? We know none.
     #[must_use]
     pub const fn demands_extensions(&self) -> bool {
-        self.header.crit.is_some() || self.header.b64.is_some()
+        self.header.crit.is_some() || self.header.b64.is_some() || self.header.zip.is_some()
     }
 
     /// The payload: the bytes of one JSON object in which no member stands twice.
@@ -83,6 +83,8 @@ struct Header {
     crit: Option<Value>,
     #[serde(default, deserialize_with = "present")]
     b64: Option<Value>,
+    #[serde(default, deserialize_with = "present")]
+    zip: Option<Value>,
 }
 
 /// A member that is there has a value; `null` is none.

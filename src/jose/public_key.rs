@@ -1,40 +1,55 @@
-//! Public halves that we take: RSA of 2048 to 4096 bits with the exponent 65537, and points on P-256.
-//! Never holds one that no signature could be checked with.
+//! Public halves that signatures are checked with: RSA of 2048 to 8192 bits, and points on P-256 and P-384.
+//! Never holds a weak or broken one.
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, EcdsaVerificationAlgorithm, ParsedPublicKey,
+    RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
 };
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::Algorithm;
+use super::roca::is_marked;
+use super::{Algorithm, SignatureAlgorithm};
 use crate::base::Sha256;
 
-/// 65537, the exponent that everybody takes.
-const EXPONENT: [u8; 3] = [1, 0, 1];
+/// Base64url of 65537, the exponent of the keys that we publish.
+const PUBLISHED_EXPONENT: &str = "AQAB";
 
 /// Smaller moduli are broken, larger ones only cost those who check.
-const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
+const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// Bytes of a coordinate on P-256 (RFC 7518 §6.2.1.2).
-const COORDINATE: usize = 32;
+/// The largest exponent; larger ones only cost those who check.
+const EXPONENT_BITS: usize = 32;
+
+/// The largest modulus that we publish, in bits: larger ones are refused by some clouds.
+const PUBLISHED_BITS: usize = 4096;
+
+/// Bytes of a coordinate on P-256 and on P-384 (RFC 7518 §6.2.1.2).
+const P256_COORDINATE: usize = 32;
+const P384_COORDINATE: usize = 48;
 
 /// Why a public key is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PublicKeyError {
     /// A coordinate of another length, or a point that is not on the curve.
-    #[error("not a point on P-256, with both coordinates of 32 bytes")]
+    #[error("not a point on its curve, with both coordinates of the curve's length")]
     Point,
-    /// An exponent other than 65537.
-    #[error("an RSA key's exponent must be 65537")]
+    /// A key that is good, and of a kind that is not published here.
+    #[error("RSA keys of 2048 to 4096 bits with the exponent 65537 and points on P-256 alone are published")]
+    Published,
+    /// From the faulty generator of CVE-2017-15361: its private half can be computed.
+    #[error("an RSA modulus with the mark of ROCA (CVE-2017-15361)")]
+    Roca,
+    /// An exponent that is even, under 3 or over 32 bits.
+    #[error("an RSA key's exponent must be an odd number of at least 3 and of at most 32 bits")]
     RsaExponent,
     /// A modulus that is even, too small or too large.
-    #[error("an RSA key's modulus must be an odd number of 2048 to 4096 bits")]
+    #[error("an RSA key's modulus must be an odd number of 2048 to 8192 bits")]
     RsaModulus,
 }
 
-/// A public key, its numbers held as a JWK spells them: base64url, `n` without leading zeros, coordinates of 43
-/// characters.
+/// A public key, its numbers held as a JWK spells them: base64url, `n` and `e` without leading zeros, coordinates of
+/// their curve's length.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PublicKey(Numbers);
 
@@ -42,6 +57,7 @@ pub struct PublicKey(Numbers);
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Numbers {
     P256 { x: String, y: String },
+    P384 { x: String, y: String },
     Rsa { n: String, e: String },
 }
 
@@ -49,16 +65,18 @@ impl PublicKey {
     /// An RSA key from big-endian modulus and exponent; leading zeros don't count.
     ///
     /// # Errors
-    /// [`PublicKeyError`] unless the modulus is odd and has 2048 to 4096 bits, and the exponent is 65537.
+    /// [`PublicKeyError`] unless the modulus is odd, has 2048 to 8192 bits and no mark of ROCA, and the exponent is
+    /// odd, at least 3 and of at most 32 bits.
     pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, PublicKeyError> {
         let (n, e) = (without_leading_zeros(modulus), without_leading_zeros(exponent));
-        if e != EXPONENT {
+        if !is_odd(e) || e == [1] || bits(e) > EXPONENT_BITS {
             return Err(PublicKeyError::RsaExponent);
         }
-        let leading = n.first().map_or(0, |byte| byte.leading_zeros() as usize);
-        let odd = n.last().is_some_and(|byte| byte % 2 == 1);
-        if !odd || !MODULUS_BITS.contains(&(n.len() * 8).saturating_sub(leading)) {
+        if !is_odd(n) || !MODULUS_BITS.contains(&bits(n)) {
             return Err(PublicKeyError::RsaModulus);
+        }
+        if is_marked(n) {
+            return Err(PublicKeyError::Roca);
         }
         RsaPublicKeyComponents { n, e }
             .to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256)
@@ -71,20 +89,40 @@ impl PublicKey {
     /// # Errors
     /// [`PublicKeyError::Point`] for other lengths, and for what is not on the curve.
     pub fn p256(x: &[u8], y: &[u8]) -> Result<Self, PublicKeyError> {
-        if x.len() != COORDINATE || y.len() != COORDINATE {
-            return Err(PublicKeyError::Point);
-        }
-        let point = [&[4], x, y].concat();
-        ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).map_err(|_| PublicKeyError::Point)?;
-        Ok(Self(Numbers::P256 { x: URL_SAFE_NO_PAD.encode(x), y: URL_SAFE_NO_PAD.encode(y) }))
+        let (x, y) = point(&ECDSA_P256_SHA256_FIXED, P256_COORDINATE, x, y)?;
+        Ok(Self(Numbers::P256 { x, y }))
     }
 
-    /// What the key checks.
+    /// A point on P-384 from its two coordinates, 48 bytes each.
+    ///
+    /// # Errors
+    /// [`PublicKeyError::Point`] for other lengths, and for what is not on the curve.
+    pub fn p384(x: &[u8], y: &[u8]) -> Result<Self, PublicKeyError> {
+        let (x, y) = point(&ECDSA_P384_SHA384_FIXED, P384_COORDINATE, x, y)?;
+        Ok(Self(Numbers::P384 { x, y }))
+    }
+
+    /// What the key can check.
     #[must_use]
-    pub const fn algorithm(&self) -> Algorithm {
+    pub const fn algorithms(&self) -> &'static [SignatureAlgorithm] {
         match self.0 {
-            Numbers::P256 { .. } => Algorithm::Es256,
-            Numbers::Rsa { .. } => Algorithm::Rs256,
+            Numbers::P256 { .. } => &[SignatureAlgorithm::Es256],
+            Numbers::P384 { .. } => &[SignatureAlgorithm::Es384],
+            Numbers::Rsa { .. } => &[SignatureAlgorithm::Rs256, SignatureAlgorithm::Rs384, SignatureAlgorithm::Rs512],
+        }
+    }
+
+    /// What the key checks in a key set of ours: every reader takes such a key.
+    ///
+    /// # Errors
+    /// [`PublicKeyError::Published`] for a key that some reader would refuse.
+    pub(super) fn published_algorithm(&self) -> Result<Algorithm, PublicKeyError> {
+        match &self.0 {
+            Numbers::P256 { .. } => Ok(Algorithm::Es256),
+            Numbers::Rsa { n, e } if e == PUBLISHED_EXPONENT && n.len() <= (PUBLISHED_BITS / 8 * 4).div_ceil(3) => {
+                Ok(Algorithm::Rs256)
+            }
+            Numbers::P384 { .. } | Numbers::Rsa { .. } => Err(PublicKeyError::Published),
         }
     }
 
@@ -94,6 +132,7 @@ impl PublicKey {
         // The required members alone, in the order of their names, without white space (RFC 7638 §3.2, §3.3).
         let canonical = match &self.0 {
             Numbers::P256 { x, y } => format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#),
+            Numbers::P384 { x, y } => format!(r#"{{"crv":"P-384","kty":"EC","x":"{x}","y":"{y}"}}"#),
             Numbers::Rsa { n, e } => format!(r#"{{"e":"{e}","kty":"RSA","n":"{n}"}}"#),
         };
         URL_SAFE_NO_PAD.encode(Sha256::of(canonical.as_bytes()).as_bytes())
@@ -104,7 +143,30 @@ impl PublicKey {
     }
 }
 
+fn point(
+    curve: &'static EcdsaVerificationAlgorithm,
+    length: usize,
+    x: &[u8],
+    y: &[u8],
+) -> Result<(String, String), PublicKeyError> {
+    if x.len() != length || y.len() != length {
+        return Err(PublicKeyError::Point);
+    }
+    ParsedPublicKey::new(curve, [&[4], x, y].concat()).map_err(|_| PublicKeyError::Point)?;
+    Ok((URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y)))
+}
+
 fn without_leading_zeros(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.get(zeros..).unwrap_or_default()
+}
+
+fn is_odd(number: &[u8]) -> bool {
+    number.last().is_some_and(|byte| byte % 2 == 1)
+}
+
+/// The bits of a number without leading zeros.
+fn bits(number: &[u8]) -> usize {
+    let leading = number.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    (number.len() * 8).saturating_sub(leading)
 }

@@ -55,7 +55,7 @@ impl SigningKey {
                 (Pair::Rs256(pair), public)
             }
         };
-        let jwk = Jwk::of(public);
+        let jwk = Jwk::of(public)?;
         // Neither value holds a character that JSON would escape.
         let header = format!(r#"{{"typ":"JWT","alg":"{alg}","kid":"{}"}}"#, jwk.kid());
         let prefix = format!("{}.", URL_SAFE_NO_PAD.encode(header));
