@@ -4,7 +4,7 @@
 //! the build is, and publishes the documents by which clouds and registries check them.
 //!
 //! The floors, from the ground up; nothing imports upwards:
-//! [`base`] → [`jose`], [`claims`] → [`policy`] → `store` → `keyring` → `issuer` → `app` → `http` → `cli`.
+//! [`base`] → [`jose`], [`claims`] → [`policy`], [`verifier`] → `store` → `keyring` → `issuer` → `app` → `http` → `cli`.
 //! The feature `server` (the default) holds everything from `store` up; without it the library is what another
 //! service needs to check tokens.
 
@@ -41,3 +41,4 @@ pub mod policy;
 pub mod store;
 #[cfg(feature = "server")]
 pub mod telemetry;
+pub mod verifier;

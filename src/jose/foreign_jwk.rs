@@ -123,26 +123,31 @@ pub struct UnusableKey {
 #[error("not a JSON object with a list `keys` and without repeated members")]
 pub struct JwkSetError;
 
-/// Reads each member of somebody's `keys`, with its place from 0; one that can't be used spoils no other (RFC 7517 §5).
+/// Reads each member of somebody's `keys`, in its order; one that can't be used spoils no other (RFC 7517 §5).
 ///
 /// # Errors
 /// [`JwkSetError`] when the document is not a key set at all.
 pub(super) fn read_keys<K>(
     document: &[u8],
     read: impl Fn(&Value) -> Result<K, JwkError>,
-) -> Result<(Vec<(usize, K)>, Vec<UnusableKey>), JwkSetError> {
+) -> Result<Vec<Result<K, JwkError>>, JwkSetError> {
     #[derive(Deserialize)]
     struct Document {
         keys: Vec<Value>,
     }
     require_unique_members(document).map_err(|_| JwkSetError)?;
-    let Document { keys: values } = serde_json::from_slice(document).map_err(|_| JwkSetError)?;
+    let Document { keys } = serde_json::from_slice(document).map_err(|_| JwkSetError)?;
+    Ok(keys.iter().map(read).collect())
+}
+
+/// Those that were read, and the places and reasons of those that were not.
+pub(super) fn part<K>(read: Vec<Result<K, JwkError>>) -> (Vec<K>, Vec<UnusableKey>) {
     let (mut keys, mut unusable) = (Vec::new(), Vec::new());
-    for (index, value) in values.iter().enumerate() {
-        match read(value) {
-            Ok(key) => keys.push((index, key)),
+    for (index, key) in read.into_iter().enumerate() {
+        match key {
+            Ok(key) => keys.push(key),
             Err(reason) => unusable.push(UnusableKey { index, reason }),
         }
     }
-    Ok((keys, unusable))
+    (keys, unusable)
 }

@@ -11,7 +11,7 @@ use serde_json::error::Category;
 
 /// What is wrong with a text that should be one JSON object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum JsonProblem {
+pub(crate) enum JsonProblem {
     /// A name stands twice in one object, at any depth.
     Duplicate,
     /// Not JSON in UTF-8, or nested too deeply.
@@ -21,7 +21,7 @@ pub(super) enum JsonProblem {
 }
 
 /// Checks that `bytes` are one JSON object, and that no object in it names a member twice.
-pub(super) fn require_unique_members(bytes: &[u8]) -> Result<(), JsonProblem> {
+pub(crate) fn require_unique_members(bytes: &[u8]) -> Result<(), JsonProblem> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonProblem::Syntax)?;
     match serde_json::from_str::<Unique>(text) {
         Ok(Unique) if text.trim_start().starts_with('{') => Ok(()),

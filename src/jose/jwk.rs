@@ -4,7 +4,7 @@
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-use super::foreign_jwk::{ForeignJwk, JwkError, JwkSetError, UnusableKey, read_keys};
+use super::foreign_jwk::{ForeignJwk, JwkError, JwkSetError, UnusableKey, part, read_keys};
 use super::public_key::Numbers;
 use super::{Algorithm, PublicKey, PublicKeyError};
 
@@ -102,7 +102,7 @@ impl JwkSet {
     /// # Errors
     /// [`JwkSetError`] when the document is not a key set at all.
     pub fn read(document: &[u8]) -> Result<(Self, Vec<UnusableKey>), JwkSetError> {
-        let (keys, unusable) = read_keys(document, Jwk::read)?;
-        Ok((Self { keys: keys.into_iter().map(|(_, key)| key).collect() }, unusable))
+        let (keys, unusable) = part(read_keys(document, Jwk::read)?);
+        Ok((Self { keys }, unusable))
     }
 }

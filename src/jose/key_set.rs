@@ -2,14 +2,15 @@
 //! name another one claims too.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::foreign_jwk::{ForeignJwk, JwkError, JwkSetError, UnusableKey, read_keys};
 use super::VerificationKey;
+use super::foreign_jwk::{ForeignJwk, JwkError, JwkSetError, UnusableKey, part, read_keys};
 
 /// The keys that can be used, by `kid`, and those that were passed over.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeySet {
-    keys: BTreeMap<String, VerificationKey>,
+    keys: BTreeMap<String, Arc<VerificationKey>>,
     unusable: Vec<UnusableKey>,
 }
 
@@ -20,30 +21,23 @@ impl KeySet {
     /// # Errors
     /// [`JwkSetError`] when the document is not a key set at all; a key that can't be used spoils no other.
     pub fn read(document: &[u8]) -> Result<Self, JwkSetError> {
-        let (read, mut unusable) = read_keys(document, ForeignJwk::read)?;
-        let mut named: BTreeMap<&str, usize> = BTreeMap::new();
-        for (_, key) in &read {
-            *named.entry(&key.kid).or_default() += 1;
+        let read = read_keys(document, ForeignJwk::read)?;
+        let mut bearers: BTreeMap<String, usize> = BTreeMap::new();
+        for key in read.iter().flatten() {
+            *bearers.entry(key.kid.clone()).or_default() += 1;
         }
-        let mut keys = BTreeMap::new();
-        for (index, key) in &read {
-            let held = match named.get(key.kid.as_str()) {
-                Some(1) => VerificationKey::foreign(key).map_err(|_| JwkError::Kind),
-                _ => Err(JwkError::Duplicate),
-            };
-            match held {
-                Ok(held) => drop(keys.insert(key.kid.clone(), held)),
-                Err(reason) => unusable.push(UnusableKey { index: *index, reason }),
-            }
-        }
-        unusable.sort_by_key(|key| key.index);
-        Ok(Self { keys, unusable })
+        let ready = |key: ForeignJwk| match bearers.get(&key.kid) {
+            Some(1) => Ok((key.kid.clone(), Arc::new(VerificationKey::foreign(&key).map_err(|_| JwkError::Kind)?))),
+            _ => Err(JwkError::Duplicate),
+        };
+        let (keys, unusable) = part(read.into_iter().map(|key| key.and_then(ready)).collect());
+        Ok(Self { keys: keys.into_iter().collect(), unusable })
     }
 
     /// The key of this name.
     #[must_use]
-    pub fn find(&self, kid: &str) -> Option<&VerificationKey> {
-        self.keys.get(kid)
+    pub fn find(&self, kid: &str) -> Option<Arc<VerificationKey>> {
+        self.keys.get(kid).cloned()
     }
 
     /// The names, in order.

@@ -4,20 +4,37 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors from the ground up; a floor may import those before it, and no other.
-const FLOORS: [(&str, &[&str]); 13] = [
+const FLOORS: [(&str, &[&str]); 14] = [
     ("base", &[]),
     ("telemetry", &["base"]),
     ("jose", &["base"]),
     ("claims", &["base"]),
     ("policy", &["base", "jose", "claims"]),
+    ("verifier", &["base", "jose"]),
     ("store", &["base", "jose", "claims", "policy", "telemetry"]),
-    ("keyring", &["base", "jose", "claims", "policy", "store", "telemetry"]),
-    ("issuer", &["base", "jose", "claims", "policy", "store", "keyring", "telemetry"]),
+    ("keyring", &["base", "jose", "claims", "policy", "verifier", "store", "telemetry"]),
+    ("issuer", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "telemetry"]),
     // Plain types of the floors that it configures.
-    ("config", &["base", "jose", "claims", "policy", "store", "keyring", "telemetry"]),
-    ("app", &["base", "jose", "claims", "policy", "store", "keyring", "issuer", "config", "telemetry"]),
-    ("http", &["base", "jose", "claims", "policy", "store", "keyring", "issuer", "app", "telemetry"]),
-    ("cli", &["base", "jose", "claims", "policy", "store", "keyring", "issuer", "config", "app", "http", "telemetry"]),
+    ("config", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "telemetry"]),
+    ("app", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "issuer", "config", "telemetry"]),
+    ("http", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "issuer", "app", "telemetry"]),
+    (
+        "cli",
+        &[
+            "base",
+            "jose",
+            "claims",
+            "policy",
+            "verifier",
+            "store",
+            "keyring",
+            "issuer",
+            "config",
+            "app",
+            "http",
+            "telemetry",
+        ],
+    ),
     ("manual", &[]),
 ];
 
@@ -31,6 +48,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("SystemTime", &["base/clock.rs"]),
     ("SysRng", &["base/entropy.rs"]),
     ("println!", &["cli/output.rs"]),
+    ("reqwest::", &["verifier/remote/", "cli/"]),
 ];
 
 /// What is wrong with one file of `src`; the path is below `src`.

@@ -19,3 +19,4 @@ mod keyring;
 mod policy;
 mod routes;
 mod store;
+mod verifier;

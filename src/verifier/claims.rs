@@ -1,0 +1,143 @@
+//! What a token says, with the standard claims typed by us (RFC 7519 §4.1). Follows from the bytes alone: judges no
+//! time, no audience and no issuer.
+
+use serde_json::{Map, Value};
+
+use super::Refusal;
+use crate::base::Moment;
+
+/// The last second of the year 9999: later times are no times.
+const LATEST: f64 = 253_402_300_799.0;
+
+/// The claims of a token whose standard claims have their types.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Claims {
+    iss: String,
+    audiences: Vec<String>,
+    exp: Moment,
+    iat: Moment,
+    nbf: Option<Moment>,
+    all: Map<String, Value>,
+}
+
+impl Claims {
+    /// Types the standard claims. `iss`, `aud`, `exp` and `iat` must be there; `sub`, `nbf` and `jti` must be right
+    /// where they are there. `aud` is a string, or a list of strings, which may be empty.
+    ///
+    /// # Errors
+    /// [`Refusal::ClaimMissing`] and [`Refusal::ClaimType`] name the claim.
+    pub(super) fn read(all: Map<String, Value>) -> Result<Self, Refusal> {
+        let iss = text(&all, "iss")?.ok_or(Refusal::ClaimMissing { claim: "iss".to_owned() })?.to_owned();
+        let required = |claim: &str| time(&all, claim)?.ok_or(Refusal::ClaimMissing { claim: claim.to_owned() });
+        text(&all, "sub")?;
+        text(&all, "jti")?;
+        Ok(Self {
+            iss,
+            audiences: audiences(&all)?,
+            exp: required("exp")?,
+            iat: required("iat")?,
+            nbf: time(&all, "nbf")?,
+            all,
+        })
+    }
+
+    /// `iss`: who says all this.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.iss
+    }
+
+    /// `aud`, as many as there are.
+    #[must_use]
+    pub fn audiences(&self) -> &[String] {
+        &self.audiences
+    }
+
+    /// `sub`, where there is one.
+    #[must_use]
+    pub fn subject(&self) -> Option<&str> {
+        self.text("sub")
+    }
+
+    /// `exp`, in whole seconds.
+    #[must_use]
+    pub const fn expires(&self) -> Moment {
+        self.exp
+    }
+
+    /// `iat`, in whole seconds.
+    #[must_use]
+    pub const fn issued(&self) -> Moment {
+        self.iat
+    }
+
+    /// `nbf`, in whole seconds, where there is one.
+    #[must_use]
+    pub const fn not_before(&self) -> Option<Moment> {
+        self.nbf
+    }
+
+    /// A claim that is a string.
+    #[must_use]
+    pub fn text(&self, claim: &str) -> Option<&str> {
+        self.all.get(claim).and_then(Value::as_str)
+    }
+
+    /// Every claim as it stands in the token.
+    #[must_use]
+    pub const fn all(&self) -> &Map<String, Value> {
+        &self.all
+    }
+}
+
+/// A value's JSON type in words.
+pub(super) const fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
+fn wrong(claim: &str, expected: &'static str, value: &Value) -> Refusal {
+    Refusal::ClaimType { claim: claim.to_owned(), expected, actual: type_of(value) }
+}
+
+fn text<'a>(claims: &'a Map<String, Value>, claim: &str) -> Result<Option<&'a str>, Refusal> {
+    match claims.get(claim) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(other) => Err(wrong(claim, "a string", other)),
+    }
+}
+
+fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, Refusal> {
+    const EXPECTED: &str = "a string, or a list of strings";
+    match claims.get("aud") {
+        None => Err(Refusal::ClaimMissing { claim: "aud".to_owned() }),
+        Some(Value::String(one)) => Ok(vec![one.clone()]),
+        Some(Value::Array(several)) => {
+            let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(|| wrong("aud", EXPECTED, value));
+            several.iter().map(text).collect()
+        }
+        Some(other) => Err(wrong("aud", EXPECTED, other)),
+    }
+}
+
+/// A time in whole seconds since 1970 (RFC 7519 §2, NumericDate): a number in any notation, its fraction cut off.
+fn time(claims: &Map<String, Value>, claim: &str) -> Result<Option<Moment>, Refusal> {
+    const EXPECTED: &str = "a number of seconds from 1970 to the year 9999";
+    let Some(value) = claims.get(claim) else { return Ok(None) };
+    let Value::Number(number) = value else { return Err(wrong(claim, EXPECTED, value)) };
+    let seconds = number.as_f64().filter(|seconds| (0.0..=LATEST).contains(seconds));
+    let seconds = seconds.ok_or_else(|| Refusal::ClaimType {
+        claim: claim.to_owned(),
+        expected: EXPECTED,
+        actual: "a negative or a huge number",
+    })?;
+    #[expect(clippy::cast_possible_truncation, reason = "cutting the fraction off is what is wanted; the range fits")]
+    Ok(Some(Moment::from_unix(seconds as i64)))
+}

@@ -1,0 +1,86 @@
+//! Each step of a judgement with what was expected and what was there. For operators and those whom they tell; made
+//! only where somebody asks.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Check, Refusal};
+
+/// One step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// Which check.
+    pub check: Check,
+    /// Did it pass?
+    pub passed: bool,
+    /// What would pass.
+    pub expected: String,
+    /// What was there.
+    pub actual: String,
+}
+
+/// The steps of one judgement, in their order; only the last can have failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
+pub struct Explanation {
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+impl Explanation {
+    /// Did every step pass? Without any there was no judgement.
+    #[must_use]
+    pub fn accepted(&self) -> bool {
+        !self.steps.is_empty() && self.steps.iter().all(|step| step.passed)
+    }
+
+    /// Adds the step that failed.
+    pub fn refused(&mut self, refusal: &Refusal) {
+        self.steps.push(Step {
+            check: refusal.check(),
+            passed: false,
+            expected: refusal.expected(),
+            actual: refusal.actual(),
+        });
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for step in &self.steps {
+            let mark = if step.passed { "passed" } else { "FAILED" };
+            writeln!(f, "{mark}  {}: expected {}, found {}", step.check, step.expected, step.actual)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a judgement notes its steps, if anybody wants to read them.
+pub(super) struct Trail(Option<Explanation>);
+
+impl Trail {
+    pub(super) const fn silent() -> Self {
+        Self(None)
+    }
+
+    pub(super) fn recording() -> Self {
+        Self(Some(Explanation::default()))
+    }
+
+    /// Does nobody want to read them?
+    pub(super) const fn is_silent(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Notes a step that passed; its texts are made only where they are read.
+    pub(super) fn passed(&mut self, check: Check, texts: impl FnOnce() -> (String, String)) {
+        if let Self(Some(explanation)) = self {
+            let (expected, actual) = texts();
+            explanation.steps.push(Step { check, passed: true, expected, actual });
+        }
+    }
+
+    pub(super) fn finish(self) -> Explanation {
+        self.0.unwrap_or_default()
+    }
+}

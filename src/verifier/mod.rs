@@ -1,0 +1,45 @@
+//! Checks OpenID Connect tokens of any issuer as strictly as the strictest registry, and says why when it refuses.
+//! Needs no store and no keyring, and is a library of its own: `default-features = false, features = ["verifier"]`.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use buildpass::base::SystemClock;
+//! use buildpass::verifier::{Demand, Provider, ProviderSpec, Verifiers};
+//!
+//! # async fn door(header: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! let github = ProviderSpec { kind: "github".into(), ..ProviderSpec::default() };
+//! let providers = vec![Provider::new("github-actions", github)?];
+//! let verifiers = Verifiers::of(providers, Arc::new(SystemClock::new()))?;
+//! let demand = Demand { audience: Some("artefacts.example.com"), ..Demand::default() };
+//! let token = verifiers.verify(header, &demand).await?;
+//! println!("{} may come in", token.claims().text("repository").unwrap_or_default());
+//! # Ok(()) }
+//! ```
+//!
+//! The order of the checks is that of [`Check`]: size and shape, the issuer (to choose the provider, and for nothing
+//! else), the key and its algorithm, the signature, then types, audience, times, lifetime, required claims and the
+//! rule of the provider's kind. A policy comes after all of them.
+
+mod cache;
+mod claims;
+mod explanation;
+mod key_source;
+mod provider;
+mod providers;
+mod refusal;
+mod remote;
+#[expect(clippy::module_inception, reason = "the verifier is what the floor is named for")]
+mod verifier;
+mod verifiers;
+mod window;
+
+pub use self::claims::Claims;
+pub use self::explanation::{Explanation, Step};
+pub use self::key_source::{FixedKeys, KeySource, KeySourceError};
+pub use self::provider::{KeyOrigin, Provider, ProviderSpec};
+pub use self::providers::Kind;
+pub use self::refusal::{Check, Refusal};
+pub use self::remote::{AllowedAddress, FetchError, NetworkAccess, RemoteKeys, Resolver, SystemResolver};
+pub use self::verifier::{ClaimForm, Demand, VerifiedToken, Verifier};
+pub use self::verifiers::{SetUpError, Verifiers};
+pub use self::window::MAX_TOLERANCE;

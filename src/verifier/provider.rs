@@ -1,0 +1,269 @@
+//! One provider of tokens as an operator configures it, checked. Holds no keys and judges no token.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use url::Url;
+
+use super::providers::Kind;
+use super::{AllowedAddress, FetchError, FixedKeys, KeySource, MAX_TOLERANCE, NetworkAccess, RemoteKeys, Resolver};
+use crate::base::{Clock, FieldError, Seconds};
+use crate::jose::SignatureAlgorithm;
+
+/// The tolerance between clocks where none is configured.
+const DEFAULT_TOLERANCE: Seconds = Seconds::new(60);
+/// How old a key set may grow before it is fetched again, where nothing is configured.
+const DEFAULT_REFRESH: Seconds = Seconds::new(3_600);
+/// How old a key set may be at all, where nothing is configured.
+const DEFAULT_HARD_STOP: Seconds = Seconds::new(24 * 3_600);
+/// The longest that a foreign token may ever live.
+const LONGEST_LIFETIME: Seconds = Seconds::new(30 * 24 * 3_600);
+
+/// A provider as it is written: what is `None` comes from its kind.
+#[derive(Debug, Clone, Default)]
+pub struct ProviderSpec {
+    /// The kind's name: `generic`, `github`, …
+    pub kind: String,
+    /// `iss` of its tokens, byte for byte.
+    pub issuer: Option<String>,
+    /// The URL of its key set.
+    pub jwks_uri: Option<String>,
+    /// Its key set, written down.
+    pub jwks: Option<String>,
+    /// A file that holds its key set.
+    pub jwks_file: Option<PathBuf>,
+    /// The one audience of its tokens, where the door has none of its own.
+    pub required_audience: Option<String>,
+    /// Between clocks; at most 300 s.
+    pub clock_skew_tolerance: Option<Seconds>,
+    /// How old a key set may grow before it is fetched again.
+    pub jwks_refresh_interval: Option<Seconds>,
+    /// How old a key set may be at all.
+    pub jwks_hard_stop: Option<Seconds>,
+    /// Claims that must be there and not null.
+    pub required_claims: Option<Vec<String>>,
+    /// Algorithms that it may use.
+    pub allowed_algorithms: Option<Vec<SignatureAlgorithm>>,
+    /// The longest that its tokens may live.
+    pub max_token_lifetime: Option<Seconds>,
+    /// Hosts other than the issuer's that may serve its keys.
+    pub jwks_hosts: Option<Vec<String>>,
+    /// Private addresses and names that may be dialled.
+    pub allow_private: Vec<String>,
+    /// Certificates (PEM) that its server's must lead to, instead of the system's.
+    pub server_ca_bundle: Option<PathBuf>,
+    /// Our certificate for its server, with its chain (PEM).
+    pub client_certificate_bundle: Option<PathBuf>,
+    /// The key of that certificate (PEM).
+    pub client_private_key_file: Option<PathBuf>,
+    /// A file that holds a bearer token for the issuer's origin.
+    pub bearer_token_file: Option<PathBuf>,
+    /// May the holder of a good token of this provider read which claim failed?
+    pub explain_to_holders: bool,
+}
+
+/// Where a provider's keys come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyOrigin {
+    /// Its discovery document (OpenID Connect Discovery 1.0 §4).
+    Discovery,
+    /// This URL.
+    Uri(Url),
+    /// Written down.
+    Inline(String),
+    /// This file.
+    File(PathBuf),
+    /// Our own keyring.
+    Own,
+}
+
+/// A provider, checked.
+#[derive(Debug, Clone)]
+pub struct Provider {
+    pub(super) name: Arc<str>,
+    pub(super) kind: &'static Kind,
+    pub(super) issuer: String,
+    pub(super) keys: KeyOrigin,
+    pub(super) required_audience: Option<String>,
+    pub(super) required_claims: Vec<String>,
+    pub(super) algorithms: Vec<SignatureAlgorithm>,
+    pub(super) tolerance: Seconds,
+    pub(super) max_lifetime: Seconds,
+    pub(super) refresh_interval: Seconds,
+    pub(super) hard_stop: Seconds,
+    pub(super) explain_to_holders: bool,
+    pub(super) network: NetworkAccess,
+}
+
+impl Provider {
+    /// Checks a provider. `name` is what policies, refusals and logs call it.
+    ///
+    /// # Errors
+    /// [`FieldError`] names the field, what is wrong with it and what would be right.
+    pub fn new(name: &str, spec: ProviderSpec) -> Result<Self, FieldError> {
+        let fault = |field: &str, problem: String| FieldError::new(field, problem);
+        let kind = Kind::named(&spec.kind)
+            .ok_or_else(|| fault("provider", format!("must be {}, not {:?}", Kind::names().join(", "), spec.kind)))?;
+        let issuer = match (spec.issuer, kind.issuer) {
+            (Some(issuer), _) => issuer,
+            (None, Some(issuer)) => issuer.to_owned(),
+            (None, None) => return Err(fault("issuer", format!("is missing; {} has no issuer of its own", kind.name))),
+        };
+        let allowed = spec.allow_private.iter().map(|text| AllowedAddress::parse(text));
+        let allowed = allowed.collect::<Result<Vec<_>, _>>().map_err(|problem| fault("allow_private", problem))?;
+        let issuer_url = Url::parse(&issuer).map_err(|_| fault("issuer", "is not a URL".to_owned()))?;
+        let hosts = spec.jwks_hosts.unwrap_or_else(|| kind.key_hosts.iter().map(|host| (*host).to_owned()).collect());
+        let network = NetworkAccess {
+            key_hosts: hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+            allowed,
+            server_ca_bundle: spec.server_ca_bundle,
+            client_identity: match (spec.client_certificate_bundle, spec.client_private_key_file) {
+                (Some(certificate), Some(key)) => Some((certificate, key)),
+                (None, None) => None,
+                (Some(_), None) => {
+                    return Err(fault("client_private_key_file", "is missing beside the certificate".to_owned()));
+                }
+                (None, Some(_)) => {
+                    return Err(fault("client_certificate_bundle", "is missing beside the private key".to_owned()));
+                }
+            },
+            bearer_token_file: spec.bearer_token_file,
+        };
+        if issuer_url.query().is_some() || issuer_url.fragment().is_some() {
+            return Err(fault("issuer", "must have no query and no fragment".to_owned()));
+        }
+        (kind.issuer_form)(&issuer).map_err(|problem| fault("issuer", problem.to_owned()))?;
+        let keys = match (spec.jwks_uri, spec.jwks, spec.jwks_file) {
+            (None, None, None) => {
+                network.check_url(&issuer_url).map_err(|problem| fault("issuer", problem.to_string()))?;
+                KeyOrigin::Discovery
+            }
+            (Some(uri), None, None) => {
+                let uri = Url::parse(&uri).map_err(|_| fault("jwks_uri", "is not a URL".to_owned()))?;
+                network.check_url(&uri).map_err(|problem| fault("jwks_uri", problem.to_string()))?;
+                KeyOrigin::Uri(uri)
+            }
+            (None, Some(document), None) => KeyOrigin::Inline(document),
+            (None, None, Some(file)) => KeyOrigin::File(file),
+            _ => return Err(fault("jwks", "give one of jwks_uri, jwks and jwks_file alone".to_owned())),
+        };
+        let tolerance = spec.clock_skew_tolerance.unwrap_or(DEFAULT_TOLERANCE);
+        if tolerance > MAX_TOLERANCE {
+            return Err(fault("clock_skew_tolerance", format!("must be at most {MAX_TOLERANCE}")));
+        }
+        let algorithms = spec.allowed_algorithms.unwrap_or_else(|| kind.algorithms.to_vec());
+        if algorithms.is_empty() {
+            return Err(fault("allowed_algorithms", "must hold at least one algorithm".to_owned()));
+        }
+        let max_lifetime = spec.max_token_lifetime.unwrap_or(kind.max_lifetime);
+        if max_lifetime == Seconds::ZERO || max_lifetime > LONGEST_LIFETIME {
+            return Err(fault("max_token_lifetime", "must be from 1s to 30d".to_owned()));
+        }
+        let refresh_interval = spec.jwks_refresh_interval.unwrap_or(DEFAULT_REFRESH);
+        let hard_stop = spec.jwks_hard_stop.unwrap_or_else(|| DEFAULT_HARD_STOP.max(refresh_interval));
+        if refresh_interval == Seconds::ZERO || hard_stop < refresh_interval {
+            let problem = "must be at least 1s, and at most jwks_hard_stop".to_owned();
+            return Err(fault("jwks_refresh_interval", problem));
+        }
+        let blank = |text: &String| text.is_empty() || text.chars().any(char::is_control);
+        if spec.required_audience.as_ref().is_some_and(blank) {
+            return Err(fault("required_audience", "must not be empty, nor hold control characters".to_owned()));
+        }
+        let required = spec
+            .required_claims
+            .unwrap_or_else(|| kind.required_claims.iter().map(|claim| (*claim).to_owned()).collect());
+        if required.iter().any(blank) {
+            return Err(fault("required_claims", "must hold names of claims".to_owned()));
+        }
+        Ok(Self {
+            name: name.into(),
+            kind,
+            issuer,
+            keys,
+            required_audience: spec.required_audience,
+            required_claims: required,
+            algorithms,
+            tolerance,
+            max_lifetime,
+            refresh_interval,
+            hard_stop,
+            explain_to_holders: spec.explain_to_holders,
+            network,
+        })
+    }
+
+    /// Our own issuer: always there, never configured. Its keys come from whoever holds them.
+    #[must_use]
+    pub fn itself(issuer: &str, tolerance: Seconds, max_lifetime: Seconds) -> Self {
+        let kind = Kind::itself();
+        Self {
+            name: kind.name.into(),
+            kind,
+            issuer: issuer.to_owned(),
+            keys: KeyOrigin::Own,
+            required_audience: None,
+            required_claims: kind.required_claims.iter().map(|claim| (*claim).to_owned()).collect(),
+            algorithms: kind.algorithms.to_vec(),
+            tolerance,
+            max_lifetime,
+            refresh_interval: DEFAULT_REFRESH,
+            hard_stop: DEFAULT_HARD_STOP,
+            explain_to_holders: true,
+            network: NetworkAccess::default(),
+        }
+    }
+
+    /// A source of its keys, from where it says that they are. Fetches nothing yet.
+    ///
+    /// # Errors
+    /// [`FetchError`] where keys that are written down can't be used, or a connection can't be made.
+    pub fn source(
+        &self,
+        clock: &Arc<dyn Clock>,
+        resolver: &Arc<dyn Resolver>,
+    ) -> Result<Arc<dyn KeySource>, FetchError> {
+        match &self.keys {
+            KeyOrigin::Inline(document) => Ok(Arc::new(FixedKeys::read(document.as_bytes())?)),
+            KeyOrigin::Own => Err(FetchError::Client("our own keys are not fetched".to_owned())),
+            KeyOrigin::Discovery | KeyOrigin::Uri(_) | KeyOrigin::File(_) => {
+                Ok(Arc::new(RemoteKeys::new(self, Arc::clone(clock), Arc::clone(resolver))?))
+            }
+        }
+    }
+
+    /// What policies, refusals and logs call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its kind's name.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        self.kind.name
+    }
+
+    /// `iss` of its tokens.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.issuer
+    }
+
+    /// The one audience of its tokens, where the door has none of its own.
+    #[must_use]
+    pub fn required_audience(&self) -> Option<&str> {
+        self.required_audience.as_deref()
+    }
+
+    /// Where its keys come from.
+    #[must_use]
+    pub const fn keys(&self) -> &KeyOrigin {
+        &self.keys
+    }
+
+    /// May the holder of a good token of this provider read which claim failed?
+    #[must_use]
+    pub const fn explains_to_holders(&self) -> bool {
+        self.explain_to_holders
+    }
+}

@@ -1,0 +1,34 @@
+//! CircleCI, whose issuer is the organisation's own. Its tokens have no `jti` and no `nbf`, and live an hour.
+
+use super::{Kind, RS256, broken};
+use crate::base::Seconds;
+use crate::verifier::{Claims, Refusal};
+
+pub(super) static KIND: Kind = Kind {
+    name: "circleci",
+    issuer: None,
+    required_claims: &["oidc.circleci.com/project-id"],
+    algorithms: RS256,
+    max_lifetime: Seconds::new(3_600),
+    key_hosts: &[],
+    token_id: "jti",
+    issuer_form,
+    rule,
+};
+
+fn issuer_form(issuer: &str) -> Result<(), &'static str> {
+    let organization = issuer.rsplit_once("/org/").map(|(_, organization)| organization);
+    match organization {
+        Some(organization) if !organization.is_empty() && !organization.contains('/') => Ok(()),
+        _ => Err("must end in /org/ and the organisation's id, as https://oidc.circleci.com/org/ID"),
+    }
+}
+
+/// Not a rerun into which somebody may log in.
+fn rule(claims: &Claims) -> Result<(), Refusal> {
+    const RERUN: &str = "oidc.circleci.com/ssh-rerun";
+    match claims.all().get(RERUN) {
+        None | Some(serde_json::Value::Bool(false)) => Ok(()),
+        Some(_) => Err(broken(claims, RERUN, "false")),
+    }
+}

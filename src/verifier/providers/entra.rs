@@ -1,0 +1,42 @@
+//! Microsoft Entra: service principals of one tenant. The tenant is in the issuer, so that another's tokens never pass.
+
+use super::{Kind, RS256, broken};
+use crate::base::Seconds;
+use crate::verifier::{Claims, Refusal};
+
+pub(super) static KIND: Kind = Kind {
+    name: "entra",
+    issuer: None,
+    required_claims: &["tid", "oid"],
+    algorithms: RS256,
+    max_lifetime: Seconds::new(24 * 3_600),
+    key_hosts: &[],
+    token_id: "uti",
+    issuer_form,
+    rule,
+};
+
+/// The tenant that an issuer names.
+fn tenant(issuer: &str) -> Option<&str> {
+    let (before, tenant) = issuer.strip_suffix("/v2.0")?.rsplit_once('/')?;
+    let host_alone = before.strip_prefix("https://").or(before.strip_prefix("http://"));
+    (host_alone.is_some_and(|host| !host.contains('/')) && !tenant.is_empty()).then_some(tenant)
+}
+
+fn issuer_form(issuer: &str) -> Result<(), &'static str> {
+    match tenant(issuer) {
+        Some("common" | "organizations" | "consumers") | None => {
+            Err("must name one tenant, as https://login.microsoftonline.com/TENANT/v2.0")
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// A token of the second version, of the tenant that its issuer names.
+fn rule(claims: &Claims) -> Result<(), Refusal> {
+    if claims.text("ver") != Some("2.0") {
+        return Err(broken(claims, "ver", "2.0"));
+    }
+    let same = |told: &str| tenant(claims.issuer()).is_some_and(|tenant| tenant.eq_ignore_ascii_case(told));
+    if claims.text("tid").is_some_and(same) { Ok(()) } else { Err(broken(claims, "tid", "the tenant in iss")) }
+}

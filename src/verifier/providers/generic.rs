@@ -1,0 +1,17 @@
+//! Any issuer that speaks OpenID Connect. Assumes nothing about its tokens.
+
+use super::{Kind, any_issuer, any_token};
+use crate::base::Seconds;
+use crate::jose::SignatureAlgorithm;
+
+pub(super) static KIND: Kind = Kind {
+    name: "generic",
+    issuer: None,
+    required_claims: &[],
+    algorithms: &SignatureAlgorithm::ALL,
+    max_lifetime: Seconds::new(24 * 3_600),
+    key_hosts: &[],
+    token_id: "jti",
+    issuer_form: any_issuer,
+    rule: any_token,
+};

@@ -1,0 +1,26 @@
+//! GitLab CI; with `issuer`, one's own instance. Its tokens live as long as the job may run.
+
+use super::{Kind, RS256, any_issuer, broken};
+use crate::base::Seconds;
+use crate::verifier::{Claims, Refusal};
+
+pub(super) static KIND: Kind = Kind {
+    name: "gitlab",
+    issuer: Some("https://gitlab.com"),
+    required_claims: &["project_path", "namespace_path", "project_id", "namespace_id"],
+    algorithms: RS256,
+    max_lifetime: Seconds::new(24 * 3_600),
+    key_hosts: &[],
+    token_id: "jti",
+    issuer_form: any_issuer,
+    rule,
+};
+
+/// `project_path` lies in `namespace_path`.
+fn rule(claims: &Claims) -> Result<(), Refusal> {
+    let inside = |path: &str, namespace: &str| path.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('/'));
+    match (claims.text("project_path"), claims.text("namespace_path")) {
+        (Some(path), Some(namespace)) if inside(path, namespace) => Ok(()),
+        _ => Err(broken(claims, "project_path", "a path within namespace_path")),
+    }
+}

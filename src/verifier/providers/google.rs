@@ -1,0 +1,29 @@
+//! Google's accounts: ID tokens of service accounts. Its keys are served by another host than its issuer's.
+
+use serde_json::Value;
+
+use super::{Kind, RS256, any_issuer, broken};
+use crate::base::Seconds;
+use crate::verifier::{Claims, Refusal};
+
+pub(super) static KIND: Kind = Kind {
+    name: "google",
+    issuer: Some("https://accounts.google.com"),
+    required_claims: &["sub"],
+    algorithms: RS256,
+    max_lifetime: Seconds::new(3_600),
+    key_hosts: &["www.googleapis.com"],
+    token_id: "jti",
+    issuer_form: any_issuer,
+    rule,
+};
+
+/// An address of which Google does not say that it was verified is nobody's.
+fn rule(claims: &Claims) -> Result<(), Refusal> {
+    let verified = claims.all().get("email_verified") == Some(&Value::Bool(true));
+    if verified || !claims.all().contains_key("email") {
+        Ok(())
+    } else {
+        Err(broken(claims, "email_verified", "true, where there is an email"))
+    }
+}

@@ -1,0 +1,17 @@
+//! Our own issuer. Its keys come from our keyring, without a network.
+
+use super::{Kind, any_issuer, any_token};
+use crate::base::Seconds;
+use crate::jose::SignatureAlgorithm;
+
+pub(super) static KIND: Kind = Kind {
+    name: "self",
+    issuer: None,
+    required_claims: &["sub", "jti"],
+    algorithms: &[SignatureAlgorithm::Rs256, SignatureAlgorithm::Es256],
+    max_lifetime: Seconds::new(24 * 3_600),
+    key_hosts: &[],
+    token_id: "jti",
+    issuer_form: any_issuer,
+    rule: any_token,
+};

@@ -1,0 +1,27 @@
+//! A Kubernetes cluster's service accounts. Its issuer is often reached at a private address, with a token of its own.
+
+use super::{Kind, any_issuer, broken};
+use crate::base::Seconds;
+use crate::jose::SignatureAlgorithm;
+use crate::verifier::{Claims, Refusal};
+
+pub(super) static KIND: Kind = Kind {
+    name: "kubernetes",
+    issuer: None,
+    required_claims: &["kubernetes.io"],
+    algorithms: &SignatureAlgorithm::ALL,
+    max_lifetime: Seconds::new(24 * 3_600),
+    key_hosts: &[],
+    token_id: "jti",
+    issuer_form: any_issuer,
+    rule,
+};
+
+/// `sub` is a service account's.
+fn rule(claims: &Claims) -> Result<(), Refusal> {
+    let account = claims.subject().and_then(|subject| subject.strip_prefix("system:serviceaccount:"));
+    match account.and_then(|account| account.split_once(':')) {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => Ok(()),
+        _ => Err(broken(claims, "sub", "system:serviceaccount:NAMESPACE:NAME")),
+    }
+}

@@ -1,0 +1,195 @@
+//! Which addresses may be dialled for a key set: public ones, and those that the operator named. Cloud metadata never.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// Where clouds tell a machine its own secrets. No configuration opens them.
+const METADATA: [IpAddr; 7] = [
+    IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
+    IpAddr::V4(Ipv4Addr::new(169, 254, 170, 23)),
+    IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
+    IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
+    IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+    IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
+];
+
+/// What an operator opened: one address, or whatever private address a name has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AllowedAddress {
+    /// One address.
+    Address(IpAddr),
+    /// A host name in lower case.
+    Name(String),
+}
+
+impl AllowedAddress {
+    /// Reads an address or a host name.
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let bare = text.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(address) = bare.parse() {
+            if is_metadata(address) {
+                return Err(format!("{text} is an address of cloud metadata, which is never dialled"));
+            }
+            return Ok(Self::Address(address));
+        }
+        match url::Host::parse(text) {
+            Ok(url::Host::Domain(name)) => Ok(Self::Name(name)),
+            _ => Err(format!("{text:?} is neither an address nor a host name")),
+        }
+    }
+}
+
+/// May this address be dialled for a host of this name (the address itself where the URL holds one)?
+pub(super) fn may_dial(allowed: &[AllowedAddress], name: &str, address: IpAddr) -> bool {
+    if is_metadata(address) {
+        return false;
+    }
+    // So that plain http, which is for loopback alone, goes nowhere else.
+    if name == "localhost" && !address.is_loopback() {
+        return false;
+    }
+    is_public(address)
+        || allowed.iter().any(|allowed| match allowed {
+            AllowedAddress::Address(open) => *open == address,
+            AllowedAddress::Name(open) => open == name,
+        })
+}
+
+/// Is it an address of cloud metadata, in any of its spellings?
+fn is_metadata(address: IpAddr) -> bool {
+    METADATA.contains(&address) || embedded(address).is_some_and(|inner| METADATA.contains(&IpAddr::V4(inner)))
+}
+
+/// The IPv4 address within an IPv6 one: mapped (RFC 4291 §2.5.5.2), compatible, NAT64 (RFC 6052), 6to4 (RFC 3056).
+fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
+    let IpAddr::V6(address) = address else { return None };
+    let octets = address.octets();
+    let at = |from: usize| {
+        let bytes: [u8; 4] = octets.get(from..from + 4)?.try_into().ok()?;
+        Some(Ipv4Addr::from(bytes))
+    };
+    match address.segments() {
+        [0, 0, 0, 0, 0, 0 | 0xffff, _, _] | [0x64, 0xff9b, ..] => at(12),
+        [0x2002, ..] => at(2),
+        _ => None,
+    }
+}
+
+/// An address that anybody on the Internet may have. Forms that wrap an IPv4 address are not: nobody's name should
+/// have one, and whoever's network needs them can say so by name.
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => {
+            let [first, second, ..] = address.segments();
+            // Global unicast (RFC 4291 §2.4) without documentation, benchmarks, Teredo and 6to4.
+            (0x2000..0x4000).contains(&first)
+                && first != 0x2002
+                && !(first == 0x2001 && (second < 0x200 || second == 0xdb8))
+                && !(first == 0x3fff && second < 0x1000)
+        }
+    }
+}
+
+/// RFC 6890 and its registry.
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    !(address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_documentation()
+        || address.is_multicast()
+        || a == 0
+        || a >= 240
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 192 && b == 88 && c == 99)
+        || (a == 198 && (b == 18 || b == 19)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dials(allowed: &[&str], name: &str, address: &str) -> bool {
+        let allowed: Vec<_> = allowed.iter().map(|text| AllowedAddress::parse(text).unwrap()).collect();
+        may_dial(&allowed, name, address.parse().unwrap())
+    }
+
+    #[test]
+    fn public_addresses_are_dialled_and_no_others() {
+        for address in ["140.82.112.3", "1.1.1.1", "2606:4700::1111", "2a00:1450:4001::1"] {
+            assert!(dials(&[], "host", address), "{address}");
+        }
+        for address in [
+            "127.0.0.1",
+            "10.0.0.1",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.1.1",
+            "100.64.0.1",
+            "0.0.0.0",
+            "0.1.2.3",
+            "192.0.0.8",
+            "198.18.0.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "192.0.2.1",
+            "::1",
+            "::",
+            "fe80::1",
+            "fec0::1",
+            "fc00::1",
+            "fd12:3456::1",
+            "ff02::1",
+            "2001:db8::1",
+            "2001::1",
+            "2002:7f00:1::",
+            "::ffff:127.0.0.1",
+            "::ffff:1.1.1.1",
+            "::127.0.0.1",
+            "64:ff9b::1.1.1.1",
+            "64:ff9b::a00:1",
+            "3fff::1",
+        ] {
+            assert!(!dials(&[], "host", address), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_private_address_is_dialled_where_it_or_its_name_was_opened() {
+        assert!(dials(&["10.0.0.7"], "keys.internal", "10.0.0.7"));
+        assert!(!dials(&["10.0.0.7"], "keys.internal", "10.0.0.8"));
+        assert!(dials(&["keys.internal"], "keys.internal", "10.0.0.8"));
+        assert!(!dials(&["keys.internal"], "evil.example", "10.0.0.8"));
+        assert!(dials(&["[::1]"], "::1", "::1"));
+    }
+
+    #[test]
+    fn metadata_is_never_dialled_however_it_is_spelt_or_opened() {
+        assert!(AllowedAddress::parse("169.254.169.254").is_err());
+        for address in [
+            "169.254.169.254",
+            "::ffff:169.254.169.254",
+            "64:ff9b::169.254.169.254",
+            "2002:a9fe:a9fe::",
+            "fd00:ec2::254",
+            "100.100.100.200",
+            "168.63.129.16",
+            "169.254.170.2",
+        ] {
+            assert!(!dials(&["metadata.example"], "metadata.example", address), "{address}");
+        }
+    }
+
+    #[test]
+    fn localhost_is_loopback_whatever_its_resolver_says() {
+        assert!(dials(&["localhost"], "localhost", "127.0.0.1"));
+        assert!(!dials(&["localhost"], "localhost", "10.0.0.1"));
+        assert!(!dials(&["localhost"], "localhost", "1.1.1.1"));
+    }
+}

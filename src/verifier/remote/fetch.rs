@@ -1,0 +1,149 @@
+//! One document over HTTP, from a server that may be anybody's: bounded in size, time and redirects. Never takes a
+//! proxy from the environment, and never sends a token anywhere but to the issuer's origin.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_ENCODING, LOCATION};
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client, Identity, Response};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::network::shown;
+use super::resolve::GuardedResolver;
+use super::{FetchError, NetworkAccess, Resolver};
+
+/// For one document with all its redirects.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest document.
+const MAX_BYTES: usize = 1_024 * 1_024;
+/// Redirects that are followed, all on one host.
+const REDIRECTS: usize = 3;
+
+/// Fetches the documents of one provider.
+pub(super) struct Fetcher {
+    client: Client,
+    network: NetworkAccess,
+    issuer: Url,
+}
+
+impl Fetcher {
+    pub(super) fn new(network: NetworkAccess, issuer: Url, resolver: Arc<dyn Resolver>) -> Result<Self, FetchError> {
+        let allowed = network.allowed.clone().into();
+        let mut builder = Client::builder()
+            .no_proxy()
+            .redirect(Policy::none())
+            .referer(false)
+            .connect_timeout(TIMEOUT)
+            .dns_resolver(Arc::new(GuardedResolver { inner: resolver, allowed }))
+            // Each fetch resolves and dials anew, so that nothing outlives a change of addresses.
+            .pool_max_idle_per_host(0)
+            .user_agent(concat!("buildpass/", env!("CARGO_PKG_VERSION")));
+        if let Some(file) = &network.server_ca_bundle {
+            let pem = read(file)?;
+            let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(file, &error))?;
+            if certificates.is_empty() {
+                return Err(FetchError::File { file: file.display().to_string(), reason: "no certificate".to_owned() });
+            }
+            builder = builder.tls_certs_only(certificates);
+        }
+        if let Some((certificate, key)) = &network.client_identity {
+            let mut pem = Zeroizing::new(read(certificate)?.to_vec());
+            pem.push(b'\n');
+            pem.extend_from_slice(&read(key)?);
+            builder = builder.identity(Identity::from_pem(&pem).map_err(|error| unusable(key, &error))?);
+        }
+        let client = builder.build().map_err(|error| FetchError::Client(causes(&error)))?;
+        Ok(Self { client, network, issuer })
+    }
+
+    pub(super) const fn issuer(&self) -> &Url {
+        &self.issuer
+    }
+
+    pub(super) const fn network(&self) -> &NetworkAccess {
+        &self.network
+    }
+
+    /// The bytes of a document, at most 1 MiB within five seconds.
+    pub(super) async fn fetch(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
+        let fetched = tokio::time::timeout(TIMEOUT, self.follow(url)).await;
+        fetched.unwrap_or_else(|_| Err(FetchError::Timeout { url: shown(url) }))
+    }
+
+    async fn follow(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
+        let mut at = url.clone();
+        for _ in 0..=REDIRECTS {
+            self.network.check_url(&at)?;
+            let response = self.ask(&at).await?;
+            if !response.status().is_redirection() {
+                return body(&at, response).await;
+            }
+            at = target(&at, &response)?;
+        }
+        Err(FetchError::Redirect { url: shown(url), problem: "more than three times" })
+    }
+
+    async fn ask(&self, url: &Url) -> Result<Response, FetchError> {
+        let mut request = self.client.get(url.clone()).header(ACCEPT, "application/json, application/jwk-set+json");
+        if let Some(file) = &self.network.bearer_token_file
+            && url.origin() == self.issuer.origin()
+        {
+            let token = read(file)?;
+            let text = std::str::from_utf8(&token)
+                .map_err(|_| FetchError::File { file: file.display().to_string(), reason: "not a token".to_owned() })?;
+            request = request.bearer_auth(text.trim());
+        }
+        request.send().await.map_err(|error| broken(url, &error))
+    }
+}
+
+/// Where a redirect leads: on the same host alone, by the same scheme and port.
+fn target(from: &Url, response: &Response) -> Result<Url, FetchError> {
+    let refuse = |problem| Err(FetchError::Redirect { url: shown(from), problem });
+    let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+    let Some(to) = location.and_then(|location| from.join(location).ok()) else { return refuse("to nowhere") };
+    if to.origin() == from.origin() { Ok(to) } else { refuse("to another host") }
+}
+
+async fn body(url: &Url, mut response: Response) -> Result<Vec<u8>, FetchError> {
+    if response.status().as_u16() != 200 {
+        return Err(FetchError::Status { url: shown(url), status: response.status().as_u16() });
+    }
+    if response.headers().get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
+        return Err(FetchError::Encoding { url: shown(url) });
+    }
+    let mut document = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| broken(url, &error))? {
+        if document.len() + chunk.len() > MAX_BYTES {
+            return Err(FetchError::TooLarge { url: shown(url) });
+        }
+        document.extend_from_slice(&chunk);
+    }
+    Ok(document)
+}
+
+fn read(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>, FetchError> {
+    std::fs::read(file)
+        .map(Zeroizing::new)
+        .map_err(|error| FetchError::File { file: file.display().to_string(), reason: error.to_string() })
+}
+
+fn unusable(file: &std::path::Path, error: &reqwest::Error) -> FetchError {
+    FetchError::File { file: file.display().to_string(), reason: causes(error) }
+}
+
+fn broken(url: &Url, error: &reqwest::Error) -> FetchError {
+    FetchError::Connection { url: shown(url), reason: causes(error) }
+}
+
+/// The innermost cause: the outer ones repeat the URL.
+fn causes(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

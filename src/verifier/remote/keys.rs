@@ -1,0 +1,259 @@
+//! A provider's key set as it was fetched last. One fetch at a time however many wait; an outage keeps the old set in
+//! use until it is too old; an unknown name makes at most one fetch per cooldown, whether it succeeds or not.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+use url::Url;
+
+use super::discovery::{discover, read_keys};
+use super::fetch::Fetcher;
+use super::network::shown;
+use super::{FetchError, Resolver};
+use crate::base::{Clock, Seconds};
+use crate::jose::{KeySet, VerificationKey};
+use crate::verifier::{KeyOrigin, KeySource, KeySourceError, Provider};
+
+/// After a fetch, none for the sake of an unknown name for so long.
+const COOLDOWN: Duration = Duration::from_secs(60);
+/// After a fetch that failed, none at all for so long.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// The keys of one provider, fetched when they are needed and before they grow old.
+///
+/// Needs a tokio runtime to fetch in.
+#[derive(Clone)]
+pub struct RemoteKeys(Arc<Inner>);
+
+struct Inner {
+    name: Arc<str>,
+    issuer: String,
+    origin: Origin,
+    fetcher: Option<Fetcher>,
+    refresh_after: Duration,
+    hard_stop: Duration,
+    clock: Arc<dyn Clock>,
+    held: RwLock<Option<Held>>,
+    flight: Mutex<Flight>,
+}
+
+enum Origin {
+    Discovery,
+    Uri(Url),
+    File(std::path::PathBuf),
+}
+
+#[derive(Clone)]
+struct Held {
+    keys: Arc<KeySet>,
+    fetched: Duration,
+    generation: u64,
+}
+
+/// The fetch that is on, and how the last one ended.
+#[derive(Default)]
+struct Flight {
+    on: Option<watch::Receiver<()>>,
+    last: Option<(Duration, Option<FetchError>)>,
+}
+
+impl RemoteKeys {
+    /// The keys of this provider. Fetches nothing yet.
+    ///
+    /// # Errors
+    /// [`FetchError`] when certificates or keys for the connection can't be read.
+    pub fn new(provider: &Provider, clock: Arc<dyn Clock>, resolver: Arc<dyn Resolver>) -> Result<Self, FetchError> {
+        let origin = match provider.keys() {
+            KeyOrigin::Uri(url) => Origin::Uri(url.clone()),
+            KeyOrigin::File(file) => Origin::File(file.clone()),
+            KeyOrigin::Discovery | KeyOrigin::Inline(_) | KeyOrigin::Own => Origin::Discovery,
+        };
+        let issuer = Url::parse(&provider.issuer)
+            .map_err(|_| FetchError::Url { url: provider.issuer.clone(), problem: "is not a URL" })?;
+        let fetcher = match origin {
+            Origin::File(_) => None,
+            Origin::Discovery | Origin::Uri(_) => Some(Fetcher::new(provider.network.clone(), issuer, resolver)?),
+        };
+        Ok(Self(Arc::new(Inner {
+            name: Arc::clone(&provider.name),
+            issuer: provider.issuer.clone(),
+            origin,
+            fetcher,
+            // Begun early, so that nobody waits for it and a failure can be repeated in time.
+            refresh_after: provider.refresh_interval.duration().mul_f64(0.8),
+            hard_stop: provider.hard_stop.duration(),
+            clock,
+            held: RwLock::new(None),
+            flight: Mutex::default(),
+        })))
+    }
+
+    /// Fetches now, whatever is held, and tells what was found.
+    ///
+    /// # Errors
+    /// [`FetchError`] of this fetch; what was held stays in use.
+    pub async fn fetch_now(&self) -> Result<Arc<KeySet>, FetchError> {
+        let ended = self.start();
+        wait(ended).await;
+        if let Some((_, Some(error))) = &self.flight().last {
+            return Err(error.clone());
+        }
+        self.held().map(|held| held.keys).ok_or_else(|| FetchError::Client("the fetch was cut off".to_owned()))
+    }
+
+    /// The set, if it is not too old to be used.
+    fn usable(&self) -> Option<Held> {
+        let now = self.0.clock.monotonic();
+        self.held().filter(|held| now.saturating_sub(held.fetched) < self.0.hard_stop)
+    }
+
+    fn held(&self) -> Option<Held> {
+        self.0.held.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn flight(&self) -> MutexGuard<'_, Flight> {
+        self.0.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The set's age asks for a new one, and no failure is too fresh.
+    fn refresh_if_due(&self, held: &Held) {
+        let now = self.0.clock.monotonic();
+        if now.saturating_sub(held.fetched) < self.0.refresh_after {
+            return;
+        }
+        let failed_lately = {
+            let flight = self.flight();
+            flight.last.as_ref().is_some_and(|(at, failure)| failure.is_some() && now.saturating_sub(*at) < RETRY)
+        };
+        if !failed_lately {
+            drop(self.start());
+        }
+    }
+
+    /// How long until a fetch for the sake of an unknown name is allowed; none: now, or one is on.
+    fn cooling(&self) -> Option<Duration> {
+        let flight = self.flight();
+        if flight.is_on() {
+            return None;
+        }
+        let (at, failure) = flight.last.as_ref()?;
+        let pause = if failure.is_some() { RETRY } else { COOLDOWN };
+        let since = self.0.clock.monotonic().saturating_sub(*at);
+        (since < pause).then(|| pause.saturating_sub(since))
+    }
+
+    /// Joins the fetch that is on, or begins one in a task of its own, which no caller that goes away cancels.
+    fn start(&self) -> watch::Receiver<()> {
+        let mut flight = self.flight();
+        if let Some(on) = flight.on.as_ref().filter(|_| flight.is_on()) {
+            return on.clone();
+        }
+        let (ends, ended) = watch::channel(());
+        flight.on = Some(ended.clone());
+        drop(flight);
+        let keys = self.clone();
+        tokio::spawn(async move {
+            let fetched = keys.0.fetch().await;
+            keys.land(fetched);
+            drop(ends);
+        });
+        ended
+    }
+
+    /// Keeps what was fetched, or notes why nothing was.
+    fn land(&self, fetched: Result<KeySet, FetchError>) {
+        let now = self.0.clock.monotonic();
+        let failure = match fetched {
+            Ok(keys) => {
+                for key in keys.unusable() {
+                    tracing::debug!(provider = %self.0.name, place = key.index, reason = %key.reason, "key passed over");
+                }
+                let mut held = self.0.held.write().unwrap_or_else(PoisonError::into_inner);
+                let before = held.take();
+                let generation = match &before {
+                    Some(before) if *before.keys == keys => before.generation,
+                    Some(before) => before.generation + 1,
+                    None => 1,
+                };
+                *held = Some(Held { keys: Arc::new(keys), fetched: now, generation });
+                None
+            }
+            Err(error) => {
+                tracing::warn!(provider = %self.0.name, %error, "the provider's keys could not be fetched");
+                Some(error)
+            }
+        };
+        self.flight().last = Some((now, failure));
+    }
+}
+
+impl Flight {
+    /// A fetch is on as long as its task holds the other end.
+    fn is_on(&self) -> bool {
+        self.on.as_ref().is_some_and(|on| on.has_changed().is_ok())
+    }
+}
+
+async fn wait(mut ended: watch::Receiver<()>) {
+    // An error is the sign: the task let its end go.
+    while ended.changed().await.is_ok() {}
+}
+
+impl Inner {
+    async fn fetch(&self) -> Result<KeySet, FetchError> {
+        let (url, fetcher) = match (&self.origin, &self.fetcher) {
+            (Origin::File(file), _) => return from_file(file).await,
+            (Origin::Uri(url), Some(fetcher)) => (url.clone(), fetcher),
+            (Origin::Discovery, Some(fetcher)) => (discover(fetcher, &self.issuer).await?, fetcher),
+            (_, None) => return Err(FetchError::Client("there is no client".to_owned())),
+        };
+        let document = fetcher.fetch(&url).await?;
+        read_keys(&shown(&url), &document)
+    }
+}
+
+async fn from_file(file: &std::path::Path) -> Result<KeySet, FetchError> {
+    let place = file.display().to_string();
+    let document = tokio::fs::read(file).await;
+    let document = document.map_err(|error| FetchError::File { file: place.clone(), reason: error.to_string() })?;
+    read_keys(&place, &document)
+}
+
+#[async_trait]
+impl KeySource for RemoteKeys {
+    fn generation(&self) -> Option<u64> {
+        let held = self.usable()?;
+        self.refresh_if_due(&held);
+        Some(held.generation)
+    }
+
+    async fn find(&self, kid: &str) -> Result<(Arc<VerificationKey>, u64), KeySourceError> {
+        if let Some(held) = self.usable() {
+            self.refresh_if_due(&held);
+            if let Some(key) = held.keys.find(kid) {
+                return Ok((key, held.generation));
+            }
+        }
+        let pause = self.cooling();
+        if pause.is_none() {
+            wait(self.start()).await;
+        }
+        let held = self.usable();
+        if let Some(held) = &held
+            && let Some(key) = held.keys.find(kid)
+        {
+            return Ok((key, held.generation));
+        }
+        let failure = self.flight().last.as_ref().and_then(|(_, failure)| failure.clone());
+        match (held, failure) {
+            (Some(_), None) => Err(KeySourceError::Unknown),
+            // A set that could not be asked for anew can't tell that there is no such key.
+            (_, failure) => Err(KeySourceError::Unavailable {
+                reason: failure.map_or_else(|| "the key set is too old".to_owned(), |failure| failure.to_string()),
+                retry_after: Seconds::new(self.cooling().map_or(1, |pause| pause.as_secs().max(1))),
+            }),
+        }
+    }
+}

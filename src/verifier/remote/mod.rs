@@ -1,0 +1,16 @@
+//! The keys of a provider that somebody else serves: fetched, guarded, cached, refreshed.
+
+mod address;
+mod discovery;
+mod error;
+mod fetch;
+mod keys;
+mod network;
+mod resolve;
+
+pub use self::address::AllowedAddress;
+pub(super) use self::discovery::read_keys;
+pub use self::error::FetchError;
+pub use self::keys::RemoteKeys;
+pub use self::network::NetworkAccess;
+pub use self::resolve::{Resolver, SystemResolver};

@@ -1,0 +1,80 @@
+//! What an operator says of the network between us and a provider: hosts, addresses, certificates. Reads no file.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use url::{Host, Url};
+
+use super::FetchError;
+use super::address::{AllowedAddress, may_dial};
+
+/// How a provider's documents may be fetched.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NetworkAccess {
+    /// Hosts other than the issuer's that may serve its keys, in lower case.
+    pub key_hosts: Vec<String>,
+    /// Private addresses and names that may be dialled.
+    pub allowed: Vec<AllowedAddress>,
+    /// Certificates (PEM) that the server's must lead to, instead of the system's.
+    pub server_ca_bundle: Option<PathBuf>,
+    /// Our certificate with its chain, and its key (PEM).
+    pub client_identity: Option<(PathBuf, PathBuf)>,
+    /// A file with a bearer token, read at each fetch and sent to the issuer's origin alone.
+    pub bearer_token_file: Option<PathBuf>,
+}
+
+impl NetworkAccess {
+    /// May this URL be asked at all? A name's addresses are checked when it is resolved.
+    ///
+    /// # Errors
+    /// [`FetchError::Url`] for anything but https (plain http where loopback is open), for a user in the URL, and for
+    /// an address that may not be dialled.
+    pub fn check_url(&self, url: &Url) -> Result<(), FetchError> {
+        let refuse = |problem: &'static str| Err(FetchError::Url { url: shown(url), problem });
+        let Some(host) = url.host() else { return refuse("has no host") };
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("must not hold a user name or password");
+        }
+        let address = match &host {
+            Host::Domain(_) => None,
+            Host::Ipv4(address) => Some(IpAddr::V4(*address)),
+            Host::Ipv6(address) => Some(IpAddr::V6(*address)),
+        };
+        let loopback = match &host {
+            Host::Domain(name) => *name == "localhost",
+            Host::Ipv4(address) => address.is_loopback(),
+            Host::Ipv6(address) => address.is_loopback(),
+        };
+        match url.scheme() {
+            "https" => {}
+            "http" if loopback => {}
+            _ => return refuse("must be https; plain http is for loopback addresses that allow_private names"),
+        }
+        let allowed = match address {
+            Some(address) => may_dial(&self.allowed, &address.to_string(), address),
+            None if loopback => self.allowed.contains(&AllowedAddress::Name("localhost".to_owned())),
+            None => true,
+        };
+        if allowed { Ok(()) } else { refuse("is at a private address that allow_private does not name") }
+    }
+
+    /// May this URL serve the keys of that issuer?
+    ///
+    /// # Errors
+    /// [`FetchError::Host`], and as [`Self::check_url`].
+    pub fn check_key_url(&self, url: &Url, issuer: &Url) -> Result<(), FetchError> {
+        self.check_url(url)?;
+        let host = url.host_str().unwrap_or_default();
+        if url.host() == issuer.host() || self.key_hosts.iter().any(|known| known == host) {
+            Ok(())
+        } else {
+            let expected = issuer.host_str().unwrap_or_default().to_owned();
+            Err(FetchError::Host { expected, actual: host.to_owned() })
+        }
+    }
+}
+
+/// A URL as texts show it: without query and user.
+pub(super) fn shown(url: &Url) -> String {
+    format!("{}{}", url.origin().ascii_serialization(), url.path())
+}

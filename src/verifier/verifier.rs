@@ -1,0 +1,300 @@
+//! Checks the tokens of one provider. The only maker of a [`VerifiedToken`]; believes nothing that stands in a token
+//! before the signature of one of the provider's own keys is found good.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::cache::TokenCache;
+use super::explanation::Trail;
+use super::window::{short_enough, valid_now};
+use super::{Check, Claims, Explanation, KeySource, KeySourceError, Provider, Refusal, claims};
+use crate::base::{Clock, Moment, Sha256};
+use crate::jose::{CheckError, SignatureAlgorithm, UnverifiedToken, peek};
+
+/// What a door asks of a token beyond what its provider asks.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Demand<'a> {
+    /// The token's only audience. It stands in the place of the provider's `required_audience` where
+    /// `instead_of_providers` says so; else both bind. Without either, `aud` is typed and not compared.
+    pub audience: Option<&'a str>,
+    /// Does `audience` replace the provider's?
+    pub instead_of_providers: bool,
+    /// Are several audiences taken, if the one that is due is among them?
+    pub several_audiences: bool,
+    /// Claims that must be there with a type of the door's own.
+    pub typed: &'a [(&'static str, ClaimForm)],
+}
+
+/// A type that a door may ask of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimForm {
+    /// A JSON number without fraction or exponent.
+    Integer,
+    /// A string that is not empty.
+    Text,
+}
+
+/// A token whose signature, times, audience and required claims are good.
+#[derive(Debug, Clone)]
+pub struct VerifiedToken {
+    provider: Arc<Provider>,
+    signed: Arc<SignedToken>,
+}
+
+impl VerifiedToken {
+    /// The provider's name.
+    #[must_use]
+    pub fn provider_name(&self) -> &str {
+        self.provider.name()
+    }
+
+    /// The provider.
+    #[must_use]
+    pub fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// What the token says.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        &self.signed.claims
+    }
+
+    /// The name of the key that signed it.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.signed.kid
+    }
+
+    /// The algorithm that it is signed with.
+    #[must_use]
+    pub fn algorithm(&self) -> SignatureAlgorithm {
+        self.signed.algorithm
+    }
+
+    /// SHA-256 of header, dot and payload: the same for every signature that one key could make over them.
+    #[must_use]
+    pub fn digest(&self) -> Sha256 {
+        self.signed.digest
+    }
+
+    /// The claim by which the provider tells its tokens apart, where the token has it.
+    #[must_use]
+    pub fn token_id(&self) -> Option<&str> {
+        self.signed.claims.text(self.provider.kind.token_id)
+    }
+}
+
+/// What follows from a token's bytes and one key alone.
+#[derive(Debug)]
+pub(super) struct SignedToken {
+    pub(super) claims: Claims,
+    kid: String,
+    algorithm: SignatureAlgorithm,
+    digest: Sha256,
+}
+
+/// Checks the tokens of one provider.
+pub struct Verifier {
+    provider: Arc<Provider>,
+    keys: Arc<dyn KeySource>,
+    clock: Arc<dyn Clock>,
+    cache: TokenCache,
+}
+
+impl Verifier {
+    /// Checks tokens of `provider` by `keys`, which must be that provider's.
+    #[must_use]
+    pub fn new(provider: Provider, keys: Arc<dyn KeySource>, clock: Arc<dyn Clock>) -> Self {
+        Self { provider: Arc::new(provider), keys, clock, cache: TokenCache::default() }
+    }
+
+    /// The provider.
+    #[must_use]
+    pub fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// Is the token one of this provider's, valid now, and what the door demands?
+    ///
+    /// # Errors
+    /// [`Refusal`] names the first check that failed. [`Refusal::KeysUnavailable`] alone is not the token's fault.
+    pub async fn verify(&self, token: &str, demand: &Demand<'_>) -> Result<VerifiedToken, Refusal> {
+        self.judge(token, demand, &mut Trail::silent()).await
+    }
+
+    /// As [`Self::verify`], and says what each check expected and found.
+    pub async fn explain(&self, token: &str, demand: &Demand<'_>) -> (Result<VerifiedToken, Refusal>, Explanation) {
+        let mut trail = Trail::recording();
+        let verdict = self.judge(token, demand, &mut trail).await;
+        let mut explanation = trail.finish();
+        if let Err(refusal) = &verdict {
+            explanation.refused(refusal);
+        }
+        (verdict, explanation)
+    }
+
+    async fn judge(&self, token: &str, demand: &Demand<'_>, trail: &mut Trail) -> Result<VerifiedToken, Refusal> {
+        let whole = Sha256::of(token.as_bytes());
+        let now = self.clock.now();
+        let seen = self.keys.generation().and_then(|generation| self.cache.find(&whole, generation));
+        let signed = match seen.filter(|_| trail.is_silent()) {
+            Some(signed) => signed,
+            None => {
+                let (signed, generation) = self.judge_signature(token, trail).await?;
+                let signed = Arc::new(signed);
+                self.cache.keep(whole, generation, &signed);
+                signed
+            }
+        };
+        self.judge_claims(&signed.claims, demand, now, trail)?;
+        Ok(VerifiedToken { provider: Arc::clone(&self.provider), signed })
+    }
+
+    /// What follows from the bytes and the key alone.
+    async fn judge_signature(&self, token: &str, trail: &mut Trail) -> Result<(SignedToken, u64), Refusal> {
+        let unverified = peek(token).map_err(Refusal::Malformed)?;
+        let unverified_claims = self.judge_form(&unverified)?;
+        trail.passed(Check::Form, || ("a token in the compact form".to_owned(), format!("{} bytes", token.len())));
+        let issuer = unverified_issuer(&unverified_claims)?;
+        if issuer != self.provider.issuer {
+            return Err(Refusal::Issuer { expected: self.provider.issuer.clone(), actual: issuer.to_owned() });
+        }
+        trail.passed(Check::Issuer, || (self.provider.issuer.clone(), issuer.to_owned()));
+        let kid = unverified.unverified_kid().ok_or(Refusal::KeyIdMissing)?;
+        let named = unverified.unverified_alg();
+        let allowed = self.provider.algorithms.iter().find(|allowed| allowed.name() == named);
+        // Asked before the key is looked up, so that no token of another family makes us fetch anything.
+        let algorithm = *allowed.ok_or_else(|| Refusal::AlgorithmNotAllowed {
+            allowed: self.provider.algorithms.clone(),
+            actual: named.to_owned(),
+        })?;
+        let (key, generation) = self.keys.find(kid).await.map_err(|error| match error {
+            KeySourceError::Unknown => Refusal::UnknownKey { kid: kid.to_owned() },
+            KeySourceError::Unavailable { reason, retry_after } => Refusal::KeysUnavailable { reason, retry_after },
+        })?;
+        trail.passed(Check::Key, || ("a key of the provider".to_owned(), kid.to_owned()));
+        key.check(&unverified).map_err(|error| match error {
+            CheckError::Algorithm => {
+                Refusal::AlgorithmNotOfKey { key: key.algorithms().to_vec(), actual: named.to_owned() }
+            }
+            CheckError::Extension => Refusal::Extension,
+            CheckError::Key | CheckError::Signature => Refusal::Signature,
+        })?;
+        trail.passed(Check::Algorithm, || (algorithms(key.algorithms()), named.to_owned()));
+        trail.passed(Check::Signature, || ("the key's".to_owned(), "just that".to_owned()));
+        let claims = Claims::read(unverified_claims)?;
+        trail.passed(Check::Claims, || {
+            let typed = "iss, aud, exp and iat, with sub, nbf and jti where they are, of their types";
+            (typed.to_owned(), "all of them".to_owned())
+        });
+        let digest = Sha256::of(unverified.signing_input().as_bytes());
+        Ok((SignedToken { claims, kid: kid.to_owned(), algorithm, digest }, generation))
+    }
+
+    fn judge_form(&self, token: &UnverifiedToken<'_>) -> Result<Map<String, Value>, Refusal> {
+        if token.demands_extensions() {
+            return Err(Refusal::Extension);
+        }
+        if let Some(typ) = token.unverified_typ()
+            && !is_jwt(typ)
+        {
+            return Err(Refusal::Type { actual: typ.to_owned() });
+        }
+        let claims = serde_json::from_slice(token.unverified_payload());
+        claims.map_err(|_| Refusal::Malformed(crate::jose::PeekError::Json(crate::jose::Part::Payload)))
+    }
+
+    /// What time and the door can change: judged on every use.
+    fn judge_claims(
+        &self,
+        claims: &Claims,
+        demand: &Demand<'_>,
+        now: Moment,
+        trail: &mut Trail,
+    ) -> Result<(), Refusal> {
+        let provider = &*self.provider;
+        for (claim, form) in demand.typed {
+            has_form(claims, claim, *form)?;
+        }
+        let replaced = demand.instead_of_providers && demand.audience.is_some();
+        let providers = provider.required_audience().filter(|_| !replaced);
+        judge_audience(claims, [providers, demand.audience].into_iter().flatten(), demand.several_audiences)?;
+        trail.passed(Check::Audience, || {
+            let expected = demand.audience.or(providers);
+            (expected.unwrap_or("any one: not compared").to_owned(), claims.audiences().join(" and "))
+        });
+        valid_now(claims, provider.tolerance, now)?;
+        trail.passed(Check::Time, || {
+            (format!("valid at {now}, give or take {}", provider.tolerance), format!("until {}", claims.expires()))
+        });
+        short_enough(claims, provider.max_lifetime, provider.tolerance, now)?;
+        trail.passed(Check::Lifetime, || {
+            (format!("at most {}", provider.max_lifetime), claims.expires().since(claims.issued()).to_string())
+        });
+        let missing = |claim: &&String| claims.all().get(claim.as_str()).is_none_or(Value::is_null);
+        if let Some(claim) = provider.required_claims.iter().find(missing) {
+            return Err(Refusal::RequiredClaim { claim: claim.clone() });
+        }
+        trail.passed(Check::RequiredClaims, || {
+            let names = provider.required_claims.join(", ");
+            (if names.is_empty() { "none".to_owned() } else { names }, "all of them".to_owned())
+        });
+        (provider.kind.rule)(claims)?;
+        trail.passed(Check::ProviderRule, || (format!("a token of kind {}", provider.kind.name), "one".to_owned()));
+        Ok(())
+    }
+}
+
+/// `iss` of claims that nothing is known of: good for choosing whose keys to look at, and for nothing else.
+pub(super) fn unverified_issuer(claims: &Map<String, Value>) -> Result<&str, Refusal> {
+    match claims.get("iss") {
+        Some(Value::String(issuer)) => Ok(issuer),
+        None => Err(Refusal::ClaimMissing { claim: "iss".to_owned() }),
+        Some(other) => {
+            Err(Refusal::ClaimType { claim: "iss".to_owned(), expected: "a string", actual: claims::type_of(other) })
+        }
+    }
+}
+
+/// A media type of JSON Web Tokens without its `application/` (RFC 7515 §4.1.9), in any case.
+fn is_jwt(typ: &str) -> bool {
+    let typ = typ.to_ascii_lowercase();
+    matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "jose")
+}
+
+fn has_form(claims: &Claims, claim: &str, form: ClaimForm) -> Result<(), Refusal> {
+    let value = claims.all().get(claim).ok_or_else(|| Refusal::ClaimMissing { claim: claim.to_owned() })?;
+    let (right, expected) = match form {
+        ClaimForm::Integer => (value.is_i64(), "a whole number"),
+        ClaimForm::Text => (value.as_str().is_some_and(|text| !text.is_empty()), "a string that is not empty"),
+    };
+    if right {
+        return Ok(());
+    }
+    Err(Refusal::ClaimType { claim: claim.to_owned(), expected, actual: claims::type_of(value) })
+}
+
+fn judge_audience<'a>(claims: &Claims, due: impl Iterator<Item = &'a str>, several: bool) -> Result<(), Refusal> {
+    let there = claims.audiences();
+    if there.is_empty() || (there.len() > 1 && !several) {
+        return Err(Refusal::AudienceCount { actual: there.len() });
+    }
+    for due in due {
+        if !there.iter().any(|audience| audience == due) {
+            return Err(Refusal::Audience { expected: due.to_owned(), actual: there.to_vec() });
+        }
+    }
+    Ok(())
+}
+
+fn algorithms(list: &[SignatureAlgorithm]) -> String {
+    list.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(" or ")
+}
+
+impl std::fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Verifier").field("provider", &self.provider.name).finish_non_exhaustive()
+    }
+}

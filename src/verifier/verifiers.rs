@@ -1,0 +1,166 @@
+//! All providers of a service. The exact issuer alone decides whose keys a token is checked with.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::verifier::unverified_issuer;
+use super::{Demand, Explanation, FetchError, Provider, Refusal, Resolver, SystemResolver, VerifiedToken, Verifier};
+use crate::base::{Clock, FieldError};
+use crate::jose::peek;
+
+/// Why no verifiers could be set up.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SetUpError {
+    /// Entries that don't go together.
+    #[error(transparent)]
+    Entries(#[from] FieldError),
+    /// Keys that can't be used, or no way to fetch any.
+    #[error("oidc.{provider}: {error}")]
+    Keys {
+        /// Whose.
+        provider: String,
+        /// Why.
+        error: FetchError,
+    },
+}
+
+/// The verifiers of several providers, by name.
+#[derive(Debug, Default)]
+pub struct Verifiers(BTreeMap<String, Verifier>);
+
+impl Verifiers {
+    /// Brings them together.
+    ///
+    /// # Errors
+    /// [`FieldError`] where a name stands twice, or where one token could be good for two of them: entries of one
+    /// issuer must each have a `required_audience`, and differ in it.
+    pub fn new(verifiers: Vec<Verifier>) -> Result<Self, FieldError> {
+        let mut all: BTreeMap<String, Verifier> = BTreeMap::new();
+        for verifier in verifiers {
+            let provider = verifier.provider();
+            let name = provider.name().to_owned();
+            for other in all.values().map(Verifier::provider).filter(|other| other.issuer() == provider.issuer()) {
+                let (here, there) = (provider.required_audience(), other.required_audience());
+                if here.is_none() || there.is_none() || here == there {
+                    let problem = format!(
+                        "has the issuer of {:?}; two entries of one issuer each need a required_audience, and not the same",
+                        other.name()
+                    );
+                    return Err(FieldError::new(format!("oidc.{name}"), problem));
+                }
+            }
+            if all.contains_key(&name) {
+                return Err(FieldError::new(format!("oidc.{name}"), "stands twice"));
+            }
+            all.insert(name, verifier);
+        }
+        Ok(Self(all))
+    }
+
+    /// The verifiers of these providers, each with its keys where it says that they are. Fetches nothing yet.
+    ///
+    /// # Errors
+    /// [`SetUpError`] names the provider.
+    pub fn of(providers: Vec<Provider>, clock: Arc<dyn Clock>) -> Result<Self, SetUpError> {
+        Self::resolved_by(providers, clock, Arc::new(SystemResolver))
+    }
+
+    /// As [`Self::of`], with a resolver of one's own.
+    ///
+    /// # Errors
+    /// [`SetUpError`] names the provider.
+    pub fn resolved_by(
+        providers: Vec<Provider>,
+        clock: Arc<dyn Clock>,
+        resolver: Arc<dyn Resolver>,
+    ) -> Result<Self, SetUpError> {
+        let verifier = |provider: Provider| {
+            let keys = provider
+                .source(&clock, &resolver)
+                .map_err(|error| SetUpError::Keys { provider: provider.name().to_owned(), error })?;
+            Ok(Verifier::new(provider, keys, Arc::clone(&clock)))
+        };
+        let verifiers = providers.into_iter().map(verifier).collect::<Result<Vec<_>, SetUpError>>()?;
+        Ok(Self::new(verifiers)?)
+    }
+
+    /// The verifier of this name.
+    #[must_use]
+    pub fn named(&self, name: &str) -> Option<&Verifier> {
+        self.0.get(name)
+    }
+
+    /// Every name, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// Every verifier, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Verifier> {
+        self.0.values()
+    }
+
+    /// Is the token good for the provider of its issuer? Of several entries of that issuer at most one can say so.
+    ///
+    /// # Errors
+    /// [`Refusal`]; where several entries refuse, that of the check that came furthest.
+    pub async fn verify(&self, token: &str, demand: &Demand<'_>) -> Result<VerifiedToken, Refusal> {
+        let mut furthest = None;
+        for verifier in self.of_issuer(token)? {
+            match verifier.verify(token, demand).await {
+                Ok(verified) => return Ok(verified),
+                Err(refusal) => further(&mut furthest, refusal, ()),
+            }
+        }
+        Err(furthest.map_or_else(|| unknown(token), |(refusal, ())| refusal))
+    }
+
+    /// As [`Self::verify`], with every step of the entry that accepted, or that came furthest.
+    pub async fn explain(&self, token: &str, demand: &Demand<'_>) -> (Result<VerifiedToken, Refusal>, Explanation) {
+        let refused = |refusal: Refusal| {
+            let mut explanation = Explanation::default();
+            explanation.refused(&refusal);
+            (Err(refusal), explanation)
+        };
+        let entries = match self.of_issuer(token) {
+            Ok(entries) => entries,
+            Err(refusal) => return refused(refusal),
+        };
+        let mut furthest = None;
+        for verifier in entries {
+            match verifier.explain(token, demand).await {
+                (Ok(verified), explanation) => return (Ok(verified), explanation),
+                (Err(refusal), explanation) => further(&mut furthest, refusal, explanation),
+            }
+        }
+        match furthest {
+            Some((refusal, explanation)) => (Err(refusal), explanation),
+            None => refused(unknown(token)),
+        }
+    }
+
+    /// The entries of the issuer that the token names.
+    fn of_issuer(&self, token: &str) -> Result<Vec<&Verifier>, Refusal> {
+        let issuer = named_issuer(token)?;
+        let entries: Vec<&Verifier> =
+            self.0.values().filter(|verifier| verifier.provider().issuer() == issuer).collect();
+        if entries.is_empty() { Err(Refusal::UnknownIssuer { issuer }) } else { Ok(entries) }
+    }
+}
+
+fn named_issuer(token: &str) -> Result<String, Refusal> {
+    let unverified = peek(token).map_err(Refusal::Malformed)?;
+    let claims = serde_json::from_slice(unverified.unverified_payload())
+        .map_err(|_| Refusal::Malformed(crate::jose::PeekError::Json(crate::jose::Part::Payload)))?;
+    unverified_issuer(&claims).map(str::to_owned)
+}
+
+fn unknown(token: &str) -> Refusal {
+    named_issuer(token).map_or_else(|refusal| refusal, |issuer| Refusal::UnknownIssuer { issuer })
+}
+
+fn further<T>(furthest: &mut Option<(Refusal, T)>, refusal: Refusal, more: T) {
+    if furthest.as_ref().is_none_or(|(known, _)| known.check() < refusal.check()) {
+        *furthest = Some((refusal, more));
+    }
+}

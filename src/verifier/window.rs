@@ -1,0 +1,47 @@
+//! Is a token valid at a moment, and not for too long? Pure; checked arithmetic alone.
+
+use super::{Claims, Refusal};
+use crate::base::{Moment, Seconds};
+
+/// The widest tolerance between clocks. What was spent once is remembered as long after `exp`, so that a token which
+/// is still accepted is never one that was forgotten.
+pub const MAX_TOLERANCE: Seconds = Seconds::new(300);
+
+/// `nbf − t ≤ now < exp + t` and `iat ≤ now + t`.
+///
+/// # Errors
+/// [`Refusal::Expired`], [`Refusal::NotYetValid`], [`Refusal::IssuedAhead`].
+pub(super) fn valid_now(claims: &Claims, tolerance: Seconds, now: Moment) -> Result<(), Refusal> {
+    let tolerance = signed(tolerance);
+    if now.unix().saturating_sub(tolerance) >= claims.expires().unix() {
+        return Err(Refusal::Expired { expired: claims.expires(), now });
+    }
+    let latest_start = now.unix().saturating_add(tolerance);
+    if let Some(from) = claims.not_before().filter(|from| from.unix() > latest_start) {
+        return Err(Refusal::NotYetValid { from, now });
+    }
+    if claims.issued().unix() > latest_start {
+        return Err(Refusal::IssuedAhead { issued: claims.issued(), now });
+    }
+    Ok(())
+}
+
+/// `0 < exp − iat ≤ longest` and `exp − now ≤ longest + t`.
+///
+/// # Errors
+/// [`Refusal::Lifetime`].
+pub(super) fn short_enough(claims: &Claims, longest: Seconds, tolerance: Seconds, now: Moment) -> Result<(), Refusal> {
+    let whole = claims.expires().unix().saturating_sub(claims.issued().unix());
+    if whole <= 0 || whole > signed(longest) {
+        return Err(Refusal::Lifetime { longest, actual: whole });
+    }
+    let left = claims.expires().unix().saturating_sub(now.unix());
+    if left > signed(longest).saturating_add(signed(tolerance)) {
+        return Err(Refusal::Lifetime { longest, actual: left });
+    }
+    Ok(())
+}
+
+fn signed(length: Seconds) -> i64 {
+    i64::try_from(length.get()).unwrap_or(i64::MAX)
+}

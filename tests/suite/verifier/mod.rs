@@ -1,0 +1,41 @@
+//! The verifier as a library: what it takes, what it refuses, where its keys come from.
+
+pub(crate) mod forge;
+mod judgement;
+mod kinds;
+mod setup;
+
+use std::sync::Arc;
+
+use buildpass::base::FieldError;
+use buildpass::verifier::{Demand, Provider, ProviderSpec, Refusal, VerifiedToken, Verifiers};
+
+use self::forge::{AUDIENCE, Forge, ISSUER};
+use crate::harness::{START, SettableClock};
+
+/// A provider whose keys are written down.
+pub(crate) fn spec(forge: &Forge) -> ProviderSpec {
+    ProviderSpec {
+        kind: "generic".to_owned(),
+        issuer: Some(ISSUER.to_owned()),
+        jwks: Some(forge.jwks().to_string()),
+        required_audience: Some(AUDIENCE.to_owned()),
+        ..ProviderSpec::default()
+    }
+}
+
+/// A verifier of these providers, at the time of the good tokens.
+pub(crate) fn verifiers(specs: Vec<(&str, ProviderSpec)>) -> (Verifiers, Arc<SettableClock>) {
+    let clock = Arc::new(SettableClock::at(START));
+    let providers = specs.into_iter().map(|(name, spec)| Provider::new(name, spec)).collect::<Result<Vec<_>, _>>();
+    (Verifiers::of(providers.unwrap(), clock.clone()).unwrap(), clock)
+}
+
+/// What one provider says of a token.
+pub(crate) async fn judge(spec: ProviderSpec, token: &str) -> Result<VerifiedToken, Refusal> {
+    verifiers(vec![("forge", spec)]).0.verify(token, &Demand::default()).await
+}
+
+pub(crate) fn refused(name: &str, spec: ProviderSpec) -> FieldError {
+    Provider::new(name, spec).unwrap_err()
+}
