@@ -123,36 +123,37 @@ impl RemoteKeys {
         if now.saturating_sub(held.fetched) < self.0.refresh_after {
             return;
         }
-        let failed_lately = {
-            let flight = self.flight();
-            flight.last.as_ref().is_some_and(|(at, failure)| failure.is_some() && now.saturating_sub(*at) < RETRY)
-        };
-        if !failed_lately {
-            drop(self.start());
-        }
-    }
-
-    /// How long until a fetch for the sake of an unknown name is allowed; none: now, or one is on.
-    fn cooling(&self) -> Option<Duration> {
-        let flight = self.flight();
-        if flight.is_on() {
-            return None;
-        }
-        let (at, failure) = flight.last.as_ref()?;
-        let pause = if failure.is_some() { RETRY } else { COOLDOWN };
-        let since = self.0.clock.monotonic().saturating_sub(*at);
-        (since < pause).then(|| pause.saturating_sub(since))
-    }
-
-    /// Joins the fetch that is on, or begins one in a task of its own, which no caller that goes away cancels.
-    fn start(&self) -> watch::Receiver<()> {
         let mut flight = self.flight();
+        let failed_lately = matches!(&flight.last, Some((_, Some(_)))) && flight.pause(now).is_some();
+        if !failed_lately {
+            drop(self.join(&mut flight));
+        }
+    }
+
+    /// Joins the fetch that is on, or begins one, unless the last one was too lately: then tells how long to wait. One
+    /// look at both, so that of many callers at once none begins a second fetch when the first has just ended.
+    fn start_unless_cooling(&self) -> Result<watch::Receiver<()>, Duration> {
+        let mut flight = self.flight();
+        if !flight.is_on()
+            && let Some(pause) = flight.pause(self.0.clock.monotonic())
+        {
+            return Err(pause);
+        }
+        Ok(self.join(&mut flight))
+    }
+
+    /// Joins the fetch that is on, or begins one.
+    fn start(&self) -> watch::Receiver<()> {
+        self.join(&mut self.flight())
+    }
+
+    /// A fetch runs in a task of its own, which no caller that goes away cancels.
+    fn join(&self, flight: &mut Flight) -> watch::Receiver<()> {
         if let Some(on) = flight.on.as_ref().filter(|_| flight.is_on()) {
             return on.clone();
         }
         let (ends, ended) = watch::channel(());
         flight.on = Some(ended.clone());
-        drop(flight);
         let keys = self.clone();
         tokio::spawn(async move {
             let fetched = keys.0.fetch().await;
@@ -193,6 +194,13 @@ impl Flight {
     /// A fetch is on as long as its task holds the other end.
     fn is_on(&self) -> bool {
         self.on.as_ref().is_some_and(|on| on.has_changed().is_ok())
+    }
+
+    /// How long, after the last fetch, none is to be begun for the sake of an unknown name.
+    fn pause(&self, now: Duration) -> Option<Duration> {
+        let (at, failure) = self.last.as_ref()?;
+        let pause = if failure.is_some() { RETRY } else { COOLDOWN };
+        pause.checked_sub(now.saturating_sub(*at)).filter(|left| !left.is_zero())
     }
 }
 
@@ -236,9 +244,8 @@ impl KeySource for RemoteKeys {
                 return Ok((key, held.generation));
             }
         }
-        let pause = self.cooling();
-        if pause.is_none() {
-            wait(self.start()).await;
+        if let Ok(ended) = self.start_unless_cooling() {
+            wait(ended).await;
         }
         let held = self.usable();
         if let Some(held) = &held
@@ -246,13 +253,17 @@ impl KeySource for RemoteKeys {
         {
             return Ok((key, held.generation));
         }
-        let failure = self.flight().last.as_ref().and_then(|(_, failure)| failure.clone());
+        let (failure, pause) = {
+            let flight = self.flight();
+            let failure = flight.last.as_ref().and_then(|(_, failure)| failure.clone());
+            (failure, flight.pause(self.0.clock.monotonic()).unwrap_or_default())
+        };
         match (held, failure) {
             (Some(_), None) => Err(KeySourceError::Unknown),
             // A set that could not be asked for anew can't tell that there is no such key.
             (_, failure) => Err(KeySourceError::Unavailable {
                 reason: failure.map_or_else(|| "the key set is too old".to_owned(), |failure| failure.to_string()),
-                retry_after: Seconds::new(self.cooling().map_or(1, |pause| pause.as_secs().max(1))),
+                retry_after: Seconds::new(pause.as_secs().max(1)),
             }),
         }
     }

@@ -74,7 +74,12 @@ impl NetworkAccess {
     }
 }
 
-/// A URL as texts show it: without query and user.
+/// A URL as texts show it: without user, query and fragment.
 pub(super) fn shown(url: &Url) -> String {
-    format!("{}{}", url.origin().ascii_serialization(), url.path())
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    // A URL that can have none of them has none to hide.
+    let _none = url.set_username("").and_then(|()| url.set_password(None));
+    url.into()
 }

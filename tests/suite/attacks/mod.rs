@@ -5,6 +5,7 @@ mod house_itself;
 mod identity;
 mod keys_and_time;
 mod moved;
+mod other_servers;
 mod replicas;
 mod rows;
 mod wrong_hands;

@@ -3,7 +3,9 @@
 pub(crate) mod forge;
 mod judgement;
 mod kinds;
+pub(crate) mod remote;
 mod setup;
+pub(crate) mod stranger;
 
 use std::sync::Arc;
 
