@@ -31,6 +31,16 @@ impl Place {
         Ok(Config::load(&sources)?)
     }
 
+    /// Reads the configuration that `--config` or `$BUILDPASS_CONFIG` names, else the defaults: nothing that merely lies
+    /// in the working directory.
+    pub(super) fn named_config(&self, flags: Flags) -> Result<Config, Failure> {
+        let environment = config::environment();
+        if self.file.is_some() || environment.get("BUILDPASS_CONFIG").is_some_and(|name| !name.is_empty()) {
+            return self.config(flags);
+        }
+        Err(Failure::usage("a configuration must be named: --config FILE or $BUILDPASS_CONFIG"))
+    }
+
     /// Opens the store, which is made where there is none.
     pub(super) async fn store(&self) -> Result<Arc<dyn Store>, Failure> {
         open(&self.config(Flags::default())?).await
@@ -38,8 +48,7 @@ impl Place {
 
     /// Opens the store if there is one.
     pub(super) async fn existing_store(&self) -> Result<Option<Arc<dyn Store>>, Failure> {
-        let config = self.config(Flags::default())?;
-        if config.store.place.may_exist() { open(&config).await.map(Some) } else { Ok(None) }
+        existing(&self.config(Flags::default())?).await
     }
 
     /// Opens the store, which must be there already.
@@ -53,6 +62,11 @@ impl Place {
             _ => open(&config).await,
         }
     }
+}
+
+/// Opens the store if there is one.
+pub(super) async fn existing(config: &Config) -> Result<Option<Arc<dyn Store>>, Failure> {
+    if config.store.place.may_exist() { open(config).await.map(Some) } else { Ok(None) }
 }
 
 pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {

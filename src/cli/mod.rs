@@ -10,11 +10,14 @@ mod config;
 mod demo;
 mod export_static;
 mod failure;
+mod input;
 mod installation;
 mod keys;
 mod migrate;
 mod names;
 mod output;
+mod policy;
+mod providers;
 mod retry;
 mod serve;
 mod shell;
@@ -22,7 +25,9 @@ mod signals;
 mod since;
 mod store;
 mod token;
+mod trusted;
 mod variables;
+mod verify;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -77,6 +82,13 @@ enum Command {
     /// Read the record of issued tokens
     #[command(subcommand)]
     Audit(audit::Audit),
+    Verify(verify::Verify),
+    /// Who may do what with which token
+    #[command(subcommand)]
+    Policy(policy::Policy),
+    /// The issuers whose tokens we verify
+    #[command(subcommand)]
+    Providers(providers::Providers),
     Migrate(migrate::Migrate),
     /// Move the installation to another database
     #[command(subcommand)]
@@ -116,6 +128,9 @@ fn dispatch(line: CommandLine) -> Result<(), Failure> {
         Command::Names(names) => wait(names.run(&place)),
         Command::Token(token) => wait(token.run()),
         Command::Audit(audit) => wait(audit.run(&place)),
+        Command::Verify(verify) => wait(verify.run(&place)),
+        Command::Policy(policy) => wait(policy.run()),
+        Command::Providers(providers) => wait(providers.run(&place)),
         Command::Migrate(migrate) => wait(migrate.run(&place)),
         Command::Store(store) => wait(store.run()),
         Command::Config(config) => wait(config.run(&place)),

@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::telemetry::acts;
+use crate::verifier::Explanation;
 
 const HEADING: Style = Style::new().bold();
 const TROUBLE: Style = AnsiColor::Red.on_default().bold();
@@ -95,6 +96,11 @@ pub(super) fn visible(text: &str) -> Cow<'_, str> {
 
 fn visible_lines(text: &str) -> String {
     text.lines().map(visible).collect::<Vec<_>>().join("\n")
+}
+
+/// The steps of a judgement, a line each.
+pub(super) fn steps(explanation: &Explanation) -> io::Result<()> {
+    explanation.to_string().lines().try_for_each(|step| line(&visible(step)))
 }
 
 /// Rows under headings, each column as wide as it must be.

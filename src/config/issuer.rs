@@ -19,6 +19,13 @@ pub struct Issuer {
     pub claims: Presets,
 }
 
+impl Issuer {
+    /// The issuer's URL, where it does not hang on the bound address.
+    pub(super) fn known_url(&self) -> Option<&str> {
+        self.url.as_ref().map(IssuerUrl::as_str)
+    }
+}
+
 pub(super) fn read(reader: &mut Reader<'_>, listen: Option<SocketAddr>) -> Option<Issuer> {
     let url = reader.optional("issuer.url", |value| IssuerUrl::parse(text(value)?).map_err(str::to_owned));
     if let (Some(None), Some(listen)) = (&url, listen)

@@ -3,12 +3,15 @@
 
 mod clients;
 mod error;
+mod fields;
 mod issuance;
 mod issuer;
 mod keys;
 mod limits;
 mod network;
+mod providers;
 mod reader;
+mod repositories;
 mod server;
 mod source;
 mod store;
@@ -29,10 +32,14 @@ pub use self::store::{StoreSection, store_place};
 pub use self::table::reference;
 pub use self::tokens::Tokens;
 
+use std::sync::Arc;
+
 use self::reader::Reader;
 use crate::keyring::{KeyringSettings, ScheduleSettings};
+use crate::policy::RepositoryPolicies;
 use crate::store::{DeclaredClient, StorePlace};
 use crate::telemetry::LogSettings;
+use crate::verifier::Provider;
 
 /// Everything that an operator may set, checked.
 #[derive(Debug, Clone)]
@@ -53,6 +60,10 @@ pub struct Config {
     pub limits: Limits,
     /// Which build may have which audience.
     pub issuance: Issuance,
+    /// Providers of tokens that we verify.
+    pub providers: Vec<Provider>,
+    /// Who may do what in a registry.
+    pub repositories: Arc<RepositoryPolicies>,
     /// Logs.
     pub telemetry: LogSettings,
     shown: String,
@@ -77,6 +88,8 @@ impl Config {
         let keys = keys::read(&mut reader, &state_dir, longest, shares_database);
         let limits = limits::read(&mut reader);
         let issuance = issuance::read(&mut reader, longest);
+        let providers = providers::read(&mut reader, &state_dir, issuer.as_ref().and_then(Issuer::known_url));
+        let repositories = providers.as_ref().and_then(|known| repositories::read(&mut reader, known)).map(Arc::new);
         let telemetry = telemetry::read(&mut reader);
         let errors = reader.finish();
         let whole = || {
@@ -89,6 +102,8 @@ impl Config {
                 tokens: tokens?,
                 limits: limits?,
                 issuance: issuance?,
+                providers: providers?,
+                repositories: repositories?,
                 telemetry: telemetry?,
                 shown: table::show(&entries),
             })

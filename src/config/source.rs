@@ -139,13 +139,12 @@ fn from_file(file: &Path, document: BTreeMap<String, Located>, entries: &mut Ent
             errors.push(format!("{}: {section}: must be a table, not {}", at(content.line), content.value.kind()));
             continue;
         };
-        if section == "clients" {
+        if let Some(key) = table::named(&section) {
             // Its keys are names that the operator chose.
-            if fields.is_empty() {
-                continue;
+            if !fields.is_empty() {
+                let origin = Origin::File(file.to_path_buf(), content.line);
+                entries.insert(key.path, Entry { value: Value::Table(fields), origin });
             }
-            let origin = Origin::File(file.to_path_buf(), content.line);
-            entries.insert(super::clients::CLIENTS, Entry { value: Value::Table(fields), origin });
             continue;
         }
         for (name, field) in fields {

@@ -168,6 +168,18 @@ pub(super) const KEYS: &[Key] = &[
         "[]",
         "Rules, also as [[issuance.rules]]. Keys: name, when, audiences, multiple, allow_untrusted, max_lifetime, max_tokens_per_build, algorithm.",
     ),
+    unset(
+        super::providers::PROVIDERS,
+        Kind::Table,
+        "{ provider = \"github\", required_audience = \"artefacts.example.com\" }",
+        "A provider of tokens that we verify, also as [oidc.NAME]. Keys: provider (the kind), issuer, jwks_uri or jwks or jwks_file, required_audience, clock_skew_tolerance, jwks_refresh_interval, jwks_hard_stop, required_claims, allowed_algorithms, max_token_lifetime, jwks_hosts, allow_private, server_ca_bundle, client_certificate_bundle, client_private_key_file, bearer_token_file, explain_to_holders.",
+    ),
+    unset(
+        super::repositories::REPOSITORIES,
+        Kind::Table,
+        "{ access_policy = { rules = [\"identity.oidc.claims.repository == 'acme/app'\"] } }",
+        "Who may do what in a repository of a registry and below it, also as [repository.\"NAME\".access_policy]. Keys: default (deny or allow), rules (CEL), providers (whose tokens it holds for), allow_untrusted.",
+    ),
     set("telemetry.log_format", Kind::Text, "\"auto\"", "auto (text on a terminal, else json), text or json."),
     set("telemetry.log_filter", Kind::Text, "\"info\"", "What is logged: a level, or target=level joined by commas."),
 ];
@@ -175,6 +187,11 @@ pub(super) const KEYS: &[Key] = &[
 /// The key of this path.
 pub(super) fn key(path: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.path == path)
+}
+
+/// The key that stands for all names of a section whose names the operator chooses.
+pub(super) fn named(section: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.parts() == (section, "NAME"))
 }
 
 /// Is there a section of this name?

@@ -20,7 +20,7 @@ pub struct Step {
     pub actual: String,
 }
 
-/// The steps of one judgement, in their order; only the last can have failed.
+/// The steps of one judgement, in their order; the last decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
 pub struct Explanation {
     /// The steps.
@@ -28,20 +28,20 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// Did every step pass? Without any there was no judgement.
+    /// Did the last step pass? Without any there was no judgement.
     #[must_use]
     pub fn accepted(&self) -> bool {
-        !self.steps.is_empty() && self.steps.iter().all(|step| step.passed)
+        self.steps.last().is_some_and(|step| step.passed)
+    }
+
+    /// Adds a step: of a policy, a part of a rule that did not have to hold, and at the end the decision.
+    pub fn step(&mut self, check: Check, passed: bool, expected: String, actual: String) {
+        self.steps.push(Step { check, passed, expected, actual });
     }
 
     /// Adds the step that failed.
     pub fn refused(&mut self, refusal: &Refusal) {
-        self.steps.push(Step {
-            check: refusal.check(),
-            passed: false,
-            expected: refusal.expected(),
-            actual: refusal.actual(),
-        });
+        self.step(refusal.check(), false, refusal.expected(), refusal.actual());
     }
 }
 
@@ -76,7 +76,7 @@ impl Trail {
     pub(super) fn passed(&mut self, check: Check, texts: impl FnOnce() -> (String, String)) {
         if let Self(Some(explanation)) = self {
             let (expected, actual) = texts();
-            explanation.steps.push(Step { check, passed: true, expected, actual });
+            explanation.step(check, true, expected, actual);
         }
     }
 

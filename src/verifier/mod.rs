@@ -39,7 +39,9 @@ pub use self::key_source::{FixedKeys, KeySource, KeySourceError};
 pub use self::provider::{KeyOrigin, Provider, ProviderSpec};
 pub use self::providers::Kind;
 pub use self::refusal::{Check, Refusal};
-pub use self::remote::{AllowedAddress, FetchError, NetworkAccess, RemoteKeys, Resolver, SystemResolver};
+pub use self::remote::{
+    AllowedAddress, Discovery, FetchError, NetworkAccess, RemoteKeys, Resolver, Survey, SystemResolver,
+};
 pub use self::verifier::{ClaimForm, Demand, VerifiedToken, Verifier};
 pub use self::verifiers::{SetUpError, Verifiers};
 pub use self::window::MAX_TOLERANCE;

@@ -102,6 +102,11 @@ impl Provider {
     /// [`FieldError`] names the field, what is wrong with it and what would be right.
     pub fn new(name: &str, spec: ProviderSpec) -> Result<Self, FieldError> {
         let fault = |field: &str, problem: String| FieldError::new(field, problem);
+        let printable = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(printable) || name == Kind::itself().name {
+            let problem = "must be 1 to 64 letters, digits, dots, hyphens and underscores, and not self";
+            return Err(fault("name", problem.to_owned()));
+        }
         let kind = Kind::named(&spec.kind)
             .ok_or_else(|| fault("provider", format!("must be {}, not {:?}", Kind::names().join(", "), spec.kind)))?;
         let issuer = match (spec.issuer, kind.issuer) {
@@ -192,6 +197,36 @@ impl Provider {
         })
     }
 
+    /// Do these entries go together? `own` is our own issuer's URL, where there is one.
+    ///
+    /// # Errors
+    /// [`FieldError`] where a name stands twice, where one names our own issuer, and where one token could be good for
+    /// two: entries of one issuer must each have a `required_audience`, and differ in it.
+    pub fn check_all<'a>(providers: impl IntoIterator<Item = &'a Self>, own: Option<&str>) -> Result<(), FieldError> {
+        let mut seen: Vec<&Self> = Vec::new();
+        for provider in providers {
+            let fault = |problem: String| Err(FieldError::new(format!("oidc.{}", provider.name), problem));
+            if own == Some(provider.issuer()) {
+                return fault("has our own issuer, which is always there under the name self".to_owned());
+            }
+            for other in &seen {
+                if other.name == provider.name {
+                    return fault("stands twice".to_owned());
+                }
+                let (here, there) = (provider.required_audience(), other.required_audience());
+                if other.issuer == provider.issuer && (here.is_none() || there.is_none() || here == there) {
+                    let other = &other.name;
+                    return fault(format!(
+                        "has the issuer of {other}; two entries of one issuer each need a required_audience, and not \
+                         the same"
+                    ));
+                }
+            }
+            seen.push(provider);
+        }
+        Ok(())
+    }
+
     /// Our own issuer: always there, never configured. Its keys come from whoever holds them.
     #[must_use]
     pub fn itself(issuer: &str, tolerance: Seconds, max_lifetime: Seconds) -> Self {
@@ -229,6 +264,12 @@ impl Provider {
                 Ok(Arc::new(RemoteKeys::new(self, Arc::clone(clock), Arc::clone(resolver))?))
             }
         }
+    }
+
+    /// Is it our own issuer?
+    #[must_use]
+    pub fn is_itself(&self) -> bool {
+        self.keys == KeyOrigin::Own
     }
 
     /// What policies, refusals and logs call it.

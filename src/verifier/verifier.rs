@@ -79,6 +79,13 @@ impl VerifiedToken {
         self.signed.digest
     }
 
+    /// Is it our own issuer's, of a build whose code was not accepted in its repository? Our tokens always say so in
+    /// `trusted`; without it nothing is vouched for.
+    #[must_use]
+    pub fn is_untrusted_build(&self) -> bool {
+        self.provider.is_itself() && self.signed.claims.text("trusted") != Some("true")
+    }
+
     /// The claim by which the provider tells its tokens apart, where the token has it.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {

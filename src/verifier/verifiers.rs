@@ -32,29 +32,18 @@ impl Verifiers {
     /// Brings them together.
     ///
     /// # Errors
-    /// [`FieldError`] where a name stands twice, or where one token could be good for two of them: entries of one
-    /// issuer must each have a `required_audience`, and differ in it.
+    /// [`FieldError`] as [`Provider::check_all`].
     pub fn new(verifiers: Vec<Verifier>) -> Result<Self, FieldError> {
-        let mut all: BTreeMap<String, Verifier> = BTreeMap::new();
-        for verifier in verifiers {
-            let provider = verifier.provider();
-            let name = provider.name().to_owned();
-            for other in all.values().map(Verifier::provider).filter(|other| other.issuer() == provider.issuer()) {
-                let (here, there) = (provider.required_audience(), other.required_audience());
-                if here.is_none() || there.is_none() || here == there {
-                    let problem = format!(
-                        "has the issuer of {:?}; two entries of one issuer each need a required_audience, and not the same",
-                        other.name()
-                    );
-                    return Err(FieldError::new(format!("oidc.{name}"), problem));
-                }
-            }
-            if all.contains_key(&name) {
-                return Err(FieldError::new(format!("oidc.{name}"), "stands twice"));
-            }
-            all.insert(name, verifier);
-        }
-        Ok(Self(all))
+        Provider::check_all(verifiers.iter().map(Verifier::provider), None)?;
+        let named = |verifier: Verifier| (verifier.provider().name().to_owned(), verifier);
+        Ok(Self(verifiers.into_iter().map(named).collect()))
+    }
+
+    /// With our own issuer's beside them.
+    #[must_use]
+    pub fn and(mut self, own: Verifier) -> Self {
+        self.0.insert(own.provider().name().to_owned(), own);
+        self
     }
 
     /// The verifiers of these providers, each with its keys where it says that they are. Fetches nothing yet.

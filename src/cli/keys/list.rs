@@ -5,11 +5,11 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::super::failure::Failure;
-use super::super::installation::{Place, now};
+use super::super::installation::{Place, existing, now};
 use super::super::output::{self, Table, cell};
 use super::attach;
 use crate::base::IssuerId;
-use crate::config::Flags;
+use crate::config::{Config, Flags};
 use crate::jose::JwkSet;
 use crate::keyring::KeyView;
 
@@ -34,18 +34,24 @@ pub(in crate::cli) struct Export {
 }
 
 /// The keys as they stand, or `None` where none were made yet: reading must not be what makes them.
-async fn view(place: &Place) -> Result<Option<Arc<KeyView>>, Failure> {
-    let Some(store) = place.existing_store().await? else { return Ok(None) };
+async fn view(config: &Config) -> Result<Option<Arc<KeyView>>, Failure> {
+    let Some(store) = existing(config).await? else { return Ok(None) };
     let read = async {
         if store.read_keys(&IssuerId::main()).await?.rows.is_empty() {
             return Ok(None);
         }
-        let keyring = attach(&place.config(Flags::default())?, Arc::clone(&store)).await?;
+        let keyring = attach(config, Arc::clone(&store)).await?;
         Ok(Some(keyring.view()))
     }
     .await;
     store.close().await;
     read
+}
+
+/// The key set as it is published now, or `None` where no keys were made yet.
+pub(in crate::cli) async fn published(config: &Config) -> Result<Option<JwkSet>, Failure> {
+    let set = |view: Arc<KeyView>| JwkSet { keys: view.published(now()).into_iter().cloned().collect() };
+    Ok(view(config).await?.map(set))
 }
 
 fn no_keys() {
@@ -54,7 +60,7 @@ fn no_keys() {
 
 impl List {
     pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
-        let Some(view) = view(place).await? else {
+        let Some(view) = view(&place.config(Flags::default())?).await? else {
             no_keys();
             return Ok(());
         };
@@ -80,11 +86,10 @@ impl List {
 
 impl Export {
     pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
-        let Some(view) = view(place).await? else {
+        let published = published(&place.config(Flags::default())?).await?;
+        if published.is_none() {
             no_keys();
-            return Ok(output::document(&JwkSet::default())?);
-        };
-        let keys = view.published(now()).into_iter().cloned().collect();
-        Ok(output::document(&JwkSet { keys })?)
+        }
+        Ok(output::document(&published.unwrap_or_default())?)
     }
 }

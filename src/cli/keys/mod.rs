@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 
+pub(super) use self::list::published;
 use super::failure::Failure;
 use super::installation::Place;
 use crate::base::{IssuerId, SystemClock, SystemEntropy};

@@ -1,14 +1,12 @@
 //! `token inspect`: what a token says. Checks nothing, and says so.
 
-use std::io::Read as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::super::failure::Failure;
-use super::super::output;
+use super::super::{input, output};
 use crate::jose;
 
 /// Show what a token says, without checking it
@@ -25,13 +23,8 @@ pub(in super::super) struct Inspect {
 
 impl Inspect {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let mut token = self.token;
-        if token == "-" {
-            token.clear();
-            std::io::stdin().lock().take(2 * jose::LONGEST_TOKEN as u64).read_to_string(&mut token)?;
-        }
-        let token = token.trim();
-        let peeked = jose::peek(token).map_err(Failure::refused)?;
+        let token = input::token(&self.token)?;
+        let peeked = jose::peek(&token).map_err(Failure::refused)?;
         let claims: Value = read(peeked.unverified_payload())?;
         let header = peeked.signing_input().split('.').next().unwrap_or_default();
         let header: Value = read(&URL_SAFE_NO_PAD.decode(header).map_err(Failure::refused)?)?;

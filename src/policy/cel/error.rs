@@ -85,6 +85,9 @@ pub enum CelFailure {
     /// A division by zero, or a number that is too large.
     #[error("the arithmetic has no result")]
     Arithmetic,
+    /// A list or map from outside has more entries than a condition may walk through.
+    #[error("a claim holds more than 200 entries")]
+    TooLarge,
     /// An operator or function met a value of a type that it doesn't take.
     #[error("a value has the wrong type")]
     WrongType,

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
-use ::cel::common::types::{CelBool, CelInt, CelList, CelMap, CelMapKey, CelString};
+use ::cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString};
 use ::cel::common::value::{CowVal, Val};
 use ::cel::context::VariableResolver;
+use serde_json::{Map, Value};
 
 /// One value.
 #[derive(Debug, Clone)]
@@ -20,7 +21,14 @@ pub enum Fact<'a> {
     Texts(&'a [String]),
     /// A map of strings.
     TextMap(&'a BTreeMap<String, String>),
+    /// A stranger's JSON object, of whose members nothing is known when a condition is loaded.
+    Object(&'a Map<String, Value>),
 }
+
+/// Most entries of each list and object in a stranger's JSON; of more a condition gives no answer.
+pub(super) const FOREIGN_ENTRIES: usize = 200;
+/// Most elements of any other list or map.
+const OWN_ENTRIES: usize = 64;
 
 impl<'a> Fact<'a> {
     /// A string that is there or not.
@@ -40,7 +48,50 @@ impl<'a> Fact<'a> {
                 CowVal::owned(CelList::from(texts.collect::<Vec<_>>()))
             }
             Self::TextMap(map) => text_map(map.iter().map(|(key, text)| (key.as_str(), text.as_str()))),
+            Self::Object(members) => CowVal::owned(object(members)),
         }
+    }
+
+    /// Does it hold more entries in one place than a condition may walk through?
+    fn is_oversized(&self) -> bool {
+        let Self::Object(members) = self else { return false };
+        let mut waiting: Vec<&Value> = members.values().collect();
+        let mut oversized = members.len() > FOREIGN_ENTRIES;
+        while let (Some(value), false) = (waiting.pop(), oversized) {
+            match value {
+                Value::Array(elements) => {
+                    oversized = elements.len() > FOREIGN_ENTRIES;
+                    waiting.extend(elements);
+                }
+                Value::Object(members) => {
+                    oversized = members.len() > FOREIGN_ENTRIES;
+                    waiting.extend(members.values());
+                }
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+            }
+        }
+        oversized
+    }
+}
+
+fn object<'b>(members: &Map<String, Value>) -> CelMap<'b> {
+    let entries: HashMap<CelMapKey<'b>, Box<dyn Val + 'b>> =
+        members.iter().map(|(name, value)| (CelMapKey::String(CelString::from(name.clone())), json(value))).collect();
+    CelMap::from(entries)
+}
+
+/// A JSON value as the evaluator takes it. Whole numbers are `int`, whatever their sign.
+fn json<'b>(value: &Value) -> Box<dyn Val + 'b> {
+    match value {
+        Value::Null => Box::new(CelNull),
+        Value::Bool(flag) => Box::new(CelBool::from(*flag)),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => Box::new(CelInt::from(whole)),
+            None => Box::new(CelDouble::from(number.as_f64().unwrap_or(f64::NAN))),
+        },
+        Value::String(text) => Box::new(CelString::from(text.clone())),
+        Value::Array(elements) => Box::new(CelList::from(elements.iter().map(json).collect::<Vec<_>>())),
+        Value::Object(members) => Box::new(object(members)),
     }
 }
 
@@ -63,6 +114,28 @@ impl<'a> Facts<'a> {
     /// The value under this dotted name.
     pub(super) fn find(&self, name: &str) -> Option<&Fact<'a>> {
         self.0.get(name)
+    }
+
+    /// Does one of them hold more than a condition may walk through?
+    pub(super) fn are_oversized(&self) -> bool {
+        self.0.values().any(Fact::is_oversized)
+    }
+
+    /// The value under a dotted name as JSON text, for whoever explains a decision; `None` where there is none.
+    pub(super) fn shown(&self, segments: &[String]) -> Option<String> {
+        let length = (1..=segments.len()).rev().find(|length| {
+            segments.get(..*length).is_some_and(|prefix| self.0.contains_key(prefix.join(".").as_str()))
+        })?;
+        let (name, members) = segments.split_at(length);
+        let value = match self.0.get(name.join(".").as_str())? {
+            Fact::Text(text) => Value::from(text.as_ref()),
+            Fact::Flag(flag) => Value::from(*flag),
+            Fact::Number(number) => Value::from(*number),
+            Fact::Texts(texts) => Value::from(texts.to_vec()),
+            Fact::TextMap(map) => serde_json::to_value(map).ok()?,
+            Fact::Object(object) => Value::Object((*object).clone()),
+        };
+        members.iter().try_fold(&value, |value, member| value.get(member)).map(ToString::to_string)
     }
 }
 
@@ -89,6 +162,12 @@ impl<'a> Names<'a> {
     #[must_use]
     pub const fn like(example: Facts<'a>) -> Self {
         Self(example)
+    }
+
+    /// The most entries that a list or map from outside may have.
+    pub(super) fn longest(&self) -> usize {
+        let foreign = self.0.0.values().any(|fact| matches!(fact, Fact::Object(_)));
+        if foreign { FOREIGN_ENTRIES } else { OWN_ENTRIES }
     }
 
     pub(super) const fn example(&self) -> &Facts<'a> {

@@ -1,6 +1,6 @@
 //! A condition that passed every check, ready to be evaluated. Only exactly `true` lets anything through.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -10,7 +10,7 @@ use ::cel::extractors::This;
 use ::cel::{Context, Env, ExecutionError, Value};
 use regex::Regex;
 
-use super::scan::scan;
+use super::scan::{conjuncts, scan};
 use super::shape::examine;
 use super::trial::{Example, attempt};
 use super::{CelError, CelFailure, Facts, Names};
@@ -39,6 +39,7 @@ pub struct Program {
     source: String,
     program: ::cel::Program,
     patterns: Arc<BTreeMap<String, Regex>>,
+    mentioned: BTreeSet<Vec<String>>,
 }
 
 impl fmt::Debug for Program {
@@ -57,7 +58,8 @@ impl Program {
         scan(source)?;
         let program = ENVIRONMENT.compile(source).map_err(|errors| CelError::syntax(source, &errors))?;
         let shape = examine(&program, names)?;
-        let program = Self { source: source.to_owned(), program, patterns: Arc::new(shape.patterns) };
+        let (patterns, mentioned) = (Arc::new(shape.patterns), shape.mentioned);
+        let program = Self { source: source.to_owned(), program, patterns, mentioned };
         let example = Example::new(names, &shape.keys);
         let mut context = program.context();
         context.set_variable_resolver(&example);
@@ -71,12 +73,36 @@ impl Program {
     /// # Errors
     /// [`CelFailure`] where it is neither true nor false of them.
     pub fn evaluate(&self, facts: &Facts<'_>) -> Result<bool, CelFailure> {
+        if facts.are_oversized() {
+            return Err(CelFailure::TooLarge);
+        }
         let mut context = self.context();
         context.set_variable_resolver(facts);
         match self.program.execute(&context)? {
             Value::Bool(answer) => Ok(answer),
             _ => Err(CelFailure::NotBoolean),
         }
+    }
+
+    /// The condition as it was written.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The dotted names that the condition looks at, each with its value among these facts as JSON; `None` where there
+    /// is none.
+    #[must_use]
+    pub fn values(&self, facts: &Facts<'_>) -> Vec<(String, Option<String>)> {
+        self.mentioned.iter().map(|segments| (segments.join("."), facts.shown(segments))).collect()
+    }
+
+    /// The parts of the condition, where it is a conjunction `a && b && c`; else itself alone.
+    ///
+    /// # Errors
+    /// [`CelError`] where a part by itself is no condition over these names.
+    pub fn conjuncts(&self, names: &Names<'_>) -> Result<Vec<Self>, CelError> {
+        conjuncts(&self.source).iter().map(|part| Self::compile(part, names)).collect()
     }
 
     /// A context with our `matches`, whose patterns were compiled with the condition.

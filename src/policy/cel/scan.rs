@@ -25,24 +25,13 @@ pub(super) fn scan(source: &str) -> Result<(), CelError> {
     let (mut index, mut tokens, mut nesting, mut conditionals) = (0, 0, 0_usize, 0);
     while let Some(character) = text.at(index) {
         let start = index;
-        index = match character {
-            character if character.is_whitespace() => {
-                index += 1;
-                continue;
-            }
-            '/' if text.at(index + 1) == Some('/') => {
-                index = text.skip(index, |character| character != '\n');
-                continue;
-            }
-            character if character.is_ascii_digit() => text.skip(index, |character| character.is_ascii_digit()),
-            _ => match text.string_at(index) {
-                Some(string) => match text.string_end(string) {
-                    Ok(end) => end,
-                    Err(problem) => return refuse(start, problem.to_owned()),
-                },
-                None if is_word(character) => text.skip(index, is_word),
-                None => index + 1,
-            },
+        if let Some(end) = text.blank_end(index) {
+            index = end;
+            continue;
+        }
+        index = match text.token_end(index) {
+            Ok(end) => end,
+            Err(problem) => return refuse(start, problem.to_owned()),
         };
         tokens += 1;
         match character {
@@ -62,6 +51,36 @@ pub(super) fn scan(source: &str) -> Result<(), CelError> {
         }
     }
     Ok(())
+}
+
+/// The parts of a conjunction `a && b && c`, as they are written; a text that is none is one part. The text must have
+/// passed [`scan`].
+pub(super) fn conjuncts(source: &str) -> Vec<String> {
+    let text = Text(source.chars().collect());
+    let (mut index, mut nesting, mut from) = (0, 0_usize, 0);
+    let mut parts = Vec::new();
+    while let Some(character) = text.at(index) {
+        if let Some(end) = text.blank_end(index) {
+            index = end;
+            continue;
+        }
+        match (character, text.at(index + 1)) {
+            ('(' | '[' | '{', _) => nesting += 1,
+            (')' | ']' | '}', _) => nesting = nesting.saturating_sub(1),
+            // What binds less than `&&` makes the whole something else than a conjunction.
+            ('|', Some('|')) | ('?', _) if nesting == 0 => return vec![source.trim().to_owned()],
+            ('&', Some('&')) if nesting == 0 => {
+                parts.push(text.slice(from, index));
+                index += 2;
+                from = index;
+                continue;
+            }
+            _ => {}
+        }
+        index = text.token_end(index).unwrap_or(index + 1);
+    }
+    parts.push(text.slice(from, text.0.len()));
+    parts
 }
 
 const fn is_word(character: char) -> bool {
@@ -89,6 +108,34 @@ impl Text {
     fn skip(&self, index: usize, kind: impl Fn(char) -> bool) -> usize {
         let length = self.0.iter().skip(index).take_while(|character| kind(**character)).count();
         index + length
+    }
+
+    /// The characters of a place to another, without the blanks around them.
+    fn slice(&self, from: usize, to: usize) -> String {
+        let text: String = self.0.iter().skip(from).take(to.saturating_sub(from)).collect();
+        text.trim().to_owned()
+    }
+
+    /// Where the white space or comment that begins here ends; `None` where none begins.
+    fn blank_end(&self, index: usize) -> Option<usize> {
+        match self.at(index)? {
+            character if character.is_whitespace() => Some(index + 1),
+            '/' if self.at(index + 1) == Some('/') => Some(self.skip(index, |character| character != '\n')),
+            _ => None,
+        }
+    }
+
+    /// Where the token that begins here ends.
+    fn token_end(&self, index: usize) -> Result<usize, &'static str> {
+        let Some(character) = self.at(index) else { return Ok(index) };
+        if character.is_ascii_digit() {
+            return Ok(self.skip(index, |character| character.is_ascii_digit()));
+        }
+        match self.string_at(index) {
+            Some(string) => self.string_end(string),
+            None if is_word(character) => Ok(self.skip(index, is_word)),
+            None => Ok(index + 1),
+        }
     }
 
     /// The string literal that begins here: a quote, after `r`, `b` or `br` in either case.

@@ -18,8 +18,6 @@ pub(super) const NODES: usize = 512;
 pub(super) const LOOPS: usize = 4;
 /// Most nodes that one loop may evaluate: its elements times its body.
 pub(super) const LOOP_STEPS: usize = 8_192;
-/// What a list or map from outside counts in a loop's elements; none holds more.
-const OUTSIDE_ELEMENTS: usize = 64;
 /// Most memory of a compiled pattern, in bytes.
 const PATTERN_BYTES: usize = 256 * 1_024;
 
@@ -47,6 +45,8 @@ pub(super) struct Shape {
     pub(super) patterns: BTreeMap<String, Regex>,
     /// Every text that may be asked of a map as its key.
     pub(super) keys: BTreeSet<String>,
+    /// The dotted names that it looks at, segment by segment.
+    pub(super) mentioned: BTreeSet<Vec<String>>,
 }
 
 /// A node that waits for its turn.
@@ -141,7 +141,7 @@ impl<'e> Walk<'e, '_> {
     }
 
     /// Looks up a dotted name, `tested` if it stands in `has()`.
-    fn judge_name(&self, node: &IdedExpr, variable: Option<&str>, tested: bool) -> Result<(), CelError> {
+    fn judge_name(&mut self, node: &IdedExpr, variable: Option<&str>, tested: bool) -> Result<(), CelError> {
         let Some((segments, first)) = dotted(node) else { return Ok(()) };
         let root = segments.first().copied().unwrap_or_default();
         // The evaluator's own name for what a loop has gathered can't be written in CEL.
@@ -155,7 +155,10 @@ impl<'e> Walk<'e, '_> {
                     format!("asks whether {name} is there, and it always is; where it is not known it equals ''");
                 Err(self.error(node, message))
             }
-            Some(_) => Ok(()),
+            Some(_) => {
+                self.shape.mentioned.insert(segments.iter().map(|segment| (*segment).to_owned()).collect());
+                Ok(())
+            }
             None if is_partial(&segments, self.names) => {
                 Err(self.error(first, format!("{name} is no value; choose of {}", self.names.known(root))))
             }
@@ -222,7 +225,7 @@ impl<'e> Walk<'e, '_> {
             return Err(self.error(visit.node, message));
         }
         let elements: usize = descendants(&comprehension.iter_range)
-            .map(|node| if matches!(node.expr, Expr::Select(_)) { OUTSIDE_ELEMENTS } else { 1 })
+            .map(|node| if matches!(node.expr, Expr::Select(_)) { self.names.longest() } else { 1 })
             .sum();
         let body = descendants(&comprehension.loop_step).count();
         if elements * body > LOOP_STEPS {

@@ -33,6 +33,8 @@ impl VariableResolver for Example<'_> {
                 let known = map.iter().map(|(key, text)| (key.as_str(), text.as_str()));
                 Some(text_map(self.keys.iter().map(|key| (key.as_str(), "")).chain(known)))
             }
+            // Whatever is asked of it has an unknown type, and is met as a key that is not there.
+            Fact::Object(_) => Some(text_map(std::iter::empty())),
             fact => Some(fact.value()),
         }
     }

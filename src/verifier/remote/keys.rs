@@ -90,19 +90,6 @@ impl RemoteKeys {
         })))
     }
 
-    /// Fetches now, whatever is held, and tells what was found.
-    ///
-    /// # Errors
-    /// [`FetchError`] of this fetch; what was held stays in use.
-    pub async fn fetch_now(&self) -> Result<Arc<KeySet>, FetchError> {
-        let ended = self.start();
-        wait(ended).await;
-        if let Some((_, Some(error))) = &self.flight().last {
-            return Err(error.clone());
-        }
-        self.held().map(|held| held.keys).ok_or_else(|| FetchError::Client("the fetch was cut off".to_owned()))
-    }
-
     /// The set, if it is not too old to be used.
     fn usable(&self) -> Option<Held> {
         let now = self.0.clock.monotonic();
@@ -140,11 +127,6 @@ impl RemoteKeys {
             return Err(pause);
         }
         Ok(self.join(&mut flight))
-    }
-
-    /// Joins the fetch that is on, or begins one.
-    fn start(&self) -> watch::Receiver<()> {
-        self.join(&mut self.flight())
     }
 
     /// A fetch runs in a task of its own, which no caller that goes away cancels.
@@ -214,7 +196,7 @@ impl Inner {
         let (url, fetcher) = match (&self.origin, &self.fetcher) {
             (Origin::File(file), _) => return from_file(file).await,
             (Origin::Uri(url), Some(fetcher)) => (url.clone(), fetcher),
-            (Origin::Discovery, Some(fetcher)) => (discover(fetcher, &self.issuer).await?, fetcher),
+            (Origin::Discovery, Some(fetcher)) => (discover(fetcher, &self.issuer).await?.jwks_uri, fetcher),
             (_, None) => return Err(FetchError::Client("there is no client".to_owned())),
         };
         let document = fetcher.fetch(&url).await?;

@@ -7,10 +7,13 @@ mod fetch;
 mod keys;
 mod network;
 mod resolve;
+mod survey;
 
 pub use self::address::AllowedAddress;
+pub use self::discovery::Discovery;
 pub(super) use self::discovery::read_keys;
 pub use self::error::FetchError;
 pub use self::keys::RemoteKeys;
 pub use self::network::NetworkAccess;
 pub use self::resolve::{Resolver, SystemResolver};
+pub use self::survey::Survey;

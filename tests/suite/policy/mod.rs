@@ -1,5 +1,6 @@
 //! The floor that decides, without a store or a server.
 
+mod access;
 mod cel;
 mod issuance;
 mod rules;

@@ -1,0 +1,124 @@
+//! `policy check`: would this token be let in by the policies of this file? Decides nothing by itself.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::failure::Failure;
+use super::installation::Place;
+use super::output;
+use super::trusted::{self, Trusted};
+use super::{input, verify};
+use crate::policy::{AccessPolicy, AccessRequest, RulePart};
+use crate::verifier::{Check as Checked, Demand, Explanation, VerifiedToken};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Policy {
+    Check(Check),
+}
+
+/// Check a token against the access policies of a configuration, part by part
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  buildpass policy check buildpass.toml --token - --repository myapp --request '{\"action\":\"put-manifest\"}' < token
+
+The token is verified first, as the registry would. Ends with 1 where it is refused.")]
+pub(super) struct Check {
+    /// The configuration that holds the providers and the policies
+    file: PathBuf,
+    /// The token, or - to read it from standard input, where other processes can't see it
+    #[arg(long)]
+    token: String,
+    /// The repository that is asked for
+    #[arg(long, value_name = "N")]
+    repository: String,
+    /// What is asked for, as JSON: {\"action\": \"get-manifest\"}
+    #[arg(long, value_name = "JSON")]
+    request: String,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    action: String,
+}
+
+impl Policy {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Check(check) => check.run().await,
+        }
+    }
+}
+
+impl Check {
+    async fn run(self) -> Result<(), Failure> {
+        let request: Request = serde_json::from_str(&self.request)
+            .map_err(|error| Failure::usage(format!("--request: {error}; it is {{\"action\": \"…\"}}")))?;
+        let token = input::token(&self.token)?;
+        let Trusted { config, verifiers } = trusted::read(&Place::new(Some(self.file.clone()))).await?;
+        let (verdict, mut explanation) = verifiers.explain(&token, &Demand::default()).await;
+        let denied = match &verdict {
+            Err(_) => None,
+            Ok(verified) => {
+                let policy = config.repositories.of(&self.repository);
+                judge(policy, verified, &request.action, &self.repository, &mut explanation)
+            }
+        };
+        if self.json {
+            let (refusal, provider) = (verdict.as_ref().err(), verdict.as_ref().ok().map(VerifiedToken::provider_name));
+            output::document(&json!({
+                "allowed": explanation.accepted(),
+                "provider": provider,
+                "refusal": refusal.map(ToString::to_string).or(denied.clone()),
+                "steps": explanation.steps,
+            }))?;
+        } else {
+            output::steps(&explanation)?;
+        }
+        match (verdict, denied) {
+            (Err(refusal), _) => Err(verify::refused(&refusal)),
+            (Ok(_), Some(denied)) => Err(Failure::refused(format!("denied: {denied}"))),
+            (Ok(_), None) if self.json => Ok(()),
+            (Ok(_), None) => Ok(output::line("allowed")?),
+        }
+    }
+}
+
+/// Adds the policy's steps; tells why it denies, if it does.
+fn judge(
+    policy: Option<&AccessPolicy>,
+    verified: &VerifiedToken,
+    action: &str,
+    repository: &str,
+    explanation: &mut Explanation,
+) -> Option<String> {
+    let request = AccessRequest {
+        provider: verified.provider_name(),
+        claims: verified.claims().all(),
+        untrusted: verified.is_untrusted_build(),
+        action,
+        repository,
+    };
+    let Some(policy) = policy else {
+        let denied = crate::policy::AccessDenied::NoPolicy.to_string();
+        explanation.step(Checked::Policy, false, "a policy for the repository".to_owned(), denied.clone());
+        return Some(denied);
+    };
+    let verdict = policy.decide(&request);
+    for part in policy.explain(&request) {
+        let RulePart { rule, text, answer, .. } = &part;
+        explanation.step(Checked::Policy, *answer == Ok(true), format!("rule {rule}: {text}"), part.found());
+    }
+    let (passed, found) = match &verdict {
+        Ok(()) => (true, "allowed".to_owned()),
+        Err(denied) => (false, denied.to_string()),
+    };
+    explanation.step(Checked::Policy, passed, format!("{action} in {repository} to be allowed"), found);
+    verdict.err().map(|denied| denied.to_string())
+}

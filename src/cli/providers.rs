@@ -1,0 +1,96 @@
+//! `providers check`: fetches each provider's documents and says what a stranger would find wrong with them.
+
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::failure::Failure;
+use super::installation::Place;
+use super::output;
+use crate::config::Flags;
+use crate::verifier::{Provider, Survey, SystemResolver};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Providers {
+    Check(Check),
+}
+
+/// Fetch the documents of the providers in [oidc.NAME] and say what is wrong with them
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  buildpass providers check --config buildpass.toml
+
+Ends with 1 where something is wrong, with 3 where a provider's keys can't be had.")]
+pub(super) struct Check {
+    /// Only these
+    names: Vec<String>,
+    /// Print JSON lines
+    #[arg(long)]
+    json: bool,
+}
+
+impl Providers {
+    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
+        match self {
+            Self::Check(check) => check.run(place).await,
+        }
+    }
+}
+
+impl Check {
+    async fn run(self, place: &Place) -> Result<(), Failure> {
+        let providers = place.config(Flags::default())?.providers;
+        if let Some(unknown) = self.names.iter().find(|name| !providers.iter().any(|provider| provider.name() == *name))
+        {
+            return Err(Failure::usage(format!("there is no provider {unknown:?} in the configuration")));
+        }
+        if providers.is_empty() {
+            output::note("The configuration has no [oidc.NAME].");
+        }
+        let (mut wrong, mut unreachable) = (0, 0);
+        let chosen =
+            |provider: &&Provider| self.names.is_empty() || self.names.iter().any(|name| name == provider.name());
+        for provider in providers.iter().filter(chosen) {
+            let survey = Survey::of(provider, Arc::new(SystemResolver)).await;
+            match &survey {
+                Ok(survey) => wrong += usize::from(!survey.findings.is_empty()),
+                Err(_) => unreachable += 1,
+            }
+            if self.json {
+                let error = survey.as_ref().err().map(ToString::to_string);
+                output::json_lines([json!({
+                    "name": provider.name(), "kind": provider.kind(), "issuer": provider.issuer(),
+                    "survey": survey.as_ref().ok(), "error": error,
+                })])?;
+            } else {
+                print(provider, survey)?;
+            }
+        }
+        match (unreachable, wrong) {
+            (0, 0) => Ok(()),
+            (0, _) => Err(Failure::refused("something is wrong with a provider")),
+            (_, _) => Err(Failure::unreachable("the keys of a provider can't be had")),
+        }
+    }
+}
+
+fn print(provider: &Provider, survey: Result<Survey, crate::verifier::FetchError>) -> Result<(), Failure> {
+    output::heading(&format!("{} ({})  {}", provider.name(), provider.kind(), output::visible(provider.issuer())))?;
+    match survey {
+        Err(error) => output::line(&format!("  can't be used: {}", output::visible(&error.to_string())))?,
+        Ok(survey) => {
+            output::line(&format!("  {} keys at {}", survey.keys.len(), output::visible(&survey.keys_at)))?;
+            for (kid, algorithms) in &survey.keys {
+                output::line(&format!("    {}  {}", output::visible(kid), algorithms.join(", ")))?;
+            }
+            for finding in &survey.findings {
+                output::line(&format!("  found: {}", output::visible(finding)))?;
+            }
+            if survey.findings.is_empty() {
+                output::line("  nothing is wrong")?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,39 @@
+//! Whom a command trusts: the providers of the configuration that is named, and our own issuer. Never reads
+//! `./buildpass.toml` by itself: a checkout must not choose whom we trust.
+
+use std::sync::Arc;
+
+use super::failure::Failure;
+use super::installation::Place;
+use super::keys;
+use crate::base::SystemClock;
+use crate::config::{Config, Flags};
+use crate::jose::JwkSet;
+use crate::verifier::{FixedKeys, Provider, Verifier, Verifiers};
+
+/// The configuration, and the verifiers that it makes.
+pub(super) struct Trusted {
+    pub(super) config: Config,
+    pub(super) verifiers: Verifiers,
+}
+
+/// Reads the configuration that is named. Nothing is fetched yet.
+pub(super) async fn read(place: &Place) -> Result<Trusted, Failure> {
+    let config = place.named_config(Flags::default())?;
+    let clock = Arc::new(SystemClock::new());
+    let mut verifiers: Verifiers = Verifiers::of(config.providers.clone(), clock.clone()).map_err(Failure::refused)?;
+    if let Some((issuer, keys)) = own_keys(&config).await? {
+        let provider = Provider::itself(&issuer, config.keys.clock_skew, config.tokens.max_lifetime);
+        let keys = FixedKeys::read(&serde_json::to_vec(&keys).map_err(Failure::refused)?);
+        if let Ok(keys) = keys {
+            verifiers = verifiers.and(Verifier::new(provider, Arc::new(keys), clock));
+        }
+    }
+    Ok(Trusted { config, verifiers })
+}
+
+/// Our own issuer and its keys, where its URL is known and the keys were made.
+async fn own_keys(config: &Config) -> Result<Option<(String, JwkSet)>, Failure> {
+    let Some(issuer) = &config.issuer.url else { return Ok(None) };
+    Ok(keys::published(config).await?.map(|keys| (issuer.as_str().to_owned(), keys)))
+}
