@@ -15,6 +15,7 @@ mod serve;
 mod shared;
 mod strangers;
 mod token;
+mod verify;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
