@@ -5,10 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use super::glob::glob_covers;
 use crate::base::FieldError;
-
-/// What `*` never crosses.
-const DELIMITERS: &[u8] = b"/:@?#";
 
 /// The most bytes that an audience may have.
 const MAX_BYTES: usize = 1024;
@@ -23,41 +21,13 @@ impl AudiencePattern {
     /// Does the pattern cover this audience? Case counts: two audiences that differ in case are two audiences.
     #[must_use]
     pub fn matches(&self, audience: &str) -> bool {
-        covers(self.0.as_bytes(), audience.as_bytes())
+        glob_covers(&self.0, audience)
     }
 
     /// Does the pattern cover this audience, whatever the case?
     #[must_use]
     pub fn mentions(&self, audience: &str) -> bool {
-        covers(self.0.to_lowercase().as_bytes(), audience.to_lowercase().as_bytes())
-    }
-}
-
-/// Never more steps than the product of both lengths. Going back to the last `*` alone is enough: whatever a longer run
-/// of an earlier one could reach, the last one reaches too, since neither crosses a delimiter.
-fn covers(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut at, mut read) = (0, 0);
-    let mut last_star: Option<(usize, usize)> = None;
-    loop {
-        match (pattern.get(at), text.get(read)) {
-            (None, None) => return true,
-            (Some(b'*'), _) => {
-                last_star = Some((at + 1, read));
-                at += 1;
-            }
-            (Some(wanted), Some(byte)) if wanted == byte => {
-                at += 1;
-                read += 1;
-            }
-            _ => {
-                let Some((after, taken)) = last_star else { return false };
-                if text.get(taken).is_none_or(|byte| DELIMITERS.contains(byte)) {
-                    return false;
-                }
-                last_star = Some((after, taken + 1));
-                (at, read) = (after, taken + 1);
-            }
-        }
+        glob_covers(&self.0.to_lowercase(), &audience.to_lowercase())
     }
 }
 

@@ -3,18 +3,27 @@
 mod access;
 mod cel;
 mod client;
+mod criteria;
 mod decision;
 mod facts;
 mod issuance;
 mod repositories;
 mod rule;
+mod statements;
 
 pub use self::access::{
     AccessDefault, AccessDenied, AccessPolicy, AccessPolicyError, AccessPolicySpec, AccessRequest, RulePart,
 };
 pub use self::cel::{CelError, CelFailure, Fact, Facts, Names, Program};
 pub use self::client::{Client, OrganizationPattern, Scope, client_name, ids_name};
+pub use self::criteria::{
+    BuildCriteria, BuildFacts, Criteria, EntraCriteria, GithubCriteria, GitlabCriteria, LEARNING, Learned, Matched,
+    Unmatched, workflow_file,
+};
 pub use self::decision::{Ask, AudienceBar, Denied, Grant};
 pub use self::issuance::{DefaultGrant, IssuancePolicy};
 pub use self::repositories::{RepositoryPolicies, registry_actions};
 pub use self::rule::{RuleError, RuleSpec};
+pub use self::statements::{
+    ConditionFound, ConditionSpec, PrincipalSpec, StatementSpec, Statements, StatementsDenied, StatementsSpec,
+};

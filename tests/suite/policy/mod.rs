@@ -2,8 +2,10 @@
 
 mod access;
 mod cel;
+mod criteria;
 mod issuance;
 mod rules;
+mod statements;
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,48 @@
+//! A service principal of Microsoft Entra, signed in by a certificate or another issuer's token, never by a secret.
+
+use serde_json::{Map, Value};
+
+use super::input::Input;
+use super::{Unmatched, required};
+use crate::base::FieldError;
+
+/// Tenant and object, each a GUID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntraCriteria {
+    /// The tenant.
+    pub tid: String,
+    /// The principal's object.
+    pub oid: String,
+}
+
+impl EntraCriteria {
+    pub(super) fn read(table: &Map<String, Value>) -> Result<Self, FieldError> {
+        let input = Input::new(table, &["tid", "oid"])?;
+        let guid = |field: &str| {
+            let text = input.required(field)?;
+            let lengths: Vec<usize> = text.split('-').map(str::len).collect();
+            if lengths == [8, 4, 4, 4, 12] && text.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
+                Ok(text.to_ascii_lowercase())
+            } else {
+                Err(FieldError::new(field, "must be a GUID, such as 11111111-2222-3333-4444-555555555555"))
+            }
+        };
+        Ok(Self { tid: guid("tid")?, oid: guid("oid")? })
+    }
+
+    pub(super) fn judge(&self, claims: &Map<String, Value>) -> Result<(), Unmatched> {
+        for (claim, expected) in [("ver", "2.0"), ("idtyp", "app"), ("azpacr", "2")] {
+            let actual = required(claims, claim)?;
+            if actual != expected {
+                return Err(Unmatched::kept(claim, expected, actual));
+            }
+        }
+        for (claim, expected) in [("tid", &self.tid), ("oid", &self.oid), ("sub", &self.oid)] {
+            let actual = required(claims, claim)?;
+            if !actual.eq_ignore_ascii_case(expected) {
+                return Err(Unmatched::kept(claim, expected, actual));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,163 @@
+//! A workflow of GitHub Actions. Two doors ask: a trust policy binds the workflow's file, a trusted publisher also the
+//! ref or commit that the file was read at.
+
+use serde_json::{Map, Value};
+
+use super::input::{Input, environment, name, path_of, workflow};
+use super::{Learned, Unmatched, required, same_id, same_name, text};
+use crate::base::FieldError;
+
+/// The event in which a stranger's pull request runs with the repository's own rights.
+const BANNED_EVENT: &str = "pull_request_target";
+/// Where all workflows are.
+const FOLDER: &str = ".github/workflows/";
+
+/// A workflow, by names and ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GithubCriteria {
+    /// The repository's owner.
+    pub owner: String,
+    /// Its id; missing: learned.
+    pub owner_id: Option<String>,
+    /// The repository's name alone.
+    pub repository: String,
+    /// Its id; missing: learned.
+    pub repository_id: Option<String>,
+    /// The workflow's file within `.github/workflows/`.
+    pub workflow: String,
+    /// The environment, where it must be one.
+    pub environment: Option<String>,
+    /// `owner/name` of the repository that holds a reusable workflow; absent: the repository itself.
+    pub workflow_repository: Option<String>,
+}
+
+impl GithubCriteria {
+    pub(super) fn read(table: &Map<String, Value>) -> Result<Self, FieldError> {
+        const FIELDS: [&str; 7] =
+            ["owner", "owner_id", "repository", "repository_id", "workflow", "environment", "workflow_repository"];
+        let input = Input::new(table, &FIELDS)?;
+        let owner = name("owner", input.required("owner")?)?;
+        let repository = path_of(input.required("repository")?);
+        let repository = match repository.split_once('/') {
+            None => repository,
+            Some((of, repository)) if of.eq_ignore_ascii_case(&owner) => repository,
+            Some(_) => return Err(FieldError::new("repository", format!("belongs to another owner than {owner}"))),
+        };
+        let workflow_repository = match input.text("workflow_repository")?.map(path_of) {
+            None => None,
+            Some(text) => match text.split_once('/') {
+                Some((owner, repository)) => {
+                    let field = "workflow_repository";
+                    Some(format!("{}/{}", name(field, owner)?, name(field, repository)?))
+                }
+                None => return Err(FieldError::new("workflow_repository", "must be owner/name")),
+            },
+        };
+        Ok(Self {
+            owner_id: input.owned("owner_id")?,
+            repository: name("repository", repository.trim_end_matches(".git"))?,
+            repository_id: input.owned("repository_id")?,
+            workflow: workflow("workflow", input.required("workflow")?)?,
+            environment: environment("environment", input.text("environment")?)?,
+            workflow_repository,
+            owner,
+        })
+    }
+
+    /// The repository whose workflow it is.
+    fn workflow_repository(&self) -> String {
+        self.workflow_repository.clone().unwrap_or_else(|| format!("{}/{}", self.owner, self.repository))
+    }
+
+    /// As NuGet judges a trust policy.
+    pub(super) fn judge(&self, policy: &str, claims: &Map<String, Value>) -> Result<Learned, Unmatched> {
+        let learned = self.judge_repository(claims)?;
+        let event = required(claims, "event_name")?;
+        if event.eq_ignore_ascii_case(BANNED_EVENT) {
+            let words = format!("The GitHub Actions event '{event}' is not allowed.");
+            return Err(Unmatched::told("event_name", "another event", event, words));
+        }
+        let job = required(claims, "job_workflow_ref")?;
+        let prefix = format!("{}/{FOLDER}", self.workflow_repository());
+        let (file, _) = split(job, &prefix).ok_or_else(|| {
+            let words = format!(
+                "The JSON Web Token claim 'job_workflow_ref' has value '{job}' which does not start with '{prefix}'."
+            );
+            Unmatched::told("job_workflow_ref", &prefix, job, words)
+        })?;
+        if file.to_lowercase() != self.workflow.to_lowercase() {
+            let expected = &self.workflow;
+            let words = format!("Workflow mismatch for policy '{policy}': expected '{expected}', actual '{file}'");
+            return Err(Unmatched::told("job_workflow_ref", expected, file, words));
+        }
+        self.judge_environment(policy, claims)?;
+        Ok(learned)
+    }
+
+    /// As RubyGems judges a trusted publisher: the workflow's file must have been read at the run's own ref or commit;
+    /// one of another repository at the ref that it names, or at its own commit.
+    ///
+    /// # Errors
+    /// [`Unmatched`].
+    pub fn judge_publisher(&self, publisher: &str, claims: &Map<String, Value>) -> Result<Learned, Unmatched> {
+        let learned = self.judge_repository(claims)?;
+        let job = required(claims, "job_workflow_ref")?;
+        let prefix = format!("{}/{FOLDER}", self.workflow_repository());
+        let expected = format!("{prefix}{}@", self.workflow);
+        let (file, at) = split(job, &prefix).ok_or_else(|| Unmatched::kept("job_workflow_ref", &expected, job))?;
+        if file.to_lowercase() != self.workflow.to_lowercase() {
+            return Err(Unmatched::kept("job_workflow_ref", &expected, job));
+        }
+        let own = self.workflow_repository.is_none();
+        let read_at =
+            if own { [text(claims, "ref"), text(claims, "sha")] } else { [Some(at), text(claims, "job_workflow_sha")] };
+        if !read_at.contains(&Some(at)) {
+            return Err(Unmatched::kept("job_workflow_ref", "the run's own ref or sha", at));
+        }
+        self.judge_environment(publisher, claims)?;
+        Ok(learned)
+    }
+
+    fn judge_repository(&self, claims: &Map<String, Value>) -> Result<Learned, Unmatched> {
+        let (repository, owner) = (required(claims, "repository")?, required(claims, "repository_owner")?);
+        let (owner_id, id) = (required(claims, "repository_owner_id")?, required(claims, "repository_id")?);
+        same_name("repository_owner", &self.owner, owner)?;
+        same_name("repository", &format!("{}/{}", self.owner, self.repository), repository)?;
+        Ok(Learned {
+            owner_id: same_id("repository_owner_id", self.owner_id.as_deref(), owner_id)?,
+            repository_id: same_id("repository_id", self.repository_id.as_deref(), id)?,
+        })
+    }
+
+    fn judge_environment(&self, policy: &str, claims: &Map<String, Value>) -> Result<(), Unmatched> {
+        let Some(expected) = &self.environment else { return Ok(()) };
+        let actual = text(claims, "environment");
+        if actual.is_some_and(|actual| actual.to_lowercase() == expected.to_lowercase()) {
+            return Ok(());
+        }
+        Err(Unmatched::environment(policy, expected, actual))
+    }
+}
+
+/// The file of a `job_workflow_ref` in this folder, and the ref or commit after it. A file's name may hold `@`; a ref
+/// begins with `refs/`.
+fn split<'a>(job: &'a str, prefix: &str) -> Option<(&'a str, &'a str)> {
+    let (start, rest) = job.split_at_checked(prefix.len())?;
+    if start.to_lowercase() != prefix.to_lowercase() {
+        return None;
+    }
+    let at = rest.find("@refs/").or_else(|| rest.rfind('@'))?;
+    Some((rest.get(..at)?, rest.get(at + 1..)?))
+}
+
+/// The name of the workflow's file within a `workflow_ref`, as crates.io and PyPI read it: in the first segment that
+/// holds one, the longest text that ends in `.yml` or `.yaml` before an `@`.
+#[must_use]
+pub fn workflow_file(reference: &str) -> Option<&str> {
+    reference.split('/').find_map(|segment| {
+        let ends = [".yml@", ".yaml@"]
+            .iter()
+            .filter_map(|ending| segment.rfind(ending).filter(|at| *at > 0).map(|at| at + ending.len() - 1));
+        segment.get(..ends.max()?)
+    })
+}

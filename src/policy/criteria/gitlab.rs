@@ -1,0 +1,87 @@
+//! A project of GitLab. Its environment counts with its case, as GitLab's own.
+
+use serde_json::{Map, Value};
+
+use super::input::{Input, path_of};
+use super::{Learned, Unmatched, required, same_id, same_name, text};
+use crate::base::FieldError;
+
+/// A project, by paths and ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitlabCriteria {
+    /// The namespace's whole path.
+    pub namespace_path: String,
+    /// Its id; missing: learned.
+    pub namespace_id: Option<String>,
+    /// The project's name within its namespace.
+    pub project_path: String,
+    /// Its id; missing: learned.
+    pub project_id: Option<String>,
+    /// The branch, where it must be one.
+    pub git_ref: Option<String>,
+    /// The environment, where it must be one.
+    pub environment: Option<String>,
+}
+
+impl GitlabCriteria {
+    pub(super) fn read(table: &Map<String, Value>) -> Result<Self, FieldError> {
+        const FIELDS: [&str; 6] =
+            ["namespace_path", "namespace_id", "project_path", "project_id", "ref", "environment"];
+        let input = Input::new(table, &FIELDS)?;
+        let namespace = path_of(input.required("namespace_path")?);
+        let project = path_of(input.required("project_path")?).rsplit('/').next().unwrap_or_default();
+        for (field, path) in [("namespace_path", namespace), ("project_path", project)] {
+            let fine = |part: &str| {
+                !part.is_empty()
+                    && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+                    && ![".atom", ".git"].iter().any(|ending| part.ends_with(ending))
+                    && !part.chars().all(|character| character == '.')
+            };
+            if !path.split('/').all(fine) {
+                return Err(FieldError::new(field, "must be a path of GitLab, such as acme/tools"));
+            }
+        }
+        let environment = input.text("environment")?;
+        let fine = |byte: u8| byte.is_ascii_alphanumeric() || b" -_/${}".contains(&byte);
+        if environment.is_some_and(|environment| !environment.bytes().all(fine)) {
+            let problem = "must hold letters, digits, spaces, and of signs - _ / $ { } alone";
+            return Err(FieldError::new("environment", problem));
+        }
+        Ok(Self {
+            namespace_path: namespace.to_owned(),
+            namespace_id: input.owned("namespace_id")?,
+            project_path: project.to_owned(),
+            project_id: input.owned("project_id")?,
+            git_ref: input.owned("ref")?,
+            environment: environment.map(str::to_owned),
+        })
+    }
+
+    pub(super) fn judge(&self, policy: &str, claims: &Map<String, Value>) -> Result<Learned, Unmatched> {
+        let (namespace, project) = (required(claims, "namespace_path")?, required(claims, "project_path")?);
+        let (namespace_id, project_id) = (required(claims, "namespace_id")?, required(claims, "project_id")?);
+        same_name("namespace_path", &self.namespace_path, namespace)?;
+        same_name("project_path", &format!("{}/{}", self.namespace_path, self.project_path), project)?;
+        let learned = Learned {
+            owner_id: same_id("namespace_id", self.namespace_id.as_deref(), namespace_id)?,
+            repository_id: same_id("project_id", self.project_id.as_deref(), project_id)?,
+        };
+        if let Some(expected) = &self.git_ref {
+            let actual = text(claims, "ref").unwrap_or_default();
+            if actual != expected {
+                return Err(Unmatched::kept("ref", expected, actual));
+            }
+            let kind = text(claims, "ref_type").unwrap_or_default();
+            if kind != "branch" {
+                return Err(Unmatched::kept("ref_type", "branch", kind));
+            }
+        }
+        if let Some(expected) = &self.environment {
+            let actual = text(claims, "environment");
+            if actual != Some(expected) {
+                return Err(Unmatched::environment(policy, expected, actual));
+            }
+        }
+        Ok(learned)
+    }
+}

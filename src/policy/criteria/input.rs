@@ -1,0 +1,80 @@
+//! Criteria as people write them: what they pasted is cut to the name that is meant, and what can't be one is refused.
+
+use serde_json::{Map, Value};
+
+use crate::base::FieldError;
+
+/// Longest name, in bytes.
+const NAME_BYTES: usize = 255;
+
+/// The fields of a table, of which only these may stand there.
+pub(super) struct Input<'a>(&'a Map<String, Value>);
+
+impl<'a> Input<'a> {
+    pub(super) fn new(table: &'a Map<String, Value>, known: &[&str]) -> Result<Self, FieldError> {
+        match table.keys().find(|name| !known.contains(&name.as_str())) {
+            Some(unknown) => {
+                Err(FieldError::new(unknown.clone(), format!("is not known; there are {}", known.join(", "))))
+            }
+            None => Ok(Self(table)),
+        }
+    }
+
+    /// A string that may be absent; an empty one counts as absent.
+    pub(super) fn text(&self, field: &str) -> Result<Option<&'a str>, FieldError> {
+        match self.0.get(field) {
+            None => Ok(None),
+            Some(Value::String(text)) if text.len() <= NAME_BYTES && !text.chars().any(char::is_control) => {
+                Ok(Some(text.trim()).filter(|text| !text.is_empty()))
+            }
+            Some(_) => Err(FieldError::new(field, format!("must be a string of at most {NAME_BYTES} bytes"))),
+        }
+    }
+
+    pub(super) fn required(&self, field: &str) -> Result<&'a str, FieldError> {
+        self.text(field)?.ok_or_else(|| FieldError::new(field, "is missing"))
+    }
+
+    pub(super) fn owned(&self, field: &str) -> Result<Option<String>, FieldError> {
+        Ok(self.text(field)?.map(str::to_owned))
+    }
+}
+
+/// A name of one segment, as forges have them.
+pub(super) fn name(field: &str, text: &str) -> Result<String, FieldError> {
+    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if text.bytes().all(fine) && text != "." && text != ".." {
+        return Ok(text.to_owned());
+    }
+    Err(FieldError::new(field, "must be a name of letters, digits, dots, hyphens and underscores"))
+}
+
+/// A text that may be a whole URL: its path without query, fragment, leading and trailing slashes.
+pub(super) fn path_of(text: &str) -> &str {
+    let path = text.split_once("://").map_or(text, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
+    let path = path.split(['?', '#']).next().unwrap_or_default();
+    path.trim_matches('/')
+}
+
+/// The file of a workflow, without the folder that all workflows are in: `nested/x.yml` stays so.
+pub(super) fn workflow(field: &str, text: &str) -> Result<String, FieldError> {
+    let text = text.replace('\\', "/");
+    let file = text.trim_start_matches('/');
+    let file = file.strip_prefix(".github/workflows/").unwrap_or(file);
+    let stem = file.strip_suffix(".yml").or_else(|| file.strip_suffix(".yaml"));
+    if stem.is_none_or(|stem| stem.is_empty() || stem.ends_with('/')) || file.split('/').any(|part| part == "..") {
+        return Err(FieldError::new(field, "must be a file that ends in .yml or .yaml, such as release.yml"));
+    }
+    Ok(file.to_owned())
+}
+
+/// An environment of GitHub or Vela.
+pub(super) fn environment(field: &str, text: Option<&str>) -> Result<Option<String>, FieldError> {
+    const REFUSED: [char; 6] = ['\'', '"', '`', ',', ';', '\\'];
+    match text {
+        Some(text) if text.contains(REFUSED) => {
+            Err(FieldError::new(field, "must hold no quotes, commas, semicolons and backslashes"))
+        }
+        text => Ok(text.map(str::to_owned)),
+    }
+}

@@ -1,0 +1,331 @@
+//! Typed criteria: which workflow, project or build may publish, as NuGet and RubyGems judge it.
+
+use buildpass::base::{Moment, Seconds};
+use buildpass::policy::{BuildFacts, Criteria, GithubCriteria, LEARNING, Learned, Matched, Unmatched, workflow_file};
+use serde_json::{Map, Value, json};
+
+use crate::harness::START;
+
+fn table(value: Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+fn read(kind: &str, value: Value) -> Criteria {
+    Criteria::read(kind, &table(value)).map_err(|error| error.to_string()).unwrap()
+}
+
+fn judge(criteria: &Criteria, claims: Value) -> Result<Matched, Unmatched> {
+    criteria.judge("P", &table(claims), Some(START + LEARNING), START)
+}
+
+fn changed(base: &Value, change: Value) -> Value {
+    let mut claims = base.clone();
+    for (name, value) in change.as_object().unwrap() {
+        if value.is_null() {
+            claims.as_object_mut().unwrap().remove(name);
+        } else {
+            claims[name] = value.clone();
+        }
+    }
+    claims
+}
+
+/// What each change of one claim is answered with.
+fn answers(criteria: &Criteria, base: &Value, changes: &[Value]) -> String {
+    assert_eq!(judge(criteria, base.clone()), Ok(Matched::default()), "the base fits");
+    let mut text = String::new();
+    for change in changes {
+        let told = match judge(criteria, changed(base, change.clone())) {
+            Ok(matched) => format!("matched {matched:?}"),
+            Err(Unmatched { claim, expected, actual, disclosed }) => {
+                format!("{claim}: expected {expected}, found {actual}; told: {}", disclosed.unwrap_or("nothing".into()))
+            }
+        };
+        text.push_str(&format!("{change}: {told}\n"));
+    }
+    text
+}
+
+fn github() -> (Criteria, Value) {
+    let criteria = json!({
+        "owner": "Acme", "owner_id": "42", "repository": "App", "repository_id": "7", "workflow": "release.yml",
+        "environment": "Production",
+    });
+    let claims = json!({
+        "repository": "acme/app", "repository_owner": "acme", "repository_owner_id": "42", "repository_id": "7",
+        "event_name": "push", "environment": "production", "ref": "refs/heads/main", "sha": "abc",
+        "job_workflow_ref": "acme/app/.github/workflows/Release.yml@refs/heads/main", "job_workflow_sha": "abc",
+    });
+    (read("github", criteria), claims)
+}
+
+#[test]
+fn github_names_count_without_case_ids_exactly_and_some_mismatches_are_told() {
+    let (criteria, claims) = github();
+    insta::assert_snapshot!(answers(
+        &criteria,
+        &claims,
+        &[
+            json!({ "repository": null }),
+            json!({ "repository_owner": null }),
+            json!({ "repository_owner_id": null }),
+            json!({ "repository_id": null }),
+            json!({ "event_name": null }),
+            json!({ "repository_id": 7 }),
+            json!({ "repository": "evil/app" }),
+            json!({ "repository_owner": "evil" }),
+            json!({ "repository_owner_id": "43" }),
+            json!({ "repository_id": "8" }),
+            json!({ "event_name": "pull_request_target" }),
+            json!({ "event_name": "Pull_Request_Target" }),
+            json!({ "event_name": "workflow_dispatch" }),
+            json!({ "job_workflow_ref": null }),
+            json!({ "job_workflow_ref": "evil/app/.github/workflows/release.yml@refs/heads/main" }),
+            json!({ "job_workflow_ref": "acme/app/.github/workflows/release.yml" }),
+            json!({ "job_workflow_ref": "acme/app/.github/workflows/other.yml@refs/heads/main" }),
+            json!({ "job_workflow_ref": "acme/app/.github/workflows/release.yml@refs/heads/x@release.yml" }),
+            json!({ "environment": null }),
+            json!({ "environment": "staging" }),
+            json!({ "ref": "refs/heads/other" }),
+        ]
+    ));
+}
+
+#[test]
+fn gitlab_paths_count_without_case_and_its_environment_with() {
+    let criteria = read(
+        "gitlab",
+        json!({
+            "namespace_path": "acme/tools", "namespace_id": "2", "project_path": "app", "project_id": "1", "ref": "main",
+            "environment": "production",
+        }),
+    );
+    let claims = json!({
+        "namespace_path": "Acme/Tools", "namespace_id": "2", "project_path": "acme/tools/App", "project_id": "1",
+        "ref": "main", "ref_type": "branch", "environment": "production",
+    });
+    insta::assert_snapshot!(answers(
+        &criteria,
+        &claims,
+        &[
+            json!({ "namespace_path": null }),
+            json!({ "project_id": null }),
+            json!({ "namespace_path": "acme" }),
+            json!({ "project_path": "acme/tools/other" }),
+            json!({ "namespace_id": "3" }),
+            json!({ "project_id": "3" }),
+            json!({ "ref": "Main" }),
+            json!({ "ref_type": "tag" }),
+            json!({ "environment": "Production" }),
+            json!({ "environment": null }),
+        ]
+    ));
+}
+
+#[test]
+fn entra_takes_a_service_principal_that_had_no_secret() {
+    let tenant = "11111111-2222-3333-4444-555555555555";
+    let object = "99999999-2222-3333-4444-aaaaaaaaaaaa";
+    let criteria = read("entra", json!({ "tid": tenant.to_uppercase(), "oid": object }));
+    let claims = json!({
+        "tid": tenant, "oid": object.to_uppercase(), "sub": object, "ver": "2.0", "idtyp": "app", "azpacr": "2",
+    });
+    insta::assert_snapshot!(answers(
+        &criteria,
+        &claims,
+        &[
+            json!({ "ver": "1.0" }),
+            json!({ "idtyp": "user" }),
+            json!({ "idtyp": null }),
+            json!({ "azpacr": "1" }),
+            json!({ "tid": object }),
+            json!({ "oid": tenant }),
+            json!({ "sub": tenant }),
+        ]
+    ));
+}
+
+#[test]
+fn a_build_of_vela_is_known_by_its_organisation_and_repository() {
+    let criteria = read(
+        "vela",
+        json!({
+            "org": "acme", "org_id": "42", "repo": "app", "repo_id": "7", "workflow": ".vela.yml",
+            "environment": "production",
+        }),
+    );
+    let claims = json!({
+        "org": "Acme", "org_id": "42", "repo": "Acme/app", "repo_id": "7", "workflow": ".vela.yml",
+        "environment": "Production",
+    });
+    insta::assert_snapshot!(answers(
+        &criteria,
+        &claims,
+        &[
+            json!({ "org": "evil" }),
+            json!({ "repo": "acme/app" }),
+            json!({ "repo": "Acme/other" }),
+            json!({ "org_id": "43" }),
+            json!({ "org_id": null }),
+            json!({ "repo_id": "8" }),
+            json!({ "workflow": ".other.yml" }),
+            json!({ "environment": null }),
+            json!({ "environment": "staging" }),
+        ]
+    ));
+}
+
+/// What our own tokens were issued for decides, and not what their claims happen to be called.
+#[test]
+fn a_build_of_our_own_is_judged_on_its_facts() {
+    let Criteria::Build(criteria) =
+        read("self", json!({ "org": "acme", "org_id": "42", "repo": "app", "repo_id": "7" }))
+    else {
+        panic!("criteria of a build");
+    };
+    let facts = BuildFacts {
+        org: Some("acme"),
+        org_id: Some("42"),
+        repo: Some("app"),
+        repo_id: Some("7"),
+        ..BuildFacts::default()
+    };
+    assert_eq!(criteria.judge("P", &facts), Ok(Learned::default()));
+    assert!(criteria.judge("P", &BuildFacts { org_id: None, ..facts }).is_err(), "without ids nothing fits");
+    assert!(criteria.judge("P", &BuildFacts { repo: Some("other"), ..facts }).is_err());
+}
+
+#[test]
+fn ids_are_learned_by_a_token_that_fits_in_every_other_way_and_within_seven_days() {
+    let criteria = read(
+        "github",
+        json!({
+            "owner": "acme", "repository": "app", "workflow": "release.yml", "environment": "production",
+        }),
+    );
+    let (_, claims) = github();
+    let until = Some(START + Seconds::new(10));
+    let at = |claims: &Value, now: Moment| criteria.judge("P", &table(claims.clone()), until, now);
+    let learned = Learned { owner_id: Some("42".to_owned()), repository_id: Some("7".to_owned()) };
+    assert_eq!(at(&claims, START), Ok(Matched { learned: Some(learned) }));
+    let late = at(&claims, START + Seconds::new(10)).unwrap_err();
+    let told = "The policy 'P' has expired. Sign in and renew the trust policy on the Trusted Publishing page.";
+    assert_eq!(late.disclosed.as_deref(), Some(told));
+    assert!(criteria.judge("P", &table(claims.clone()), None, START).is_err());
+    for squatter in [json!({ "environment": "staging" }), json!({ "event_name": "pull_request_target" })] {
+        assert!(at(&changed(&claims, squatter), START).is_err(), "nothing is learned");
+    }
+    let half = read(
+        "github",
+        json!({
+            "owner": "acme", "owner_id": "42", "repository": "app", "workflow": "release.yml",
+        }),
+    );
+    let matched = half.judge("P", &table(claims), until, START).unwrap();
+    assert_eq!(matched.learned, Some(Learned { owner_id: None, repository_id: Some("7".to_owned()) }));
+}
+
+#[test]
+fn a_trusted_publishers_workflow_was_read_at_the_runs_own_ref_or_commit() {
+    let publisher = |more: Value| {
+        let base = json!({
+            "owner": "acme", "owner_id": "42", "repository": "app", "repository_id": "7", "workflow": "release.yml",
+        });
+        let Criteria::Github(criteria) = read("github", changed(&base, more)) else { panic!("GitHub's") };
+        criteria
+    };
+    let fits = |criteria: &GithubCriteria, change: Value| {
+        criteria.judge_publisher("P", &table(changed(&github().1, change))).is_ok()
+    };
+    let own = publisher(json!({}));
+    let file = "acme/app/.github/workflows/release.yml@";
+    assert!(fits(&own, json!({})));
+    assert!(fits(&own, json!({ "job_workflow_ref": format!("{file}abc") })), "by the commit");
+    assert!(!fits(&own, json!({ "job_workflow_ref": format!("{file}refs/heads/other") })), "read at another ref");
+    assert!(!fits(&own, json!({ "job_workflow_ref": format!("{file}refs/heads/main"), "ref": null })));
+    assert!(!fits(&own, json!({ "job_workflow_ref": "acme/other/.github/workflows/release.yml@refs/heads/main" })));
+    let reused = publisher(json!({ "workflow_repository": "acme/shared" }));
+    let shared = "acme/shared/.github/workflows/release.yml@";
+    assert!(fits(&reused, json!({ "job_workflow_ref": format!("{shared}refs/tags/v1") })));
+    assert!(!fits(&reused, json!({})), "the caller's own workflow is not the shared one");
+    assert!(!fits(&own, json!({ "job_workflow_ref": format!("{shared}refs/heads/main") })));
+    let staged = publisher(json!({ "environment": "production" }));
+    assert!(fits(&staged, json!({})) && !fits(&staged, json!({ "environment": null })));
+}
+
+#[test]
+fn what_people_paste_is_cut_to_the_name_that_is_meant() {
+    for (pasted, repository) in [
+        ("app", "app"),
+        ("Acme/app", "app"),
+        ("https://github.com/acme/app", "app"),
+        ("https://github.com/acme/app.git?tab=readme#x", "app"),
+    ] {
+        let criteria = read("github", json!({ "owner": "acme", "repository": pasted, "workflow": "x.yml" }));
+        let Criteria::Github(criteria) = criteria else { panic!("GitHub's") };
+        assert_eq!(criteria.repository, repository, "{pasted}");
+    }
+    for (pasted, workflow) in [
+        (".github/workflows/x.yml", "x.yml"),
+        ("/.github/workflows/x.yaml", "x.yaml"),
+        (".github\\workflows\\x.yml", "x.yml"),
+        ("nested/x.yml", "nested/x.yml"),
+    ] {
+        let criteria = read("github", json!({ "owner": "acme", "repository": "app", "workflow": pasted }));
+        let Criteria::Github(criteria) = criteria else { panic!("GitHub's") };
+        assert_eq!(criteria.workflow, workflow, "{pasted}");
+    }
+    let criteria = read(
+        "gitlab",
+        json!({
+            "namespace_path": "https://gitlab.com/acme/tools/", "project_path": "https://gitlab.com/acme/tools/app?x#y",
+        }),
+    );
+    let Criteria::Gitlab(criteria) = criteria else { panic!("GitLab's") };
+    assert_eq!((criteria.namespace_path.as_str(), criteria.project_path.as_str()), ("acme/tools", "app"));
+}
+
+#[test]
+fn criteria_that_can_not_stand_are_refused_by_their_field() {
+    let github = |change: Value| {
+        ("github", changed(&json!({ "owner": "acme", "repository": "app", "workflow": "x.yml" }), change))
+    };
+    let cases = [
+        ("gitea", json!({})),
+        github(json!({ "owner": null })),
+        github(json!({ "owner": "ac me" })),
+        github(json!({ "owner": 5 })),
+        github(json!({ "owner": "x".repeat(256) })),
+        github(json!({ "repository": "evil/app" })),
+        github(json!({ "workflow": "x.txt" })),
+        github(json!({ "workflow": ".yml" })),
+        github(json!({ "workflow": "../x.yml" })),
+        github(json!({ "environment": "a,b" })),
+        github(json!({ "workflow_repository": "shared" })),
+        github(json!({ "branch": "main" })),
+        ("gitlab", json!({ "namespace_path": "acme", "project_path": "app.git" })),
+        ("gitlab", json!({ "namespace_path": "acme", "project_path": "app", "environment": "a;b" })),
+        ("entra", json!({ "tid": "x", "oid": "y" })),
+        ("vela", json!({ "org": "acme" })),
+        ("vela", json!({ "org": "acme", "repo": "acme/app" })),
+    ];
+    let told: Vec<String> =
+        cases.into_iter().map(|(kind, value)| Criteria::read(kind, &table(value)).unwrap_err().to_string()).collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+/// The table that crates.io and PyPI share.
+#[test]
+fn a_workflows_file_is_found_as_the_registries_find_it() {
+    for (reference, file) in [
+        ("acme/app/.github/workflows/basic.yml@refs/heads/main", Some("basic.yml")),
+        ("acme/app/.github/workflows/basic.yaml@refs/heads/main", Some("basic.yaml")),
+        ("acme/app/.github/workflows/nested.yml@evil.yml@refs/heads/main", Some("nested.yml@evil.yml")),
+        ("acme/app/.github/workflows/basic.yml@refs/heads/misleading@branch.yml", Some("basic.yml")),
+        ("acme/app/.github/workflows/.yml@refs/heads/main", None),
+        ("acme/app/.github/workflows/main.yml", None),
+        ("", None),
+    ] {
+        assert_eq!(workflow_file(reference), file, "{reference}");
+    }
+}
