@@ -22,6 +22,8 @@
 
 mod cache;
 mod claims;
+#[cfg(feature = "axum")]
+mod door;
 mod explanation;
 mod key_source;
 mod provider;
@@ -34,6 +36,8 @@ mod verifiers;
 mod window;
 
 pub use self::claims::Claims;
+#[cfg(feature = "axum")]
+pub use self::door::{Refused, TokenLayer, TokenService};
 pub use self::explanation::{Explanation, Step};
 pub use self::key_source::{FixedKeys, KeySource, KeySourceError};
 pub use self::provider::{KeyOrigin, Provider, ProviderSpec};

@@ -1,5 +1,6 @@
 //! The verifier as a library: what it takes, what it refuses, where its keys come from.
 
+mod door;
 pub(crate) mod forge;
 mod judgement;
 mod kinds;
