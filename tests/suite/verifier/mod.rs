@@ -7,6 +7,7 @@ mod kinds;
 pub(crate) mod remote;
 mod setup;
 pub(crate) mod stranger;
+mod strangers;
 
 use std::sync::Arc;
 
