@@ -11,6 +11,7 @@
 mod attacks;
 mod commands;
 mod config;
+mod fuzzed;
 mod harness;
 mod house;
 mod jose;

@@ -1,0 +1,8 @@
+//! Runs `targets/condition.rs` on whatever libFuzzer thinks of.
+
+#![no_main]
+
+#[path = "../targets/condition.rs"]
+mod target;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target::run(data));

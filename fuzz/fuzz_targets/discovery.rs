@@ -1,0 +1,8 @@
+//! Runs `targets/discovery.rs` on whatever libFuzzer thinks of.
+
+#![no_main]
+
+#[path = "../targets/discovery.rs"]
+mod target;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target::run(data));

@@ -1,0 +1,8 @@
+//! Runs `targets/image.rs` on whatever libFuzzer thinks of.
+
+#![no_main]
+
+#[path = "../targets/image.rs"]
+mod target;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target::run(data));

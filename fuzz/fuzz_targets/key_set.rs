@@ -1,0 +1,8 @@
+//! Runs `targets/key_set.rs` on whatever libFuzzer thinks of.
+
+#![no_main]
+
+#[path = "../targets/key_set.rs"]
+mod target;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| target::run(data));

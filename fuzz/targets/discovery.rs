@@ -1,0 +1,12 @@
+//! A discovery document is the issuer's own, or refused.
+
+use buildpass::verifier::Discovery;
+use url::Url;
+
+pub(crate) fn run(data: &[u8]) {
+    let issuer = "https://issuer.example";
+    let url = Url::parse("https://issuer.example/.well-known/openid-configuration").unwrap();
+    if let Ok(discovery) = Discovery::read(&url, issuer, data) {
+        assert_eq!(discovery.members.get("issuer").and_then(|value| value.as_str()), Some(issuer));
+    }
+}

@@ -1,0 +1,46 @@
+//! What the fuzzers began with and what they found, run through the same functions: see `fuzz/README.md`.
+
+use std::fs;
+use std::path::Path;
+
+#[path = "../../fuzz/targets/condition.rs"]
+mod condition;
+#[path = "../../fuzz/targets/discovery.rs"]
+mod discovery;
+#[path = "../../fuzz/targets/image.rs"]
+mod image;
+#[path = "../../fuzz/targets/key_set.rs"]
+mod key_set;
+#[path = "../../fuzz/targets/statements.rs"]
+mod statements;
+#[path = "../../fuzz/targets/subject.rs"]
+mod subject;
+#[path = "../../fuzz/targets/token.rs"]
+mod token;
+
+const TARGETS: [(&str, fn(&[u8])); 7] = [
+    ("condition", condition::run),
+    ("discovery", discovery::run),
+    ("image", image::run),
+    ("key_set", key_set::run),
+    ("statements", statements::run),
+    ("subject", subject::run),
+    ("token", token::run),
+];
+
+#[test]
+fn what_was_found_once_stays_mended() {
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    for (name, run) in TARGETS {
+        let mut seeds = 0;
+        for kind in ["corpus", "regressions"] {
+            for file in fs::read_dir(fuzz.join(kind).join(name)).into_iter().flatten() {
+                run(&fs::read(file.unwrap().path()).unwrap());
+                seeds += 1;
+            }
+        }
+        assert!(seeds > 2, "{name} has a corpus");
+    }
+    let targets = fs::read_dir(fuzz.join("targets")).unwrap().count();
+    assert_eq!(targets, TARGETS.len(), "every target is here");
+}
