@@ -66,8 +66,22 @@ impl Sha256 {
     /// The digest of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
+        Self::finished(&digest::digest(&digest::SHA256, bytes))
+    }
+
+    /// The digests of `start` and of `start` with `rest` after it, in one pass over both.
+    #[must_use]
+    pub fn of_start_and_whole(start: &[u8], rest: &[u8]) -> (Self, Self) {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(start);
+        let of_start = context.clone().finish();
+        context.update(rest);
+        (Self::finished(&of_start), Self::finished(&context.finish()))
+    }
+
+    fn finished(digest: &digest::Digest) -> Self {
         let mut out = [0; 32];
-        for (to, from) in out.iter_mut().zip(digest::digest(&digest::SHA256, bytes).as_ref()) {
+        for (to, from) in out.iter_mut().zip(digest.as_ref()) {
             *to = *from;
         }
         Self(out)
@@ -120,6 +134,12 @@ mod tests {
     #[test]
     fn a_secret_does_not_print_itself() {
         assert_eq!(format!("{:?}", Secret::new("bpr_x".to_owned())), "[secret]");
+    }
+
+    #[test]
+    fn two_digests_in_one_pass_are_those_of_two() {
+        let (start, whole) = Sha256::of_start_and_whole(b"ab", b"c");
+        assert_eq!((start, whole), (Sha256::of(b"ab"), Sha256::of(b"abc")));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::explanation::Trail;
 use super::window::{short_enough, valid_now};
 use super::{Check, Claims, Explanation, KeySource, KeySourceError, Provider, Refusal, claims};
 use crate::base::{Clock, Moment, Sha256};
-use crate::jose::{CheckError, SignatureAlgorithm, UnverifiedToken, peek};
+use crate::jose::{CheckError, LONGEST_TOKEN, Part, PeekError, SignatureAlgorithm, UnverifiedToken, peek};
 
 /// What a door asks of a token beyond what its provider asks.
 #[derive(Debug, Clone, Copy, Default)]
@@ -143,13 +143,19 @@ impl Verifier {
     }
 
     async fn judge(&self, token: &str, demand: &Demand<'_>, trail: &mut Trail) -> Result<VerifiedToken, Refusal> {
-        let whole = Sha256::of(token.as_bytes());
+        // Before anything is spent on it.
+        if token.len() > LONGEST_TOKEN {
+            return Err(Refusal::Malformed(PeekError::TooLong));
+        }
+        // Two signatures of one key make two texts of one token: the digest of the token leaves the signature out.
+        let (signing_input, signature) = token.split_at(token.rfind('.').unwrap_or(token.len()));
+        let (digest, whole) = Sha256::of_start_and_whole(signing_input.as_bytes(), signature.as_bytes());
         let now = self.clock.now();
         let seen = self.keys.generation().and_then(|generation| self.cache.find(&whole, generation));
         let signed = match seen.filter(|_| trail.is_silent()) {
             Some(signed) => signed,
             None => {
-                let (signed, generation) = self.judge_signature(token, trail).await?;
+                let (signed, generation) = self.judge_signature(token, digest, trail).await?;
                 let signed = Arc::new(signed);
                 self.cache.keep(whole, generation, &signed);
                 signed
@@ -160,7 +166,12 @@ impl Verifier {
     }
 
     /// What follows from the bytes and the key alone.
-    async fn judge_signature(&self, token: &str, trail: &mut Trail) -> Result<(SignedToken, u64), Refusal> {
+    async fn judge_signature(
+        &self,
+        token: &str,
+        digest: Sha256,
+        trail: &mut Trail,
+    ) -> Result<(SignedToken, u64), Refusal> {
         let unverified = peek(token).map_err(Refusal::Malformed)?;
         let unverified_claims = self.judge_form(&unverified)?;
         trail.passed(Check::Form, || ("a token in the compact form".to_owned(), format!("{} bytes", token.len())));
@@ -196,7 +207,6 @@ impl Verifier {
             let typed = "iss, aud, exp and iat, with sub, nbf and jti where they are, of their types";
             (typed.to_owned(), "all of them".to_owned())
         });
-        let digest = Sha256::of(unverified.signing_input().as_bytes());
         Ok((SignedToken { claims, kid: kid.to_owned(), algorithm, digest }, generation))
     }
 
@@ -210,7 +220,7 @@ impl Verifier {
             return Err(Refusal::Type { actual: typ.to_owned() });
         }
         let claims = serde_json::from_slice(token.unverified_payload());
-        claims.map_err(|_| Refusal::Malformed(crate::jose::PeekError::Json(crate::jose::Part::Payload)))
+        claims.map_err(|_| Refusal::Malformed(PeekError::Json(Part::Payload)))
     }
 
     /// What time and the door can change: judged on every use.

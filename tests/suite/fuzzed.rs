@@ -18,7 +18,9 @@ mod subject;
 #[path = "../../fuzz/targets/token.rs"]
 mod token;
 
-const TARGETS: [(&str, fn(&[u8])); 7] = [
+type Target = (&'static str, fn(&[u8]));
+
+const TARGETS: [Target; 7] = [
     ("condition", condition::run),
     ("discovery", discovery::run),
     ("image", image::run),
