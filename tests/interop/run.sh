@@ -210,6 +210,16 @@ run 'PyJWT' "$count" "$scratch/python/bin/python" -B "$here/python/verify_pyjwt.
 run 'joserfc' "$count" "$scratch/python/bin/python" -B "$here/python/verify_joserfc.py" "$cases"
 run 'go-oidc' "$count" "$scratch/go-oidc" "$cases"
 
+# What the suite's own tokens are worth to others: `cargo test` wrote them down with our verdicts.
+verdicts=$target/tmp/verdicts.jsonl
+[[ -f $verdicts ]] || give_up "verdicts: no $verdicts; run cargo test first"
+verdicts_of() {
+    node "$scratch/node/verdicts.mjs" "$verdicts" >"$state/jose" &&
+        "$scratch/python/bin/python" -B "$here/python/verdicts.py" "$verdicts" >"$state/joserfc" &&
+        python3 "$here/verdicts.py" "$verdicts" "$state/jose" "$state/joserfc" "$here/verdicts.txt" "$here/differences.txt"
+}
+run 'verdicts' 4 verdicts_of
+
 printf '\n# the end\n'
 if [[ $(api POST "/api/v1/builds/$id/finish" --header 'Content-Type: application/json' --data '{"status":"success"}') == 204 ]]; then
     pass 'finish: the build is finished'

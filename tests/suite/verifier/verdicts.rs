@@ -1,4 +1,4 @@
-//! Every token of the suite with our verdict, written down for foreign libraries to judge: `tests/interop/verdicts.sh`
+//! Every token of the suite with our verdict, written down for foreign libraries to judge: `tests/interop/verdicts.py`
 //! brings the three verdicts together in one table.
 
 use std::fmt::Write as _;
