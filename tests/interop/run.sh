@@ -220,6 +220,33 @@ verdicts_of() {
 }
 run 'verdicts' 4 verdicts_of
 
+# An issuer that others wrote, found by its URL alone: `verify` takes its tokens, and refuses them for another audience.
+mock_issuer() {
+    local name token answers
+    mkfifo "$state/hold"
+    node "$scratch/node/mock_issuer.mjs" interop <"$state/hold" >"$state/mock" 2>"$state/mock.err" &
+    exec 9>"$state/hold"
+    answers=0
+    until (($(wc -l <"$state/mock") == 6)); do
+        ((++answers <= 300)) || return 1
+        sleep 0.1
+    done
+    printf '[oidc.mock]\nprovider = "generic"\nissuer = "%s"\nallow_private = ["127.0.0.1"]\n' \
+        "$(head -n 1 "$state/mock")" >"$state/mock.toml"
+    verify() { "$binary" verify --config "$state/mock.toml" --provider mock --audience "$1" - >/dev/null 2>"$state/verify.err"; }
+    while read -r name token; do
+        if verify interop <<<"$token"; then echo "ok $name"; else echo "not ok $name: $(tail -n 1 "$state/verify.err")"; fi
+        if verify other <<<"$token"; then echo "not ok $name: taken for another audience"; else echo "ok $name, for another audience"; fi
+    done < <(tail -n +2 "$state/mock")
+    if "$binary" providers check --config "$state/mock.toml" mock >"$state/survey"; then
+        echo 'ok providers check'
+    else
+        echo "not ok providers check: $(tail -n 1 "$state/survey")"
+    fi
+    exec 9>&-
+}
+run 'oauth2-mock-server' 11 mock_issuer
+
 printf '\n# the end\n'
 if [[ $(api POST "/api/v1/builds/$id/finish" --header 'Content-Type: application/json' --data '{"status":"success"}') == 204 ]]; then
     pass 'finish: the build is finished'
