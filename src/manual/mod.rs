@@ -17,3 +17,6 @@ pub mod threats {}
 
 #[doc = include_str!("tokens.md")]
 pub mod tokens {}
+
+#[doc = include_str!("verifier.md")]
+pub mod verifier {}

@@ -8,6 +8,7 @@ pub(crate) mod remote;
 mod setup;
 pub(crate) mod stranger;
 mod strangers;
+mod tls;
 mod verdicts;
 
 use std::sync::Arc;
