@@ -93,6 +93,27 @@ impl VerifiedToken {
     }
 }
 
+/// A token as it was sent, with the digests that it is known by.
+pub(super) struct Text<'a> {
+    pub(super) token: &'a str,
+    /// Of header, dot and payload. Two signatures of one key make two texts of one token.
+    signed: Sha256,
+    /// Of all of it.
+    whole: Sha256,
+}
+
+impl<'a> Text<'a> {
+    pub(super) fn read(token: &'a str) -> Result<Self, Refusal> {
+        // Before anything is spent on it.
+        if token.len() > LONGEST_TOKEN {
+            return Err(Refusal::Malformed(PeekError::TooLong));
+        }
+        let (start, signature) = token.split_at(token.rfind('.').unwrap_or(token.len()));
+        let (signed, whole) = Sha256::of_start_and_whole(start.as_bytes(), signature.as_bytes());
+        Ok(Self { token, signed, whole })
+    }
+}
+
 /// What follows from a token's bytes and one key alone.
 #[derive(Debug)]
 pub(super) struct SignedToken {
@@ -128,13 +149,30 @@ impl Verifier {
     /// # Errors
     /// [`Refusal`] names the first check that failed. [`Refusal::KeysUnavailable`] alone is not the token's fault.
     pub async fn verify(&self, token: &str, demand: &Demand<'_>) -> Result<VerifiedToken, Refusal> {
-        self.judge(token, demand, &mut Trail::silent()).await
+        self.judge(&Text::read(token)?, demand, &mut Trail::silent()).await
+    }
+
+    /// As [`Self::verify`], of a token whose digests are known.
+    pub(super) async fn verify_text(&self, text: &Text<'_>, demand: &Demand<'_>) -> Result<VerifiedToken, Refusal> {
+        self.judge(text, demand, &mut Trail::silent()).await
+    }
+
+    /// Was the token's signature found good under the keys that are held now?
+    pub(super) fn remembers(&self, text: &Text<'_>) -> bool {
+        self.seen(text).is_some()
+    }
+
+    fn seen(&self, text: &Text<'_>) -> Option<Arc<SignedToken>> {
+        self.keys.generation().and_then(|generation| self.cache.find(&text.whole, generation))
     }
 
     /// As [`Self::verify`], and says what each check expected and found.
     pub async fn explain(&self, token: &str, demand: &Demand<'_>) -> (Result<VerifiedToken, Refusal>, Explanation) {
         let mut trail = Trail::recording();
-        let verdict = self.judge(token, demand, &mut trail).await;
+        let verdict = match Text::read(token) {
+            Ok(text) => self.judge(&text, demand, &mut trail).await,
+            Err(refusal) => Err(refusal),
+        };
         let mut explanation = trail.finish();
         if let Err(refusal) = &verdict {
             explanation.refused(refusal);
@@ -142,22 +180,14 @@ impl Verifier {
         (verdict, explanation)
     }
 
-    async fn judge(&self, token: &str, demand: &Demand<'_>, trail: &mut Trail) -> Result<VerifiedToken, Refusal> {
-        // Before anything is spent on it.
-        if token.len() > LONGEST_TOKEN {
-            return Err(Refusal::Malformed(PeekError::TooLong));
-        }
-        // Two signatures of one key make two texts of one token: the digest of the token leaves the signature out.
-        let (signing_input, signature) = token.split_at(token.rfind('.').unwrap_or(token.len()));
-        let (digest, whole) = Sha256::of_start_and_whole(signing_input.as_bytes(), signature.as_bytes());
+    async fn judge(&self, text: &Text<'_>, demand: &Demand<'_>, trail: &mut Trail) -> Result<VerifiedToken, Refusal> {
         let now = self.clock.now();
-        let seen = self.keys.generation().and_then(|generation| self.cache.find(&whole, generation));
-        let signed = match seen.filter(|_| trail.is_silent()) {
+        let signed = match self.seen(text).filter(|_| trail.is_silent()) {
             Some(signed) => signed,
             None => {
-                let (signed, generation) = self.judge_signature(token, digest, trail).await?;
+                let (signed, generation) = self.judge_signature(text, trail).await?;
                 let signed = Arc::new(signed);
-                self.cache.keep(whole, generation, &signed);
+                self.cache.keep(text.whole, generation, &signed);
                 signed
             }
         };
@@ -166,15 +196,10 @@ impl Verifier {
     }
 
     /// What follows from the bytes and the key alone.
-    async fn judge_signature(
-        &self,
-        token: &str,
-        digest: Sha256,
-        trail: &mut Trail,
-    ) -> Result<(SignedToken, u64), Refusal> {
-        let unverified = peek(token).map_err(Refusal::Malformed)?;
+    async fn judge_signature(&self, text: &Text<'_>, trail: &mut Trail) -> Result<(SignedToken, u64), Refusal> {
+        let unverified = peek(text.token).map_err(Refusal::Malformed)?;
         let unverified_claims = self.judge_form(&unverified)?;
-        trail.passed(Check::Form, || ("a token in the compact form".to_owned(), format!("{} bytes", token.len())));
+        trail.passed(Check::Form, || ("a token in the compact form".to_owned(), format!("{} bytes", text.token.len())));
         let issuer = unverified_issuer(&unverified_claims)?;
         if issuer != self.provider.issuer {
             return Err(Refusal::Issuer { expected: self.provider.issuer.clone(), actual: issuer.to_owned() });
@@ -207,7 +232,7 @@ impl Verifier {
             let typed = "iss, aud, exp and iat, with sub, nbf and jti where they are, of their types";
             (typed.to_owned(), "all of them".to_owned())
         });
-        Ok((SignedToken { claims, kid: kid.to_owned(), algorithm, digest }, generation))
+        Ok((SignedToken { claims, kid: kid.to_owned(), algorithm, digest: text.signed }, generation))
     }
 
     fn judge_form(&self, token: &UnverifiedToken<'_>) -> Result<Map<String, Value>, Refusal> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::verifier::unverified_issuer;
+use super::verifier::{Text, unverified_issuer};
 use super::{Demand, Explanation, FetchError, Provider, Refusal, Resolver, SystemResolver, VerifiedToken, Verifier};
 use crate::base::{Clock, FieldError};
 use crate::jose::peek;
@@ -95,8 +95,15 @@ impl Verifiers {
     /// [`Refusal`]; where several entries refuse, that of the check that came furthest.
     pub async fn verify(&self, token: &str, demand: &Demand<'_>) -> Result<VerifiedToken, Refusal> {
         let mut furthest = None;
-        for verifier in self.of_issuer(token)? {
-            match verifier.verify(token, demand).await {
+        let text = Text::read(token)?;
+        // One that was seen is not read again to learn whose it is.
+        let remembered = self.0.values().find(|verifier| verifier.remembers(&text));
+        let entries = match remembered {
+            Some(verifier) => self.entries_of(verifier.provider().issuer()),
+            None => self.of_issuer(token)?,
+        };
+        for verifier in entries {
+            match verifier.verify_text(&text, demand).await {
                 Ok(verified) => return Ok(verified),
                 Err(refusal) => further(&mut furthest, refusal, ()),
             }
@@ -128,11 +135,14 @@ impl Verifiers {
         }
     }
 
+    fn entries_of(&self, issuer: &str) -> Vec<&Verifier> {
+        self.0.values().filter(|verifier| verifier.provider().issuer() == issuer).collect()
+    }
+
     /// The entries of the issuer that the token names.
     fn of_issuer(&self, token: &str) -> Result<Vec<&Verifier>, Refusal> {
         let issuer = named_issuer(token)?;
-        let entries: Vec<&Verifier> =
-            self.0.values().filter(|verifier| verifier.provider().issuer() == issuer).collect();
+        let entries = self.entries_of(&issuer);
         if entries.is_empty() { Err(Refusal::UnknownIssuer { issuer }) } else { Ok(entries) }
     }
 }

@@ -6,15 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
-use url::Url;
 
-use super::discovery::{discover, read_keys};
-use super::fetch::Fetcher;
-use super::network::shown;
+use super::source::Source;
 use super::{FetchError, Resolver};
 use crate::base::{Clock, Seconds};
 use crate::jose::{KeySet, VerificationKey};
-use crate::verifier::{KeyOrigin, KeySource, KeySourceError, Provider};
+use crate::verifier::{KeySource, KeySourceError, Provider};
 
 /// After a fetch, none for the sake of an unknown name for so long.
 const COOLDOWN: Duration = Duration::from_secs(60);
@@ -29,20 +26,12 @@ pub struct RemoteKeys(Arc<Inner>);
 
 struct Inner {
     name: Arc<str>,
-    issuer: String,
-    origin: Origin,
-    fetcher: Option<Fetcher>,
+    source: Source,
     refresh_after: Duration,
     hard_stop: Duration,
     clock: Arc<dyn Clock>,
     held: RwLock<Option<Held>>,
     flight: Mutex<Flight>,
-}
-
-enum Origin {
-    Discovery,
-    Uri(Url),
-    File(std::path::PathBuf),
 }
 
 #[derive(Clone)]
@@ -65,22 +54,9 @@ impl RemoteKeys {
     /// # Errors
     /// [`FetchError`] when certificates or keys for the connection can't be read.
     pub fn new(provider: &Provider, clock: Arc<dyn Clock>, resolver: Arc<dyn Resolver>) -> Result<Self, FetchError> {
-        let origin = match provider.keys() {
-            KeyOrigin::Uri(url) => Origin::Uri(url.clone()),
-            KeyOrigin::File(file) => Origin::File(file.clone()),
-            KeyOrigin::Discovery | KeyOrigin::Inline(_) | KeyOrigin::Own => Origin::Discovery,
-        };
-        let issuer = Url::parse(&provider.issuer)
-            .map_err(|_| FetchError::Url { url: provider.issuer.clone(), problem: "is not a URL" })?;
-        let fetcher = match origin {
-            Origin::File(_) => None,
-            Origin::Discovery | Origin::Uri(_) => Some(Fetcher::new(provider.network.clone(), issuer, resolver)?),
-        };
         Ok(Self(Arc::new(Inner {
             name: Arc::clone(&provider.name),
-            issuer: provider.issuer.clone(),
-            origin,
-            fetcher,
+            source: Source::of(provider, resolver)?,
             // Begun early, so that nobody waits for it and a failure can be repeated in time.
             refresh_after: provider.refresh_interval.duration().mul_f64(0.8),
             hard_stop: provider.hard_stop.duration(),
@@ -138,8 +114,8 @@ impl RemoteKeys {
         flight.on = Some(ended.clone());
         let keys = self.clone();
         tokio::spawn(async move {
-            let fetched = keys.0.fetch().await;
-            keys.land(fetched);
+            let brought = keys.0.source.bring().await;
+            keys.land(brought.map(|brought| brought.keys));
             drop(ends);
         });
         ended
@@ -189,26 +165,6 @@ impl Flight {
 async fn wait(mut ended: watch::Receiver<()>) {
     // An error is the sign: the task let its end go.
     while ended.changed().await.is_ok() {}
-}
-
-impl Inner {
-    async fn fetch(&self) -> Result<KeySet, FetchError> {
-        let (url, fetcher) = match (&self.origin, &self.fetcher) {
-            (Origin::File(file), _) => return from_file(file).await,
-            (Origin::Uri(url), Some(fetcher)) => (url.clone(), fetcher),
-            (Origin::Discovery, Some(fetcher)) => (discover(fetcher, &self.issuer).await?.jwks_uri, fetcher),
-            (_, None) => return Err(FetchError::Client("there is no client".to_owned())),
-        };
-        let document = fetcher.fetch(&url).await?;
-        read_keys(&shown(&url), &document)
-    }
-}
-
-async fn from_file(file: &std::path::Path) -> Result<KeySet, FetchError> {
-    let place = file.display().to_string();
-    let document = tokio::fs::read(file).await;
-    let document = document.map_err(|error| FetchError::File { file: place.clone(), reason: error.to_string() })?;
-    read_keys(&place, &document)
 }
 
 #[async_trait]

@@ -7,6 +7,7 @@ mod fetch;
 mod keys;
 mod network;
 mod resolve;
+mod source;
 mod survey;
 
 pub use self::address::AllowedAddress;

@@ -3,14 +3,11 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use url::Url;
 
-use super::discovery::{Discovery, discover, read_keys};
-use super::fetch::Fetcher;
-use super::network::shown;
-use super::{FetchError, Resolver};
+use super::source::{Brought, Source};
+use super::{Discovery, FetchError, Resolver};
 use crate::jose::{KeySet, SignatureAlgorithm};
-use crate::verifier::{KeyOrigin, Provider};
+use crate::verifier::Provider;
 
 /// What was found of a provider.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -29,30 +26,11 @@ impl Survey {
     /// # Errors
     /// [`FetchError`] where they can't be had, so that no token of the provider can be verified.
     pub async fn of(provider: &Provider, resolver: Arc<dyn Resolver>) -> Result<Self, FetchError> {
+        let Brought { place, discovery, keys } = Source::of(provider, resolver)?.bring().await?;
         let mut findings = Vec::new();
-        let (place, document) = match provider.keys() {
-            KeyOrigin::Inline(document) => ("jwks".to_owned(), document.as_bytes().to_vec()),
-            KeyOrigin::Own => return Err(FetchError::Client("our own keys are not fetched".to_owned())),
-            KeyOrigin::File(file) => {
-                let place = file.display().to_string();
-                let read = tokio::fs::read(file).await;
-                (place.clone(), read.map_err(|error| FetchError::File { file: place, reason: error.to_string() })?)
-            }
-            KeyOrigin::Uri(_) | KeyOrigin::Discovery => {
-                let issuer = Url::parse(&provider.issuer)
-                    .map_err(|_| FetchError::Url { url: provider.issuer.clone(), problem: "is not a URL" })?;
-                let fetcher = Fetcher::new(provider.network.clone(), issuer, resolver)?;
-                let url = if let KeyOrigin::Uri(url) = provider.keys() {
-                    url.clone()
-                } else {
-                    let discovery = discover(&fetcher, &provider.issuer).await?;
-                    judge_discovery(provider, &discovery, &mut findings);
-                    discovery.jwks_uri
-                };
-                (shown(&url), fetcher.fetch(&url).await?)
-            }
-        };
-        let keys = read_keys(&place, &document)?;
+        if let Some(discovery) = &discovery {
+            judge_discovery(provider, discovery, &mut findings);
+        }
         judge_keys(provider, &keys, &mut findings);
         let named = |kid: &str| {
             let algorithms = keys.find(kid).map(|key| key.algorithms().iter().map(|alg| alg.name()).collect());
