@@ -148,7 +148,10 @@ impl Provider {
                 network.check_url(&uri).map_err(|problem| fault("jwks_uri", problem.to_string()))?;
                 KeyOrigin::Uri(uri)
             }
-            (None, Some(document), None) => KeyOrigin::Inline(document),
+            (None, Some(document), None) => {
+                FixedKeys::read(document.as_bytes()).map_err(|error| fault("jwks", error.to_string()))?;
+                KeyOrigin::Inline(document)
+            }
             (None, None, Some(file)) => KeyOrigin::File(file),
             _ => return Err(fault("jwks", "give one of jwks_uri, jwks and jwks_file alone".to_owned())),
         };
