@@ -84,16 +84,23 @@ impl Build {
         !self.git_ref.starts_with("refs/heads/") && !self.git_ref.starts_with("refs/tags/")
     }
 
-    /// Is the ref known to be protected? Never for a pull ref or an untrusted build, whatever a row says.
+    /// Does the ref vouch for the code? Only then do a protection and an environment say anything: accepted code, on a
+    /// branch or tag.
     #[must_use]
-    pub fn is_protected(&self) -> bool {
-        self.ref_protected == Some(true) && self.trusted && !self.is_pull_ref()
+    pub fn is_vouched(&self) -> bool {
+        self.trusted && !self.is_pull_ref()
     }
 
-    /// The environment of a step, else of the build. Never for a pull ref or an untrusted build, whatever a row says.
+    /// Is the ref known to be protected? Never for a ref that vouches for nothing, whatever a row says.
+    #[must_use]
+    pub fn is_protected(&self) -> bool {
+        self.ref_protected == Some(true) && self.is_vouched()
+    }
+
+    /// The environment of a step, else of the build. Never where the ref vouches for nothing, whatever a row says.
     #[must_use]
     pub fn environment_of<'a>(&'a self, step: Option<&'a Step>) -> Option<&'a str> {
-        if !self.trusted || self.is_pull_ref() {
+        if !self.is_vouched() {
             return None;
         }
         step.and_then(|step| step.environment.as_deref()).or(self.environment.as_deref())

@@ -110,8 +110,7 @@ const ROWS: &[Row] = &[
     }),
     both("trusted", |facts| boolean(facts.build.trusted)),
     both("ref_protected", |facts| {
-        let never = !facts.build.trusted || facts.build.is_pull_ref();
-        let known = facts.build.ref_protected.filter(|protected| !(never && *protected));
+        let known = facts.build.ref_protected.filter(|protected| !protected || facts.build.is_vouched());
         known.and_then(boolean)
     }),
     both("environment", |facts| some(facts.build.environment_of(facts.step))),

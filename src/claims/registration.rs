@@ -178,7 +178,7 @@ impl Registration {
             properties: properties(self.properties.unwrap_or_default())?,
         };
         // A pull request's own pipeline file may say what it likes: neither is shown for it.
-        if !build.trusted || build.is_pull_ref() {
+        if !build.is_vouched() {
             build.environment = None;
             build.ref_protected = build.ref_protected.filter(|protected| !protected);
         }

@@ -63,7 +63,7 @@ impl StepRequest {
             image,
             request: optional("request", self.request, text::text)?,
             commands: self.commands,
-            environment: environment.filter(|_| build.trusted && !build.is_pull_ref()),
+            environment: environment.filter(|_| build.is_vouched()),
         };
         let audiences = audience_patterns(self.audiences)?;
         Ok(CheckedStep { step, audiences, lifetime, max_uses: self.max_uses })

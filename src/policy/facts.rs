@@ -15,9 +15,6 @@ use crate::jose::Algorithm;
 pub(super) fn facts<'a>(ask: &Ask<'a>) -> Facts<'a> {
     let build = ask.build;
     let number = |number: u64| Fact::Text(Cow::Owned(number.to_string()));
-    // What a ref or an environment vouches for holds for accepted code on a branch or tag alone.
-    let vouched = build.trusted && !build.is_pull_ref();
-    let environment = ask.step.and_then(|step| step.environment.as_deref()).or(build.environment.as_deref());
     Facts::from([
         ("build.org", Fact::text(Some(&build.org))),
         ("build.org_id", Fact::text(build.org_id.as_deref())),
@@ -42,13 +39,13 @@ pub(super) fn facts<'a>(ask: &Ask<'a>) -> Facts<'a> {
         ("build.workflow_sha", Fact::text(build.workflow_sha.as_deref())),
         ("build.job_workflow_ref", Fact::text(build.job_workflow_ref.as_deref())),
         ("build.job_workflow_sha", Fact::text(build.job_workflow_sha.as_deref())),
-        ("build.environment", Fact::text(environment.filter(|_| vouched))),
+        ("build.environment", Fact::text(build.environment_of(ask.step))),
         ("build.visibility", Fact::text(build.visibility.as_deref())),
         ("build.runner_id", Fact::text(build.runner_id.as_deref())),
         ("build.runner_environment", Fact::text(build.runner_environment.as_deref())),
         ("build.trusted", Fact::Flag(build.trusted)),
         ("build.fork", Fact::Flag(build.fork)),
-        ("build.ref_protected", Fact::Flag(vouched && build.ref_protected == Some(true))),
+        ("build.ref_protected", Fact::Flag(build.is_protected())),
         ("build.properties", Fact::TextMap(&build.properties)),
         ("request.audiences", Fact::Texts(ask.audiences)),
         ("request.lifetime", Fact::Number(lifetime(ask.lifetime))),
