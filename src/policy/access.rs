@@ -137,7 +137,8 @@ impl AccessPolicy {
         Ok(Self { default, rules, providers, allow_untrusted })
     }
 
-    /// Decides. Evaluates conditions, within the bounds that they were loaded with.
+    /// Decides. Evaluates conditions, within the bounds that they were loaded with: some microseconds each, and up to
+    /// some milliseconds where they loop over long lists, so it is not for an async thread.
     ///
     /// # Errors
     /// [`AccessDenied`].

@@ -84,7 +84,9 @@ impl Door {
         let token = bearer(headers)?;
         let demand = Demand { audience: Some(&self.audience), instead_of_providers: true, ..Demand::default() };
         self.verifiers.verify(token, &demand).await.map_err(|refusal| {
-            tracing::info!(reason = refusal.reason(), %refusal, "a token was not taken");
+            tracing::info!(reason = refusal.reason(), "a token was not taken");
+            // What a stranger wrote in it is for those alone who look for it.
+            tracing::debug!(%refusal, "what was expected and found");
             match refusal {
                 Refusal::KeysUnavailable { retry_after, .. } => Refused::Later(retry_after.get()),
                 _ => Refused::InvalidToken,

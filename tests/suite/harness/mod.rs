@@ -7,12 +7,12 @@ mod reply;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use buildpass::app::App;
-use buildpass::base::{ClientId, Clock, Entropy, EntropyError, IssuerId, Moment, Secret};
+use buildpass::base::{ClientId, Clock, Entropy, EntropyError, IssuerId, Moment, Secret, SystemClock};
 use buildpass::config::{Config, Flags, Sources};
 use buildpass::http::{Limits, Listeners, serve};
 use buildpass::keyring::{Keyring, KeyringParts};
@@ -38,25 +38,63 @@ pub(crate) const START: Moment = Moment::from_unix(1_800_000_000);
 const KEK: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Bytes that are the same in every run, and different for every server.
-pub(crate) struct SeededEntropy(Mutex<StdRng>, AtomicU64);
+pub(crate) struct SeededEntropy {
+    random: Mutex<StdRng>,
+    answers: AtomicU64,
+    gate: Gate,
+}
+
+/// Where the maker of an RSA key can be held: nobody else asks for so many bytes at once.
+#[derive(Default)]
+struct Gate {
+    shut: AtomicBool,
+    held: AtomicBool,
+}
+
+/// More than an id, a secret or a key on P-256 needs.
+const OF_RSA: usize = 64;
 
 impl SeededEntropy {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(Mutex::new(StdRng::seed_from_u64(seed)), AtomicU64::new(u64::MAX))
+        let random = Mutex::new(StdRng::seed_from_u64(seed));
+        Self { random, answers: AtomicU64::new(u64::MAX), gate: Gate::default() }
     }
 
     /// The generator gives so many answers more, and then fails.
     pub(crate) fn fail_after(&self, answers: u64) {
-        self.1.store(answers, Ordering::SeqCst);
+        self.answers.store(answers, Ordering::SeqCst);
+    }
+
+    /// Whoever makes an RSA key from now on is held until [`Self::let_rsa_go`], for ten seconds at most.
+    pub(crate) fn hold_rsa(&self) {
+        self.gate.shut.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn let_rsa_go(&self) {
+        self.gate.shut.store(false, Ordering::SeqCst);
+    }
+
+    /// Is somebody held now?
+    pub(crate) fn holds_rsa(&self) -> bool {
+        self.gate.held.load(Ordering::SeqCst)
     }
 }
 
 impl Entropy for SeededEntropy {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
-        self.1
+        let waited = SystemClock::new();
+        while bytes.len() >= OF_RSA
+            && self.gate.shut.load(Ordering::SeqCst)
+            && waited.monotonic() < Duration::from_secs(10)
+        {
+            self.gate.held.store(true, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.gate.held.store(false, Ordering::SeqCst);
+        self.answers
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
             .map_err(|_| EntropyError)?;
-        self.0.lock().unwrap().fill_bytes(bytes);
+        self.random.lock().unwrap().fill_bytes(bytes);
         Ok(())
     }
 }

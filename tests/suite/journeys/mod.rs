@@ -3,6 +3,7 @@
 mod failing_commit;
 mod foreign_judge;
 mod fork;
+mod key_making;
 mod kill_nine;
 mod lost_answer;
 mod replicas;

@@ -1,0 +1,42 @@
+//! A key that takes long to make makes nobody wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::harness::{Auth, Server};
+
+/// On one thread, which serves everybody: had the key been made on it, nobody would be served while it is held.
+#[tokio::test]
+async fn while_a_key_is_being_made_every_request_is_served() {
+    let server = Server::with("[keys]\nalgorithms = [\"RS256\"]\n").await;
+    // To the eve of the switch, and then in strides: the spare key for it is made when it is near.
+    for _ in 0..13 {
+        server.clock.advance(43_200);
+        server.app.issuer().step().await.unwrap();
+    }
+    let before = server.get("/.well-known/jwks", Auth::None).await.text;
+    server.entropy.hold_rsa();
+    let step = loop {
+        server.clock.advance(600);
+        let issuer = Arc::clone(server.app.issuer());
+        let mut step = tokio::spawn(async move { issuer.step().await });
+        match tokio::time::timeout(Duration::from_millis(200), &mut step).await {
+            Ok(done) => done.unwrap().unwrap(),
+            Err(_) => break step,
+        }
+    };
+    assert!(server.entropy.holds_rsa(), "a key is being made");
+    let (_, build) = server.build().await;
+    for _ in 0..20 {
+        for path in ["/.well-known/openid-configuration", "/.well-known/jwks", "/health/ready"] {
+            assert_eq!(server.get(path, Auth::None).await.status, 200, "{path}");
+        }
+        assert_eq!(server.pull(&build, "audience=x").await.status, 200);
+        assert!(server.entropy.holds_rsa(), "the key is still being made");
+    }
+    server.entropy.let_rsa_go();
+    step.await.unwrap().unwrap();
+    server.clock.advance(7_200);
+    server.app.issuer().step().await.unwrap();
+    assert_ne!(server.get("/.well-known/jwks", Auth::None).await.text, before, "the next key is announced");
+}
