@@ -46,7 +46,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("aws_lc_rs::signature", &["jose/", "cli/bench/"]),
     ("jsonwebtoken::", &["jose/"]),
     ("constant_time", &["base/secret.rs"]),
-    ("::cel::", &["policy/cel/"]),
+    ("use ::cel::", &["policy/cel/"]),
     ("std::env::vars", &["config/source.rs", "cli/"]),
     ("anyhow::", &["cli/", "main.rs"]),
     ("SystemTime", &["base/clock.rs"]),
