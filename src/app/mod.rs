@@ -16,6 +16,7 @@ use crate::keyring::{ActError, KeyView, Keyring, KeyringParts, SigningPool};
 use crate::policy::IssuancePolicy;
 use crate::store::{Pending, Store};
 use crate::telemetry::Metrics;
+use crate::verifier::{Provider, Verifiers};
 
 /// How many signatures may wait before we say that we are busy.
 const SIGNING_QUEUE: usize = 8192;
@@ -86,8 +87,14 @@ impl App {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let pool =
             SigningPool::new(threads, SIGNING_QUEUE, pending).map_err(|error| StartError::Config(error.to_string()))?;
+        let paths = paths(config, bound)?;
+        let wrong = |error: String| StartError::Config(error);
+        Provider::check_all(&config.providers, Some(paths.issuer().as_str()))
+            .map_err(|error| wrong(error.to_string()))?;
+        let verifiers = Verifiers::of(config.providers.clone(), Arc::clone(&clock));
         let parts = Parts {
             store: Arc::clone(&store),
+            verifiers: verifiers.map_err(|error| wrong(error.to_string()))?,
             keyring,
             pool,
             metrics: Arc::new(Metrics::new()),
@@ -95,7 +102,7 @@ impl App {
             entropy: Arc::clone(&entropy),
         };
         let rates = Rates::new(config.limits.build_per_second, config.limits.client_per_second, &clock);
-        let issuer = Arc::new(Issuer::new(issuer_id, paths(config, bound)?, terms(config)?, rates, parts));
+        let issuer = Arc::new(Issuer::new(issuer_id, paths, terms(config)?, rates, parts));
         Ok(Self {
             issuer,
             store,

@@ -10,8 +10,10 @@ use super::installation::{Place, now};
 use super::output::{self, Table, cell};
 use crate::base::{ClientId, IssuerId, Moment, Seconds, Secret, SystemEntropy};
 use crate::claims::AudiencePattern;
-use crate::policy::{Client, OrganizationPattern, Scope, client_name, ids_name};
+use crate::config::Flags;
+use crate::policy::{Client, ClientIdentity, OrganizationPattern, Scope, client_name, ids_name};
 use crate::store::Store;
+use crate::verifier::Provider;
 
 /// What every client secret begins with.
 const SECRET_PREFIX: &str = "bpc_";
@@ -30,7 +32,11 @@ pub(super) enum Clients {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass clients create vela --org acme
-  buildpass clients create vela --org acme --org 'tools/*' --audience sts.amazonaws.com --json")]
+  buildpass clients create vela --org acme --org 'tools/*' --audience sts.amazonaws.com --json
+  buildpass clients create vela --provider k8s --subject system:serviceaccount:ci:vela
+
+With --provider it has no secret: it sends a token of that provider, whose only audience is {public_url}/api/v1 and whose
+subject is exactly this.")]
 pub(super) struct Create {
     /// How operators call it
     #[arg(value_parser = named)]
@@ -48,6 +54,12 @@ pub(super) struct Create {
     /// Put NAME. before the organisation and repository ids that it posts: two forges behind one issuer need it
     #[arg(long, value_name = "NAME", value_parser = ids)]
     ids: Option<String>,
+    /// Instead of a secret: the provider (a name of [oidc.NAME]) by whose tokens it is known
+    #[arg(long, value_name = "P", requires = "subject")]
+    provider: Option<String>,
+    /// Instead of a secret: the subject of its tokens, exactly, such as system:serviceaccount:ci:vela
+    #[arg(long, value_name = "S", requires = "provider")]
+    subject: Option<String>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -108,7 +120,10 @@ impl Clients {
         match self {
             Self::List(list) => list.run(place).await,
             Self::NewSecret(NewSecret {}) => Ok(output::line(Secret::draw(SECRET_PREFIX, &SystemEntropy)?.reveal())?),
-            Self::Create(create) => with(place.store().await?, async |store| create.run(store).await).await,
+            Self::Create(create) => {
+                let providers = place.config(Flags::default())?.providers;
+                with(place.store().await?, async |store| create.run(store, &providers).await).await
+            }
             Self::RotateSecret(rotate) => {
                 with(place.required_store().await?, async |store| rotate.run(store).await).await
             }
@@ -127,14 +142,37 @@ async fn with(store: Arc<dyn Store>, work: impl AsyncFnOnce(&dyn Store) -> Resul
 #[derive(Serialize)]
 struct CreatedClient<'a> {
     client_id: &'a ClientId,
-    client_secret: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_secret: Option<&'a str>,
     name: &'a str,
     scopes: &'a [Scope],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<&'a ClientIdentity>,
 }
 
 impl Create {
-    async fn run(self, store: &dyn Store) -> Result<(), Failure> {
+    /// Who it is, where it is to have no secret.
+    fn identity(&self, providers: &[Provider]) -> Result<Option<ClientIdentity>, Failure> {
+        let (Some(provider), Some(subject)) = (&self.provider, &self.subject) else { return Ok(None) };
+        if !providers.iter().any(|known| known.name() == provider) {
+            let known = providers.iter().map(Provider::name).collect::<Vec<_>>().join(", ");
+            let known = if known.is_empty() { "none".to_owned() } else { known };
+            return Err(Failure::usage(format!(
+                "there is no provider {provider:?} in the configuration; there is {known}"
+            )));
+        }
+        if self.scopes.contains(&Scope::Admin) {
+            return Err(Failure::usage("the scope admin can't be had without a secret"));
+        }
+        if subject.is_empty() || subject.chars().any(char::is_control) {
+            return Err(Failure::usage("--subject must be the whole subject of its tokens"));
+        }
+        Ok(Some(ClientIdentity { provider: provider.clone(), subject: subject.clone() }))
+    }
+
+    async fn run(self, store: &dyn Store, providers: &[Provider]) -> Result<(), Failure> {
         let now = now();
+        let identity = self.identity(providers)?;
         let secret = Secret::draw(SECRET_PREFIX, &SystemEntropy)?;
         let mut scopes = if self.scopes.is_empty() { Scope::CI_SERVER.to_vec() } else { self.scopes };
         scopes.sort_unstable_by_key(|scope| Scope::ALL.iter().position(|known| known == scope));
@@ -146,6 +184,7 @@ impl Create {
             organizations: self.organizations,
             audiences: self.audiences,
             ids: self.ids,
+            identity,
             created_at: now,
             disabled_at: None,
             declared: false,
@@ -153,10 +192,13 @@ impl Create {
         };
         if store.create_client(&IssuerId::main(), &client, secret.digest()).await?.is_err() {
             let name = &client.name;
-            return Err(Failure::refused(format!(
-                "a client named {name} exists; choose another name, or give it a new secret: \
-                 buildpass clients rotate-secret {name}"
-            )));
+            return Err(Failure::refused(match &client.identity {
+                None => format!(
+                    "a client named {name} exists; choose another name, or give it a new secret: \
+                     buildpass clients rotate-secret {name}"
+                ),
+                Some(_) => format!("a client named {name}, or one of this provider and subject, exists"),
+            }));
         }
         if client.organizations.is_empty() && client.has(Scope::BuildsWrite) {
             let name = &client.name;
@@ -165,12 +207,19 @@ impl Create {
         if self.json {
             return Ok(output::document(&CreatedClient {
                 client_id: &client.id,
-                client_secret: secret.reveal(),
+                client_secret: client.identity.is_none().then(|| secret.reveal().as_str()),
                 name: &client.name,
                 scopes: &client.scopes,
+                identity: client.identity.as_ref(),
             })?);
         }
         output::line(&format!("client_id      {}", client.id))?;
+        if let Some(ClientIdentity { provider, subject }) = &client.identity {
+            output::line(&format!("provider       {provider}"))?;
+            output::line(&format!("subject        {}", output::visible(subject)))?;
+            output::note("It has no secret: it sends a token of that provider.");
+            return Ok(());
+        }
         output::line(&format!("client_secret  {}", secret.reveal()))?;
         output::note("The secret is shown this once: only its digest is kept.");
         Ok(())
@@ -185,6 +234,7 @@ struct ListedClient {
     organizations: Vec<OrganizationPattern>,
     audiences: Vec<AudiencePattern>,
     ids: Option<String>,
+    identity: Option<ClientIdentity>,
     declared: bool,
     created_at: Moment,
     disabled_at: Option<Moment>,
@@ -199,6 +249,7 @@ impl From<Client> for ListedClient {
             organizations: client.organizations,
             audiences: client.audiences,
             ids: client.ids,
+            identity: client.identity,
             declared: client.declared,
             created_at: client.created_at,
             disabled_at: client.disabled_at,
@@ -265,6 +316,10 @@ impl RotateSecret {
         let known = clients.into_iter().find(|client| client.name == self.name).ok_or_else(|| unknown(&self.name))?;
         if known.declared {
             return Err(declared(&self.name));
+        }
+        if let Some(ClientIdentity { provider, .. }) = &known.identity {
+            let problem = format!("the client {} has no secret: it is known by tokens of {provider}", self.name);
+            return Err(Failure::refused(problem));
         }
         if !store.rotate_client_secret(&issuer, &self.name, secret.digest(), previous_until, now).await? {
             return Err(Failure::refused(format!("the client {} is disabled", self.name)));

@@ -20,8 +20,8 @@ use crate::issuer::{ClientCredential, TokenCaller};
 /// The most bytes that a body may have.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// `Authorization: Basic` (RFC 7617): a client.
-pub(super) struct Basic(pub(super) ClientCredential);
+/// A client: `Authorization: Basic` (RFC 7617), or a provider's token as `Bearer`.
+pub(super) struct OfClient(pub(super) ClientCredential);
 
 /// `Authorization: Bearer` (RFC 6750), scheme in any case: a token of a build.
 pub(super) struct Bearer(pub(super) Secret<String>);
@@ -29,7 +29,7 @@ pub(super) struct Bearer(pub(super) Secret<String>);
 /// Either of the two.
 pub(super) struct EitherCaller(pub(super) TokenCaller);
 
-impl FromRequestParts<Door> for Basic {
+impl FromRequestParts<Door> for OfClient {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &Door) -> Result<Self, Problem> {
@@ -69,7 +69,14 @@ fn credential(headers: &HeaderMap) -> Result<TokenCaller, Problem> {
     let (scheme, rest) = value.split_once(' ').ok_or_else(Problem::unauthenticated)?;
     let rest = rest.trim_matches(' ');
     if scheme.eq_ignore_ascii_case("bearer") {
-        return Ok(TokenCaller::Worker(Secret::new(rest.to_owned())));
+        let token = Secret::new(rest.to_owned());
+        // Three parts with dots: somebody's signed token. None of ours that are drawn holds one.
+        let signed = rest.contains('.');
+        return Ok(if signed {
+            TokenCaller::Client(ClientCredential::Token(token))
+        } else {
+            TokenCaller::Worker(token)
+        });
     }
     if !scheme.eq_ignore_ascii_case("basic") {
         return Err(Problem::unauthenticated());
@@ -77,7 +84,8 @@ fn credential(headers: &HeaderMap) -> Result<TokenCaller, Problem> {
     let pair = STANDARD.decode(rest).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let pair = Secret::new(pair.ok_or_else(Problem::unauthenticated)?);
     let (id, secret) = pair.reveal().split_once(':').ok_or_else(Problem::unauthenticated)?;
-    Ok(TokenCaller::Client(ClientCredential { id: ClientId::from_text(id), secret: Secret::new(secret.to_owned()) }))
+    let (id, secret) = (ClientId::from_text(id), Secret::new(secret.to_owned()));
+    Ok(TokenCaller::Client(ClientCredential::Secret { id, secret }))
 }
 
 /// A JSON body, and the digest of its bytes. Unknown fields and wrong types are refused by name.

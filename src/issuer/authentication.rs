@@ -1,17 +1,23 @@
-//! Who is calling: a client by its secret, or the worker of a build by its token.
+//! Who is calling: a client by its secret or by a provider's token, or the worker of a build by its token.
 
-use super::{Declined, Issuer, Refusal};
+use super::{Declined, Error, Issuer, Refusal};
 use crate::base::{BuildId, ClientId, Secret, Sha256};
-use crate::policy::{Client, Scope};
+use crate::policy::{Client, ClientIdentity, Scope};
 use crate::store::{TokenBearer, TokenKind};
+use crate::verifier::{self, Demand};
 
-/// What a client sent to say who it is (RFC 7617).
+/// What a client sent to say who it is.
 #[derive(Debug, Clone)]
-pub struct ClientCredential {
-    /// Its id.
-    pub id: ClientId,
-    /// Its secret.
-    pub secret: Secret<String>,
+pub enum ClientCredential {
+    /// Its id and secret (RFC 7617).
+    Secret {
+        /// Its id.
+        id: ClientId,
+        /// Its secret.
+        secret: Secret<String>,
+    },
+    /// A token of a provider (RFC 6750), of a client that has no secret.
+    Token(Secret<String>),
 }
 
 /// Who may make and end the step tokens of a build.
@@ -26,23 +32,58 @@ pub enum TokenCaller {
 impl Issuer {
     /// The client of this credential, if it has this scope; counts one request of its rate.
     pub(super) async fn client(&self, credential: &ClientCredential, scope: Scope) -> Result<Client, Declined> {
-        let now = self.parts.clock.now();
-        let presented = credential.secret.digest();
-        let stored = self.parts.store.find_client(&self.id, &credential.id).await?;
-        // An unknown id costs one comparison too.
-        let current = stored.as_ref().map_or_else(|| Sha256::of(b""), |stored| stored.secret.current);
-        let previous = stored.as_ref().and_then(|stored| stored.secret.previous);
-        let matches = current == presented;
-        let matches_previous = previous.is_some_and(|(digest, until)| until > now && digest == presented);
-        let client = match stored {
-            Some(stored) if (matches || matches_previous) && stored.client.disabled_at.is_none() => stored.client,
-            _ => return Err(Refusal::Unauthenticated.into()),
+        let client = match credential {
+            ClientCredential::Secret { id, secret } => self.client_by_secret(id, secret).await?,
+            ClientCredential::Token(token) => self.client_by_token(token).await?,
         };
         self.rates.count_client(&client.id)?;
         if !client.has(scope) {
             return Err(Refusal::ForbiddenScope(scope).into());
         }
         Ok(client)
+    }
+
+    async fn client_by_secret(&self, id: &ClientId, secret: &Secret<String>) -> Result<Client, Declined> {
+        let now = self.parts.clock.now();
+        let presented = secret.digest();
+        let stored = self.parts.store.find_client(&self.id, id).await?;
+        // An unknown id costs one comparison too.
+        let current = stored.as_ref().map_or_else(|| Sha256::of(b""), |stored| stored.secret.current);
+        let previous = stored.as_ref().and_then(|stored| stored.secret.previous);
+        let matches = current == presented;
+        let matches_previous = previous.is_some_and(|(digest, until)| until > now && digest == presented);
+        match stored.map(|stored| stored.client) {
+            // The secret in the row of a client that has none was never shown to anybody.
+            Some(client)
+                if (matches || matches_previous) && client.disabled_at.is_none() && client.identity.is_none() =>
+            {
+                Ok(client)
+            }
+            _ => Err(Refusal::Unauthenticated.into()),
+        }
+    }
+
+    /// A token of a provider for our API alone, whose subject is a client's. Nothing is spent: a CI server sends one
+    /// token as often as it calls.
+    async fn client_by_token(&self, token: &Secret<String>) -> Result<Client, Declined> {
+        let audience = self.paths.api_audience();
+        let demand = Demand { audience: Some(&audience), instead_of_providers: true, ..Demand::default() };
+        let verified = match self.parts.verifiers.verify(token.reveal(), &demand).await {
+            Ok(verified) => verified,
+            Err(verifier::Refusal::KeysUnavailable { reason, retry_after }) => {
+                return Err(Error::ProviderKeys { reason, retry_after }.into());
+            }
+            Err(refusal) => {
+                tracing::debug!(reason = refusal.reason(), %refusal, "a client's token was not taken");
+                return Err(Refusal::Unauthenticated.into());
+            }
+        };
+        let Some(subject) = verified.claims().subject() else { return Err(Refusal::Unauthenticated.into()) };
+        let identity = ClientIdentity { provider: verified.provider_name().to_owned(), subject: subject.to_owned() };
+        match self.parts.store.identify_client(&self.id, &identity).await? {
+            Some(client) if client.disabled_at.is_none() => Ok(client),
+            _ => Err(Refusal::Unauthenticated.into()),
+        }
     }
 
     /// The living worker of this build. A token of another build or kind is as unknown as any.

@@ -36,6 +36,7 @@ use crate::keyring::{ActError, Keyring, SigningPool};
 use crate::policy::IssuancePolicy;
 use crate::store::Store;
 use crate::telemetry::Metrics;
+use crate::verifier::Verifiers;
 
 /// What an operator decided about tokens.
 #[derive(Debug)]
@@ -66,6 +67,8 @@ pub struct Parts {
     pub keyring: Keyring,
     /// The threads that sign.
     pub pool: SigningPool,
+    /// Who tells whose token a client without a secret sends.
+    pub verifiers: Verifiers,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Where *now* comes from.

@@ -77,6 +77,12 @@ impl Paths {
         format!("{}/problems/{}", self.issuer, code.replace('_', "-"))
     }
 
+    /// The only audience of a token by which a client without a secret calls the API.
+    #[must_use]
+    pub fn api_audience(&self) -> String {
+        format!("{}/api/v1", self.api)
+    }
+
     /// The pull endpoint of a build. Ends in a query, since GitHub's clients append `&audience=`.
     #[must_use]
     pub fn pull(&self, build: BuildId) -> String {

@@ -117,6 +117,14 @@ pub enum Error {
         /// After how long the first of them signs, where one is announced.
         signs_in: Option<Seconds>,
     },
+    /// The keys of the provider whose token a client sent can't be had.
+    #[error("the provider's keys can't be had: {reason}")]
+    ProviderKeys {
+        /// Why.
+        reason: String,
+        /// When it is worth trying again.
+        retry_after: Seconds,
+    },
     /// The signing pool is full, or the backend refused to sign.
     #[error(transparent)]
     Signing(#[from] SigningError),

@@ -115,6 +115,15 @@ impl fmt::Display for OrganizationPattern {
     }
 }
 
+/// Who a client without a secret is: whoever brings a token of this provider with this subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ClientIdentity {
+    /// The provider's name.
+    pub provider: String,
+    /// `sub`, exactly.
+    pub subject: String,
+}
+
 /// A caller of the API, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
@@ -130,6 +139,8 @@ pub struct Client {
     pub audiences: Vec<AudiencePattern>,
     /// Name put before the ids that it posts, so that two forges share no id.
     pub ids: Option<String>,
+    /// Who it is, where it has no secret.
+    pub identity: Option<ClientIdentity>,
     /// When it was made.
     pub created_at: Moment,
     /// When it was disabled, if it was.

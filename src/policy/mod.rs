@@ -15,7 +15,7 @@ pub use self::access::{
     AccessDefault, AccessDenied, AccessPolicy, AccessPolicyError, AccessPolicySpec, AccessRequest, RulePart,
 };
 pub use self::cel::{CelError, CelFailure, Fact, Facts, Names, Program};
-pub use self::client::{Client, OrganizationPattern, Scope, client_name, ids_name};
+pub use self::client::{Client, ClientIdentity, OrganizationPattern, Scope, client_name, ids_name};
 pub use self::criteria::{
     BuildCriteria, BuildFacts, Criteria, EntraCriteria, GithubCriteria, GitlabCriteria, LEARNING, Learned, Matched,
     Unmatched, workflow_file,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::StoreError;
 use crate::base::{ClientId, IssuerId, Moment, Sha256};
 use crate::claims::AudiencePattern;
-use crate::policy::{Client, OrganizationPattern, Scope};
+use crate::policy::{Client, ClientIdentity, OrganizationPattern, Scope};
 
 /// The digests that a client's secret may have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +26,9 @@ pub struct StoredClient {
     pub secret: ClientSecret,
 }
 
-/// A client of this name stands already.
+/// A client of this name, or of this identity, stands already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a client of this name exists")]
+#[error("a client of this name, or of this provider and subject, exists")]
 pub struct ClientExists;
 
 /// What disabling a client ended.
@@ -84,10 +84,10 @@ pub struct NameTaken(pub String);
 /// The clients of an issuer.
 #[async_trait]
 pub trait Clients {
-    /// Adds a client with the digest of its secret.
+    /// Adds a client with the digest of its secret; of one that has an identity instead, of a secret that nobody has.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error when the name or the id is taken.
+    /// [`StoreError`]; the inner error when the name, the id or the identity is taken.
     async fn create_client(
         &self,
         issuer: &IssuerId,
@@ -101,6 +101,13 @@ pub trait Clients {
     /// [`StoreError`].
     async fn find_client(&self, issuer: &IssuerId, id: &ClientId) -> Result<Option<StoredClient>, StoreError>;
 
+    /// The client that is known by tokens of this provider with this subject, disabled ones too.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn identify_client(&self, issuer: &IssuerId, identity: &ClientIdentity)
+    -> Result<Option<Client>, StoreError>;
+
     /// All clients, by name.
     ///
     /// # Errors
@@ -108,7 +115,7 @@ pub trait Clients {
     async fn list_clients(&self, issuer: &IssuerId) -> Result<Vec<Client>, StoreError>;
 
     /// Sets a new secret; the one in force is taken until `previous_until` (not at all if that is not after `now`),
-    /// an older one no more. `false` if no enabled client that was made by command has this name.
+    /// an older one no more. `false` if no enabled client that was made by command, with a secret, has this name.
     ///
     /// # Errors
     /// [`StoreError`].

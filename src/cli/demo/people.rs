@@ -43,6 +43,7 @@ impl CiServer {
             organizations: vec!["acme".parse().map_err(Failure::refused)?],
             audiences: Vec::new(),
             ids: None,
+            identity: None,
             created_at: now,
             disabled_at: None,
             declared: false,

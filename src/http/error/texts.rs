@@ -33,6 +33,11 @@ impl From<Error> for Problem {
                     .retry_after(signs_in.unwrap_or(Seconds::new(30)).max(Seconds::new(1)))
                     .because(error)
             }
+            Error::ProviderKeys { retry_after, .. } => {
+                Self::new(Code::Unavailable, "the keys that would tell whose token this is can't be had now; try again")
+                    .retry_after(retry_after)
+                    .because(error)
+            }
             Error::Keyring(_) | Error::Signing(_) | Error::Store(_) => Self::unavailable(error),
         }
     }

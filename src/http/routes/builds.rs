@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::super::error::Problem;
-use super::super::extract::{Basic, JsonBody, PathOf};
+use super::super::extract::{JsonBody, OfClient, PathOf};
 use super::super::serve::Door;
 use crate::base::{BuildId, Moment};
 use crate::claims::Registration;
@@ -34,7 +34,7 @@ struct RegisteredBuild<'a> {
 
 pub(in super::super) async fn register(
     State(door): State<Door>,
-    Basic(client): Basic,
+    OfClient(client): OfClient,
     body: JsonBody<Registration>,
 ) -> Result<Response, Problem> {
     let issuer = door.app.issuer();
@@ -68,7 +68,7 @@ struct ShownBuild {
 
 pub(in super::super) async fn show(
     State(door): State<Door>,
-    Basic(client): Basic,
+    OfClient(client): OfClient,
     PathOf(id): PathOf<BuildId>,
 ) -> Result<Response, Problem> {
     let (build, state) = door.app.issuer().show_build(&client, id).await?;
@@ -92,7 +92,7 @@ pub(in super::super) struct FinishBody {
 
 pub(in super::super) async fn finish(
     State(door): State<Door>,
-    Basic(client): Basic,
+    OfClient(client): OfClient,
     PathOf(id): PathOf<BuildId>,
     body: JsonBody<FinishBody>,
 ) -> Result<StatusCode, Problem> {

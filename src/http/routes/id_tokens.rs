@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::super::error::{Code, Problem};
-use super::super::extract::{Basic, Bearer, JsonBody, PathOf, QueryOf};
+use super::super::extract::{Bearer, JsonBody, OfClient, PathOf, QueryOf};
 use super::super::peer::Peer;
 use super::super::serve::Door;
 use crate::base::{BuildId, FieldError, Jti, Moment, Seconds};
@@ -168,7 +168,7 @@ pub(in super::super) struct DirectBody {
 
 pub(in super::super) async fn create(
     State(door): State<Door>,
-    Basic(client): Basic,
+    OfClient(client): OfClient,
     PathOf(build): PathOf<BuildId>,
     peer: axum::Extension<Peer>,
     body: JsonBody<DirectBody>,

@@ -46,6 +46,8 @@ pub(super) const TABLES: [Table; 9] = [
             ("disabled_at", Integer),
             ("declared", Integer),
             ("revision", Integer),
+            ("provider", Text),
+            ("subject", Text),
         ],
     },
     Table {

@@ -5,7 +5,7 @@ use super::{Backend, DbConnection, DbRow, declared};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_json};
 use crate::base::{ClientId, IssuerId, Moment, Sha256};
-use crate::policy::Client;
+use crate::policy::{Client, ClientIdentity};
 use crate::store::{
     ClientChange, ClientExists, ClientSecret, Clients, DeclaredClient, Disabled, NameTaken, StoreError, StoredClient,
 };
@@ -13,8 +13,8 @@ use crate::store::{
 /// The columns that [`read_client`] reads, of `clients as c`.
 macro_rules! client_columns {
     () => {
-        "c.id, c.name, c.scopes, c.organizations, c.audiences, c.ids, c.created_at, c.disabled_at, c.declared, \
-         c.revision"
+        "c.id, c.name, c.scopes, c.organizations, c.audiences, c.ids, c.provider, c.subject, c.created_at, \
+         c.disabled_at, c.declared, c.revision"
     };
 }
 pub(super) use client_columns;
@@ -29,6 +29,11 @@ pub(super) fn read_client(fields: &mut Fields<'_>) -> Result<Client, StoreError>
         organizations: fields.json("organizations")?,
         audiences: fields.json("audiences")?,
         ids: fields.optional_text("ids")?,
+        identity: {
+            let provider = fields.optional_text("provider")?;
+            let subject = fields.optional_text("subject")?;
+            provider.zip(subject).map(|(provider, subject)| ClientIdentity { provider, subject })
+        },
         created_at: fields.moment("created_at")?,
         disabled_at: fields.optional_moment("disabled_at")?,
         declared: fields.count("declared")? != 0,
@@ -80,7 +85,8 @@ impl Clients for Backend {
                 Box::pin(async move {
                     let done = sqlx::query(
                         "insert into clients (issuer, id, name, scopes, organizations, audiences, ids, secret, \
-                         created_at, disabled_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing",
+                         created_at, disabled_at, provider, subject) \
+                         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) on conflict do nothing",
                     )
                     .bind(issuer.as_str())
                     .bind(client.id.as_str())
@@ -92,6 +98,8 @@ impl Clients for Backend {
                     .bind(secret.as_bytes().as_slice())
                     .bind(client.created_at.unix())
                     .bind(client.disabled_at.map(Moment::unix))
+                    .bind(client.identity.as_ref().map(|identity| identity.provider.as_str()))
+                    .bind(client.identity.as_ref().map(|identity| identity.subject.as_str()))
                     .execute(connection)
                     .await
                     .map_err(unavailable)?;
@@ -113,6 +121,25 @@ impl Clients for Backend {
         .await
         .map_err(unavailable)?;
         row.as_ref().map(read_stored).transpose()
+    }
+
+    async fn identify_client(
+        &self,
+        issuer: &IssuerId,
+        identity: &ClientIdentity,
+    ) -> Result<Option<Client>, StoreError> {
+        let row = sqlx::query(concat!(
+            "select ",
+            client_columns!(),
+            " from clients as c where c.issuer = $1 and c.provider = $2 and c.subject = $3"
+        ))
+        .bind(issuer.as_str())
+        .bind(&identity.provider)
+        .bind(&identity.subject)
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        row.map(|row| read_client(&mut Fields::of(&row, "clients"))).transpose()
     }
 
     async fn list_clients(&self, issuer: &IssuerId) -> Result<Vec<Client>, StoreError> {
@@ -142,7 +169,7 @@ impl Clients for Backend {
                     let done = sqlx::query(
                         "update clients set previous_secret = case when cast($4 as bigint) is null then null else secret end, \
                          previous_until = $4, secret = $3 \
-                         where issuer = $1 and name = $2 and disabled_at is null and declared = 0",
+                         where issuer = $1 and name = $2 and disabled_at is null and declared = 0 and provider is null",
                     )
                     .bind(issuer.as_str())
                     .bind(&name)

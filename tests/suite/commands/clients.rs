@@ -101,3 +101,26 @@ fn an_unknown_client_is_refused() {
     assert!(folder.run(&["clients", "disable", "nobody"]).failed(1).contains("no client named nobody"));
     assert!(folder.run(&["clients", "rotate-secret", "nobody"]).failed(1).contains("no client named nobody"));
 }
+
+#[test]
+fn a_client_without_a_secret_is_made_for_a_provider_that_is_known() {
+    let folder = Folder::installed();
+    let config = "[oidc.k8s]\nprovider = \"kubernetes\"\nissuer = \"https://kubernetes.default.svc\"\n";
+    std::fs::write(folder.path().join("buildpass.toml"), config).unwrap();
+    let create = |more: &[&str]| folder.run(&[&["clients", "create"], more].concat());
+    let subject = "system:serviceaccount:ci:vela";
+    let made = create(&["vela", "--provider", "k8s", "--subject", subject, "--json"]).json();
+    assert_eq!(made["identity"]["subject"], subject);
+    assert!(made.get("client_secret").is_none(), "{made}");
+    let twin = create(&["twin", "--provider", "k8s", "--subject", subject]).failed(1);
+    assert!(twin.contains("provider and subject"), "{twin}");
+    assert!(create(&["x", "--provider", "gitlab", "--subject", "s"]).failed(2).contains("there is k8s"));
+    assert!(create(&["x", "--provider", "self", "--subject", "s"]).failed(2).contains("no provider"));
+    assert!(create(&["x", "--provider", "k8s"]).failed(2).contains("--subject"));
+    let admin = create(&["x", "--provider", "k8s", "--subject", "s", "--scope", "admin"]).failed(2);
+    assert!(admin.contains("admin"), "{admin}");
+    let rotated = folder.run(&["clients", "rotate-secret", "vela"]).failed(1);
+    assert!(rotated.contains("has no secret"), "{rotated}");
+    let listed = folder.run(&["clients", "list", "--json"]).json_lines();
+    assert_eq!(listed[0]["identity"]["provider"], "k8s");
+}

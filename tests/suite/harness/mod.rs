@@ -51,6 +51,17 @@ struct Gate {
     held: AtomicBool,
 }
 
+impl Gate {
+    fn pass(&self) {
+        let waited = SystemClock::new();
+        while self.shut.load(Ordering::SeqCst) && waited.monotonic() < Duration::from_secs(60) {
+            self.held.store(true, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        self.held.store(false, Ordering::SeqCst);
+    }
+}
+
 /// More than an id, a secret or a key on P-256 needs.
 const OF_RSA: usize = 64;
 
@@ -65,7 +76,7 @@ impl SeededEntropy {
         self.answers.store(answers, Ordering::SeqCst);
     }
 
-    /// Whoever makes an RSA key from now on is held until [`Self::let_rsa_go`], for ten seconds at most.
+    /// Whoever makes an RSA key from now on is held until [`Self::let_rsa_go`], for a minute at most.
     pub(crate) fn hold_rsa(&self) {
         self.gate.shut.store(true, Ordering::SeqCst);
     }
@@ -82,15 +93,9 @@ impl SeededEntropy {
 
 impl Entropy for SeededEntropy {
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError> {
-        let waited = SystemClock::new();
-        while bytes.len() >= OF_RSA
-            && self.gate.shut.load(Ordering::SeqCst)
-            && waited.monotonic() < Duration::from_secs(10)
-        {
-            self.gate.held.store(true, Ordering::SeqCst);
-            std::thread::sleep(Duration::from_millis(5));
+        if bytes.len() >= OF_RSA {
+            self.gate.pass();
         }
-        self.gate.held.store(false, Ordering::SeqCst);
         self.answers
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
             .map_err(|_| EntropyError)?;
@@ -292,6 +297,7 @@ impl Server {
             organizations: Vec::new(),
             audiences: Vec::new(),
             ids: None,
+            identity: None,
             created_at: START,
             disabled_at: None,
             declared: false,

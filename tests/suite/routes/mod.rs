@@ -6,3 +6,4 @@ mod health;
 mod hostile;
 mod repos;
 mod well_known;
+mod without_secret;

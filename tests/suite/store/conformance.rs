@@ -2,6 +2,7 @@
 
 use buildpass::base::{BuildId, ClientId, Seconds, Sha256};
 use buildpass::jose::Algorithm;
+use buildpass::policy::ClientIdentity;
 use buildpass::policy::Scope;
 use buildpass::store::{
     AdoptedRow, BuildNotRunning, ClientChange, ClientChangeKind, ClientExists, ClientSecret, DeclaredClient, Disabled,
@@ -18,6 +19,7 @@ use super::sample::{
 on_every_backend! {
     a_client_is_found_as_it_was_created
     a_clients_name_and_id_are_taken_once
+    a_client_without_a_secret_is_known_by_one_identity_that_is_taken_once
     exactly_the_declared_clients_stand_beside_those_made_by_command
     a_former_secret_is_kept_until_its_moment_and_only_the_last_one
     disabling_a_client_ends_its_running_builds_and_no_others
@@ -78,6 +80,35 @@ async fn a_clients_name_and_id_are_taken_once(store: &dyn Store) {
         assert_eq!(store.create_client(&issuer(), &taken, digest()).await.unwrap(), Err(ClientExists));
     }
     assert_eq!(store.list_clients(&issuer()).await.unwrap(), [one]);
+}
+
+async fn a_client_without_a_secret_is_known_by_one_identity_that_is_taken_once(store: &dyn Store) {
+    let identity =
+        |provider: &str, subject: &str| ClientIdentity { provider: provider.to_owned(), subject: subject.to_owned() };
+    let known = |name: &str, identity: &ClientIdentity| {
+        let mut known = client(name);
+        known.identity = Some(identity.clone());
+        known
+    };
+    let vela = identity("k8s", "system:serviceaccount:ci:vela");
+    let one = known("vela", &vela);
+    store.create_client(&issuer(), &one, digest()).await.unwrap().unwrap();
+    assert_eq!(store.create_client(&issuer(), &known("twin", &vela), digest()).await.unwrap(), Err(ClientExists));
+    let elsewhere = known("elsewhere", &identity("other", &vela.subject));
+    store.create_client(&issuer(), &elsewhere, digest()).await.unwrap().unwrap();
+    // Those that have secrets have no identity, however many they are.
+    for name in ["a", "b"] {
+        store.create_client(&issuer(), &client(name), digest()).await.unwrap().unwrap();
+    }
+    assert_eq!(store.identify_client(&issuer(), &vela).await.unwrap(), Some(one.clone()));
+    assert_eq!(store.find_client(&issuer(), &one.id).await.unwrap().unwrap().client, one);
+    for stranger in [identity("k8s", "SYSTEM:serviceaccount:ci:vela"), identity("K8s", &vela.subject)] {
+        assert_eq!(store.identify_client(&issuer(), &stranger).await.unwrap(), None);
+    }
+    assert!(!store.rotate_client_secret(&issuer(), "vela", digest(), NOW, NOW).await.unwrap(), "it gets no secret");
+    store.disable_client(&issuer(), "vela", NOW).await.unwrap().unwrap();
+    let disabled = store.identify_client(&issuer(), &vela).await.unwrap().unwrap();
+    assert_eq!(disabled.disabled_at, Some(NOW));
 }
 
 async fn exactly_the_declared_clients_stand_beside_those_made_by_command(store: &dyn Store) {

@@ -109,6 +109,7 @@ pub(crate) fn client(name: &str) -> Client {
         organizations: Vec::new(),
         audiences: Vec::new(),
         ids: None,
+        identity: None,
         created_at: NOW,
         disabled_at: None,
         declared: false,
