@@ -35,7 +35,7 @@ impl SubjectTemplate {
                 && is_org_and_repo(part, slash, &Part::Field(repo.clone()))
             {
                 // An organisation may hold slashes and a repository none: the last one parts them.
-                let end = value.len() - undelimited_prefix(tail.get(2..)).len();
+                let end = value.len().checked_sub(undelimited_prefix(tail.get(2..)).len())?;
                 let both = value.get(..end)?;
                 let at = both.rfind('/')?;
                 value = value.get(..at)?;
