@@ -34,8 +34,8 @@ pub(super) struct Check {
     /// The repository that is asked for
     #[arg(long, value_name = "N")]
     repository: String,
-    /// What is asked for, as JSON: {\"action\": \"get-manifest\"}
-    #[arg(long, value_name = "JSON")]
+    /// What is asked for, as JSON; without it nothing is, and the rules say what they lack
+    #[arg(long, value_name = "JSON", default_value = r#"{"action":""}"#)]
     request: String,
     /// Print one JSON document
     #[arg(long)]

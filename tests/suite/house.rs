@@ -146,7 +146,10 @@ fn what_contributing_says_of_where_things_are_is_true() {
         let text = fs::read_to_string(root.join(&file)).unwrap_or_else(|error| panic!("{file}: {error}"));
         assert!(text.contains(&item), "{file} has no {item}");
     }
-    for path in contributing.split('`').filter(|word| word.starts_with("src/") || word.starts_with("migrations/")) {
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let named =
+        |word: &&str| ["src/", "migrations/", "examples/", "tests/", "fuzz/"].iter().any(|at| word.starts_with(at));
+    for path in contributing.split('`').chain(readme.split('`')).filter(named) {
         assert!(root.join(path).exists(), "{path}");
     }
 }
