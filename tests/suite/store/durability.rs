@@ -180,9 +180,10 @@ async fn a_path_is_a_path_whatever_it_looks_like() {
 async fn a_schema_is_brought_up_to_date_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("buildpass.db");
-    let names = ["issuing", "key_life", "shared"];
-    let first = MigrationReport { before: 0, after: 3, applied: names.map(str::to_owned).into() };
-    let second = MigrationReport { before: 3, after: 3, applied: vec![] };
+    let names: Vec<String> = ["issuing", "key_life", "shared", "identities"].map(str::to_owned).into();
+    let after = i64::try_from(names.len()).unwrap();
+    let first = MigrationReport { before: 0, after, applied: names };
+    let second = MigrationReport { before: after, after, applied: vec![] };
     assert_eq!(SqliteStore::migrate(&path).await.unwrap(), first);
     assert_eq!(SqliteStore::migrate(&path).await.unwrap(), second);
     SqliteStore::open(&path, options()).await.unwrap().check().await.unwrap();
