@@ -181,7 +181,7 @@ async fn a_schema_is_brought_up_to_date_once() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("buildpass.db");
     let names: Vec<String> = ["issuing", "key_life", "shared", "identities"].map(str::to_owned).into();
-    let after = i64::try_from(names.len()).unwrap();
+    let after = u32::try_from(names.len()).unwrap();
     let first = MigrationReport { before: 0, after, applied: names };
     let second = MigrationReport { before: after, after, applied: vec![] };
     assert_eq!(SqliteStore::migrate(&path).await.unwrap(), first);
