@@ -4,7 +4,7 @@
 //! the build is, and publishes the documents by which clouds and registries check them.
 //!
 //! The floors, from the ground up; nothing imports upwards:
-//! [`base`] → [`jose`], [`claims`] → [`policy`], [`verifier`] → `store` → `keyring` → `issuer` → `app` → `http` → `cli`.
+//! [`base`] → [`jose`], [`claims`] → [`policy`], [`verifier`] → `store` → `keyring` → `issuer`, `exchange` → `app` → `http` → `cli`.
 //! The feature `server` (the default) holds everything from `store` up; without it the library is what another
 //! service needs to check tokens.
 
@@ -27,6 +27,8 @@ pub mod claims;
 pub mod cli;
 #[cfg(feature = "server")]
 pub mod config;
+#[cfg(feature = "server")]
+pub mod exchange;
 #[cfg(feature = "server")]
 pub mod http;
 #[cfg(feature = "server")]

@@ -1,5 +1,6 @@
 //! The composition root: configuration, clock and entropy in, a running issuer out.
 
+mod exchange;
 mod former_issuer;
 mod shared;
 
@@ -7,16 +8,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::exchange::{exchange_settings, rule_books, rule_keeper};
 pub use self::former_issuer::{FormerIssuer, FormerIssuerError, FormerKeys};
 pub use self::shared::{ApplyError, SharedChanges, apply};
 use crate::base::{Clock, Entropy, IssuerId, IssuerUrl, Moment, Seconds};
 use crate::config::Config;
+pub use crate::config::Proxy as ForwardProxy;
+use crate::exchange::{Exchange, ExchangeParts, RuleKeeper};
 use crate::issuer::{Documents, Issuer, Parts, Paths, Rates, Terms};
 use crate::keyring::{ActError, KeyView, Keyring, KeyringParts, SigningPool};
 use crate::policy::IssuancePolicy;
 use crate::store::{Pending, Store};
 use crate::telemetry::Metrics;
-use crate::verifier::{Provider, Verifiers};
 
 /// How many signatures may wait before we say that we are busy.
 const SIGNING_QUEUE: usize = 8192;
@@ -27,6 +30,9 @@ const ADOPT_AGAIN: Duration = Duration::from_secs(60);
 /// Everything that the doors use.
 pub struct App {
     issuer: Arc<Issuer>,
+    exchange: Option<Arc<Exchange>>,
+    keeper: RuleKeeper,
+    proxy: ForwardProxy,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -82,22 +88,35 @@ impl App {
             entropy: Arc::clone(&entropy),
         };
         let nothing_brought_in = store.read_keys(&issuer_id).await?.algorithms.is_empty();
-        let keyring = Keyring::open(parts, &config.keys.kek_source()).await?;
-        bring_in(config, &*store, &keyring, clock.now(), nothing_brought_in).await?;
+        let keyring = Arc::new(Keyring::open(parts, &config.keys.kek_source()).await?);
+        let paths = paths(config, bound)?;
+        let keeper = rule_keeper(config, &paths, &store, &clock, &entropy);
+        bring_in(config, &keeper, &keyring, clock.now(), nothing_brought_in).await?;
+        keeper.check().await.map_err(|error| StartError::Config(error.to_string()))?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let pool =
             SigningPool::new(threads, SIGNING_QUEUE, pending).map_err(|error| StartError::Config(error.to_string()))?;
-        let paths = paths(config, bound)?;
-        let wrong = |error: String| StartError::Config(error);
-        Provider::check_all(&config.providers, Some(paths.issuer().as_str()))
-            .map_err(|error| wrong(error.to_string()))?;
-        let verifiers = Verifiers::of(config.providers.clone(), Arc::clone(&clock));
+        let pool = Arc::new(pool);
+        let metrics = Arc::new(Metrics::new());
+        let books = exchange::rule_books(&keeper, &keyring);
+        let exchange = config.exchange.enabled.then(|| {
+            let parts = ExchangeParts {
+                store: Arc::clone(&store),
+                books: Arc::clone(&books),
+                keyring: Arc::clone(&keyring),
+                pool: Arc::clone(&pool),
+                metrics: Arc::clone(&metrics),
+                clock: Arc::clone(&clock),
+                entropy: Arc::clone(&entropy),
+            };
+            Arc::new(Exchange::new(issuer_id.clone(), keeper.settings.clone(), parts))
+        });
         let parts = Parts {
             store: Arc::clone(&store),
-            verifiers: verifiers.map_err(|error| wrong(error.to_string()))?,
+            judge: Arc::new(exchange::Judge(books)),
             keyring,
             pool,
-            metrics: Arc::new(Metrics::new()),
+            metrics,
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
         };
@@ -105,6 +124,9 @@ impl App {
         let issuer = Arc::new(Issuer::new(issuer_id, paths, terms(config)?, rates, parts));
         Ok(Self {
             issuer,
+            exchange,
+            keeper,
+            proxy: config.exchange.proxy,
             store,
             clock,
             entropy,
@@ -118,6 +140,24 @@ impl App {
     #[must_use]
     pub fn issuer(&self) -> &Arc<Issuer> {
         &self.issuer
+    }
+
+    /// The exchange, where it is open.
+    #[must_use]
+    pub fn exchange(&self) -> Option<&Arc<Exchange>> {
+        self.exchange.as_ref()
+    }
+
+    /// Who keeps the rules of the exchange.
+    #[must_use]
+    pub fn rule_keeper(&self) -> &RuleKeeper {
+        &self.keeper
+    }
+
+    /// Whose headers forward authentication reads.
+    #[must_use]
+    pub fn forward_proxy(&self) -> ForwardProxy {
+        self.proxy
     }
 
     /// The store, for commands and for the end.
@@ -158,6 +198,11 @@ impl App {
             ticks.tick().await;
             if let Err(error) = self.issuer.step().await {
                 tracing::error!(%error, "the keys can't be brought up to date");
+            }
+            if let Some(exchange) = &self.exchange
+                && let Err(error) = exchange.step().await
+            {
+                tracing::warn!(%error, "what the exchange keeps can't be brought up to date");
             }
         }
     }
@@ -206,16 +251,16 @@ pub fn documents(config: &Config, view: &KeyView, now: Moment) -> Result<Documen
 /// all does: an old one that starts again in the middle of a rolling update must change nothing.
 async fn bring_in(
     config: &Config,
-    store: &dyn Store,
+    keeper: &RuleKeeper,
     keyring: &Keyring,
     now: Moment,
     nothing_brought_in: bool,
 ) -> Result<(), StartError> {
-    let dry_run = store.is_shared() && !nothing_brought_in;
+    let dry_run = keeper.store.is_shared() && !nothing_brought_in;
     if !keyring.clock_is_sound(now) {
         return Ok(());
     }
-    match apply(config, store, keyring, now, dry_run).await {
+    match apply(config, keeper, keyring, now, dry_run).await {
         Ok(changes) if changes.is_empty() => {}
         Ok(changes) if dry_run => {
             tracing::warn!(
@@ -227,12 +272,18 @@ async fn bring_in(
         Err(error) if dry_run => tracing::warn!(%error, "the configuration could not be brought in as it is"),
         Err(ApplyError::Keys(error)) => return Err(error.into()),
         Err(ApplyError::Store(error)) => return Err(error.into()),
-        Err(error @ ApplyError::Client(_)) => return Err(StartError::Config(error.to_string())),
+        Err(error @ (ApplyError::Client(_) | ApplyError::Rules(_))) => {
+            return Err(StartError::Config(error.to_string()));
+        }
     }
     Ok(())
 }
 
-fn paths(config: &Config, bound: SocketAddr) -> Result<Paths, StartError> {
+/// Where everything answers, on a server that listens there.
+///
+/// # Errors
+/// [`StartError::Config`] where no issuer is configured and the address is not a loopback one.
+pub fn paths(config: &Config, bound: SocketAddr) -> Result<Paths, StartError> {
     let wrong = |problem: &str| StartError::Config(problem.to_owned());
     let issuer = match &config.issuer.url {
         Some(url) => url.clone(),
@@ -256,5 +307,6 @@ fn terms(config: &Config) -> Result<Terms, StartError> {
         presets: config.issuer.claims.clone(),
         extra: config.tokens.extra_claims.clone(),
         policy,
+        exchange: config.exchange.enabled,
     })
 }

@@ -71,6 +71,22 @@ uuid_id! {
     /// `jti` of a token of ours.
     Jti
 }
+uuid_id! {
+    /// A role, a trusted publisher, a trust policy or a grant.
+    EntitlementId
+}
+uuid_id! {
+    /// A key or an access token that was given for a token; of an access token its `jti`.
+    CredentialId
+}
+uuid_id! {
+    /// An ID token that something was given for.
+    IdTokenId
+}
+uuid_id! {
+    /// One entry of what operators read.
+    EventId
+}
 
 /// A client that may call the API: a UUID for one made by command, a name for one declared in a file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -60,6 +60,17 @@ impl IssuerUrl {
         self.text.get(..self.origin_length).unwrap_or(&self.text)
     }
 
+    /// The host without a port: `ci.example.com`, `[::1]`.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let authority = self.origin().split_once("://").map_or("", |(_, authority)| authority);
+        let end = match authority.find(']') {
+            Some(bracket) => bracket + 1,
+            None => authority.find(':').unwrap_or(authority.len()),
+        };
+        authority.get(..end).unwrap_or(authority).to_owned()
+    }
+
     /// The path without a trailing slash: `""` or `/_services/token`.
     #[must_use]
     pub fn path(&self) -> &str {

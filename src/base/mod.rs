@@ -6,12 +6,19 @@ mod field;
 mod ids;
 mod issuer_url;
 mod moment;
+#[cfg(feature = "server")]
+mod rate;
 mod secret;
 
 pub use self::clock::{Clock, SystemClock};
 pub use self::entropy::{Entropy, EntropyError, SystemEntropy};
 pub use self::field::FieldError;
-pub use self::ids::{BuildId, ClientId, IssuerId, Jti, RequestId, RequestTokenId, ServerId};
+pub use self::ids::{
+    BuildId, ClientId, CredentialId, EntitlementId, EventId, IdTokenId, IssuerId, Jti, RequestId, RequestTokenId,
+    ServerId,
+};
 pub use self::issuer_url::IssuerUrl;
-pub use self::moment::{Moment, Seconds};
+pub use self::moment::{Moment, Seconds, optional_seconds};
+#[cfg(feature = "server")]
+pub use self::rate::Rate;
 pub use self::secret::{Secret, Sha256};

@@ -189,6 +189,42 @@ impl<'de> Deserialize<'de> for Seconds {
     }
 }
 
+/// A length of time as operators write it in files and objects: `30m`, a bare number of seconds, or `PT30M` (ISO 8601,
+/// as RubyGems writes it).
+pub mod optional_seconds {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Seconds;
+
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "must be a duration such as 30m, PT30M or 1800")]
+    enum Written {
+        Number(u64),
+        Text(String),
+    }
+
+    /// Writes it as `30m`.
+    ///
+    /// # Errors
+    /// The serialiser's.
+    pub fn serialize<S: Serializer>(length: &Option<Seconds>, serializer: S) -> Result<S::Ok, S::Error> {
+        length.serialize(serializer)
+    }
+
+    /// Reads any of the three.
+    ///
+    /// # Errors
+    /// What would be right.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Seconds>, D::Error> {
+        let text = match Written::deserialize(deserializer)? {
+            Written::Number(seconds) => return Ok(Some(Seconds::new(seconds))),
+            Written::Text(text) => text,
+        };
+        let iso = text.strip_prefix('P').map(|rest| rest.replace('T', "").to_lowercase());
+        iso.as_deref().unwrap_or(&text).parse().map(Some).map_err(serde::de::Error::custom)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,11 +6,12 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::failure::Failure;
-use super::installation::{Place, now};
+use super::installation::{self, Place, now};
 use super::keys::attach;
 use super::output;
 use crate::app;
 use crate::config::{self, Flags};
+use crate::exchange::{Change, ChangeKind};
 use crate::jose::Algorithm;
 use crate::store::{ClientChange, ClientChangeKind};
 
@@ -110,7 +111,8 @@ impl Apply {
         let store = place.store().await?;
         let applied = async {
             let keyring = attach(&config, Arc::clone(&store)).await?;
-            Ok::<_, Failure>(app::apply(&config, &*store, &keyring, now(), self.dry_run).await?)
+            let keeper = installation::keeper(&config, &store)?;
+            Ok::<_, Failure>(app::apply(&config, &keeper, &keyring, now(), self.dry_run).await?)
         }
         .await;
         store.close().await;
@@ -120,6 +122,7 @@ impl Apply {
                 changes.algorithms.as_ref().map(|(before, after)| json!({"before": before, "after": after}));
             return Ok(output::document(&json!({
                 "dry_run": self.dry_run, "algorithms": algorithms, "clients": changes.clients,
+                "providers": changes.providers,
             }))?);
         }
         if let Some((before, after)) = &changes.algorithms {
@@ -134,9 +137,22 @@ impl Apply {
             };
             output::line(&format!("clients.{name}  {how}"))?;
         }
+        for Change { name, change, .. } in &changes.providers {
+            output::line(&format!("oidc.{name}  {}", how(*change)))?;
+        }
         if changes.is_empty() {
             output::line("nothing changes")?;
         }
         Ok(())
+    }
+}
+
+/// What happens to a thing, in words.
+pub(super) const fn how(change: ChangeKind) -> &'static str {
+    match change {
+        ChangeKind::Created => "created",
+        ChangeKind::Updated => "updated",
+        ChangeKind::Unchanged => "unchanged",
+        ChangeKind::Deleted => "deleted",
     }
 }

@@ -9,6 +9,7 @@ use super::output;
 use crate::app::{ApplyError, StartError};
 use crate::base::EntropyError;
 use crate::config::ConfigError;
+use crate::exchange::ApplyRulesError;
 use crate::keyring::{ActError, KeyringError};
 use crate::store::StoreError;
 
@@ -88,9 +89,19 @@ impl From<ActError> for Failure {
 impl From<ApplyError> for Failure {
     fn from(error: ApplyError) -> Self {
         match error {
-            ApplyError::Client(_) => Self::Refused(error.into()),
+            ApplyError::Client(_) | ApplyError::Rules(_) => Self::Refused(error.into()),
             ApplyError::Keys(error) => error.into(),
             ApplyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ApplyRulesError> for Failure {
+    fn from(error: ApplyRulesError) -> Self {
+        match error {
+            ApplyRulesError::Store(error) => error.into(),
+            ApplyRulesError::Audience(_) | ApplyRulesError::Rule(_) => Self::Refused(error.into()),
+            ApplyRulesError::Entropy(_) => Self::Unreachable(error.into()),
         }
     }
 }

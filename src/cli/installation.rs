@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::failure::Failure;
-use crate::base::{Clock, Moment, SystemClock};
+use crate::app;
+use crate::base::{Clock, Entropy, Moment, SystemClock, SystemEntropy};
 use crate::config::{self, Config, Flags, Sources};
+use crate::exchange::RuleKeeper;
 use crate::store::{Pending, Store, StorePlace};
 
 /// Where the configuration is to be found.
@@ -71,6 +73,13 @@ pub(super) async fn existing(config: &Config) -> Result<Option<Arc<dyn Store>>, 
 
 pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     Ok(config.store.place.open(Pending::default()).await?)
+}
+
+/// Who keeps the rules of the exchange in this store. Where no issuer is configured it is the one that `serve` would be.
+pub(super) fn keeper(config: &Config, store: &Arc<dyn Store>) -> Result<RuleKeeper, Failure> {
+    let paths = app::paths(config, config.server.listen)?;
+    let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock::new()), Arc::new(SystemEntropy));
+    Ok(app::rule_keeper(config, &paths, store, &clock, &entropy))
 }
 
 /// *Now*, read once by a command.

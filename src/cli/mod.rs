@@ -1,6 +1,7 @@
 //! The command line: one file a command. Nothing but this floor prints, and nothing here decides who gets a token.
 
 mod api;
+mod api_keys;
 mod audit;
 mod bench;
 mod builds;
@@ -8,6 +9,7 @@ mod clients;
 mod completions;
 mod config;
 mod demo;
+mod exchange;
 mod export_static;
 mod failure;
 mod input;
@@ -17,8 +19,10 @@ mod migrate;
 mod names;
 mod output;
 mod policy;
+mod provenance;
 mod providers;
 mod retry;
+mod rules;
 mod serve;
 mod shell;
 mod signals;
@@ -37,6 +41,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use self::failure::Failure;
 use self::installation::Place;
+use crate::exchange::Section;
 
 /// What every exit code means, under the help of the whole.
 const EXIT_CODES: &str = "\
@@ -89,6 +94,28 @@ enum Command {
     /// The issuers whose tokens we verify
     #[command(subcommand)]
     Providers(providers::Providers),
+    /// RubyGems' roles; `apply` brings whole files of rules in
+    #[command(subcommand)]
+    Roles(rules::Roles),
+    /// RubyGems' trusted publishers
+    #[command(subcommand)]
+    TrustedPublishers(rules::Rules),
+    /// NuGet's trust policies
+    #[command(subcommand)]
+    Policies(rules::Rules),
+    /// Grants of the token endpoint and of forward authentication
+    #[command(subcommand)]
+    Grants(rules::Rules),
+    /// Users: whose keys roles and trust policies make
+    #[command(subcommand)]
+    Users(rules::Users),
+    /// Keys that were given for tokens
+    #[command(subcommand)]
+    ApiKeys(api_keys::ApiKeys),
+    /// What the doors of the exchange would do with a token
+    #[command(subcommand)]
+    Exchange(exchange::ExchangeCommand),
+    Provenance(provenance::Provenance),
     Migrate(migrate::Migrate),
     /// Move the installation to another database
     #[command(subcommand)]
@@ -131,6 +158,14 @@ fn dispatch(line: CommandLine) -> Result<(), Failure> {
         Command::Verify(verify) => wait(verify.run(&place)),
         Command::Policy(policy) => wait(policy.run()),
         Command::Providers(providers) => wait(providers.run(&place)),
+        Command::Roles(roles) => wait(roles.run(&place)),
+        Command::TrustedPublishers(rules) => wait(rules.run(Section::TrustedPublishers, &place)),
+        Command::Policies(rules) => wait(rules.run(Section::TrustPolicies, &place)),
+        Command::Grants(rules) => wait(rules.run(Section::Grants, &place)),
+        Command::Users(users) => wait(users.run(&place)),
+        Command::ApiKeys(keys) => wait(keys.run(&place)),
+        Command::Exchange(exchange) => wait(exchange.run(&place)),
+        Command::Provenance(provenance) => wait(provenance.run(&place)),
         Command::Migrate(migrate) => wait(migrate.run(&place)),
         Command::Store(store) => wait(store.run()),
         Command::Config(config) => wait(config.run(&place)),

@@ -8,12 +8,16 @@ use serde_json::json;
 use super::failure::Failure;
 use super::installation::Place;
 use super::output;
+use super::rules::Rules;
 use crate::config::Flags;
+use crate::exchange::Section;
 use crate::verifier::{Provider, Survey, SystemResolver};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Providers {
     Check(Check),
+    #[command(flatten)]
+    One(Rules),
 }
 
 /// Fetch the documents of the providers in [oidc.NAME] and say what is wrong with them
@@ -34,6 +38,7 @@ impl Providers {
     pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
         match self {
             Self::Check(check) => check.run(place).await,
+            Self::One(rules) => rules.run(Section::Providers, place).await,
         }
     }
 }

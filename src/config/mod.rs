@@ -3,6 +3,7 @@
 
 mod clients;
 mod error;
+mod exchange;
 mod fields;
 mod issuance;
 mod issuer;
@@ -21,6 +22,7 @@ mod tokens;
 mod value;
 
 pub use self::error::ConfigError;
+pub use self::exchange::{Exchange, Proxy};
 pub use self::issuance::Issuance;
 pub use self::issuer::Issuer;
 pub use self::keys::{KeyEncryptionKey, Keys};
@@ -62,6 +64,8 @@ pub struct Config {
     pub issuance: Issuance,
     /// Providers of tokens that we verify.
     pub providers: Vec<Provider>,
+    /// The exchange.
+    pub exchange: Exchange,
     /// Who may do what in a registry.
     pub repositories: Arc<RepositoryPolicies>,
     /// Logs.
@@ -90,6 +94,7 @@ impl Config {
         let issuance = issuance::read(&mut reader, longest);
         let providers = providers::read(&mut reader, &state_dir, issuer.as_ref().and_then(Issuer::known_url));
         let repositories = providers.as_ref().and_then(|known| repositories::read(&mut reader, known)).map(Arc::new);
+        let exchange = exchange::read(&mut reader);
         let telemetry = telemetry::read(&mut reader);
         let errors = reader.finish();
         let whole = || {
@@ -103,6 +108,7 @@ impl Config {
                 limits: limits?,
                 issuance: issuance?,
                 providers: providers?,
+                exchange: exchange?,
                 repositories: repositories?,
                 telemetry: telemetry?,
                 shown: table::show(&entries),

@@ -168,6 +168,36 @@ pub(super) const KEYS: &[Key] = &[
         "[]",
         "Rules, also as [[issuance.rules]]. Keys: name, when, audiences, multiple, allow_untrusted, max_lifetime, max_tokens_per_build, algorithm.",
     ),
+    set(
+        "exchange.enabled",
+        Kind::Boolean,
+        "true",
+        "Trade tokens for short credentials at all; false closes every door of the exchange.",
+    ),
+    unset(
+        "exchange.rubygems_host",
+        Kind::Text,
+        "\"gems.example.com\"",
+        "Audience of RubyGems' doors, where a role's statements name none. Default: the issuer's host.",
+    ),
+    unset(
+        "exchange.nuget_audience",
+        Kind::Text,
+        "\"https://nuget.example.com\"",
+        "Audience of NuGet's door. Default: the issuer's origin.",
+    ),
+    unset(
+        "exchange.registry_audience",
+        Kind::Text,
+        "\"registry.example.com\"",
+        "Audience of the registry's door, where the provider requires none, and of the tokens that it gives. Default: the issuer's host with :registry.",
+    ),
+    set(
+        "forward_auth.proxy",
+        Kind::Text,
+        "\"nginx\"",
+        "Whose headers say what a request is: nginx, traefik, caddy or envoy. The other ones are refused.",
+    ),
     unset(
         super::providers::PROVIDERS,
         Kind::Table,

@@ -108,8 +108,13 @@ impl<T: DeserializeOwned> FromRequest<Door> for JsonBody<T> {
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let Some(Ok(value)) = headers.get(header::CONTENT_TYPE).map(|value| value.to_str()) else { return false };
-    value.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+    essence(headers).is_some_and(|essence| essence == "application/json")
+}
+
+/// The media type of a body in lower case, without parameters.
+fn essence(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(value.split(';').next()?.trim().to_ascii_lowercase())
 }
 
 async fn read_body(request: Request, door: &Door) -> Result<Bytes, Problem> {
@@ -194,15 +199,36 @@ impl FromRequestParts<Door> for QueryOf {
 
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
         let RawQuery(query) = RawQuery::from_request_parts(parts, door).await.unwrap_or(RawQuery(None));
-        let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for pair in query.as_deref().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            // A key that is no text is no key of ours.
-            let Some(key) = decode(key) else { continue };
-            let value = decode(value).ok_or_else(|| FieldError::new(key.clone(), "is not UTF-8 after decoding"))?;
-            values.entry(key).or_default().push(value);
-        }
-        Ok(Self(values))
+        Ok(Self::read(query.as_deref().unwrap_or_default())?)
+    }
+}
+
+/// A form in the body (`application/x-www-form-urlencoded`); what is sent as something else holds nothing.
+pub(super) struct FormOf(pub(super) QueryOf);
+
+impl FromRequest<Door> for FormOf {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, door: &Door) -> Result<Self, Problem> {
+        let is_form = essence(request.headers()).is_some_and(|essence| essence == "application/x-www-form-urlencoded");
+        let bytes = read_body(request, door).await?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| FieldError::new("body", "is not UTF-8"))?;
+        Ok(Self(QueryOf::read(if is_form { text } else { "" })?))
+    }
+}
+
+/// A body as it came, with what it calls itself: for dialects that have words of their own for a wrong one.
+pub(super) struct RawBody {
+    /// The media type in lower case, without parameters.
+    pub(super) essence: Option<String>,
+    pub(super) bytes: Bytes,
+}
+
+impl FromRequest<Door> for RawBody {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, door: &Door) -> Result<Self, Problem> {
+        Ok(Self { essence: essence(request.headers()), bytes: read_body(request, door).await? })
     }
 }
 
@@ -212,6 +238,19 @@ fn decode(text: &str) -> Option<String> {
 }
 
 impl QueryOf {
+    /// Reads pairs as forms write them.
+    pub(super) fn read(text: &str) -> Result<Self, FieldError> {
+        let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            // A key that is no text is no key of ours.
+            let Some(key) = decode(key) else { continue };
+            let value = decode(value).ok_or_else(|| FieldError::new(key.clone(), "is not UTF-8 after decoding"))?;
+            values.entry(key).or_default().push(value);
+        }
+        Ok(Self(values))
+    }
+
     /// All values of a key that may repeat.
     pub(super) fn all(&mut self, key: &str) -> Vec<String> {
         self.0.remove(key).unwrap_or_default()

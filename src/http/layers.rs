@@ -10,7 +10,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::error::{Code, Problem};
+use super::error::{Code, Noted, Problem};
 use super::peer::{Peer, peer};
 use super::serve::{Door, SocketAddress};
 use crate::base::RequestId;
@@ -22,6 +22,10 @@ const MAX_URI_BYTES: usize = 8 * 1024;
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of the request that is being answered.
+#[derive(Debug, Clone)]
+pub(super) struct CurrentRequest(pub(super) String);
 
 /// Wraps the routes; the first layer named here is the innermost.
 pub(super) fn wrap(router: Router<Door>, door: &Door) -> Router<Door> {
@@ -54,6 +58,7 @@ async fn attend(State(door): State<Door>, mut request: Request, next: Next) -> R
     let method = request.method().clone();
     let peer = caller(&door, &request);
     request.extensions_mut().insert(peer);
+    request.extensions_mut().insert(CurrentRequest(id.clone()));
 
     let mut response = match oversize(&request) {
         Some(problem) => problem.into_response(),
@@ -82,7 +87,8 @@ async fn attend(State(door): State<Door>, mut request: Request, next: Next) -> R
     door.app.issuer().metrics().answered(status.as_u16());
     let took = door.app.clock().monotonic().saturating_sub(started);
     let line = Line { method: &method, route, status, micros: took.as_micros(), id: &id, peer };
-    line.log(problem.as_ref(), &door);
+    let noted = response.extensions_mut().remove::<Noted>();
+    line.log(problem.map(Noted::from).or(noted).as_ref(), &door);
     response
 }
 
@@ -115,17 +121,17 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn log(&self, problem: Option<&Problem>, door: &Door) {
+    fn log(&self, noted: Option<&Noted>, door: &Door) {
         let Self { method, route, status, micros, id, peer } = self;
+        let failed = status.is_server_error();
         let status = status.as_u16();
         let peer = peer.0;
-        let Some(problem) = problem else {
+        let Some(Noted { code, cause }) = noted else {
             tracing::debug!(%method, route, status, micros, request_id = id, %peer, "answered");
             return;
         };
-        let code = problem.code.name();
         door.app.issuer().metrics().refused(code);
-        match (problem.code.status().is_server_error(), &problem.cause) {
+        match (failed, cause) {
             (true, cause) => {
                 let cause = cause.as_deref().unwrap_or("none");
                 tracing::error!(%method, route, status, code, micros, request_id = id, %peer, cause, "failed");

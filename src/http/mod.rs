@@ -1,6 +1,7 @@
 //! The doors: parse, one call, answer. No SQL, no policy, no cryptography here.
 
 mod caching;
+mod dialects;
 mod error;
 mod extract;
 mod layers;

@@ -3,11 +3,12 @@
 use axum::Router;
 use axum::http::header;
 use axum::response::IntoResponse;
-use axum::routing::{delete, get, post};
+use axum::routing::{any, delete, get, post};
 
+use super::dialects::{forward_auth, nuget, registry, rubygems, token_exchange};
 use super::error::{Code, Problem};
 use super::layers;
-use super::routes::{builds, documents, health, id_tokens, metrics, request_tokens};
+use super::routes::{builds, documents, health, id_tokens, metrics, publications, request_tokens};
 use super::serve::Door;
 
 /// What strangers, jobs and CI servers reach.
@@ -38,11 +39,34 @@ pub(super) fn public(door: &Door) -> Router {
             "/api/v1/repos/{org}/{repo}/builds/{number}/id_token",
             get(id_tokens::pull_as_vela).head(|| mints_nothing("GET")),
         );
+    let api = if door.app.exchange().is_some() { api.merge(exchange_routes()) } else { api };
     router = match paths.api_prefix() {
         "" => router.merge(api),
         prefix => router.nest(prefix, api),
     };
     finish(router.merge(health_routes()), door)
+}
+
+/// Where tokens are traded, while the exchange is open.
+fn exchange_routes() -> Router<Door> {
+    Router::new()
+        .route("/oauth/token", post(token_exchange::token))
+        .route("/oauth/introspect", post(token_exchange::introspect))
+        .route("/oauth/revoke", post(token_exchange::revoke))
+        .route("/api/v1/publications", post(publications::record))
+        .route("/api/v1/oidc/api_key_roles/{token}/assume_role", post(rubygems::assume_role))
+        .route("/api/v1/oidc/trusted_publisher/exchange_token", post(rubygems::exchange_token))
+        .route("/api/v1/oidc/providers", get(rubygems::providers))
+        .route("/api/v1/oidc/providers/{id}", get(rubygems::provider))
+        .route("/api/v1/oidc/api_key_roles", get(rubygems::roles))
+        .route("/api/v1/oidc/api_key_roles/{token}", get(rubygems::role))
+        .route("/api/v1/oidc/id_tokens", get(rubygems::id_tokens))
+        .route("/api/v1/oidc/id_tokens/{id}", get(rubygems::id_token))
+        .route("/api/v2/token", post(nuget::token))
+        .route("/v3/index.json", get(nuget::service_index))
+        .route("/token", get(registry::token).post(registry::not_by_post).head(|| mints_nothing("GET")))
+        .route("/authz/{grant}", any(forward_auth::authorize))
+        .route("/authz/{grant}/{*path}", any(forward_auth::authorize_path))
 }
 
 /// What operators reach.

@@ -31,7 +31,10 @@ pub enum TokenCaller {
 
 impl Issuer {
     /// The client of this credential, if it has this scope; counts one request of its rate.
-    pub(super) async fn client(&self, credential: &ClientCredential, scope: Scope) -> Result<Client, Declined> {
+    ///
+    /// # Errors
+    /// [`Declined`]: not authenticated, scope, rate, or a fault of ours.
+    pub async fn client(&self, credential: &ClientCredential, scope: Scope) -> Result<Client, Declined> {
         let client = match credential {
             ClientCredential::Secret { id, secret } => self.client_by_secret(id, secret).await?,
             ClientCredential::Token(token) => self.client_by_token(token).await?,
@@ -68,7 +71,7 @@ impl Issuer {
     async fn client_by_token(&self, token: &Secret<String>) -> Result<Client, Declined> {
         let audience = self.paths.api_audience();
         let demand = Demand { audience: Some(&audience), instead_of_providers: true, ..Demand::default() };
-        let verified = match self.parts.verifiers.verify(token.reveal(), &demand).await {
+        let verified = match self.parts.judge.verify(token.reveal(), &demand).await? {
             Ok(verified) => verified,
             Err(verifier::Refusal::KeysUnavailable { reason, retry_after }) => {
                 return Err(Error::ProviderKeys { reason, retry_after }.into());

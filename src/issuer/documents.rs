@@ -39,6 +39,30 @@ struct Discovery<'a> {
     id_token_signing_alg_values_supported: Vec<Algorithm>,
     scopes_supported: [&'static str; 1],
     claims_supported: Vec<String>,
+    #[serde(flatten)]
+    exchange: Option<Exchange>,
+}
+
+/// RFC 8414 §2: where the exchange answers, while it is open.
+#[derive(Serialize)]
+struct Exchange {
+    token_endpoint: String,
+    introspection_endpoint: String,
+    revocation_endpoint: String,
+    grant_types_supported: [&'static str; 1],
+    token_endpoint_auth_methods_supported: [&'static str; 1],
+}
+
+impl Exchange {
+    fn at(paths: &Paths) -> Self {
+        Self {
+            token_endpoint: paths.api("/oauth/token"),
+            introspection_endpoint: paths.api("/oauth/introspect"),
+            revocation_endpoint: paths.api("/oauth/revoke"),
+            grant_types_supported: ["urn:ietf:params:oauth:grant-type:token-exchange"],
+            token_endpoint_auth_methods_supported: ["none"],
+        }
+    }
 }
 
 impl Documents {
@@ -61,6 +85,7 @@ impl Documents {
             id_token_signing_alg_values_supported: algorithms,
             scopes_supported: ["openid"],
             claims_supported: claims_supported(&terms.presets, &terms.extra),
+            exchange: terms.exchange.then(|| Exchange::at(paths)),
         };
         let keys = JwkSet { keys: published.into_iter().cloned().collect() };
         Self { discovery: Document::of(&discovery), jwks: Document::of(&keys) }

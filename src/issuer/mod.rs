@@ -34,9 +34,9 @@ use crate::base::{Clock, Entropy, IssuerId, IssuerUrl, Seconds};
 use crate::claims::{ExtraClaims, Presets, SubjectFormat};
 use crate::keyring::{ActError, Keyring, SigningPool};
 use crate::policy::IssuancePolicy;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
-use crate::verifier::Verifiers;
+use crate::verifier::{self, Demand, VerifiedToken};
 
 /// What an operator decided about tokens.
 #[derive(Debug)]
@@ -57,6 +57,22 @@ pub struct Terms {
     pub extra: ExtraClaims,
     /// Who gets which audience.
     pub policy: IssuancePolicy,
+    /// Is the exchange open, so that the documents name it?
+    pub exchange: bool,
+}
+
+/// Who verifies the tokens of clients without a secret, by the providers that stand. Never takes one of our own.
+#[async_trait::async_trait]
+pub trait TokenJudge: Send + Sync + 'static {
+    /// Is the token good, and what the door demands?
+    ///
+    /// # Errors
+    /// [`StoreError`]; the inner error as the provider's verifier says.
+    async fn verify(
+        &self,
+        token: &str,
+        demand: &Demand<'_>,
+    ) -> Result<Result<VerifiedToken, verifier::Refusal>, StoreError>;
 }
 
 /// What the issuer is made of; each part comes from outside.
@@ -64,11 +80,11 @@ pub struct Parts {
     /// Where everything is remembered.
     pub store: Arc<dyn Store>,
     /// Our signing keys.
-    pub keyring: Keyring,
+    pub keyring: Arc<Keyring>,
     /// The threads that sign.
-    pub pool: SigningPool,
+    pub pool: Arc<SigningPool>,
     /// Who tells whose token a client without a secret sends.
-    pub verifiers: Verifiers,
+    pub judge: Arc<dyn TokenJudge>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Where *now* comes from.
@@ -154,7 +170,7 @@ impl Issuer {
 
     /// Our signing keys.
     #[must_use]
-    pub fn keyring(&self) -> &Keyring {
+    pub fn keyring(&self) -> &Arc<Keyring> {
         &self.parts.keyring
     }
 }

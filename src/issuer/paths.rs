@@ -83,6 +83,12 @@ impl Paths {
         format!("{}/api/v1", self.api)
     }
 
+    /// A URL of the API.
+    #[must_use]
+    pub fn api(&self, path: &str) -> String {
+        format!("{}{path}", self.api)
+    }
+
     /// The pull endpoint of a build. Ends in a query, since GitHub's clients append `&audience=`.
     #[must_use]
     pub fn pull(&self, build: BuildId) -> String {

@@ -1,37 +1,29 @@
 //! Rates of builds and clients: token buckets that hold ten seconds' worth, since a build's jobs start together.
 
-use std::num::NonZeroU32;
+use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Duration;
-
-use governor::clock::Reference;
-use governor::middleware::NoOpMiddleware;
-use governor::state::keyed::DefaultKeyedStateStore;
-use governor::{Quota, RateLimiter};
 
 use super::Refusal;
-use crate::base::{BuildId, ClientId, Clock, RequestTokenId, Seconds};
+use crate::base::{BuildId, ClientId, Clock, Rate, RequestTokenId};
 
 /// How many seconds' worth a bucket holds.
 const BURST_SECONDS: u32 = 10;
 
 /// The rates of one issuer.
 pub struct Rates {
-    builds: Option<Limiter<BuildId>>,
-    tokens: Option<Limiter<RequestTokenId>>,
-    clients: Option<Limiter<ClientId>>,
+    builds: Option<Rate<BuildId>>,
+    tokens: Option<Rate<RequestTokenId>>,
+    clients: Option<Rate<ClientId>>,
 }
-
-type Limiter<K> = RateLimiter<K, DefaultKeyedStateStore<K>, OurClock, NoOpMiddleware<Reading>>;
 
 impl Rates {
     /// Rates per second; 0 is no limit.
     #[must_use]
     pub fn new(build_per_second: u32, client_per_second: u32, clock: &Arc<dyn Clock>) -> Self {
         Self {
-            builds: limiter(build_per_second, clock),
-            tokens: limiter(build_per_second, clock),
-            clients: limiter(client_per_second, clock),
+            builds: rate(build_per_second, clock),
+            tokens: rate(build_per_second, clock),
+            clients: rate(client_per_second, clock),
         }
     }
 
@@ -63,61 +55,21 @@ impl Rates {
     /// Drops the buckets that are full again.
     pub fn forget_idle(&self) {
         if let Some(builds) = &self.builds {
-            builds.retain_recent();
+            builds.forget_idle();
         }
         if let Some(tokens) = &self.tokens {
-            tokens.retain_recent();
+            tokens.forget_idle();
         }
         if let Some(clients) = &self.clients {
-            clients.retain_recent();
+            clients.forget_idle();
         }
     }
 }
 
-fn limiter<K: std::hash::Hash + Eq + Clone>(per_second: u32, clock: &Arc<dyn Clock>) -> Option<Limiter<K>> {
-    let rate = NonZeroU32::new(per_second)?;
-    let burst = NonZeroU32::new(per_second.saturating_mul(BURST_SECONDS))?;
-    Some(RateLimiter::dashmap_with_clock(Quota::per_second(rate).allow_burst(burst), OurClock(Arc::clone(clock))))
+fn rate<K: Hash + Eq + Clone>(per_second: u32, clock: &Arc<dyn Clock>) -> Option<Rate<K>> {
+    Rate::new(per_second, per_second.saturating_mul(BURST_SECONDS), clock)
 }
 
-fn count<K: std::hash::Hash + Eq + Clone>(limiter: Option<&Limiter<K>>, key: &K) -> Result<(), Refusal> {
-    let Some(limiter) = limiter else { return Ok(()) };
-    limiter.check_key(key).map_err(|full| {
-        let wait = full.wait_time_from(Reading(limiter.clock().0.monotonic()));
-        Refusal::RateLimited { retry_after: Seconds::new(wait.as_secs().saturating_add(1)) }
-    })
-}
-
-/// Our clock, as the limiter wants to read it.
-#[derive(Clone)]
-struct OurClock(Arc<dyn Clock>);
-
-impl governor::clock::Clock for OurClock {
-    type Instant = Reading;
-
-    fn now(&self) -> Reading {
-        Reading(self.0.monotonic())
-    }
-}
-
-/// One reading of the monotonic clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Reading(Duration);
-
-impl std::ops::Add<governor::nanos::Nanos> for Reading {
-    type Output = Self;
-
-    fn add(self, length: governor::nanos::Nanos) -> Self {
-        Self(self.0.saturating_add(length.into()))
-    }
-}
-
-impl Reference for Reading {
-    fn duration_since(&self, earlier: Self) -> governor::nanos::Nanos {
-        self.0.saturating_sub(earlier.0).into()
-    }
-
-    fn saturating_sub(&self, length: governor::nanos::Nanos) -> Self {
-        Self(self.0.saturating_sub(length.into()))
-    }
+fn count<K: Hash + Eq + Clone>(rate: Option<&Rate<K>>, key: &K) -> Result<(), Refusal> {
+    rate.map_or(Ok(()), |rate| rate.count(key)).map_err(|retry_after| Refusal::RateLimited { retry_after })
 }

@@ -22,8 +22,10 @@ pub struct SignError;
 pub struct SigningKey {
     pair: Pair,
     jwk: Jwk,
-    /// Base64url of the header, and the dot after it.
+    /// Base64url of the header of ID tokens, and the dot after it.
     prefix: String,
+    /// The same of access tokens.
+    access_prefix: String,
 }
 
 enum Pair {
@@ -57,9 +59,12 @@ impl SigningKey {
         };
         let jwk = Jwk::of(public)?;
         // Neither value holds a character that JSON would escape.
-        let header = format!(r#"{{"typ":"JWT","alg":"{alg}","kid":"{}"}}"#, jwk.kid());
-        let prefix = format!("{}.", URL_SAFE_NO_PAD.encode(header));
-        Ok(Self { pair, jwk, prefix })
+        let prefix = |typ: &str| {
+            let header = format!(r#"{{"typ":"{typ}","alg":"{alg}","kid":"{}"}}"#, jwk.kid());
+            format!("{}.", URL_SAFE_NO_PAD.encode(header))
+        };
+        let (prefix, access_prefix) = (prefix("JWT"), prefix("at+jwt"));
+        Ok(Self { pair, jwk, prefix, access_prefix })
     }
 
     /// What it signs with.
@@ -85,13 +90,25 @@ impl SigningKey {
     /// # Errors
     /// [`SignError`] when the backend fails.
     pub fn sign(&self, claims: &[u8]) -> Result<String, SignError> {
+        self.sign_after(&self.prefix, claims)
+    }
+
+    /// An access token (RFC 9068: `typ` is `at+jwt`, which no verifier of ID tokens takes) that says `claims`.
+    ///
+    /// # Errors
+    /// [`SignError`] when the backend fails.
+    pub fn sign_access_token(&self, claims: &[u8]) -> Result<String, SignError> {
+        self.sign_after(&self.access_prefix, claims)
+    }
+
+    fn sign_after(&self, prefix: &str, claims: &[u8]) -> Result<String, SignError> {
         let signature_length = match &self.pair {
             Pair::Es256(_) => ES256_SIGNATURE,
             Pair::Rs256(pair) => pair.public_modulus_len(),
         };
-        let length = self.prefix.len() + (claims.len() + signature_length).div_ceil(3) * 4 + 4;
+        let length = prefix.len() + (claims.len() + signature_length).div_ceil(3) * 4 + 4;
         let mut token = String::with_capacity(length);
-        token.push_str(&self.prefix);
+        token.push_str(prefix);
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
         // The backend draws its own random numbers; the parameter is there for another backend's sake.
         let random = SystemRandom::new();

@@ -4,10 +4,13 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::Algorithm;
 
 /// RFC 7518 §3.1. No HS* (a public key is no secret), no `none`, no PS* or EdDSA (no CI issuer signs with them).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum SignatureAlgorithm {
     /// ECDSA on P-256 with SHA-256.
     Es256,

@@ -125,11 +125,20 @@ impl Keyring {
     /// # Errors
     /// [`KeyringError`]: no fresh view can be had, or our clock is not to be believed.
     pub async fn ready_to_sign(&self, now: Moment) -> Result<(), KeyringError> {
-        if !self.is_fresh() {
-            self.read_again(false).await?;
-        }
+        self.ready_to_verify(now).await?;
         if !self.is_covered() {
             return Err(KeyringError::NotPromised);
+        }
+        Ok(())
+    }
+
+    /// May we judge tokens of our own at `now`? A view that is older than `refresh_interval` is read again first.
+    ///
+    /// # Errors
+    /// [`KeyringError`]: no fresh view can be had, or our clock is not to be believed.
+    pub async fn ready_to_verify(&self, now: Moment) -> Result<(), KeyringError> {
+        if !self.is_fresh() {
+            self.read_again(false).await?;
         }
         Ok(self.watch.check(now)?)
     }
@@ -138,6 +147,14 @@ impl Keyring {
     #[must_use]
     pub fn clock_is_sound(&self, now: Moment) -> bool {
         self.watch.check(now).is_ok()
+    }
+
+    /// A moment that has passed for sure, however far a clock may have jumped; `None` while that can't be known.
+    #[must_use]
+    pub fn surely_passed(&self) -> Option<Moment> {
+        let now = self.parts.clock.now();
+        self.watch.check(now).ok()?;
+        self.watch.surely_passed(now, self.parts.clock.monotonic())
     }
 
     /// Reads the rows again if they changed; keys that are open stay open.

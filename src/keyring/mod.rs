@@ -7,6 +7,7 @@ mod error;
 mod kek;
 #[expect(clippy::module_inception, reason = "the keyring is what the floor is named for")]
 mod keyring;
+mod own_keys;
 mod plan;
 mod schedule;
 mod seal;
@@ -20,6 +21,7 @@ pub use self::clock_watch::ClockFault;
 pub use self::error::{ActError, KeyringError};
 pub use self::kek::{KekPlace, KekSource, make_kek_file, new_kek};
 pub use self::keyring::{Keyring, KeyringParts, KeyringSettings};
+pub use self::own_keys::OwnKeys;
 pub use self::plan::{NewKey, Step, is_covered, plan};
 pub use self::schedule::{KeyState, Schedule, ScheduleSettings, schedules};
 pub use self::seal::KeyEncryptionKeys;

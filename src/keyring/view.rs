@@ -101,6 +101,12 @@ impl KeyView {
         }
     }
 
+    /// Which key set it is: a number that changes with it.
+    #[must_use]
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
     /// The algorithms in force; the first that can sign is the default.
     #[must_use]
     pub fn algorithms(&self) -> &[Algorithm] {

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use super::cel::{CelError, CelFailure, Fact, Facts, Names, Program};
+use super::cel::{CelError, CelFailure, Fact, Facts, Names};
+use super::condition::{Condition, RulePart};
 
 /// What happens where no rule is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,18 +103,11 @@ pub enum AccessDenied {
     },
 }
 
-/// A rule: the whole of it decides, its parts explain.
-#[derive(Debug)]
-struct Rule {
-    whole: Program,
-    parts: Vec<Program>,
-}
-
 /// A policy, checked and compiled.
 #[derive(Debug)]
 pub struct AccessPolicy {
     default: AccessDefault,
-    rules: Vec<Rule>,
+    rules: Vec<Condition>,
     providers: Vec<String>,
     allow_untrusted: bool,
 }
@@ -126,10 +120,7 @@ impl AccessPolicy {
     pub fn new(spec: AccessPolicySpec) -> Result<Self, AccessPolicyError> {
         let rules = with_names(|names| {
             let rule = |(index, text): (usize, &String)| {
-                let fault = |error| AccessPolicyError { rule: index + 1, error };
-                let whole = Program::compile(text, names).map_err(fault)?;
-                let parts = whole.conjuncts(names).map_err(fault)?;
-                Ok(Rule { whole, parts })
+                Condition::compile(text, names).map_err(|error| AccessPolicyError { rule: index + 1, error })
             };
             spec.rules.iter().enumerate().map(rule).collect::<Result<Vec<_>, _>>()
         })?;
@@ -153,7 +144,7 @@ impl AccessPolicy {
         let facts = request.facts();
         for (index, rule) in self.rules.iter().enumerate() {
             let rule_number = index + 1;
-            match (rule.whole.evaluate(&facts), self.default) {
+            match (rule.evaluate(&facts), self.default) {
                 (Ok(false), _) => {}
                 (Ok(true), AccessDefault::Deny) => return Ok(()),
                 (Ok(true), AccessDefault::Allow) => return Err(AccessDenied::Rule { rule: rule_number }),
@@ -170,45 +161,7 @@ impl AccessPolicy {
     #[must_use]
     pub fn explain(&self, request: &AccessRequest<'_>) -> Vec<RulePart> {
         let facts = request.facts();
-        let part = |rule: usize, part: &Program| RulePart {
-            rule,
-            text: part.source().to_owned(),
-            answer: part.evaluate(&facts),
-            values: part.values(&facts),
-        };
-        let rules = self.rules.iter().enumerate();
-        rules
-            .flat_map(|(index, rule)| rule.parts.iter().map(move |program| (index + 1, program)))
-            .map(|(rule, program)| part(rule, program))
-            .collect()
-    }
-}
-
-/// One part of a rule `a && b && c`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RulePart {
-    /// Which rule, from 1.
-    pub rule: usize,
-    /// As it is written.
-    pub text: String,
-    /// Is it true of this request?
-    pub answer: Result<bool, CelFailure>,
-    /// The names that it looks at, with their values as JSON.
-    pub values: Vec<(String, Option<String>)>,
-}
-
-impl RulePart {
-    /// What it found, in words.
-    #[must_use]
-    pub fn found(&self) -> String {
-        let value = |(name, value): &(String, Option<String>)| {
-            format!("{name} = {}", value.as_deref().unwrap_or("nothing: it is not there"))
-        };
-        let values = self.values.iter().map(value).collect::<Vec<_>>().join(", ");
-        match self.answer {
-            Ok(_) => values,
-            Err(failure) => format!("no answer, {failure}: {values}"),
-        }
+        self.rules.iter().enumerate().flat_map(|(index, rule)| rule.explain(index + 1, &facts)).collect()
     }
 }
 

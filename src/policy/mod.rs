@@ -3,6 +3,7 @@
 mod access;
 mod cel;
 mod client;
+mod condition;
 mod criteria;
 mod decision;
 mod facts;
@@ -11,11 +12,10 @@ mod repositories;
 mod rule;
 mod statements;
 
-pub use self::access::{
-    AccessDefault, AccessDenied, AccessPolicy, AccessPolicyError, AccessPolicySpec, AccessRequest, RulePart,
-};
+pub use self::access::{AccessDefault, AccessDenied, AccessPolicy, AccessPolicyError, AccessPolicySpec, AccessRequest};
 pub use self::cel::{CelError, CelFailure, Fact, Facts, Names, Program};
 pub use self::client::{Client, ClientIdentity, OrganizationPattern, Scope, client_name, ids_name};
+pub use self::condition::{GrantAsk, GrantCondition, RulePart};
 pub use self::criteria::{
     BuildCriteria, BuildFacts, Criteria, EntraCriteria, GithubCriteria, GitlabCriteria, LEARNING, Learned, Matched,
     Unmatched, workflow_file,

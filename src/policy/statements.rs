@@ -196,6 +196,11 @@ impl Statements {
         })
     }
 
+    /// The audiences that `string_equals` conditions of any statement name.
+    pub fn every_audience(&self) -> impl Iterator<Item = &str> {
+        (1..=self.0.len()).flat_map(|statement| self.audiences(statement))
+    }
+
     /// Every condition, with what it found.
     #[must_use]
     pub fn explain(&self, claims: &Map<String, Value>) -> Vec<ConditionFound> {

@@ -12,8 +12,14 @@ macro_rules! sql_modules {
         mod builds;
         #[path = "../sql/clients.rs"]
         mod clients;
+        #[path = "../sql/credentials.rs"]
+        mod credentials;
+        #[path = "../sql/death.rs"]
+        mod death;
         #[path = "../sql/declared.rs"]
         mod declared;
+        #[path = "../sql/events.rs"]
+        mod events;
         #[path = "../sql/fields.rs"]
         mod fields;
         #[path = "../sql/issuance.rs"]
@@ -22,10 +28,16 @@ macro_rules! sql_modules {
         mod keys;
         #[path = "../sql/names.rs"]
         mod names;
+        #[path = "../sql/publications.rs"]
+        mod publications;
         #[path = "../sql/registration.rs"]
         mod registration;
         #[path = "../sql/request_tokens.rs"]
         mod request_tokens;
+        #[path = "../sql/rules.rs"]
+        mod rules;
+        #[path = "../sql/trades.rs"]
+        mod trades;
         #[path = "../sql/writer.rs"]
         mod writer;
     };
@@ -39,6 +51,7 @@ mod clients;
 pub mod copy;
 mod decision;
 mod error;
+mod events;
 mod keys;
 mod migrations;
 mod names;
@@ -46,8 +59,11 @@ mod pending;
 mod place;
 #[allow(clippy::duplicate_mod, reason = "compiled once for each backend, with its own types")]
 pub mod postgres;
+mod publications;
 mod request_tokens;
+mod rules;
 pub mod sqlite;
+mod trades;
 
 pub use self::audit::{Audit, AuditFilter, AuditRow, Issuance, IssuanceRefusal};
 pub use self::builds::{
@@ -58,6 +74,7 @@ pub use self::clients::{
     StoredClient,
 };
 pub use self::error::StoreError;
+pub use self::events::{EventRow, Events};
 pub use self::keys::{
     AdoptedRow, KeyChange, KeyPulse, KeyRow, KeyRows, KeyTimes, Keys, Promise, SealedText, Still, TimeNote,
 };
@@ -65,13 +82,23 @@ pub use self::migrations::MigrationReport;
 pub use self::names::{BoundName, NameKind, Names};
 pub use self::pending::Pending;
 pub use self::place::StorePlace;
+pub use self::publications::{Ecosystem, Publication, PublicationRefusal, Publications};
 pub use self::request_tokens::{
     BuildNotRunning, NewRequestToken, RequestTokens, StoredRequestToken, TokenBearer, TokenKind,
+};
+pub use self::rules::{
+    EntitlementKind, EntitlementRow, FetchedDocuments, ProviderRow, RuleChange, RuleRows, Rules, UserRow, Write,
+};
+pub use self::trades::{
+    CredentialFilter, CredentialKind, DoorKind, IssuedStanding, NewCredential, NewIdToken, OwnToken, SPENT_FOR,
+    StoredCredential, StoredIdToken, TokenKey, Trade, TradeRefusal, Trades,
 };
 
 /// Everything that one installation remembers, whichever backend keeps it.
 #[async_trait::async_trait]
-pub trait Store: Audit + Builds + Clients + Keys + Names + RequestTokens + Send + Sync + 'static {
+pub trait Store:
+    Audit + Builds + Clients + Events + Keys + Names + Publications + RequestTokens + Rules + Trades + Send + Sync + 'static
+{
     /// Answers whether the store can be read and written now.
     ///
     /// # Errors

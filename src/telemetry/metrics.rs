@@ -29,7 +29,14 @@ pub struct Metrics {
     signing: Histogram,
     queue: Gauge,
     rotation_overdue: Gauge,
+    exchanges: Family<Label, Counter>,
+    exchange_refusals: Family<DoorAndReason, Counter>,
+    admitted: Counter,
+    unrecorded: Counter,
 }
+
+/// The labels of a refusal of the exchange.
+type DoorAndReason = [(&'static str, &'static str); 2];
 
 impl Metrics {
     /// Everything at zero.
@@ -55,7 +62,54 @@ impl Metrics {
             "1 while a key signs for longer than it should, or has no reserve",
             rotation_overdue.clone(),
         );
-        Self { registry, tokens, refusals, requests, signing, queue, rotation_overdue }
+        let exchanges = Family::<Label, Counter>::default();
+        let exchange_refusals = Family::<DoorAndReason, Counter>::default();
+        let (admitted, unrecorded) = (Counter::default(), Counter::default());
+        registry.register("buildpass_exchanges", "Credentials given for tokens, by door", exchanges.clone());
+        registry.register(
+            "buildpass_exchange_refusals",
+            "Tokens that nothing was given for, by door and reason",
+            exchange_refusals.clone(),
+        );
+        registry.register("buildpass_forward_admitted", "Requests let through by forward auth", admitted.clone());
+        registry.register(
+            "buildpass_unrecorded_tokens",
+            "Tokens with a good signature of ours that were never recorded: our key is in other hands",
+            unrecorded.clone(),
+        );
+        Self {
+            registry,
+            tokens,
+            refusals,
+            requests,
+            signing,
+            queue,
+            rotation_overdue,
+            exchanges,
+            exchange_refusals,
+            admitted,
+            unrecorded,
+        }
+    }
+
+    /// A credential was given at this door.
+    pub fn exchanged(&self, door: &'static str) {
+        self.exchanges.get_or_create(&[("door", door)]).inc();
+    }
+
+    /// Nothing was given at this door, for this reason.
+    pub fn exchange_refused(&self, door: &'static str, reason: &'static str) {
+        self.exchange_refusals.get_or_create(&[("door", door), ("reason", reason)]).inc();
+    }
+
+    /// A request was let through by forward authentication.
+    pub fn admitted(&self) {
+        self.admitted.inc();
+    }
+
+    /// A token with a good signature of ours was never recorded.
+    pub fn unrecorded_token(&self) {
+        self.unrecorded.inc();
     }
 
     /// An ID token was issued.

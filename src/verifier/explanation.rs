@@ -56,31 +56,54 @@ impl fmt::Display for Explanation {
 }
 
 /// Where a judgement notes its steps, if anybody wants to read them.
-pub(super) struct Trail(Option<Explanation>);
+#[derive(Debug)]
+pub struct Trail(Option<Explanation>);
 
 impl Trail {
-    pub(super) const fn silent() -> Self {
+    /// Nobody wants to read them.
+    #[must_use]
+    pub const fn silent() -> Self {
         Self(None)
     }
 
-    pub(super) fn recording() -> Self {
+    /// Somebody wants to read them.
+    #[must_use]
+    pub fn recording() -> Self {
         Self(Some(Explanation::default()))
     }
 
     /// Does nobody want to read them?
-    pub(super) const fn is_silent(&self) -> bool {
+    #[must_use]
+    pub const fn is_silent(&self) -> bool {
         self.0.is_none()
     }
 
     /// Notes a step that passed; its texts are made only where they are read.
-    pub(super) fn passed(&mut self, check: Check, texts: impl FnOnce() -> (String, String)) {
+    pub fn passed(&mut self, check: Check, texts: impl FnOnce() -> (String, String)) {
         if let Self(Some(explanation)) = self {
             let (expected, actual) = texts();
             explanation.step(check, true, expected, actual);
         }
     }
 
-    pub(super) fn finish(self) -> Explanation {
+    /// Notes the steps of a judgement within this one.
+    pub fn within(&mut self, steps: Explanation) {
+        if let Self(Some(explanation)) = self {
+            explanation.steps.extend(steps.steps);
+        }
+    }
+
+    /// Notes the step that failed.
+    pub fn failed(&mut self, check: Check, texts: impl FnOnce() -> (String, String)) {
+        if let Self(Some(explanation)) = self {
+            let (expected, actual) = texts();
+            explanation.step(check, false, expected, actual);
+        }
+    }
+
+    /// The steps; none where nobody wanted to read them.
+    #[must_use]
+    pub fn finish(self) -> Explanation {
         self.0.unwrap_or_default()
     }
 }

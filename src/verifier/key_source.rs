@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::FetchError;
 use super::remote::read_keys;
-use crate::base::Seconds;
+use crate::base::{Moment, Seconds};
 use crate::jose::{KeySet, VerificationKey};
 
 /// Why there is no key.
@@ -35,6 +35,26 @@ pub trait KeySource: Send + Sync + 'static {
     /// # Errors
     /// [`KeySourceError`].
     async fn find(&self, kid: &str) -> Result<(Arc<VerificationKey>, u64), KeySourceError>;
+
+    /// A key set that somebody fetched at that moment, to begin with where none was fetched yet. Sources that fetch
+    /// nothing have no use for it.
+    fn begin_with(&self, _document: &[u8], _fetched_at: Moment) {}
+
+    /// What was fetched last, where anything was: discovery document, key set, and when.
+    fn fetched(&self) -> Option<Fetched> {
+        None
+    }
+}
+
+/// A provider's documents as they were fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The key set.
+    pub jwks: Vec<u8>,
+    /// The discovery document, where there is one.
+    pub configuration: Option<Vec<u8>>,
+    /// When.
+    pub at: Moment,
 }
 
 /// A key set that is written down, and never changes.

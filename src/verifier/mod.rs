@@ -38,8 +38,8 @@ mod window;
 pub use self::claims::Claims;
 #[cfg(feature = "axum")]
 pub use self::door::{Refused, TokenLayer, TokenService};
-pub use self::explanation::{Explanation, Step};
-pub use self::key_source::{FixedKeys, KeySource, KeySourceError};
+pub use self::explanation::{Explanation, Step, Trail};
+pub use self::key_source::{Fetched, FixedKeys, KeySource, KeySourceError};
 pub use self::provider::{KeyOrigin, Provider, ProviderSpec};
 pub use self::providers::Kind;
 pub use self::refusal::{Check, Refusal};
@@ -47,5 +47,5 @@ pub use self::remote::{
     AllowedAddress, Discovery, FetchError, NetworkAccess, RemoteKeys, Resolver, Survey, SystemResolver,
 };
 pub use self::verifier::{ClaimForm, Demand, VerifiedToken, Verifier};
-pub use self::verifiers::{SetUpError, Verifiers};
+pub use self::verifiers::{SetUpError, Verifiers, unverified_issuer_of};
 pub use self::window::MAX_TOLERANCE;

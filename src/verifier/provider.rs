@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::providers::Kind;
@@ -20,46 +21,94 @@ const DEFAULT_HARD_STOP: Seconds = Seconds::new(24 * 3_600);
 const LONGEST_LIFETIME: Seconds = Seconds::new(30 * 24 * 3_600);
 
 /// A provider as it is written: what is `None` comes from its kind.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ProviderSpec {
     /// The kind's name: `generic`, `github`, …
+    #[serde(rename = "provider")]
     pub kind: String,
     /// `iss` of its tokens, byte for byte.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
     /// The URL of its key set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
     /// Its key set, written down.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "document")]
     pub jwks: Option<String>,
     /// A file that holds its key set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<PathBuf>,
     /// The one audience of its tokens, where the door has none of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_audience: Option<String>,
     /// Between clocks; at most 300 s.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub clock_skew_tolerance: Option<Seconds>,
     /// How old a key set may grow before it is fetched again.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub jwks_refresh_interval: Option<Seconds>,
     /// How old a key set may be at all.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub jwks_hard_stop: Option<Seconds>,
     /// Claims that must be there and not null.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_claims: Option<Vec<String>>,
     /// Algorithms that it may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_algorithms: Option<Vec<SignatureAlgorithm>>,
     /// The longest that its tokens may live.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub max_token_lifetime: Option<Seconds>,
     /// Hosts other than the issuer's that may serve its keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_hosts: Option<Vec<String>>,
     /// Private addresses and names that may be dialled.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_private: Vec<String>,
     /// Certificates (PEM) that its server's must lead to, instead of the system's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_ca_bundle: Option<PathBuf>,
     /// Our certificate for its server, with its chain (PEM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate_bundle: Option<PathBuf>,
     /// The key of that certificate (PEM).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_private_key_file: Option<PathBuf>,
     /// A file that holds a bearer token for the issuer's origin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer_token_file: Option<PathBuf>,
     /// May the holder of a good token of this provider read which claim failed?
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain_to_holders: bool,
+}
+
+impl ProviderSpec {
+    /// Does it name files, which are of one machine?
+    #[must_use]
+    pub const fn names_files(&self) -> bool {
+        self.jwks_file.is_some()
+            || self.server_ca_bundle.is_some()
+            || self.client_certificate_bundle.is_some()
+            || self.client_private_key_file.is_some()
+            || self.bearer_token_file.is_some()
+    }
+}
+
+/// A JSON document that is kept as its text.
+mod document {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::Value;
+
+    pub(super) fn serialize<S: Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+        let value = text.as_deref().map(serde_json::from_str::<Value>).transpose();
+        value.map_err(serde::ser::Error::custom)?.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+        let value = serde_json::Map::deserialize(deserializer)?;
+        serde_json::to_string(&value).map(Some).map_err(serde::de::Error::custom)
+    }
 }
 
 /// Where a provider's keys come from.
@@ -80,6 +129,7 @@ pub enum KeyOrigin {
 /// A provider, checked.
 #[derive(Debug, Clone)]
 pub struct Provider {
+    spec: ProviderSpec,
     pub(super) name: Arc<str>,
     pub(super) kind: &'static Kind,
     pub(super) issuer: String,
@@ -101,6 +151,7 @@ impl Provider {
     /// # Errors
     /// [`FieldError`] names the field, what is wrong with it and what would be right.
     pub fn new(name: &str, spec: ProviderSpec) -> Result<Self, FieldError> {
+        let written = spec.clone();
         let fault = |field: &str, problem: String| FieldError::new(field, problem);
         let printable = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if name.is_empty() || name.len() > 64 || !name.bytes().all(printable) || name == Kind::itself().name {
@@ -184,6 +235,7 @@ impl Provider {
             return Err(fault("required_claims", "must hold names of claims".to_owned()));
         }
         Ok(Self {
+            spec: written,
             name: name.into(),
             kind,
             issuer,
@@ -235,6 +287,7 @@ impl Provider {
     pub fn itself(issuer: &str, tolerance: Seconds, max_lifetime: Seconds) -> Self {
         let kind = Kind::itself();
         Self {
+            spec: ProviderSpec::default(),
             name: kind.name.into(),
             kind,
             issuer: issuer.to_owned(),
@@ -267,6 +320,41 @@ impl Provider {
                 Ok(Arc::new(RemoteKeys::new(self, Arc::clone(clock), Arc::clone(resolver))?))
             }
         }
+    }
+
+    /// As it was written.
+    #[must_use]
+    pub const fn spec(&self) -> &ProviderSpec {
+        &self.spec
+    }
+
+    /// Does it decide about every token as `other` does? Where its keys are fetched counts, and not how often.
+    #[must_use]
+    pub fn decides_like(&self, other: &Self) -> bool {
+        let decisive = |provider: &Self| {
+            (
+                provider.kind.name,
+                provider.issuer.clone(),
+                provider.keys.clone(),
+                provider.required_audience.clone(),
+                provider.required_claims.clone(),
+                provider.algorithms.clone(),
+                (provider.tolerance, provider.max_lifetime),
+            )
+        };
+        decisive(self) == decisive(other)
+    }
+
+    /// The longest that its tokens live.
+    #[must_use]
+    pub const fn max_lifetime(&self) -> Seconds {
+        self.max_lifetime
+    }
+
+    /// The claim that no two of its tokens share.
+    #[must_use]
+    pub const fn token_id(&self) -> &'static str {
+        self.kind.token_id
     }
 
     /// Is it our own issuer?

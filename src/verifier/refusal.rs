@@ -265,8 +265,14 @@ pub enum Check {
     RequiredClaims,
     /// What the provider's kind demands.
     ProviderRule,
+    /// What a token of our own issuer rests on: its record, its build, its client.
+    Standing,
     /// What a policy demands.
     Policy,
+    /// What is asked for, of what the policy gives.
+    Request,
+    /// That nobody traded it before.
+    Use,
 }
 
 impl fmt::Display for Check {
@@ -283,7 +289,10 @@ impl fmt::Display for Check {
             Self::Lifetime => "lifetime",
             Self::RequiredClaims => "required claims",
             Self::ProviderRule => "provider's rule",
+            Self::Standing => "standing",
             Self::Policy => "policy",
+            Self::Request => "request",
+            Self::Use => "use",
         })
     }
 }

@@ -18,7 +18,7 @@ pub struct Demand<'a> {
     /// The token's only audience. It stands in the place of the provider's `required_audience` where
     /// `instead_of_providers` says so; else both bind. Without either, `aud` is typed and not compared.
     pub audience: Option<&'a str>,
-    /// Does `audience` replace the provider's?
+    /// Does `audience` replace the provider's? Without one, the door compares `aud` itself.
     pub instead_of_providers: bool,
     /// Are several audiences taken, if the one that is due is among them?
     pub several_audiences: bool,
@@ -144,6 +144,12 @@ impl Verifier {
         &self.provider
     }
 
+    /// Where its keys come from.
+    #[must_use]
+    pub fn keys(&self) -> &Arc<dyn KeySource> {
+        &self.keys
+    }
+
     /// Is the token one of this provider's, valid now, and what the door demands?
     ///
     /// # Errors
@@ -260,8 +266,7 @@ impl Verifier {
         for (claim, form) in demand.typed {
             has_form(claims, claim, *form)?;
         }
-        let replaced = demand.instead_of_providers && demand.audience.is_some();
-        let providers = provider.required_audience().filter(|_| !replaced);
+        let providers = provider.required_audience().filter(|_| !demand.instead_of_providers);
         judge_audience(claims, [providers, demand.audience].into_iter().flatten(), demand.several_audiences)?;
         trail.passed(Check::Audience, || {
             let expected = demand.audience.or(providers);

@@ -141,13 +141,18 @@ impl Verifiers {
 
     /// The entries of the issuer that the token names.
     fn of_issuer(&self, token: &str) -> Result<Vec<&Verifier>, Refusal> {
-        let issuer = named_issuer(token)?;
+        let issuer = unverified_issuer_of(token)?;
         let entries = self.entries_of(&issuer);
         if entries.is_empty() { Err(Refusal::UnknownIssuer { issuer }) } else { Ok(entries) }
     }
 }
 
-fn named_issuer(token: &str) -> Result<String, Refusal> {
+/// The issuer that a token names, before anything is known of it: good for choosing whose keys to look at, and for
+/// nothing else.
+///
+/// # Errors
+/// [`Refusal`] of a token that is none, or names none.
+pub fn unverified_issuer_of(token: &str) -> Result<String, Refusal> {
     let unverified = peek(token).map_err(Refusal::Malformed)?;
     let claims = serde_json::from_slice(unverified.unverified_payload())
         .map_err(|_| Refusal::Malformed(crate::jose::PeekError::Json(crate::jose::Part::Payload)))?;
@@ -155,7 +160,7 @@ fn named_issuer(token: &str) -> Result<String, Refusal> {
 }
 
 fn unknown(token: &str) -> Refusal {
-    named_issuer(token).map_or_else(|refusal| refusal, |issuer| Refusal::UnknownIssuer { issuer })
+    unverified_issuer_of(token).map_or_else(|refusal| refusal, |issuer| Refusal::UnknownIssuer { issuer })
 }
 
 fn further<T>(furthest: &mut Option<(Refusal, T)>, refusal: Refusal, more: T) {

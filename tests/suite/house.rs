@@ -4,20 +4,39 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The floors from the ground up; a floor may import those before it, and no other.
-const FLOORS: [(&str, &[&str]); 14] = [
+const FLOORS: [(&str, &[&str]); 15] = [
     ("base", &[]),
     ("telemetry", &["base"]),
     ("jose", &["base"]),
     ("claims", &["base"]),
     ("policy", &["base", "jose", "claims"]),
     ("verifier", &["base", "jose"]),
-    ("store", &["base", "jose", "claims", "policy", "telemetry"]),
+    ("store", &["base", "jose", "claims", "policy", "verifier", "telemetry"]),
     ("keyring", &["base", "jose", "claims", "policy", "verifier", "store", "telemetry"]),
     ("issuer", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "telemetry"]),
+    ("exchange", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "telemetry"]),
     // Plain types of the floors that it configures.
-    ("config", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "telemetry"]),
-    ("app", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "issuer", "config", "telemetry"]),
-    ("http", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "issuer", "app", "telemetry"]),
+    ("config", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "exchange", "telemetry"]),
+    (
+        "app",
+        &[
+            "base",
+            "jose",
+            "claims",
+            "policy",
+            "verifier",
+            "store",
+            "keyring",
+            "issuer",
+            "exchange",
+            "config",
+            "telemetry",
+        ],
+    ),
+    (
+        "http",
+        &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "issuer", "exchange", "app", "telemetry"],
+    ),
     (
         "cli",
         &[
@@ -29,6 +48,7 @@ const FLOORS: [(&str, &[&str]); 14] = [
             "store",
             "keyring",
             "issuer",
+            "exchange",
             "config",
             "app",
             "http",

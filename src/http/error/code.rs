@@ -37,6 +37,8 @@ pub enum Code {
     NotFound,
     /// The body is too large.
     PayloadTooLarge,
+    /// The version was recorded before.
+    PublicationExists,
     /// A count is used up.
     QuotaExceeded,
     /// Too many requests.
@@ -59,7 +61,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for metrics and for the error table.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Unauthenticated,
         Self::Forbidden,
         Self::InvalidRequest,
@@ -73,6 +75,7 @@ impl Code {
         Self::BuildFinished,
         Self::NameBound,
         Self::IdBound,
+        Self::PublicationExists,
         Self::IdsRequired,
         Self::SubjectUnavailable,
         Self::TokenTooLarge,
@@ -106,6 +109,7 @@ impl Code {
             Self::NameBound => ("name_bound", StatusCode::CONFLICT, "Name bound to another id"),
             Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "Not found"),
             Self::PayloadTooLarge => ("payload_too_large", StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"),
+            Self::PublicationExists => ("publication_exists", StatusCode::CONFLICT, "Publication exists"),
             Self::QuotaExceeded => ("quota_exceeded", StatusCode::FORBIDDEN, "Quota exceeded"),
             Self::RateLimited => ("rate_limited", StatusCode::TOO_MANY_REQUESTS, "Rate limited"),
             Self::RequestTimeout => ("request_timeout", StatusCode::REQUEST_TIMEOUT, "Request timeout"),

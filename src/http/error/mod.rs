@@ -99,6 +99,21 @@ impl Problem {
     }
 }
 
+/// What the log is told of a refusal or a fault whose answer a dialect wrote.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct Noted {
+    /// The stable name of it, for the log and for metrics.
+    pub(in crate::http) code: &'static str,
+    /// Why, where that is worth a warning.
+    pub(in crate::http) cause: Option<String>,
+}
+
+impl From<Problem> for Noted {
+    fn from(problem: Problem) -> Self {
+        Self { code: problem.code.name(), cause: problem.cause }
+    }
+}
+
 /// Leaves the problem for the layer that knows the request id.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {

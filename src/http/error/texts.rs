@@ -3,6 +3,7 @@
 use super::{Code, Problem};
 use crate::base::{FieldError, Seconds};
 use crate::claims::Event;
+use crate::exchange::{self, PublicationError};
 use crate::issuer::{Declined, Error, Quota, Refusal};
 use crate::policy::{AudienceBar, Denied};
 use crate::store::NameKind;
@@ -39,6 +40,37 @@ impl From<Error> for Problem {
                     .because(error)
             }
             Error::Keyring(_) | Error::Signing(_) | Error::Store(_) => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<exchange::Error> for Problem {
+    fn from(error: exchange::Error) -> Self {
+        use exchange::Error as Fault;
+        match error {
+            Fault::Entropy(_) | Fault::Internal(_) => Self::internal(error),
+            Fault::ProviderKeys { retry_after, .. } => {
+                Self::new(Code::Unavailable, "the keys that would tell whose token this is can't be had now; try again")
+                    .retry_after(retry_after)
+                    .because(error)
+            }
+            Fault::Keyring(_) | Fault::NoSigner | Fault::Signing(_) | Fault::Store(_) => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<PublicationError> for Problem {
+    fn from(error: PublicationError) -> Self {
+        match error {
+            PublicationError::Failed(error) => error.into(),
+            PublicationError::Field(field) => field.into(),
+            PublicationError::Key => Self::new(
+                Code::Forbidden,
+                "key: opens nothing of this registry's now, or is not for pushing this package",
+            ),
+            PublicationError::Exists => {
+                Self::new(Code::PublicationExists, "this version of the package was recorded before")
+            }
         }
     }
 }

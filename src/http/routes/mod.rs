@@ -5,4 +5,5 @@ pub(super) mod documents;
 pub(super) mod health;
 pub(super) mod id_tokens;
 pub(super) mod metrics;
+pub(super) mod publications;
 pub(super) mod request_tokens;

@@ -46,6 +46,43 @@ impl Criteria {
         }
     }
 
+    /// With ids that were learned in the place of those that were not written.
+    #[must_use]
+    pub fn with_learned(mut self, learned: &Learned) -> Self {
+        let (owner, repository) = (learned.owner_id.clone(), learned.repository_id.clone());
+        let (owner_id, repository_id) = match &mut self {
+            Self::Entra(_) => return self,
+            Self::Github(criteria) => (&mut criteria.owner_id, &mut criteria.repository_id),
+            Self::Gitlab(criteria) => (&mut criteria.namespace_id, &mut criteria.project_id),
+            Self::Build(criteria) => (&mut criteria.org_id, &mut criteria.repo_id),
+        };
+        *owner_id = owner_id.take().or(owner);
+        *repository_id = repository_id.take().or(repository);
+        self
+    }
+
+    /// Is there an id that is to be learned?
+    #[must_use]
+    pub fn learns(&self) -> bool {
+        match self {
+            Self::Entra(_) => false,
+            Self::Github(criteria) => criteria.owner_id.is_none() || criteria.repository_id.is_none(),
+            Self::Gitlab(criteria) => criteria.namespace_id.is_none() || criteria.project_id.is_none(),
+            Self::Build(criteria) => criteria.org_id.is_none() || criteria.repo_id.is_none(),
+        }
+    }
+
+    /// Is it for one environment alone?
+    #[must_use]
+    pub fn environment(&self) -> Option<&str> {
+        match self {
+            Self::Entra(_) => None,
+            Self::Github(criteria) => criteria.environment.as_deref(),
+            Self::Gitlab(criteria) => criteria.environment.as_deref(),
+            Self::Build(criteria) => criteria.environment.as_deref(),
+        }
+    }
+
     /// Does a verified token with these claims fit? `name` is the policy's, for the texts that its caller may read;
     /// ids that are missing may be learned until `validate_by`.
     ///

@@ -1,5 +1,21 @@
 //! What PostgreSQL is told in its own words: statements over a whole group, which comes as a JSON list.
 
+/// What is read stays so until the end of the transaction.
+macro_rules! held {
+    ($statement:expr) => {
+        concat!($statement, " for share")
+    };
+}
+pub(super) use held;
+
+/// The same for what is about to be changed.
+macro_rules! held_to_change {
+    ($statement:expr) => {
+        concat!($statement, " for no key update")
+    };
+}
+pub(super) use held_to_change;
+
 /// The group's rows, locked before they are read: clients, then builds, then tokens, each by id, so that two groups
 /// never wait for each other in a circle. Nothing that only refers to a row is kept waiting.
 pub(super) const LOCK: &[&str] = &[

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::Backend;
+use super::death::{Dying, stamp};
 use super::fault::unavailable;
 use super::fields::Fields;
 use super::registration;
@@ -108,7 +109,7 @@ impl Builds for Backend {
             .change(move |connection| {
                 let (issuer, client) = (issuer.clone(), client.clone());
                 Box::pin(async move {
-                    sqlx::query(
+                    let ended = sqlx::query(
                         "update builds set finished_at = $4, status = $5 \
                          where issuer = $1 and id = $2 and client_id = $3 and finished_at is null and deadline > $4",
                     )
@@ -120,6 +121,9 @@ impl Builds for Backend {
                     .execute(&mut *connection)
                     .await
                     .map_err(unavailable)?;
+                    if ended.rows_affected() == 1 {
+                        stamp(connection, &issuer, Dying::Build(id), "its build ended", now).await?;
+                    }
                     let known: i64 =
                         sqlx::query_scalar("select count(*) from builds where issuer = $1 and id = $2 and client_id = $3")
                             .bind(issuer.as_str())

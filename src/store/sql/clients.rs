@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use super::{Backend, DbConnection, DbRow, declared};
+use super::death::{Dying, stamp};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_json};
 use crate::base::{ClientId, IssuerId, Moment, Sha256};
@@ -50,7 +51,8 @@ pub(super) fn read_stored(row: &DbRow) -> Result<StoredClient, StoreError> {
     Ok(StoredClient { client, secret: ClientSecret { current, previous: previous.zip(until) } })
 }
 
-/// Ends the running builds of a client that was disabled; gives back how many.
+/// Ends the running builds of a client that was disabled, and what was given for tokens of its builds; gives back how
+/// many builds.
 pub(super) async fn end_builds(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -64,9 +66,10 @@ pub(super) async fn end_builds(
     .bind(issuer.as_str())
     .bind(client.as_str())
     .bind(now.unix())
-    .execute(connection)
+    .execute(&mut *connection)
     .await
     .map_err(unavailable)?;
+    stamp(connection, issuer, Dying::Client(client), "the client of its build was disabled", now).await?;
     Ok(ended.rows_affected())
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use super::{Backend, DbConnection, DbRow};
+use super::death::{Dying, stamp};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_count, stored_json};
 use crate::base::{IssuerId, Moment, Seconds};
@@ -57,6 +58,10 @@ impl Keys for Backend {
                     write_set(connection, &issuer, &change).await?;
                     for row in &change.rows {
                         write_key(connection, &issuer, row).await?;
+                    }
+                    for (row, at) in change.rows.iter().filter_map(|row| row.revoked_at.map(|at| (row, at))) {
+                        let because = "a signing key that it rests on was revoked";
+                        stamp(connection, &issuer, Dying::SigningKey(&row.kid), because, at).await?;
                     }
                     for row in &change.adopted {
                         write_adopted(connection, &issuer, row).await?;

@@ -1,5 +1,16 @@
 //! What SQLite is told in its own words: statements over a whole group, which comes as a JSON list.
 
+/// What is read stays so until the end of the transaction: nobody else writes before it.
+macro_rules! held {
+    ($statement:expr) => {
+        $statement
+    };
+}
+pub(super) use held;
+
+/// The same for what is about to be changed.
+pub(super) use held as held_to_change;
+
 /// SQLite's writer is alone: nothing is locked by row.
 pub(super) const LOCK: &[&str] = &[];
 

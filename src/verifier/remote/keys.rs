@@ -7,11 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::source::Source;
-use super::{FetchError, Resolver};
-use crate::base::{Clock, Seconds};
+use super::source::{Brought, Source};
+use super::{FetchError, Resolver, read_keys};
+use crate::base::{Clock, Moment, Seconds};
 use crate::jose::{KeySet, VerificationKey};
-use crate::verifier::{KeySource, KeySourceError, Provider};
+use crate::verifier::{Fetched, KeySource, KeySourceError, Provider};
 
 /// After a fetch, none for the sake of an unknown name for so long.
 const COOLDOWN: Duration = Duration::from_secs(60);
@@ -37,8 +37,16 @@ struct Inner {
 #[derive(Clone)]
 struct Held {
     keys: Arc<KeySet>,
-    fetched: Duration,
+    documents: Arc<Fetched>,
+    /// When it came to be held, and how old it was then.
+    since: (Duration, Duration),
     generation: u64,
+}
+
+impl Held {
+    fn age(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.since.0) + self.since.1
+    }
 }
 
 /// The fetch that is on, and how the last one ended.
@@ -69,7 +77,7 @@ impl RemoteKeys {
     /// The set, if it is not too old to be used.
     fn usable(&self) -> Option<Held> {
         let now = self.0.clock.monotonic();
-        self.held().filter(|held| now.saturating_sub(held.fetched) < self.0.hard_stop)
+        self.held().filter(|held| held.age(now) < self.0.hard_stop)
     }
 
     fn held(&self) -> Option<Held> {
@@ -83,7 +91,7 @@ impl RemoteKeys {
     /// The set's age asks for a new one, and no failure is too fresh.
     fn refresh_if_due(&self, held: &Held) {
         let now = self.0.clock.monotonic();
-        if now.saturating_sub(held.fetched) < self.0.refresh_after {
+        if held.age(now) < self.0.refresh_after {
             return;
         }
         let mut flight = self.flight();
@@ -115,28 +123,23 @@ impl RemoteKeys {
         let keys = self.clone();
         tokio::spawn(async move {
             let brought = keys.0.source.bring().await;
-            keys.land(brought.map(|brought| brought.keys));
+            keys.land(brought);
             drop(ends);
         });
         ended
     }
 
     /// Keeps what was fetched, or notes why nothing was.
-    fn land(&self, fetched: Result<KeySet, FetchError>) {
+    fn land(&self, fetched: Result<Brought, FetchError>) {
         let now = self.0.clock.monotonic();
         let failure = match fetched {
-            Ok(keys) => {
+            Ok(Brought { keys, discovery, document, .. }) => {
                 for key in keys.unusable() {
                     tracing::debug!(provider = %self.0.name, place = key.index, reason = %key.reason, "key passed over");
                 }
-                let mut held = self.0.held.write().unwrap_or_else(PoisonError::into_inner);
-                let before = held.take();
-                let generation = match &before {
-                    Some(before) if *before.keys == keys => before.generation,
-                    Some(before) => before.generation + 1,
-                    None => 1,
-                };
-                *held = Some(Held { keys: Arc::new(keys), fetched: now, generation });
+                let configuration = discovery.and_then(|discovery| serde_json::to_vec(&discovery.members).ok());
+                let documents = Fetched { jwks: document, configuration, at: self.0.clock.now() };
+                self.hold(keys, documents, (now, Duration::ZERO));
                 None
             }
             Err(error) => {
@@ -145,6 +148,19 @@ impl RemoteKeys {
             }
         };
         self.flight().last = Some((now, failure));
+    }
+}
+
+impl RemoteKeys {
+    /// Keeps a set; the same keys as before are the same generation.
+    fn hold(&self, keys: KeySet, documents: Fetched, since: (Duration, Duration)) {
+        let mut held = self.0.held.write().unwrap_or_else(PoisonError::into_inner);
+        let generation = match held.take() {
+            Some(before) if *before.keys == keys => before.generation,
+            Some(before) => before.generation + 1,
+            None => 1,
+        };
+        *held = Some(Held { keys: Arc::new(keys), documents: Arc::new(documents), since, generation });
     }
 }
 
@@ -173,6 +189,23 @@ impl KeySource for RemoteKeys {
         let held = self.usable()?;
         self.refresh_if_due(&held);
         Some(held.generation)
+    }
+
+    fn begin_with(&self, document: &[u8], fetched_at: Moment) {
+        let (now, monotonic) = (self.0.clock.now(), self.0.clock.monotonic());
+        let age = now.since(fetched_at).duration();
+        // From the future, or too old: what is fetched will tell.
+        if self.held().is_some() || fetched_at > now || age >= self.0.hard_stop {
+            return;
+        }
+        if let Ok(keys) = read_keys("the stored key set", document) {
+            let documents = Fetched { jwks: document.to_vec(), configuration: None, at: fetched_at };
+            self.hold(keys, documents, (monotonic, age));
+        }
+    }
+
+    fn fetched(&self) -> Option<Fetched> {
+        self.held().map(|held| Fetched::clone(&held.documents))
     }
 
     async fn find(&self, kid: &str) -> Result<(Arc<VerificationKey>, u64), KeySourceError> {

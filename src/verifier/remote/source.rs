@@ -27,6 +27,8 @@ pub(super) struct Brought {
     pub(super) discovery: Option<Discovery>,
     /// The key set, in which at least one key can be used.
     pub(super) keys: KeySet,
+    /// The same as it was served.
+    pub(super) document: Vec<u8>,
 }
 
 impl Source {
@@ -66,6 +68,6 @@ impl Source {
             }
         };
         let keys = read_keys(&place, &document)?;
-        Ok(Brought { place, discovery, keys })
+        Ok(Brought { place, discovery, keys, document })
     }
 }

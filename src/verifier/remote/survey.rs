@@ -26,7 +26,7 @@ impl Survey {
     /// # Errors
     /// [`FetchError`] where they can't be had, so that no token of the provider can be verified.
     pub async fn of(provider: &Provider, resolver: Arc<dyn Resolver>) -> Result<Self, FetchError> {
-        let Brought { place, discovery, keys } = Source::of(provider, resolver)?.bring().await?;
+        let Brought { place, discovery, keys, .. } = Source::of(provider, resolver)?.bring().await?;
         let mut findings = Vec::new();
         if let Some(discovery) = &discovery {
             judge_discovery(provider, discovery, &mut findings);

@@ -47,7 +47,7 @@ async fn fill(file: &std::path::Path) {
         format!(
             "{many} insert into audit select a.issuer, {id}, a.issued_at, a.expires_at, a.build_id, a.client_id, \
              a.request_token_id, a.rule, a.org, a.repo, a.number, a.step, a.subject, a.audiences, a.alg, a.kid, \
-             a.token_sha256, a.peer, a.claims from n, (select * from audit limit 1) as a"
+             a.token_sha256, a.peer, a.claims, null from n, (select * from audit limit 1) as a"
         ),
         "commit".to_owned(),
     ] {

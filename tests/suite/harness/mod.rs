@@ -2,6 +2,7 @@
 
 mod clock;
 mod logs;
+pub(crate) mod market;
 pub(crate) mod postgres;
 mod reply;
 
@@ -322,6 +323,28 @@ impl Server {
             request = request.json(body);
         }
         Reply::read(request.send().await.unwrap()).await
+    }
+
+    /// A form, as RFC 6749 wants it.
+    pub(crate) async fn form(&self, path: &str, auth: Auth<'_>, fields: &[(&str, &str)]) -> Reply {
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let mut request = self.http.post(format!("{}{path}", self.url)).body(form);
+        request = request.header("content-type", "application/x-www-form-urlencoded");
+        request = match auth {
+            Auth::Client(client) => request.basic_auth(&client.id, Some(&client.secret)),
+            Auth::None => request,
+            Auth::Token(token) => request.bearer_auth(token),
+        };
+        Reply::read(request.send().await.unwrap()).await
+    }
+
+    /// Exactly these headers and this body.
+    pub(crate) async fn with_headers(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let mut request = self.http.request(method, format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Reply::read(request.body(body.to_owned()).send().await.unwrap()).await
     }
 
     pub(crate) async fn get(&self, path: &str, auth: Auth<'_>) -> Reply {

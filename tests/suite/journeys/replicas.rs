@@ -99,11 +99,11 @@ async fn an_old_server_that_starts_again_during_an_update_changes_nothing() {
     let names = async |server: &Server| server.app.store().list_clients(&issuer()).await.unwrap().len();
     assert_eq!(names(&newer).await, 0, "the second start brings nothing in");
     let config = Start::new(&declared).on(&replicas.database, &replicas.clock).config();
-    let (store, keyring) = (newer.app.store(), newer.app.issuer().keyring());
+    let (keeper, keyring) = (newer.app.rule_keeper(), newer.app.issuer().keyring());
     // What the second server's log warns of, and what an operator then brings in.
-    let differs = buildpass::app::apply(&config, &**store, keyring, START, true).await.unwrap();
+    let differs = buildpass::app::apply(&config, keeper, keyring, START, true).await.unwrap();
     insta::assert_debug_snapshot!("two_servers_whose_files_differ", differs);
-    let changes = buildpass::app::apply(&config, &**store, keyring, START, false).await.unwrap();
+    let changes = buildpass::app::apply(&config, keeper, keyring, START, false).await.unwrap();
     assert_eq!(changes, differs, "as it was announced");
     assert_eq!((changes.clients.len(), changes.algorithms.is_some()), (1, true));
     let older = replicas.start("").await;

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use buildpass::base::IssuerId;
+use buildpass::exchange::{Bring, read_rules_file};
 use buildpass::http::{Code, Limits};
 use buildpass::policy::Scope;
 use reqwest::Method;
@@ -49,6 +50,8 @@ async fn the_error_table_is_the_contract() {
     see("a wrong type", register(registration_with(&json!({"number": "17"}))).await);
     see("a missing field", register(json!({"org": "acme"})).await);
     see("a bad value", register(registration_with(&json!({"ref": "main"}))).await);
+    let publication = published_twice(&server, &client).await;
+    see("a publication that was recorded", publication);
     see("nothing here", server.get("/nothing", Auth::None).await);
     see("a wrong method", server.send(Method::PUT, "/api/v1/builds", client_auth, None).await);
     see(
@@ -143,7 +146,37 @@ async fn the_error_table_is_the_contract() {
     }
     insta::assert_snapshot!(table);
     let clients = server.app.store().list_clients(&IssuerId::main()).await.unwrap();
-    assert_eq!(clients.len(), 4);
+    assert_eq!(clients.len(), 5);
+}
+
+/// The same version of a package again.
+async fn published_twice(server: &Server, client: &crate::harness::Credential) -> Reply {
+    let rules = "[[grants]]\nname=\"store\"\nprovider=\"self\"\naudience=\"store\"\n";
+    let bring = Bring { file: read_rules_file(rules).unwrap(), ..Bring::default() };
+    server.app.rule_keeper().apply(&bring, "test", false).await.unwrap();
+    let mut body = registration();
+    body["number"] = json!(77);
+    let build = server.register(client, &body).await;
+    let path = format!("/api/v1/builds/{}/id_tokens", build.id);
+    let token = server.post(&path, Auth::Client(client), &json!({ "audience": "store" })).await.json();
+    let traded = server
+        .form(
+            "/oauth/token",
+            Auth::None,
+            &[
+                ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+                ("subject_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+                ("subject_token", token["value"].as_str().unwrap()),
+            ],
+        )
+        .await;
+    let store = server.client_with(|client| client.scopes = vec![Scope::PublicationsWrite]).await;
+    let body = json!({
+        "ecosystem": "generic", "package": "app", "version": "1", "digest": format!("sha256:{}", "0".repeat(64)),
+        "key": traded.json()["access_token"],
+    });
+    assert_eq!(server.post("/api/v1/publications", Auth::Client(&store), &body).await.status, 201);
+    server.post("/api/v1/publications", Auth::Client(&store), &body).await
 }
 
 fn slow_body(client: &crate::harness::Credential) -> Vec<u8> {

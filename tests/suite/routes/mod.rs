@@ -1,9 +1,15 @@
 //! The doors; this tree mirrors the URL tree.
 
+mod authz;
 mod builds;
 mod errors;
 mod health;
 mod hostile;
+mod nuget;
+mod oauth;
+mod publications;
+mod registry;
 mod repos;
+mod rubygems;
 mod well_known;
 mod without_secret;

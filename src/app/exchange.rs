@@ -1,0 +1,69 @@
+//! What the exchange is put together from: its settings, who keeps its rules, who judges its tokens.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::base::{Clock, Entropy, IssuerId};
+use crate::config::Config;
+use crate::exchange::{DefaultAudiences, ExchangeSettings, RuleBooks, RuleKeeper};
+use crate::issuer::{Paths, TokenJudge};
+use crate::keyring::{Keyring, OwnKeys};
+use crate::store::{Store, StoreError};
+use crate::verifier::{Demand, Provider, Refusal, SystemResolver, VerifiedToken, Verifier};
+
+/// What an operator decided about the exchange of this issuer.
+#[must_use]
+pub fn exchange_settings(config: &Config, paths: &Paths) -> ExchangeSettings {
+    let defaults = DefaultAudiences::of(paths.issuer());
+    let set = &config.exchange;
+    ExchangeSettings {
+        enabled: set.enabled,
+        issuer: paths.issuer().as_str().to_owned(),
+        api_audience: paths.api_audience(),
+        rubygems_host: set.rubygems_host.clone().unwrap_or(defaults.rubygems_host),
+        nuget_audience: set.nuget_audience.clone().unwrap_or(defaults.nuget_audience),
+        registry_audience: set.registry_audience.clone().unwrap_or(defaults.registry_audience),
+        max_lifetime: config.tokens.max_lifetime,
+        repositories: Arc::clone(&config.repositories),
+    }
+}
+
+/// Who keeps the rules of the exchange, for a server and for commands.
+#[must_use]
+pub fn rule_keeper(
+    config: &Config,
+    paths: &Paths,
+    store: &Arc<dyn Store>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> RuleKeeper {
+    RuleKeeper {
+        store: Arc::clone(store),
+        issuer: IssuerId::main(),
+        settings: exchange_settings(config, paths),
+        own: Provider::itself(paths.issuer().as_str(), config.keys.clock_skew, config.tokens.max_lifetime),
+        clock: Arc::clone(clock),
+        entropy: Arc::clone(entropy),
+    }
+}
+
+/// The rules as every request reads them; our own tokens are judged by our keyring.
+#[must_use]
+pub fn rule_books(keeper: &RuleKeeper, keyring: &Arc<Keyring>) -> Arc<RuleBooks> {
+    let clock = &keeper.clock;
+    let keys = Arc::new(OwnKeys::new(Arc::clone(keyring), Arc::clone(clock)));
+    let own = Verifier::new(keeper.own.clone(), keys, Arc::clone(clock));
+    let (store, issuer) = (Arc::clone(&keeper.store), keeper.issuer.clone());
+    Arc::new(RuleBooks::new(store, issuer, own, Arc::clone(clock), Arc::new(SystemResolver)))
+}
+
+/// Judges the tokens of clients without a secret by the providers that stand.
+pub(super) struct Judge(pub(super) Arc<RuleBooks>);
+
+#[async_trait]
+impl TokenJudge for Judge {
+    async fn verify(&self, token: &str, demand: &Demand<'_>) -> Result<Result<VerifiedToken, Refusal>, StoreError> {
+        self.0.verify(token, demand).await
+    }
+}

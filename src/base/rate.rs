@@ -1,0 +1,76 @@
+//! Rates by key: token buckets that run on the injected clock. Never sleeps; whoever comes too often is told when to
+//! come again.
+
+use std::hash::Hash;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use governor::clock::Reference;
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::{Quota, RateLimiter};
+
+use super::{Clock, Seconds};
+
+/// A rate that each key has for itself.
+pub struct Rate<K: Hash + Eq + Clone>(RateLimiter<K, DefaultKeyedStateStore<K>, OurClock, NoOpMiddleware<Reading>>);
+
+impl<K: Hash + Eq + Clone> Rate<K> {
+    /// So many a second, and so many at once. `None` where either is 0: no limit.
+    #[must_use]
+    pub fn new(per_second: u32, at_once: u32, clock: &Arc<dyn Clock>) -> Option<Self> {
+        let quota = Quota::per_second(NonZeroU32::new(per_second)?).allow_burst(NonZeroU32::new(at_once)?);
+        Some(Self(RateLimiter::dashmap_with_clock(quota, OurClock(Arc::clone(clock)))))
+    }
+
+    /// Counts one.
+    ///
+    /// # Errors
+    /// When the next one will be taken.
+    pub fn count(&self, key: &K) -> Result<(), Seconds> {
+        self.0.check_key(key).map_err(|full| {
+            let wait = full.wait_time_from(Reading(self.0.clock().0.monotonic()));
+            Seconds::new(wait.as_secs().saturating_add(1))
+        })
+    }
+
+    /// Drops the buckets that are full again.
+    pub fn forget_idle(&self) {
+        self.0.retain_recent();
+    }
+}
+
+/// Our clock, as the limiter wants to read it.
+#[derive(Clone)]
+struct OurClock(Arc<dyn Clock>);
+
+impl governor::clock::Clock for OurClock {
+    type Instant = Reading;
+
+    fn now(&self) -> Reading {
+        Reading(self.0.monotonic())
+    }
+}
+
+/// One reading of the monotonic clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Reading(Duration);
+
+impl std::ops::Add<governor::nanos::Nanos> for Reading {
+    type Output = Self;
+
+    fn add(self, length: governor::nanos::Nanos) -> Self {
+        Self(self.0.saturating_add(length.into()))
+    }
+}
+
+impl Reference for Reading {
+    fn duration_since(&self, earlier: Self) -> governor::nanos::Nanos {
+        self.0.saturating_sub(earlier.0).into()
+    }
+
+    fn saturating_sub(&self, length: governor::nanos::Nanos) -> Self {
+        Self(self.0.saturating_sub(length.into()))
+    }
+}

@@ -1,0 +1,138 @@
+//! `exchange explain`: what would a door do with this token, step by step? Claims nothing, makes nothing.
+
+use std::sync::Arc;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::failure::Failure;
+use super::installation::{self, Place};
+use super::keys::attach;
+use super::{input, output};
+use crate::app;
+use crate::base::Secret;
+use crate::config::{Config, Flags};
+use crate::exchange::{Ask, Error, Exchange, ExchangeParts, GrantAskedFor, RegistryScope, RequestedToken};
+use crate::keyring::SigningPool;
+use crate::store::{Pending, Store};
+use crate::telemetry::Metrics;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ExchangeCommand {
+    Explain(Explain),
+}
+
+/// Explain what a door would do with a token: every step passed, and the one that fails with what was expected
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("door").required(true).args(["role", "publisher", "nuget", "grant", "registry"]))]
+#[command(after_help = "Examples:
+  buildpass exchange explain --token - --role rg_oidc_akr_0123456789abcdefghjk < token
+  buildpass exchange explain --token - --nuget octo < token
+  buildpass exchange explain --token - --grant --scope read < token
+  buildpass exchange explain --token - --registry repository:acme/app:pull < token
+
+Claims nothing and makes nothing. Ends with 1 where the token would be refused.")]
+pub(super) struct Explain {
+    /// The token, or - to read it from standard input, where other processes can't see it
+    #[arg(long)]
+    token: String,
+    /// The RubyGems role of this token
+    #[arg(long, value_name = "TOKEN")]
+    role: Option<String>,
+    /// RubyGems' trusted publishers
+    #[arg(long)]
+    publisher: bool,
+    /// NuGet's door, for this user
+    #[arg(long, value_name = "USER")]
+    nuget: Option<String>,
+    /// The token endpoint, for the token's own audience
+    #[arg(long)]
+    grant: bool,
+    /// The scopes that are asked for at the token endpoint
+    #[arg(long, value_name = "S", value_delimiter = ',', requires = "grant")]
+    scope: Vec<String>,
+    /// The registry's door, for this scope
+    #[arg(long, value_name = "SCOPE")]
+    registry: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Grants nothing and claims nothing; it never does
+    #[arg(long, hide = true)]
+    dry_run: bool,
+}
+
+impl ExchangeCommand {
+    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
+        match self {
+            Self::Explain(explain) => explain.run(place).await,
+        }
+    }
+}
+
+impl Explain {
+    fn ask(&self) -> Result<Ask, Failure> {
+        if let Some(role) = &self.role {
+            return Ok(Ask::Role { role: role.clone() });
+        }
+        if let Some(username) = &self.nuget {
+            return Ok(Ask::Nuget { username: username.clone() });
+        }
+        if let Some(scope) = &self.registry {
+            let scope = RegistryScope::parse(scope);
+            let scope = scope.ok_or_else(|| Failure::usage("--registry is like repository:acme/app:pull,push"))?;
+            return Ok(Ask::Registry { provider: None, scopes: vec![scope] });
+        }
+        if self.publisher {
+            return Ok(Ask::Publisher);
+        }
+        let scopes = Some(self.scope.clone()).filter(|scopes| !scopes.is_empty());
+        Ok(Ask::Grant(GrantAskedFor { audiences: Vec::new(), scopes, requested: RequestedToken::Any }))
+    }
+
+    async fn run(self, place: &Place) -> Result<(), Failure> {
+        let ask = self.ask()?;
+        let token = Secret::new(input::token(&self.token)?);
+        let config = place.config(Flags::default())?;
+        let store = place.required_store().await?;
+        let explained = async {
+            let exchange = exchange(&config, &store).await?;
+            exchange.explain(&ask, &token).await.map_err(|error| match error {
+                Error::ProviderKeys { .. } | Error::Store(_) | Error::Keyring(_) => {
+                    Failure::unreachable(error.to_string())
+                }
+                other => Failure::refused(other.to_string()),
+            })
+        }
+        .await;
+        store.close().await;
+        let explanation = explained?;
+        if self.json {
+            output::document(&json!({ "accepted": explanation.accepted(), "steps": explanation.steps }))?;
+        } else {
+            output::steps(&explanation)?;
+        }
+        if explanation.accepted() {
+            return Ok(());
+        }
+        Err(Failure::refused("the token would be refused"))
+    }
+}
+
+/// The exchange as `serve` would put it together, beside a server that may be running.
+async fn exchange(config: &Config, store: &Arc<dyn Store>) -> Result<Exchange, Failure> {
+    let keyring = Arc::new(attach(config, Arc::clone(store)).await?);
+    let keeper = installation::keeper(config, store)?;
+    let books = app::rule_books(&keeper, &keyring);
+    let pool = SigningPool::new(1, 16, Pending::default()).map_err(|error| Failure::refused(error.to_string()))?;
+    let parts = ExchangeParts {
+        store: Arc::clone(store),
+        books,
+        keyring,
+        pool: Arc::new(pool),
+        metrics: Arc::new(Metrics::new()),
+        clock: Arc::clone(&keeper.clock),
+        entropy: Arc::clone(&keeper.entropy),
+    };
+    Ok(Exchange::new(keeper.issuer.clone(), keeper.settings.clone(), parts))
+}

@@ -1,0 +1,70 @@
+//! `provenance`: from a package back to the build that pushed it.
+
+use clap::Args;
+use serde_json::json;
+
+use super::api_keys::{document, text};
+use super::failure::Failure;
+use super::installation::Place;
+use super::output;
+use crate::base::IssuerId;
+use crate::exchange::provenance;
+use crate::store::Ecosystem;
+
+/// Say which key pushed a version of a package, for which ID token, with which claims
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  buildpass provenance app 1.2.0 --ecosystem rubygems")]
+pub(super) struct Provenance {
+    /// The package
+    package: String,
+    /// The version
+    version: String,
+    /// Of this ecosystem alone: rubygems, nuget, oci, generic
+    #[arg(long, value_name = "E")]
+    ecosystem: Option<Ecosystem>,
+    /// Print JSON lines
+    #[arg(long)]
+    json: bool,
+}
+
+impl Provenance {
+    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
+        let store = place.required_store().await?;
+        let found = provenance(&*store, &IssuerId::main(), &self.package, &self.version, self.ecosystem).await;
+        store.close().await;
+        let found = found?;
+        if found.is_empty() {
+            let (package, version) = (output::visible(&self.package), output::visible(&self.version));
+            return Err(Failure::refused(format!("nothing is recorded of {package} {version}")));
+        }
+        for (publication, key, token) in found {
+            let claims = text(&token.claims);
+            let whole = json!({
+                "publication": {
+                    "ecosystem": publication.ecosystem, "package": publication.package,
+                    "version": publication.version, "digest": publication.digest, "audience": publication.audience,
+                    "published_at": publication.published_at, "recorded_by": publication.client,
+                },
+                "key": document(&key),
+                "id_token": { "id": token.id, "provider": token.provider, "received_at": token.received_at,
+                              "header": text(&token.header) },
+                "claims": &claims,
+            });
+            if self.json {
+                output::json_lines([whole])?;
+            } else {
+                let shown = |name: &str, value: &str| output::line(&format!("{name:<13} {}", output::visible(value)));
+                let named = format!("{} {}", publication.package, publication.version);
+                output::heading(&format!("{} {}", publication.ecosystem.name(), output::visible(&named)))?;
+                shown("digest", &publication.digest)?;
+                shown("published", &publication.published_at.to_string())?;
+                shown("key", &format!("{} ({})", key.name, key.id))?;
+                shown("id token", &format!("of {}, received {}", token.provider, token.received_at))?;
+                output::line("claims")?;
+                output::document(&claims)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,200 @@
+//! Bringing users, providers and entitlements in: from a roles file, from one object of the admin API or a command, and
+//! from the configuration's own providers. All or nothing; what it ends dies in the same transaction.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::ExchangeSettings;
+use super::audiences::{AudienceConflict, Claimed};
+use super::rule_change::{Bring, Change, ChangeKind, Makers, Plan, Planner, RuleError, Section};
+use crate::base::{Clock, EntitlementId, Entropy, EntropyError, EventId, IssuerId, Moment};
+use crate::store::{EventRow, RuleRows, Store, StoreError};
+use crate::verifier::Provider;
+
+/// How often a change is worked out anew where another one came before it.
+const ATTEMPTS: usize = 10;
+
+/// Why nothing was brought in.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyRulesError {
+    /// Two kinds of doors would take one audience.
+    #[error(transparent)]
+    Audience(#[from] AudienceConflict),
+    /// The system's generator failed.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// Something in it can't stand.
+    #[error(transparent)]
+    Rule(#[from] RuleError),
+    /// The database could not do its work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What was brought in, or would be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Applied(pub Vec<Change>);
+
+impl Applied {
+    /// Does everything stay?
+    #[must_use]
+    pub fn changes_nothing(&self) -> bool {
+        self.0.iter().all(|change| change.change == ChangeKind::Unchanged)
+    }
+}
+
+/// Who keeps the rules of an issuer: commands, the admin API, and the start of a server.
+pub struct RuleKeeper {
+    /// Where they are kept.
+    pub store: Arc<dyn Store>,
+    /// Of which issuer.
+    pub issuer: IssuerId,
+    /// What the doors' audiences are.
+    pub settings: ExchangeSettings,
+    /// Our own issuer as a provider.
+    pub own: Provider,
+    /// Where *now* comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where random bytes come from.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl RuleKeeper {
+    /// Brings it in, or with `dry_run` only says what that would change. `by` is who does.
+    ///
+    /// # Errors
+    /// [`ApplyRulesError`]: nothing was changed.
+    pub async fn apply(&self, bring: &Bring, by: &str, dry_run: bool) -> Result<Applied, ApplyRulesError> {
+        for _ in 0..ATTEMPTS {
+            let now = self.clock.now();
+            let standing = self.store.read_rules(&self.issuer, 0).await?;
+            let names = self.store.list_names(&self.issuer).await?;
+            let mut plan = {
+                let made = Made::draw(&*self.entropy, now, how_many(bring))?;
+                let planner = Planner { standing: &standing, own: &self.own, names: &names, now, makers: &made };
+                planner.plan(bring)?
+            };
+            self.check_audiences(&plan)?;
+            let applied = Applied(plan.told.clone());
+            if dry_run || plan.change.is_empty() {
+                return Ok(applied);
+            }
+            plan.change.events = self.events(&plan, by, now)?;
+            if self.store.change_rules(&self.issuer, standing.revision, &plan.change, now).await? {
+                return Ok(applied);
+            }
+        }
+        Err(StoreError::Contended.into())
+    }
+
+    /// Do the rules that stand go together with the settings? Asked at the start: either may have changed.
+    ///
+    /// # Errors
+    /// [`ApplyRulesError`].
+    pub async fn check(&self) -> Result<(), ApplyRulesError> {
+        let standing = self.store.read_rules(&self.issuer, 0).await?;
+        let (now, made) = (self.clock.now(), Made::default());
+        let planner = Planner { standing: &standing, own: &self.own, names: &[], now, makers: &made };
+        Ok(self.check_audiences(&planner.plan(&Bring::default())?)?)
+    }
+
+    /// Everything that stands.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn standing(&self) -> Result<RuleRows, StoreError> {
+        let mut rows = self.store.read_rules(&self.issuer, 0).await?;
+        rows.users.retain(|row| row.removed_at.is_none());
+        rows.providers.retain(|row| row.removed_at.is_none());
+        rows.entitlements.retain(|row| row.removed_at.is_none());
+        rows.users.sort_by(|a, b| a.name.cmp(&b.name));
+        rows.providers.sort_by(|a, b| a.name.cmp(&b.name));
+        rows.entitlements.sort_by_key(|row| row.place);
+        Ok(rows)
+    }
+
+    fn check_audiences(&self, plan: &Plan) -> Result<(), AudienceConflict> {
+        let mut claimed = Claimed::by_settings(&self.settings)?;
+        for provider in &plan.providers {
+            claimed.provider(provider)?;
+        }
+        for (row, terms) in &plan.terms {
+            claimed.entitlement(&format!("{} {:?}", row.kind.name(), row.name), terms)?;
+        }
+        Ok(())
+    }
+
+    fn events(&self, plan: &Plan, by: &str, now: Moment) -> Result<Vec<EventRow>, EntropyError> {
+        let changed = plan.told.iter().filter(|told| told.change != ChangeKind::Unchanged);
+        let event = |told: &Change| {
+            let verb = match told.change {
+                ChangeKind::Created => "created",
+                ChangeKind::Updated | ChangeKind::Unchanged => "updated",
+                ChangeKind::Deleted => "deleted",
+            };
+            let detail = json!({ "name": told.name, "user": told.user, "by": by, "written": written(plan, told) });
+            Ok(EventRow {
+                id: EventId::new(now, &*self.entropy)?,
+                at: now,
+                kind: format!("{}_{verb}", told.section.noun().replace(' ', "_")),
+                door: None,
+                subject: Some(told.name.clone()),
+                detail: detail.to_string(),
+            })
+        };
+        changed.map(event).collect()
+    }
+}
+
+/// What was written of a thing that changes, for the record.
+fn written(plan: &Plan, told: &Change) -> Option<serde_json::Value> {
+    let spec = match told.section {
+        Section::Users => return None,
+        Section::Providers => {
+            let write = plan.change.providers.iter().find(|write| write.row.name == told.name)?;
+            &write.row.spec
+        }
+        _ => {
+            let same = |row: &crate::store::EntitlementRow| row.name == told.name && row.user == told.user;
+            &plan.change.entitlements.iter().find(|write| same(&write.row))?.row.spec
+        }
+    };
+    serde_json::from_str(spec).ok()
+}
+
+fn how_many(bring: &Bring) -> usize {
+    let file = &bring.file;
+    file.rubygems.roles.len()
+        + file.rubygems.trusted_publishers.len()
+        + file.nuget.trust_policies.len()
+        + file.grants.len()
+}
+
+/// Ids and role tokens that were drawn before they are needed, so that planning can't fail for want of them.
+#[derive(Default)]
+struct Made(std::cell::RefCell<Vec<(EntitlementId, String)>>);
+
+impl Made {
+    fn draw(entropy: &dyn Entropy, now: Moment, count: usize) -> Result<Self, EntropyError> {
+        let one = |_| Ok((EntitlementId::new(now, entropy)?, role_token(entropy)?));
+        (0..count).map(one).collect::<Result<Vec<_>, EntropyError>>().map(|made| Self(made.into()))
+    }
+}
+
+impl Makers for Made {
+    fn next(&self) -> Option<(EntitlementId, String)> {
+        self.0.borrow_mut().pop()
+    }
+}
+
+/// Crockford's digits: no letter that reads as another.
+const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+/// A role's token, as RubyGems writes it: it names the role in a URL, and opens nothing by itself.
+fn role_token(entropy: &dyn Entropy) -> Result<String, EntropyError> {
+    let mut bytes = [0_u8; 20];
+    entropy.fill(&mut bytes)?;
+    let digits = bytes.iter().filter_map(|byte| DIGITS.get(usize::from(byte % 32)).copied().map(char::from));
+    Ok(format!("rg_oidc_akr_{}", digits.collect::<String>()))
+}

@@ -1,0 +1,108 @@
+//! Every audience belongs to one kind of door, so that whoever receives a token can't trade it at another.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::ExchangeSettings;
+use super::terms::Terms;
+use crate::verifier::Provider;
+
+/// The kinds of doors that claim audiences.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DoorOfAudience {
+    /// Clients without a secret.
+    Api,
+    /// The token endpoint and forward authentication.
+    Grants,
+    /// NuGet's.
+    Nuget,
+    /// The registry's.
+    Registry,
+    /// RubyGems'.
+    Rubygems,
+}
+
+impl fmt::Display for DoorOfAudience {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Api => "clients without a secret",
+            Self::Grants => "grants",
+            Self::Nuget => "NuGet",
+            Self::Registry => "the registry",
+            Self::Rubygems => "RubyGems",
+        })
+    }
+}
+
+/// An audience that two kinds of doors claim.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the audience {audience:?} belongs to {first} ({first_by}), and {second_by} claims it for {second}")]
+pub struct AudienceConflict {
+    /// Which.
+    pub audience: String,
+    /// The kind of door that has it.
+    pub first: DoorOfAudience,
+    /// Through what.
+    pub first_by: String,
+    /// The kind that wants it too.
+    pub second: DoorOfAudience,
+    /// Through what.
+    pub second_by: String,
+}
+
+/// The audiences that are claimed, each with its kind of door and who claims it.
+pub(super) struct Claimed<'a>(BTreeMap<&'a str, (DoorOfAudience, String)>);
+
+impl<'a> Claimed<'a> {
+    /// Those that the settings claim.
+    pub(super) fn by_settings(settings: &'a ExchangeSettings) -> Result<Self, AudienceConflict> {
+        let mut claimed = Self(BTreeMap::new());
+        claimed.add(&settings.api_audience, DoorOfAudience::Api, || "the API itself".to_owned())?;
+        claimed.add(&settings.rubygems_host, DoorOfAudience::Rubygems, || "exchange.rubygems_host".to_owned())?;
+        claimed.add(&settings.nuget_audience, DoorOfAudience::Nuget, || "exchange.nuget_audience".to_owned())?;
+        claimed
+            .add(&settings.registry_audience, DoorOfAudience::Registry, || "exchange.registry_audience".to_owned())?;
+        Ok(claimed)
+    }
+
+    /// With what a provider claims.
+    pub(super) fn provider(&mut self, provider: &'a Provider) -> Result<(), AudienceConflict> {
+        let Some(audience) = provider.required_audience() else { return Ok(()) };
+        self.add(audience, DoorOfAudience::Registry, || format!("the provider {}", provider.name()))
+    }
+
+    /// With what an entitlement claims.
+    pub(super) fn entitlement(&mut self, name: &str, terms: &'a Terms) -> Result<(), AudienceConflict> {
+        let door = match terms {
+            Terms::Grant(_) => DoorOfAudience::Grants,
+            Terms::Publisher(_) | Terms::Role(_) => DoorOfAudience::Rubygems,
+            Terms::TrustPolicy(_) => DoorOfAudience::Nuget,
+        };
+        for audience in terms.audiences() {
+            self.add(audience, door, || name.to_owned())?;
+        }
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        audience: &'a str,
+        door: DoorOfAudience,
+        by: impl FnOnce() -> String,
+    ) -> Result<(), AudienceConflict> {
+        match self.0.get(audience) {
+            Some((first, first_by)) if *first != door => Err(AudienceConflict {
+                audience: audience.to_owned(),
+                first: *first,
+                first_by: first_by.clone(),
+                second: door,
+                second_by: by(),
+            }),
+            Some(_) => Ok(()),
+            None => {
+                self.0.insert(audience, (door, by()));
+                Ok(())
+            }
+        }
+    }
+}

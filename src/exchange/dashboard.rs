@@ -1,0 +1,110 @@
+//! What a RubyGems key with `show_dashboard` may read: providers, and its own user's roles and ID tokens, in the shapes
+//! of rubygems.org.
+
+use serde_json::{Value, json};
+
+use super::rule_book::RuleBook;
+use super::terms::{SharedEntitlement, Terms};
+use super::{Error, Exchange};
+use crate::base::Secret;
+use crate::store::{DoorKind, StoreError, StoredIdToken};
+
+/// The scope that reads.
+const SCOPE: &str = "show_dashboard";
+
+/// Why nothing was shown.
+#[derive(Debug)]
+pub enum DashboardRefusal {
+    /// No key that lives.
+    Key,
+    /// A key that may not read.
+    Scope,
+    /// Nothing there, or nothing of this user's.
+    NotFound,
+    /// Our doing.
+    Failed(Error),
+}
+
+impl From<StoreError> for DashboardRefusal {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Exchange {
+    /// `what` is `providers`, `roles` or `id_tokens`; all of them, or the one of this id.
+    ///
+    /// # Errors
+    /// [`DashboardRefusal`].
+    pub async fn dashboard(
+        &self,
+        key: &Secret<String>,
+        what: &str,
+        id: Option<&str>,
+    ) -> Result<Value, DashboardRefusal> {
+        let now = self.parts.clock.now();
+        let found = self.parts.store.find_credential(&self.id, key.digest()).await?;
+        let found = found.filter(|key| key.is_alive(now) && key.door == DoorKind::Rubygems);
+        let found = found.ok_or(DashboardRefusal::Key)?;
+        if !found.scopes.iter().any(|scope| scope == SCOPE) {
+            return Err(DashboardRefusal::Scope);
+        }
+        let user = found.user.ok_or(DashboardRefusal::Scope)?;
+        let book = self.parts.books.current().await?;
+        let all: Vec<Value> = match what {
+            "providers" => providers(&book),
+            "roles" => roles(&book, &user),
+            _ => {
+                let tokens = self.parts.store.list_id_tokens(&self.id, &user).await?;
+                tokens.iter().map(|token| id_token(&book, token)).collect()
+            }
+        };
+        let Some(id) = id else { return Ok(Value::Array(all)) };
+        let named = |item: &Value| item["id"] == id || item["token"] == id;
+        all.into_iter().find(named).ok_or(DashboardRefusal::NotFound)
+    }
+}
+
+fn providers(book: &RuleBook) -> Vec<Value> {
+    let document = |text: Option<&String>| text.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    book.entries
+        .values()
+        .map(|entry| {
+            let fetched = entry.row.as_ref().and_then(|row| row.fetched.as_ref());
+            json!({
+                "id": entry.provider().name(), "issuer": entry.provider().issuer(),
+                "configuration": document(fetched.and_then(|fetched| fetched.configuration.as_ref())),
+                "jwks": document(fetched.map(|fetched| &fetched.jwks)),
+            })
+        })
+        .collect()
+}
+
+fn roles(book: &RuleBook, user: &str) -> Vec<Value> {
+    book.roles_of(user).filter_map(|role| self::role(book, role)).collect()
+}
+
+fn role(book: &RuleBook, entitlement: &SharedEntitlement) -> Option<Value> {
+    let row = &entitlement.row;
+    let entry = book.entry(&row.provider)?;
+    let Ok(Terms::Role(terms)) = entitlement.terms(entry.provider()) else { return None };
+    let written = &terms.written;
+    Some(json!({
+        "id": row.id, "token": row.token, "oidc_provider_id": row.provider, "user_id": row.user,
+        "api_key_permissions": {
+            "scopes": written.permissions.scopes, "valid_for": terms.valid_for.get(),
+            "gems": terms.gem.as_ref().map(|gem| vec![gem]),
+        },
+        "name": row.name, "access_policy": written.access_policy,
+        "created_at": row.created_at, "updated_at": row.updated_at, "deleted_at": null,
+    }))
+}
+
+fn id_token(book: &RuleBook, token: &StoredIdToken) -> Value {
+    let role = token.entitlement.and_then(|id| book.entitlement(id)).and_then(|role| role.row.token.clone());
+    let document = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
+    json!({
+        "id": token.id, "api_key_role_token": role,
+        "jwt": { "claims": document(&token.claims), "header": document(&token.header) },
+    })
+}

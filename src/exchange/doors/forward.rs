@@ -1,0 +1,170 @@
+//! Forward authentication: a proxy asks before it lets a request through. The token itself is taken, as often as the
+//! client sends it, or a key that the grant gave. Nothing is made and nothing is spent; the condition decides on the
+//! request's method and path.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+
+use super::terms;
+use crate::base::{CredentialId, Moment, Secret};
+use crate::exchange::rule_book::Entry;
+use crate::exchange::terms::{GrantTerms, SharedEntitlement, Terms};
+use crate::exchange::{Declined, Exchange, Refusal, is_key};
+use crate::store::{DoorKind, StoredCredential};
+use crate::verifier::{Check, Demand, Trail};
+
+/// A request that a proxy asks about.
+#[derive(Debug, Clone)]
+pub struct ForwardAsk {
+    /// The grant, from the proxy's own configuration.
+    pub grant: String,
+    /// What the request carries.
+    pub credential: ForwardCredential,
+    /// Its method.
+    pub method: String,
+    /// Its path, decoded, without the query.
+    pub path: String,
+    /// Its host; empty where the proxy does not say.
+    pub host: String,
+}
+
+/// What a request carries to say who sends it: a token, or a key.
+#[derive(Debug, Clone)]
+pub struct ForwardCredential(pub Secret<String>);
+
+/// Who is let through.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admitted {
+    /// The provider whose token it is, or was.
+    pub provider: String,
+    /// The token's subject.
+    pub subject: String,
+    /// The grant.
+    pub grant: String,
+    /// The user that a store is told.
+    pub user: Option<String>,
+    /// What the grant's holders may do.
+    pub scopes: Vec<String>,
+    /// The key, where one was sent.
+    pub key: Option<CredentialId>,
+    /// The build of ours, where it is one's.
+    pub build: Option<String>,
+}
+
+/// Who asks, however that was found.
+struct Bearer {
+    provider: String,
+    subject: String,
+    claims: Map<String, Value>,
+    scopes: Vec<String>,
+    key: Option<CredentialId>,
+    build: Option<String>,
+}
+
+impl Exchange {
+    /// May this request go through?
+    ///
+    /// # Errors
+    /// [`Declined`]: [`Refusal::Credential`] and refusals of the token itself ask for another credential, all others
+    /// say that this one may not.
+    pub async fn admit(&self, ask: &ForwardAsk) -> Result<Admitted, Declined> {
+        let now = self.parts.clock.now();
+        let mut trail = Trail::silent();
+        let admitted = self.try_admit(ask, now, &mut trail).await;
+        match admitted {
+            Err(Declined::Refused(refused)) => {
+                self.parts.metrics.exchange_refused("forward", refused.refusal.reason());
+                Err(Declined::Refused(refused))
+            }
+            Ok(admitted) => {
+                self.parts.metrics.admitted();
+                Ok(admitted)
+            }
+            failed => failed,
+        }
+    }
+
+    async fn try_admit(&self, ask: &ForwardAsk, now: Moment, trail: &mut Trail) -> Result<Admitted, Declined> {
+        self.parts.keyring.ready_to_verify(now).await?;
+        let book = self.parts.books.current().await?;
+        // An unknown grant is refused as a credential that opens nothing is.
+        let grant = Arc::clone(book.grant(&ask.grant).ok_or(Refusal::Credential)?);
+        let entry = Arc::clone(book.entry(&grant.row.provider).ok_or(Refusal::Credential)?);
+        let Terms::Grant(terms) = terms(&grant, &entry)? else { return Err(Refusal::Credential.into()) };
+        let token = &ask.credential.0;
+        let bearer = if is_key(token.reveal()) {
+            self.bearer_of_key(&grant, token, now).await?
+        } else {
+            self.bearer_of_token((&entry, terms), token, now, trail).await?
+        };
+        let request = json!({ "method": ask.method, "path": ask.path, "host": ask.host });
+        let asked = (bearer.provider.clone(), bearer.claims.clone());
+        match self.condition_holds_of(&grant, &entry, asked, request, trail).await? {
+            Ok(true) => {}
+            Ok(false) => return Err(self.tell(&entry, Refusal::Condition(vec![(ask.grant.clone(), None)]))),
+            Err(failure) => {
+                return Err(self.tell(&entry, Refusal::Condition(vec![(ask.grant.clone(), Some(failure))])));
+            }
+        }
+        Ok(Admitted {
+            user: terms.user(&bearer.claims),
+            provider: bearer.provider,
+            subject: bearer.subject,
+            grant: ask.grant.clone(),
+            scopes: bearer.scopes,
+            key: bearer.key,
+            build: bearer.build,
+        })
+    }
+
+    async fn bearer_of_token(
+        &self,
+        (entry, terms): (&Arc<Entry>, &GrantTerms),
+        token: &Secret<String>,
+        now: Moment,
+        trail: &mut Trail,
+    ) -> Result<Bearer, Declined> {
+        let demand =
+            Demand { audience: Some(&terms.written.audience), instead_of_providers: true, ..Demand::default() };
+        let presented = self.present(entry, token, &demand, now, trail).await?;
+        if self.parts.store.is_spent(&self.id, &presented.key()).await? {
+            return Err(Refusal::Spent.into());
+        }
+        if presented.is_untrusted() && !terms.written.allow_untrusted {
+            return Err(self.tell(entry, Refusal::Untrusted));
+        }
+        trail.passed(Check::Use, || ("a token that nobody spent".to_owned(), "one".to_owned()));
+        Ok(Bearer {
+            provider: presented.verified.provider_name().to_owned(),
+            subject: presented.subject().to_owned(),
+            claims: presented.verified.claims().all().clone(),
+            scopes: terms.written.scopes.clone(),
+            key: None,
+            build: presented.own.as_ref().map(|(_, standing)| standing.build.id.to_string()),
+        })
+    }
+
+    async fn bearer_of_key(
+        &self,
+        grant: &SharedEntitlement,
+        key: &Secret<String>,
+        now: Moment,
+    ) -> Result<Bearer, Declined> {
+        let opens = |found: &StoredCredential| {
+            found.is_alive(now) && found.door == DoorKind::Grant && found.entitlement == Some(grant.row.id)
+        };
+        let found = self.parts.store.find_credential(&self.id, key.digest()).await?;
+        let found = found.filter(opens).ok_or(Refusal::Credential)?;
+        let kept = self.parts.store.find_id_token(&self.id, found.id_token).await?.ok_or(Refusal::Credential)?;
+        let claims = serde_json::from_str(&kept.claims).map_err(|_| Refusal::Credential)?;
+        Ok(Bearer {
+            provider: found.provider,
+            subject: found.subject,
+            claims,
+            scopes: found.scopes,
+            key: Some(found.id),
+            build: found.build.map(|build| build.to_string()),
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! What operators read of the exchange. A refusal is a row only where a token with a good signature caused it, and of
+//! each provider only so many: strangers must not fill the disk.
+
+use serde_json::json;
+
+use super::rule_book::{Entry, RuleBook};
+use super::{Declined, Error, Exchange, Refusal, Refused};
+use crate::base::{EventId, Moment, Secret, Sha256};
+use crate::jose::peek;
+use crate::store::EventRow;
+use crate::verifier::{Check, unverified_issuer_of};
+
+/// Rows of refusals a second and issuer, and how many at once.
+pub(super) const REFUSALS: (u32, u32) = (1, 60);
+
+impl Exchange {
+    pub(super) fn event_id(&self, now: Moment) -> Result<EventId, Error> {
+        Ok(EventId::new(now, &*self.parts.entropy)?)
+    }
+
+    /// Records a refusal after the signature, within its provider's rate. The full reason; never the token.
+    pub(super) async fn record_refusal(&self, door: &'static str, token: &Secret<String>, refusal: &Refusal) {
+        if !refusal.is_after_signature() {
+            return;
+        }
+        let issuer = unverified_issuer_of(token.reveal()).unwrap_or_default();
+        if self.refusals.as_ref().is_some_and(|rate| rate.count(&issuer).is_err()) {
+            return;
+        }
+        let now = self.parts.clock.now();
+        let Ok(id) = self.event_id(now) else { return };
+        let detail = json!({
+            "reason": refusal.reason(), "check": refusal.check().to_string(), "expected": refusal.expected(),
+            "actual": refusal.actual(), "issuer": issuer, "token_sha256": Sha256::of(token.reveal().as_bytes()).to_string(),
+        });
+        let event = EventRow {
+            id,
+            at: now,
+            kind: "exchange_refused".to_owned(),
+            door: Some(door.to_owned()),
+            subject: subject_of(token),
+            detail: detail.to_string(),
+        };
+        if let Err(error) = self.parts.store.record_event(&self.id, &event).await {
+            tracing::warn!(%error, "a refusal could not be recorded");
+        }
+    }
+
+    /// A refusal with what its caller may read: who holds a token that passed signature, time and audience, of our own
+    /// issuer or of one that only our own people can have tokens of.
+    pub(super) fn tell(&self, entry: &Entry, refusal: Refusal) -> Declined {
+        let passed = refusal.check() > Check::Time;
+        let may_read = passed && entry.provider().explains_to_holders();
+        let told = if may_read { refusal.told() } else { None };
+        Declined::Refused(Refused { refusal, told })
+    }
+
+    /// The same where it is not known yet which entry judged: all of its issuer must allow it.
+    pub(super) fn tell_holder(&self, book: &RuleBook, token: &Secret<String>, refused: Refused) -> Declined {
+        let issuer = unverified_issuer_of(token.reveal()).unwrap_or_default();
+        let mut entries = book.entries_of(&issuer).peekable();
+        match entries.next() {
+            Some(first) if entries.all(|entry| entry.provider().explains_to_holders()) => {
+                self.tell(first, refused.refusal)
+            }
+            _ => Declined::Refused(refused),
+        }
+    }
+}
+
+/// The subject of a token whose signature was good.
+fn subject_of(token: &Secret<String>) -> Option<String> {
+    let unverified = peek(token.reveal()).ok()?;
+    let claims: serde_json::Value = serde_json::from_slice(unverified.unverified_payload()).ok()?;
+    claims.get("sub")?.as_str().map(str::to_owned)
+}

@@ -1,0 +1,146 @@
+//! Whether a credential is good, and what for (RFC 7662). To whom it is not addressed it is as unknown as any.
+
+use serde::Serialize;
+
+use super::{Error, Exchange};
+use crate::base::{Jti, Moment, Secret};
+use crate::jose::peek;
+use crate::policy::Client;
+use crate::store::{BuildState, DoorKind, StoredCredential};
+
+/// The answer. All but `active` is left out where it is false.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Introspection {
+    /// Is it good now?
+    pub active: bool,
+    /// Who issued it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iss: Option<String>,
+    /// Whom it stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub: Option<String>,
+    /// Where it is taken.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub aud: Option<String>,
+    /// When it dies, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exp: Option<i64>,
+    /// When it was made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iat: Option<i64>,
+    /// Its id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    /// What it may do, separated by spaces.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// `Bearer`; of an ID token `N_A` (RFC 8693 §2.2.1), which opens nothing by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_type: Option<&'static str>,
+    /// The kind of door that it opens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub door: Option<DoorKind>,
+    /// The grant that gave it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grant: Option<String>,
+    /// Whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// Globs of the packages that it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub packages: Option<Vec<String>>,
+    /// The build that it rests on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_id: Option<String>,
+}
+
+impl Exchange {
+    /// Is this a good credential, or a good ID token of ours, for an audience of this client?
+    ///
+    /// # Errors
+    /// [`Error`]: it could not be found out, which is not the same as no.
+    pub async fn introspect(&self, client: &Client, token: &Secret<String>) -> Result<Introspection, Error> {
+        let now = self.parts.clock.now();
+        self.parts.keyring.ready_to_verify(now).await?;
+        if let Some(found) = self.parts.store.find_credential(&self.id, token.digest()).await? {
+            return Ok(self.introspect_credential(client, found, now));
+        }
+        self.introspect_id_token(client, token, now).await
+    }
+
+    fn introspect_credential(&self, client: &Client, found: StoredCredential, now: Moment) -> Introspection {
+        if !found.is_alive(now) || !client.may_address(&found.audience) {
+            return Introspection::default();
+        }
+        Introspection {
+            active: true,
+            iss: Some(self.settings.issuer.clone()),
+            sub: Some(found.subject),
+            aud: Some(found.audience),
+            exp: Some(found.expires_at.unix()),
+            iat: Some(found.created_at.unix()),
+            jti: Some(found.id.to_string()),
+            scope: Some(found.scopes.join(" ")),
+            token_type: Some("Bearer"),
+            grant: (found.door == DoorKind::Grant).then_some(found.name),
+            door: Some(found.door),
+            owner: found.owner,
+            packages: Some(found.packages),
+            build_id: found.build.map(|build| build.to_string()),
+        }
+    }
+
+    /// An ID token of ours: found by its `jti`, and known by the digest of its whole text.
+    async fn introspect_id_token(
+        &self,
+        client: &Client,
+        token: &Secret<String>,
+        now: Moment,
+    ) -> Result<Introspection, Error> {
+        let Some((jti, claims)) = unverified_claims(token) else { return Ok(Introspection::default()) };
+        let Some(standing) = self.parts.store.find_issued(&self.id, jti).await? else {
+            return Ok(Introspection::default());
+        };
+        let text = |claim: &str| claims.get(claim).and_then(serde_json::Value::as_str).map(str::to_owned);
+        let number = |claim: &str| claims.get(claim).and_then(serde_json::Value::as_i64);
+        let audiences: Vec<String> = match claims.get("aud") {
+            Some(serde_json::Value::Array(all)) => {
+                all.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect()
+            }
+            _ => text("aud").into_iter().collect(),
+        };
+        let published = self.parts.keyring.view();
+        let signs = published.published(now).iter().any(|jwk| jwk.kid() == standing.kid);
+        let good = standing.token_sha256 == token.digest()
+            && standing.revoked_at.is_none()
+            && standing.client.disabled_at.is_none()
+            && standing.build.state(now) == BuildState::Running
+            && number("exp").is_some_and(|exp| exp > now.unix())
+            && signs;
+        let addressed = audiences.iter().any(|audience| client.may_address(audience));
+        if !good || !addressed {
+            return Ok(Introspection::default());
+        }
+        Ok(Introspection {
+            active: true,
+            iss: text("iss"),
+            sub: text("sub"),
+            aud: Some(audiences.join(" ")),
+            exp: number("exp"),
+            iat: number("iat"),
+            jti: Some(jti.to_string()),
+            token_type: Some("N_A"),
+            build_id: Some(standing.build.id.to_string()),
+            ..Introspection::default()
+        })
+    }
+}
+
+/// What a token says before anything is known of it: good for finding its record, and for nothing else.
+pub(super) fn unverified_claims(token: &Secret<String>) -> Option<(Jti, serde_json::Map<String, serde_json::Value>)> {
+    let unverified = peek(token.reveal()).ok()?;
+    let claims: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(unverified.unverified_payload()).ok()?;
+    let jti = claims.get("jti")?.as_str()?.parse().ok()?;
+    Some((jti, claims))
+}

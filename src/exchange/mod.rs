@@ -1,0 +1,134 @@
+//! The act of trading: a token in, exactly the right, short credential out. The same for every dialect; a dialect has
+//! no policy and no SQL in it.
+//!
+//! ```text
+//! request (one dialect) → verifier → policy → one transaction: claim the token, make the credential → response
+//! ```
+
+mod apply;
+mod audiences;
+mod credentials;
+mod dashboard;
+mod doors;
+mod events;
+mod introspection;
+mod presented;
+mod publications;
+mod refusal;
+mod revocation;
+mod rule_book;
+mod rule_books;
+mod rule_change;
+mod rules_file;
+mod secret_key;
+mod settings;
+mod terms;
+mod trade;
+mod written;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+pub use self::apply::{Applied, ApplyRulesError, RuleKeeper};
+pub use self::audiences::{AudienceConflict, DoorOfAudience};
+pub use self::credentials::{Granted, GrantedKind};
+pub use self::dashboard::DashboardRefusal;
+pub use self::doors::{
+    Access, Admitted, Ask, ForwardAsk, ForwardCredential, GrantAskedFor, RegistryScope, RequestedToken,
+};
+use self::events::REFUSALS;
+pub use self::introspection::Introspection;
+pub use self::publications::{PublicationError, WrittenPublication, provenance};
+pub use self::refusal::{Declined, Error, Refusal, Refused};
+pub use self::rule_books::RuleBooks;
+pub use self::rule_change::{Bring, Change, ChangeKind, Expect, Prune, RuleError, Section};
+pub use self::rules_file::{RulesFileError, one_object, read_rules_file, shown_rules};
+pub use self::secret_key::{KEY_PREFIX, is_key};
+pub use self::settings::{DefaultAudiences, ExchangeSettings};
+pub use self::written::{
+    GivenToken, NugetSection, Permissions, RolesFile, RubygemsSection, WrittenGrant, WrittenProvider, WrittenPublisher,
+    WrittenRole, WrittenTrustPolicy, WrittenUser,
+};
+use crate::base::{Clock, Entropy, IssuerId, Moment, Rate};
+use crate::keyring::{Keyring, SigningPool};
+use crate::store::{FetchedDocuments, Store, StoreError};
+use crate::telemetry::Metrics;
+
+/// What the exchange is made of; each part comes from outside.
+pub struct ExchangeParts {
+    /// Where everything is remembered.
+    pub store: Arc<dyn Store>,
+    /// What tokens may be traded for.
+    pub books: Arc<RuleBooks>,
+    /// Our signing keys.
+    pub keyring: Arc<Keyring>,
+    /// The threads that sign, and that evaluate conditions.
+    pub pool: Arc<SigningPool>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Where *now* comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Where random bytes come from.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The exchange of one issuer.
+pub struct Exchange {
+    id: IssuerId,
+    settings: ExchangeSettings,
+    parts: ExchangeParts,
+    refusals: Option<Rate<String>>,
+    /// When the documents that are stored of each provider were fetched.
+    kept: Mutex<HashMap<String, Moment>>,
+}
+
+impl Exchange {
+    /// Puts an exchange together.
+    #[must_use]
+    pub fn new(id: IssuerId, settings: ExchangeSettings, parts: ExchangeParts) -> Self {
+        let (per_second, at_once) = REFUSALS;
+        let refusals = Rate::new(per_second, at_once, &parts.clock);
+        Self { id, settings, parts, refusals, kept: Mutex::default() }
+    }
+
+    /// What is due beside requests: what was fetched of providers is kept, and spent tokens that nobody would take any
+    /// more are forgotten.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what was not done is done next time.
+    pub async fn step(&self) -> Result<(), StoreError> {
+        let book = self.parts.books.current().await?;
+        for entry in book.entries.values() {
+            let Some(row) = &entry.row else { continue };
+            let keys = entry.verifier.keys();
+            // Asked for its set, a source fetches a new one before the old one grows too old.
+            let _generation = keys.generation();
+            let Some(fetched) = keys.fetched() else { continue };
+            let known = row.fetched.as_ref().map(|known| known.refreshed_at);
+            let kept = self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&row.name).copied();
+            if known.max(kept).is_none_or(|known| fetched.at > known) {
+                let text = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
+                let Some(jwks) = text(fetched.jwks) else { continue };
+                let configuration = fetched.configuration.and_then(text);
+                let documents = FetchedDocuments { configuration, jwks, refreshed_at: fetched.at };
+                self.parts.store.keep_documents(&self.id, &row.name, &documents).await?;
+                let mut kept = self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                kept.insert(row.name.clone(), fetched.at);
+            }
+        }
+        if let Some(refusals) = &self.refusals {
+            refusals.forget_idle();
+        }
+        // What was spent is forgotten only when its time has passed for sure, by whichever clock.
+        if let Some(passed) = self.parts.keyring.surely_passed() {
+            self.parts.store.forget_spent(&self.id, passed).await?;
+        }
+        Ok(())
+    }
+
+    /// What an operator decided.
+    #[must_use]
+    pub fn settings(&self) -> &ExchangeSettings {
+        &self.settings
+    }
+}

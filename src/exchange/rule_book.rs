@@ -1,0 +1,235 @@
+//! What tokens may be traded for, as it stands at one revision: users, providers with their verifiers, entitlements by
+//! what they are found by. Never changes; a new one takes its place.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::terms::{Entitlement, SharedEntitlement};
+use crate::base::{Clock, EntitlementId, Moment};
+use crate::policy::Learned;
+use crate::store::{EntitlementKind, EntitlementRow, ProviderRow, RuleRows, UserRow};
+use crate::verifier::{KeySource, Provider, ProviderSpec, Resolver, Verifier};
+
+/// A provider that stands, and who judges its tokens.
+pub(super) struct Entry {
+    pub(super) row: Option<ProviderRow>,
+    pub(super) verifier: Verifier,
+}
+
+impl Entry {
+    pub(super) fn provider(&self) -> &Provider {
+        self.verifier.provider()
+    }
+}
+
+/// Everything at one revision.
+#[derive(Clone)]
+pub(super) struct RuleBook {
+    pub(super) revision: u64,
+    pub(super) users: HashMap<String, UserRow>,
+    /// By name, our own issuer's among them.
+    pub(super) entries: BTreeMap<String, Arc<Entry>>,
+    /// Entries whose rows can't be used: their names, and why.
+    pub(super) broken: BTreeMap<String, String>,
+    entitlements: HashMap<EntitlementId, SharedEntitlement>,
+    roles: HashMap<String, SharedEntitlement>,
+    /// Each list in the order of their places.
+    grants: Vec<SharedEntitlement>,
+    publishers: Vec<SharedEntitlement>,
+    policies: HashMap<String, Vec<SharedEntitlement>>,
+}
+
+/// What makes verifiers of rows.
+pub(super) struct Workshop {
+    pub(super) own: Arc<Entry>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) resolver: Arc<dyn Resolver>,
+}
+
+impl RuleBook {
+    /// The book before any rule: our own issuer alone.
+    pub(super) fn empty(workshop: &Workshop) -> Self {
+        let own = Arc::clone(&workshop.own);
+        Self {
+            revision: 0,
+            users: HashMap::new(),
+            entries: BTreeMap::from([(own.provider().name().to_owned(), own)]),
+            broken: BTreeMap::new(),
+            entitlements: HashMap::new(),
+            roles: HashMap::new(),
+            grants: Vec::new(),
+            publishers: Vec::new(),
+            policies: HashMap::new(),
+        }
+    }
+
+    /// With what changed since. Verifiers of providers that did not change go on, with the keys that they hold.
+    pub(super) fn after(&self, rows: RuleRows, workshop: &Workshop) -> Self {
+        let mut book = self.clone();
+        book.revision = rows.revision;
+        for user in rows.users {
+            book.users.insert(user.name.clone(), user);
+        }
+        let mut changed = Vec::new();
+        for row in rows.providers {
+            changed.push(row.name.clone());
+            book.take_provider(row, workshop);
+        }
+        if !changed.is_empty() {
+            // Terms are read for a provider as it stands.
+            for entitlement in book.entitlements.values_mut().filter(|one| changed.contains(&one.row.provider)) {
+                *entitlement = Arc::new(Entitlement::new(entitlement.row.clone()));
+            }
+        }
+        let any = !changed.is_empty() || !rows.entitlements.is_empty();
+        for row in rows.entitlements {
+            match row.removed_at {
+                Some(_) => book.entitlements.remove(&row.id),
+                None => book.entitlements.insert(row.id, Arc::new(Entitlement::new(row))),
+            };
+        }
+        if any {
+            book.index();
+        }
+        book
+    }
+
+    fn take_provider(&mut self, row: ProviderRow, workshop: &Workshop) {
+        let name = row.name.clone();
+        let former = self.entries.remove(&name);
+        self.broken.remove(&name);
+        if row.removed_at.is_some() {
+            return;
+        }
+        let provider = match read_provider(&row) {
+            Ok(provider) => provider,
+            Err(problem) => {
+                tracing::error!(provider = name, problem, "a provider can't be used: its tokens are refused");
+                self.broken.insert(name, problem);
+                return;
+            }
+        };
+        let same = former.filter(|former| former.row.as_ref().is_some_and(|known| known.spec == row.spec));
+        let keys: Result<Arc<dyn KeySource>, String> = match same {
+            Some(former) => Ok(Arc::clone(former.verifier.keys())),
+            None => provider.source(&workshop.clock, &workshop.resolver).map_err(|error| error.to_string()),
+        };
+        match keys {
+            Ok(keys) => {
+                if let Some(fetched) = &row.fetched {
+                    keys.begin_with(fetched.jwks.as_bytes(), fetched.refreshed_at);
+                }
+                let verifier = Verifier::new(provider, keys, Arc::clone(&workshop.clock));
+                self.entries.insert(name, Arc::new(Entry { row: Some(row), verifier }));
+            }
+            Err(problem) => {
+                tracing::error!(provider = name, problem, "a provider's keys can't be used: its tokens are refused");
+                self.broken.insert(name, problem);
+            }
+        }
+    }
+
+    fn index(&mut self) {
+        let mut all: Vec<SharedEntitlement> = self.entitlements.values().map(Arc::clone).collect();
+        all.sort_by_key(|one| one.row.place);
+        share_learned(&mut all);
+        self.roles = HashMap::new();
+        self.policies = HashMap::new();
+        (self.grants, self.publishers) = (Vec::new(), Vec::new());
+        for one in all {
+            match one.row.kind {
+                EntitlementKind::Grant => self.grants.push(one),
+                EntitlementKind::Publisher => self.publishers.push(one),
+                EntitlementKind::Role => {
+                    if let Some(token) = one.row.token.clone() {
+                        self.roles.insert(token, one);
+                    }
+                }
+                EntitlementKind::TrustPolicy => {
+                    let user = one.row.user.clone().unwrap_or_default();
+                    self.policies.entry(user).or_default().push(one);
+                }
+            }
+        }
+    }
+
+    /// The provider of this name.
+    pub(super) fn entry(&self, name: &str) -> Option<&Arc<Entry>> {
+        self.entries.get(name)
+    }
+
+    /// The entries of an issuer, by name.
+    pub(super) fn entries_of<'a>(&'a self, issuer: &'a str) -> impl Iterator<Item = &'a Arc<Entry>> {
+        self.entries.values().filter(move |entry| entry.provider().issuer() == issuer)
+    }
+
+    /// The role of this token.
+    pub(super) fn role(&self, token: &str) -> Option<&SharedEntitlement> {
+        self.roles.get(token)
+    }
+
+    /// The grants, in their order.
+    pub(super) fn grants(&self) -> &[SharedEntitlement] {
+        &self.grants
+    }
+
+    /// The grant of this name.
+    pub(super) fn grant(&self, name: &str) -> Option<&SharedEntitlement> {
+        self.grants.iter().find(|grant| grant.row.name == name)
+    }
+
+    /// The trusted publishers, in their order.
+    pub(super) fn publishers(&self) -> &[SharedEntitlement] {
+        &self.publishers
+    }
+
+    /// The trust policies of a user, oldest first.
+    pub(super) fn policies(&self, user: &str) -> &[SharedEntitlement] {
+        self.policies.get(user).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The roles of a user, in their places.
+    pub(super) fn roles_of<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a SharedEntitlement> {
+        let mut roles: Vec<&SharedEntitlement> =
+            self.roles.values().filter(|role| role.row.user.as_deref() == Some(user)).collect();
+        roles.sort_by_key(|role| role.row.place);
+        roles.into_iter()
+    }
+
+    /// The entitlement of this id.
+    pub(super) fn entitlement(&self, id: EntitlementId) -> Option<&SharedEntitlement> {
+        self.entitlements.get(&id)
+    }
+}
+
+/// Trusted publishers that are alike in user, provider and criteria are one publisher: what one of them learned, all know.
+fn share_learned(all: &mut [SharedEntitlement]) {
+    let key = |row: &EntitlementRow| {
+        let written: serde_json::Value = serde_json::from_str(&row.spec).unwrap_or_default();
+        (row.user.clone(), row.provider.clone(), written.get("criteria").map(ToString::to_string))
+    };
+    let publishers = || |one: &&SharedEntitlement| one.row.kind == EntitlementKind::Publisher;
+    let mut learned = HashMap::new();
+    for one in all.iter().filter(publishers()).filter(|one| one.row.learned != Learned::default()) {
+        learned.entry(key(&one.row)).or_insert_with(|| one.row.learned.clone());
+    }
+    if learned.is_empty() {
+        return;
+    }
+    for one in all.iter_mut().filter(|one| one.row.kind == EntitlementKind::Publisher) {
+        if let (true, Some(known)) = (one.row.learned == Learned::default(), learned.get(&key(&one.row))) {
+            *one = Arc::new(Entitlement::new(EntitlementRow { learned: known.clone(), ..one.row.clone() }));
+        }
+    }
+}
+
+/// A stored provider, checked once more.
+pub(super) fn read_provider(row: &ProviderRow) -> Result<Provider, String> {
+    let spec: ProviderSpec = serde_json::from_str(&row.spec).map_err(|error| error.to_string())?;
+    Provider::new(&row.name, spec).map_err(|error| error.to_string())
+}
+
+/// When ids that are not known may be learned until.
+pub(super) fn learn_until(now: Moment) -> Moment {
+    now + crate::policy::LEARNING
+}

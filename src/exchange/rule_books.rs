@@ -1,0 +1,81 @@
+//! The rule book in force. Asked for at every request: a change that any server or command made is in force at the next
+//! one, on every server.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::rule_book::{Entry, RuleBook, Workshop};
+use crate::base::{Clock, IssuerId};
+use crate::store::{Store, StoreError};
+use crate::verifier::{Demand, Refusal, Resolver, VerifiedToken, Verifier, unverified_issuer_of};
+
+/// Who reads the rules, and keeps what was read.
+pub struct RuleBooks {
+    store: Arc<dyn Store>,
+    issuer: IssuerId,
+    workshop: Workshop,
+    current: ArcSwap<RuleBook>,
+    /// One reading at a time.
+    reading: tokio::sync::Mutex<()>,
+}
+
+impl RuleBooks {
+    /// The rules of this issuer. `own` judges its own tokens. Reads nothing yet.
+    #[must_use]
+    pub fn new(
+        store: Arc<dyn Store>,
+        issuer: IssuerId,
+        own: Verifier,
+        clock: Arc<dyn Clock>,
+        resolver: Arc<dyn Resolver>,
+    ) -> Self {
+        let workshop = Workshop { own: Arc::new(Entry { row: None, verifier: own }), clock, resolver };
+        let current = ArcSwap::from_pointee(RuleBook::empty(&workshop));
+        Self { store, issuer, workshop, current, reading: tokio::sync::Mutex::new(()) }
+    }
+
+    /// The book as it stands in the database now.
+    pub(super) async fn current(&self) -> Result<Arc<RuleBook>, StoreError> {
+        let revision = self.store.rules_revision(&self.issuer).await?;
+        let known = self.current.load_full();
+        if known.revision == revision {
+            return Ok(known);
+        }
+        let _one_at_a_time = self.reading.lock().await;
+        let known = self.current.load_full();
+        if known.revision >= revision {
+            return Ok(known);
+        }
+        let rows = self.store.read_rules(&self.issuer, known.revision).await?;
+        let book = Arc::new(known.after(rows, &self.workshop));
+        self.current.store(Arc::clone(&book));
+        Ok(book)
+    }
+
+    /// The token of a client without a secret, judged by the provider of its issuer; never our own.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the inner error as the provider's verifier says.
+    pub async fn verify(&self, token: &str, demand: &Demand<'_>) -> Result<Result<VerifiedToken, Refusal>, StoreError> {
+        let book = self.current().await?;
+        Ok(book.verify(token, demand).await)
+    }
+}
+
+impl RuleBook {
+    async fn verify(&self, token: &str, demand: &Demand<'_>) -> Result<VerifiedToken, Refusal> {
+        let issuer = unverified_issuer_of(token)?;
+        let mut furthest: Option<Refusal> = None;
+        for entry in self.entries_of(&issuer).filter(|entry| !entry.provider().is_itself()) {
+            match entry.verifier.verify(token, demand).await {
+                Ok(verified) => return Ok(verified),
+                Err(refusal) if furthest.as_ref().is_none_or(|known| known.check() < refusal.check()) => {
+                    furthest = Some(refusal);
+                }
+                Err(_) => {}
+            }
+        }
+        Err(furthest.unwrap_or(Refusal::UnknownIssuer { issuer }))
+    }
+}

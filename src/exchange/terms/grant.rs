@@ -1,0 +1,77 @@
+//! A grant: a condition decides, and a key or an access token follows.
+
+use serde_json::{Map, Value};
+
+use super::{lifetime, packages, plain_name, scopes};
+use crate::base::{FieldError, Seconds};
+use crate::exchange::written::{GivenToken, WrittenGrant};
+use crate::policy::GrantCondition;
+
+/// How long what is given lives: at the least, at the most, and where nothing is said.
+const LIFETIMES: (Seconds, Seconds) = (Seconds::new(1), Seconds::new(86_400));
+const LIFETIME: Seconds = Seconds::new(1_800);
+
+/// The longest name that is told to a store.
+const USER_BYTES: usize = 255;
+
+pub(in crate::exchange) struct GrantTerms {
+    pub(in crate::exchange) written: WrittenGrant,
+    pub(in crate::exchange) condition: GrantCondition,
+    pub(in crate::exchange) packages: Vec<String>,
+    pub(in crate::exchange) valid_for: Seconds,
+}
+
+impl GrantTerms {
+    pub(super) fn new(mut written: WrittenGrant) -> Result<Self, FieldError> {
+        plain_name("name", &written.name)?;
+        super::line("audience", &written.audience, 1_024)?;
+        scopes("scopes", &written.scopes)?;
+        let globs = packages("packages", written.packages.take())?;
+        let valid_for = lifetime("valid_for", written.valid_for, LIFETIME, LIFETIMES)?;
+        let condition = GrantCondition::new(written.when.as_deref())?;
+        if let Some(user) = &written.user {
+            super::line("user", user, USER_BYTES)?;
+            parts(user).ok_or_else(|| FieldError::new("user", "holds a { or } without its other half"))?;
+        }
+        Ok(Self { condition, packages: globs, valid_for, written })
+    }
+
+    /// Is a token spent by it?
+    pub(in crate::exchange) fn is_single_use(&self) -> bool {
+        self.written.single_use.unwrap_or(true)
+    }
+
+    pub(in crate::exchange) fn gives_jwt(&self) -> bool {
+        self.written.token == GivenToken::Jwt
+    }
+
+    /// The user that a store is told: the template with the token's claims in it. `None` where a claim is not there as
+    /// a string, or the whole is too long.
+    pub(in crate::exchange) fn user(&self, claims: &Map<String, Value>) -> Option<String> {
+        let mut user = String::new();
+        for part in parts(self.written.user.as_deref()?)? {
+            match part {
+                (literal, None) => user.push_str(literal),
+                (literal, Some(claim)) => {
+                    user.push_str(literal);
+                    user.push_str(claims.get(claim)?.as_str()?);
+                }
+            }
+        }
+        (user.len() <= USER_BYTES && !user.chars().any(char::is_control)).then_some(user)
+    }
+}
+
+/// Literals, each with the claim after it.
+fn parts(template: &str) -> Option<Vec<(&str, Option<&str>)>> {
+    let mut parts = Vec::new();
+    let mut rest = template;
+    while let Some(at) = rest.find(['{', '}']) {
+        let (literal, tail) = rest.split_at(at);
+        let (claim, after) = tail.strip_prefix('{')?.split_once('}')?;
+        parts.push((literal, Some(claim)));
+        rest = after;
+    }
+    parts.push((rest, None));
+    Some(parts)
+}

@@ -1,0 +1,67 @@
+//! A role of RubyGems: statements decide, permissions say what its keys may do.
+
+use super::{lifetime, line};
+use crate::base::{FieldError, Seconds};
+use crate::exchange::written::WrittenRole;
+use crate::policy::Statements;
+use crate::verifier::Provider;
+
+/// Scopes that RubyGems knows.
+const SCOPES: [&str; 9] = [
+    "show_dashboard",
+    "index_rubygems",
+    "push_rubygem",
+    "yank_rubygem",
+    "add_owner",
+    "update_owner",
+    "remove_owner",
+    "access_webhooks",
+    "configure_trusted_publishers",
+];
+/// A scope that stands alone.
+const EXCLUSIVE: &str = "show_dashboard";
+
+/// How long a key lives: at the least, at the most, and where nothing is said.
+const LIFETIMES: (Seconds, Seconds) = (Seconds::new(300), Seconds::new(86_400));
+const LIFETIME: Seconds = Seconds::new(1_800);
+
+pub(in crate::exchange) struct RoleTerms {
+    pub(in crate::exchange) written: WrittenRole,
+    pub(in crate::exchange) statements: Statements,
+    pub(in crate::exchange) gem: Option<String>,
+    pub(in crate::exchange) valid_for: Seconds,
+}
+
+impl RoleTerms {
+    pub(super) fn new(written: WrittenRole, provider: &Provider) -> Result<Self, FieldError> {
+        line("name", &written.name, 255)?;
+        let permissions = &written.permissions;
+        let fault = |field: &str, problem: String| Err(FieldError::new(format!("permissions.{field}"), problem));
+        if permissions.scopes.is_empty() {
+            return fault("scopes", "must hold at least one scope".to_owned());
+        }
+        for (at, scope) in permissions.scopes.iter().enumerate() {
+            if !SCOPES.contains(&scope.as_str()) {
+                return fault("scopes", format!("unknown scope: {scope}; there are {}", SCOPES.join(", ")));
+            }
+            if permissions.scopes.iter().take(at).any(|other| other == scope) {
+                return fault("scopes", "must be unique".to_owned());
+            }
+        }
+        if permissions.scopes.len() > 1 && permissions.scopes.iter().any(|scope| scope == EXCLUSIVE) {
+            return fault("scopes", "show_dashboard is exclusive".to_owned());
+        }
+        let gem = match permissions.gems.as_deref().unwrap_or_default() {
+            [] => None,
+            [gem] => Some(gem.clone()),
+            _ => return fault("gems", "may include at most 1 gem".to_owned()),
+        };
+        if let Some(gem) = &gem {
+            line("permissions.gems", gem, 255)?;
+        }
+        let valid_for = lifetime("permissions.valid_for", permissions.valid_for, LIFETIME, LIFETIMES)?;
+        let statements = Statements::new(&written.access_policy, provider.issuer())
+            .map_err(|error| FieldError::new(format!("access_policy.{}", error.field), error.problem))?;
+        Ok(Self { statements, gem, valid_for, written })
+    }
+}

@@ -1,0 +1,37 @@
+//! A provider with its name. The rest is what `[oidc.NAME]` of the configuration holds.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use crate::verifier::ProviderSpec;
+
+/// A provider as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WrittenProvider {
+    /// The name.
+    pub name: String,
+    /// Everything else.
+    pub spec: ProviderSpec,
+}
+
+impl Serialize for WrittenProvider {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut whole = Map::from_iter([("name".to_owned(), Value::from(self.name.as_str()))]);
+        if let Value::Object(spec) = serde_json::to_value(&self.spec).map_err(serde::ser::Error::custom)? {
+            whole.extend(spec);
+        }
+        whole.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for WrittenProvider {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let mut whole = Map::deserialize(deserializer)?;
+        let Some(Value::String(name)) = whole.remove("name") else {
+            return Err(D::Error::custom("name: must be there, as a string"));
+        };
+        let spec = serde_json::from_value(Value::Object(whole)).map_err(D::Error::custom)?;
+        Ok(Self { name, spec })
+    }
+}

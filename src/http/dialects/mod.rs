@@ -1,0 +1,61 @@
+//! The dialects of the exchange, one thin file each: parse, one call, answer. No policy and no SQL in any of them; each
+//! maps every refusal to the words of the system that it speaks for.
+
+pub(super) mod forward_auth;
+pub(super) mod nuget;
+pub(super) mod registry;
+pub(super) mod rubygems;
+pub(super) mod token_exchange;
+
+use std::sync::Arc;
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+use super::error::{Code, Noted, Problem};
+use super::serve::Door;
+use crate::base::Seconds;
+use crate::exchange::{Error, Exchange, Refused};
+
+/// What a holder may read of a refusal whose words are fixed.
+const REASON: HeaderName = HeaderName::from_static("x-buildpass-reason");
+
+/// What may stand raw in a header of ours.
+const PLAIN: &AsciiSet = &CONTROLS.add(b'%').add(b'"');
+
+/// The exchange; its routes are there only while it is open.
+fn exchange(door: &Door) -> Result<&Arc<Exchange>, Problem> {
+    door.app.exchange().ok_or_else(|| Problem::new(Code::NotFound, "there is nothing at this path"))
+}
+
+/// The status of a fault of ours, and when to come again.
+const fn fault(error: &Error) -> (StatusCode, Option<Seconds>) {
+    match error {
+        Error::Entropy(_) | Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
+        Error::ProviderKeys { retry_after, .. } => (StatusCode::SERVICE_UNAVAILABLE, Some(*retry_after)),
+        Error::Keyring(_) | Error::NoSigner | Error::Signing(_) | Error::Store(_) => {
+            (StatusCode::SERVICE_UNAVAILABLE, Some(Seconds::new(5)))
+        }
+    }
+}
+
+/// Notes a fault for the log, and when to come again for the caller.
+fn note_fault(response: &mut Response, error: &Error) {
+    if let (_, Some(wait)) = fault(error) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.get()));
+    }
+    response.extensions_mut().insert(Noted { code: "exchange_unavailable", cause: Some(error.to_string()) });
+}
+
+/// Notes a refusal for the log, and for a holder what it may read.
+fn note_refusal(response: &mut Response, refused: &Refused) {
+    if let Some((claim, value)) = &refused.told {
+        let words = format!("{claim}: {value}");
+        let words = utf8_percent_encode(&words, PLAIN).to_string();
+        if let Ok(value) = HeaderValue::from_str(words.get(..1_024).unwrap_or(&words)) {
+            response.headers_mut().insert(REASON, value);
+        }
+    }
+    response.extensions_mut().insert(Noted { code: refused.refusal.reason(), cause: None });
+}

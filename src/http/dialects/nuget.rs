@@ -1,0 +1,191 @@
+//! NuGet's token API, and the service index that names it. Statuses and texts are theirs, and each text is the reason
+//! phrase too; where we differ on purpose the manual says so.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use hyper::ext::ReasonPhrase;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::super::error::{Noted, Problem};
+use super::super::extract::RawBody;
+use super::super::serve::Door;
+use super::{exchange, fault, note_fault, note_refusal};
+use crate::base::{Moment, Secret};
+use crate::exchange::{Ask, Declined, Refusal, Refused};
+use crate::verifier;
+
+pub(in super::super) async fn service_index(State(door): State<Door>) -> Result<Response, Problem> {
+    exchange(&door)?;
+    let token_service = door.app.issuer().paths().api("/api/v2/token");
+    let resource = json!({
+        "@id": token_service, "@type": "TokenService/1.0.0", "comment": "Trades an OIDC token for an API key.",
+    });
+    Ok(Json(json!({ "version": "3.0.0", "resources": [resource] })).into_response())
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Body {
+    username: Option<String>,
+    #[serde(rename = "tokenType")]
+    token_type: Option<String>,
+}
+
+pub(in super::super) async fn token(
+    State(door): State<Door>,
+    headers: HeaderMap,
+    body: RawBody,
+) -> Result<Response, Problem> {
+    let exchange = exchange(&door)?;
+    let (username, token) = match read(&headers, &body) {
+        Ok(read) => read,
+        Err((status, text)) => return Ok(refuse(status, text)),
+    };
+    let ask = Ask::Nuget { username: username.clone() };
+    Ok(match exchange.exchange(&ask, &token).await {
+        Ok(granted) => Json(json!({
+            "tokenType": "ApiKey", "expires": round_trip(granted.expires_at), "apiKey": granted.secret.reveal(),
+        }))
+        .into_response(),
+        Err(Declined::Refused(refused)) => {
+            let (status, text) = words(&refused, &username);
+            let mut response = refuse(status, &text);
+            note_refusal(&mut response, &refused);
+            response
+        }
+        Err(Declined::Failed(error)) => {
+            let mut response = refuse(fault(&error).0, "The request could not be authenticated now.");
+            note_fault(&mut response, &error);
+            response
+        }
+    })
+}
+
+/// A time as .NET's round-trip format writes it.
+fn round_trip(moment: Moment) -> String {
+    format!("{}.0000000+00:00", moment.to_string().trim_end_matches('Z'))
+}
+
+type Refuse = (StatusCode, &'static str);
+
+/// In their order.
+fn read(headers: &HeaderMap, body: &RawBody) -> Result<(String, Secret<String>), Refuse> {
+    const START: Refuse = (StatusCode::UNAUTHORIZED, "The Authorization header value must start with 'Bearer '.");
+    let mut sent = headers.get_all(header::AUTHORIZATION).iter();
+    let value = sent.next().ok_or((StatusCode::UNAUTHORIZED, "The Authorization header is missing."))?;
+    if sent.next().is_some() {
+        return Err((StatusCode::UNAUTHORIZED, "Only one Authorization header is allowed."));
+    }
+    let (scheme, token) = value.to_str().ok().and_then(|value| value.split_once(' ')).ok_or(START)?;
+    if !scheme.eq_ignore_ascii_case("bearer") || token.trim().is_empty() {
+        return Err(START);
+    }
+    if headers.contains_key("x-nuget-apikey") || headers.contains_key(header::COOKIE) {
+        return Err((StatusCode::UNAUTHORIZED, "Only Bearer token authentication is accepted."));
+    }
+    const CONTENT_TYPE: Refuse =
+        (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The request must have a Content-Type of 'application/json'.");
+    if body.essence.as_deref() != Some("application/json") {
+        return Err(CONTENT_TYPE);
+    }
+    let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if agent.trim().is_empty() {
+        return Err((StatusCode::BAD_REQUEST, "A User-Agent header is required."));
+    }
+    // What is no JSON object has no username.
+    let asked: Body = serde_json::from_slice(&body.bytes).unwrap_or_default();
+    let username = asked.username.filter(|name| !name.trim().is_empty());
+    let username =
+        username.ok_or((StatusCode::BAD_REQUEST, "The username property in the request body is required."))?;
+    if asked.token_type.as_deref() != Some("ApiKey") {
+        let text = "The tokenType property in the request body is required and must set to 'ApiKey'.";
+        return Err((StatusCode::BAD_REQUEST, text));
+    }
+    Ok((username, Secret::new(token.trim().to_owned())))
+}
+
+/// NuGet's words for each refusal. Who holds no good token reads the same whatever exists here.
+fn words(refused: &Refused, username: &str) -> (StatusCode, String) {
+    let unauthorized = |text: &str| (StatusCode::UNAUTHORIZED, text.to_owned());
+    let no_policy =
+        || (StatusCode::UNAUTHORIZED, format!("No matching trust policy owned by user '{username}' was found."));
+    match &refused.refusal {
+        Refusal::Token(refusal) => unauthorized(&token_words(refusal)),
+        Refusal::NotRecorded | Refusal::KeyRevoked => unauthorized("The JSON web token has an invalid signature."),
+        Refusal::Revoked | Refusal::BuildOver | Refusal::ClientDisabled => {
+            unauthorized("The JSON web token could not be validated.")
+        }
+        Refusal::Spent => {
+            unauthorized("This bearer token has already been used. A new bearer token must be used for each request.")
+        }
+        Refusal::UserDisabled { user } => (StatusCode::BAD_REQUEST, format!("The user '{user}' is locked.")),
+        Refusal::Criteria(unmatched) => {
+            let disclosed: Vec<&str> = unmatched.iter().filter_map(|(_, found)| found.disclosed.as_deref()).collect();
+            if disclosed.is_empty() { no_policy() } else { unauthorized(&disclosed.join(" ")) }
+        }
+        Refusal::Untrusted
+        | Refusal::Audience { .. }
+        | Refusal::Target { .. }
+        | Refusal::NoEntitlement { .. }
+        | Refusal::Broken { .. }
+        | Refusal::Statements(_)
+        | Refusal::Condition(_)
+        | Refusal::Access(_)
+        | Refusal::Scope { .. }
+        | Refusal::TokenType { .. }
+        | Refusal::EndsTooSoon
+        | Refusal::Credential => no_policy(),
+    }
+}
+
+fn token_words(refusal: &verifier::Refusal) -> String {
+    use verifier::Refusal as Why;
+    let fixed = match refusal {
+        Why::Malformed(_) | Why::Extension | Why::Type { .. } => {
+            "The bearer token could not be parsed as a JSON web token."
+        }
+        Why::AudienceCount { .. } => "The JSON web token must have exactly one aud claim value.",
+        Why::ClaimMissing { claim } | Why::ClaimType { claim, .. } => {
+            return match claim.as_str() {
+                "aud" | "iss" | "jti" | "uti" => {
+                    let article = if claim == "jti" || claim == "uti" { "a" } else { "an" };
+                    format!("The JSON web token must have {article} {claim} claim.")
+                }
+                _ => "The JSON web token could not be validated.".to_owned(),
+            };
+        }
+        Why::UnknownIssuer { issuer } if !issuer.starts_with("https://") => {
+            "The JSON web token iss claim must be a valid HTTPS URL."
+        }
+        Why::UnknownIssuer { .. } | Why::Issuer { .. } => "The JSON web token iss claim is not supported.",
+        Why::Expired { .. } => "The JSON web token has expired.",
+        Why::NotYetValid { .. } => "The JSON web token is not yet valid.",
+        Why::Audience { .. } => "The JSON web token has an incorrect audience.",
+        Why::Signature | Why::KeyIdMissing | Why::UnknownKey { .. } => "The JSON web token has an invalid signature.",
+        Why::KeysUnavailable { .. }
+        | Why::AlgorithmNotAllowed { .. }
+        | Why::AlgorithmNotOfKey { .. }
+        | Why::IssuedAhead { .. }
+        | Why::Lifetime { .. }
+        | Why::RequiredClaim { .. }
+        | Why::ProviderRule { .. } => "The JSON web token could not be validated.",
+    };
+    fixed.to_owned()
+}
+
+/// The text in the body, and as the reason phrase.
+fn refuse(status: StatusCode, text: &str) -> Response {
+    let mut response = (status, Json(json!({ "error": text }))).into_response();
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    let phrase: Vec<u8> = text.bytes().filter(|byte| byte.is_ascii_graphic() || *byte == b' ').collect();
+    if let Ok(phrase) = ReasonPhrase::try_from(phrase) {
+        response.extensions_mut().insert(phrase);
+    }
+    response.extensions_mut().insert(Noted { code: "nuget_refused", cause: None });
+    response
+}

@@ -1,0 +1,91 @@
+//! A registry's token endpoint (Docker's token specification, as angos serves it): Basic with the provider's name and
+//! the token, or Bearer. Errors as the OCI distribution specification has them.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use super::super::error::{Code, Noted, Problem};
+use super::super::extract::QueryOf;
+use super::super::serve::Door;
+use super::{exchange, fault, note_fault, note_refusal};
+use crate::base::Secret;
+use crate::exchange::{Ask, Declined, Granted, RegistryScope};
+
+pub(in super::super) async fn token(
+    State(door): State<Door>,
+    headers: HeaderMap,
+    mut query: QueryOf,
+) -> Result<Response, Problem> {
+    let exchange = exchange(&door)?;
+    let Some((provider, token)) = credential(&headers) else {
+        return Ok(unauthorized(&door, "send the provider's name and the token as Basic, or the token as Bearer"));
+    };
+    let texts: Vec<String> = query.all("scope");
+    let scopes = texts.iter().flat_map(|text| text.split(' ')).filter_map(RegistryScope::parse).collect();
+    Ok(match exchange.exchange(&Ask::Registry { provider, scopes }, &token).await {
+        Ok(granted) => answer(&granted),
+        Err(Declined::Refused(refused)) => {
+            let mut response = unauthorized(&door, "the token is not taken");
+            note_refusal(&mut response, &refused);
+            response
+        }
+        Err(Declined::Failed(error)) => {
+            let body = json!({ "errors": [{ "code": "PROVIDER_UNAVAILABLE", "message": "try again later" }] });
+            let mut response = (fault(&error).0, Json(body)).into_response();
+            note_fault(&mut response, &error);
+            response
+        }
+    })
+}
+
+/// Container clients try POST first, and fall back to GET on this.
+pub(in super::super) async fn not_by_post() -> Response {
+    let allow: [(HeaderName, &str); 1] = [(header::ALLOW, "GET")];
+    (allow, Problem::new(Code::MethodNotAllowed, "not by this method; see Allow")).into_response()
+}
+
+/// The provider that the client names, if it does, and the token.
+fn credential(headers: &HeaderMap) -> Option<(Option<String>, Secret<String>)> {
+    let mut sent = headers.get_all(header::AUTHORIZATION).iter();
+    let value = sent.next()?.to_str().ok()?;
+    if sent.next().is_some() {
+        return None;
+    }
+    let (scheme, rest) = value.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some((None, Secret::new(rest.trim().to_owned())));
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = String::from_utf8(STANDARD.decode(rest.trim()).ok()?).ok()?;
+    let (user, password) = pair.split_once(':')?;
+    Some((Some(user.to_owned()), Secret::new(password.to_owned())))
+}
+
+fn answer(granted: &Granted) -> Response {
+    let token = granted.secret.reveal();
+    Json(json!({
+        "token": token, "access_token": token,
+        "expires_in": granted.expires_at.since(granted.created_at).get(), "issued_at": granted.created_at,
+    }))
+    .into_response()
+}
+
+fn unauthorized(door: &Door, message: &str) -> Response {
+    let body = json!({ "errors": [{ "code": "UNAUTHORIZED", "message": message }] });
+    let mut response = (StatusCode::UNAUTHORIZED, Json(body)).into_response();
+    let headers = response.headers_mut();
+    headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"buildpass\""));
+    let realm = door.app.issuer().paths().api("/token");
+    if let Ok(bearer) = HeaderValue::from_str(&format!("Bearer realm=\"{realm}\"")) {
+        headers.append(header::WWW_AUTHENTICATE, bearer);
+    }
+    response.extensions_mut().insert(Noted { code: "registry_refused", cause: None });
+    response
+}

@@ -1,0 +1,157 @@
+//! `/oauth/token` as RFC 8693 has it, `/oauth/introspect` (RFC 7662) and `/oauth/revoke` (RFC 7009). Errors as RFC 6749
+//! §5.2.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde_json::json;
+
+use super::super::error::{Noted, Problem};
+use super::super::extract::{FormOf, OfClient, QueryOf};
+use super::super::layers::CurrentRequest;
+use super::super::serve::Door;
+use super::{exchange, fault, note_fault, note_refusal};
+use crate::base::Secret;
+use crate::exchange::{Ask, Declined, GrantAskedFor, Granted, Refusal, Refused, RequestedToken};
+use crate::policy::Scope;
+
+const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
+
+pub(in super::super) async fn token(
+    State(door): State<Door>,
+    Extension(request): Extension<CurrentRequest>,
+    FormOf(form): FormOf,
+) -> Result<Response, Problem> {
+    let exchange = exchange(&door)?;
+    let (asked, token) = match read(form) {
+        Ok(read) => read,
+        Err((error, description)) => return Ok(refuse(error, &description)),
+    };
+    Ok(match exchange.exchange(&Ask::Grant(asked), &token).await {
+        Ok(granted) => answer(&granted),
+        Err(Declined::Refused(refused)) => refused_answer(&refused, &request),
+        Err(Declined::Failed(error)) => {
+            let body = json!({
+                "error": "temporarily_unavailable",
+                "error_description": "can't be done now; try again when Retry-After is over",
+            });
+            let mut response = (fault(&error).0, Json(body)).into_response();
+            note_fault(&mut response, &error);
+            response
+        }
+    })
+}
+
+type Fault = (&'static str, String);
+
+/// The parameters that are looked at; all others are ignored (RFC 6749 §3.2).
+fn read(mut form: QueryOf) -> Result<(GrantAskedFor, Secret<String>), Fault> {
+    let invalid = |description: String| ("invalid_request", description);
+    let mut one = |name: &str| form.one(name).map_err(|error| invalid(error.to_string()));
+    match one("grant_type")?.as_deref() {
+        Some(GRANT_TYPE) => {}
+        None => return Err(invalid("grant_type: is missing; send the parameters as a form".to_owned())),
+        Some(_) => return Err(("unsupported_grant_type", format!("grant_type: must be {GRANT_TYPE}"))),
+    }
+    if one("actor_token")?.is_some() || one("actor_token_type")?.is_some() {
+        return Err(invalid("actor_token: nobody acts for anybody here; leave it out".to_owned()));
+    }
+    let token = one("subject_token")?.filter(|token| !token.is_empty());
+    let token = token.ok_or_else(|| invalid("subject_token: is missing".to_owned()))?;
+    match one("subject_token_type")?.as_deref() {
+        Some(JWT | ID_TOKEN) => {}
+        _ => return Err(invalid(format!("subject_token_type: must be {JWT} or {ID_TOKEN}"))),
+    }
+    let scope = one("scope")?;
+    let requested = match one("requested_token_type")?.as_deref() {
+        None | Some(ACCESS_TOKEN) => RequestedToken::Any,
+        Some(JWT) => RequestedToken::Jwt,
+        Some(other) => RequestedToken::Other(other.to_owned()),
+    };
+    let mut audiences = form.all("audience");
+    audiences.extend(form.all("resource"));
+    let scopes = scope.map(|scope| scope.split(' ').filter(|one| !one.is_empty()).map(str::to_owned).collect());
+    Ok((GrantAskedFor { audiences, scopes, requested }, Secret::new(token)))
+}
+
+fn answer(granted: &Granted) -> Response {
+    let expires_in = granted.expires_at.since(granted.created_at).get();
+    let body = json!({
+        "access_token": granted.secret.reveal(), "issued_token_type": ACCESS_TOKEN, "token_type": "Bearer",
+        "expires_in": expires_in, "scope": granted.scopes.join(" "),
+    });
+    Json(body).into_response()
+}
+
+fn refused_answer(refused: &Refused, request: &CurrentRequest) -> Response {
+    let why = match &refused.told {
+        Some((claim, value)) => format!("the subject token's {claim} is {value}"),
+        None => "the subject token was refused".to_owned(),
+    };
+    let (error, description) = match &refused.refusal {
+        Refusal::Target { .. } => ("invalid_target", "nothing is given for this audience".to_owned()),
+        Refusal::Scope { asked, .. } => ("invalid_scope", format!("scope: {asked} is not given")),
+        Refusal::TokenType { .. } => {
+            ("invalid_request", "requested_token_type: no token of this type is given".to_owned())
+        }
+        Refusal::Spent => ("invalid_request", "the subject token has been used".to_owned()),
+        Refusal::Token(_)
+        | Refusal::NotRecorded
+        | Refusal::Revoked
+        | Refusal::BuildOver
+        | Refusal::ClientDisabled
+        | Refusal::KeyRevoked
+        | Refusal::Untrusted
+        | Refusal::Audience { .. }
+        | Refusal::NoEntitlement { .. }
+        | Refusal::Broken { .. }
+        | Refusal::UserDisabled { .. }
+        | Refusal::Statements(_)
+        | Refusal::Criteria(_)
+        | Refusal::Condition(_)
+        | Refusal::Access(_)
+        | Refusal::EndsTooSoon
+        | Refusal::Credential => ("invalid_request", why),
+    };
+    let mut response = refuse(error, &format!("{description}; request {}", request.0));
+    note_refusal(&mut response, refused);
+    response
+}
+
+/// RFC 6749 §5.2. A description holds printable ASCII alone, without quotes.
+fn refuse(error: &'static str, description: &str) -> Response {
+    let plain = |c: char| if (c.is_ascii_graphic() || c == ' ') && c != '"' && c != '\\' { c } else { '?' };
+    let description: String = description.chars().map(plain).take(500).collect();
+    let body = json!({ "error": error, "error_description": description });
+    let mut response = (StatusCode::BAD_REQUEST, Json(body)).into_response();
+    response.extensions_mut().insert(Noted { code: error, cause: None });
+    response
+}
+
+pub(in super::super) async fn introspect(
+    State(door): State<Door>,
+    OfClient(client): OfClient,
+    FormOf(mut form): FormOf,
+) -> Result<Response, Problem> {
+    let exchange = exchange(&door)?;
+    let client = door.app.issuer().client(&client, Scope::TokensIntrospect).await?;
+    let token = match form.one("token") {
+        Ok(Some(token)) if !token.is_empty() => Secret::new(token),
+        _ => return Ok(refuse("invalid_request", "token: is missing, or there are two; send it as a form")),
+    };
+    Ok(Json(exchange.introspect(&client, &token).await?).into_response())
+}
+
+pub(in super::super) async fn revoke(State(door): State<Door>, FormOf(mut form): FormOf) -> Result<Response, Problem> {
+    let exchange = exchange(&door)?;
+    let token = match form.one("token") {
+        Ok(Some(token)) if !token.is_empty() => Secret::new(token),
+        _ => return Ok(refuse("invalid_request", "token: is missing, or there are two; send it as a form")),
+    };
+    exchange.revoke(&token).await?;
+    Ok(StatusCode::OK.into_response())
+}

@@ -1,0 +1,29 @@
+//! `/api/v1/publications`: what a registry says that a key pushed.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::super::error::{Code, Problem};
+use super::super::extract::{JsonBody, OfClient};
+use super::super::serve::Door;
+use crate::exchange::WrittenPublication;
+use crate::policy::Scope;
+
+pub(in super::super) async fn record(
+    State(door): State<Door>,
+    OfClient(client): OfClient,
+    body: JsonBody<WrittenPublication>,
+) -> Result<Response, Problem> {
+    let exchange = door.app.exchange().ok_or_else(|| Problem::new(Code::NotFound, "there is nothing at this path"))?;
+    let client = door.app.issuer().client(&client, Scope::PublicationsWrite).await?;
+    let recorded = exchange.publish(&client, body.value).await?;
+    let answer = json!({
+        "ecosystem": recorded.ecosystem, "package": recorded.package, "version": recorded.version,
+        "digest": recorded.digest, "audience": recorded.audience, "key_id": recorded.credential,
+        "published_at": recorded.published_at,
+    });
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}

@@ -1,0 +1,143 @@
+//! What was given for tokens, and the ID tokens that it was given for. Never holds a key's text: its digest alone.
+
+use super::fault::unavailable;
+use super::fields::{Fields, stored_json};
+use super::{DbConnection, DbRow};
+use crate::base::IssuerId;
+use crate::store::{CredentialKind, DoorKind, StoreError, StoredCredential, StoredIdToken, Trade};
+
+/// Keeps the ID token; one that was kept before, where it may be traded more than once, is the same row.
+pub(super) async fn keep_id_token(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    trade: &Trade,
+) -> Result<String, StoreError> {
+    if !trade.single_use {
+        let known: Option<String> = sqlx::query_scalar(
+            "select id from oidc_id_tokens where issuer = $1 and token_issuer = $2 and digest = $3 limit 1",
+        )
+        .bind(issuer.as_str())
+        .bind(&trade.token.issuer)
+        .bind(trade.token.digest.as_bytes().as_slice())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+        if let Some(known) = known {
+            return Ok(known);
+        }
+    }
+    let id = trade.id_token.id.to_string();
+    sqlx::query(
+        "insert into oidc_id_tokens (issuer, id, provider, token_issuer, digest, entitlement, user_name, build_id, kid, \
+         header, claims, received_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+    )
+    .bind(issuer.as_str())
+    .bind(&id)
+    .bind(&trade.provider)
+    .bind(&trade.token.issuer)
+    .bind(trade.token.digest.as_bytes().as_slice())
+    .bind(trade.entitlement.map(|(id, _)| id.to_string()))
+    .bind(&trade.user)
+    .bind(trade.own.as_ref().map(|own| own.build.to_string()))
+    .bind(&trade.id_token.kid)
+    .bind(&trade.id_token.header)
+    .bind(&trade.id_token.claims)
+    .bind(trade.now.unix())
+    .bind(trade.id_token.expires_at.unix())
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(id)
+}
+
+pub(super) async fn insert_credential(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    trade: &Trade,
+    id_token: &str,
+) -> Result<(), StoreError> {
+    let new = &trade.credential;
+    sqlx::query(
+        "insert into credentials (issuer, id, kind, digest, door, name, subject, owner, scopes, packages, audience, \
+         entitlement, provider, user_name, build_id, client_id, outlives_build, id_token, token_kid, signed_by, \
+         created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
+         $18, $19, $20, $21, $22)",
+    )
+    .bind(issuer.as_str())
+    .bind(new.id.to_string())
+    .bind(new.kind.name())
+    .bind(new.digest.as_bytes().as_slice())
+    .bind(new.door.name())
+    .bind(&new.name)
+    .bind(&new.subject)
+    .bind(&new.owner)
+    .bind(stored_json(&new.scopes)?)
+    .bind(stored_json(&new.packages)?)
+    .bind(&new.audience)
+    .bind(trade.entitlement.map(|(id, _)| id.to_string()))
+    .bind(&trade.provider)
+    .bind(&trade.user)
+    .bind(trade.own.as_ref().map(|own| own.build.to_string()))
+    .bind(trade.own.as_ref().map(|own| own.client.as_str()))
+    .bind(i64::from(new.outlives_build))
+    .bind(id_token)
+    .bind(trade.own.as_ref().map(|own| own.kid.as_str()))
+    .bind(&new.signed_by)
+    .bind(trade.now.unix())
+    .bind(new.expires_at.unix())
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+/// The columns that [`read_credential`] reads.
+macro_rules! credentials_where {
+    ($condition:literal) => {
+        concat!(
+            "select id, kind, door, name, subject, owner, scopes, packages, audience, entitlement, provider, user_name, \
+             build_id, id_token, created_at, expires_at, dead_at, dead_because from credentials where issuer = $1 and ",
+            $condition
+        )
+    };
+}
+pub(super) use credentials_where;
+
+pub(super) fn read_credential(row: &DbRow) -> Result<StoredCredential, StoreError> {
+    let mut fields = Fields::of(row, "credentials");
+    Ok(StoredCredential {
+        id: fields.parsed("id")?,
+        kind: fields.named("kind", CredentialKind::named)?,
+        door: fields.named("door", DoorKind::named)?,
+        name: fields.text("name")?,
+        subject: fields.text("subject")?,
+        owner: fields.optional_text("owner")?,
+        scopes: fields.json("scopes")?,
+        packages: fields.json("packages")?,
+        audience: fields.text("audience")?,
+        entitlement: fields.optional_parsed("entitlement")?,
+        provider: fields.text("provider")?,
+        user: fields.optional_text("user_name")?,
+        build: fields.optional_parsed("build_id")?,
+        id_token: fields.parsed("id_token")?,
+        created_at: fields.moment("created_at")?,
+        expires_at: fields.moment("expires_at")?,
+        dead: match (fields.optional_moment("dead_at")?, fields.optional_text("dead_because")?) {
+            (Some(at), Some(because)) => Some((at, because)),
+            _ => None,
+        },
+    })
+}
+
+pub(super) fn read_id_token(row: &DbRow) -> Result<StoredIdToken, StoreError> {
+    let mut fields = Fields::of(row, "oidc_id_tokens");
+    Ok(StoredIdToken {
+        id: fields.parsed("id")?,
+        provider: fields.text("provider")?,
+        entitlement: fields.optional_parsed("entitlement")?,
+        user: fields.optional_text("user_name")?,
+        header: fields.text("header")?,
+        claims: fields.text("claims")?,
+        received_at: fields.moment("received_at")?,
+    })
+}

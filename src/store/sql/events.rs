@@ -1,0 +1,77 @@
+//! What operators read. Rows are written with what they tell of, or alone.
+
+use async_trait::async_trait;
+
+use super::fault::unavailable;
+use super::fields::Fields;
+use super::{Backend, DbConnection, DbRow};
+use crate::base::{EventId, IssuerId, Moment};
+use crate::store::{EventRow, Events, StoreError};
+
+/// Writes one.
+pub(super) async fn insert_event(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    event: &EventRow,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into events (issuer, id, at, kind, door, subject, detail) values ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(issuer.as_str())
+    .bind(event.id.to_string())
+    .bind(event.at.unix())
+    .bind(&event.kind)
+    .bind(&event.door)
+    .bind(&event.subject)
+    .bind(&event.detail)
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+fn read_event(row: &DbRow) -> Result<EventRow, StoreError> {
+    let mut fields = Fields::of(row, "events");
+    Ok(EventRow {
+        id: fields.parsed("id")?,
+        at: fields.moment("at")?,
+        kind: fields.text("kind")?,
+        door: fields.optional_text("door")?,
+        subject: fields.optional_text("subject")?,
+        detail: fields.text("detail")?,
+    })
+}
+
+#[async_trait]
+impl Events for Backend {
+    async fn record_event(&self, issuer: &IssuerId, event: &EventRow) -> Result<(), StoreError> {
+        let (issuer, event) = (issuer.clone(), event.clone());
+        self.writer
+            .change(move |connection| {
+                let (issuer, event) = (issuer.clone(), event.clone());
+                Box::pin(async move { insert_event(connection, &issuer, &event).await.map(Ok) })
+            })
+            .await
+    }
+
+    async fn list_events(
+        &self,
+        issuer: &IssuerId,
+        since: Moment,
+        after: Option<EventId>,
+        limit: u32,
+    ) -> Result<Vec<EventRow>, StoreError> {
+        let rows = sqlx::query(
+            "select id, at, kind, door, subject, detail from events \
+             where issuer = $1 and at >= $2 and id > $3 order by id limit $4",
+        )
+        .bind(issuer.as_str())
+        .bind(since.unix())
+        .bind(after.map(|id| id.to_string()).unwrap_or_default())
+        .bind(i64::from(limit))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.iter().map(read_event).collect()
+    }
+}

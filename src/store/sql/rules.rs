@@ -1,0 +1,318 @@
+//! Users, providers and entitlements. Every row carries the number of the change that made it what it is; a change is
+//! written by whoever saw the one before it, and by nobody else.
+
+use async_trait::async_trait;
+
+use super::death::{Dying, stamp};
+use super::events::insert_event;
+use super::fault::unavailable;
+use super::fields::{Fields, stored_count};
+use super::transactions::Verdict;
+use super::{Backend, DbConnection, DbRow};
+use crate::base::{IssuerId, Moment};
+use crate::policy::Learned;
+use crate::store::{
+    EntitlementKind, EntitlementRow, FetchedDocuments, ProviderRow, RuleChange, RuleRows, Rules, StoreError, UserRow,
+};
+
+/// Takes the next number, if the last one is the expected; whoever has it writes alone.
+pub(super) async fn take_revision(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    expected: Option<u64>,
+) -> Result<Option<u64>, StoreError> {
+    sqlx::query("insert into rule_books (issuer, revision) values ($1, 0) on conflict do nothing")
+        .bind(issuer.as_str())
+        .execute(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    let taken: Option<i64> = sqlx::query_scalar(
+        "update rule_books set revision = revision + 1 \
+         where issuer = $1 and (cast($2 as bigint) is null or revision = $2) returning revision",
+    )
+    .bind(issuer.as_str())
+    .bind(expected.map(stored_count))
+    .fetch_optional(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(taken.map(|taken| u64::try_from(taken).unwrap_or_default()))
+}
+
+async fn change(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    expected: u64,
+    change: &RuleChange,
+    now: Moment,
+) -> Verdict<(), ()> {
+    let Some(revision) = take_revision(connection, issuer, Some(expected)).await? else { return Ok(Err(())) };
+    // What is changed first can't be rested on any more by whoever asks after it; then what rests on it dies.
+    for write in &change.users {
+        write_user(connection, issuer, &write.row, revision).await?;
+    }
+    for write in &change.providers {
+        write_provider(connection, issuer, &write.row, revision).await?;
+    }
+    // Removed ones first: another may take a name in the same change.
+    let (removed, kept): (Vec<_>, Vec<_>) =
+        change.entitlements.iter().partition(|write| write.row.removed_at.is_some());
+    for write in removed.into_iter().chain(kept) {
+        write_entitlement(connection, issuer, &write.row, revision).await?;
+    }
+    let users = change.users.iter().map(|write| (Dying::User(&write.row.name), write.kills));
+    let providers = change.providers.iter().map(|write| (Dying::Provider(&write.row.name), write.kills));
+    let entitlements = change.entitlements.iter().map(|write| (Dying::Entitlement(write.row.id), write.kills));
+    for (dying, because) in users.chain(providers).chain(entitlements) {
+        if let Some(because) = because {
+            stamp(connection, issuer, dying, because, now).await?;
+        }
+    }
+    for event in &change.events {
+        insert_event(connection, issuer, event).await?;
+    }
+    Ok(Ok(()))
+}
+
+async fn write_user(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    row: &UserRow,
+    revision: u64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into users (issuer, name, revision, created_at, disabled_at, removed_at) values ($1, $2, $3, $4, $5, $6) \
+         on conflict (issuer, name) do update set revision = excluded.revision, disabled_at = excluded.disabled_at, \
+         removed_at = excluded.removed_at",
+    )
+    .bind(issuer.as_str())
+    .bind(&row.name)
+    .bind(stored_count(revision))
+    .bind(row.created_at.unix())
+    .bind(row.disabled_at.map(Moment::unix))
+    .bind(row.removed_at.map(Moment::unix))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+async fn write_provider(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    row: &ProviderRow,
+    revision: u64,
+) -> Result<(), StoreError> {
+    // What was fetched is kept only as long as the provider is the same.
+    sqlx::query(
+        "insert into oidc_providers (issuer, name, spec, declared, revision, created_at, removed_at) \
+         values ($1, $2, $3, $4, $5, $6, $7) \
+         on conflict (issuer, name) do update set spec = excluded.spec, declared = excluded.declared, \
+         revision = excluded.revision, removed_at = excluded.removed_at, configuration = null, jwks = null, \
+         refreshed_at = null",
+    )
+    .bind(issuer.as_str())
+    .bind(&row.name)
+    .bind(&row.spec)
+    .bind(i64::from(row.declared))
+    .bind(stored_count(revision))
+    .bind(row.created_at.unix())
+    .bind(row.removed_at.map(Moment::unix))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+async fn write_entitlement(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    row: &EntitlementRow,
+    revision: u64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "insert into entitlements (issuer, id, kind, name, user_name, provider, spec, place, token, learned_owner_id, \
+         learned_repository_id, learn_until, revision, created_at, updated_at, removed_at) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
+         on conflict (issuer, id) do update set provider = excluded.provider, spec = excluded.spec, \
+         learned_owner_id = excluded.learned_owner_id, learned_repository_id = excluded.learned_repository_id, \
+         learn_until = excluded.learn_until, revision = excluded.revision, updated_at = excluded.updated_at, \
+         removed_at = excluded.removed_at",
+    )
+    .bind(issuer.as_str())
+    .bind(row.id.to_string())
+    .bind(row.kind.name())
+    .bind(&row.name)
+    .bind(&row.user)
+    .bind(&row.provider)
+    .bind(&row.spec)
+    .bind(stored_count(row.place))
+    .bind(&row.token)
+    .bind(&row.learned.owner_id)
+    .bind(&row.learned.repository_id)
+    .bind(row.learn_until.map(Moment::unix))
+    .bind(stored_count(revision))
+    .bind(row.created_at.unix())
+    .bind(row.updated_at.unix())
+    .bind(row.removed_at.map(Moment::unix))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+fn read_user(row: &DbRow) -> Result<UserRow, StoreError> {
+    let mut fields = Fields::of(row, "users");
+    Ok(UserRow {
+        name: fields.text("name")?,
+        revision: fields.count("revision")?,
+        created_at: fields.moment("created_at")?,
+        disabled_at: fields.optional_moment("disabled_at")?,
+        removed_at: fields.optional_moment("removed_at")?,
+    })
+}
+
+fn read_provider(row: &DbRow) -> Result<ProviderRow, StoreError> {
+    let mut fields = Fields::of(row, "oidc_providers");
+    let name = fields.text("name")?;
+    let spec = fields.text("spec")?;
+    let declared = fields.count("declared")? == 1;
+    let revision = fields.count("revision")?;
+    let created_at = fields.moment("created_at")?;
+    let removed_at = fields.optional_moment("removed_at")?;
+    let configuration = fields.optional_text("configuration")?;
+    let jwks = fields.optional_text("jwks")?;
+    let refreshed_at = fields.optional_moment("refreshed_at")?;
+    let fetched = jwks
+        .zip(refreshed_at)
+        .map(|(jwks, refreshed_at)| FetchedDocuments { configuration, jwks, refreshed_at });
+    Ok(ProviderRow { name, spec, declared, revision, created_at, removed_at, fetched })
+}
+
+fn read_entitlement(row: &DbRow) -> Result<EntitlementRow, StoreError> {
+    let mut fields = Fields::of(row, "entitlements");
+    Ok(EntitlementRow {
+        id: fields.parsed("id")?,
+        kind: fields.named("kind", EntitlementKind::named)?,
+        name: fields.text("name")?,
+        user: fields.optional_text("user_name")?,
+        provider: fields.text("provider")?,
+        spec: fields.text("spec")?,
+        place: fields.count("place")?,
+        token: fields.optional_text("token")?,
+        learned: Learned {
+            owner_id: fields.optional_text("learned_owner_id")?,
+            repository_id: fields.optional_text("learned_repository_id")?,
+        },
+        learn_until: fields.optional_moment("learn_until")?,
+        revision: fields.count("revision")?,
+        created_at: fields.moment("created_at")?,
+        updated_at: fields.moment("updated_at")?,
+        removed_at: fields.optional_moment("removed_at")?,
+    })
+}
+
+impl Backend {
+    async fn changed_after(
+        &self,
+        statement: &'static str,
+        issuer: &IssuerId,
+        after: u64,
+    ) -> Result<Vec<DbRow>, StoreError> {
+        let rows = sqlx::query(statement).bind(issuer.as_str()).bind(stored_count(after));
+        rows.fetch_all(&self.readers).await.map_err(unavailable)
+    }
+}
+
+#[async_trait]
+impl Rules for Backend {
+    async fn rules_revision(&self, issuer: &IssuerId) -> Result<u64, StoreError> {
+        let revision: Option<i64> = sqlx::query_scalar("select revision from rule_books where issuer = $1")
+            .bind(issuer.as_str())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        Ok(revision.and_then(|revision| u64::try_from(revision).ok()).unwrap_or_default())
+    }
+
+    async fn read_rules(&self, issuer: &IssuerId, after: u64) -> Result<RuleRows, StoreError> {
+        // The number first: what comes after it is read again next time, and nothing is missed.
+        let revision = self.rules_revision(issuer).await?;
+        let users = self
+            .changed_after(
+                "select name, revision, created_at, disabled_at, removed_at from users where issuer = $1 and revision > $2",
+                issuer,
+                after,
+            )
+            .await?;
+        let providers = self
+            .changed_after(
+                "select name, spec, declared, revision, created_at, removed_at, configuration, jwks, refreshed_at \
+                 from oidc_providers where issuer = $1 and revision > $2",
+                issuer,
+                after,
+            )
+            .await?;
+        let entitlements = self
+            .changed_after(
+                "select id, kind, name, user_name, provider, spec, place, token, learned_owner_id, \
+                 learned_repository_id, learn_until, revision, created_at, updated_at, removed_at \
+                 from entitlements where issuer = $1 and revision > $2",
+                issuer,
+                after,
+            )
+            .await?;
+        Ok(RuleRows {
+            revision,
+            users: users.iter().map(read_user).collect::<Result<_, _>>()?,
+            providers: providers.iter().map(read_provider).collect::<Result<_, _>>()?,
+            entitlements: entitlements.iter().map(read_entitlement).collect::<Result<_, _>>()?,
+        })
+    }
+
+    async fn change_rules(
+        &self,
+        issuer: &IssuerId,
+        expected: u64,
+        wanted: &RuleChange,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
+        let (issuer, wanted) = (issuer.clone(), wanted.clone());
+        let changed = self
+            .writer
+            .act(move |connection| {
+                let (issuer, wanted) = (issuer.clone(), wanted.clone());
+                Box::pin(async move { change(connection, &issuer, expected, &wanted, now).await })
+            })
+            .await?;
+        Ok(changed.is_ok())
+    }
+
+    async fn keep_documents(
+        &self,
+        issuer: &IssuerId,
+        provider: &str,
+        documents: &FetchedDocuments,
+    ) -> Result<(), StoreError> {
+        let (issuer, provider, documents) = (issuer.clone(), provider.to_owned(), documents.clone());
+        self.writer
+            .change(move |connection| {
+                let (issuer, provider, documents) = (issuer.clone(), provider.clone(), documents.clone());
+                Box::pin(async move {
+                    sqlx::query(
+                        "update oidc_providers set configuration = $3, jwks = $4, refreshed_at = $5 \
+                         where issuer = $1 and name = $2 and removed_at is null",
+                    )
+                    .bind(issuer.as_str())
+                    .bind(&provider)
+                    .bind(&documents.configuration)
+                    .bind(&documents.jwks)
+                    .bind(documents.refreshed_at.unix())
+                    .execute(connection)
+                    .await
+                    .map_err(unavailable)?;
+                    Ok(Ok(()))
+                })
+            })
+            .await
+    }
+}

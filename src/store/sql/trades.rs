@@ -1,0 +1,414 @@
+//! Trades. What a credential rests on is held, in one order, until it stands: client, build, user, provider,
+//! entitlement, the ID token's record, the key that signed it.
+
+use async_trait::async_trait;
+
+use super::builds::{build_columns, read_build};
+use super::clients::{client_columns, read_client};
+use super::credentials::{credentials_where, insert_credential, keep_id_token, read_credential, read_id_token};
+use super::death::{Dying, stamp};
+use super::events::insert_event;
+use super::fault::unavailable;
+use super::fields::{Fields, stored_count};
+use super::rules::take_revision;
+use super::statements::{CLIENT_ENABLED, held, held_to_change};
+use super::transactions::Verdict;
+use super::{Backend, DbConnection};
+use crate::base::{CredentialId, IdTokenId, IssuerId, Jti, Moment, Sha256};
+use crate::policy::Learned;
+use crate::store::{
+    CredentialFilter, EventRow, IssuedStanding, OwnToken, StoreError, StoredCredential, StoredIdToken, TokenKey, Trade,
+    TradeRefusal, Trades,
+};
+
+async fn settle(connection: &mut DbConnection, issuer: &IssuerId, trade: &Trade) -> Verdict<(), TradeRefusal> {
+    // Whoever learns takes the next number, and that before anything else, as whoever changes a rule does.
+    let revision = match &trade.learned {
+        Some(_) => take_revision(connection, issuer, None).await?,
+        None => None,
+    };
+    if let Err(refused) = hold(connection, issuer, trade).await? {
+        return Ok(Err(refused));
+    }
+    if let Err(refused) = claim(connection, issuer, trade).await? {
+        return Ok(Err(refused));
+    }
+    if let (Some(learned), Some((id, _))) = (&trade.learned, trade.entitlement) {
+        learn(connection, issuer, &id.to_string(), learned, revision.unwrap_or_default()).await?;
+    }
+    let id_token = keep_id_token(connection, issuer, trade).await?;
+    insert_credential(connection, issuer, trade, &id_token).await?;
+    insert_event(connection, issuer, &trade.event).await?;
+    Ok(Ok(()))
+}
+
+/// Everything that the credential will rest on stands as it was judged, and stays so until the end of the transaction.
+async fn hold(connection: &mut DbConnection, issuer: &IssuerId, trade: &Trade) -> Verdict<(), TradeRefusal> {
+    if let Some(own) = &trade.own
+        && let Err(refused) = hold_build(connection, issuer, own, trade.now).await?
+    {
+        return Ok(Err(refused));
+    }
+    if let Some(user) = &trade.user {
+        let enabled: Option<i64> = sqlx::query_scalar(held!(
+            "select revision from users where issuer = $1 and name = $2 and disabled_at is null and removed_at is null"
+        ))
+        .bind(issuer.as_str())
+        .bind(user)
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+        if enabled.is_none() {
+            return Ok(Err(TradeRefusal::UserDisabled));
+        }
+    }
+    if let Some(revision) = trade.provider_revision {
+        let stands: Option<i64> = sqlx::query_scalar(held!(
+            "select revision from oidc_providers where issuer = $1 and name = $2 and revision = $3 \
+             and removed_at is null"
+        ))
+        .bind(issuer.as_str())
+        .bind(&trade.provider)
+        .bind(stored_count(revision))
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+        if stands.is_none() {
+            return Ok(Err(TradeRefusal::RulesChanged));
+        }
+    }
+    if let Some((id, revision)) = trade.entitlement {
+        const STANDS: &str =
+            held!("select revision from entitlements where issuer = $1 and id = $2 and revision = $3 and removed_at is null");
+        const LEARNS: &str = held_to_change!(
+            "select revision from entitlements where issuer = $1 and id = $2 and revision = $3 and removed_at is null"
+        );
+        let statement = if trade.learned.is_some() { LEARNS } else { STANDS };
+        let stands: Option<i64> = sqlx::query_scalar(statement)
+            .bind(issuer.as_str())
+            .bind(id.to_string())
+            .bind(stored_count(revision))
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(unavailable)?;
+        if stands.is_none() {
+            return Ok(Err(TradeRefusal::RulesChanged));
+        }
+    }
+    match &trade.own {
+        Some(own) => hold_record(connection, issuer, own).await,
+        None => Ok(Ok(())),
+    }
+}
+
+async fn hold_build(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    own: &OwnToken,
+    now: Moment,
+) -> Verdict<(), TradeRefusal> {
+    let client: Option<String> = sqlx::query_scalar(CLIENT_ENABLED)
+        .bind(issuer.as_str())
+        .bind(own.client.as_str())
+        .fetch_optional(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    if client.is_none() {
+        return Ok(Err(TradeRefusal::ClientDisabled));
+    }
+    let build: Option<i64> = sqlx::query_scalar(held!(
+        "select deadline from builds where issuer = $1 and id = $2 and finished_at is null and deadline > $3"
+    ))
+    .bind(issuer.as_str())
+    .bind(own.build.to_string())
+    .bind(now.unix())
+    .fetch_optional(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(if build.is_some() { Ok(()) } else { Err(TradeRefusal::BuildOver) })
+}
+
+async fn hold_record(connection: &mut DbConnection, issuer: &IssuerId, own: &OwnToken) -> Verdict<(), TradeRefusal> {
+    let record: Option<i64> =
+        sqlx::query_scalar(held!("select issued_at from audit where issuer = $1 and jti = $2 and revoked_at is null"))
+            .bind(issuer.as_str())
+            .bind(own.jti.to_string())
+            .fetch_optional(&mut *connection)
+            .await
+            .map_err(unavailable)?;
+    if record.is_none() {
+        return Ok(Err(TradeRefusal::TokenRevoked));
+    }
+    let key: Option<i64> = sqlx::query_scalar(held!(
+        "select max_lifetime from signing_keys where issuer = $1 and kid = $2 and revoked_at is null"
+    ))
+    .bind(issuer.as_str())
+    .bind(&own.kid)
+    .fetch_optional(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(if key.is_some() { Ok(()) } else { Err(TradeRefusal::KeyRevoked) })
+}
+
+/// Claims the token, and spends it where the trade does. The one place where a token is claimed.
+async fn claim(connection: &mut DbConnection, issuer: &IssuerId, trade: &Trade) -> Verdict<(), TradeRefusal> {
+    // Locks the token's row whether it was there or not: whoever comes second waits, and sees what the first did.
+    let claimed: Option<i64> = sqlx::query_scalar(
+        "insert into traded_tokens (issuer, token_issuer, digest, kept_until, spent) values ($1, $2, $3, $4, $5) \
+         on conflict (issuer, token_issuer, digest) do update set spent = excluded.spent \
+         where traded_tokens.spent = 0 returning spent",
+    )
+    .bind(issuer.as_str())
+    .bind(&trade.token.issuer)
+    .bind(trade.token.digest.as_bytes().as_slice())
+    .bind(trade.kept_until().unix())
+    .bind(i64::from(trade.single_use))
+    .fetch_optional(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(if claimed.is_some() { Ok(()) } else { Err(TradeRefusal::Spent) })
+}
+
+const IS_SPENT: &str =
+    "select spent from traded_tokens where issuer = $1 and token_issuer = $2 and digest = $3 and spent = 1";
+
+async fn learn(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    entitlement: &str,
+    learned: &Learned,
+    revision: u64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update entitlements set learned_owner_id = coalesce(learned_owner_id, $3), \
+         learned_repository_id = coalesce(learned_repository_id, $4), revision = $5 where issuer = $1 and id = $2",
+    )
+    .bind(issuer.as_str())
+    .bind(entitlement)
+    .bind(&learned.owner_id)
+    .bind(&learned.repository_id)
+    .bind(stored_count(revision))
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
+async fn revoke(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    (token, own, kept_until): (&TokenKey, Option<Jti>, Moment),
+    event: &EventRow,
+    now: Moment,
+) -> Result<(), StoreError> {
+    if let Some(jti) = own {
+        sqlx::query("update audit set revoked_at = coalesce(revoked_at, $3) where issuer = $1 and jti = $2")
+            .bind(issuer.as_str())
+            .bind(jti.to_string())
+            .bind(now.unix())
+            .execute(&mut *connection)
+            .await
+            .map_err(unavailable)?;
+    }
+    // Whoever trades it at this moment waits for this row, or this waits for theirs.
+    sqlx::query(
+        "insert into traded_tokens (issuer, token_issuer, digest, kept_until, spent) values ($1, $2, $3, $4, 1) \
+         on conflict (issuer, token_issuer, digest) do update set spent = 1",
+    )
+    .bind(issuer.as_str())
+    .bind(&token.issuer)
+    .bind(token.digest.as_bytes().as_slice())
+    .bind(kept_until.unix())
+    .execute(&mut *connection)
+    .await
+    .map_err(unavailable)?;
+    stamp(connection, issuer, Dying::IdToken(&token.issuer, token.digest), "its ID token was revoked", now).await?;
+    insert_event(connection, issuer, event).await
+}
+
+#[async_trait]
+impl Trades for Backend {
+    async fn settle(&self, issuer: &IssuerId, trade: &Trade) -> Result<Result<(), TradeRefusal>, StoreError> {
+        let (issuer, trade) = (issuer.clone(), trade.clone());
+        self.writer
+            .act(move |connection| {
+                let (issuer, trade) = (issuer.clone(), trade.clone());
+                Box::pin(async move { settle(connection, &issuer, &trade).await })
+            })
+            .await
+    }
+
+    async fn find_issued(&self, issuer: &IssuerId, jti: Jti) -> Result<Option<IssuedStanding>, StoreError> {
+        let row = sqlx::query(concat!(
+            "select a.token_sha256, a.kid, a.revoked_at, ",
+            build_columns!(),
+            ", ",
+            client_columns!(),
+            ", t.step from audit as a \
+             join registrations as r on r.issuer = a.issuer and r.build_id = a.build_id \
+             join builds as b on b.issuer = a.issuer and b.id = a.build_id \
+             join clients as c on c.issuer = a.issuer and c.id = b.client_id \
+             left join request_tokens as t on t.issuer = a.issuer and t.id = a.request_token_id \
+             where a.issuer = $1 and a.jti = $2"
+        ))
+        .bind(issuer.as_str())
+        .bind(jti.to_string())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        let Some(row) = row else { return Ok(None) };
+        let mut fields = Fields::of(&row, "audit");
+        Ok(Some(IssuedStanding {
+            token_sha256: fields.digest("token_sha256")?,
+            kid: fields.text("kid")?,
+            revoked_at: fields.optional_moment("revoked_at")?,
+            build: read_build(&mut fields)?,
+            client: read_client(&mut fields)?,
+            step: {
+                fields.continue_with("request_tokens");
+                fields.optional_json("step")?
+            },
+        }))
+    }
+
+    async fn is_spent(&self, issuer: &IssuerId, token: &TokenKey) -> Result<bool, StoreError> {
+        let spent: Option<i64> = sqlx::query_scalar(IS_SPENT)
+            .bind(issuer.as_str())
+            .bind(&token.issuer)
+            .bind(token.digest.as_bytes().as_slice())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        Ok(spent.is_some())
+    }
+
+    async fn find_credential(&self, issuer: &IssuerId, digest: Sha256) -> Result<Option<StoredCredential>, StoreError> {
+        let row = sqlx::query(credentials_where!("digest = $2"))
+            .bind(issuer.as_str())
+            .bind(digest.as_bytes().as_slice())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        row.as_ref().map(read_credential).transpose()
+    }
+
+    async fn show_credential(
+        &self,
+        issuer: &IssuerId,
+        id: CredentialId,
+    ) -> Result<Option<StoredCredential>, StoreError> {
+        let row = sqlx::query(credentials_where!("id = $2"))
+            .bind(issuer.as_str())
+            .bind(id.to_string())
+            .fetch_optional(&self.readers)
+            .await
+            .map_err(unavailable)?;
+        row.as_ref().map(read_credential).transpose()
+    }
+
+    async fn list_credentials(
+        &self,
+        issuer: &IssuerId,
+        filter: &CredentialFilter,
+    ) -> Result<Vec<StoredCredential>, StoreError> {
+        let rows = sqlx::query(credentials_where!(
+            "(cast($2 as text) is null or user_name = $2) \
+             and (cast($3 as bigint) is null or (dead_at is null and expires_at > $3)) order by id"
+        ))
+        .bind(issuer.as_str())
+        .bind(&filter.user)
+        .bind(filter.alive_at.map(Moment::unix))
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.iter().map(read_credential).collect()
+    }
+
+    async fn revoke_credential(
+        &self,
+        issuer: &IssuerId,
+        id: CredentialId,
+        event: &EventRow,
+        now: Moment,
+    ) -> Result<bool, StoreError> {
+        let (of, event) = (issuer.clone(), event.clone());
+        let stamped = self
+            .writer
+            .change(move |connection| {
+                let (issuer, event) = (of.clone(), event.clone());
+                Box::pin(async move {
+                    let stamped = stamp(connection, &issuer, Dying::Credential(id), "it was revoked", now).await?;
+                    if stamped > 0 {
+                        insert_event(connection, &issuer, &event).await?;
+                    }
+                    Ok(Ok(stamped > 0))
+                })
+            })
+            .await?;
+        Ok(stamped || self.show_credential(issuer, id).await?.is_some())
+    }
+
+    async fn revoke_id_token(
+        &self,
+        issuer: &IssuerId,
+        token: &TokenKey,
+        own: Option<Jti>,
+        kept_until: Moment,
+        event: &EventRow,
+        now: Moment,
+    ) -> Result<(), StoreError> {
+        let (issuer, token, event) = (issuer.clone(), token.clone(), event.clone());
+        self.writer
+            .change(move |connection| {
+                let (issuer, token, event) = (issuer.clone(), token.clone(), event.clone());
+                Box::pin(async move {
+                    revoke(connection, &issuer, (&token, own, kept_until), &event, now).await.map(Ok)
+                })
+            })
+            .await
+    }
+
+    async fn find_id_token(&self, issuer: &IssuerId, id: IdTokenId) -> Result<Option<StoredIdToken>, StoreError> {
+        let row = sqlx::query(
+            "select id, provider, entitlement, user_name, header, claims, received_at from oidc_id_tokens \
+             where issuer = $1 and id = $2",
+        )
+        .bind(issuer.as_str())
+        .bind(id.to_string())
+        .fetch_optional(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        row.as_ref().map(read_id_token).transpose()
+    }
+
+    async fn list_id_tokens(&self, issuer: &IssuerId, user: &str) -> Result<Vec<StoredIdToken>, StoreError> {
+        let rows = sqlx::query(
+            "select id, provider, entitlement, user_name, header, claims, received_at from oidc_id_tokens \
+             where issuer = $1 and user_name = $2 order by received_at desc, id desc limit 1000",
+        )
+        .bind(issuer.as_str())
+        .bind(user)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.iter().map(read_id_token).collect()
+    }
+
+    async fn forget_spent(&self, issuer: &IssuerId, before: Moment) -> Result<u64, StoreError> {
+        let issuer = issuer.clone();
+        self.writer
+            .change(move |connection| {
+                let issuer = issuer.clone();
+                Box::pin(async move {
+                    let done = sqlx::query("delete from traded_tokens where issuer = $1 and kept_until < $2")
+                        .bind(issuer.as_str())
+                        .bind(before.unix())
+                        .execute(connection)
+                        .await
+                        .map_err(unavailable)?;
+                    Ok(Ok(done.rows_affected()))
+                })
+            })
+            .await
+    }
+}

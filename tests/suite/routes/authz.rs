@@ -1,0 +1,174 @@
+//! `/authz/{grant}`: forward authentication, as each proxy asks.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use reqwest::Method;
+
+use crate::harness::market::{Market, RULES};
+
+const AUDIENCE: &str = "https://store.example.com";
+const GRANT: &str = r#"
+[[grants]]
+name = "store"
+provider = "self"
+audience = "https://store.example.com"
+when = 'identity.oidc.claims.repo == "acme/app" && (request.method == "GET" || request.path.startsWith("/acme/"))'
+scopes = ["write"]
+user = "ci-{repo}"
+"#;
+
+/// A grant whose keys are made at the token endpoint, where there is no method.
+const KEYED: &str = r#"
+[[grants]]
+name = "keyed"
+provider = "self"
+audience = "https://keyed.example.com"
+when = '!has(request.method) || request.path.startsWith("/acme/")'
+"#;
+
+async fn market(proxy: &str) -> Market {
+    Market::with(&format!("[forward_auth]\nproxy = \"{proxy}\"\n"), &format!("{RULES}{GRANT}{KEYED}")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_goes_through_by_method_and_path_and_the_store_is_told_who_sends_it() {
+    let market = market("nginx").await;
+    let token = market.token(AUDIENCE).await;
+    let bearer = format!("Bearer {token}");
+    let auth = [("authorization", bearer.as_str())];
+    let reply = market.authz("store", "PUT", "/acme/app-1.0.tgz?x=1", &auth).await;
+    assert_eq!(reply.status, 200, "{:?}", reply.headers);
+    let header = |name: &str| reply.header(name).unwrap().to_owned();
+    assert_eq!(header("x-buildpass-user"), "ci-acme/app");
+    assert_eq!(header("x-buildpass-provider"), "self");
+    assert_eq!(header("x-buildpass-grant"), "store");
+    assert_eq!(header("x-buildpass-scopes"), "write");
+    assert_eq!(header("x-buildpass-key"), "");
+    assert_eq!(header("x-buildpass-build"), market.build.id);
+    assert!(header("x-buildpass-subject").starts_with("repo:acme@42/app@1001"));
+    for _ in 0..3 {
+        assert_eq!(market.authz("store", "GET", "/", &auth).await.status, 200, "as often as clients ask");
+    }
+    assert_eq!(market.authz("store", "PUT", "/other/x", &auth).await.status, 403);
+    assert_eq!(market.authz("other", "GET", "/", &auth).await.status, 401, "an unknown grant");
+    let elsewhere = format!("Bearer {}", market.token("elsewhere").await);
+    assert_eq!(market.authz("store", "GET", "/", &[("authorization", &elsewhere)]).await.status, 401);
+    market.finish().await;
+    assert_eq!(market.authz("store", "GET", "/", &auth).await.status, 401, "its build ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_client_sends_the_credential_in_its_own_form() {
+    let market = market("nginx").await;
+    let token = market.token(AUDIENCE).await;
+    let basic = |user: &str, password: &str| format!("Basic {}", STANDARD.encode(format!("{user}:{password}")));
+    let forms = [
+        ("authorization", format!("Bearer {token}")),
+        ("authorization", format!("bearer {token}")),
+        ("authorization", basic("__token__", &token)),
+        ("authorization", basic(&token, "")),
+        ("authorization", basic(&token, "x-oauth-basic")),
+        ("authorization", token.clone()),
+        ("x-nuget-apikey", token.clone()),
+    ];
+    for (name, value) in &forms {
+        let reply = market.authz("store", "PUT", "/acme/x", &[(name, value)]).await;
+        assert_eq!(reply.status, 200, "{name}: {value}");
+    }
+    let both = [("authorization", forms[0].1.as_str()), ("x-nuget-apikey", "another")];
+    assert_eq!(market.authz("store", "GET", "/", &both).await.status, 403, "two that differ");
+    let same = [("authorization", forms[0].1.as_str()), ("x-nuget-apikey", token.as_str())];
+    assert_eq!(market.authz("store", "GET", "/", &same).await.status, 200);
+    let none = market.authz("store", "GET", "/", &[]).await;
+    let challenges: Vec<_> =
+        none.headers.get_all("www-authenticate").iter().map(|value| value.to_str().unwrap()).collect();
+    assert_eq!((none.status, challenges), (401, vec!["Basic realm=\"buildpass\"", "Bearer"]));
+    assert_eq!(market.authz("store", "GET", "/", &[("authorization", "Bearer a.b.c")]).await.status, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_of_the_grant_opens_it_and_no_other_credential_does() {
+    let market = market("nginx").await;
+    let key = market.granted("https://keyed.example.com").await;
+    let auth = [("authorization", key.as_str())];
+    let reply = market.authz("keyed", "PUT", "/acme/x", &auth).await;
+    assert_eq!(reply.status, 200);
+    assert!(!reply.header("x-buildpass-key").unwrap().is_empty());
+    assert_eq!(market.authz("keyed", "PUT", "/other", &auth).await.status, 403, "the condition decides anew");
+    assert_eq!(market.authz("store", "GET", "/", &auth).await.status, 401, "another grant");
+    let gem = market.assume(&market.role("push-app").await, &market.token("gems.example.com").await).await.json();
+    let gem = gem["rubygems_api_key"].as_str().unwrap().to_owned();
+    assert_eq!(market.authz("keyed", "GET", "/", &[("authorization", &gem)]).await.status, 401, "another door's key");
+    market.form("/oauth/revoke", crate::harness::Auth::None, &[("token", &key)]).await;
+    assert_eq!(market.authz("keyed", "PUT", "/acme/x", &auth).await.status, 401);
+    let spent = market.token("https://keyed.example.com").await;
+    let bearer = format!("Bearer {spent}");
+    assert_eq!(market.authz("keyed", "PUT", "/acme/x", &[("authorization", &bearer)]).await.status, 200);
+    assert_eq!(market.trade(&spent, &[]).await.status, 200);
+    let after = market.authz("keyed", "PUT", "/acme/x", &[("authorization", &bearer)]).await;
+    assert_eq!(after.status, 401, "a token that was spent is spent");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_proxys_headers_are_read_and_each_of_them_once() {
+    let market = market("traefik").await;
+    let bearer = format!("Bearer {}", market.token(AUDIENCE).await);
+    let auth = ("authorization", bearer.as_str());
+    let ask = async |headers: &[(&str, &str)]| {
+        market.server.with_headers(Method::GET, "/authz/store", headers, "").await.status
+    };
+    let (method, uri, host) =
+        (("x-forwarded-method", "PUT"), ("x-forwarded-uri", "/acme/x"), ("x-forwarded-host", "store.example.com"));
+    assert_eq!(ask(&[auth, method, uri, host]).await, 200);
+    assert_eq!(ask(&[auth, method, uri, host, ("x-forwarded-uri", "/acme/x")]).await, 403, "twice");
+    assert_eq!(ask(&[auth, uri, host]).await, 403, "none");
+    assert_eq!(ask(&[auth, ("x-forwarded-method", ""), uri, host]).await, 403, "empty");
+    let nginx = [auth, ("x-original-method", "PUT"), ("x-original-uri", "/acme/x"), ("x-original-host", "s")];
+    assert_eq!(ask(&nginx).await, 403, "another proxy's");
+    let shadowed = [auth, method, ("x-forwarded-uri", "/other"), host, ("x-original-uri", "/acme/x")];
+    assert_eq!(ask(&shadowed).await, 403, "which are not looked at either");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn envoy_asks_by_the_requests_own_line_whatever_its_method() {
+    let market = market("envoy").await;
+    let bearer = format!("Bearer {}", market.token(AUDIENCE).await);
+    let ask = async |method: Method, path: &str| {
+        let path = format!("/authz/store{path}");
+        market
+            .server
+            .with_headers(method, &path, &[("authorization", &bearer)], "a body that nobody reads")
+            .await
+            .status
+    };
+    assert_eq!(ask(Method::PUT, "/acme/x?y=1").await, 200);
+    assert_eq!(ask(Method::POST, "/acme/x").await, 200);
+    assert_eq!(ask(Method::DELETE, "/other").await, 403);
+    assert_eq!(ask(Method::GET, "/other").await, 200);
+    assert_eq!(ask(Method::PUT, "/acme/%2e%2e/other").await, 403);
+}
+
+/// Twelve spellings by which two servers could read two paths.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_path_that_two_servers_could_read_differently_is_refused() {
+    let market = market("nginx").await;
+    let bearer = format!("Bearer {}", market.token(AUDIENCE).await);
+    for path in [
+        "/acme/../other",
+        "/acme/%2e%2e/other",
+        "/acme/.%2e/other",
+        "//acme/x",
+        "/acme//x",
+        "/acme/./x",
+        "/acme%2fx",
+        "/acme%5c..%5cother",
+        "/acme\\x",
+        "/acme/x%00",
+        "/acme/%ff",
+        "acme/x",
+        "/acme/%zz",
+    ] {
+        assert_eq!(market.authz("store", "PUT", path, &[("authorization", &bearer)]).await.status, 403, "{path}");
+    }
+    assert_eq!(market.authz("store", "PUT", "/acme/legacy/", &[("authorization", &bearer)]).await.status, 200);
+}

@@ -1,0 +1,118 @@
+//! `/api/v1/publications`: what a key pushed, as the registry that took it says.
+
+use buildpass::base::IssuerId;
+use buildpass::exchange::provenance;
+use buildpass::policy::Scope;
+use serde_json::{Value, json};
+
+use crate::harness::market::Market;
+use crate::harness::{Auth, Credential, Reply};
+
+const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+async fn downstream(market: &Market, audiences: &[&str]) -> Credential {
+    let audiences: Vec<_> = audiences.iter().map(|audience| audience.parse().unwrap()).collect();
+    market
+        .server
+        .client_with(|client| (client.scopes, client.audiences) = (vec![Scope::PublicationsWrite], audiences))
+        .await
+}
+
+fn push(ecosystem: &str, package: &str, version: &str, key: &str) -> Value {
+    json!({ "ecosystem": ecosystem, "package": package, "version": version, "digest": DIGEST, "key": key })
+}
+
+async fn publish(market: &Market, client: &Credential, body: &Value) -> Reply {
+    market.server.post("/api/v1/publications", Auth::Client(client), body).await
+}
+
+async fn gem_key(market: &Market) -> String {
+    let reply = market.assume(&market.role("push-app").await, &market.token("gems.example.com").await).await;
+    reply.json()["rubygems_api_key"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_thread_leads_from_a_package_back_to_the_build() {
+    let market = Market::open().await;
+    let gems = downstream(&market, &["gems.example.com"]).await;
+    let key = gem_key(&market).await;
+    let reply = publish(&market, &gems, &push("rubygems", "app", "1.0.0", &key)).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    assert_eq!(reply.json()["audience"], "gems.example.com");
+    assert!(!reply.text.contains(&key), "the key is shown to nobody");
+    let again = publish(&market, &gems, &push("rubygems", "app", "1.0.0", &key)).await;
+    assert_eq!((again.status, again.code().as_str()), (409, "publication_exists"));
+    let store = &**market.server.app.store();
+    let found = provenance(store, &IssuerId::main(), "app", "1.0.0", None).await.unwrap();
+    let (publication, key, token) = &found[0];
+    assert_eq!((publication.package.as_str(), publication.digest.as_str()), ("app", DIGEST));
+    assert_eq!(key.user.as_deref(), Some("octo"));
+    let claims: Value = serde_json::from_str(&token.claims).unwrap();
+    assert_eq!(
+        (claims["repo"].clone(), claims["build_number"].clone()),
+        (json!("acme/app"), claims["build_number"].clone())
+    );
+    assert!(provenance(store, &IssuerId::main(), "app", "1.0.1", None).await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_records_what_it_may_push_where_it_is_taken_and_nothing_else() {
+    let market = Market::open().await;
+    let gems = downstream(&market, &["gems.example.com"]).await;
+    let feed = downstream(&market, &["https://nuget.example.com"]).await;
+    let any = downstream(&market, &[]).await;
+    let key = gem_key(&market).await;
+    let api_key = market.nuget(&market.token("https://nuget.example.com").await, "octo").await.json();
+    let api_key = api_key["apiKey"].as_str().unwrap();
+    let grant = market.granted("https://artefacts.example.com").await;
+    let refused = [
+        ("another registry's key", &feed, push("rubygems", "app", "1", &key)),
+        ("another package", &gems, push("rubygems", "other", "1", &key)),
+        ("another ecosystem", &any, push("generic", "app", "1", &key)),
+        ("a feed's key for a gem", &any, push("rubygems", "Acme.Core", "1", api_key)),
+        ("another owner's package", &feed, push("nuget", "Evil.Core", "1", api_key)),
+        ("no key", &any, push("generic", "app", "1", "bpk_nothing")),
+    ];
+    for (what, client, body) in refused {
+        let reply = publish(&market, client, &body).await;
+        assert_eq!((reply.status, reply.code().as_str()), (403, "forbidden"), "{what}");
+    }
+    assert_eq!(
+        publish(&market, &feed, &push("nuget", "acme.core", "1", api_key)).await.status,
+        201,
+        "names without case"
+    );
+    assert_eq!(publish(&market, &feed, &push("nuget", "Acme.Core", "1", api_key)).await.status, 409);
+    assert_eq!(
+        publish(&market, &any, &push("oci", "acme/app", "1", &grant)).await.status,
+        201,
+        "`*` covers every name"
+    );
+    market.finish().await;
+    assert_eq!(publish(&market, &gems, &push("rubygems", "app", "2", &key)).await.status, 403, "its build ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_is_wrong_is_named() {
+    let market = Market::open().await;
+    let client = downstream(&market, &[]).await;
+    let good = push("generic", "app", "1", "bpk_x");
+    let spoiled = |name: &str, value: Value| {
+        let mut body = good.clone();
+        body[name] = value;
+        body
+    };
+    for (body, named) in [
+        (spoiled("digest", json!("sha256:xyz")), "digest: must be sha256:"),
+        (spoiled("package", json!("")), "package: must be text"),
+        (spoiled("version", json!("a\nb")), "version: must be text"),
+        (spoiled("ecosystem", json!("cargo")), "ecosystem: must be"),
+        (spoiled("extra", json!(1)), "extra: is not a field"),
+    ] {
+        let reply = publish(&market, &client, &body).await;
+        let detail = reply.json()["detail"].as_str().unwrap().to_owned();
+        assert_eq!((reply.status, detail.starts_with(named)), (400, true), "{detail}");
+    }
+    let other = market.server.client().await;
+    assert_eq!(publish(&market, &other, &good).await.status, 403, "a scope is lacking");
+}

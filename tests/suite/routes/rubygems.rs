@@ -1,0 +1,272 @@
+//! `/api/v1/oidc/…`: RubyGems' roles and trusted publishers, and what a key may read.
+
+use buildpass::base::Clock;
+use buildpass::exchange::{Prune, Section};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::market::Market;
+use crate::harness::{Auth, registration_with};
+use crate::verifier::forge::{claims_with, header};
+
+const HOST: &str = "gems.example.com";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_gives_its_users_key_as_rubygems_shapes_it() {
+    let market = Market::open().await;
+    let role = market.role("push-app").await;
+    assert!(role.starts_with("rg_oidc_akr_") && role.len() == 32, "{role}");
+    let token = market.token(HOST).await;
+    let reply = market.assume(&role, &token).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    let answer = reply.json();
+    let key = answer["rubygems_api_key"].as_str().unwrap();
+    let jti = crate::harness::claims(&token)["jti"].as_str().unwrap().to_owned();
+    assert_eq!(
+        answer,
+        json!({
+            "rubygems_api_key": key, "name": format!("push-app-{jti}"), "scopes": ["push_rubygem"],
+            "gem": { "name": "app" }, "expires_at": answer["expires_at"],
+        })
+    );
+    let known = market.introspect(key).await;
+    assert_eq!((known["door"].clone(), known["owner"].clone()), (json!("rubygems"), json!("octo")));
+    assert_eq!(known["packages"], json!(["app"]));
+    // As a form too, and once.
+    let form = format!("jwt={}", market.token(HOST).await);
+    let path = format!("/api/v1/oidc/api_key_roles/{role}/assume_role");
+    let content_type = [("content-type", "application/x-www-form-urlencoded")];
+    assert_eq!(market.server.with_headers(Method::POST, &path, &content_type, &form).await.status, 201);
+    let again = market.assume(&role, &token).await;
+    assert_eq!((again.status, again.json()), (422, json!({ "errors": { "jwt.claims.jti": ["must be unique"] } })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_has_rubygems_own_status_and_text() {
+    let market = Market::open().await;
+    let statements = |host: &str| {
+        format!(
+            "[[rubygems.roles]]\nname=\"partner\"\nuser=\"octo\"\nprovider=\"partner\"\n\
+             permissions={{scopes=[\"push_rubygem\"]}}\naccess_policy={{statements=[{{effect=\"allow\",\
+             conditions=[{{operator=\"string_equals\",claim=\"aud\",value=\"{host}\"}},\
+             {{operator=\"string_matches\",claim=\"repository\",value=\"\\\\Aacme/app\\\\z\"}}]}}]}}\n"
+        )
+    };
+    market.apply(&(market.strangers() + &statements(HOST))).await;
+    let role = market.role("partner").await;
+    let not_found = || (404, json!({ "error": "Not Found" }));
+    let claims = |changed: Value| {
+        let mut claims = json!({ "aud": HOST });
+        claims.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+        claims
+    };
+    let cases: Vec<(&str, String, (u16, Value))> = vec![
+        ("two segments", "a.b".to_owned(), (400, json!(null))),
+        ("no nbf", market.partner(claims(json!({"nbf": null}))), (400, json!({"error": "Missing/invalid nbf"}))),
+        ("a fraction", market.partner(claims(json!({"iat": 1.5}))), (400, json!({"error": "Missing/invalid iat"}))),
+        ("no exp", market.partner(claims(json!({"exp": null}))), (400, json!({"error": "Missing/invalid exp"}))),
+        ("a number as jti", market.partner(claims(json!({"jti": 7}))), (400, json!({"error": "Missing/invalid jti"}))),
+        ("no jti", market.partner(claims(json!({"jti": null}))), (400, json!({"error": "Missing/invalid jti"}))),
+        ("another issuer", market.partner(claims(json!({"iss": "https://other.example"}))), not_found()),
+        ("expired", market.partner(claims(json!({"exp": 1_700_000_000, "iat": 1_699_999_900}))), not_found()),
+        ("not yet valid", market.partner(claims(json!({"nbf": 1_800_000_900}))), not_found()),
+        ("another repository", market.partner(claims(json!({"repository": "evil/app"}))), not_found()),
+        ("a list of two", market.partner(claims(json!({"aud": [HOST, "x"]}))), not_found()),
+        ("an array", market.partner(claims(json!({"aud": [HOST]}))), not_found()),
+        ("a number under a pattern", market.partner(claims(json!({"repository": 7}))), not_found()),
+        (
+            "another key",
+            market.forge.token(&json!({"alg":"RS256","kid":"none"}), &claims_with(claims(json!({})))),
+            not_found(),
+        ),
+    ];
+    for (what, token, (status, body)) in cases {
+        let reply = market.assume(&role, &token).await;
+        assert_eq!(reply.status, status, "{what}: {}", reply.text);
+        if !body.is_null() {
+            assert_eq!(reply.json(), body, "{what}");
+        }
+    }
+    assert_eq!(market.assume("rg_oidc_akr_nobody", &market.partner(claims(json!({})))).await.status, 404);
+    assert_eq!(market.assume("rg_oidc_akr_nobody", "a.b").await.status, 404, "first of all the role");
+    let path = format!("/api/v1/oidc/api_key_roles/{role}/assume_role");
+    let missing = market.server.post(&path, Auth::None, &json!({})).await;
+    assert_eq!((missing.status, missing.json()), (400, json!({ "error": "Request is missing param 'jwt'" })));
+    let plain = [("accept", "text/plain"), ("content-type", "application/json")];
+    let body = json!({ "jwt": market.partner(claims(json!({"repository": "evil/app"}))) }).to_string();
+    let reply = market.server.with_headers(Method::POST, &path, &plain, &body).await;
+    assert_eq!((reply.status, reply.text.as_str()), (404, "This page could not be found."));
+    assert_eq!(market.assume(&role, &market.partner(claims(json!({})))).await.status, 201, "and the good one passes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_whose_statements_name_no_audience_takes_the_hosts_alone() {
+    let market = Market::open().await;
+    let rules = "[[rubygems.roles]]\nname=\"any\"\nuser=\"octo\"\nprovider=\"self\"\n\
+        permissions={scopes=[\"push_rubygem\"]}\naccess_policy={statements=[{effect=\"allow\",\
+        conditions=[{operator=\"string_equals\",claim=\"repo\",value=\"acme/app\"}]}]}\n";
+    market.apply(rules).await;
+    let role = market.role("any").await;
+    assert_eq!(market.assume(&role, &market.token("elsewhere").await).await.status, 404);
+    let reply = market.assume(&role, &market.token(HOST).await).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    assert_eq!(reply.json().get("gem"), None, "a key for all gems");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trusted_publisher_is_found_by_what_the_token_was_issued_for() {
+    let market = Market::open().await;
+    let reply = market.publisher(&market.token(HOST).await).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    let answer = reply.json();
+    assert_eq!(answer["scopes"], json!(["push_rubygem"]));
+    assert_eq!(answer["gem"], json!({ "name": "app" }));
+    assert!(answer["name"].as_str().unwrap().starts_with("buildpass acme/app "), "{answer}");
+    let token = market.token(HOST).await;
+    assert_eq!(market.publisher(&token).await.status, 201);
+    assert_eq!(market.publisher(&token).await.status, 422, "a replay is refused, which theirs is not");
+    assert_eq!(market.publisher(&market.token("elsewhere").await).await.status, 404);
+    let other = market
+        .server
+        .register(&market.client, &registration_with(&json!({ "repo": "other", "repo_id": "2002", "number": 1 })))
+        .await;
+    let token = market.token_of(&other.id, json!({ "audience": HOST })).await;
+    assert_eq!(market.publisher(&token).await.status, 404, "another repository");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_publisher_for_two_gems_gives_a_key_for_both_and_the_environment_goes_first() {
+    let market = Market::open().await;
+    let publisher = |gem: &str, user: &str, environment: &str| {
+        format!(
+            "[[rubygems.trusted_publishers]]\ngem=\"{gem}\"\nuser=\"{user}\"\nprovider=\"self\"\n\
+             criteria={{org=\"acme\",org_id=\"42\",repo=\"app\",repo_id=\"1001\"{environment}}}\n"
+        )
+    };
+    let production = ",environment=\"production\"";
+    market.apply("[[users]]\nname=\"deployer\"\n").await;
+    market.apply(&(publisher("app-extra", "octo", "") + &publisher("released", "deployer", production))).await;
+    let reply = market.publisher(&market.token(HOST).await).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    assert_eq!(reply.json().get("gem"), None, "it is for two");
+    let key = reply.json()["rubygems_api_key"].as_str().unwrap().to_owned();
+    assert_eq!(market.introspect(&key).await["packages"], json!(["app", "app-extra"]));
+    let step = json!({ "audience": HOST, "step": { "step": "deploy", "environment": "production" } });
+    let reply = market.publisher(&market.token_of(&market.build.id, step).await).await;
+    assert_eq!(reply.json()["gem"], json!({ "name": "released" }), "{}", reply.text);
+}
+
+/// A token of GitHub Actions with these claims changed.
+fn hub(market: &Market, changed: Value) -> String {
+    let mut claims = json!({
+        "iss": "https://token.actions.githubusercontent.com", "aud": HOST, "sub": "repo:acme/app:ref:refs/heads/main",
+        "repository": "acme/app", "repository_owner": "acme", "repository_owner_id": "42", "repository_id": "1001",
+        "job_workflow_ref": "acme/app/.github/workflows/push.yml@refs/heads/main", "ref": "refs/heads/main",
+        "sha": "0123", "event_name": "push", "actor": "octocat",
+    });
+    claims.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+    market.forge.token(&header("RS256"), &claims_with(claims))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn githubs_publishers_are_judged_as_rubygems_judges_them() {
+    let market = Market::open().await;
+    let rules = market.strangers()
+        + "[[rubygems.trusted_publishers]]\ngem=\"hubbed\"\nuser=\"octo\"\nprovider=\"hub\"\n\
+           criteria={owner=\"acme\",owner_id=\"42\",repository=\"app\",workflow=\"push.yml\"}\n";
+    market.apply(&rules).await;
+    let reply = market.publisher(&hub(&market, json!({ "jti": "1" }))).await;
+    assert_eq!(reply.status, 201, "{}", reply.text);
+    let name = reply.json()["name"].as_str().unwrap().to_owned();
+    assert!(name.starts_with("GitHub Actions acme/app @ .github/workflows/push.yml 2027-"), "{name}");
+    let refused = [
+        ("another ref's file", json!({ "job_workflow_ref": "acme/app/.github/workflows/push.yml@refs/heads/x" })),
+        ("another file", json!({ "job_workflow_ref": "acme/app/.github/workflows/other.yml@refs/heads/main" })),
+        ("a resurrected owner", json!({ "repository_owner_id": "43" })),
+        ("another repository's id, learned before", json!({ "repository_id": "1002" })),
+        ("another audience", json!({ "aud": "rubygems.org" })),
+        ("no repository", json!({ "repository": null })),
+    ];
+    for (at, (what, changed)) in refused.into_iter().enumerate() {
+        let mut changed = changed;
+        changed["jti"] = json!(format!("r{at}"));
+        let reply = market.publisher(&hub(&market, changed)).await;
+        assert_eq!((reply.status, reply.header("x-buildpass-reason")), (404, None), "{what}: {}", reply.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_are_learned_by_the_first_grant_within_seven_days_and_by_nothing_else() {
+    let market = Market::open().await;
+    let rules = market.strangers()
+        + "[[rubygems.trusted_publishers]]\ngem=\"hubbed\"\nuser=\"octo\"\nprovider=\"hub\"\n\
+           criteria={owner=\"acme\",repository=\"app\",workflow=\"push.yml\"}\n";
+    market.apply(&rules).await;
+    let squatter = json!({ "jti": "s", "repository_owner_id": "666", "repository_id": "667",
+        "job_workflow_ref": "acme/app/.github/workflows/evil.yml@refs/heads/main" });
+    assert_eq!(market.publisher(&hub(&market, squatter)).await.status, 404, "a squatter's failing build");
+    assert_eq!(market.publisher(&hub(&market, json!({ "jti": "a" }))).await.status, 201);
+    let taken = json!({ "jti": "b", "repository_owner_id": "666" });
+    assert_eq!(market.publisher(&hub(&market, taken)).await.status, 404, "the ids are learned");
+    assert!(market.apply(&rules).await.changes_nothing(), "brought in again, nothing is forgotten");
+    let late = rules.replace("hubbed", "late");
+    market.apply(&late).await;
+    market.server.clock.advance(7 * 24 * 3_600 + 1);
+    let now = market.server.clock.now().unix();
+    let fresh = |jti: &str| json!({ "jti": jti, "iat": now, "nbf": now, "exp": now + 300 });
+    market.server.app.issuer().step().await.unwrap();
+    let both = market.publisher(&hub(&market, fresh("c"))).await;
+    assert_eq!(both.status, 201, "what was learned stays, and whoever is alike has it too: {}", both.text);
+    let removed = Prune::One(Section::TrustedPublishers, None, publisher_named(&market, "hubbed").await);
+    market.bring("", removed).await.unwrap();
+    assert_eq!(market.publisher(&hub(&market, fresh("d"))).await.status, 404, "too late for the other one");
+}
+
+async fn publisher_named(market: &Market, gem: &str) -> String {
+    let standing = market.server.app.rule_keeper().standing().await.unwrap();
+    standing.entitlements.iter().find(|row| row.name.starts_with(&format!("{gem}@"))).unwrap().name.clone()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_shows_the_dashboard_reads_its_users_rows_alone() {
+    let market = Market::open().await;
+    let reader = |user: &str| {
+        format!(
+            "[[users]]\nname=\"{user}\"\n[[rubygems.roles]]\nname=\"read-{user}\"\nuser=\"{user}\"\nprovider=\"self\"\n\
+             permissions={{scopes=[\"show_dashboard\"]}}\naccess_policy={{statements=[{{effect=\"allow\",\
+             conditions=[{{operator=\"string_equals\",claim=\"aud\",value=\"{HOST}\"}}]}}]}}\n"
+        )
+    };
+    market.apply(&(reader("octo") + &reader("other"))).await;
+    let key_of = async |role: &str| {
+        let reply = market.assume(&market.role(role).await, &market.token(HOST).await).await;
+        reply.json()["rubygems_api_key"].as_str().unwrap().to_owned()
+    };
+    let read = async |key: &str, path: &str| {
+        let path = format!("/api/v1/oidc/{path}");
+        market.server.with_headers(Method::GET, &path, &[("authorization", key)], "").await
+    };
+    let (octo, other, pusher) = (key_of("read-octo").await, key_of("read-other").await, key_of("push-app").await);
+    let roles = read(&octo, "api_key_roles").await;
+    assert_eq!(roles.header("cache-control"), Some("private, no-store"));
+    let names: Vec<_> = roles.json().as_array().unwrap().iter().map(|role| role["name"].clone()).collect();
+    assert_eq!(names, ["push-app", "read-octo"]);
+    let role = &roles.json()[0];
+    assert_eq!(role["api_key_permissions"], json!({ "scopes": ["push_rubygem"], "valid_for": 1800, "gems": ["app"] }));
+    let token = role["token"].as_str().unwrap();
+    assert_eq!(read(&octo, &format!("api_key_roles/{token}")).await.json()["name"], "push-app");
+    let foreign = read(&other, &format!("api_key_roles/{token}")).await;
+    assert_eq!((foreign.status, foreign.json()), (404, json!({ "error": "Not Found" })));
+    assert_eq!(read(&other, "api_key_roles").await.json().as_array().unwrap().len(), 1);
+    let tokens = read(&octo, "id_tokens").await.json();
+    assert_eq!(tokens.as_array().unwrap().len(), 2, "{tokens}");
+    assert_eq!(tokens[0]["jwt"]["claims"]["repo"], "acme/app");
+    assert!(tokens.as_array().unwrap().iter().any(|one| one["api_key_role_token"] == token), "{tokens}");
+    assert_eq!(read(&octo, "providers").await.json()[0]["issuer"], "https://ci.example.com");
+    assert_eq!(read(&octo, "providers/self").await.status, 200);
+    let denied = read(&pusher, "api_key_roles").await;
+    assert_eq!((denied.status, denied.text.as_str()), (403, "The API key doesn't have access"));
+    let nobody = read("bpk_none", "api_key_roles").await;
+    assert_eq!(nobody.status, 401);
+    assert_eq!(nobody.text, "Access Denied. Please sign up for an account at https://rubygems.org");
+}
