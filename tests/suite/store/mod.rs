@@ -53,3 +53,4 @@ mod names;
 mod races;
 mod sample;
 mod server;
+mod trading;

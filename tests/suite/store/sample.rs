@@ -69,7 +69,7 @@ pub(crate) fn issuer() -> IssuerId {
 }
 
 /// Never the same bytes twice, whichever test of the process asks.
-struct Counter;
+pub(crate) struct Counter;
 
 static DRAWN: AtomicU64 = AtomicU64::new(1);
 

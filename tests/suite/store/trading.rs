@@ -1,0 +1,552 @@
+//! Trades: what is claimed once, what a credential rests on, and that nothing brings back what died. Each killer is
+//! also raced against trades in two stores on one database.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use buildpass::base::{CredentialId, EntitlementId, EventId, IdTokenId, Jti, Moment, Sha256};
+use buildpass::policy::{Client, Learned};
+use buildpass::store::{
+    CredentialFilter, CredentialKind, DoorKind, EntitlementKind, EntitlementRow, EventRow, Finish, KeyRow, KeyTimes,
+    NewBuild, NewCredential, NewIdToken, OwnToken, ProviderRow, RuleChange, Store, StoredCredential, TokenKey, Trade,
+    TradeRefusal, UserRow, Write,
+};
+use futures_util::future::join_all;
+
+use super::races::Pair;
+use super::sample::{Counter, NOW, after, at_once, digest, issuance, issuer, rows, running};
+
+on_every_backend! {
+    a_token_is_claimed_once_and_what_was_refused_claims_nothing
+    a_token_that_may_be_traded_again_is_so_until_somebody_spends_or_revokes_it
+    each_killer_ends_what_rests_on_it_and_a_reverted_change_brings_nothing_back
+    what_is_judged_by_an_old_rule_is_judged_anew
+    ids_are_learned_once_and_only_by_a_trade_that_stands
+    what_outlives_its_build_dies_with_its_client
+    a_spent_token_is_forgotten_when_its_time_is_over
+    rules_are_read_by_what_changed
+    a_change_of_rules_that_saw_an_old_number_changes_nothing
+}
+
+mod raced {
+    use super::{Killer, of_sixty_four_racers_one_gets_the_token, trades_raced_by};
+
+    macro_rules! raced {
+        ($($case:ident: $killer:expr)*) => {
+            on_every_backend! { pair: of_sixty_four_racers_at_one_token_one_wins $($case)* }
+            $(
+                async fn $case(pair: &super::Pair) {
+                    trades_raced_by(pair, $killer).await;
+                }
+            )*
+        };
+    }
+
+    async fn of_sixty_four_racers_at_one_token_one_wins(pair: &super::Pair) {
+        of_sixty_four_racers_one_gets_the_token(pair).await;
+    }
+
+    raced! {
+        the_end_of_the_build_leaves_no_living_credential: Killer::BuildEnd
+        a_disabled_client_leaves_no_living_credential: Killer::ClientDisabled
+        a_disabled_user_leaves_no_living_credential: Killer::UserDisabled
+        a_removed_user_leaves_no_living_credential: Killer::UserRemoved
+        a_changed_provider_leaves_no_living_credential: Killer::ProviderChanged
+        a_removed_provider_leaves_no_living_credential: Killer::ProviderRemoved
+        a_changed_entitlement_leaves_no_living_credential: Killer::EntitlementChanged
+        a_removed_entitlement_leaves_no_living_credential: Killer::EntitlementRemoved
+        a_revoked_id_token_leaves_no_living_credential: Killer::IdTokenRevoked
+        a_revoked_signing_key_leaves_no_living_credential: Killer::SigningKeyRevoked
+    }
+}
+
+/// What ends credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Killer {
+    BuildEnd,
+    ClientDisabled,
+    UserDisabled,
+    UserRemoved,
+    ProviderChanged,
+    ProviderRemoved,
+    EntitlementChanged,
+    EntitlementRemoved,
+    IdTokenRevoked,
+    SigningKeyRevoked,
+}
+
+impl Killer {
+    const ALL: [Self; 10] = [
+        Self::BuildEnd,
+        Self::ClientDisabled,
+        Self::UserDisabled,
+        Self::UserRemoved,
+        Self::ProviderChanged,
+        Self::ProviderRemoved,
+        Self::EntitlementChanged,
+        Self::EntitlementRemoved,
+        Self::IdTokenRevoked,
+        Self::SigningKeyRevoked,
+    ];
+}
+
+/// Everything that a trade of a token of our own can rest on.
+#[derive(Clone)]
+struct World {
+    client: Client,
+    build: NewBuild,
+    user: UserRow,
+    provider: ProviderRow,
+    entitlement: EntitlementRow,
+    jti: Jti,
+}
+
+const KID: &str = "signing-key";
+/// A provider that stands in for the one of the token, so that every killer has something to kill.
+const PROVIDER: &str = "partner";
+
+fn event() -> EventRow {
+    EventRow {
+        id: EventId::new(NOW, &Counter).unwrap(),
+        at: NOW,
+        kind: "credential_created".to_owned(),
+        door: Some("grant".to_owned()),
+        subject: None,
+        detail: "{}".to_owned(),
+    }
+}
+
+fn key(revoked_at: Option<Moment>) -> KeyRow {
+    KeyRow {
+        kid: KID.to_owned(),
+        alg: buildpass::jose::Algorithm::Es256,
+        sealed: None,
+        kek: None,
+        times: Some(KeyTimes { announced_at: NOW, signs_from: NOW }),
+        ends_at: None,
+        revoked_at,
+        revoked_reason: revoked_at.map(|_| "leaked".to_owned()),
+        jwks_max_age: buildpass::base::Seconds::new(300),
+        max_lifetime: buildpass::base::Seconds::new(3_600),
+    }
+}
+
+impl World {
+    async fn new(store: &dyn Store) -> Self {
+        let (client, build) = running(store).await;
+        assert!(store.advance_keys(&issuer(), 0, &rows(vec![key(None)]), &at_once()).await.unwrap());
+        let mut token = issuance(&client, &build);
+        token.row.kid = KID.to_owned();
+        let jti = token.row.jti;
+        store.record(&issuer(), token).await.unwrap().unwrap();
+        let user = UserRow { name: "octo".into(), revision: 0, created_at: NOW, disabled_at: None, removed_at: None };
+        let provider = ProviderRow {
+            name: PROVIDER.into(),
+            spec: r#"{"provider":"generic"}"#.into(),
+            declared: false,
+            revision: 0,
+            created_at: NOW,
+            removed_at: None,
+            fetched: None,
+        };
+        let entitlement = EntitlementRow {
+            id: EntitlementId::new(NOW, &Counter).unwrap(),
+            kind: EntitlementKind::TrustPolicy,
+            name: "policy".into(),
+            user: Some("octo".into()),
+            provider: PROVIDER.into(),
+            spec: "{}".into(),
+            place: 1,
+            token: None,
+            learned: Learned::default(),
+            learn_until: Some(after(600)),
+            revision: 0,
+            created_at: NOW,
+            updated_at: NOW,
+            removed_at: None,
+        };
+        let world = Self { client, build, user, provider, entitlement, jti };
+        world.change(store, None).await;
+        world.read(store).await
+    }
+
+    /// Writes all three rules as they stand here.
+    async fn change(&self, store: &dyn Store, kills: Option<&'static str>) {
+        let change = RuleChange {
+            users: vec![Write { row: self.user.clone(), kills }],
+            providers: vec![Write { row: self.provider.clone(), kills }],
+            entitlements: vec![Write { row: self.entitlement.clone(), kills }],
+            events: vec![],
+        };
+        loop {
+            let revision = store.rules_revision(&issuer()).await.unwrap();
+            if store.change_rules(&issuer(), revision, &change, NOW).await.unwrap() {
+                return;
+            }
+        }
+    }
+
+    async fn read(mut self, store: &dyn Store) -> Self {
+        let rows = store.read_rules(&issuer(), 0).await.unwrap();
+        self.user = rows.users[0].clone();
+        self.provider = rows.providers[0].clone();
+        self.entitlement = rows.entitlements[0].clone();
+        self
+    }
+
+    /// A trade of a token of this world; each call is of another token where `token` says so.
+    fn trade(&self, token: u64) -> Trade {
+        Trade {
+            now: NOW,
+            token: TokenKey { issuer: "https://ci.example.com".into(), digest: Sha256::of(&token.to_be_bytes()) },
+            single_use: true,
+            own: Some(OwnToken {
+                jti: self.jti,
+                build: self.build.id,
+                client: self.client.id.clone(),
+                kid: KID.to_owned(),
+            }),
+            user: Some("octo".into()),
+            provider: PROVIDER.into(),
+            provider_revision: Some(self.provider.revision),
+            entitlement: Some((self.entitlement.id, self.entitlement.revision)),
+            learned: None,
+            id_token: NewIdToken {
+                id: IdTokenId::new(NOW, &Counter).unwrap(),
+                kid: KID.into(),
+                header: "{}".into(),
+                claims: r#"{"sub":"x"}"#.into(),
+                expires_at: after(300),
+            },
+            credential: NewCredential {
+                id: CredentialId::new(NOW, &Counter).unwrap(),
+                kind: CredentialKind::Key,
+                digest: digest(),
+                door: DoorKind::Grant,
+                name: "policy".into(),
+                subject: "exchange:self:x".into(),
+                owner: Some("acme".into()),
+                scopes: vec!["read".into()],
+                packages: vec!["*".into()],
+                audience: "https://artefacts.example.com".into(),
+                outlives_build: false,
+                signed_by: None,
+                expires_at: after(1_800),
+            },
+            event: event(),
+        }
+    }
+
+    async fn kill(&self, store: &dyn Store, killer: Killer) {
+        let why = Some("killed");
+        let mut world = self.clone();
+        match killer {
+            Killer::BuildEnd => {
+                store.finish_build(&issuer(), self.build.id, &self.client.id, Finish::Success, NOW).await.unwrap();
+            }
+            Killer::ClientDisabled => {
+                store.disable_client(&issuer(), &self.client.name, NOW).await.unwrap().unwrap();
+            }
+            Killer::SigningKeyRevoked => {
+                let version = store.read_keys(&issuer()).await.unwrap().version;
+                let change = rows(vec![key(Some(NOW))]);
+                assert!(store.advance_keys(&issuer(), version, &change, &at_once()).await.unwrap());
+            }
+            Killer::IdTokenRevoked => {
+                let key = self.trade(0).token;
+                store.revoke_id_token(&issuer(), &key, Some(self.jti), after(600), &event(), NOW).await.unwrap();
+            }
+            Killer::UserDisabled => {
+                world.user.disabled_at = Some(NOW);
+                world.only(store, 0, why).await;
+            }
+            Killer::UserRemoved => {
+                world.user.removed_at = Some(NOW);
+                world.only(store, 0, why).await;
+            }
+            Killer::ProviderChanged => {
+                world.provider.spec = r#"{"provider":"github"}"#.into();
+                world.only(store, 1, why).await;
+            }
+            Killer::ProviderRemoved => {
+                world.provider.removed_at = Some(NOW);
+                world.only(store, 1, why).await;
+            }
+            Killer::EntitlementChanged => {
+                world.entitlement.spec = r#"{"scopes":[]}"#.into();
+                world.only(store, 2, why).await;
+            }
+            Killer::EntitlementRemoved => {
+                world.entitlement.removed_at = Some(NOW);
+                world.only(store, 2, why).await;
+            }
+        }
+    }
+
+    /// Writes one of the three rules.
+    async fn only(&self, store: &dyn Store, which: usize, kills: Option<&'static str>) {
+        let mut change = RuleChange::default();
+        match which {
+            0 => change.users.push(Write { row: self.user.clone(), kills }),
+            1 => change.providers.push(Write { row: self.provider.clone(), kills }),
+            _ => change.entitlements.push(Write { row: self.entitlement.clone(), kills }),
+        }
+        loop {
+            let revision = store.rules_revision(&issuer()).await.unwrap();
+            if store.change_rules(&issuer(), revision, &change, NOW).await.unwrap() {
+                return;
+            }
+        }
+    }
+}
+
+async fn all(store: &dyn Store) -> Vec<StoredCredential> {
+    store.list_credentials(&issuer(), &CredentialFilter::default()).await.unwrap()
+}
+
+async fn living(store: &dyn Store) -> usize {
+    let filter = CredentialFilter { user: None, alive_at: Some(NOW) };
+    store.list_credentials(&issuer(), &filter).await.unwrap().len()
+}
+
+async fn a_token_is_claimed_once_and_what_was_refused_claims_nothing(store: &dyn Store) {
+    let world = World::new(store).await;
+    let mut refused = world.trade(1);
+    refused.user = Some("nobody".into());
+    assert_eq!(store.settle(&issuer(), &refused).await.unwrap(), Err(TradeRefusal::UserDisabled));
+    assert!(!store.is_spent(&issuer(), &refused.token).await.unwrap());
+    assert!(all(store).await.is_empty());
+    let good = world.trade(1);
+    store.settle(&issuer(), &good).await.unwrap().unwrap();
+    assert!(store.is_spent(&issuer(), &good.token).await.unwrap());
+    assert_eq!(store.settle(&issuer(), &world.trade(1)).await.unwrap(), Err(TradeRefusal::Spent));
+    // Another issuer's token of the same digest is another token.
+    let mut other = world.trade(1);
+    other.token.issuer = "https://other.example".into();
+    store.settle(&issuer(), &other).await.unwrap().unwrap();
+
+    let found = store.find_credential(&issuer(), good.credential.digest).await.unwrap().unwrap();
+    assert_eq!((found.id, found.audience.as_str()), (good.credential.id, "https://artefacts.example.com"));
+    assert_eq!((found.user.as_deref(), found.owner.as_deref()), (Some("octo"), Some("acme")));
+    assert_eq!((found.build, found.entitlement), (Some(world.build.id), Some(world.entitlement.id)));
+    assert!(found.is_alive(after(1_799)) && !found.is_alive(after(1_800)));
+    let kept = store.find_id_token(&issuer(), found.id_token).await.unwrap().unwrap();
+    assert_eq!((kept.provider.as_str(), kept.claims.as_str()), (PROVIDER, r#"{"sub":"x"}"#));
+    assert_eq!(store.list_id_tokens(&issuer(), "octo").await.unwrap().len(), 2);
+    assert_eq!(store.list_id_tokens(&issuer(), "other").await.unwrap(), []);
+    assert_eq!(store.list_events(&issuer(), NOW, None, 10).await.unwrap().len(), 2);
+    let standing = store.find_issued(&issuer(), world.jti).await.unwrap().unwrap();
+    assert_eq!((standing.kid.as_str(), standing.build.id, standing.client), (KID, world.build.id, world.client));
+    let unknown = Jti::new(NOW, &Counter).unwrap();
+    assert_eq!(store.find_issued(&issuer(), unknown).await.unwrap(), None);
+}
+
+async fn a_token_that_may_be_traded_again_is_so_until_somebody_spends_or_revokes_it(store: &dyn Store) {
+    let world = World::new(store).await;
+    let often = |token: u64| Trade { single_use: false, ..world.trade(token) };
+    for _ in 0..3 {
+        store.settle(&issuer(), &often(1)).await.unwrap().unwrap();
+    }
+    let tokens: std::collections::BTreeSet<_> = all(store).await.iter().map(|one| one.id_token).collect();
+    assert_eq!(tokens.len(), 1, "one token is kept once");
+    assert!(!store.is_spent(&issuer(), &often(1).token).await.unwrap());
+    store.settle(&issuer(), &world.trade(1)).await.unwrap().unwrap();
+    assert_eq!(store.settle(&issuer(), &often(1)).await.unwrap(), Err(TradeRefusal::Spent));
+    store.settle(&issuer(), &often(2)).await.unwrap().unwrap();
+    let key = often(2).token;
+    store.revoke_id_token(&issuer(), &key, None, after(600), &event(), NOW).await.unwrap();
+    assert_eq!(store.settle(&issuer(), &often(2)).await.unwrap(), Err(TradeRefusal::Spent));
+    assert_eq!(living(store).await, 4, "what was given for the other token lives");
+}
+
+async fn each_killer_ends_what_rests_on_it_and_a_reverted_change_brings_nothing_back(store: &dyn Store) {
+    for killer in Killer::ALL {
+        // Each in an issuer's world of its own would need another database; what cannot be undone comes last.
+        if matches!(
+            killer,
+            Killer::BuildEnd | Killer::ClientDisabled | Killer::SigningKeyRevoked | Killer::IdTokenRevoked
+        ) {
+            continue;
+        }
+        kill_and_revert(store, killer).await;
+    }
+}
+
+/// The world is made anew in the same database only once; later killers find it as the first left it.
+async fn kill_and_revert(store: &dyn Store, killer: Killer) {
+    let world = match store.read_rules(&issuer(), 0).await.unwrap().users.first() {
+        None => World::new(store).await,
+        Some(_) => remembered(store).await,
+    };
+    let trade = world.trade(digest_number());
+    store.settle(&issuer(), &trade).await.unwrap().unwrap();
+    let bystander = Trade {
+        user: None,
+        provider_revision: None,
+        entitlement: None,
+        provider: "self".into(),
+        ..world.trade(digest_number())
+    };
+    store.settle(&issuer(), &bystander).await.unwrap().unwrap();
+    world.kill(store, killer).await;
+    let found = store.show_credential(&issuer(), trade.credential.id).await.unwrap().unwrap();
+    assert_eq!(found.dead, Some((NOW, "killed".to_owned())), "{killer:?}");
+    let other = store.show_credential(&issuer(), bystander.credential.id).await.unwrap().unwrap();
+    assert!(other.is_alive(NOW), "{killer:?} ends nothing that does not rest on it");
+    let late = store.settle(&issuer(), &world.trade(digest_number())).await.unwrap();
+    assert!(late.is_err(), "{killer:?}");
+    // As it was before: what died stays dead.
+    world.change(store, None).await;
+    let found = store.show_credential(&issuer(), trade.credential.id).await.unwrap().unwrap();
+    assert!(!found.is_alive(NOW), "{killer:?}");
+    let fresh = remembered(store).await;
+    store.settle(&issuer(), &fresh.trade(digest_number())).await.unwrap().unwrap();
+}
+
+fn digest_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1_000_000);
+    NEXT.fetch_add(1, Ordering::SeqCst)
+}
+
+/// The world that stands in the database.
+async fn remembered(store: &dyn Store) -> World {
+    let audit = super::sample::recorded(store).await;
+    let found = store.find_issued(&issuer(), audit[0].jti).await.unwrap().unwrap();
+    let build = NewBuild { id: found.build.id, ..super::sample::registration(found.build.build.clone()) };
+    let rows = store.read_rules(&issuer(), 0).await.unwrap();
+    World {
+        client: found.client,
+        build,
+        user: rows.users[0].clone(),
+        provider: rows.providers[0].clone(),
+        entitlement: rows.entitlements[0].clone(),
+        jti: audit[0].jti,
+    }
+}
+
+async fn what_is_judged_by_an_old_rule_is_judged_anew(store: &dyn Store) {
+    let world = World::new(store).await;
+    world.change(store, None).await;
+    let stale = world.trade(1);
+    assert_eq!(store.settle(&issuer(), &stale).await.unwrap(), Err(TradeRefusal::RulesChanged));
+    let fresh = world.read(store).await;
+    store.settle(&issuer(), &fresh.trade(1)).await.unwrap().unwrap();
+}
+
+async fn ids_are_learned_once_and_only_by_a_trade_that_stands(store: &dyn Store) {
+    let world = World::new(store).await;
+    let learned = |owner: &str| Some(Learned { owner_id: Some(owner.into()), repository_id: Some("7".into()) });
+    let read = async || store.read_rules(&issuer(), 0).await.unwrap();
+    let before = read().await.revision;
+    let refused = Trade { learned: learned("evil"), user: Some("nobody".into()), ..world.trade(1) };
+    assert_eq!(store.settle(&issuer(), &refused).await.unwrap(), Err(TradeRefusal::UserDisabled));
+    assert_eq!((read().await.revision, read().await.entitlements[0].learned.clone()), (before, Learned::default()));
+    store.settle(&issuer(), &Trade { learned: learned("42"), ..world.trade(1) }).await.unwrap().unwrap();
+    let after = read().await;
+    assert_eq!(Some(after.entitlements[0].learned.clone()), learned("42"));
+    assert!(after.revision > before && after.entitlements[0].revision == after.revision, "every server will read it");
+    let second = Trade { learned: learned("666"), ..world.trade(2) };
+    assert_eq!(store.settle(&issuer(), &second).await.unwrap(), Err(TradeRefusal::RulesChanged));
+}
+
+async fn what_outlives_its_build_dies_with_its_client(store: &dyn Store) {
+    let world = World::new(store).await;
+    let mut outliving = world.trade(1);
+    outliving.credential.outlives_build = true;
+    store.settle(&issuer(), &outliving).await.unwrap().unwrap();
+    store.settle(&issuer(), &world.trade(2)).await.unwrap().unwrap();
+    world.kill(store, Killer::BuildEnd).await;
+    assert_eq!(living(store).await, 1);
+    assert_eq!(store.settle(&issuer(), &world.trade(3)).await.unwrap(), Err(TradeRefusal::BuildOver));
+    world.kill(store, Killer::ClientDisabled).await;
+    assert_eq!(living(store).await, 0);
+    assert_eq!(store.settle(&issuer(), &world.trade(4)).await.unwrap(), Err(TradeRefusal::ClientDisabled));
+}
+
+async fn a_spent_token_is_forgotten_when_its_time_is_over(store: &dyn Store) {
+    let world = World::new(store).await;
+    let trade = world.trade(1);
+    store.settle(&issuer(), &trade).await.unwrap().unwrap();
+    assert_eq!(trade.kept_until(), after(600), "300 s after its exp, as long as any tolerance");
+    assert_eq!(store.forget_spent(&issuer(), after(600)).await.unwrap(), 0);
+    assert!(store.is_spent(&issuer(), &trade.token).await.unwrap());
+    assert_eq!(store.forget_spent(&issuer(), after(601)).await.unwrap(), 1);
+    assert!(!store.is_spent(&issuer(), &trade.token).await.unwrap());
+}
+
+async fn rules_are_read_by_what_changed(store: &dyn Store) {
+    assert_eq!(store.rules_revision(&issuer()).await.unwrap(), 0);
+    let world = World::new(store).await;
+    let first = store.read_rules(&issuer(), 0).await.unwrap();
+    assert_eq!((first.revision, first.users.len(), first.providers.len(), first.entitlements.len()), (1, 1, 1, 1));
+    world.kill(store, Killer::UserDisabled).await;
+    let second = store.read_rules(&issuer(), 1).await.unwrap();
+    assert_eq!((second.revision, second.users.len(), second.providers.len(), second.entitlements.len()), (2, 1, 0, 0));
+    assert_eq!(second.users[0].disabled_at, Some(NOW));
+    let documents = buildpass::store::FetchedDocuments {
+        configuration: Some("{}".into()),
+        jwks: r#"{"keys":[]}"#.into(),
+        refreshed_at: after(5),
+    };
+    store.keep_documents(&issuer(), PROVIDER, &documents).await.unwrap();
+    assert_eq!(store.rules_revision(&issuer()).await.unwrap(), 2, "what was fetched is no change");
+    assert_eq!(store.read_rules(&issuer(), 0).await.unwrap().providers[0].fetched, Some(documents));
+}
+
+async fn a_change_of_rules_that_saw_an_old_number_changes_nothing(store: &dyn Store) {
+    let world = World::new(store).await;
+    let change = RuleChange {
+        users: vec![Write { row: UserRow { disabled_at: Some(NOW), ..world.user.clone() }, kills: Some("x") }],
+        ..RuleChange::default()
+    };
+    assert!(!store.change_rules(&issuer(), 0, &change, NOW).await.unwrap());
+    assert_eq!(store.read_rules(&issuer(), 0).await.unwrap().users[0].disabled_at, None);
+    assert!(store.change_rules(&issuer(), 1, &change, NOW).await.unwrap());
+}
+
+async fn of_sixty_four_racers_one_gets_the_token(pair: &Pair) {
+    let world = World::new(pair.stores[0].as_ref()).await;
+    let racers = (0..64).map(|racer| {
+        let (store, trade) = (Arc::clone(&pair.stores[racer % 2]), world.trade(1));
+        tokio::spawn(async move { store.settle(&issuer(), &trade).await.unwrap() })
+    });
+    let mut won = 0;
+    for answer in join_all(racers.collect::<Vec<_>>()).await {
+        match answer.unwrap() {
+            Ok(()) => won += 1,
+            Err(refused) => assert_eq!(refused, TradeRefusal::Spent),
+        }
+    }
+    assert_eq!((won, living(pair.stores[0].as_ref()).await), (1, 1));
+}
+
+/// Trades go on in both stores while the killer acts in one of them: when it has acted, nothing lives.
+async fn trades_raced_by(pair: &Pair, killer: Killer) {
+    let world = World::new(pair.stores[0].as_ref()).await;
+    // One revocation is of one token: that case trades one, again and again.
+    let again = killer == Killer::IdTokenRevoked;
+    let (started, mut ready) = tokio::sync::mpsc::channel(1);
+    let racers = (0..8_u64).map(|racer| {
+        let (store, world) = (Arc::clone(&pair.stores[usize::try_from(racer).unwrap() % 2]), world.clone());
+        let started = started.clone();
+        tokio::spawn(async move {
+            for turn in 0.. {
+                let token = if again { 0 } else { racer * 1_000_000 + turn };
+                let trade = Trade { single_use: !again, ..world.trade(token) };
+                if store.settle(&issuer(), &trade).await.unwrap().is_err() {
+                    return;
+                }
+                let _full = started.try_send(());
+            }
+        })
+    });
+    let racers: Vec<_> = racers.collect();
+    ready.recv().await.unwrap();
+    world.kill(pair.stores[1].as_ref(), killer).await;
+    assert_eq!(living(pair.stores[0].as_ref()).await, 0, "nothing slips past {killer:?}");
+    for racer in racers {
+        racer.await.unwrap();
+    }
+    assert_eq!(living(pair.stores[0].as_ref()).await, 0, "nor comes after it");
+    assert!(!all(pair.stores[0].as_ref()).await.is_empty());
+}
