@@ -19,6 +19,9 @@ const PATH: &AsciiSet = &VALUE.remove(b'/');
 /// What ends the subject of a build whose code was not accepted yet, in every format.
 const UNTRUSTED: &str = ":untrusted";
 
+/// What the subjects of access tokens begin with that are given for other tokens.
+const RESERVED: &str = "exchange:";
+
 /// The longest subject, in bytes: OpenID Connect Core 1.0 §2.
 const LONGEST: usize = 255;
 
@@ -47,6 +50,8 @@ pub struct Subject(String);
 pub enum SubjectUnavailable {
     /// A field of the format has no value.
     Missing(String),
+    /// It would begin as the subjects of access tokens do, which no build's may.
+    Reserved,
     /// It would be longer than 255 bytes.
     TooLong(usize),
 }
@@ -69,6 +74,7 @@ impl fmt::Display for SubjectUnavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(field) => write!(f, "the subject's format names {field}, which this build does not have"),
+            Self::Reserved => write!(f, "the subject would begin with {RESERVED}, as those of traded tokens do"),
             Self::TooLong(bytes) => write!(f, "the subject would have {bytes} bytes and may have {LONGEST}"),
         }
     }
@@ -139,6 +145,9 @@ impl SubjectFormat {
         };
         if !build.trusted {
             text.push_str(UNTRUSTED);
+        }
+        if text.starts_with(RESERVED) {
+            return Err(SubjectUnavailable::Reserved);
         }
         if text.len() > LONGEST { Err(SubjectUnavailable::TooLong(text.len())) } else { Ok(Subject(text)) }
     }

@@ -316,6 +316,14 @@ fn a_field_without_value_or_a_long_subject_is_no_subject() {
 }
 
 #[test]
+fn no_build_has_a_subject_that_begins_as_those_of_traded_tokens_do() {
+    // One that begins so by itself is refused when it is read; a value can complete it too.
+    let template: SubjectFormat = "ex{org}:{repo_id}:{ref}".parse().unwrap();
+    let build = Build { org: "change".to_owned(), ..build() };
+    assert_eq!(template.render(&build, None), Err(SubjectUnavailable::Reserved));
+}
+
+#[test]
 fn a_value_is_expanded_once() {
     let mut build = build();
     build.environment = Some("{org}".to_owned());
