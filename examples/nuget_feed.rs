@@ -110,8 +110,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(folder)?;
     let listener = TcpListener::bind(address).await?;
     let url = format!("http://{}", listener.local_addr()?);
-    let token_service = format!("{}/api/v2/token", env::var("BUILDPASS_URL").unwrap_or_default());
     let buildpass = Buildpass::from_environment()?;
+    let token_service = format!("{}/api/v2/token", buildpass.url());
     let feed = Arc::new(Feed { folder: folder.into(), url: url.clone(), token_service, buildpass });
     let router = Router::new()
         .route("/v3/index.json", get(index))

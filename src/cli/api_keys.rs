@@ -7,7 +7,8 @@ use super::failure::Failure;
 use super::installation::{Place, now};
 use super::output::{self, Table, cell};
 use crate::base::{CredentialId, EventId, IssuerId, SystemEntropy};
-use crate::store::{CredentialFilter, EventRow, Store, StoredCredential};
+use crate::exchange::shown_credential;
+use crate::store::{CredentialFilter, EventRow, Store};
 
 /// Keys and access tokens that were given for tokens
 #[derive(Debug, Subcommand)]
@@ -70,7 +71,7 @@ impl List {
         let filter = CredentialFilter { user: self.user, alive_at: (!self.all).then_some(now) };
         let found = store.list_credentials(&IssuerId::main(), &filter).await?;
         if self.json {
-            return Ok(output::json_lines(found.iter().map(document))?);
+            return Ok(output::json_lines(found.iter().map(shown_credential))?);
         }
         let mut table = Table::new(&["ID", "DOOR", "NAME", "USER", "EXPIRES", "DEAD"]);
         for key in &found {
@@ -96,7 +97,7 @@ impl Show {
             "id": token.id, "provider": token.provider, "received_at": token.received_at,
             "header": text(&token.header), "claims": text(&token.claims),
         });
-        Ok(output::document(&json!({ "key": document(&key), "id_token": id_token }))?)
+        Ok(output::document(&json!({ "key": shown_credential(&key), "id_token": id_token }))?)
     }
 }
 
@@ -116,17 +117,6 @@ impl Delete {
         }
         Err(Failure::refused("there is no key of this id"))
     }
-}
-
-/// A key as programs read it.
-pub(super) fn document(key: &StoredCredential) -> Value {
-    json!({
-        "id": key.id, "kind": key.kind, "door": key.door, "name": key.name, "subject": key.subject,
-        "owner": key.owner, "user": key.user, "scopes": key.scopes, "packages": key.packages,
-        "audience": key.audience, "provider": key.provider, "build_id": key.build,
-        "created_at": key.created_at, "expires_at": key.expires_at,
-        "dead_at": key.dead.as_ref().map(|(at, _)| at), "dead_because": key.dead.as_ref().map(|(_, because)| because),
-    })
 }
 
 /// Stored JSON as JSON.

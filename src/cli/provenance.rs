@@ -3,12 +3,12 @@
 use clap::Args;
 use serde_json::json;
 
-use super::api_keys::{document, text};
+use super::api_keys::text;
 use super::failure::Failure;
 use super::installation::Place;
 use super::output;
 use crate::base::IssuerId;
-use crate::exchange::provenance;
+use crate::exchange::{provenance, shown_credential};
 use crate::store::Ecosystem;
 
 /// Say which key pushed a version of a package, for which ID token, with which claims
@@ -46,7 +46,7 @@ impl Provenance {
                     "version": publication.version, "digest": publication.digest, "audience": publication.audience,
                     "published_at": publication.published_at, "recorded_by": publication.client,
                 },
-                "key": document(&key),
+                "key": shown_credential(&key),
                 "id_token": { "id": token.id, "provider": token.provider, "received_at": token.received_at,
                               "header": text(&token.header) },
                 "claims": &claims,

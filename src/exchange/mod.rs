@@ -42,7 +42,7 @@ pub use self::publications::{PublicationError, WrittenPublication, provenance};
 pub use self::refusal::{Declined, Error, Refusal, Refused};
 pub use self::rule_books::RuleBooks;
 pub use self::rule_change::{Bring, Change, ChangeKind, Expect, Prune, RuleError, Section};
-pub use self::rules_file::{RulesFileError, one_object, read_rules_file, shown_rules};
+pub use self::rules_file::{RulesFileError, one_object, read_rules_file, shown_credential, shown_rules};
 pub use self::secret_key::{KEY_PREFIX, is_key};
 pub use self::settings::{DefaultAudiences, ExchangeSettings};
 pub use self::written::{

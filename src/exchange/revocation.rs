@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::introspection::unverified_claims;
 use super::{Declined, Error, Exchange};
-use crate::base::{CredentialId, Jti, Moment, Secret, Sha256};
+use crate::base::{Jti, Moment, Secret, Sha256};
 use crate::store::{EventRow, SPENT_FOR, TokenKey};
 use crate::verifier::{Demand, Trail};
 
@@ -27,29 +27,6 @@ impl Exchange {
             return Ok(());
         }
         self.revoke_foreign(token, now).await
-    }
-
-    /// Ends a credential by its id, as an operator does. `false` if there is none.
-    ///
-    /// # Errors
-    /// [`Error`]: it may live on.
-    pub async fn revoke_credential(&self, id: CredentialId, by: &str) -> Result<bool, Error> {
-        let now = self.parts.clock.now();
-        let event = self.revoked("credential_revoked", None, by, json!({"credential": id}), now)?;
-        Ok(self.parts.store.revoke_credential(&self.id, id, &event, now).await?)
-    }
-
-    /// Ends an ID token of our own by its id, as an operator does. `false` if there is none.
-    ///
-    /// # Errors
-    /// [`Error`]: it may live on.
-    pub async fn revoke_issued(&self, jti: Jti, by: &str) -> Result<bool, Error> {
-        let now = self.parts.clock.now();
-        let Some(row) = self.parts.store.find_audit(&self.id, jti).await? else { return Ok(false) };
-        let event = self.revoked("id_token_revoked", None, by, json!({"jti": jti}), now)?;
-        let key = TokenKey { issuer: self.settings.issuer.clone(), digest: digest_of(jti) };
-        self.parts.store.revoke_id_token(&self.id, &key, Some(jti), row.expires_at + SPENT_FOR, &event, now).await?;
-        Ok(true)
     }
 
     /// The digest of the whole text is in our record: whoever sends it holds it.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{RolesFile, Section};
 use crate::base::FieldError;
-use crate::store::{EntitlementKind, RuleRows};
+use crate::store::{EntitlementKind, RuleRows, StoredCredential};
 
 /// A file that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -96,6 +96,18 @@ pub fn shown_rules(standing: &RuleRows, section: Section) -> Vec<Map<String, Val
         shown
     })
     .collect()
+}
+
+/// A credential as operators see it; its text is nowhere.
+#[must_use]
+pub fn shown_credential(key: &StoredCredential) -> Value {
+    json!({
+        "id": key.id, "kind": key.kind, "door": key.door, "name": key.name, "subject": key.subject,
+        "owner": key.owner, "user": key.user, "scopes": key.scopes, "packages": key.packages,
+        "audience": key.audience, "provider": key.provider, "build_id": key.build,
+        "created_at": key.created_at, "expires_at": key.expires_at,
+        "dead_at": key.dead.as_ref().map(|(at, _)| at), "dead_because": key.dead.as_ref().map(|(_, because)| because),
+    })
 }
 
 fn object(value: Value) -> Map<String, Value> {

@@ -8,7 +8,7 @@ use axum::routing::{any, delete, get, post};
 use super::dialects::{forward_auth, nuget, registry, rubygems, token_exchange};
 use super::error::{Code, Problem};
 use super::layers;
-use super::routes::{builds, documents, health, id_tokens, metrics, publications, request_tokens};
+use super::routes::{admin, builds, documents, health, id_tokens, metrics, publications, request_tokens};
 use super::serve::Door;
 
 /// What strangers, jobs and CI servers reach.
@@ -70,8 +70,15 @@ fn exchange_routes() -> Router<Door> {
 }
 
 /// What operators reach.
-pub(super) fn admin(door: &Door) -> Router {
-    finish(health_routes().route("/metrics", get(metrics::render)), door)
+pub(super) fn operators(door: &Door) -> Router {
+    let router = health_routes()
+        .route("/metrics", get(metrics::render))
+        .route("/admin/v1/api-keys", get(admin::list_keys))
+        .route("/admin/v1/api-keys/{id}", get(admin::show_key).delete(admin::delete_key))
+        .route("/admin/v1/events", get(admin::events))
+        .route("/admin/v1/{section}", get(admin::list).post(admin::create))
+        .route("/admin/v1/{section}/{id}", get(admin::show).put(admin::update).delete(admin::delete));
+    finish(router, door)
 }
 
 fn health_routes() -> Router<Door> {

@@ -82,7 +82,7 @@ pub async fn serve(app: Arc<App>, listeners: Listeners, limits: Limits, end: imp
     let public = listen(listeners.public, router::public(&door), limits, stopped.clone());
     let admin = async {
         if let Some(listener) = listeners.admin {
-            listen(listener, router::admin(&door), limits, stopped).await;
+            listen(listener, router::operators(&door), limits, stopped).await;
         }
     };
     tokio::join!(public, admin, async {

@@ -2,6 +2,7 @@
 //! folder that is removed at the end, on signals too; the tree that it is run in stays as it is.
 
 mod cloud;
+mod market;
 mod people;
 mod story;
 
@@ -15,7 +16,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use self::people::{CiServer, Registered};
+use self::market::Market;
+use self::people::{CiServer, Job, Registered};
 use self::story::Story;
 use super::failure::Failure;
 use super::serve::serve;
@@ -66,7 +68,9 @@ async fn tell(folder: &TempDir, exit: bool) -> Result<(), Failure> {
         working_dir: folder.path().to_owned(),
         flags: Flags { listen: Some(address.to_string()), admin_listen: Some(String::new()), issuer: None },
     })?;
-    output::heading("buildpass demo: one build, from the CI server to a cloud, over real sockets")?;
+    output::heading(
+        "buildpass demo: one build, from the CI server to a cloud and to package registries, over real sockets",
+    )?;
     let mut story = Story::default();
     story.step("An operator starts the issuer", Some("$ buildpass serve"))?;
     let app = App::start(&config, address, Arc::new(SystemClock::new()), Arc::new(SystemEntropy)).await?;
@@ -152,11 +156,45 @@ async fn act(app: &Arc<App>, story: &mut Story) -> Result<CiServer, Failure> {
     let other = job.fetch("https://other.example.com").await?;
     story.fact("not for it", &cloud::refusal(other.reveal(), &keys, issuer)?)?;
 
+    let market = trade(app, issuer, &job, story).await?;
+    let key = market.store_key(&job).await?;
+
     story.step("The build ends", Some("$ buildpass builds finish ID"))?;
     ci.finish(&build.id).await?;
+    let lives = if market.is_alive(&key).await? { "still good" } else { "dead" };
+    story.fact("its key", lives)?;
     story.say("Whoever kept the request token tries once more:")?;
     story.fact("answer", &job.refused(cloud::AUDIENCE).await?)?;
     Ok(ci)
+}
+
+/// The second half of the road: from a token to a credential, to a package, and back to the build.
+async fn trade<'a>(app: &'a Arc<App>, issuer: &str, job: &Job, story: &mut Story) -> Result<Market<'a>, Failure> {
+    story.step(
+        "The operator says what builds may have at package registries",
+        Some("$ buildpass roles apply roles.toml"),
+    )?;
+    let market = Market::open(app, issuer).await?;
+    story.say("A role of RubyGems, a trust policy of NuGet, a grant of a store: each for builds of acme/app.")?;
+
+    story.step("The job trades one token at each door, and holds no password", Some("POST …/assume_role, …"))?;
+    let (key, spent) = market.trade(job, story).await?;
+
+    story.step("It pushes a gem with the key; the gem server asks what the key is for", Some("$ gem push app.gem"))?;
+    market.push(&key, story).await?;
+
+    story.step("Somebody asks where the gem came from", Some("$ buildpass provenance app 1.2.0"))?;
+    market.provenance(story).await?;
+
+    story.step("Two tokens that RubyGems' door must not take: one that was traded, and one for the store", None)?;
+    market.refusals(job, &spent, story).await?;
+
+    story.step(
+        "The role is changed to another repository's, and the operator asks what it says of this build's token",
+        Some("$ buildpass exchange explain --role rg_oidc_akr_… --token -"),
+    )?;
+    market.explain(job, story).await?;
+    Ok(market)
 }
 
 /// Lines to paste while the demo goes on serving, with a build that runs.

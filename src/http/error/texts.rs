@@ -3,7 +3,7 @@
 use super::{Code, Problem};
 use crate::base::{FieldError, Seconds};
 use crate::claims::Event;
-use crate::exchange::{self, PublicationError};
+use crate::exchange::{self, ApplyRulesError, PublicationError};
 use crate::issuer::{Declined, Error, Quota, Refusal};
 use crate::policy::{AudienceBar, Denied};
 use crate::store::NameKind;
@@ -55,6 +55,18 @@ impl From<exchange::Error> for Problem {
                     .because(error)
             }
             Fault::Keyring(_) | Fault::NoSigner | Fault::Signing(_) | Fault::Store(_) => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<ApplyRulesError> for Problem {
+    fn from(error: ApplyRulesError) -> Self {
+        match error {
+            ApplyRulesError::Audience(_) | ApplyRulesError::Rule(_) => {
+                Self::new(Code::InvalidRequest, error.to_string())
+            }
+            ApplyRulesError::Entropy(_) => Self::internal(error),
+            ApplyRulesError::Store(_) => Self::unavailable(error),
         }
     }
 }

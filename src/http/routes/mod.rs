@@ -1,5 +1,6 @@
 //! One thin file for each noun of the API: parse, one call, answer.
 
+pub(super) mod admin;
 pub(super) mod builds;
 pub(super) mod documents;
 pub(super) mod health;

@@ -20,9 +20,14 @@ fn the_demo_tells_the_whole_road_and_leaves_the_tree_unchanged() {
     let (tree, temporary) = stage();
     let before = tree.files();
     let story = tree.run(&["demo", "--exit"]).done();
-    for step in 1..=9 {
+    for step in 1..=15 {
         assert!(story.contains(&format!("\n{step:2}. ")), "{step}: {story}");
     }
+    for said in ["push_rubygem", "tokenType \"ApiKey\"", "app 1.2.0", "must be unique", "404", "acme/website", "FAILED"]
+    {
+        assert!(story.contains(said), "{said}: {story}");
+    }
+    assert!(story.contains("its key     dead"), "{story}");
     for said in ["repo:acme@42/app@1001:ref:refs/heads/main", "accepted", "refused", "401", "\"aud\""] {
         assert!(story.contains(said), "{said}: {story}");
     }

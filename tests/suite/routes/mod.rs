@@ -1,5 +1,6 @@
 //! The doors; this tree mirrors the URL tree.
 
+mod admin;
 mod authz;
 mod builds;
 mod errors;

@@ -1,0 +1,215 @@
+//! `/admin/v1/…`, on the admin listener alone, for clients with the scope `admin`: what tokens may be traded for, the
+//! keys that were given, and what operators read. While no client has the scope there is nothing here.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use super::super::error::{Code, Problem};
+use super::super::extract::{JsonBody, OfClient, QueryOf};
+use super::super::serve::Door;
+use crate::base::{CredentialId, EventId, FieldError, Moment};
+use crate::exchange::{Bring, Expect, Prune, RolesFile, Section, one_object, shown_credential, shown_rules};
+use crate::issuer::ClientCredential;
+use crate::policy::{Client, Scope};
+use crate::store::{CredentialFilter, EventRow};
+
+/// Most rows of one answer.
+const MOST: u32 = 1_000;
+
+/// The section that a path names.
+fn section(name: &str) -> Result<Section, Problem> {
+    match name {
+        "users" => Ok(Section::Users),
+        "providers" => Ok(Section::Providers),
+        "roles" => Ok(Section::Roles),
+        "trusted-publishers" => Ok(Section::TrustedPublishers),
+        "policies" => Ok(Section::TrustPolicies),
+        "grants" => Ok(Section::Grants),
+        _ => Err(nothing()),
+    }
+}
+
+fn nothing() -> Problem {
+    Problem::new(Code::NotFound, "there is nothing at this path")
+}
+
+fn no_such() -> Problem {
+    Problem::new(Code::NotFound, "there is no such thing here")
+}
+
+async fn admin(door: &Door, credential: &ClientCredential) -> Result<Client, Problem> {
+    let clients = door.app.store().list_clients(door.app.issuer().id()).await;
+    let clients = clients.map_err(|error| Problem::unavailable(error.to_string()))?;
+    let is_admin = |client: &Client| client.disabled_at.is_none() && client.has(Scope::Admin);
+    if !clients.iter().any(is_admin) {
+        return Err(nothing());
+    }
+    Ok(door.app.issuer().client(credential, Scope::Admin).await?)
+}
+
+/// The things of a section as they stand.
+async fn standing(door: &Door, section: Section) -> Result<Vec<Map<String, Value>>, Problem> {
+    let standing = door.app.rule_keeper().standing().await;
+    let standing = standing.map_err(|error| Problem::unavailable(error.to_string()))?;
+    Ok(shown_rules(&standing, section))
+}
+
+/// Users and providers go by their names, all others by their ids.
+fn id(object: &Map<String, Value>) -> Option<&str> {
+    object.get("id").or_else(|| object.get("name")).and_then(Value::as_str)
+}
+
+async fn find(door: &Door, section: Section, wanted: &str) -> Result<Map<String, Value>, Problem> {
+    let standing = standing(door, section).await?;
+    standing.into_iter().find(|object| id(object) == Some(wanted)).ok_or_else(no_such)
+}
+
+async fn bring(door: &Door, by: &Client, bring: Bring) -> Result<(), Problem> {
+    Ok(door.app.rule_keeper().apply(&bring, &format!("client {}", by.name), false).await.map(drop)?)
+}
+
+/// Name and user of an object, by which it is told from all others of its section.
+fn identity(object: &Map<String, Value>) -> (Option<&Value>, Option<&Value>) {
+    (object.get("name"), object.get("user"))
+}
+
+pub(in super::super) async fn list(
+    State(door): State<Door>,
+    Path(name): Path<String>,
+    OfClient(client): OfClient,
+) -> Result<Response, Problem> {
+    let section = section(&name)?;
+    admin(&door, &client).await?;
+    Ok(Json(json!({ "items": standing(&door, section).await? })).into_response())
+}
+
+pub(in super::super) async fn create(
+    State(door): State<Door>,
+    Path(name): Path<String>,
+    OfClient(client): OfClient,
+    body: JsonBody<Value>,
+) -> Result<Response, Problem> {
+    let section = section(&name)?;
+    let by = admin(&door, &client).await?;
+    let before: Vec<_> = standing(&door, section).await?.iter().filter_map(|one| id(one).map(str::to_owned)).collect();
+    let file = one_object(section, body.value)?;
+    bring(&door, &by, Bring { file, expect: Some(Expect::New), ..Bring::default() }).await?;
+    let made = standing(&door, section).await?.into_iter();
+    let made: Vec<_> = made.filter(|one| id(one).is_none_or(|id| !before.iter().any(|known| known == id))).collect();
+    Ok((StatusCode::CREATED, Json(made.into_iter().next())).into_response())
+}
+
+pub(in super::super) async fn show(
+    State(door): State<Door>,
+    Path((name, wanted)): Path<(String, String)>,
+    OfClient(client): OfClient,
+) -> Result<Response, Problem> {
+    let section = section(&name)?;
+    admin(&door, &client).await?;
+    Ok(Json(find(&door, section, &wanted).await?).into_response())
+}
+
+pub(in super::super) async fn update(
+    State(door): State<Door>,
+    Path((name, wanted)): Path<(String, String)>,
+    OfClient(client): OfClient,
+    body: JsonBody<Value>,
+) -> Result<Response, Problem> {
+    let section = section(&name)?;
+    let by = admin(&door, &client).await?;
+    let former = find(&door, section, &wanted).await?;
+    if section == Section::TrustedPublishers {
+        return Err(
+            FieldError::new("criteria", "are what tells one publisher from another: delete it and make one").into()
+        );
+    }
+    if body.value.as_object().is_none_or(|object| identity(object) != identity(&former)) {
+        return Err(FieldError::new("name", "name and user stay: what has others is another thing").into());
+    }
+    let file = one_object(section, body.value)?;
+    bring(&door, &by, Bring { file, expect: Some(Expect::Standing), ..Bring::default() }).await?;
+    Ok(Json(find(&door, section, &wanted).await?).into_response())
+}
+
+pub(in super::super) async fn delete(
+    State(door): State<Door>,
+    Path((name, wanted)): Path<(String, String)>,
+    OfClient(client): OfClient,
+) -> Result<StatusCode, Problem> {
+    let section = section(&name)?;
+    let by = admin(&door, &client).await?;
+    let former = find(&door, section, &wanted).await?;
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    let (name, user) = identity(&former);
+    let prune = Prune::One(section, text(user), text(name).unwrap_or_default());
+    bring(&door, &by, Bring { file: RolesFile::default(), prune, ..Bring::default() }).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(in super::super) async fn list_keys(
+    State(door): State<Door>,
+    OfClient(client): OfClient,
+    mut query: QueryOf,
+) -> Result<Response, Problem> {
+    admin(&door, &client).await?;
+    let all = query.one("all")?.is_some();
+    let filter = CredentialFilter { user: query.one("user")?, alive_at: (!all).then(|| door.app.clock().now()) };
+    let found = door.app.store().list_credentials(door.app.issuer().id(), &filter).await;
+    let found = found.map_err(|error| Problem::unavailable(error.to_string()))?;
+    Ok(Json(json!({ "items": found.iter().map(shown_credential).collect::<Vec<_>>() })).into_response())
+}
+
+fn key_id(text: &str) -> Result<CredentialId, Problem> {
+    text.parse().map_err(|_| no_such())
+}
+
+pub(in super::super) async fn show_key(
+    State(door): State<Door>,
+    Path(wanted): Path<String>,
+    OfClient(client): OfClient,
+) -> Result<Response, Problem> {
+    admin(&door, &client).await?;
+    let found = door.app.store().show_credential(door.app.issuer().id(), key_id(&wanted)?).await;
+    let found = found.map_err(|error| Problem::unavailable(error.to_string()))?.ok_or_else(no_such)?;
+    Ok(Json(shown_credential(&found)).into_response())
+}
+
+pub(in super::super) async fn delete_key(
+    State(door): State<Door>,
+    Path(wanted): Path<String>,
+    OfClient(client): OfClient,
+) -> Result<StatusCode, Problem> {
+    let by = admin(&door, &client).await?;
+    let id = key_id(&wanted)?;
+    let now = door.app.clock().now();
+    let event = EventRow {
+        id: EventId::new(now, door.app.entropy()).map_err(Problem::internal)?,
+        at: now,
+        kind: "credential_revoked".to_owned(),
+        door: None,
+        subject: Some(format!("client {}", by.name)),
+        detail: json!({ "credential": id }).to_string(),
+    };
+    let done = door.app.store().revoke_credential(door.app.issuer().id(), id, &event, now).await;
+    match done.map_err(|error| Problem::unavailable(error.to_string()))? {
+        true => Ok(StatusCode::NO_CONTENT),
+        false => Err(no_such()),
+    }
+}
+
+pub(in super::super) async fn events(
+    State(door): State<Door>,
+    OfClient(client): OfClient,
+    mut query: QueryOf,
+) -> Result<Response, Problem> {
+    admin(&door, &client).await?;
+    let since = query.parsed("since")?.unwrap_or(Moment::from_unix(0));
+    let limit: u32 = query.parsed("limit")?.unwrap_or(100);
+    let after = query.parsed("after")?;
+    let found = door.app.store().list_events(door.app.issuer().id(), since, after, limit.min(MOST)).await;
+    let found = found.map_err(|error| Problem::unavailable(error.to_string()))?;
+    Ok(Json(json!({ "items": found })).into_response())
+}

@@ -1,0 +1,204 @@
+//! `/admin/v1/…`: the rules of the exchange, the keys that were given, and what operators read.
+
+use buildpass::policy::Scope;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::market::Market;
+use crate::harness::{Auth, Credential, Reply};
+
+struct Admin<'a> {
+    market: &'a Market,
+    client: Credential,
+}
+
+impl<'a> Admin<'a> {
+    async fn of(market: &'a Market) -> Self {
+        Self { market, client: market.server.client_with(|client| client.scopes = vec![Scope::Admin]).await }
+    }
+
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Reply {
+        let url = format!("{}/admin/v1/{path}", self.market.server.admin);
+        self.market.server.send(method, &url, Auth::Client(&self.client), body).await
+    }
+
+    async fn get(&self, path: &str) -> Value {
+        let reply = self.send(Method::GET, path, None).await;
+        assert_eq!(reply.status, 200, "{path}: {}", reply.text);
+        reply.json()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_admin_there_is_nothing_here_and_to_others_it_is_forbidden() {
+    let market = Market::open().await;
+    let url = format!("{}/admin/v1/roles", market.server.admin);
+    let ask = async |auth: Auth<'_>| market.server.get(&url, auth).await.status;
+    assert_eq!(ask(Auth::Client(&market.client)).await, 404);
+    let admin = Admin::of(&market).await;
+    assert_eq!(ask(Auth::Client(&market.client)).await, 403);
+    assert_eq!(ask(Auth::None).await, 401);
+    assert_eq!(ask(Auth::Client(&admin.client)).await, 200);
+    assert_eq!(market.server.get("/admin/v1/roles", Auth::Client(&admin.client)).await.status, 404, "not in public");
+    assert_eq!(admin.send(Method::GET, "nothing", None).await.status, 404);
+}
+
+/// An object of each section, and the same changed.
+fn objects() -> Vec<(&'static str, Value, Value)> {
+    let role = |valid_for: &str| {
+        json!({
+            "name": "other", "user": "octo", "provider": "self",
+            "permissions": { "scopes": ["push_rubygem"], "valid_for": valid_for },
+            "access_policy": { "statements": [{ "effect": "allow", "conditions": [
+                { "operator": "string_equals", "claim": "repo", "value": "acme/app" } ] }] },
+        })
+    };
+    let policy = |valid_for: &str| {
+        json!({
+            "name": "other", "user": "octo", "owner": "acme", "kind": "vela", "valid_for": valid_for,
+            "criteria": { "org": "acme", "repo": "other" },
+        })
+    };
+    let grant = |scopes: Value| json!({ "name": "other", "provider": "self", "audience": "other", "scopes": scopes });
+    let provider = |seconds: u64| json!({ "name": "ci", "provider": "generic", "issuer": "https://ci.partner.example", "clock_skew_tolerance": seconds });
+    vec![
+        ("users", json!({ "name": "deployer" }), json!({ "name": "deployer", "disabled": true })),
+        ("providers", provider(60), provider(30)),
+        ("roles", role("30m"), role("1h")),
+        ("policies", policy("15m"), policy("1h")),
+        ("grants", grant(json!(["read"])), grant(json!(["read", "write"]))),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everything_is_made_listed_shown_changed_and_removed() {
+    let market = Market::open().await;
+    let admin = Admin::of(&market).await;
+    for (section, object, changed) in objects() {
+        let before = admin.get(section).await["items"].as_array().unwrap().len();
+        let made = admin.send(Method::POST, section, Some(&object)).await;
+        assert_eq!(made.status, 201, "{section}: {}", made.text);
+        let made = made.json();
+        let id = made.get("id").or(made.get("name")).unwrap().as_str().unwrap().to_owned();
+        assert_eq!(admin.send(Method::POST, section, Some(&object)).await.status, 400, "{section}: it stands");
+        assert_eq!(admin.get(section).await["items"].as_array().unwrap().len(), before + 1);
+        let path = format!("{section}/{id}");
+        assert_eq!(admin.get(&path).await, made);
+        let updated = admin.send(Method::PUT, &path, Some(&changed)).await;
+        assert_eq!(updated.status, 200, "{section}: {}", updated.text);
+        assert_ne!(updated.json(), made, "{section}");
+        let mut renamed = changed.clone();
+        renamed["name"] = json!("somebody-else");
+        assert_eq!(admin.send(Method::PUT, &path, Some(&renamed)).await.status, 400, "{section}: a name stays");
+        assert_eq!(admin.send(Method::DELETE, &path, None).await.status, 204);
+        assert_eq!(admin.send(Method::GET, &path, None).await.status, 404);
+        assert_eq!(admin.send(Method::DELETE, &path, None).await.status, 404);
+    }
+    let events = admin.get("events?limit=1000").await;
+    let kinds: Vec<&str> =
+        events["items"].as_array().unwrap().iter().map(|one| one["kind"].as_str().unwrap()).collect();
+    for kind in ["user_created", "provider_updated", "role_deleted", "trust_policy_created", "grant_updated"] {
+        assert!(kinds.contains(&kind), "{kind}: {kinds:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_stand_is_refused_with_the_field_and_changes_nothing() {
+    let market = Market::open().await;
+    let admin = Admin::of(&market).await;
+    let spoil = |section: &str, field: &str, value: Value| {
+        let mut object = objects().into_iter().find(|(name, ..)| *name == section).unwrap().1;
+        object[field] = value;
+        object
+    };
+    let cases = [
+        ("users", spoil("users", "name", json!("a b")), "must be 1 to 64 letters"),
+        ("users", spoil("users", "shoe_size", json!(7)), "unknown field"),
+        ("providers", spoil("providers", "issuer", json!("ftp://x")), "issuer"),
+        ("providers", spoil("providers", "jwks_file", json!("/etc/passwd")), "for the configuration alone"),
+        ("providers", spoil("providers", "issuer", json!("https://ci.example.com")), "our own issuer"),
+        ("roles", spoil("roles", "user", json!("nobody")), "there is no user"),
+        ("roles", spoil("roles", "provider", json!("nobody")), "there is no provider"),
+        ("roles", spoil("roles", "permissions", json!({ "scopes": [] })), "at least one scope"),
+        ("roles", spoil("roles", "permissions", json!({ "scopes": ["fly"] })), "unknown scope: fly"),
+        ("roles", spoil("roles", "permissions", json!({ "scopes": ["show_dashboard", "push_rubygem"] })), "exclusive"),
+        (
+            "roles",
+            spoil("roles", "permissions", json!({ "scopes": ["push_rubygem"], "gems": ["a", "b"] })),
+            "may include at most 1 gem",
+        ),
+        (
+            "roles",
+            spoil("roles", "permissions", json!({ "scopes": ["push_rubygem"], "valid_for": "PT4M" })),
+            "must be from 5m to 1d",
+        ),
+        ("policies", spoil("policies", "kind", json!("gitlab")), "no provider of kind"),
+        ("policies", spoil("policies", "valid_for", json!("61m")), "must be from 1s to 1h"),
+        ("policies", spoil("policies", "packages", json!(["a b"])), "is no glob"),
+        ("policies", spoil("policies", "criteria", json!({ "org": "acme" })), "criteria.repo"),
+        ("grants", spoil("grants", "when", json!("identity.oidc.claims.repo ==")), "when"),
+        ("grants", spoil("grants", "when", json!("request.metod == 'GET'")), "there is no request.metod"),
+        ("grants", spoil("grants", "audience", json!("gems.example.com")), "belongs to RubyGems"),
+        ("grants", spoil("grants", "audience", json!("https://ci.example.com/api/v1")), "clients without a secret"),
+        ("grants", spoil("grants", "scopes", json!(["a", "a"])), "must be unique"),
+        ("grants", spoil("grants", "user", json!("ci-{repo")), "without its other half"),
+    ];
+    for (section, object, told) in cases {
+        let before = admin.get(section).await;
+        let reply = admin.send(Method::POST, section, Some(&object)).await;
+        assert_eq!(reply.status, 400, "{section} {object}: {}", reply.text);
+        assert!(reply.json()["detail"].as_str().unwrap().contains(told), "{told}: {}", reply.text);
+        assert_eq!(admin.get(section).await, before, "{told}");
+    }
+    let used = admin.send(Method::DELETE, "users/octo", None).await;
+    assert_eq!(used.status, 400, "a user who still has roles: {}", used.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_listed_and_ended_and_shown_to_nobody() {
+    let market = Market::open().await;
+    let admin = Admin::of(&market).await;
+    let key = market.granted("https://artefacts.example.com").await;
+    let listed = admin.get("api-keys").await;
+    let items = listed["items"].as_array().unwrap();
+    assert_eq!((items.len(), items[0]["door"].clone()), (1, json!("grant")));
+    assert!(!listed.to_string().contains(&key), "its text is nowhere");
+    let path = format!("api-keys/{}", items[0]["id"].as_str().unwrap());
+    assert_eq!(admin.get(&path).await["name"], "artefacts");
+    assert_eq!(admin.send(Method::DELETE, &path, None).await.status, 204);
+    assert!(!market.lives(&key).await);
+    assert_eq!(admin.get("api-keys").await["items"], json!([]));
+    assert_eq!(admin.get("api-keys?all=1").await["items"][0]["dead_because"], "it was revoked");
+    assert_eq!(admin.send(Method::GET, "api-keys/nothing", None).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn credentials_and_refusals_after_the_signature_are_recorded_and_no_secret_is() {
+    let market = Market::open().await;
+    let admin = Admin::of(&market).await;
+    let key = market.granted("https://artefacts.example.com").await;
+    let token = market.token("https://artefacts.example.com").await;
+    market.trade(&token, &[("scope", "admin")]).await;
+    market.trade("a.b.c", &[]).await;
+    let events = admin.get("events?limit=1000").await;
+    let of = |kind: &str| -> Vec<&Value> {
+        events["items"].as_array().unwrap().iter().filter(|one| one["kind"] == kind).collect()
+    };
+    let created = of("credential_created");
+    assert_eq!((created.len(), created[0]["detail"]["audience"].clone()), (1, json!("https://artefacts.example.com")));
+    let refused = of("exchange_refused");
+    assert_eq!(refused.len(), 1, "one before the signature is counted alone: {refused:?}");
+    assert_eq!(
+        (refused[0]["detail"]["reason"].clone(), refused[0]["detail"]["actual"].clone(), refused[0]["door"].clone()),
+        (json!("scope"), json!("admin"), json!("grant"))
+    );
+    let text = events.to_string();
+    assert!(!text.contains(&key) && !text.contains(&token), "no key and no token");
+    // A stranger who can have good tokens fills no disk.
+    for _ in 0..200 {
+        market.trade(&token, &[("scope", "admin")]).await;
+    }
+    let events = admin.get("events?limit=1000").await;
+    let rows = events["items"].as_array().unwrap().iter().filter(|one| one["kind"] == "exchange_refused").count();
+    assert!((60..=62).contains(&rows), "{rows}");
+}
