@@ -1,6 +1,7 @@
 //! Bringing users, providers and entitlements in: from a roles file, from one object of the admin API or a command, and
 //! from the configuration's own providers. All or nothing; what it ends dies in the same transaction.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::json;
@@ -127,13 +128,14 @@ impl RuleKeeper {
 
     fn events(&self, plan: &Plan, by: &str, now: Moment) -> Result<Vec<EventRow>, EntropyError> {
         let changed = plan.told.iter().filter(|told| told.change != ChangeKind::Unchanged);
+        let written = written(plan);
         let event = |told: &Change| {
             let verb = match told.change {
                 ChangeKind::Created => "created",
                 ChangeKind::Updated | ChangeKind::Unchanged => "updated",
                 ChangeKind::Deleted => "deleted",
             };
-            let detail = json!({ "name": told.name, "user": told.user, "by": by, "written": written(plan, told) });
+            let detail = json!({ "name": told.name, "user": told.user, "by": by, "written": written.get(&key(told)) });
             Ok(EventRow {
                 id: EventId::new(now, &*self.entropy)?,
                 at: now,
@@ -147,20 +149,23 @@ impl RuleKeeper {
     }
 }
 
-/// What was written of a thing that changes, for the record.
-fn written(plan: &Plan, told: &Change) -> Option<serde_json::Value> {
-    let spec = match told.section {
-        Section::Users => return None,
-        Section::Providers => {
-            let write = plan.change.providers.iter().find(|write| write.row.name == told.name)?;
-            &write.row.spec
-        }
-        _ => {
-            let same = |row: &crate::store::EntitlementRow| row.name == told.name && row.user == told.user;
-            &plan.change.entitlements.iter().find(|write| same(&write.row))?.row.spec
-        }
-    };
-    serde_json::from_str(spec).ok()
+/// What a thing that changes is found by.
+type Key = (Section, Option<String>, String);
+
+fn key(told: &Change) -> Key {
+    (told.section, told.user.clone(), told.name.clone())
+}
+
+/// What was written of everything that changes, for the record.
+fn written(plan: &Plan) -> HashMap<Key, Option<serde_json::Value>> {
+    let read = |spec: &str| serde_json::from_str(spec).ok();
+    let providers = plan.change.providers.iter();
+    let providers = providers.map(|write| ((Section::Providers, None, write.row.name.clone()), read(&write.row.spec)));
+    let entitlements = plan.change.entitlements.iter().map(|write| {
+        let row = &write.row;
+        ((Section::of(row.kind), row.user.clone(), row.name.clone()), read(&row.spec))
+    });
+    providers.chain(entitlements).collect()
 }
 
 fn how_many(bring: &Bring) -> usize {

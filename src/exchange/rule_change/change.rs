@@ -54,7 +54,7 @@ impl Section {
         }
     }
 
-    pub(super) const fn of(kind: EntitlementKind) -> Self {
+    pub(in crate::exchange) const fn of(kind: EntitlementKind) -> Self {
         match kind {
             EntitlementKind::Grant => Self::Grants,
             EntitlementKind::Publisher => Self::TrustedPublishers,

@@ -1,7 +1,7 @@
 //! From what stands and what is wanted to what changes. Pure: an error anywhere changes nothing, and bringing the same
 //! in again changes nothing either.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::wanted::{Wanted, rendered, wanted};
 use super::{Bring, Change, ChangeKind, Expect, RuleError, Section};
@@ -14,6 +14,9 @@ use crate::store::{
     BoundName, EntitlementKind, EntitlementRow, NameKind, ProviderRow, RuleChange, RuleRows, UserRow, Write,
 };
 use crate::verifier::Provider;
+
+/// What tells one entitlement from another: its kind, its user, its name.
+type Identity = (EntitlementKind, Option<String>, String);
 
 /// What makes what a new thing needs.
 pub(in crate::exchange) trait Makers {
@@ -54,16 +57,18 @@ impl Planner<'_> {
             Some(_) => self.live_entitlements(),
             None => self.entitlements(bring, &named, &mut plan)?,
         };
+        let changed: HashSet<EntitlementId> = plan.change.entitlements.iter().map(|write| write.row.id).collect();
+        let providers_changed: HashSet<&str> =
+            plan.change.providers.iter().map(|write| write.row.name.as_str()).collect();
         for row in live {
             let fault = |problem: String| fault(Section::of(row.kind), &row.name, problem);
-            if let Some(user) = row.user.as_ref().filter(|user| !users.contains(user)) {
+            if let Some(user) = row.user.as_ref().filter(|user| !users.contains(*user)) {
                 return Err(fault(format!("user: there is no user {user:?}")));
             }
             let provider = named
                 .get(row.provider.as_str())
                 .ok_or_else(|| fault(format!("provider: there is no provider {:?}", row.provider)))?;
-            let changes = plan.change.entitlements.iter().any(|write| write.row.id == row.id)
-                || plan.change.providers.iter().any(|write| write.row.name == row.provider);
+            let changes = changed.contains(&row.id) || providers_changed.contains(row.provider.as_str());
             match Terms::read(row.kind, &row.spec, provider) {
                 Ok(terms) => plan.terms.push((row, terms)),
                 Err(error) if changes => return Err(fault(error.to_string())),
@@ -206,18 +211,16 @@ impl Planner<'_> {
     ) -> Result<Vec<EntitlementRow>, RuleError> {
         let mut place = self.standing.entitlements.iter().map(|row| row.place).max().unwrap_or(0);
         let mut live = self.live_entitlements();
-        let mut seen: Vec<(EntitlementKind, Option<String>, String)> = Vec::new();
+        let mut places: HashMap<Identity, usize> =
+            live.iter().enumerate().map(|(at, row)| ((row.kind, row.user.clone(), row.name.clone()), at)).collect();
+        let mut seen: HashSet<Identity> = HashSet::new();
         for wanted in wanted(&bring.file, named)? {
             let section = Section::of(wanted.kind);
             let key = (wanted.kind, wanted.user.clone(), wanted.name.clone());
-            if seen.contains(&key) {
+            if !seen.insert(key.clone()) {
                 return Err(fault(section, &wanted.name, "stands twice"));
             }
-            seen.push(key);
-            let same = |row: &&mut EntitlementRow| {
-                row.kind == wanted.kind && row.user == wanted.user && row.name == wanted.name
-            };
-            let standing = live.iter_mut().find(same);
+            let standing = places.get(&key).and_then(|at| live.get_mut(*at));
             Expect::judge(bring.expect, standing.is_some()).map_err(|problem| fault(section, &wanted.name, problem))?;
             let (row, kind) = match standing {
                 Some(row) if row.spec == wanted.spec && row.provider == wanted.provider => {
@@ -239,6 +242,7 @@ impl Planner<'_> {
                     place += 1;
                     let row = self.new_entitlement(wanted, place)?;
                     plan.change.entitlements.push(Write { row: row.clone(), kills: None });
+                    places.insert(key, live.len());
                     live.push(row.clone());
                     (row, ChangeKind::Created)
                 }
@@ -280,9 +284,15 @@ impl Planner<'_> {
 
     /// Names of our own that are bound to ids have these, whoever comes first; warnings are of what was just written.
     fn learning(&self, plan: &mut Plan) {
+        let terms: HashMap<EntitlementId, &Terms> = plan.terms.iter().map(|(row, terms)| (row.id, terms)).collect();
+        let mut told: HashMap<(Option<String>, String), &mut Change> = plan
+            .told
+            .iter_mut()
+            .filter(|told| told.section == Section::Roles)
+            .map(|told| ((told.user.clone(), told.name.clone()), told))
+            .collect();
         for write in &mut plan.change.entitlements {
-            let terms = plan.terms.iter().find(|(row, _)| row.id == write.row.id).map(|(_, terms)| terms);
-            let Some(terms) = terms else { continue };
+            let Some(terms) = terms.get(&write.row.id).copied() else { continue };
             if terms.learns() && write.row.provider == self.own.name() && write.row.learned == Learned::default() {
                 write.row.learned = self.bound(terms);
             }
@@ -290,9 +300,7 @@ impl Planner<'_> {
                 write.row.learn_until = None;
             }
             if let Terms::Role(role) = terms
-                && let Some(told) = plan.told.iter_mut().find(|told| {
-                    told.section == Section::Roles && told.name == write.row.name && told.user == write.row.user
-                })
+                && let Some(told) = told.get_mut(&(write.row.user.clone(), write.row.name.clone()))
             {
                 told.warnings = role.statements.warnings(self.claims_supported(&write.row.provider).as_deref());
             }

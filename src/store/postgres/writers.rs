@@ -13,7 +13,7 @@ use super::fault::closed;
 use super::transactions::Verdict;
 use super::writer::Writer;
 use crate::base::IssuerId;
-use crate::store::{Issuance, IssuanceRefusal, Pending, StoreError};
+use crate::store::{Issuance, IssuanceRefusal, Pending, StoreError, Trade, TradeRefusal};
 
 /// How long records wait for more of their kind while tokens are being signed.
 const LINGER: Duration = Duration::from_millis(10);
@@ -65,6 +65,10 @@ impl Writers {
 
     pub(super) async fn record(&self, issuer: IssuerId, issuance: Issuance) -> Verdict<(), IssuanceRefusal> {
         self.records.record(issuer, issuance).await
+    }
+
+    pub(super) async fn settle(&self, issuer: IssuerId, trade: Trade) -> Verdict<(), TradeRefusal> {
+        self.one().ok_or_else(closed)?.settle(issuer, trade).await
     }
 
     /// That tokens can be recorded is what counts.

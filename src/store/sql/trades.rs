@@ -21,7 +21,12 @@ use crate::store::{
     TradeRefusal, Trades,
 };
 
-async fn settle(connection: &mut DbConnection, issuer: &IssuerId, trade: &Trade) -> Verdict<(), TradeRefusal> {
+/// Claims the token and makes the credential, or says why not; then nothing may stay of it.
+pub(super) async fn settle(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    trade: &Trade,
+) -> Verdict<(), TradeRefusal> {
     // Whoever learns takes the next number, and that before anything else, as whoever changes a rule does.
     let revision = match &trade.learned {
         Some(_) => take_revision(connection, issuer, None).await?,
@@ -229,13 +234,7 @@ async fn revoke(
 #[async_trait]
 impl Trades for Backend {
     async fn settle(&self, issuer: &IssuerId, trade: &Trade) -> Result<Result<(), TradeRefusal>, StoreError> {
-        let (issuer, trade) = (issuer.clone(), trade.clone());
-        self.writer
-            .act(move |connection| {
-                let (issuer, trade) = (issuer.clone(), trade.clone());
-                Box::pin(async move { settle(connection, &issuer, &trade).await })
-            })
-            .await
+        self.writer.settle(issuer.clone(), trade.clone()).await
     }
 
     async fn find_issued(&self, issuer: &IssuerId, jti: Jti) -> Result<Option<IssuedStanding>, StoreError> {

@@ -15,14 +15,18 @@ use super::fault::{closed, unavailable};
 use super::issuance::{self, RowRefused, Waiting};
 use super::statements::TOUCH;
 use super::transactions::{Transactions, Verdict};
+use super::trades;
 use crate::base::IssuerId;
-use crate::store::{Issuance, IssuanceRefusal, Pending, StoreError};
+use crate::store::{Issuance, IssuanceRefusal, Pending, StoreError, Trade, TradeRefusal};
 
 /// Jobs that may wait; who comes later waits for room.
 const QUEUE: usize = 4_096;
 
 /// Tokens that are recorded together at most.
 const GROUP: usize = 256;
+
+/// Trades that are settled together at most: what each holds is held until all are.
+const TRADES: usize = 64;
 
 /// While a group is waited for, how often it is asked whether anything is still being signed.
 const TICK: Duration = Duration::from_millis(1);
@@ -35,6 +39,7 @@ type Act = Box<dyn for<'t> FnOnce(&'t mut Transactions) -> BoxFuture<'t, ()> + S
 enum Job {
     Act(Act),
     Record(Box<Waiting>, Reply<Verdict<(), IssuanceRefusal>>),
+    Settle(Box<(IssuerId, Trade)>, Reply<Verdict<(), TradeRefusal>>),
     Check(Reply<Result<(), StoreError>>),
     Close(Reply<()>),
 }
@@ -122,6 +127,13 @@ impl Writer {
         answer.await.map_err(|_| closed())?
     }
 
+    /// Settles a trade; those that wait are committed together.
+    pub(super) async fn settle(&self, issuer: IssuerId, trade: Trade) -> Verdict<(), TradeRefusal> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Job::Settle(Box::new((issuer, trade)), reply)).await?;
+        answer.await.map_err(|_| closed())?
+    }
+
     /// Writes and commits; those who ask at the same time share one commit.
     pub(super) async fn check(&self) -> Result<(), StoreError> {
         let (reply, answer) = oneshot::channel();
@@ -148,6 +160,8 @@ impl Writer {
 struct Round {
     group: Vec<Waiting>,
     replies: Vec<Reply<Verdict<(), IssuanceRefusal>>>,
+    trades: Vec<(IssuerId, Trade)>,
+    trade_replies: Vec<Reply<Verdict<(), TradeRefusal>>>,
     acts: Vec<Act>,
     checks: Vec<Reply<Result<(), StoreError>>>,
     closing: Vec<Reply<()>>,
@@ -161,18 +175,22 @@ impl Round {
                 self.group.push(*waiting);
                 self.replies.push(reply);
             }
+            Job::Settle(trade, reply) => {
+                self.trades.push(*trade);
+                self.trade_replies.push(reply);
+            }
             Job::Check(reply) => self.checks.push(reply),
             Job::Close(reply) => self.closing.push(reply),
         }
     }
 
     fn has_room(&self) -> bool {
-        self.group.len() < GROUP && self.acts.len() < GROUP
+        self.group.len() < GROUP && self.acts.len() < GROUP && self.trades.len() < TRADES
     }
 
     /// Only tokens gain by waiting for more of their kind; nothing else is made to wait with them.
     fn may_linger(&self) -> bool {
-        self.has_room() && self.acts.is_empty() && self.checks.is_empty() && self.closing.is_empty()
+        self.has_room() && self.acts.is_empty() && self.trades.is_empty() && self.checks.is_empty() && self.closing.is_empty()
     }
 }
 
@@ -228,11 +246,17 @@ impl Task {
     }
 
     async fn perform(&mut self, round: Round) {
-        let Round { group, replies, acts, checks, .. } = round;
+        let Round { group, replies, trades, trade_replies, acts, checks, .. } = round;
         self.transactions.begin_round();
         if !group.is_empty() {
             let answers = self.record(Arc::new(group)).await;
             for (reply, answer) in replies.into_iter().zip(answers) {
+                let _gone = reply.send(answer);
+            }
+        }
+        if !trades.is_empty() {
+            let answers = self.settle(Arc::new(trades)).await;
+            for (reply, answer) in trade_replies.into_iter().zip(answers) {
                 let _gone = reply.send(answer);
             }
         }
@@ -245,6 +269,34 @@ impl Task {
                 let _gone = reply.send(end.clone().map(|_| ()));
             }
         }
+    }
+
+    /// Settles a group in one transaction, a savepoint each, so that a refusal undoes its own trade alone; where one of
+    /// them fails, each by itself.
+    async fn settle(&mut self, trades: Arc<Vec<(IssuerId, Trade)>>) -> Vec<Verdict<(), TradeRefusal>> {
+        if trades.len() > 1 {
+            let group = Arc::clone(&trades);
+            let together = self.transactions.transact(move |connection| {
+                let group = Arc::clone(&group);
+                Box::pin(async move { settle_together(connection, &group).await })
+            });
+            if let Ok(Ok(answers)) = together.await {
+                return answers.into_iter().map(Ok).collect();
+            }
+        }
+        let mut answers = Vec::with_capacity(trades.len());
+        for at in 0..trades.len() {
+            let trades = Arc::clone(&trades);
+            let alone = self.transactions.transact(move |connection| {
+                let trades = Arc::clone(&trades);
+                Box::pin(async move {
+                    let (issuer, trade) = trades.get(at).ok_or_else(closed)?;
+                    trades::settle(connection, issuer, trade).await
+                })
+            });
+            answers.push(alone.await);
+        }
+        answers
     }
 
     /// Records a group; where one of its rows can't be taken, each alone, so that it spoils no other.
@@ -279,6 +331,23 @@ impl Task {
             })
             .await
     }
+}
+
+async fn settle_together(
+    connection: &mut DbConnection,
+    group: &[(IssuerId, Trade)],
+) -> Verdict<Vec<Result<(), TradeRefusal>>, Infallible> {
+    let mut answers = Vec::with_capacity(group.len());
+    for (issuer, trade) in group {
+        sqlx::query("savepoint trade").execute(&mut *connection).await.map_err(unavailable)?;
+        let answer = trades::settle(connection, issuer, trade).await?;
+        if answer.is_err() {
+            sqlx::query("rollback to trade").execute(&mut *connection).await.map_err(unavailable)?;
+        }
+        sqlx::query("release trade").execute(&mut *connection).await.map_err(unavailable)?;
+        answers.push(answer);
+    }
+    Ok(Ok(answers))
 }
 
 /// Writes what changes nothing.
