@@ -6,6 +6,9 @@ pub mod api {}
 #[doc = include_str!("decisions.md")]
 pub mod decisions {}
 
+#[doc = include_str!("exchange.md")]
+pub mod exchange {}
+
 #[doc = include_str!("operating.md")]
 pub mod operating {}
 
