@@ -11,6 +11,7 @@ mod key_life;
 mod keys;
 mod migrate;
 mod names;
+mod rules;
 mod serve;
 mod shared;
 mod strangers;

@@ -1,0 +1,195 @@
+//! `roles apply` and its kin, `api-keys`, `exchange explain` and `provenance`, at the database beside a server or not.
+
+use serde_json::{Value, json};
+
+use super::Folder;
+
+/// Every section once, as operators write them.
+const FILE: &str = r#"
+[[users]]
+name = "octo"                            # disabled = true kills its keys
+
+[[providers]]                            # as [oidc.NAME] of the configuration, but stored
+name = "partner-ci"
+provider = "generic"
+issuer = "https://ci.partner.example"
+
+[[rubygems.roles]]                       # seeds 000, 003
+name = "push-app"                        # unique per user
+user = "octo"
+provider = "self"
+permissions = { scopes = ["push_rubygem"], gems = ["app"], valid_for = "30m" }
+outlives_build = false                   # the default
+[[rubygems.roles.access_policy.statements]]
+effect = "allow"
+principal = { oidc = "https://ci.example.com" }
+conditions = [{ operator = "string_equals", claim = "aud", value = "gems.example.com" }]
+
+[[rubygems.trusted_publishers]]
+gem = "app"
+user = "octo"
+provider = "self"
+criteria = { org = "acme", org_id = "42", repo = "app", workflow = ".vela.yml", environment = "production" }
+
+[[nuget.trust_policies]]                 # seed 002
+name = "nuget-app"
+user = "octo"                            # whom the client names as `username`
+owner = "acme"                           # a name of the feed, not one of our users
+kind = "vela"                            # github | gitlab | entra | vela (ours; provider = "self" by default)
+criteria = { org = "acme", repo = "app", environment = "production" }
+packages = ["Acme.*"]
+scopes = ["package:push"]
+valid_for = "15m"
+
+[[grants]]                               # RFC 8693 and forward-auth
+name = "artefacts"
+provider = "self"
+audience = "https://artefacts.example.com"
+when = 'identity.oidc.claims.repo == "acme/app" && identity.oidc.claims.trusted == "true"'
+scopes = ["read", "write"]
+packages = ["*"]                         # what its keys may push; `*` alone, the default, covers every name
+token = "key"                            # key | jwt
+valid_for = "30m"
+"#;
+
+fn folder() -> Folder {
+    let folder = Folder::installed();
+    std::fs::write(folder.path().join("buildpass.toml"), "[issuer]\nurl = \"https://ci.example.com\"\n").unwrap();
+    std::fs::write(folder.path().join("roles.toml"), FILE).unwrap();
+    folder
+}
+
+/// What happens to each thing, section by section.
+fn changes(document: &Value) -> Vec<String> {
+    let sections = ["users", "providers", "roles", "trusted_publishers", "trust_policies", "grants"];
+    let all = sections.iter().flat_map(|section| document[section].as_array().unwrap());
+    all.map(|one| format!("{} {}", one["name"].as_str().unwrap(), one["change"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn a_file_is_brought_in_once_and_a_dry_run_only_says_so() {
+    let folder = folder();
+    let dry = folder.run(&["roles", "apply", "roles.toml", "--dry-run", "--json"]).json();
+    assert_eq!((dry["dry_run"].clone(), dry["users"][0]["change"].clone()), (json!(true), json!("created")));
+    assert_eq!(folder.run(&["roles", "list", "--json"]).json_lines(), Vec::<Value>::new());
+    let first = folder.run(&["roles", "apply", "roles.toml", "--json"]).json();
+    let created = changes(&first);
+    assert_eq!(created.len(), 6);
+    assert!(created.iter().all(|change| change.ends_with(" created")), "{created:?}");
+    let token = first["roles"][0]["token"].as_str().unwrap();
+    let again = folder.run(&["roles", "apply", "roles.toml", "--json"]).json();
+    assert!(changes(&again).iter().all(|change| change.ends_with(" unchanged")), "{again}");
+    assert_eq!(again["roles"][0]["token"], token, "a role keeps its token");
+    let changed = FILE.replace("valid_for = \"30m\"\n", "valid_for = \"20m\"\n");
+    std::fs::write(folder.path().join("roles.toml"), changed).unwrap();
+    let updated = folder.run(&["roles", "apply", "roles.toml", "--json"]).json();
+    let updated: Vec<String> = changes(&updated).into_iter().filter(|one| !one.ends_with(" unchanged")).collect();
+    assert_eq!(updated, ["artefacts updated"]);
+}
+
+#[test]
+fn an_error_anywhere_brings_nothing_in_and_names_its_place() {
+    let folder = folder();
+    let cases = [
+        ("gems = [\"app\"]", "gems = [\"app\"], color = 1", "unknown field `color`"),
+        ("name = \"artefacts\"", "name = \"arte facts\"", "grants \"arte facts\": name: must be"),
+        ("user = \"octo\"\nprovider", "user = \"nobody\"\nprovider", "there is no user \"nobody\""),
+        ("claims.repo ==", "claims.repo =", "when"),
+        ("[[grants]]", "[[grant]]", "unknown field `grant`"),
+    ];
+    for (good, bad, told) in cases {
+        assert!(FILE.contains(good), "{good}");
+        std::fs::write(folder.path().join("roles.toml"), FILE.replace(good, bad)).unwrap();
+        let said = folder.run(&["roles", "apply", "roles.toml"]).failed(1);
+        assert!(said.contains(told), "{told}: {said}");
+        assert_eq!(folder.run(&["users", "list", "--json"]).json_lines(), Vec::<Value>::new(), "{told}");
+    }
+    std::fs::write(folder.path().join("roles.toml"), "[[users]]\nname = \"octo\"\n\n[[users]]\nnam = 1\n").unwrap();
+    let said = folder.run(&["roles", "apply", "roles.toml"]).failed(1);
+    assert!(said.contains("roles.toml: line 4") || said.contains("roles.toml: line 5"), "{said}");
+    folder.run(&["roles", "apply", "nothing.toml"]).failed(3);
+}
+
+#[test]
+fn what_a_file_does_not_hold_goes_where_that_is_asked_for() {
+    let folder = folder();
+    folder.run(&["roles", "apply", "roles.toml"]).done();
+    std::fs::write(folder.path().join("roles.toml"), "[[users]]\nname = \"octo\"\n").unwrap();
+    let kept = folder.run(&["roles", "apply", "roles.toml", "--json"]).json();
+    assert_eq!(changes(&kept), ["octo unchanged"]);
+    let pruned = folder.run(&["roles", "apply", "roles.toml", "--prune", "--json"]).json();
+    let deleted = changes(&pruned).into_iter().filter(|one| one.ends_with(" deleted")).count();
+    assert_eq!(deleted, 5, "{pruned}");
+    assert_eq!(folder.run(&["grants", "list", "--json"]).json_lines(), Vec::<Value>::new());
+}
+
+#[test]
+fn the_configurations_providers_are_brought_in_and_no_command_changes_them() {
+    let folder = folder();
+    let toml = "[issuer]\nurl = \"https://ci.example.com\"\n[oidc.partner]\nprovider = \"generic\"\n\
+        issuer = \"https://partner.example\"\n";
+    std::fs::write(folder.path().join("buildpass.toml"), toml).unwrap();
+    let applied = folder.run(&["config", "apply", "--json"]).json();
+    assert_eq!(applied["providers"], json!([{ "name": "partner", "change": "created" }]));
+    assert_eq!(folder.run(&["config", "apply"]).done().trim(), "nothing changes");
+    let provider = "{\"name\":\"partner\",\"provider\":\"generic\",\"issuer\":\"https://other.example\"}";
+    let said = folder.run_with(&["providers", "update", "-"], provider).failed(1);
+    assert!(said.contains("the configuration's: change it there"), "{said}");
+    folder.run(&["roles", "apply", "roles.toml", "--prune"]).done();
+    let listed = folder.run(&["providers", "list", "--json"]).json_lines();
+    let names: Vec<&str> = listed.iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["partner", "partner-ci"], "a file prunes none of the configuration's");
+    std::fs::write(folder.path().join("buildpass.toml"), "[issuer]\nurl = \"https://ci.example.com\"\n").unwrap();
+    let applied = folder.run(&["config", "apply", "--json"]).json();
+    assert_eq!(applied["providers"], json!([{ "name": "partner", "change": "deleted" }]));
+}
+
+#[test]
+fn things_are_made_shown_changed_and_removed_one_by_one() {
+    let folder = folder();
+    folder.run(&["users", "create", "octo"]).done();
+    assert!(folder.run(&["users", "create", "octo"]).failed(1).contains("stands already"));
+    let grant = |scopes: &str| format!("name = \"g\"\nprovider = \"self\"\naudience = \"a\"\nscopes = [{scopes}]\n");
+    let made = folder.run_with(&["grants", "create", "-", "--json"], &grant("\"read\"")).json();
+    assert_eq!(made["change"], "created");
+    let shown = folder.run(&["grants", "show", "g"]).json();
+    assert_eq!((shown["scopes"].clone(), shown["audience"].clone()), (json!(["read"]), json!("a")));
+    folder.run_with(&["grants", "update", "-"], &grant("\"read\", \"write\"")).done();
+    assert_eq!(folder.run(&["grants", "show", "g"]).json()["scopes"], json!(["read", "write"]));
+    folder.run(&["users", "update", "octo", "--disable"]).done();
+    assert_eq!(folder.run(&["users", "show", "octo"]).json()["disabled"], true);
+    folder.run(&["users", "update", "octo", "--enable"]).done();
+    folder.run(&["grants", "delete", "g"]).done();
+    assert!(folder.run(&["grants", "show", "g"]).failed(1).contains("there is no grant"));
+    assert!(folder.run(&["grants", "delete", "g"]).failed(1).contains("there is no grant"));
+    assert!(folder.run(&["users", "update", "nobody", "--disable"]).failed(1).contains("is not there"));
+    assert_eq!(folder.run(&["users", "update", "octo"]).code, 2);
+}
+
+#[test]
+fn an_audience_that_two_kinds_of_doors_claim_is_refused_at_the_start_too() {
+    let folder = folder();
+    let grant = "name = \"g\"\nprovider = \"self\"\naudience = \"shared\"\n";
+    folder.run_with(&["grants", "create", "-"], grant).done();
+    let toml = "[issuer]\nurl = \"https://ci.example.com\"\n[exchange]\nnuget_audience = \"shared\"\n";
+    std::fs::write(folder.path().join("buildpass.toml"), toml).unwrap();
+    let said = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]).failed(1);
+    assert!(said.contains("the audience \"shared\" belongs to NuGet"), "{said}");
+}
+
+#[test]
+fn explain_and_provenance_say_what_there_is_and_what_is_missing() {
+    let folder = folder();
+    let said = folder.run_with(&["exchange", "explain", "--grant", "--token", "-"], "a.b.c");
+    assert_eq!((said.code, said.stdout.contains("FAILED  form")), (1, true), "{said:?}");
+    assert_eq!(folder.run(&["exchange", "explain", "--token", "x"]).code, 2, "which door?");
+    assert_eq!(folder.run(&["exchange", "explain", "--token", "x", "--registry", "nonsense"]).code, 2);
+    let unknown =
+        folder.run_with(&["exchange", "explain", "--role", "rg_oidc_akr_x", "--token", "-", "--json"], "a.b.c");
+    let document: Value = serde_json::from_str(&unknown.stdout).unwrap();
+    assert_eq!(document["accepted"], false, "{unknown:?}");
+    assert!(folder.run(&["provenance", "app", "1.0.0"]).failed(1).contains("nothing is recorded of app 1.0.0"));
+    assert_eq!(folder.run(&["api-keys", "list", "--json"]).json_lines(), Vec::<Value>::new());
+    let id = "01990000-0000-7000-8000-000000000000";
+    assert!(folder.run(&["api-keys", "delete", id]).failed(1).contains("no key of this id"));
+}
