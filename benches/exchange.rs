@@ -118,13 +118,12 @@ impl Server {
     }
 
     /// Trades a second: the tokens are traded by as many connections as there are.
-    async fn measure(&self, connections: &mut Vec<TcpStream>, tokens: Vec<String>) -> f64 {
-        if connections.is_empty() {
-            for _ in 0..CONNECTIONS {
-                let connection = TcpStream::connect(&self.address).await.unwrap();
-                connection.set_nodelay(true).unwrap();
-                connections.push(connection);
-            }
+    async fn measure(&self, tokens: Vec<String>) -> f64 {
+        let mut connections = Vec::new();
+        for _ in 0..CONNECTIONS {
+            let connection = TcpStream::connect(&self.address).await.unwrap();
+            connection.set_nodelay(true).unwrap();
+            connections.push(connection);
         }
         let count = tokens.len();
         let mut share: Vec<Vec<Vec<u8>>> = vec![Vec::new(); CONNECTIONS];
@@ -140,7 +139,7 @@ impl Server {
         }
         let clock = SystemClock::new();
         let tasks: Vec<_> = connections
-            .drain(..)
+            .into_iter()
             .zip(share)
             .map(|(mut connection, requests)| {
                 tokio::spawn(async move {
@@ -154,12 +153,11 @@ impl Server {
                             String::from_utf8_lossy(&answer[..read])
                         );
                     }
-                    connection
                 })
             })
             .collect();
         for task in tasks {
-            connections.push(task.await.unwrap());
+            task.await.unwrap();
         }
         f64::from(u32::try_from(count).unwrap()) / clock.monotonic().as_secs_f64()
     }
@@ -297,21 +295,20 @@ async fn main() {
     let large = Server::start(&forge, 100_000, 1_000).await;
     // A store of its own, so that both sides write to a file of the same age.
     let beside = Server::start(&forge, 1, 1).await;
-    let (mut at_small, mut at_large) = (Vec::new(), Vec::new());
     let mut number = 0;
     let mut fresh = |issuer: &str| {
         number += TRADES;
         forge.tokens(issuer, number, TRADES)
     };
-    small.measure(&mut at_small, fresh(&small.issuer)).await;
-    large.measure(&mut at_large, fresh(&large.issuer)).await;
+    small.measure(fresh(&small.issuer)).await;
+    large.measure(fresh(&large.issuer)).await;
     rows(beside.app.store(), ROUNDS).await;
     let (mut p6, mut p8) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let (of_small, of_large) = (fresh(&small.issuer), fresh(&large.issuer));
         let limit = rows(beside.app.store(), round).await;
-        let result = small.measure(&mut at_small, of_small).await;
-        let crowded = large.measure(&mut at_large, of_large).await;
+        let result = small.measure(of_small).await;
+        let crowded = large.measure(of_large).await;
         p6.push((result, limit));
         p8.push((crowded, result));
         tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,4 +1,4 @@
-//! `audit`: the record of issued tokens. It holds digests and claims, never a token.
+//! `audit`: the record of issued tokens, and of what the exchange did. It holds digests and claims, never a token.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use super::installation::{Place, now};
 use super::output::{self, Table, cell};
 use super::since::since;
 use crate::base::{BuildId, IssuerId, Jti, Moment, Seconds};
-use crate::store::{AuditFilter, AuditRow, Store};
+use crate::store::{AuditFilter, AuditRow, EventRow, Store, StoreError};
 
 /// How many rows the table shows.
 const SHOWN: usize = 50;
@@ -23,6 +23,7 @@ const PAGE: u32 = 1_000;
 pub(super) enum Audit {
     List(List),
     Show(Show),
+    Events(Events),
 }
 
 /// List issued tokens: the latest 50 as a table, all of them with --json
@@ -57,6 +58,21 @@ pub(super) struct Show {
     json: bool,
 }
 
+/// List what the exchange did: credentials made and revoked, tokens refused and why, rules changed and by whom: the latest
+/// 50 as a table, all of them with --json
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  buildpass audit events --since 1h
+  buildpass audit events --json | jq -r 'select(.kind == \"exchange_refused\") | .detail'")]
+pub(super) struct Events {
+    /// At or after this time (2026-11-25T04:31:34Z), or not longer ago than this (1h, 7d)
+    #[arg(long, value_name = "TIME", value_parser = |text: &str| since(text, now()))]
+    since: Option<Moment>,
+    /// Print JSON lines, oldest first, without limit
+    #[arg(long)]
+    json: bool,
+}
+
 impl Audit {
     pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
         match self {
@@ -75,17 +91,43 @@ impl Audit {
                 store.close().await;
                 done
             }
+            Self::Events(events) => {
+                let store = place.required_store().await?;
+                let done = events.run(&*store).await;
+                store.close().await;
+                done
+            }
         }
+    }
+}
+
+impl Events {
+    async fn run(&self, store: &dyn Store) -> Result<(), Failure> {
+        let happenings = Happenings { store };
+        if self.json {
+            return happenings.each_page(self.since, |rows| Ok(output::json_lines(&rows)?)).await;
+        }
+        let rows = happenings.latest(self.since, now()).await?;
+        if rows.is_empty() {
+            output::note("Nothing was traded, refused or changed.");
+            return Ok(());
+        }
+        let mut table = Table::new(&["AT", "KIND", "DOOR", "SUBJECT", "DETAIL"]);
+        for row in rows {
+            table.row([row.at.to_string(), row.kind, cell(row.door), cell(row.subject), row.detail]);
+        }
+        Ok(table.print()?)
     }
 }
 
 impl List {
     async fn run(self, store: &dyn Store) -> Result<(), Failure> {
-        let filter = AuditFilter { build: self.build, subject: self.subject, since: self.since };
+        let filter = AuditFilter { build: self.build, subject: self.subject, since: None };
+        let tokens = Tokens { store, filter };
         if self.json {
-            return each_page(store, &filter, |rows| Ok(output::json_lines(&rows)?)).await;
+            return tokens.each_page(self.since, |rows| Ok(output::json_lines(&rows)?)).await;
         }
-        let rows = latest(store, filter, now()).await?;
+        let rows = tokens.latest(self.since, now()).await?;
         if rows.is_empty() {
             output::note("No such token was issued.");
             return Ok(());
@@ -106,44 +148,80 @@ impl List {
     }
 }
 
-/// The latest rows, oldest first. The store reads from the oldest on, so ever longer stretches of the past are tried
-/// until one holds enough: a long history is not read for the sake of its end.
-async fn latest(store: &dyn Store, filter: AuditFilter, now: Moment) -> Result<VecDeque<AuditRow>, Failure> {
-    let mut stretch = Seconds::new(60);
-    loop {
-        let tried = now - stretch;
-        let whole = tried.unix() <= 0 || filter.since.is_some_and(|since| since >= tried);
-        let since = if whole { filter.since } else { Some(tried) };
-        let mut latest = VecDeque::with_capacity(SHOWN);
-        each_page(store, &AuditFilter { since, ..filter.clone() }, |rows| {
-            for row in rows {
-                if latest.len() == SHOWN {
-                    latest.pop_front();
-                }
-                latest.push_back(row);
-            }
-            Ok(())
-        })
-        .await?;
-        if whole || latest.len() == SHOWN {
-            return Ok(latest);
+/// Rows that the store reads from the oldest on, a page at a time.
+trait Record {
+    type Row: Clone;
+
+    /// Those since a moment, at most [`PAGE`] after this one.
+    async fn page(&self, since: Option<Moment>, after: Option<&Self::Row>) -> Result<Vec<Self::Row>, StoreError>;
+
+    async fn each_page(
+        &self,
+        since: Option<Moment>,
+        mut take: impl FnMut(Vec<Self::Row>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let mut after = None;
+        loop {
+            let rows = self.page(since, after.as_ref()).await?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = Some(last.clone());
+            take(rows)?;
         }
-        stretch = stretch * 8;
+    }
+
+    /// The latest rows, oldest first. Ever longer stretches of the past are tried until one holds enough: a long history
+    /// is not read for the sake of its end.
+    async fn latest(&self, since: Option<Moment>, now: Moment) -> Result<VecDeque<Self::Row>, Failure> {
+        let mut stretch = Seconds::new(60);
+        loop {
+            let tried = now - stretch;
+            let whole = tried.unix() <= 0 || since.is_some_and(|since| since >= tried);
+            let mut latest = VecDeque::with_capacity(SHOWN);
+            self.each_page(if whole { since } else { Some(tried) }, |rows| {
+                for row in rows {
+                    if latest.len() == SHOWN {
+                        latest.pop_front();
+                    }
+                    latest.push_back(row);
+                }
+                Ok(())
+            })
+            .await?;
+            if whole || latest.len() == SHOWN {
+                return Ok(latest);
+            }
+            stretch = stretch * 8;
+        }
     }
 }
 
-async fn each_page(
-    store: &dyn Store,
-    filter: &AuditFilter,
-    mut take: impl FnMut(Vec<AuditRow>) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let issuer = IssuerId::main();
-    let mut after = None;
-    loop {
-        let rows = store.list_audit(&issuer, filter, after, PAGE).await?;
-        let Some(last) = rows.last() else { return Ok(()) };
-        after = Some((last.issued_at, last.jti));
-        take(rows)?;
+/// Issued tokens.
+struct Tokens<'a> {
+    store: &'a dyn Store,
+    filter: AuditFilter,
+}
+
+impl Record for Tokens<'_> {
+    type Row = AuditRow;
+
+    async fn page(&self, since: Option<Moment>, after: Option<&AuditRow>) -> Result<Vec<AuditRow>, StoreError> {
+        let filter = AuditFilter { since, ..self.filter.clone() };
+        let after = after.map(|row| (row.issued_at, row.jti));
+        self.store.list_audit(&IssuerId::main(), &filter, after, PAGE).await
+    }
+}
+
+/// What the exchange did.
+struct Happenings<'a> {
+    store: &'a dyn Store,
+}
+
+impl Record for Happenings<'_> {
+    type Row = EventRow;
+
+    async fn page(&self, since: Option<Moment>, after: Option<&EventRow>) -> Result<Vec<EventRow>, StoreError> {
+        let since = since.unwrap_or(Moment::from_unix(0));
+        self.store.list_events(&IssuerId::main(), since, after.map(|row| row.id), PAGE).await
     }
 }
 

@@ -1,5 +1,6 @@
 //! `clients`: who may call the API. A secret is shown once, when it is made, and never again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
@@ -54,7 +55,7 @@ pub(super) struct Create {
     /// Put NAME. before the organisation and repository ids that it posts: two forges behind one issuer need it
     #[arg(long, value_name = "NAME", value_parser = ids)]
     ids: Option<String>,
-    /// Instead of a secret: the provider (a name of [oidc.NAME]) by whose tokens it is known
+    /// Instead of a secret: the provider ([oidc.NAME], or one of `providers list`) by whose tokens it is known
     #[arg(long, value_name = "P", requires = "subject")]
     provider: Option<String>,
     /// Instead of a secret: the subject of its tokens, exactly, such as system:serviceaccount:ci:vela
@@ -121,8 +122,8 @@ impl Clients {
             Self::List(list) => list.run(place).await,
             Self::NewSecret(NewSecret {}) => Ok(output::line(Secret::draw(SECRET_PREFIX, &SystemEntropy)?.reveal())?),
             Self::Create(create) => {
-                let providers = place.config(Flags::default())?.providers;
-                with(place.store().await?, async |store| create.run(store, &providers).await).await
+                let configured = place.config(Flags::default())?.providers;
+                with(place.store().await?, async |store| create.run(store, &configured).await).await
             }
             Self::RotateSecret(rotate) => {
                 with(place.required_store().await?, async |store| rotate.run(store).await).await
@@ -152,14 +153,14 @@ struct CreatedClient<'a> {
 
 impl Create {
     /// Who it is, where it is to have no secret.
-    fn identity(&self, providers: &[Provider]) -> Result<Option<ClientIdentity>, Failure> {
+    async fn identity(&self, store: &dyn Store, configured: &[Provider]) -> Result<Option<ClientIdentity>, Failure> {
         let (Some(provider), Some(subject)) = (&self.provider, &self.subject) else { return Ok(None) };
-        if !providers.iter().any(|known| known.name() == provider) {
-            let known = providers.iter().map(Provider::name).collect::<Vec<_>>().join(", ");
-            let known = if known.is_empty() { "none".to_owned() } else { known };
-            return Err(Failure::usage(format!(
-                "there is no provider {provider:?} in the configuration; there is {known}"
-            )));
+        let rows = store.read_rules(&IssuerId::main(), 0).await?.providers;
+        let stored = rows.into_iter().filter(|row| row.removed_at.is_none()).map(|row| row.name);
+        let known: BTreeSet<String> = configured.iter().map(|known| known.name().to_owned()).chain(stored).collect();
+        if !known.contains(provider) {
+            let known = if known.is_empty() { "none".to_owned() } else { Vec::from_iter(known).join(", ") };
+            return Err(Failure::usage(format!("there is no provider {provider:?}; there is {known}")));
         }
         if self.scopes.contains(&Scope::Admin) {
             return Err(Failure::usage("the scope admin can't be had without a secret"));
@@ -170,9 +171,9 @@ impl Create {
         Ok(Some(ClientIdentity { provider: provider.clone(), subject: subject.clone() }))
     }
 
-    async fn run(self, store: &dyn Store, providers: &[Provider]) -> Result<(), Failure> {
+    async fn run(self, store: &dyn Store, configured: &[Provider]) -> Result<(), Failure> {
         let now = now();
-        let identity = self.identity(providers)?;
+        let identity = self.identity(store, configured).await?;
         let secret = Secret::draw(SECRET_PREFIX, &SystemEntropy)?;
         let mut scopes = if self.scopes.is_empty() { Scope::CI_SERVER.to_vec() } else { self.scopes };
         scopes.sort_unstable_by_key(|scope| Scope::ALL.iter().position(|known| known == scope));

@@ -11,6 +11,8 @@ use super::installation::Place;
 use super::output;
 use super::trusted::{self, Trusted};
 use super::{input, verify};
+use crate::config::Config;
+use crate::exchange::DefaultAudiences;
 use crate::policy::{AccessPolicy, AccessRequest, RulePart};
 use crate::verifier::{Check as Checked, Demand, Explanation, VerifiedToken};
 
@@ -62,7 +64,13 @@ impl Check {
             .map_err(|error| Failure::usage(format!("--request: {error}; it is {{\"action\": \"…\"}}")))?;
         let token = input::token(&self.token)?;
         let Trusted { config, verifiers } = trusted::read(&Place::new(Some(self.file.clone()))).await?;
-        let (verdict, mut explanation) = verifiers.explain(&token, &Demand::default()).await;
+        let (mut verdict, mut explanation) = verifiers.explain(&token, &Demand::default()).await;
+        let audience = registry_audience(&config);
+        let none_required = |verified: &VerifiedToken| verified.provider().required_audience().is_none();
+        if verdict.as_ref().is_ok_and(none_required) && audience.is_some() {
+            let demand = Demand { audience: audience.as_deref(), ..Demand::default() };
+            (verdict, explanation) = verifiers.explain(&token, &demand).await;
+        }
         let denied = match &verdict {
             Err(_) => None,
             Ok(verified) => {
@@ -88,6 +96,12 @@ impl Check {
             (Ok(_), None) => Ok(output::line("allowed")?),
         }
     }
+}
+
+/// What the registry's door asks of a token whose provider requires nothing, where the configuration says it.
+fn registry_audience(config: &Config) -> Option<String> {
+    let by_issuer = || config.issuer.url.as_ref().map(|url| DefaultAudiences::of(url).registry_audience);
+    config.exchange.registry_audience.clone().or_else(by_issuer)
 }
 
 /// Adds the policy's steps; tells why it denies, if it does.

@@ -193,3 +193,26 @@ fn explain_and_provenance_say_what_there_is_and_what_is_missing() {
     let id = "01990000-0000-7000-8000-000000000000";
     assert!(folder.run(&["api-keys", "delete", id]).failed(1).contains("no key of this id"));
 }
+
+#[test]
+fn what_was_changed_is_told_as_events_with_who_did_it() {
+    let folder = folder();
+    assert!(folder.run(&["audit", "events"]).stderr.contains("Nothing was traded"));
+    folder.run(&["roles", "apply", "roles.toml"]).done();
+    let rows = folder.run(&["audit", "events", "--json"]).json_lines();
+    let kinds: Vec<&str> = rows.iter().map(|row| row["kind"].as_str().unwrap()).collect();
+    assert_eq!(rows.len(), 6, "{kinds:?}");
+    assert!(kinds.contains(&"grant_created") && rows.iter().all(|row| row["detail"]["by"] == "command"), "{rows:?}");
+    assert!(folder.run(&["audit", "events", "--since", "1h"]).done().contains("grant_created"));
+}
+
+#[test]
+fn a_client_without_a_secret_may_be_known_by_a_stored_provider() {
+    let folder = folder();
+    let create = |provider: &str| {
+        folder.run(&["clients", "create", "vela", "--provider", provider, "--subject", "system:ci", "--json"])
+    };
+    assert!(create("partner-ci").failed(2).contains("there is no provider \"partner-ci\"; there is none"));
+    folder.run(&["roles", "apply", "roles.toml"]).done();
+    assert_eq!(create("partner-ci").json()["identity"]["provider"], "partner-ci");
+}

@@ -74,6 +74,19 @@ impl World {
     }
 }
 
+/// As the registry's own door: without `required_audience` it is the registry's, where the configuration says which.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policys_token_must_be_for_the_registry_that_the_configuration_names() {
+    let world = World::new().await;
+    let seed = SEED.replace("ISSUER", &world.issuer.url);
+    let named = format!("[exchange]\nregistry_audience = \"registry.example.com\"\n{seed}");
+    std::fs::write(world.folder.path().join("registry.toml"), named).unwrap();
+    let elsewhere = world.check(&world.token(json!({})), "myapp", "put-manifest").await;
+    assert_eq!(elsewhere.code, 1, "{elsewhere:?}");
+    assert!(elsewhere.stdout.contains("registry.example.com"), "{elsewhere:?}");
+    world.check(&world.token(json!({ "aud": "registry.example.com" })), "myapp", "put-manifest").await.done();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_seeds_configuration_lets_in_whom_its_rule_means_and_says_why_nobody_else() {
     let world = World::new().await;
