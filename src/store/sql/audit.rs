@@ -1,11 +1,11 @@
 //! The record of ID tokens: read here, written by the issuing act alone.
 
-use async_trait::async_trait;
-use super::{Backend, DbRow};
 use super::fault::unavailable;
 use super::fields::Fields;
+use super::{Backend, DbRow};
 use crate::base::{ClientId, IssuerId, Jti, Moment};
 use crate::store::{Audit, AuditFilter, AuditRow, Issuance, IssuanceRefusal, StoreError};
+use async_trait::async_trait;
 
 /// The columns that [`read_row`] reads, of `audit`.
 macro_rules! audit_columns {

@@ -124,14 +124,15 @@ impl Builds for Backend {
                     if ended.rows_affected() == 1 {
                         stamp(connection, &issuer, Dying::Build(id), "its build ended", now).await?;
                     }
-                    let known: i64 =
-                        sqlx::query_scalar("select count(*) from builds where issuer = $1 and id = $2 and client_id = $3")
-                            .bind(issuer.as_str())
-                            .bind(id.to_string())
-                            .bind(client.as_str())
-                            .fetch_one(connection)
-                            .await
-                            .map_err(unavailable)?;
+                    let known: i64 = sqlx::query_scalar(
+                        "select count(*) from builds where issuer = $1 and id = $2 and client_id = $3",
+                    )
+                    .bind(issuer.as_str())
+                    .bind(id.to_string())
+                    .bind(client.as_str())
+                    .fetch_one(connection)
+                    .await
+                    .map_err(unavailable)?;
                     Ok(Ok(known == 1))
                 })
             })

@@ -1,15 +1,15 @@
 //! Clients. Never holds a secret: its digest alone.
 
-use async_trait::async_trait;
-use super::{Backend, DbConnection, DbRow, declared};
 use super::death::{Dying, stamp};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_json};
+use super::{Backend, DbConnection, DbRow, declared};
 use crate::base::{ClientId, IssuerId, Moment, Sha256};
 use crate::policy::{Client, ClientIdentity};
 use crate::store::{
     ClientChange, ClientExists, ClientSecret, Clients, DeclaredClient, Disabled, NameTaken, StoreError, StoredClient,
 };
+use async_trait::async_trait;
 
 /// The columns that [`read_client`] reads, of `clients as c`.
 macro_rules! client_columns {
@@ -146,12 +146,15 @@ impl Clients for Backend {
     }
 
     async fn list_clients(&self, issuer: &IssuerId) -> Result<Vec<Client>, StoreError> {
-        let rows =
-            sqlx::query(concat!("select ", client_columns!(), " from clients as c where c.issuer = $1 order by c.name"))
-                .bind(issuer.as_str())
-                .fetch_all(&self.readers)
-                .await
-                .map_err(unavailable)?;
+        let rows = sqlx::query(concat!(
+            "select ",
+            client_columns!(),
+            " from clients as c where c.issuer = $1 order by c.name"
+        ))
+        .bind(issuer.as_str())
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
         rows.iter().map(|row| read_client(&mut Fields::of(row, "clients"))).collect()
     }
 

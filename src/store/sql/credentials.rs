@@ -122,9 +122,9 @@ pub(super) fn read_credential(row: &DbRow) -> Result<StoredCredential, StoreErro
         id_token: fields.parsed("id_token")?,
         created_at: fields.moment("created_at")?,
         expires_at: fields.moment("expires_at")?,
-        dead: match (fields.optional_moment("dead_at")?, fields.optional_text("dead_because")?) {
-            (Some(at), Some(because)) => Some((at, because)),
-            _ => None,
+        dead: match fields.optional_moment("dead_at")? {
+            Some(at) => Some((at, fields.text("dead_because")?)),
+            None => None,
         },
     })
 }

@@ -7,9 +7,7 @@ use super::fault::unavailable;
 use super::fields::stored_json;
 use super::transactions::Verdict;
 use crate::base::{ClientId, IssuerId, Moment};
-use crate::store::{
-    ClientChange, ClientChangeKind, ClientSecret, DeclaredClient, NameTaken, StoreError, StoredClient,
-};
+use crate::store::{ClientChange, ClientChangeKind, ClientSecret, DeclaredClient, NameTaken, StoreError, StoredClient};
 
 /// A former secret that is declared is taken for as long as it is: until a year that nobody will see here.
 const ALWAYS: Moment = Moment::from_unix(253_402_300_799);
@@ -25,9 +23,8 @@ pub(super) async fn apply(
     let known = read(connection, issuer).await?;
     let mut changes = Vec::new();
     for wanted in declared {
-        let stands = known.iter().find(|known| {
-            known.client.name == wanted.name || known.client.id.as_str() == wanted.name
-        });
+        let stands =
+            known.iter().find(|known| known.client.name == wanted.name || known.client.id.as_str() == wanted.name);
         let kind = match stands {
             None => ClientChangeKind::Added,
             Some(stored) if !stored.client.declared => return Ok(Err(NameTaken(wanted.name.clone()))),

@@ -14,19 +14,17 @@ pub(super) async fn insert_event(
     issuer: &IssuerId,
     event: &EventRow,
 ) -> Result<(), StoreError> {
-    sqlx::query(
-        "insert into events (issuer, id, at, kind, door, subject, detail) values ($1, $2, $3, $4, $5, $6, $7)",
-    )
-    .bind(issuer.as_str())
-    .bind(event.id.to_string())
-    .bind(event.at.unix())
-    .bind(&event.kind)
-    .bind(&event.door)
-    .bind(&event.subject)
-    .bind(&event.detail)
-    .execute(connection)
-    .await
-    .map_err(unavailable)?;
+    sqlx::query("insert into events (issuer, id, at, kind, door, subject, detail) values ($1, $2, $3, $4, $5, $6, $7)")
+        .bind(issuer.as_str())
+        .bind(event.id.to_string())
+        .bind(event.at.unix())
+        .bind(&event.kind)
+        .bind(&event.door)
+        .bind(&event.subject)
+        .bind(&event.detail)
+        .execute(connection)
+        .await
+        .map_err(unavailable)?;
     Ok(())
 }
 

@@ -46,6 +46,14 @@ impl<'r> Fields<'r> {
         })
     }
 
+    /// What must be there. Asked of the row, since SQLite's driver reads an empty value out of a null.
+    fn some<T>(&mut self, column: &'static str) -> Result<T, StoreError>
+    where
+        T: Decode<'r, Db> + Type<Db>,
+    {
+        self.take::<Option<T>>(column)?.ok_or_else(|| self.corrupt(column, "is null"))
+    }
+
     /// The error for a value of `column` that makes no sense.
     pub(super) fn corrupt(&self, column: &'static str, problem: impl ToString) -> StoreError {
         StoreError::Corrupt { table: self.table, column, problem: problem.to_string() }
@@ -53,7 +61,7 @@ impl<'r> Fields<'r> {
 
     /// Text.
     pub(super) fn text(&mut self, column: &'static str) -> Result<String, StoreError> {
-        self.take(column)
+        self.some(column)
     }
 
     /// Text or null.
@@ -67,7 +75,7 @@ impl<'r> Fields<'r> {
         column: &'static str,
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, StoreError> {
-        read(self.take(column)?).ok_or_else(|| self.corrupt(column, "is a word that this program does not know"))
+        read(self.some(column)?).ok_or_else(|| self.corrupt(column, "is a word that this program does not know"))
     }
 
     /// Text of a type of ours.
@@ -83,7 +91,7 @@ impl<'r> Fields<'r> {
 
     /// JSON.
     pub(super) fn json<T: DeserializeOwned>(&mut self, column: &'static str) -> Result<T, StoreError> {
-        let text: &str = self.take(column)?;
+        let text: &str = self.some(column)?;
         self.read_json(column, text)
     }
 
@@ -102,7 +110,7 @@ impl<'r> Fields<'r> {
 
     /// A moment.
     pub(super) fn moment(&mut self, column: &'static str) -> Result<Moment, StoreError> {
-        self.take(column).map(Moment::from_unix)
+        self.some(column).map(Moment::from_unix)
     }
 
     /// A moment or null.
@@ -113,7 +121,7 @@ impl<'r> Fields<'r> {
 
     /// A number that is not negative.
     pub(super) fn count(&mut self, column: &'static str) -> Result<u64, StoreError> {
-        let number: i64 = self.take(column)?;
+        let number: i64 = self.some(column)?;
         u64::try_from(number).map_err(|_| self.corrupt(column, "is negative"))
     }
 
@@ -125,7 +133,7 @@ impl<'r> Fields<'r> {
 
     /// Bytes.
     pub(super) fn bytes(&mut self, column: &'static str) -> Result<Vec<u8>, StoreError> {
-        self.take(column)
+        self.some(column)
     }
 
     /// Bytes or null.
@@ -135,7 +143,7 @@ impl<'r> Fields<'r> {
 
     /// A digest.
     pub(super) fn digest(&mut self, column: &'static str) -> Result<Sha256, StoreError> {
-        let bytes: &[u8] = self.take(column)?;
+        let bytes: &[u8] = self.some(column)?;
         Sha256::from_stored(bytes).ok_or_else(|| self.corrupt(column, "is not 32 bytes"))
     }
 

@@ -12,7 +12,7 @@ use super::fields::{Fields, stored_count, stored_json};
 use super::request_tokens::kind_named;
 use super::statements::{COUNT_BUILDS, COUNT_RULES, COUNT_TOKENS, LOCK, READ};
 use super::transactions::Verdict;
-use super::{DbArguments, Db, DbConnection};
+use super::{Db, DbArguments, DbConnection};
 use crate::base::IssuerId;
 use crate::store::decision::{Decision, Standing, Tally, TokenStanding, decide};
 use crate::store::{AuditRow, Issuance, IssuanceRefusal, StoreError};
@@ -86,12 +86,8 @@ async fn read(
         let locked = sqlx::query(*lock).bind(issuer.as_str()).bind(&wanted).fetch_all(&mut *connection).await;
         locked.map_err(unavailable)?;
     }
-    let rows = sqlx::query(READ)
-        .bind(issuer.as_str())
-        .bind(&wanted)
-        .fetch_all(connection)
-        .await
-        .map_err(unavailable)?;
+    let rows =
+        sqlx::query(READ).bind(issuer.as_str()).bind(&wanted).fetch_all(connection).await.map_err(unavailable)?;
     let mut standings = vec![None; members.len()];
     for row in &rows {
         let mut fields = Fields::of(row, "builds");
@@ -133,11 +129,7 @@ fn standing(mut fields: Fields<'_>) -> Result<Standing, StoreError> {
 
 /// Takes from the counts. Each statement says once more what was decided: were a row not as it was read, the group
 /// would be undone.
-async fn count(
-    connection: &mut DbConnection,
-    issuer: &IssuerId,
-    decision: &Decision<'_>,
-) -> Result<(), StoreError> {
+async fn count(connection: &mut DbConnection, issuer: &IssuerId, decision: &Decision<'_>) -> Result<(), StoreError> {
     let builds = tallies(&decision.builds, |id| json!([id]))?;
     update(connection, COUNT_BUILDS, issuer, &builds).await?.must_be(decision.builds.len())?;
     if !decision.tokens.is_empty() {
@@ -159,7 +151,6 @@ fn tallies<K>(tallies: &BTreeMap<K, Tally>, key: impl Fn(&K) -> serde_json::Valu
         .collect();
     stored_json(&rows)
 }
-
 
 /// How many rows a statement changed.
 struct Changed(u64);

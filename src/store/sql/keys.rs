@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use super::{Backend, DbConnection, DbRow};
 use super::death::{Dying, stamp};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_count, stored_json};
+use super::{Backend, DbConnection, DbRow};
 use crate::base::{IssuerId, Moment, Seconds};
 use crate::store::{
     AdoptedRow, KeyChange, KeyPulse, KeyRow, KeyRows, KeyTimes, Keys, Promise, SealedText, Still, StoreError, TimeNote,
 };
+use async_trait::async_trait;
 
 /// Keys change seldom: once would do nearly always.
 const READINGS: usize = 5;
@@ -220,11 +220,7 @@ fn read_adopted(row: &DbRow) -> Result<AdoptedRow, StoreError> {
 }
 
 /// Takes the next version if the one that stands is `expected`.
-async fn advance_version(
-    connection: &mut DbConnection,
-    issuer: &IssuerId,
-    expected: u64,
-) -> Result<bool, StoreError> {
+async fn advance_version(connection: &mut DbConnection, issuer: &IssuerId, expected: u64) -> Result<bool, StoreError> {
     sqlx::query("insert into key_sets (issuer, version) values ($1, 0) on conflict (issuer) do nothing")
         .bind(issuer.as_str())
         .execute(&mut *connection)
@@ -283,11 +279,7 @@ async fn write_key(connection: &mut DbConnection, issuer: &IssuerId, row: &KeyRo
     Ok(())
 }
 
-async fn write_promise(
-    connection: &mut DbConnection,
-    issuer: &IssuerId,
-    promise: &Promise,
-) -> Result<(), StoreError> {
+async fn write_promise(connection: &mut DbConnection, issuer: &IssuerId, promise: &Promise) -> Result<(), StoreError> {
     sqlx::query(
         "insert into key_promises (issuer, server, announce_for, jwks_max_age, max_lifetime, promised_at) \
          values ($1, $2, $3, $4, $5, $6) on conflict (issuer, server) do update set announce_for = excluded.announce_for, \
@@ -306,11 +298,7 @@ async fn write_promise(
     Ok(())
 }
 
-async fn write_adopted(
-    connection: &mut DbConnection,
-    issuer: &IssuerId,
-    row: &AdoptedRow,
-) -> Result<(), StoreError> {
+async fn write_adopted(connection: &mut DbConnection, issuer: &IssuerId, row: &AdoptedRow) -> Result<(), StoreError> {
     sqlx::query(
         "insert into adopted_keys (issuer, kid, sealed, kek, revoked_at, revoked_reason) values ($1, $2, $3, $4, $5, $6) \
          on conflict (issuer, kid) do update set sealed = excluded.sealed, kek = excluded.kek, \

@@ -6,9 +6,9 @@ use super::events::insert_event;
 use super::fault::unavailable;
 use super::fields::Fields;
 use super::statements::held;
+use super::transactions::Verdict;
 use super::{Backend, DbConnection, DbRow};
 use crate::base::{ClientId, IssuerId};
-use super::transactions::Verdict;
 use crate::store::{Ecosystem, EventRow, Publication, PublicationRefusal, Publications, StoreError};
 
 async fn insert(
@@ -106,8 +106,7 @@ impl Publications for Backend {
         let all = rows.iter().map(read_publication).collect::<Result<Vec<_>, _>>()?;
         let asked = |found: &Publication| {
             ecosystem.is_none_or(|ecosystem| ecosystem == found.ecosystem)
-                && Publication::folded(found.ecosystem, &found.package)
-                    == Publication::folded(found.ecosystem, package)
+                && Publication::folded(found.ecosystem, &found.package) == Publication::folded(found.ecosystem, package)
         };
         Ok(all.into_iter().filter(asked).collect())
     }

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use super::{Backend, DbConnection};
 use super::builds::{build_columns, read_build};
 use super::clients::{client_columns, read_client};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_count, stored_json};
 use super::statements::RUNNING_UNTIL;
+use super::{Backend, DbConnection};
 use crate::base::{BuildId, IssuerId, Moment, RequestTokenId, Sha256};
 use crate::store::{
     BuildNotRunning, NewRequestToken, RequestTokens, StoreError, StoredRequestToken, TokenBearer, TokenKind,
 };
+use async_trait::async_trait;
 
 fn word(kind: TokenKind) -> &'static str {
     match kind {
@@ -88,12 +88,12 @@ impl RequestTokens for Backend {
                 let (issuer, new) = (issuer.clone(), new.clone());
                 Box::pin(async move {
                     let deadline: Option<i64> = sqlx::query_scalar(RUNNING_UNTIL)
-                    .bind(issuer.as_str())
-                    .bind(build.to_string())
-                    .bind(now.unix())
-                    .fetch_optional(&mut *connection)
-                    .await
-                    .map_err(unavailable)?;
+                        .bind(issuer.as_str())
+                        .bind(build.to_string())
+                        .bind(now.unix())
+                        .fetch_optional(&mut *connection)
+                        .await
+                        .map_err(unavailable)?;
                     let Some(deadline) = deadline.map(Moment::from_unix) else { return Ok(Err(BuildNotRunning)) };
                     insert_token(connection, &issuer, build, deadline, &new).await.map(Ok)
                 })

@@ -182,9 +182,8 @@ fn read_provider(row: &DbRow) -> Result<ProviderRow, StoreError> {
     let configuration = fields.optional_text("configuration")?;
     let jwks = fields.optional_text("jwks")?;
     let refreshed_at = fields.optional_moment("refreshed_at")?;
-    let fetched = jwks
-        .zip(refreshed_at)
-        .map(|(jwks, refreshed_at)| FetchedDocuments { configuration, jwks, refreshed_at });
+    let fetched =
+        jwks.zip(refreshed_at).map(|(jwks, refreshed_at)| FetchedDocuments { configuration, jwks, refreshed_at });
     Ok(ProviderRow { name, spec, declared, revision, created_at, removed_at, fetched })
 }
 

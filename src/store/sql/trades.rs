@@ -83,8 +83,9 @@ async fn hold(connection: &mut DbConnection, issuer: &IssuerId, trade: &Trade) -
         }
     }
     if let Some((id, revision)) = trade.entitlement {
-        const STANDS: &str =
-            held!("select revision from entitlements where issuer = $1 and id = $2 and revision = $3 and removed_at is null");
+        const STANDS: &str = held!(
+            "select revision from entitlements where issuer = $1 and id = $2 and revision = $3 and removed_at is null"
+        );
         const LEARNS: &str = held_to_change!(
             "select revision from entitlements where issuer = $1 and id = $2 and revision = $3 and removed_at is null"
         );
@@ -360,9 +361,9 @@ impl Trades for Backend {
         self.writer
             .change(move |connection| {
                 let (issuer, token, event) = (issuer.clone(), token.clone(), event.clone());
-                Box::pin(async move {
-                    revoke(connection, &issuer, (&token, own, kept_until), &event, now).await.map(Ok)
-                })
+                Box::pin(
+                    async move { revoke(connection, &issuer, (&token, own, kept_until), &event, now).await.map(Ok) },
+                )
             })
             .await
     }

@@ -14,8 +14,8 @@ use super::connection::Connector;
 use super::fault::{closed, unavailable};
 use super::issuance::{self, RowRefused, Waiting};
 use super::statements::TOUCH;
-use super::transactions::{Transactions, Verdict};
 use super::trades;
+use super::transactions::{Transactions, Verdict};
 use crate::base::IssuerId;
 use crate::store::{Issuance, IssuanceRefusal, Pending, StoreError, Trade, TradeRefusal};
 
@@ -52,12 +52,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the task with a connection that is ready.
-    pub(super) fn start(
-        connector: Connector,
-        connection: DbConnection,
-        pending: Pending,
-        linger: Duration,
-    ) -> Self {
+    pub(super) fn start(connector: Connector, connection: DbConnection, pending: Pending, linger: Duration) -> Self {
         let (jobs, accepted) = mpsc::channel(QUEUE);
         let transactions = Transactions::new(connector, connection);
         tokio::spawn(Task { accepted, transactions, pending, linger }.run());
@@ -190,7 +185,11 @@ impl Round {
 
     /// Only tokens gain by waiting for more of their kind; nothing else is made to wait with them.
     fn may_linger(&self) -> bool {
-        self.has_room() && self.acts.is_empty() && self.trades.is_empty() && self.checks.is_empty() && self.closing.is_empty()
+        self.has_room()
+            && self.acts.is_empty()
+            && self.trades.is_empty()
+            && self.checks.is_empty()
+            && self.closing.is_empty()
     }
 }
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use buildpass::store::MigrationReport;
 use buildpass::store::sqlite::{Settings, SqliteOptions, SqliteStore};
-use buildpass::store::{
-    Audit, Builds, Clients, Finish, Issuance, Keys, Names, Pending, RequestTokens, Store, StoreError,
-};
+use buildpass::store::{Audit, Builds, Finish, Issuance, Pending, Store, StoreError};
 use futures_util::future::join_all;
 use sqlx::{Connection, Row};
 
-use super::sample::{NOW, Sqlite, acme, at_once, issuance, issuer, options, recorded, registration, rows, running};
+use super::publications::version;
+use super::sample::{NOW, Sqlite, acme, issuance, issuer, options, recorded, registration, running};
+use super::trading::{World, event};
 
 async fn is_set_to_last(store: &SqliteStore) {
     let expected = Settings {
@@ -242,7 +242,7 @@ async fn every_table_carries_the_issuer_and_is_strict() {
 /// Each column that a stranger may spoil, how, and who reads it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_we_never_write_stops_whoever_reads_it() {
-    let cases: [(&'static str, &str, &str); 14] = [
+    let cases: [(&'static str, &str, &str); 24] = [
         ("update registrations set build = '{\"org\":\"hunter2\"}'", "registrations", "build"),
         ("update registrations set build = '[\"hunter2\"'", "registrations", "build"),
         ("update registrations set audiences = '{\"hunter2\":1}'", "registrations", "audiences"),
@@ -262,6 +262,20 @@ async fn a_row_that_we_never_write_stops_whoever_reads_it() {
         ("update audit set number = 'hunter2'", "audit", "number"),
         ("update audit set audiences = 'hunter2'", "audit", "audiences"),
         ("update audit set request_token_id = 'hunter2'", "audit", "request_token_id"),
+        ("update credentials set scopes = 'hunter2'", "credentials", "scopes"),
+        ("update credentials set packages = '{\"hunter2\":1}'", "credentials", "packages"),
+        ("update credentials set id = 'hunter2'", "credentials", "id"),
+        ("pragma ignore_check_constraints = 1; update credentials set dead_at = 1", "credentials", "dead_because"),
+        ("pragma ignore_check_constraints = 1; update credentials set door = 'hunter2'", "credentials", "door"),
+        ("update entitlements set id = 'hunter2'", "entitlements", "id"),
+        ("pragma ignore_check_constraints = 1; update entitlements set kind = 'hunter2'", "entitlements", "kind"),
+        ("update publications set credential = 'hunter2'", "publications", "credential"),
+        (
+            "pragma ignore_check_constraints = 1; update publications set ecosystem = 'hunter2'",
+            "publications",
+            "ecosystem",
+        ),
+        ("update events set id = 'hunter2' || rowid", "events", "id"),
     ];
     for (statement, table, column) in cases {
         let error = first_error_after(statement).await;
@@ -276,12 +290,15 @@ async fn a_row_that_we_never_write_stops_whoever_reads_it() {
 /// Spoils the file, then reads all that there is.
 async fn first_error_after(statement: &'static str) -> StoreError {
     let sqlite = Sqlite::fresh().await;
-    let store = &sqlite.store;
-    let (client, new) = running(store).await;
-    store.record(&issuer(), issuance(&client, &new)).await.unwrap().unwrap();
-    store.advance_keys(&issuer(), 0, &rows(vec![key()]), &at_once()).await.unwrap();
+    let store: &dyn Store = &sqlite.store;
+    let world = World::new(store).await;
+    let trade = world.trade(1);
+    store.settle(&issuer(), &trade).await.unwrap().unwrap();
+    let publication = version(trade.credential.id, "app", "1.0");
+    store.record_publication(&issuer(), &publication, &event()).await.unwrap().unwrap();
     sqlite.meddle(statement).await;
     let main = issuer();
+    let (client, new) = (&world.client, &world.build);
     let reads = [
         store.find_build(&main, new.id).await.err(),
         store.find_client(&main, &client.id).await.err(),
@@ -289,23 +306,12 @@ async fn first_error_after(statement: &'static str) -> StoreError {
         store.list_names(&main).await.err(),
         store.read_keys(&main).await.err(),
         store.list_audit(&main, &Default::default(), None, 10).await.err(),
+        store.find_credential(&main, trade.credential.digest).await.err(),
+        store.read_rules(&main, 0).await.err(),
+        store.find_publications(&main, "app", "1.0", None).await.err(),
+        store.list_events(&main, NOW, None, 10).await.err(),
     ];
-    reads.into_iter().flatten().next().expect("a read that fails")
-}
-
-fn key() -> buildpass::store::KeyRow {
-    buildpass::store::KeyRow {
-        kid: "kid".to_owned(),
-        alg: buildpass::jose::Algorithm::Es256,
-        sealed: None,
-        kek: None,
-        times: Some(buildpass::store::KeyTimes { announced_at: NOW, signs_from: NOW }),
-        ends_at: None,
-        revoked_at: None,
-        revoked_reason: None,
-        jwks_max_age: buildpass::base::Seconds::new(1),
-        max_lifetime: buildpass::base::Seconds::new(1),
-    }
+    reads.into_iter().flatten().next().expect(statement)
 }
 
 #[tokio::test(flavor = "multi_thread")]

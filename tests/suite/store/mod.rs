@@ -50,6 +50,7 @@ mod durability;
 mod group_commit;
 mod issuing;
 mod names;
+mod publications;
 mod races;
 mod sample;
 mod server;

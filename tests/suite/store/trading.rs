@@ -62,7 +62,7 @@ mod raced {
 
 /// What ends credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Killer {
+pub(super) enum Killer {
     BuildEnd,
     ClientDisabled,
     UserDisabled,
@@ -92,9 +92,9 @@ impl Killer {
 
 /// Everything that a trade of a token of our own can rest on.
 #[derive(Clone)]
-struct World {
-    client: Client,
-    build: NewBuild,
+pub(super) struct World {
+    pub(super) client: Client,
+    pub(super) build: NewBuild,
     user: UserRow,
     provider: ProviderRow,
     entitlement: EntitlementRow,
@@ -105,7 +105,7 @@ const KID: &str = "signing-key";
 /// A provider that stands in for the one of the token, so that every killer has something to kill.
 const PROVIDER: &str = "partner";
 
-fn event() -> EventRow {
+pub(super) fn event() -> EventRow {
     EventRow {
         id: EventId::new(NOW, &Counter).unwrap(),
         at: NOW,
@@ -132,7 +132,7 @@ fn key(revoked_at: Option<Moment>) -> KeyRow {
 }
 
 impl World {
-    async fn new(store: &dyn Store) -> Self {
+    pub(super) async fn new(store: &dyn Store) -> Self {
         let (client, build) = running(store).await;
         assert!(store.advance_keys(&issuer(), 0, &rows(vec![key(None)]), &at_once()).await.unwrap());
         let mut token = issuance(&client, &build);
@@ -195,7 +195,7 @@ impl World {
     }
 
     /// A trade of a token of this world; each call is of another token where `token` says so.
-    fn trade(&self, token: u64) -> Trade {
+    pub(super) fn trade(&self, token: u64) -> Trade {
         Trade {
             now: NOW,
             token: TokenKey { issuer: "https://ci.example.com".into(), digest: Sha256::of(&token.to_be_bytes()) },
@@ -237,7 +237,7 @@ impl World {
         }
     }
 
-    async fn kill(&self, store: &dyn Store, killer: Killer) {
+    pub(super) async fn kill(&self, store: &dyn Store, killer: Killer) {
         let why = Some("killed");
         let mut world = self.clone();
         match killer {
