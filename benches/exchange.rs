@@ -218,6 +218,7 @@ fn trade(token: &str) -> Trade {
         provider: "p0".to_owned(),
         provider_revision: None,
         entitlement: None,
+        also: Vec::new(),
         learned: None,
         id_token: NewIdToken {
             id: IdTokenId::new(now, &SystemEntropy).unwrap(),

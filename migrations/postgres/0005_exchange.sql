@@ -144,6 +144,14 @@ create index credentials_id_token on credentials (issuer, id_token) where dead_a
 create index credentials_token_kid on credentials (issuer, token_kid, expires_at) where dead_at is null;
 create index credentials_signed_by on credentials (issuer, signed_by, expires_at) where dead_at is null;
 
+-- What a credential rests on beside its own entitlement: a publisher is one for each gem.
+create table credential_entitlements (
+    issuer text collate "C" not null,
+    entitlement text collate "C" not null,
+    credential text collate "C" not null,
+    primary key (issuer, entitlement, credential)
+);
+
 -- What a key pushed. `folded` is what packages are compared by.
 create table publications (
     issuer text collate "C" not null,

@@ -63,7 +63,11 @@ pub(super) struct Judge(pub(super) Arc<RuleBooks>);
 
 #[async_trait]
 impl TokenJudge for Judge {
-    async fn verify(&self, token: &str, demand: &Demand<'_>) -> Result<Result<VerifiedToken, Refusal>, StoreError> {
+    async fn verify(
+        &self,
+        token: &str,
+        demand: &Demand<'_>,
+    ) -> Result<Result<Vec<VerifiedToken>, Refusal>, StoreError> {
         self.0.verify(token, demand).await
     }
 }

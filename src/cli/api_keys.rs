@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::installation::{Place, now};
 use super::output::{self, Table, cell};
-use crate::base::{CredentialId, EventId, IssuerId, SystemEntropy};
-use crate::exchange::shown_credential;
-use crate::store::{CredentialFilter, EventRow, Store};
+use crate::base::{CredentialId, IssuerId, SystemEntropy};
+use crate::exchange::{revoke_credential, shown_credential};
+use crate::store::{CredentialFilter, Store};
 
 /// Keys and access tokens that were given for tokens
 #[derive(Debug, Subcommand)]
@@ -68,7 +68,7 @@ impl ApiKeys {
 impl List {
     async fn run(self, store: &dyn Store) -> Result<(), Failure> {
         let now = now();
-        let filter = CredentialFilter { user: self.user, alive_at: (!self.all).then_some(now) };
+        let filter = CredentialFilter { user: self.user, alive_at: (!self.all).then_some(now), ..Default::default() };
         let found = store.list_credentials(&IssuerId::main(), &filter).await?;
         if self.json {
             return Ok(output::json_lines(found.iter().map(shown_credential))?);
@@ -103,16 +103,11 @@ impl Show {
 
 impl Delete {
     async fn run(self, store: &dyn Store) -> Result<(), Failure> {
-        let now = now();
-        let event = EventRow {
-            id: EventId::new(now, &SystemEntropy)?,
-            at: now,
-            kind: "credential_revoked".to_owned(),
-            door: None,
-            subject: Some("command".to_owned()),
-            detail: json!({ "credential": self.id }).to_string(),
-        };
-        if store.revoke_credential(&IssuerId::main(), self.id, &event, now).await? {
+        let issuer = IssuerId::main();
+        if revoke_credential((store, &issuer), self.id, "command", &SystemEntropy, now())
+            .await
+            .map_err(|error| Failure::unreachable(error.to_string()))?
+        {
             return Ok(output::line("dead")?);
         }
         Err(Failure::refused("there is no key of this id"))

@@ -215,6 +215,10 @@ impl Apply {
     async fn run(self, place: &Place) -> Result<(), Failure> {
         let file = read_rules_file(&text(&self.file)?)
             .map_err(|error| Failure::refused(format!("{}: {error}", self.file.display())))?;
+        if self.prune && file.is_empty() {
+            let problem = "holds nothing: with --prune that would remove everything; remove things by `delete`";
+            return Err(Failure::refused(format!("{}: {problem}", self.file.display())));
+        }
         let prune = if self.prune { Prune::All } else { Prune::Nothing };
         let brought = bring(place, file, None, prune, self.dry_run).await?;
         if self.json {
@@ -305,10 +309,14 @@ async fn bring_one(place: &Place, section: Section, file: &PathBuf, expect: Expe
 fn text(file: &PathBuf) -> Result<String, Failure> {
     let mut text = String::new();
     if file.as_os_str() == "-" {
-        std::io::stdin().lock().take(MOST).read_to_string(&mut text)?;
+        std::io::stdin().lock().take(MOST + 1).read_to_string(&mut text)?;
     } else {
         let fault = |error: std::io::Error| Failure::unreachable(format!("{}: {error}", file.display()));
-        std::fs::File::open(file).map_err(fault)?.take(MOST).read_to_string(&mut text).map_err(fault)?;
+        std::fs::File::open(file).map_err(fault)?.take(MOST + 1).read_to_string(&mut text).map_err(fault)?;
+    }
+    // Cut off between two tables it would read as a whole file, and --prune would remove the rest.
+    if text.len() as u64 > MOST {
+        return Err(Failure::refused(format!("{}: a file may have {MOST} bytes", file.display())));
     }
     Ok(text)
 }

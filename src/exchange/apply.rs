@@ -77,7 +77,13 @@ impl RuleKeeper {
                 planner.plan(bring)?
             };
             self.check_audiences(&plan)?;
-            let applied = Applied(plan.told.clone());
+            let mut applied = Applied(plan.told.clone());
+            if dry_run {
+                // A role that is only thought of has no token yet.
+                for change in applied.0.iter_mut().filter(|change| change.change == ChangeKind::Created) {
+                    change.token = None;
+                }
+            }
             if dry_run || plan.change.is_empty() {
                 return Ok(applied);
             }

@@ -1,5 +1,7 @@
 //! What is given for a token: a key, or an access token that we sign. Its subject is never one that a build can have.
 
+use std::sync::Arc;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -17,15 +19,6 @@ const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 /// How far `nbf` lies before `iat`, for verifiers whose clock is behind.
 const BACKDATED: Seconds = Seconds::new(5);
 
-/// What was given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GrantedKind {
-    /// An opaque key.
-    Key,
-    /// A JWT of ours.
-    Jwt,
-}
-
 /// A credential, fresh and recorded.
 #[derive(Debug)]
 pub struct Granted {
@@ -33,8 +26,6 @@ pub struct Granted {
     pub id: CredentialId,
     /// The credential itself: shown once, kept nowhere.
     pub secret: Secret<String>,
-    /// What it is.
-    pub kind: GrantedKind,
     /// At which door.
     pub door: DoorKind,
     /// What people call it.
@@ -81,11 +72,11 @@ pub(super) fn subject(judgement: &Judgement) -> String {
 
 impl Exchange {
     /// A key, or a JWT signed by this key of ours.
-    pub(super) fn make(
+    pub(super) async fn make(
         &self,
         judgement: &Judgement,
         id: CredentialId,
-        signer: Option<&SigningKey>,
+        signer: Option<&Arc<SigningKey>>,
         now: Moment,
         expires_at: Moment,
     ) -> Result<Secret<String>, Error> {
@@ -108,7 +99,9 @@ impl Exchange {
         };
         let internal = |error: &dyn std::fmt::Display| Error::Internal(format!("claims can't be rendered: {error}"));
         let claims = serde_json::to_vec(&claims).map_err(|error| internal(&error))?;
-        let token = signer.sign_access_token(&claims).map_err(|error| Error::Internal(error.to_string()))?;
+        let signer = Arc::clone(signer);
+        let token = self.parts.pool.run(move || signer.sign_access_token(&claims)).await?;
+        let token = token.map_err(|error| Error::Internal(error.to_string()))?;
         Ok(Secret::new(token))
     }
 }

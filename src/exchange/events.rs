@@ -8,41 +8,54 @@ use super::{Declined, Error, Exchange, Refusal, Refused};
 use crate::base::{EventId, Moment, Secret, Sha256};
 use crate::jose::peek;
 use crate::store::EventRow;
-use crate::verifier::{Check, unverified_issuer_of};
+use crate::verifier::{Check, Trail, unverified_issuer_of};
 
-/// Rows of refusals a second and issuer, and how many at once.
+/// Rows of refusals a second and provider, and how many at once.
 pub(super) const REFUSALS: (u32, u32) = (1, 60);
+
+/// Lines a second and door of what is no row.
+pub(super) const SAMPLES: (u32, u32) = (1, 1);
+
+/// Longest text of a caller's that a row repeats, in bytes.
+const LONGEST: usize = 1_024;
 
 impl Exchange {
     pub(super) fn event_id(&self, now: Moment) -> Result<EventId, Error> {
         Ok(EventId::new(now, &*self.parts.entropy)?)
     }
 
-    /// Records a refusal after the signature, within its provider's rate. The full reason; never the token.
-    pub(super) async fn record_refusal(&self, door: &'static str, token: &Secret<String>, refusal: &Refusal) {
-        if !refusal.is_after_signature() {
-            return;
-        }
-        let issuer = unverified_issuer_of(token.reveal()).unwrap_or_default();
-        if self.refusals.as_ref().is_some_and(|rate| rate.count(&issuer).is_err()) {
-            return;
+    /// Counts a refusal. One of a token whose signature was good is a row, within its provider's rate: the full
+    /// reason, never the token. Of all others a sample is logged.
+    pub(super) async fn refused(&self, door: &'static str, token: &Secret<String>, refusal: &Refusal, trail: &Trail) {
+        self.parts.metrics.exchange_refused(door, refusal.reason());
+        let Some(provider) = trail.signed_for() else { return self.sample(door, refusal.reason()) };
+        if self.refusals.as_ref().is_some_and(|rate| rate.count(&provider.to_owned()).is_err()) {
+            return self.sample(door, refusal.reason());
         }
         let now = self.parts.clock.now();
         let Ok(id) = self.event_id(now) else { return };
         let detail = json!({
-            "reason": refusal.reason(), "check": refusal.check().to_string(), "expected": refusal.expected(),
-            "actual": refusal.actual(), "issuer": issuer, "token_sha256": Sha256::of(token.reveal().as_bytes()).to_string(),
+            "reason": refusal.reason(), "check": refusal.check().to_string(), "expected": cut(refusal.expected()),
+            "actual": cut(refusal.actual()), "provider": provider,
+            "token_sha256": Sha256::of(token.reveal().as_bytes()).to_string(),
         });
         let event = EventRow {
             id,
             at: now,
             kind: "exchange_refused".to_owned(),
             door: Some(door.to_owned()),
-            subject: subject_of(token),
+            subject: subject_of(token).map(cut),
             detail: detail.to_string(),
         };
         if let Err(error) = self.parts.store.record_event(&self.id, &event).await {
             tracing::warn!(%error, "a refusal could not be recorded");
+        }
+    }
+
+    /// Logs what is no row, now and then.
+    pub(super) fn sample(&self, door: &'static str, what: &'static str) {
+        if self.samples.as_ref().is_none_or(|rate| rate.count(&door).is_ok()) {
+            tracing::info!(door, what, "sampled");
         }
     }
 
@@ -56,7 +69,16 @@ impl Exchange {
     }
 
     /// The same where it is not known yet which entry judged: all of its issuer must allow it.
-    pub(super) fn tell_holder(&self, book: &RuleBook, token: &Secret<String>, refused: Refused) -> Declined {
+    pub(super) fn tell_holder(
+        &self,
+        book: &RuleBook,
+        token: &Secret<String>,
+        refused: Refused,
+        trail: &Trail,
+    ) -> Declined {
+        if trail.signed_for().is_none() {
+            return Declined::Refused(refused);
+        }
         let issuer = unverified_issuer_of(token.reveal()).unwrap_or_default();
         let mut entries = book.entries_of(&issuer).peekable();
         match entries.next() {
@@ -66,6 +88,14 @@ impl Exchange {
             _ => Declined::Refused(refused),
         }
     }
+}
+
+fn cut(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
 }
 
 /// The subject of a token whose signature was good.

@@ -22,6 +22,7 @@ mod rule_change;
 mod rules_file;
 mod secret_key;
 mod settings;
+mod shown;
 mod terms;
 mod trade;
 mod written;
@@ -31,20 +32,22 @@ use std::sync::{Arc, Mutex};
 
 pub use self::apply::{Applied, ApplyRulesError, RuleKeeper};
 pub use self::audiences::{AudienceConflict, DoorOfAudience};
-pub use self::credentials::{Granted, GrantedKind};
+pub use self::credentials::Granted;
 pub use self::dashboard::DashboardRefusal;
 pub use self::doors::{
     Access, Admitted, Ask, ForwardAsk, ForwardCredential, GrantAskedFor, RegistryScope, RequestedToken,
 };
-use self::events::REFUSALS;
+use self::events::{REFUSALS, SAMPLES};
 pub use self::introspection::Introspection;
 pub use self::publications::{PublicationError, WrittenPublication, provenance};
 pub use self::refusal::{Declined, Error, Refusal, Refused};
+pub use self::revocation::revoke_credential;
 pub use self::rule_books::RuleBooks;
 pub use self::rule_change::{Bring, Change, ChangeKind, Expect, Prune, RuleError, Section};
-pub use self::rules_file::{RulesFileError, one_object, read_rules_file, shown_credential, shown_rules};
+pub use self::rules_file::{RulesFileError, one_object, read_rules_file};
 pub use self::secret_key::{KEY_PREFIX, is_key};
 pub use self::settings::{DefaultAudiences, ExchangeSettings};
+pub use self::shown::{shown_credential, shown_rules};
 pub use self::written::{
     GivenToken, NugetSection, Permissions, RolesFile, RubygemsSection, WrittenGrant, WrittenProvider, WrittenPublisher,
     WrittenRole, WrittenTrustPolicy, WrittenUser,
@@ -78,6 +81,7 @@ pub struct Exchange {
     settings: ExchangeSettings,
     parts: ExchangeParts,
     refusals: Option<Rate<String>>,
+    samples: Option<Rate<&'static str>>,
     /// When the documents that are stored of each provider were fetched.
     kept: Mutex<HashMap<String, Moment>>,
 }
@@ -86,9 +90,9 @@ impl Exchange {
     /// Puts an exchange together.
     #[must_use]
     pub fn new(id: IssuerId, settings: ExchangeSettings, parts: ExchangeParts) -> Self {
-        let (per_second, at_once) = REFUSALS;
-        let refusals = Rate::new(per_second, at_once, &parts.clock);
-        Self { id, settings, parts, refusals, kept: Mutex::default() }
+        let refusals = Rate::new(REFUSALS.0, REFUSALS.1, &parts.clock);
+        let samples = Rate::new(SAMPLES.0, SAMPLES.1, &parts.clock);
+        Self { id, settings, parts, refusals, samples, kept: Mutex::default() }
     }
 
     /// What is due beside requests: what was fetched of providers is kept, and spent tokens that nobody would take any
@@ -111,7 +115,7 @@ impl Exchange {
                 let Some(jwks) = text(fetched.jwks) else { continue };
                 let configuration = fetched.configuration.and_then(text);
                 let documents = FetchedDocuments { configuration, jwks, refreshed_at: fetched.at };
-                self.parts.store.keep_documents(&self.id, &row.name, &documents).await?;
+                self.parts.store.keep_documents(&self.id, (&row.name, row.revision), &documents).await?;
                 let mut kept = self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                 kept.insert(row.name.clone(), fetched.at);
             }

@@ -164,11 +164,21 @@ async fn verify(
     demand: &Demand<'_>,
     trail: &mut Trail,
 ) -> Result<VerifiedToken, verifier::Refusal> {
-    if trail.is_silent() {
-        return entry.verifier.verify(token.reveal(), demand).await;
+    let verdict = if trail.is_silent() {
+        entry.verifier.verify(token.reveal(), demand).await
+    } else {
+        let (verdict, steps) = entry.verifier.explain(token.reveal(), demand).await;
+        trail.within(steps);
+        verdict
+    };
+    let is_signed = match &verdict {
+        Ok(_) => true,
+        // Whose it is is asked before the signature, with the words for any claim.
+        Err(refusal) => refusal.check() > Check::Signature && unverified_issuer_of(token.reveal()).is_ok(),
+    };
+    if is_signed {
+        trail.found_good(entry.provider().name());
     }
-    let (verdict, steps) = entry.verifier.explain(token.reveal(), demand).await;
-    trail.within(steps);
     verdict
 }
 

@@ -1,6 +1,6 @@
 //! What a key pushed, as the registry that took it says: the key must live, be of that registry, and cover the package.
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
 use super::{Error, Exchange};
@@ -24,7 +24,12 @@ pub struct WrittenPublication {
     /// `sha256:` and 64 hexadecimal digits.
     pub digest: String,
     /// The key that pushed it.
-    pub key: String,
+    #[serde(deserialize_with = "secret")]
+    pub key: Secret<String>,
+}
+
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret<String>, D::Error> {
+    String::deserialize(deserializer).map(Secret::new)
 }
 
 /// Why nothing was recorded.
@@ -54,7 +59,7 @@ impl Exchange {
     pub async fn publish(&self, client: &Client, written: WrittenPublication) -> Result<Publication, PublicationError> {
         check(&written).map_err(PublicationError::Field)?;
         let now = self.parts.clock.now();
-        let digest = Secret::new(written.key).digest();
+        let digest = written.key.digest();
         let found = self.parts.store.find_credential(&self.id, digest).await?;
         let may = |key: &StoredCredential| {
             key.is_alive(now)

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::base::{EntropyError, Seconds};
 use crate::keyring::{KeyringError, SigningError};
-use crate::policy::{AccessDenied, CelFailure, StatementsDenied, Unmatched};
+use crate::policy::{CelFailure, StatementsDenied, Unmatched};
 use crate::store::StoreError;
 use crate::verifier::{self, Check};
 
@@ -64,8 +64,6 @@ pub enum Refusal {
     Criteria(Vec<(String, Unmatched)>),
     /// No grant's condition holds: each grant's name, and why it gave no answer where it gave none.
     Condition(Vec<(String, Option<CelFailure>)>),
-    /// An access policy says no.
-    Access(AccessDenied),
     /// A scope beyond what is given.
     Scope {
         /// What was asked for.
@@ -106,7 +104,6 @@ impl Refusal {
             Self::Statements(_) => "statements",
             Self::Criteria(_) => "criteria",
             Self::Condition(_) => "condition",
-            Self::Access(_) => "access",
             Self::Scope { .. } => "scope",
             Self::TokenType { .. } => "token_type",
             Self::Spent => "spent",
@@ -131,17 +128,10 @@ impl Refusal {
             | Self::UserDisabled { .. }
             | Self::Statements(_)
             | Self::Criteria(_)
-            | Self::Condition(_)
-            | Self::Access(_) => Check::Policy,
+            | Self::Condition(_) => Check::Policy,
             Self::Target { .. } | Self::Scope { .. } | Self::TokenType { .. } => Check::Request,
             Self::Spent | Self::Credential => Check::Use,
         }
-    }
-
-    /// Was the signature found good before this failed? Then only whoever can have such tokens can cause it.
-    #[must_use]
-    pub fn is_after_signature(&self) -> bool {
-        self.check() > Check::Signature && !matches!(self, Self::Credential)
     }
 
     /// What would have passed.
@@ -163,7 +153,6 @@ impl Refusal {
             Self::Statements(_) => "a last matching statement that allows".to_owned(),
             Self::Criteria(unmatched) => each(unmatched, |found| format!("{} {}", found.claim, found.expected)),
             Self::Condition(_) => "a condition that holds".to_owned(),
-            Self::Access(_) => "an access policy that allows".to_owned(),
             Self::Scope { allowed, .. } => format!("of {}", allowed.join(" ")),
             Self::TokenType { .. } => "a kind of token that is given".to_owned(),
             Self::Spent => "a token that nobody traded".to_owned(),
@@ -199,7 +188,6 @@ impl Refusal {
                 }
                 text.trim_end_matches("; ").to_owned()
             }
-            Self::Access(denied) => denied.to_string(),
             Self::Spent => "one that was".to_owned(),
             Self::EndsTooSoon => "less".to_owned(),
             Self::Credential => "none".to_owned(),
@@ -213,14 +201,13 @@ impl Refusal {
             Self::Token(refusal) if refusal.check() > Check::Audience => {
                 Some((refusal.check().to_string(), refusal.actual()))
             }
-            Self::Audience { actual, .. } => Some(("aud".to_owned(), actual.clone())),
             Self::Criteria(unmatched) => unmatched.last().map(|(_, found)| (found.claim.clone(), found.actual.clone())),
             Self::Statements(StatementsDenied::NotText { claim, .. }) => {
                 Some((claim.clone(), "not a string".to_owned()))
             }
             Self::Untrusted => Some(("trusted".to_owned(), "false".to_owned())),
-            Self::BuildOver => Some(("build".to_owned(), "has ended".to_owned())),
-            Self::Revoked | Self::Spent => Some(("jti".to_owned(), "was used or revoked".to_owned())),
+            Self::BuildOver => Some(("build".to_owned(), "ended".to_owned())),
+            Self::Revoked | Self::Spent => Some(("jti".to_owned(), "used or revoked".to_owned())),
             _ => None,
         }
     }

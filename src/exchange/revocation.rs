@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::introspection::unverified_claims;
 use super::{Declined, Error, Exchange};
-use crate::base::{Jti, Moment, Secret, Sha256};
-use crate::store::{EventRow, SPENT_FOR, TokenKey};
+use crate::base::{CredentialId, Entropy, EventId, IssuerId, Jti, Moment, Secret, Sha256};
+use crate::store::{EventRow, SPENT_FOR, Store, TokenKey};
 use crate::verifier::{Demand, Trail};
 
 impl Exchange {
@@ -17,10 +17,8 @@ impl Exchange {
     pub async fn revoke(&self, token: &Secret<String>) -> Result<(), Error> {
         let now = self.parts.clock.now();
         if let Some(found) = self.parts.store.find_credential(&self.id, token.digest()).await? {
-            let door = found.door.name();
-            let event =
-                self.revoked("credential_revoked", Some(door), &found.subject, json!({"credential": found.id}), now)?;
-            self.parts.store.revoke_credential(&self.id, found.id, &event, now).await?;
+            revoke_credential((&*self.parts.store, &self.id), found.id, "its holder", &*self.parts.entropy, now)
+                .await?;
             return Ok(());
         }
         if self.revoke_own(token, now).await? {
@@ -36,7 +34,7 @@ impl Exchange {
         if row.token_sha256 != token.digest() {
             return Ok(false);
         }
-        let event = self.revoked("id_token_revoked", None, &row.subject, json!({"jti": jti}), now)?;
+        let event = self.revoked(&row.subject, json!({"jti": jti}), now)?;
         let key = TokenKey { issuer: self.settings.issuer.clone(), digest: digest_of(jti) };
         self.parts.store.revoke_id_token(&self.id, &key, Some(jti), row.expires_at + SPENT_FOR, &event, now).await?;
         Ok(true)
@@ -53,28 +51,44 @@ impl Exchange {
         };
         let Some(presented) = presented.first() else { return Ok(()) };
         let detail = json!({"provider": presented.verified.provider_name()});
-        let event = self.revoked("id_token_revoked", None, presented.subject(), detail, now)?;
+        let event = self.revoked(presented.subject(), detail, now)?;
         let until = presented.verified.claims().expires() + SPENT_FOR;
         Ok(self.parts.store.revoke_id_token(&self.id, &presented.key(), None, until, &event, now).await?)
     }
 
-    fn revoked(
-        &self,
-        kind: &str,
-        door: Option<&str>,
-        subject: &str,
-        detail: serde_json::Value,
-        now: Moment,
-    ) -> Result<EventRow, Error> {
+    fn revoked(&self, subject: &str, detail: serde_json::Value, now: Moment) -> Result<EventRow, Error> {
         Ok(EventRow {
             id: self.event_id(now)?,
             at: now,
-            kind: kind.to_owned(),
-            door: door.map(str::to_owned),
+            kind: "id_token_revoked".to_owned(),
+            door: None,
             subject: Some(subject.to_owned()),
             detail: detail.to_string(),
         })
     }
+}
+
+/// Ends one credential; `by` is whoever does. `false` if there is none.
+///
+/// # Errors
+/// [`Error`]: it may live on.
+pub async fn revoke_credential(
+    (store, issuer): (&dyn Store, &IssuerId),
+    id: CredentialId,
+    by: &str,
+    entropy: &dyn Entropy,
+    now: Moment,
+) -> Result<bool, Error> {
+    let Some(found) = store.show_credential(issuer, id).await? else { return Ok(false) };
+    let event = EventRow {
+        id: EventId::new(now, entropy)?,
+        at: now,
+        kind: "credential_revoked".to_owned(),
+        door: Some(found.door.name().to_owned()),
+        subject: Some(found.subject),
+        detail: json!({ "credential": id, "by": by }).to_string(),
+    };
+    Ok(store.revoke_credential(issuer, id, &event, now).await?)
 }
 
 /// As a presented token of ours is known by.

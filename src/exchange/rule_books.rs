@@ -53,28 +53,36 @@ impl RuleBooks {
         Ok(book)
     }
 
-    /// The token of a client without a secret, judged by the provider of its issuer; never our own.
+    /// The token of a client without a secret, as each provider of its issuer took it; never our own.
     ///
     /// # Errors
     /// [`StoreError`]; the inner error as the provider's verifier says.
-    pub async fn verify(&self, token: &str, demand: &Demand<'_>) -> Result<Result<VerifiedToken, Refusal>, StoreError> {
+    pub async fn verify(
+        &self,
+        token: &str,
+        demand: &Demand<'_>,
+    ) -> Result<Result<Vec<VerifiedToken>, Refusal>, StoreError> {
         let book = self.current().await?;
         Ok(book.verify(token, demand).await)
     }
 }
 
 impl RuleBook {
-    async fn verify(&self, token: &str, demand: &Demand<'_>) -> Result<VerifiedToken, Refusal> {
+    async fn verify(&self, token: &str, demand: &Demand<'_>) -> Result<Vec<VerifiedToken>, Refusal> {
         let issuer = unverified_issuer_of(token)?;
+        let mut taken = Vec::new();
         let mut furthest: Option<Refusal> = None;
         for entry in self.entries_of(&issuer).filter(|entry| !entry.provider().is_itself()) {
             match entry.verifier.verify(token, demand).await {
-                Ok(verified) => return Ok(verified),
+                Ok(verified) => taken.push(verified),
                 Err(refusal) if furthest.as_ref().is_none_or(|known| known.check() < refusal.check()) => {
                     furthest = Some(refusal);
                 }
                 Err(_) => {}
             }
+        }
+        if !taken.is_empty() {
+            return Ok(taken);
         }
         Err(furthest.unwrap_or(Refusal::UnknownIssuer { issuer }))
     }

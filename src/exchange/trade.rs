@@ -9,7 +9,7 @@ use serde_json::json;
 use super::credentials::subject;
 use super::doors::{Ask, Judgement};
 use super::rule_book::Entry;
-use super::{Declined, Error, Exchange, Granted, GrantedKind, Refusal, Refused};
+use super::{Declined, Error, Exchange, Granted, Refusal, Refused};
 use crate::base::{CredentialId, IdTokenId, Moment, Seconds, Secret};
 use crate::jose::SigningKey;
 use crate::store::{CredentialKind, EventRow, NewCredential, NewIdToken, StoreError, Trade, TradeRefusal};
@@ -28,29 +28,28 @@ impl Exchange {
     /// [`Declined`]: nothing was claimed, and nothing was made.
     pub async fn exchange(&self, ask: &Ask, token: &Secret<String>) -> Result<Granted, Declined> {
         let door = ask.door().name();
-        match self.try_exchange(ask, token).await {
+        let mut trail = Trail::silent();
+        match self.try_exchange(ask, token, &mut trail).await {
             Ok(granted) => {
                 self.parts.metrics.exchanged(door);
                 Ok(granted)
             }
             Err(Declined::Refused(refused)) => {
-                self.parts.metrics.exchange_refused(door, refused.refusal.reason());
-                self.record_refusal(door, token, &refused.refusal).await;
+                self.refused(door, token, &refused.refusal, &trail).await;
                 Err(Declined::Refused(refused))
             }
             failed => failed,
         }
     }
 
-    async fn try_exchange(&self, ask: &Ask, token: &Secret<String>) -> Result<Granted, Declined> {
+    async fn try_exchange(&self, ask: &Ask, token: &Secret<String>, trail: &mut Trail) -> Result<Granted, Declined> {
         for _ in 0..ATTEMPTS {
             let now = self.parts.clock.now();
             // By a clock that is wrong every token could seem good.
             self.parts.keyring.ready_to_sign(now).await?;
             let book = self.parts.books.current().await?;
-            let mut trail = Trail::silent();
-            let judgement = match self.judge(&book, ask, token, now, &mut trail).await {
-                Err(Declined::Refused(refused)) => return Err(self.tell_holder(&book, token, refused)),
+            let judgement = match self.judge(&book, ask, token, now, trail).await {
+                Err(Declined::Refused(refused)) => return Err(self.tell_holder(&book, token, refused, trail)),
                 judged => judged?,
             };
             let entry = Arc::clone(&judgement.entry);
@@ -132,19 +131,21 @@ impl Exchange {
         let expires_at = self.ends(&judgement, now)?;
         let id = CredentialId::new(now, &*self.parts.entropy)?;
         let signer = if judgement.offer.jwt { Some(self.signer(now)?) } else { None };
-        let secret = self.make(&judgement, id, signer.as_deref(), now, expires_at)?;
-        let trade = self.trade(&judgement, token, (id, &secret, signer.as_deref()), now, expires_at)?;
-        if let Err(refused) = self.parts.store.settle(&self.id, &trade).await? {
-            return match refused {
-                TradeRefusal::RulesChanged => Ok(None),
-                refused => Err(refusal(refused, &trade).into()),
-            };
+        let secret = self.make(&judgement, id, signer.as_ref(), now, expires_at).await?;
+        // What opens nothing is no credential, and no row: whoever has a good token asks for it as often as they like.
+        if !judgement.offer.opens_nothing() {
+            let trade = self.trade(&judgement, token, (id, &secret, signer.as_deref()), now, expires_at)?;
+            match self.parts.store.settle(&self.id, &trade).await? {
+                Ok(()) => {}
+                Err(TradeRefusal::RulesChanged) => return Ok(None),
+                Err(TradeRefusal::SignerRevoked) => return Err(Error::NoSigner.into()),
+                Err(refused) => return Err(refusal(refused, &trade).into()),
+            }
         }
         let offer = judgement.offer;
         Ok(Some(Granted {
             id,
             secret,
-            kind: if offer.jwt { GrantedKind::Jwt } else { GrantedKind::Key },
             door: offer.door,
             name: offer.name,
             scopes: offer.scopes,
@@ -202,6 +203,7 @@ impl Exchange {
             provider: presented.verified.provider_name().to_owned(),
             provider_revision: revision(&judgement.entry),
             entitlement: entitlement.map(|row| (row.id, row.revision)),
+            also: judgement.also.iter().map(|one| (one.row.id, one.row.revision)).collect(),
             learned: judgement.learned.clone(),
             id_token: NewIdToken {
                 id: IdTokenId::new(now, &*self.parts.entropy)?,
@@ -239,7 +241,7 @@ fn refusal(refused: TradeRefusal, trade: &Trade) -> Refusal {
         TradeRefusal::BuildOver => Refusal::BuildOver,
         TradeRefusal::ClientDisabled => Refusal::ClientDisabled,
         TradeRefusal::KeyRevoked => Refusal::KeyRevoked,
-        TradeRefusal::RulesChanged | TradeRefusal::Spent => Refusal::Spent,
+        TradeRefusal::RulesChanged | TradeRefusal::SignerRevoked | TradeRefusal::Spent => Refusal::Spent,
         TradeRefusal::TokenRevoked => Refusal::Revoked,
         TradeRefusal::UserDisabled => Refusal::UserDisabled { user: trade.user.clone().unwrap_or_default() },
     }

@@ -16,6 +16,7 @@ use super::error::{Code, Problem};
 use super::serve::Door;
 use crate::base::{ClientId, FieldError, Secret, Sha256};
 use crate::issuer::{ClientCredential, TokenCaller};
+use crate::jose::{JsonProblem, require_unique_members};
 
 /// The most bytes that a body may have.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -134,11 +135,18 @@ async fn read_body(request: Request, door: &Door) -> Result<Bytes, Problem> {
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| FieldError::new("body", "is not UTF-8"))?;
+    // An array would be taken for the fields in their order.
+    if text.trim_start().starts_with('[') {
+        return Err(FieldError::new("body", "must be a JSON object").into());
+    }
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json)
         .map_err(|error| describe(&error.path().to_string(), error.inner()))?;
     json.end().map_err(|_| FieldError::new("body", "goes on after its JSON value"))?;
-    Ok(value)
+    match require_unique_members(bytes) {
+        Err(JsonProblem::Duplicate) => Err(FieldError::new("body", "names a member twice").into()),
+        _ => Ok(value),
+    }
 }
 
 /// serde's own words name what was expected, and quote wrong values, which may be secrets pasted by mistake: types are
@@ -146,7 +154,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 fn describe(path: &str, error: &serde_json::Error) -> FieldError {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
-    let field = if path == "." { "body" } else { path };
+    let field = if path == "." || path == "?" { "body" } else { path };
     let name = text.split('`').nth(1).unwrap_or_default();
     if text.starts_with("missing field") {
         let field = if path == "." { name.to_owned() } else { format!("{path}.{name}") };

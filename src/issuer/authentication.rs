@@ -71,8 +71,8 @@ impl Issuer {
     async fn client_by_token(&self, token: &Secret<String>) -> Result<Client, Declined> {
         let audience = self.paths.api_audience();
         let demand = Demand { audience: Some(&audience), instead_of_providers: true, ..Demand::default() };
-        let verified = match self.parts.judge.verify(token.reveal(), &demand).await? {
-            Ok(verified) => verified,
+        let taken = match self.parts.judge.verify(token.reveal(), &demand).await? {
+            Ok(taken) => taken,
             Err(verifier::Refusal::KeysUnavailable { reason, retry_after }) => {
                 return Err(Error::ProviderKeys { reason, retry_after }.into());
             }
@@ -81,12 +81,18 @@ impl Issuer {
                 return Err(Refusal::Unauthenticated.into());
             }
         };
-        let Some(subject) = verified.claims().subject() else { return Err(Refusal::Unauthenticated.into()) };
-        let identity = ClientIdentity { provider: verified.provider_name().to_owned(), subject: subject.to_owned() };
-        match self.parts.store.identify_client(&self.id, &identity).await? {
-            Some(client) if client.disabled_at.is_none() => Ok(client),
-            _ => Err(Refusal::Unauthenticated.into()),
+        // A client is of one entry, and two may be of one issuer.
+        for verified in &taken {
+            let Some(subject) = verified.claims().subject() else { continue };
+            let provider = verified.provider_name().to_owned();
+            let identity = ClientIdentity { provider, subject: subject.to_owned() };
+            if let Some(client) = self.parts.store.identify_client(&self.id, &identity).await?
+                && client.disabled_at.is_none()
+            {
+                return Ok(client);
+            }
         }
+        Err(Refusal::Unauthenticated.into())
     }
 
     /// The living worker of this build. A token of another build or kind is as unknown as any.

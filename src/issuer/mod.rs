@@ -64,15 +64,15 @@ pub struct Terms {
 /// Who verifies the tokens of clients without a secret, by the providers that stand. Never takes one of our own.
 #[async_trait::async_trait]
 pub trait TokenJudge: Send + Sync + 'static {
-    /// Is the token good, and what the door demands?
+    /// The token as each provider of its issuer took it that finds it good, and what the door demands.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error as the provider's verifier says.
+    /// [`StoreError`]; the inner error as the provider's verifier says that got furthest, where none took it.
     async fn verify(
         &self,
         token: &str,
         demand: &Demand<'_>,
-    ) -> Result<Result<VerifiedToken, verifier::Refusal>, StoreError>;
+    ) -> Result<Result<Vec<VerifiedToken>, verifier::Refusal>, StoreError>;
 }
 
 /// What the issuer is made of; each part comes from outside.

@@ -197,14 +197,15 @@ pub trait Rules {
         now: Moment,
     ) -> Result<bool, StoreError>;
 
-    /// Keeps what was fetched of a provider. No change: it only is there at the next start.
+    /// Keeps what was fetched of a provider as it stood at this revision; of one that was changed meanwhile it is
+    /// another's. No change of rules: it only is there at the next start.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn keep_documents(
         &self,
         issuer: &IssuerId,
-        provider: &str,
+        (provider, revision): (&str, u64),
         documents: &FetchedDocuments,
     ) -> Result<(), StoreError>;
 }

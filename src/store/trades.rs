@@ -176,6 +176,8 @@ pub struct Trade {
     pub provider_revision: Option<u64>,
     /// The entitlement and the revision of its row that was judged by.
     pub entitlement: Option<(EntitlementId, u64)>,
+    /// Other entitlements that it rests on, with the revisions that were judged by.
+    pub also: Vec<(EntitlementId, u64)>,
     /// Ids that the entitlement learns by this.
     pub learned: Option<Learned>,
     /// The ID token.
@@ -205,6 +207,8 @@ pub enum TradeRefusal {
     KeyRevoked,
     /// What was judged by is not what stands: judge anew.
     RulesChanged,
+    /// The key that signed what would be given is revoked.
+    SignerRevoked,
     /// The token was revoked.
     TokenRevoked,
     /// The token was traded before.
@@ -286,6 +290,10 @@ pub struct CredentialFilter {
     pub user: Option<String>,
     /// Those that open something at this moment alone.
     pub alive_at: Option<Moment>,
+    /// Those that were made after this one.
+    pub after: Option<CredentialId>,
+    /// At most so many.
+    pub limit: Option<u32>,
 }
 
 /// Trades of an issuer, and what came of them.

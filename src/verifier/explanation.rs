@@ -57,30 +57,45 @@ impl fmt::Display for Explanation {
 
 /// Where a judgement notes its steps, if anybody wants to read them.
 #[derive(Debug)]
-pub struct Trail(Option<Explanation>);
+pub struct Trail {
+    explanation: Option<Explanation>,
+    signed_for: Option<String>,
+}
 
 impl Trail {
     /// Nobody wants to read them.
     #[must_use]
     pub const fn silent() -> Self {
-        Self(None)
+        Self { explanation: None, signed_for: None }
     }
 
     /// Somebody wants to read them.
     #[must_use]
-    pub fn recording() -> Self {
-        Self(Some(Explanation::default()))
+    pub const fn recording() -> Self {
+        Self { explanation: Some(Explanation { steps: Vec::new() }), signed_for: None }
     }
 
     /// Does nobody want to read them?
     #[must_use]
     pub const fn is_silent(&self) -> bool {
-        self.0.is_none()
+        self.explanation.is_none()
+    }
+
+    /// Notes, for every reader, that the credential was found to be this provider's: signed by its key, or given for
+    /// what was.
+    pub fn found_good(&mut self, provider: &str) {
+        self.signed_for = Some(provider.to_owned());
+    }
+
+    /// The provider whose credential it was found to be; none where a stranger may have made it up.
+    #[must_use]
+    pub fn signed_for(&self) -> Option<&str> {
+        self.signed_for.as_deref()
     }
 
     /// Notes a step that passed; its texts are made only where they are read.
     pub fn passed(&mut self, check: Check, texts: impl FnOnce() -> (String, String)) {
-        if let Self(Some(explanation)) = self {
+        if let Some(explanation) = &mut self.explanation {
             let (expected, actual) = texts();
             explanation.step(check, true, expected, actual);
         }
@@ -88,14 +103,14 @@ impl Trail {
 
     /// Notes the steps of a judgement within this one.
     pub fn within(&mut self, steps: Explanation) {
-        if let Self(Some(explanation)) = self {
+        if let Some(explanation) = &mut self.explanation {
             explanation.steps.extend(steps.steps);
         }
     }
 
     /// Notes the step that failed.
     pub fn failed(&mut self, check: Check, texts: impl FnOnce() -> (String, String)) {
-        if let Self(Some(explanation)) = self {
+        if let Some(explanation) = &mut self.explanation {
             let (expected, actual) = texts();
             explanation.step(check, false, expected, actual);
         }
@@ -104,6 +119,6 @@ impl Trail {
     /// The steps; none where nobody wanted to read them.
     #[must_use]
     pub fn finish(self) -> Explanation {
-        self.0.unwrap_or_default()
+        self.explanation.unwrap_or_default()
     }
 }

@@ -86,10 +86,10 @@ impl VerifiedToken {
         self.provider.is_itself() && self.signed.claims.text("trusted") != Some("true")
     }
 
-    /// The claim by which the provider tells its tokens apart, where the token has it.
+    /// The claim by which the provider tells its tokens apart, where the token has it; an empty one tells nothing.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.signed.claims.text(self.provider.kind.token_id)
+        self.signed.claims.text(self.provider.kind.token_id).filter(|id| !id.is_empty())
     }
 }
 

@@ -74,11 +74,12 @@ impl Exchange {
         let admitted = self.try_admit(ask, now, &mut trail).await;
         match admitted {
             Err(Declined::Refused(refused)) => {
-                self.parts.metrics.exchange_refused("forward", refused.refusal.reason());
+                self.refused("forward", &ask.credential.0, &refused.refusal, &trail).await;
                 Err(Declined::Refused(refused))
             }
             Ok(admitted) => {
                 self.parts.metrics.admitted();
+                self.sample("forward", "admitted");
                 Ok(admitted)
             }
             failed => failed,
@@ -94,7 +95,9 @@ impl Exchange {
         let Terms::Grant(terms) = terms(&grant, &entry)? else { return Err(Refusal::Credential.into()) };
         let token = &ask.credential.0;
         let bearer = if is_key(token.reveal()) {
-            self.bearer_of_key(&grant, token, now).await?
+            let bearer = self.bearer_of_key(&grant, token, now).await?;
+            trail.found_good(&bearer.provider);
+            bearer
         } else {
             self.bearer_of_token((&entry, terms), token, now, trail).await?
         };
@@ -157,10 +160,11 @@ impl Exchange {
         let found = self.parts.store.find_credential(&self.id, key.digest()).await?;
         let found = found.filter(opens).ok_or(Refusal::Credential)?;
         let kept = self.parts.store.find_id_token(&self.id, found.id_token).await?.ok_or(Refusal::Credential)?;
-        let claims = serde_json::from_str(&kept.claims).map_err(|_| Refusal::Credential)?;
+        let claims: Map<String, Value> = serde_json::from_str(&kept.claims).map_err(|_| Refusal::Credential)?;
         Ok(Bearer {
             provider: found.provider,
-            subject: found.subject,
+            // As of the token itself: a store knows whom by one name.
+            subject: claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned(),
             claims,
             scopes: found.scopes,
             key: Some(found.id),

@@ -82,7 +82,14 @@ impl Exchange {
             let offer = self.grant_offer(terms, asked)?;
             let (entry, entitlement) = (Arc::clone(entry), Arc::clone(grant));
             let presented = presented.swap_remove(at);
-            return Ok(Judgement { presented, entry, entitlement: Some(entitlement), learned: None, offer });
+            return Ok(Judgement {
+                presented,
+                entry,
+                entitlement: Some(entitlement),
+                also: Vec::new(),
+                learned: None,
+                offer,
+            });
         }
         Err(match (untrusted, missed.is_empty()) {
             (false, true) => target(&audience),

@@ -81,11 +81,20 @@ pub(super) struct Offer {
     pub(super) access: Option<Vec<Access>>,
 }
 
+impl Offer {
+    /// Is it a registry's token to which no policy opens anything?
+    pub(super) fn opens_nothing(&self) -> bool {
+        self.access.as_ref().is_some_and(Vec::is_empty)
+    }
+}
+
 /// A token that a door took, and what it offers for it.
 pub(super) struct Judgement {
     pub(super) presented: Presented,
     pub(super) entry: Arc<Entry>,
     pub(super) entitlement: Option<SharedEntitlement>,
+    /// Others that it rests on as well: a publisher is one for each gem.
+    pub(super) also: Vec<SharedEntitlement>,
     pub(super) learned: Option<Learned>,
     pub(super) offer: Offer,
 }

@@ -59,6 +59,7 @@ impl Exchange {
                 presented,
                 entry,
                 entitlement: Some(Arc::clone(policy)),
+                also: Vec::new(),
                 learned: matched.learned,
                 offer,
             });

@@ -37,7 +37,12 @@ impl Exchange {
             ..Demand::default()
         };
         let mut presented = self.present_to_any(book, token, &demand, now, trail).await?;
-        let (at, found, gems) = find(book, &presented, now)?;
+        let (at, found, alike) = find(book, &presented, now)?;
+        let mut gems: Vec<String> = vec![found.terms.written.gem.clone()];
+        gems.extend(alike.iter().map(|other| other.terms.written.gem.clone()));
+        gems.sort();
+        gems.dedup();
+        let also = alike.iter().map(|other| Arc::clone(other.entitlement)).collect();
         let first = &found.terms.written;
         enabled_user(book, &first.user)?;
         took(trail, "trusted publisher", &found.entitlement.row.name);
@@ -64,7 +69,7 @@ impl Exchange {
             single_use: true,
             access: None,
         };
-        Ok(Judgement { presented, entry, entitlement: Some(entitlement), learned, offer })
+        Ok(Judgement { presented, entry, entitlement: Some(entitlement), also, learned, offer })
     }
 }
 
@@ -72,13 +77,13 @@ fn none() -> Refusal {
     Refusal::NoEntitlement { what: "trusted publisher", asked: "by what the token says".to_owned() }
 }
 
-/// Which of the presented tokens, by which publisher, and the gems of all that are alike in user, provider and criteria:
-/// they are one publisher.
+/// Which of the presented tokens, by which publisher, and all others that are alike in user, provider and criteria: they
+/// are one publisher.
 fn find<'a>(
     book: &'a RuleBook,
     presented: &[Presented],
     now: Moment,
-) -> Result<(usize, Found<'a>, Vec<String>), Refusal> {
+) -> Result<(usize, Found<'a>, Vec<Found<'a>>), Refusal> {
     let mut unmatched: Vec<(String, Unmatched)> = Vec::new();
     let mut untrusted = false;
     let mut found: Vec<(usize, Found<'a>)> = Vec::new();
@@ -98,15 +103,13 @@ fn find<'a>(
     let alike = |one: &WrittenPublisher, other: &WrittenPublisher| {
         (&one.user, &one.provider, &one.criteria) == (&other.user, &other.provider, &other.criteria)
     };
-    let mut gems: Vec<String> = Vec::new();
-    if let Some((_, first)) = found.first() {
-        let same = found.iter().filter(|(_, other)| alike(&other.terms.written, &first.terms.written));
-        gems = same.map(|(_, other)| other.terms.written.gem.clone()).collect();
-        gems.sort();
-        gems.dedup();
-    }
-    match found.into_iter().next() {
-        Some((at, first)) => Ok((at, first, gems)),
+    let mut found = found.into_iter();
+    match found.next() {
+        Some((at, first)) => {
+            let others = found.map(|(_, other)| other);
+            let same = others.filter(|other| alike(&other.terms.written, &first.terms.written)).collect();
+            Ok((at, first, same))
+        }
         None if untrusted => Err(Refusal::Untrusted),
         None if unmatched.is_empty() => Err(none()),
         None => Err(Refusal::Criteria(unmatched)),

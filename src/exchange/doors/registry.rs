@@ -34,8 +34,14 @@ impl RegistryScope {
         if kind.is_empty() || name.is_empty() {
             return None;
         }
-        let actions = actions.split(',').filter(|action| !action.is_empty()).map(str::to_owned).collect();
-        Some(Self { kind: kind.to_owned(), name: name.to_owned(), actions })
+        // Each once: every one is judged.
+        let mut once: Vec<String> = Vec::new();
+        for action in actions.split(',').filter(|action| !action.is_empty()) {
+            if !once.iter().any(|known| known == action) {
+                once.push(action.to_owned());
+            }
+        }
+        Some(Self { kind: kind.to_owned(), name: name.to_owned(), actions: once })
     }
 }
 
@@ -79,7 +85,7 @@ impl Exchange {
             gem: None,
             access: Some(access),
         };
-        Ok(Judgement { presented, entry, entitlement: None, learned: None, offer })
+        Ok(Judgement { presented, entry, entitlement: None, also: Vec::new(), learned: None, offer })
     }
 
     /// By the provider that the client names, else by each of the issuer's: at most one can take it, since their

@@ -49,7 +49,14 @@ impl Exchange {
             gem: terms.gem.clone(),
             access: None,
         };
-        Ok(Judgement { presented, entry, entitlement: Some(Arc::clone(&entitlement)), learned: None, offer })
+        Ok(Judgement {
+            presented,
+            entry,
+            entitlement: Some(Arc::clone(&entitlement)),
+            also: Vec::new(),
+            learned: None,
+            offer,
+        })
     }
 
     /// The last statement that matches decides; the audience is the one that it names, else the door's own.

@@ -29,6 +29,14 @@ pub struct RolesFile {
     pub grants: Vec<WrittenGrant>,
 }
 
+impl RolesFile {
+    /// Does it hold nothing at all?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// `[rubygems]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

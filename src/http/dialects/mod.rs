@@ -12,11 +12,13 @@ use std::sync::Arc;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde::de::DeserializeOwned;
 
 use super::error::{Code, Noted, Problem};
 use super::serve::Door;
 use crate::base::Seconds;
 use crate::exchange::{Error, Exchange, Refused};
+use crate::jose::require_unique_members;
 
 /// What a holder may read of a refusal whose words are fixed.
 const REASON: HeaderName = HeaderName::from_static("x-buildpass-reason");
@@ -27,6 +29,12 @@ const PLAIN: &AsciiSet = &CONTROLS.add(b'%').add(b'"');
 /// The exchange; its routes are there only while it is open.
 fn exchange(door: &Door) -> Result<&Arc<Exchange>, Problem> {
     door.app.exchange().ok_or_else(|| Problem::new(Code::NotFound, "there is nothing at this path"))
+}
+
+/// A body that is one JSON object with no member twice; an array would be taken for the fields in their order.
+fn object<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
+    require_unique_members(body).ok()?;
+    serde_json::from_slice(body).ok()
 }
 
 /// The status of a fault of ours, and when to come again.

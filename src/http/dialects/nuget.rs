@@ -12,7 +12,7 @@ use serde_json::json;
 use super::super::error::{Noted, Problem};
 use super::super::extract::RawBody;
 use super::super::serve::Door;
-use super::{exchange, fault, note_fault, note_refusal};
+use super::{exchange, fault, note_fault, note_refusal, object};
 use crate::base::{Moment, Secret};
 use crate::exchange::{Ask, Declined, Refusal, Refused};
 use crate::verifier;
@@ -96,7 +96,7 @@ fn read(headers: &HeaderMap, body: &RawBody) -> Result<(String, Secret<String>),
         return Err((StatusCode::BAD_REQUEST, "A User-Agent header is required."));
     }
     // What is no JSON object has no username.
-    let asked: Body = serde_json::from_slice(&body.bytes).unwrap_or_default();
+    let asked: Body = object(&body.bytes).unwrap_or_default();
     let username = asked.username.filter(|name| !name.trim().is_empty());
     let username =
         username.ok_or((StatusCode::BAD_REQUEST, "The username property in the request body is required."))?;
@@ -133,7 +133,6 @@ fn words(refused: &Refused, username: &str) -> (StatusCode, String) {
         | Refusal::Broken { .. }
         | Refusal::Statements(_)
         | Refusal::Condition(_)
-        | Refusal::Access(_)
         | Refusal::Scope { .. }
         | Refusal::TokenType { .. }
         | Refusal::EndsTooSoon
@@ -176,13 +175,17 @@ fn token_words(refusal: &verifier::Refusal) -> String {
     fixed.to_owned()
 }
 
+/// What a proxy in front still takes as a status line, in bytes.
+const LONGEST_PHRASE: usize = 512;
+
 /// The text in the body, and as the reason phrase.
 fn refuse(status: StatusCode, text: &str) -> Response {
     let mut response = (status, Json(json!({ "error": text }))).into_response();
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    let phrase: Vec<u8> = text.bytes().filter(|byte| byte.is_ascii_graphic() || *byte == b' ').collect();
+    let plain = text.bytes().filter(|byte| byte.is_ascii_graphic() || *byte == b' ');
+    let phrase: Vec<u8> = plain.take(LONGEST_PHRASE).collect();
     if let Ok(phrase) = ReasonPhrase::try_from(phrase) {
         response.extensions_mut().insert(phrase);
     }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::super::error::Problem;
 use super::super::extract::{QueryOf, RawBody};
 use super::super::serve::Door;
-use super::{exchange, fault, note_fault, note_refusal};
+use super::{exchange, fault, note_fault, note_refusal, object};
 use crate::base::Secret;
 use crate::exchange::{Ask, DashboardRefusal, Declined, Granted, Refusal, Refused};
 use crate::verifier;
@@ -63,7 +63,7 @@ fn jwt(body: &RawBody) -> Option<Secret<String>> {
             let text = std::str::from_utf8(&body.bytes).ok()?;
             QueryOf::read(text).ok()?.one("jwt").ok().flatten()
         }
-        _ => serde_json::from_slice::<Body>(&body.bytes).ok().and_then(|body| body.jwt),
+        _ => object::<Body>(&body.bytes).and_then(|body| body.jwt),
     };
     text.filter(|text| !text.is_empty()).map(Secret::new)
 }
@@ -109,7 +109,6 @@ fn refused_answer(refused: &Refused, headers: &HeaderMap) -> Response {
         | Refusal::Statements(_)
         | Refusal::Criteria(_)
         | Refusal::Condition(_)
-        | Refusal::Access(_)
         | Refusal::Scope { .. }
         | Refusal::TokenType { .. }
         | Refusal::EndsTooSoon

@@ -113,7 +113,6 @@ fn refused_answer(refused: &Refused, request: &CurrentRequest) -> Response {
         | Refusal::Statements(_)
         | Refusal::Criteria(_)
         | Refusal::Condition(_)
-        | Refusal::Access(_)
         | Refusal::EndsTooSoon
         | Refusal::Credential => ("invalid_request", why),
     };

@@ -10,11 +10,17 @@ use serde_json::{Map, Value, json};
 use super::super::error::{Code, Problem};
 use super::super::extract::{JsonBody, OfClient, QueryOf};
 use super::super::serve::Door;
-use crate::base::{CredentialId, EventId, FieldError, Moment};
-use crate::exchange::{Bring, Expect, Prune, RolesFile, Section, one_object, shown_credential, shown_rules};
+use crate::base::{CredentialId, FieldError, Moment};
+use crate::exchange::{
+    Applied, Bring, ChangeKind, Expect, Prune, RolesFile, Section, one_object, revoke_credential, shown_credential,
+    shown_rules,
+};
 use crate::issuer::ClientCredential;
 use crate::policy::{Client, Scope};
-use crate::store::{CredentialFilter, EventRow};
+use crate::store::CredentialFilter;
+
+/// What is shown of a thing beside what was written.
+const SHOWN: [&str; 6] = ["created_at", "disabled_at", "id", "learned", "token", "updated_at"];
 
 /// Most rows of one answer.
 const MOST: u32 = 1_000;
@@ -67,8 +73,8 @@ async fn find(door: &Door, section: Section, wanted: &str) -> Result<Map<String,
     standing.into_iter().find(|object| id(object) == Some(wanted)).ok_or_else(no_such)
 }
 
-async fn bring(door: &Door, by: &Client, bring: Bring) -> Result<(), Problem> {
-    Ok(door.app.rule_keeper().apply(&bring, &format!("client {}", by.name), false).await.map(drop)?)
+async fn bring(door: &Door, by: &Client, bring: Bring) -> Result<Applied, Problem> {
+    Ok(door.app.rule_keeper().apply(&bring, &format!("client {}", by.name), false).await?)
 }
 
 /// Name and user of an object, by which it is told from all others of its section.
@@ -94,12 +100,15 @@ pub(in super::super) async fn create(
 ) -> Result<Response, Problem> {
     let section = section(&name)?;
     let by = admin(&door, &client).await?;
-    let before: Vec<_> = standing(&door, section).await?.iter().filter_map(|one| id(one).map(str::to_owned)).collect();
     let file = one_object(section, body.value)?;
-    bring(&door, &by, Bring { file, expect: Some(Expect::New), ..Bring::default() }).await?;
-    let made = standing(&door, section).await?.into_iter();
-    let made: Vec<_> = made.filter(|one| id(one).is_none_or(|id| !before.iter().any(|known| known == id))).collect();
-    Ok((StatusCode::CREATED, Json(made.into_iter().next())).into_response())
+    let Applied(changes) = bring(&door, &by, Bring { file, expect: Some(Expect::New), ..Bring::default() }).await?;
+    let made = changes.into_iter().find(|change| change.change == ChangeKind::Created).ok_or_else(no_such)?;
+    let is_made = |one: &Map<String, Value>| {
+        let text = |member: &str| one.get(member).and_then(Value::as_str);
+        text("name") == Some(&made.name) && text("user") == made.user.as_deref()
+    };
+    let made = standing(&door, section).await?.into_iter().find(is_made).ok_or_else(no_such)?;
+    Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 
 pub(in super::super) async fn show(
@@ -116,7 +125,7 @@ pub(in super::super) async fn update(
     State(door): State<Door>,
     Path((name, wanted)): Path<(String, String)>,
     OfClient(client): OfClient,
-    body: JsonBody<Value>,
+    mut body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
     let section = section(&name)?;
     let by = admin(&door, &client).await?;
@@ -128,6 +137,10 @@ pub(in super::super) async fn update(
     }
     if body.value.as_object().is_none_or(|object| identity(object) != identity(&former)) {
         return Err(FieldError::new("name", "name and user stay: what has others is another thing").into());
+    }
+    // What `show` adds may come back as it was.
+    if let Some(object) = body.value.as_object_mut() {
+        object.retain(|member, value| !SHOWN.contains(&member.as_str()) || former.get(member) != Some(value));
     }
     let file = one_object(section, body.value)?;
     bring(&door, &by, Bring { file, expect: Some(Expect::Standing), ..Bring::default() }).await?;
@@ -156,7 +169,12 @@ pub(in super::super) async fn list_keys(
 ) -> Result<Response, Problem> {
     admin(&door, &client).await?;
     let all = query.one("all")?.is_some();
-    let filter = CredentialFilter { user: query.one("user")?, alive_at: (!all).then(|| door.app.clock().now()) };
+    let filter = CredentialFilter {
+        user: query.one("user")?,
+        alive_at: (!all).then(|| door.app.clock().now()),
+        after: query.parsed("after")?,
+        limit: Some(query.parsed("limit")?.unwrap_or(MOST).min(MOST)),
+    };
     let found = door.app.store().list_credentials(door.app.issuer().id(), &filter).await;
     let found = found.map_err(|error| Problem::unavailable(error.to_string()))?;
     Ok(Json(json!({ "items": found.iter().map(shown_credential).collect::<Vec<_>>() })).into_response())
@@ -184,20 +202,10 @@ pub(in super::super) async fn delete_key(
 ) -> Result<StatusCode, Problem> {
     let by = admin(&door, &client).await?;
     let id = key_id(&wanted)?;
-    let now = door.app.clock().now();
-    let event = EventRow {
-        id: EventId::new(now, door.app.entropy()).map_err(Problem::internal)?,
-        at: now,
-        kind: "credential_revoked".to_owned(),
-        door: None,
-        subject: Some(format!("client {}", by.name)),
-        detail: json!({ "credential": id }).to_string(),
-    };
-    let done = door.app.store().revoke_credential(door.app.issuer().id(), id, &event, now).await;
-    match done.map_err(|error| Problem::unavailable(error.to_string()))? {
-        true => Ok(StatusCode::NO_CONTENT),
-        false => Err(no_such()),
-    }
+    let (issuer, now) = (door.app.issuer().id(), door.app.clock().now());
+    let of = (&**door.app.store(), issuer);
+    let done = revoke_credential(of, id, &format!("client {}", by.name), door.app.entropy(), now).await;
+    if done? { Ok(StatusCode::NO_CONTENT) } else { Err(no_such()) }
 }
 
 pub(in super::super) async fn events(

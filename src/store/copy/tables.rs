@@ -27,7 +27,7 @@ impl Table {
 }
 
 /// Promises of running servers are left behind: those servers end.
-pub(super) const TABLES: [Table; 18] = [
+pub(super) const TABLES: [Table; 19] = [
     Table {
         name: "clients",
         key: "issuer, id",
@@ -279,6 +279,11 @@ pub(super) const TABLES: [Table; 18] = [
             ("dead_at", Integer),
             ("dead_because", Text),
         ],
+    },
+    Table {
+        name: "credential_entitlements",
+        key: "issuer, entitlement, credential",
+        columns: &[("issuer", Text), ("entitlement", Text), ("credential", Text)],
     },
     Table {
         name: "publications",

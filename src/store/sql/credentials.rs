@@ -6,7 +6,8 @@ use super::{DbConnection, DbRow};
 use crate::base::IssuerId;
 use crate::store::{CredentialKind, DoorKind, StoreError, StoredCredential, StoredIdToken, Trade};
 
-/// Keeps the ID token; one that was kept before, where it may be traded more than once, is the same row.
+/// Keeps the ID token; one that was kept before, where it may be traded more than once, is the same row. Not one that
+/// merely has the same `jti`: what is given for it would be judged by another's claims.
 pub(super) async fn keep_id_token(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -14,11 +15,14 @@ pub(super) async fn keep_id_token(
 ) -> Result<String, StoreError> {
     if !trade.single_use {
         let known: Option<String> = sqlx::query_scalar(
-            "select id from oidc_id_tokens where issuer = $1 and token_issuer = $2 and digest = $3 limit 1",
+            "select id from oidc_id_tokens where issuer = $1 and token_issuer = $2 and digest = $3 and header = $4 \
+             and claims = $5 limit 1",
         )
         .bind(issuer.as_str())
         .bind(&trade.token.issuer)
         .bind(trade.token.digest.as_bytes().as_slice())
+        .bind(&trade.id_token.header)
+        .bind(&trade.id_token.claims)
         .fetch_optional(&mut *connection)
         .await
         .map_err(unavailable)?;
@@ -85,9 +89,18 @@ pub(super) async fn insert_credential(
     .bind(&new.signed_by)
     .bind(trade.now.unix())
     .bind(new.expires_at.unix())
-    .execute(connection)
+    .execute(&mut *connection)
     .await
     .map_err(unavailable)?;
+    for (entitlement, _) in &trade.also {
+        sqlx::query("insert into credential_entitlements (issuer, entitlement, credential) values ($1, $2, $3)")
+            .bind(issuer.as_str())
+            .bind(entitlement.to_string())
+            .bind(new.id.to_string())
+            .execute(&mut *connection)
+            .await
+            .map_err(unavailable)?;
+    }
     Ok(())
 }
 

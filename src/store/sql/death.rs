@@ -48,7 +48,10 @@ pub(super) async fn stamp(
         Dying::Build(_) => stamp!("build_id = $4 and outlives_build = 0 and expires_at > $2"),
         Dying::Client(_) => stamp!("client_id = $4 and expires_at > $2"),
         Dying::Credential(_) => stamp!("id = $4"),
-        Dying::Entitlement(_) => stamp!("entitlement = $4 and expires_at > $2"),
+        Dying::Entitlement(_) => stamp!(
+            "(entitlement = $4 or id in (select credential from credential_entitlements where issuer = $1 \
+             and entitlement = $4)) and expires_at > $2"
+        ),
         Dying::IdToken(..) => stamp!(
             "id_token in (select id from oidc_id_tokens where issuer = $1 and token_issuer = $4 and digest = $5)"
         ),

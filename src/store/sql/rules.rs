@@ -289,7 +289,7 @@ impl Rules for Backend {
     async fn keep_documents(
         &self,
         issuer: &IssuerId,
-        provider: &str,
+        (provider, revision): (&str, u64),
         documents: &FetchedDocuments,
     ) -> Result<(), StoreError> {
         let (issuer, provider, documents) = (issuer.clone(), provider.to_owned(), documents.clone());
@@ -299,13 +299,14 @@ impl Rules for Backend {
                 Box::pin(async move {
                     sqlx::query(
                         "update oidc_providers set configuration = $3, jwks = $4, refreshed_at = $5 \
-                         where issuer = $1 and name = $2 and removed_at is null",
+                         where issuer = $1 and name = $2 and revision = $6 and removed_at is null",
                     )
                     .bind(issuer.as_str())
                     .bind(&provider)
                     .bind(&documents.configuration)
                     .bind(&documents.jwks)
                     .bind(documents.refreshed_at.unix())
+                    .bind(stored_count(revision))
                     .execute(connection)
                     .await
                     .map_err(unavailable)?;

@@ -1,5 +1,5 @@
 //! Trades. What a credential rests on is held, in one order, until it stands: client, build, user, provider,
-//! entitlement, the ID token's record, the key that signed it.
+//! entitlements, the ID token's record, the key that signed it, the key that signs what is given.
 
 use async_trait::async_trait;
 
@@ -14,7 +14,7 @@ use super::rules::take_revision;
 use super::statements::{CLIENT_ENABLED, held, held_to_change};
 use super::transactions::Verdict;
 use super::{Backend, DbConnection};
-use crate::base::{CredentialId, IdTokenId, IssuerId, Jti, Moment, Sha256};
+use crate::base::{CredentialId, EntitlementId, IdTokenId, IssuerId, Jti, Moment, Sha256};
 use crate::policy::Learned;
 use crate::store::{
     CredentialFilter, EventRow, IssuedStanding, OwnToken, StoreError, StoredCredential, StoredIdToken, TokenKey, Trade,
@@ -82,29 +82,60 @@ async fn hold(connection: &mut DbConnection, issuer: &IssuerId, trade: &Trade) -
             return Ok(Err(TradeRefusal::RulesChanged));
         }
     }
-    if let Some((id, revision)) = trade.entitlement {
-        const STANDS: &str = held!(
-            "select revision from entitlements where issuer = $1 and id = $2 and revision = $3 and removed_at is null"
-        );
-        const LEARNS: &str = held_to_change!(
-            "select revision from entitlements where issuer = $1 and id = $2 and revision = $3 and removed_at is null"
-        );
-        let statement = if trade.learned.is_some() { LEARNS } else { STANDS };
-        let stands: Option<i64> = sqlx::query_scalar(statement)
-            .bind(issuer.as_str())
-            .bind(id.to_string())
-            .bind(stored_count(revision))
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(unavailable)?;
-        if stands.is_none() {
+    // By id, as whoever holds several does.
+    let mut entitlements: Vec<_> = trade.entitlement.iter().chain(&trade.also).collect();
+    entitlements.sort_unstable();
+    for &(id, revision) in entitlements {
+        let learns = trade.learned.is_some() && trade.entitlement.is_some_and(|(own, _)| own == id);
+        if !hold_entitlement(connection, issuer, (id, revision), learns).await? {
             return Ok(Err(TradeRefusal::RulesChanged));
         }
     }
-    match &trade.own {
-        Some(own) => hold_record(connection, issuer, own).await,
-        None => Ok(Ok(())),
+    if let Some(own) = &trade.own
+        && let Err(refused) = hold_record(connection, issuer, own).await?
+    {
+        return Ok(Err(refused));
     }
+    match &trade.credential.signed_by {
+        Some(kid) if !hold_key(connection, issuer, kid).await? => Ok(Err(TradeRefusal::SignerRevoked)),
+        _ => Ok(Ok(())),
+    }
+}
+
+/// Does the entitlement stand as it was judged?
+async fn hold_entitlement(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    (id, revision): (EntitlementId, u64),
+    learns: bool,
+) -> Result<bool, StoreError> {
+    const STANDS: &str = held!(
+        "select revision from entitlements where issuer = $1 and id = $2 and revision = $3 and removed_at is null"
+    );
+    const LEARNS: &str = held_to_change!(
+        "select revision from entitlements where issuer = $1 and id = $2 and revision = $3 and removed_at is null"
+    );
+    let stands: Option<i64> = sqlx::query_scalar(if learns { LEARNS } else { STANDS })
+        .bind(issuer.as_str())
+        .bind(id.to_string())
+        .bind(stored_count(revision))
+        .fetch_optional(connection)
+        .await
+        .map_err(unavailable)?;
+    Ok(stands.is_some())
+}
+
+/// Is this key of ours one that nobody revoked?
+async fn hold_key(connection: &mut DbConnection, issuer: &IssuerId, kid: &str) -> Result<bool, StoreError> {
+    let key: Option<i64> = sqlx::query_scalar(held!(
+        "select max_lifetime from signing_keys where issuer = $1 and kid = $2 and revoked_at is null"
+    ))
+    .bind(issuer.as_str())
+    .bind(kid)
+    .fetch_optional(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(key.is_some())
 }
 
 async fn hold_build(
@@ -145,15 +176,7 @@ async fn hold_record(connection: &mut DbConnection, issuer: &IssuerId, own: &Own
     if record.is_none() {
         return Ok(Err(TradeRefusal::TokenRevoked));
     }
-    let key: Option<i64> = sqlx::query_scalar(held!(
-        "select max_lifetime from signing_keys where issuer = $1 and kid = $2 and revoked_at is null"
-    ))
-    .bind(issuer.as_str())
-    .bind(&own.kid)
-    .fetch_optional(connection)
-    .await
-    .map_err(unavailable)?;
-    Ok(if key.is_some() { Ok(()) } else { Err(TradeRefusal::KeyRevoked) })
+    Ok(if hold_key(connection, issuer, &own.kid).await? { Ok(()) } else { Err(TradeRefusal::KeyRevoked) })
 }
 
 /// Claims the token, and spends it where the trade does. The one place where a token is claimed.
@@ -161,8 +184,9 @@ async fn claim(connection: &mut DbConnection, issuer: &IssuerId, trade: &Trade) 
     // Locks the token's row whether it was there or not: whoever comes second waits, and sees what the first did.
     let claimed: Option<i64> = sqlx::query_scalar(
         "insert into traded_tokens (issuer, token_issuer, digest, kept_until, spent) values ($1, $2, $3, $4, $5) \
-         on conflict (issuer, token_issuer, digest) do update set spent = excluded.spent \
-         where traded_tokens.spent = 0 returning spent",
+         on conflict (issuer, token_issuer, digest) do update set spent = excluded.spent, \
+         kept_until = case when excluded.kept_until > traded_tokens.kept_until then excluded.kept_until \
+         else traded_tokens.kept_until end where traded_tokens.spent = 0 returning spent",
     )
     .bind(issuer.as_str())
     .bind(&trade.token.issuer)
@@ -207,19 +231,22 @@ async fn revoke(
     event: &EventRow,
     now: Moment,
 ) -> Result<(), StoreError> {
+    let mut changed = false;
     if let Some(jti) = own {
-        sqlx::query("update audit set revoked_at = coalesce(revoked_at, $3) where issuer = $1 and jti = $2")
-            .bind(issuer.as_str())
-            .bind(jti.to_string())
-            .bind(now.unix())
-            .execute(&mut *connection)
-            .await
-            .map_err(unavailable)?;
+        let done =
+            sqlx::query("update audit set revoked_at = $3 where issuer = $1 and jti = $2 and revoked_at is null")
+                .bind(issuer.as_str())
+                .bind(jti.to_string())
+                .bind(now.unix())
+                .execute(&mut *connection)
+                .await
+                .map_err(unavailable)?;
+        changed = done.rows_affected() > 0;
     }
     // Whoever trades it at this moment waits for this row, or this waits for theirs.
     sqlx::query(
         "insert into traded_tokens (issuer, token_issuer, digest, kept_until, spent) values ($1, $2, $3, $4, 1) \
-         on conflict (issuer, token_issuer, digest) do update set spent = 1",
+         on conflict (issuer, token_issuer, digest) do update set spent = 1 where traded_tokens.spent = 0",
     )
     .bind(issuer.as_str())
     .bind(&token.issuer)
@@ -228,8 +255,13 @@ async fn revoke(
     .execute(&mut *connection)
     .await
     .map_err(unavailable)?;
-    stamp(connection, issuer, Dying::IdToken(&token.issuer, token.digest), "its ID token was revoked", now).await?;
-    insert_event(connection, issuer, event).await
+    // A stranger's token for which nothing was given is no news: its row is forgotten with the token's time.
+    let died = stamp(connection, issuer, Dying::IdToken(&token.issuer, token.digest), "its ID token was revoked", now);
+    changed |= died.await? > 0;
+    if changed {
+        insert_event(connection, issuer, event).await?;
+    }
+    Ok(())
 }
 
 #[async_trait]
@@ -313,11 +345,14 @@ impl Trades for Backend {
     ) -> Result<Vec<StoredCredential>, StoreError> {
         let rows = sqlx::query(credentials_where!(
             "(cast($2 as text) is null or user_name = $2) \
-             and (cast($3 as bigint) is null or (dead_at is null and expires_at > $3)) order by id"
+             and (cast($3 as bigint) is null or (dead_at is null and expires_at > $3)) \
+             and id > $4 order by id limit $5"
         ))
         .bind(issuer.as_str())
         .bind(&filter.user)
         .bind(filter.alive_at.map(Moment::unix))
+        .bind(filter.after.map(|id| id.to_string()).unwrap_or_default())
+        .bind(filter.limit.map_or(i64::MAX, i64::from))
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;

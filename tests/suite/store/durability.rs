@@ -267,7 +267,7 @@ async fn a_row_that_we_never_write_stops_whoever_reads_it() {
         ("update credentials set id = 'hunter2'", "credentials", "id"),
         ("pragma ignore_check_constraints = 1; update credentials set dead_at = 1", "credentials", "dead_because"),
         ("pragma ignore_check_constraints = 1; update credentials set door = 'hunter2'", "credentials", "door"),
-        ("update entitlements set id = 'hunter2'", "entitlements", "id"),
+        ("update entitlements set id = 'hunter2' || rowid", "entitlements", "id"),
         ("pragma ignore_check_constraints = 1; update entitlements set kind = 'hunter2'", "entitlements", "kind"),
         ("update publications set credential = 'hunter2'", "publications", "credential"),
         (

@@ -19,7 +19,7 @@ use super::sample::{Counter, NOW, after, at_once, digest, issuance, issuer, rows
 on_every_backend! {
     a_token_is_claimed_once_and_what_was_refused_claims_nothing
     a_token_that_may_be_traded_again_is_so_until_somebody_spends_or_revokes_it
-    each_killer_ends_what_rests_on_it_and_a_reverted_change_brings_nothing_back
+    each_change_of_rules_ends_what_rests_on_it_and_its_reversal_brings_nothing_back
     what_is_judged_by_an_old_rule_is_judged_anew
     ids_are_learned_once_and_only_by_a_trade_that_stands
     what_outlives_its_build_dies_with_its_client
@@ -57,6 +57,8 @@ mod raced {
         a_removed_entitlement_leaves_no_living_credential: Killer::EntitlementRemoved
         a_revoked_id_token_leaves_no_living_credential: Killer::IdTokenRevoked
         a_revoked_signing_key_leaves_no_living_credential: Killer::SigningKeyRevoked
+        another_removed_entitlement_leaves_no_living_credential: Killer::OtherEntitlementRemoved
+        a_revoked_key_leaves_nothing_living_that_it_signed: Killer::SignerRevoked
     }
 }
 
@@ -71,22 +73,22 @@ pub(super) enum Killer {
     ProviderRemoved,
     EntitlementChanged,
     EntitlementRemoved,
+    OtherEntitlementRemoved,
     IdTokenRevoked,
     SigningKeyRevoked,
+    SignerRevoked,
 }
 
 impl Killer {
-    const ALL: [Self; 10] = [
-        Self::BuildEnd,
-        Self::ClientDisabled,
+    /// Those that can be undone.
+    const OF_RULES: [Self; 7] = [
         Self::UserDisabled,
         Self::UserRemoved,
         Self::ProviderChanged,
         Self::ProviderRemoved,
         Self::EntitlementChanged,
         Self::EntitlementRemoved,
-        Self::IdTokenRevoked,
-        Self::SigningKeyRevoked,
+        Self::OtherEntitlementRemoved,
     ];
 }
 
@@ -98,10 +100,14 @@ pub(super) struct World {
     user: UserRow,
     provider: ProviderRow,
     entitlement: EntitlementRow,
+    /// One that it rests on as well.
+    other: EntitlementRow,
     jti: Jti,
 }
 
 const KID: &str = "signing-key";
+/// The key that signs what is given.
+const SIGNER: &str = "signer";
 /// A provider that stands in for the one of the token, so that every killer has something to kill.
 const PROVIDER: &str = "partner";
 
@@ -116,9 +122,9 @@ pub(super) fn event() -> EventRow {
     }
 }
 
-fn key(revoked_at: Option<Moment>) -> KeyRow {
+fn key(kid: &str, revoked_at: Option<Moment>) -> KeyRow {
     KeyRow {
-        kid: KID.to_owned(),
+        kid: kid.to_owned(),
         alg: buildpass::jose::Algorithm::Es256,
         sealed: None,
         kek: None,
@@ -134,7 +140,9 @@ fn key(revoked_at: Option<Moment>) -> KeyRow {
 impl World {
     pub(super) async fn new(store: &dyn Store) -> Self {
         let (client, build) = running(store).await;
-        assert!(store.advance_keys(&issuer(), 0, &rows(vec![key(None)]), &at_once()).await.unwrap());
+        assert!(
+            store.advance_keys(&issuer(), 0, &rows(vec![key(KID, None), key(SIGNER, None)]), &at_once()).await.unwrap()
+        );
         let mut token = issuance(&client, &build);
         token.row.kid = KID.to_owned();
         let jti = token.row.jti;
@@ -165,17 +173,19 @@ impl World {
             updated_at: NOW,
             removed_at: None,
         };
-        let world = Self { client, build, user, provider, entitlement, jti };
+        let id = EntitlementId::new(NOW, &Counter).unwrap();
+        let other = EntitlementRow { id, name: "the other".into(), place: 2, ..entitlement.clone() };
+        let world = Self { client, build, user, provider, entitlement, other, jti };
         world.change(store, None).await;
         world.read(store).await
     }
 
-    /// Writes all three rules as they stand here.
+    /// Writes all rules as they stand here.
     async fn change(&self, store: &dyn Store, kills: Option<&'static str>) {
         let change = RuleChange {
             users: vec![Write { row: self.user.clone(), kills }],
             providers: vec![Write { row: self.provider.clone(), kills }],
-            entitlements: vec![Write { row: self.entitlement.clone(), kills }],
+            entitlements: [&self.entitlement, &self.other].map(|row| Write { row: row.clone(), kills }).to_vec(),
             events: vec![],
         };
         loop {
@@ -190,7 +200,7 @@ impl World {
         let rows = store.read_rules(&issuer(), 0).await.unwrap();
         self.user = rows.users[0].clone();
         self.provider = rows.providers[0].clone();
-        self.entitlement = rows.entitlements[0].clone();
+        [self.entitlement, self.other] = both(rows.entitlements);
         self
     }
 
@@ -210,6 +220,7 @@ impl World {
             provider: PROVIDER.into(),
             provider_revision: Some(self.provider.revision),
             entitlement: Some((self.entitlement.id, self.entitlement.revision)),
+            also: vec![(self.other.id, self.other.revision)],
             learned: None,
             id_token: NewIdToken {
                 id: IdTokenId::new(NOW, &Counter).unwrap(),
@@ -230,7 +241,7 @@ impl World {
                 packages: vec!["*".into()],
                 audience: "https://artefacts.example.com".into(),
                 outlives_build: false,
-                signed_by: None,
+                signed_by: Some(SIGNER.into()),
                 expires_at: after(1_800),
             },
             event: event(),
@@ -249,7 +260,12 @@ impl World {
             }
             Killer::SigningKeyRevoked => {
                 let version = store.read_keys(&issuer()).await.unwrap().version;
-                let change = rows(vec![key(Some(NOW))]);
+                let change = rows(vec![key(KID, Some(NOW)), key(SIGNER, None)]);
+                assert!(store.advance_keys(&issuer(), version, &change, &at_once()).await.unwrap());
+            }
+            Killer::SignerRevoked => {
+                let version = store.read_keys(&issuer()).await.unwrap().version;
+                let change = rows(vec![key(KID, None), key(SIGNER, Some(NOW))]);
                 assert!(store.advance_keys(&issuer(), version, &change, &at_once()).await.unwrap());
             }
             Killer::IdTokenRevoked => {
@@ -280,16 +296,21 @@ impl World {
                 world.entitlement.removed_at = Some(NOW);
                 world.only(store, 2, why).await;
             }
+            Killer::OtherEntitlementRemoved => {
+                world.other.removed_at = Some(NOW);
+                world.only(store, 3, why).await;
+            }
         }
     }
 
-    /// Writes one of the three rules.
+    /// Writes one of the rules.
     async fn only(&self, store: &dyn Store, which: usize, kills: Option<&'static str>) {
         let mut change = RuleChange::default();
         match which {
             0 => change.users.push(Write { row: self.user.clone(), kills }),
             1 => change.providers.push(Write { row: self.provider.clone(), kills }),
-            _ => change.entitlements.push(Write { row: self.entitlement.clone(), kills }),
+            2 => change.entitlements.push(Write { row: self.entitlement.clone(), kills }),
+            _ => change.entitlements.push(Write { row: self.other.clone(), kills }),
         }
         loop {
             let revision = store.rules_revision(&issuer()).await.unwrap();
@@ -305,7 +326,7 @@ async fn all(store: &dyn Store) -> Vec<StoredCredential> {
 }
 
 async fn living(store: &dyn Store) -> usize {
-    let filter = CredentialFilter { user: None, alive_at: Some(NOW) };
+    let filter = CredentialFilter { alive_at: Some(NOW), ..Default::default() };
     store.list_credentials(&issuer(), &filter).await.unwrap().len()
 }
 
@@ -349,6 +370,12 @@ async fn a_token_that_may_be_traded_again_is_so_until_somebody_spends_or_revokes
     }
     let tokens: std::collections::BTreeSet<_> = all(store).await.iter().map(|one| one.id_token).collect();
     assert_eq!(tokens.len(), 1, "one token is kept once");
+    let mut namesake = often(1);
+    namesake.id_token.claims = r#"{"sub":"y"}"#.into();
+    store.settle(&issuer(), &namesake).await.unwrap().unwrap();
+    let given = store.find_credential(&issuer(), namesake.credential.digest).await.unwrap().unwrap();
+    let kept = store.find_id_token(&issuer(), given.id_token).await.unwrap().unwrap();
+    assert_eq!(kept.claims, r#"{"sub":"y"}"#, "another token of the same id is kept for itself");
     assert!(!store.is_spent(&issuer(), &often(1).token).await.unwrap());
     store.settle(&issuer(), &world.trade(1)).await.unwrap().unwrap();
     assert_eq!(store.settle(&issuer(), &often(1)).await.unwrap(), Err(TradeRefusal::Spent));
@@ -356,18 +383,15 @@ async fn a_token_that_may_be_traded_again_is_so_until_somebody_spends_or_revokes
     let key = often(2).token;
     store.revoke_id_token(&issuer(), &key, None, after(600), &event(), NOW).await.unwrap();
     assert_eq!(store.settle(&issuer(), &often(2)).await.unwrap(), Err(TradeRefusal::Spent));
-    assert_eq!(living(store).await, 4, "what was given for the other token lives");
+    assert_eq!(living(store).await, 5, "what was given for the other token lives");
+    let events = async || store.list_events(&issuer(), NOW, None, 100).await.unwrap().len();
+    let told = events().await;
+    store.revoke_id_token(&issuer(), &key, None, after(600), &event(), NOW).await.unwrap();
+    assert_eq!(events().await, told, "what is dead already is no news");
 }
 
-async fn each_killer_ends_what_rests_on_it_and_a_reverted_change_brings_nothing_back(store: &dyn Store) {
-    for killer in Killer::ALL {
-        // Each in an issuer's world of its own would need another database; what cannot be undone comes last.
-        if matches!(
-            killer,
-            Killer::BuildEnd | Killer::ClientDisabled | Killer::SigningKeyRevoked | Killer::IdTokenRevoked
-        ) {
-            continue;
-        }
+async fn each_change_of_rules_ends_what_rests_on_it_and_its_reversal_brings_nothing_back(store: &dyn Store) {
+    for killer in Killer::OF_RULES {
         kill_and_revert(store, killer).await;
     }
 }
@@ -384,6 +408,7 @@ async fn kill_and_revert(store: &dyn Store, killer: Killer) {
         user: None,
         provider_revision: None,
         entitlement: None,
+        also: vec![],
         provider: "self".into(),
         ..world.trade(digest_number())
     };
@@ -408,18 +433,26 @@ fn digest_number() -> u64 {
     NEXT.fetch_add(1, Ordering::SeqCst)
 }
 
+/// The two entitlements, in the order of their places.
+fn both(mut rows: Vec<EntitlementRow>) -> [EntitlementRow; 2] {
+    rows.sort_by_key(|row| row.place);
+    rows.try_into().unwrap()
+}
+
 /// The world that stands in the database.
 async fn remembered(store: &dyn Store) -> World {
     let audit = super::sample::recorded(store).await;
     let found = store.find_issued(&issuer(), audit[0].jti).await.unwrap().unwrap();
     let build = NewBuild { id: found.build.id, ..super::sample::registration(found.build.build.clone()) };
     let rows = store.read_rules(&issuer(), 0).await.unwrap();
+    let [entitlement, other] = both(rows.entitlements);
     World {
         client: found.client,
         build,
         user: rows.users[0].clone(),
         provider: rows.providers[0].clone(),
-        entitlement: rows.entitlements[0].clone(),
+        entitlement,
+        other,
         jti: audit[0].jti,
     }
 }
@@ -440,11 +473,15 @@ async fn ids_are_learned_once_and_only_by_a_trade_that_stands(store: &dyn Store)
     let before = read().await.revision;
     let refused = Trade { learned: learned("evil"), user: Some("nobody".into()), ..world.trade(1) };
     assert_eq!(store.settle(&issuer(), &refused).await.unwrap(), Err(TradeRefusal::UserDisabled));
-    assert_eq!((read().await.revision, read().await.entitlements[0].learned.clone()), (before, Learned::default()));
+    assert_eq!(
+        (read().await.revision, both(read().await.entitlements)[0].learned.clone()),
+        (before, Learned::default())
+    );
     store.settle(&issuer(), &Trade { learned: learned("42"), ..world.trade(1) }).await.unwrap().unwrap();
     let after = read().await;
-    assert_eq!(Some(after.entitlements[0].learned.clone()), learned("42"));
-    assert!(after.revision > before && after.entitlements[0].revision == after.revision, "every server will read it");
+    let [learner, _] = both(after.entitlements);
+    assert_eq!(Some(learner.learned), learned("42"));
+    assert!(after.revision > before && learner.revision == after.revision, "every server will read it");
     let second = Trade { learned: learned("666"), ..world.trade(2) };
     assert_eq!(store.settle(&issuer(), &second).await.unwrap(), Err(TradeRefusal::RulesChanged));
 }
@@ -478,7 +515,7 @@ async fn rules_are_read_by_what_changed(store: &dyn Store) {
     assert_eq!(store.rules_revision(&issuer()).await.unwrap(), 0);
     let world = World::new(store).await;
     let first = store.read_rules(&issuer(), 0).await.unwrap();
-    assert_eq!((first.revision, first.users.len(), first.providers.len(), first.entitlements.len()), (1, 1, 1, 1));
+    assert_eq!((first.revision, first.users.len(), first.providers.len(), first.entitlements.len()), (1, 1, 1, 2));
     world.kill(store, Killer::UserDisabled).await;
     let second = store.read_rules(&issuer(), 1).await.unwrap();
     assert_eq!((second.revision, second.users.len(), second.providers.len(), second.entitlements.len()), (2, 1, 0, 0));
@@ -488,7 +525,9 @@ async fn rules_are_read_by_what_changed(store: &dyn Store) {
         jwks: r#"{"keys":[]}"#.into(),
         refreshed_at: after(5),
     };
-    store.keep_documents(&issuer(), PROVIDER, &documents).await.unwrap();
+    store.keep_documents(&issuer(), (PROVIDER, 2), &documents).await.unwrap();
+    assert_eq!(store.read_rules(&issuer(), 0).await.unwrap().providers[0].fetched, None, "it was of another one");
+    store.keep_documents(&issuer(), (PROVIDER, 1), &documents).await.unwrap();
     assert_eq!(store.rules_revision(&issuer()).await.unwrap(), 2, "what was fetched is no change");
     assert_eq!(store.read_rules(&issuer(), 0).await.unwrap().providers[0].fetched, Some(documents));
 }
