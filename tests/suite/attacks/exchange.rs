@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use buildpass::base::{Clock, IssuerId, Seconds};
+use buildpass::base::{Clock, IssuerId, Moment, Seconds};
 use buildpass::exchange::{Prune, Section};
 use buildpass::policy::Scope;
 use buildpass::store::{CredentialFilter, StoredCredential};
@@ -376,4 +376,37 @@ async fn what_ends_at_one_server_is_over_at_the_next_request_of_the_other() {
     let name = clients.into_iter().find(|client| client.id.as_str() == a.client.id).unwrap().name;
     a.server.app.store().disable_client(&IssuerId::main(), &name, START).await.unwrap();
     assert_eq!((at_b(&key).await, at_b(&token).await), (401, 401), "a client that was disabled");
+}
+
+/// Each token names an issuer of its own, or none; each is asked with at every door. Nothing is kept of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_a_stranger_made_up_leave_no_row() {
+    let market = Market::with(OPEN, &format!("{RULES}[[users]]\nname = \"other\"\n")).await;
+    market.apply(&market.strangers()).await;
+    let events = async || {
+        let (issuer, since) = (IssuerId::main(), Moment::from_unix(0));
+        market.server.app.store().list_events(&issuer, since, None, 9_999).await.unwrap().len()
+    };
+    let before = events().await;
+    let unsigned = |claims: Value| {
+        let header = base64url(header("RS256").to_string().as_bytes());
+        format!("{header}.{}.{}", base64url(claims_with(claims).to_string().as_bytes()), base64url([7; 256]))
+    };
+    for number in 0..20 {
+        let nobody = unsigned(json!({ "iss": format!("https://evil-{number}.example") }));
+        let nameless = unsigned(json!({ "iss": null }));
+        let odd = unsigned(json!({ "iss": 7 }));
+        let ours = unsigned(json!({ "iss": "https://ci.example.com" }));
+        for token in [&nobody, &nameless, &odd, &ours] {
+            for (door, _) in DOORS {
+                assert!(!is_good(&ask(&market, door, token).await));
+            }
+            assert_eq!(market.assume("rg_oidc_akr_00000000000000000000", token).await.status, 404);
+            market.form("/oauth/revoke", Auth::None, &[("token", token)]).await;
+        }
+    }
+    assert_eq!(events().await, before);
+    let signed = market.token("elsewhere.example.com").await;
+    ask(&market, "nuget", &signed).await;
+    assert_eq!(events().await, before + 1, "who can have our tokens is known");
 }

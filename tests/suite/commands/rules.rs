@@ -195,6 +195,22 @@ fn explain_and_provenance_say_what_there_is_and_what_is_missing() {
 }
 
 #[test]
+fn a_dry_run_shows_no_token_and_nothing_at_all_prunes_nothing() {
+    let folder = folder();
+    let dry = folder.run(&["roles", "apply", "roles.toml", "--dry-run", "--json"]).json();
+    assert_eq!(dry["roles"][0].get("token"), None, "there is none yet");
+    folder.run(&["roles", "apply", "roles.toml"]).done();
+    for empty in ["", "# a comment\n", "users = []\n"] {
+        std::fs::write(folder.path().join("empty.toml"), empty).unwrap();
+        assert!(folder.run(&["roles", "apply", "empty.toml", "--prune"]).failed(1).contains("holds nothing"));
+    }
+    let large = format!("{FILE}#{}\n", "x".repeat(16 * 1_024 * 1_024));
+    std::fs::write(folder.path().join("large.toml"), large).unwrap();
+    assert!(folder.run(&["roles", "apply", "large.toml", "--prune"]).failed(1).contains("may have 16777216 bytes"));
+    assert_eq!(folder.run(&["roles", "list", "--json"]).json_lines().len(), 1, "all is as it was");
+}
+
+#[test]
 fn what_was_changed_is_told_as_events_with_who_did_it() {
     let folder = folder();
     assert!(folder.run(&["audit", "events"]).stderr.contains("Nothing was traded"));

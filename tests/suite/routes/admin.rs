@@ -155,6 +155,32 @@ async fn what_cannot_stand_is_refused_with_the_field_and_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_body_is_an_object_that_names_each_member_once_and_what_was_shown_may_come_back() {
+    let market = Market::open().await;
+    let admin = Admin::of(&market).await;
+    let send = async |body: &'static str| {
+        let url = format!("{}/admin/v1/grants", market.server.admin);
+        let request = reqwest::Client::new().post(url).basic_auth(&admin.client.id, Some(&admin.client.secret));
+        let reply = request.header("content-type", "application/json").body(body).send().await.unwrap();
+        (reply.status().as_u16(), reply.text().await.unwrap())
+    };
+    let twice = r#"{"name":"dup","provider":"self","audience":"https://dup","when":"false","when":"true"}"#;
+    let (status, text) = send(twice).await;
+    assert_eq!((status, text.contains("names a member twice")), (400, true), "{text}");
+    let (status, text) = send(r#"["listed","self","https://listed",null,[],null,"key"]"#).await;
+    assert_eq!((status, text.contains("must be a JSON object")), (400, true), "{text}");
+    let mut grants = admin.get("grants").await["items"].as_array().unwrap().clone();
+    assert_eq!(grants.len(), 2, "neither is there");
+    let shown = grants.swap_remove(0);
+    let path = format!("grants/{}", shown["id"].as_str().unwrap());
+    let reply = admin.send(Method::PUT, &path, Some(&shown)).await;
+    assert_eq!((reply.status, reply.json()["id"].clone()), (200, shown["id"].clone()), "{}", reply.text);
+    let mut other = shown.clone();
+    other["created_at"] = json!("2020-01-01T00:00:00Z");
+    assert_eq!(admin.send(Method::PUT, &path, Some(&other)).await.status, 400, "what is only shown can't be set");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_are_listed_and_ended_and_shown_to_nobody() {
     let market = Market::open().await;
     let admin = Admin::of(&market).await;

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use buildpass::base::{IssuerId, Moment};
 use reqwest::Method;
 
 use crate::harness::market::{Market, RULES};
@@ -50,6 +51,10 @@ async fn a_request_goes_through_by_method_and_path_and_the_store_is_told_who_sen
         assert_eq!(market.authz("store", "GET", "/", &auth).await.status, 200, "as often as clients ask");
     }
     assert_eq!(market.authz("store", "PUT", "/other/x", &auth).await.status, 403);
+    let events =
+        market.server.app.store().list_events(&IssuerId::main(), Moment::from_unix(0), None, 100).await.unwrap();
+    let refused: Vec<_> = events.iter().filter(|event| event.kind == "exchange_refused").collect();
+    assert_eq!((refused.len(), refused[0].door.as_deref()), (1, Some("forward")), "a pass is no row, a refusal is");
     assert_eq!(market.authz("other", "GET", "/", &auth).await.status, 401, "an unknown grant");
     let elsewhere = format!("Bearer {}", market.token("elsewhere").await);
     assert_eq!(market.authz("store", "GET", "/", &[("authorization", &elsewhere)]).await.status, 401);

@@ -1,5 +1,7 @@
 //! `/token`: a registry's bearer login, by access policies in CEL.
 
+use buildpass::base::IssuerId;
+use buildpass::store::CredentialFilter;
 use serde_json::{Value, json};
 
 use crate::harness::market::{Market, RULES};
@@ -61,6 +63,24 @@ async fn each_action_on_each_repository_is_judged_by_itself() {
         assert_eq!(said["exp"], claims(&token)["exp"], "{query}");
         assert_eq!(answer["expires_in"], 300);
     }
+}
+
+/// Whoever has a good token may ask as often as they like.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_opens_nothing_is_answered_and_leaves_no_row() {
+    let market = market().await;
+    let token = market.token("registry.example.com").await;
+    let credentials = async || {
+        let all = market.server.app.store().list_credentials(&IssuerId::main(), &CredentialFilter::default()).await;
+        all.unwrap().len()
+    };
+    for query in ["/token", "/token?scope=repository:acme/app:frobnicate"] {
+        let reply = market.server.get(query, Auth::Token(&token)).await;
+        assert_eq!(claims(reply.json()["token"].as_str().unwrap())["access"], json!([]));
+    }
+    assert_eq!(credentials().await, 0);
+    market.server.get("/token?scope=repository:open/x:pull,pull", Auth::Token(&token)).await;
+    assert_eq!(credentials().await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

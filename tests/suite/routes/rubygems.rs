@@ -5,7 +5,7 @@ use buildpass::exchange::{Prune, Section};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::market::Market;
+use crate::harness::market::{Market, RULES};
 use crate::harness::{Auth, registration_with};
 use crate::verifier::forge::{claims_with, header};
 
@@ -154,6 +154,11 @@ async fn one_publisher_for_two_gems_gives_a_key_for_both_and_the_environment_goe
     let step = json!({ "audience": HOST, "step": { "step": "deploy", "environment": "production" } });
     let reply = market.publisher(&market.token_of(&market.build.id, step).await).await;
     assert_eq!(reply.json()["gem"], json!({ "name": "released" }), "{}", reply.text);
+    let released = reply.json()["rubygems_api_key"].as_str().unwrap().to_owned();
+    let kept = format!("{RULES}[[users]]\nname=\"deployer\"\n{}", publisher("released", "deployer", production));
+    market.bring(&kept, Prune::All).await.unwrap();
+    assert!(market.lives(&released).await, "its publisher stands");
+    assert!(!market.lives(&key).await, "it rested on the publisher of the second gem too");
 }
 
 /// A token of GitHub Actions with these claims changed.

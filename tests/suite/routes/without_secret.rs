@@ -70,6 +70,25 @@ async fn a_ci_server_in_a_cluster_does_all_its_work_with_its_clusters_token() {
     assert_eq!(cluster.issuer.asked(), 2, "its keys were fetched once");
 }
 
+/// Two entries of one issuer differ in what they demand; a client is of one of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_entries_of_one_issuer_the_clients_own_is_asked() {
+    let forge = Forge::new();
+    let issuer = Stranger::issuer(&forge.jwks()).await;
+    let entry = |name: &str| {
+        format!(
+            "[oidc.{name}]\nprovider = \"generic\"\nissuer = \"{}\"\nallow_private = [\"127.0.0.1\"]\n\
+             required_audience = \"{name}\"\n",
+            issuer.url
+        )
+    };
+    let server = Server::with(&(entry("first") + &entry("k8s"))).await;
+    let cluster = Cluster { forge, issuer, server };
+    assert_eq!(cluster.register(&cluster.token(json!({}))).await.0, 401, "nobody's yet");
+    cluster.client(|_| {}).await;
+    assert_eq!(cluster.register(&cluster.token(json!({}))).await.0, 201);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_elses_token_is_the_clients() {
     let cluster = Cluster::new().await;
