@@ -156,13 +156,15 @@ pub(super) struct CreateUser {
 
 /// Disable a user, whose keys die at once, or enable one
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  buildpass users update octo --disable")]
+#[command(group = clap::ArgGroup::new("to").required(true).args(["disable", "enable"]))]
+#[command(after_help = "Examples:
+  buildpass users update octo --disable
+  buildpass users update octo --enable")]
 pub(super) struct UpdateUser {
     /// The name
     name: String,
     /// Nothing is made for this user any more
-    #[arg(long, required_unless_present = "enable", conflicts_with = "enable")]
+    #[arg(long)]
     disable: bool,
     /// Things may be made for this user again; dead keys stay dead
     #[arg(long)]

@@ -63,11 +63,13 @@ impl Planner<'_> {
         for row in live {
             let fault = |problem: String| fault(Section::of(row.kind), &row.name, problem);
             if let Some(user) = row.user.as_ref().filter(|user| !users.contains(*user)) {
-                return Err(fault(format!("user: there is no user {user:?}")));
+                let goes = self.standing.users.iter().any(|known| known.name == *user && known.removed_at.is_none());
+                return Err(fault(missing("user", user, goes)));
             }
-            let provider = named
-                .get(row.provider.as_str())
-                .ok_or_else(|| fault(format!("provider: there is no provider {:?}", row.provider)))?;
+            let provider = named.get(row.provider.as_str()).ok_or_else(|| {
+                let known = |known: &ProviderRow| known.name == row.provider && known.removed_at.is_none();
+                fault(missing("provider", &row.provider, self.standing.providers.iter().any(known)))
+            })?;
             let changes = changed.contains(&row.id) || providers_changed.contains(row.provider.as_str());
             match Terms::read(row.kind, &row.spec, provider) {
                 Ok(terms) => plan.terms.push((row, terms)),
@@ -332,6 +334,14 @@ impl Planner<'_> {
             repository_id: id(NameKind::Repo, &format!("{}/{}", build.org, build.repo)),
         }
     }
+}
+
+/// Why something can't name what is not there, or goes in the same change.
+fn missing(what: &str, name: &str, goes: bool) -> String {
+    if goes {
+        return format!("{what}: {name:?} would be removed, and is named here");
+    }
+    format!("{what}: there is no {what} {name:?}")
 }
 
 pub(super) fn fault(section: Section, name: &str, problem: impl Into<String>) -> RuleError {

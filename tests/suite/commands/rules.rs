@@ -200,6 +200,8 @@ fn a_dry_run_shows_no_token_and_nothing_at_all_prunes_nothing() {
     let dry = folder.run(&["roles", "apply", "roles.toml", "--dry-run", "--json"]).json();
     assert_eq!(dry["roles"][0].get("token"), None, "there is none yet");
     folder.run(&["roles", "apply", "roles.toml"]).done();
+    let told = folder.run(&["users", "delete", "octo"]).failed(1);
+    assert!(told.contains("\"octo\" would be removed, and is named here"), "{told}");
     for empty in ["", "# a comment\n", "users = []\n"] {
         std::fs::write(folder.path().join("empty.toml"), empty).unwrap();
         assert!(folder.run(&["roles", "apply", "empty.toml", "--prune"]).failed(1).contains("holds nothing"));
