@@ -66,6 +66,7 @@ fn exchange_routes() -> Router<Door> {
         .route("/v3/index.json", get(nuget::service_index))
         .route("/token", get(registry::token).post(registry::not_by_post).head(|| mints_nothing("GET")))
         .route("/authz/{grant}", any(forward_auth::authorize))
+        .route("/authz/{grant}/", any(forward_auth::authorize))
         .route("/authz/{grant}/{*path}", any(forward_auth::authorize_path))
 }
 

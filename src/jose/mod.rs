@@ -21,7 +21,9 @@ mod signature_algorithm;
 pub use self::algorithm::Algorithm;
 pub use self::check::{CheckError, VerificationKey};
 pub use self::foreign_jwk::{JwkError, JwkSetError, UnusableKey};
-pub(crate) use self::json::{JsonProblem, require_unique_members};
+#[cfg(feature = "server")]
+pub(crate) use self::json::JsonProblem;
+pub(crate) use self::json::require_unique_members;
 pub use self::jwk::{Jwk, JwkSet};
 pub use self::key_set::KeySet;
 pub use self::peek::{LONGEST_TOKEN, Part, PeekError, UnverifiedToken, peek};

@@ -89,7 +89,7 @@ impl VerifiedToken {
     /// The claim by which the provider tells its tokens apart, where the token has it; an empty one tells nothing.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.signed.claims.text(self.provider.kind.token_id).filter(|id| !id.is_empty())
+        self.signed.claims.text(self.provider.kind.token_id).filter(|id| !id.trim().is_empty())
     }
 }
 

@@ -148,9 +148,13 @@ fn own_line(door: &Door, grant: &str, asked: &Asked) -> Option<Line> {
 }
 
 /// The path of a target, decoded once, without its query. `None` where two servers could read it differently: dot or
-/// empty segments, an encoded slash, a backslash, a control character, bad UTF-8. It may end in a slash.
+/// empty segments, an encoded slash, a backslash, a semicolon (to some all that follows it in its segment is no part of
+/// the name), a control character, bad UTF-8; and a fragment, which no target has. It may end in a slash.
 fn decoded(target: &str) -> Option<String> {
-    let path = target.split(['?', '#']).next()?;
+    if target.contains('#') {
+        return None;
+    }
+    let path = target.split('?').next()?;
     let rest = path.strip_prefix('/')?;
     let mut decoded = String::with_capacity(path.len());
     let segments: Vec<&str> = rest.split('/').collect();
@@ -161,7 +165,7 @@ fn decoded(target: &str) -> Option<String> {
             break;
         }
         let text = percent_decode_str(segment).decode_utf8().ok()?;
-        let odd = |c: char| c == '/' || c == '\\' || c.is_control();
+        let odd = |c: char| matches!(c, '/' | '\\' | ';') || c.is_control();
         if matches!(text.as_ref(), "" | "." | "..") || text.chars().any(odd) || !has_whole_escapes(segment) {
             return None;
         }
@@ -282,6 +286,11 @@ mod tests {
             "/a%",
             "/a%2",
             "/a%zz",
+            "/a/..;/b",
+            "/a;v=1/b",
+            "/a/%3b/b",
+            "/a#/../b",
+            "/a?x#y",
             "http://host/a",
         ] {
             assert_eq!(decoded(odd), None, "{odd}");

@@ -113,6 +113,8 @@ fn words(refused: &Refused, username: &str) -> (StatusCode, String) {
     let no_policy =
         || (StatusCode::UNAUTHORIZED, format!("No matching trust policy owned by user '{username}' was found."));
     match &refused.refusal {
+        // To NuGet what a kind asks of its claims is part of a policy.
+        Refusal::Token(verifier::Refusal::ProviderRule { .. }) => no_policy(),
         Refusal::Token(refusal) => unauthorized(&token_words(refusal)),
         Refusal::NotRecorded | Refusal::KeyRevoked => unauthorized("The JSON web token has an invalid signature."),
         Refusal::Revoked | Refusal::BuildOver | Refusal::ClientDisabled => {
@@ -124,7 +126,7 @@ fn words(refused: &Refused, username: &str) -> (StatusCode, String) {
         Refusal::UserDisabled { user } => (StatusCode::BAD_REQUEST, format!("The user '{user}' is locked.")),
         Refusal::Criteria(unmatched) => {
             let disclosed: Vec<&str> = unmatched.iter().filter_map(|(_, found)| found.disclosed.as_deref()).collect();
-            if disclosed.is_empty() { no_policy() } else { unauthorized(&disclosed.join(" ")) }
+            if disclosed.is_empty() { no_policy() } else { unauthorized(&disclosed.join(". ")) }
         }
         Refusal::Untrusted
         | Refusal::Audience { .. }
@@ -147,15 +149,19 @@ fn token_words(refusal: &verifier::Refusal) -> String {
             "The bearer token could not be parsed as a JSON web token."
         }
         Why::AudienceCount { .. } => "The JSON web token must have exactly one aud claim value.",
+        Why::ClaimMissing { claim } if claim == "aud" => "The JSON web token must have exactly one aud claim value.",
+        Why::Audience { actual, .. } if actual.iter().all(|audience| audience.trim().is_empty()) => {
+            "The JSON web token must have an aud claim."
+        }
+        Why::UnknownIssuer { issuer } if issuer.trim().is_empty() => "The JSON web token must have an iss claim.",
         Why::ClaimMissing { claim } | Why::ClaimType { claim, .. } => {
             return match claim.as_str() {
-                "aud" | "iss" | "jti" | "uti" => {
-                    let article = if claim == "jti" || claim == "uti" { "a" } else { "an" };
-                    format!("The JSON web token must have {article} {claim} claim.")
-                }
+                "aud" | "iss" => format!("The JSON web token must have an {claim} claim."),
+                "jti" | "uti" => format!("The JSON web token must have a {claim} claim."),
                 _ => "The JSON web token could not be validated.".to_owned(),
             };
         }
+        Why::RequiredClaim { claim } => return format!("The JSON Web Token is missing the required claim '{claim}'."),
         Why::UnknownIssuer { issuer } if !issuer.starts_with("https://") => {
             "The JSON web token iss claim must be a valid HTTPS URL."
         }
@@ -169,7 +175,6 @@ fn token_words(refusal: &verifier::Refusal) -> String {
         | Why::AlgorithmNotOfKey { .. }
         | Why::IssuedAhead { .. }
         | Why::Lifetime { .. }
-        | Why::RequiredClaim { .. }
         | Why::ProviderRule { .. } => "The JSON web token could not be validated.",
     };
     fixed.to_owned()

@@ -80,13 +80,18 @@ fn key_object(granted: &Granted) -> Value {
     Value::Object(object)
 }
 
+/// The claims of whose absence and type RubyGems tells; any other is part of a policy.
+const TYPED: [&str; 5] = ["nbf", "iat", "exp", "iss", "jti"];
+
 /// Malformed: 400. Used: 422. Whatever else: 404, which tells a stranger nothing of what exists.
 fn refused_answer(refused: &Refused, headers: &HeaderMap) -> Response {
     let mut response = match &refused.refusal {
         Refusal::Token(verifier::Refusal::Malformed(error)) => {
             (StatusCode::BAD_REQUEST, Json(json!({ "error": error.to_string() }))).into_response()
         }
-        Refusal::Token(verifier::Refusal::ClaimMissing { claim } | verifier::Refusal::ClaimType { claim, .. }) => {
+        Refusal::Token(verifier::Refusal::ClaimMissing { claim } | verifier::Refusal::ClaimType { claim, .. })
+            if TYPED.contains(&claim.as_str()) =>
+        {
             let body = json!({ "error": format!("Missing/invalid {claim}") });
             (StatusCode::BAD_REQUEST, Json(body)).into_response()
         }
