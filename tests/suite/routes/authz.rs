@@ -150,6 +150,8 @@ async fn envoy_asks_by_the_requests_own_line_whatever_its_method() {
     assert_eq!(ask(Method::POST, "/acme/x").await, 200);
     assert_eq!(ask(Method::DELETE, "/other").await, 403);
     assert_eq!(ask(Method::GET, "/other").await, 200);
+    assert_eq!(ask(Method::GET, "/").await, 200);
+    assert_eq!(ask(Method::PUT, "/").await, 403);
     assert_eq!(ask(Method::PUT, "/acme/%2e%2e/other").await, 403);
 }
 
