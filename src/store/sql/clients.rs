@@ -200,7 +200,7 @@ impl Clients for Backend {
         let (issuer, declared) = (issuer.clone(), declared.to_vec());
         let applied = self
             .writer
-            .act_alone(move |connection| {
+            .act(move |connection| {
                 let (issuer, declared) = (issuer.clone(), declared.clone());
                 Box::pin(async move { declared::apply(connection, &issuer, &declared, now, dry_run).await })
             })

@@ -3,8 +3,9 @@
 
 use super::DbConnection;
 use super::clients::{client_columns, end_builds, read_stored};
-use super::fault::unavailable;
+use super::fault::{is_constraint, unavailable};
 use super::fields::stored_json;
+use super::statements::held_to_change;
 use super::transactions::Verdict;
 use crate::base::{ClientId, IssuerId, Moment};
 use crate::store::{ClientChange, ClientChangeKind, ClientSecret, DeclaredClient, NameTaken, StoreError, StoredClient};
@@ -31,8 +32,8 @@ pub(super) async fn apply(
             Some(stored) if is_as(stored, wanted) => continue,
             Some(_) => ClientChangeKind::Changed,
         };
-        if !dry_run {
-            write(connection, issuer, wanted, now).await?;
+        if !dry_run && !write(connection, issuer, wanted, now).await? {
+            return Ok(Err(NameTaken(wanted.name.clone())));
         }
         changes.push(ClientChange { name: wanted.name.clone(), change: kind });
     }
@@ -46,12 +47,13 @@ pub(super) async fn apply(
     Ok(Ok(changes))
 }
 
+/// All clients, held until the end: whoever trades or registers for one comes before what is done to it, or after.
 async fn read(connection: &mut DbConnection, issuer: &IssuerId) -> Result<Vec<StoredClient>, StoreError> {
-    let rows = sqlx::query(concat!(
+    let rows = sqlx::query(held_to_change!(concat!(
         "select ",
         client_columns!(),
-        ", c.secret, c.previous_secret, c.previous_until from clients as c where c.issuer = $1 order by c.name"
-    ))
+        ", c.secret, c.previous_secret, c.previous_until from clients as c where c.issuer = $1 order by c.id"
+    )))
     .bind(issuer.as_str())
     .fetch_all(connection)
     .await
@@ -70,14 +72,15 @@ fn is_as(stored: &StoredClient, wanted: &DeclaredClient) -> bool {
         && *secret == ClientSecret { current, previous: previous.map(|previous| (previous, ALWAYS)) }
 }
 
+/// `false` where another client took the name meanwhile.
 async fn write(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     wanted: &DeclaredClient,
     now: Moment,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let (current, previous) = wanted.secrets;
-    sqlx::query(
+    let written = sqlx::query(
         "insert into clients (issuer, id, name, scopes, organizations, audiences, ids, secret, previous_secret, \
          previous_until, created_at, declared) values ($1, $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1) \
          on conflict (issuer, id) do update set scopes = excluded.scopes, organizations = excluded.organizations, \
@@ -96,9 +99,12 @@ async fn write(
     .bind(previous.map(|_| ALWAYS.unix()))
     .bind(now.unix())
     .execute(connection)
-    .await
-    .map_err(unavailable)?;
-    Ok(())
+    .await;
+    match written {
+        Ok(_) => Ok(true),
+        Err(error) if is_constraint(&error) => Ok(false),
+        Err(error) => Err(unavailable(error)),
+    }
 }
 
 async fn disable(

@@ -54,4 +54,5 @@ mod publications;
 mod races;
 mod sample;
 mod server;
+mod trade_races;
 mod trading;

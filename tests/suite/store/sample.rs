@@ -13,7 +13,8 @@ use buildpass::jose::Algorithm;
 use buildpass::policy::{Client, Scope};
 use buildpass::store::sqlite::{SqliteOptions, SqliteStore};
 use buildpass::store::{
-    AuditRow, Issuance, KeyChange, KeyRow, NewBuild, NewRequestToken, Pending, Registered, Still, Store, TokenKind,
+    AuditRow, DeclaredClient, Issuance, KeyChange, KeyRow, NewBuild, NewRequestToken, Pending, Registered, Still,
+    Store, TokenKind,
 };
 use tempfile::TempDir;
 
@@ -221,6 +222,25 @@ pub(crate) fn issuance(client: &Client, new: &NewBuild) -> Issuance {
 pub(crate) async fn running(store: &dyn Store) -> (Client, NewBuild) {
     let client = client("ci");
     store.create_client(&issuer(), &client, digest()).await.unwrap().unwrap();
+    running_for(store, client).await
+}
+
+/// The same of a client that the configuration declares.
+pub(crate) async fn running_of_declared(store: &dyn Store) -> (Client, NewBuild) {
+    let declared = DeclaredClient {
+        name: "declared".into(),
+        scopes: Scope::CI_SERVER.to_vec(),
+        organizations: Vec::new(),
+        audiences: Vec::new(),
+        ids: None,
+        secrets: (digest(), None),
+    };
+    store.apply_clients(&issuer(), &[declared], NOW, false).await.unwrap().unwrap();
+    let client = store.list_clients(&issuer()).await.unwrap().remove(0);
+    running_for(store, client).await
+}
+
+async fn running_for(store: &dyn Store, client: Client) -> (Client, NewBuild) {
     let new = registration(acme(17));
     let registered = store.register_build(&issuer(), &client, &new).await.unwrap().unwrap();
     assert_eq!(registered, Registered::New { renames: vec![], ids_taken: vec![] });

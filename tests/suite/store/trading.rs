@@ -1,7 +1,5 @@
-//! Trades: what is claimed once, what a credential rests on, and that nothing brings back what died. Each killer is
-//! also raced against trades in two stores on one database.
+//! Trades: what is claimed once, what a credential rests on, and that nothing brings back what died.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use buildpass::base::{CredentialId, EntitlementId, EventId, IdTokenId, Jti, Moment, Sha256};
@@ -11,10 +9,8 @@ use buildpass::store::{
     NewBuild, NewCredential, NewIdToken, OwnToken, ProviderRow, RuleChange, Store, StoredCredential, TokenKey, Trade,
     TradeRefusal, UserRow, Write,
 };
-use futures_util::future::join_all;
 
-use super::races::Pair;
-use super::sample::{Counter, NOW, after, at_once, digest, issuance, issuer, rows, running};
+use super::sample::{Counter, NOW, after, at_once, digest, issuance, issuer, rows, running, running_of_declared};
 
 on_every_backend! {
     a_token_is_claimed_once_and_what_was_refused_claims_nothing
@@ -28,45 +24,12 @@ on_every_backend! {
     a_change_of_rules_that_saw_an_old_number_changes_nothing
 }
 
-mod raced {
-    use super::{Killer, of_sixty_four_racers_one_gets_the_token, trades_raced_by};
-
-    macro_rules! raced {
-        ($($case:ident: $killer:expr)*) => {
-            on_every_backend! { pair: of_sixty_four_racers_at_one_token_one_wins $($case)* }
-            $(
-                async fn $case(pair: &super::Pair) {
-                    trades_raced_by(pair, $killer).await;
-                }
-            )*
-        };
-    }
-
-    async fn of_sixty_four_racers_at_one_token_one_wins(pair: &super::Pair) {
-        of_sixty_four_racers_one_gets_the_token(pair).await;
-    }
-
-    raced! {
-        the_end_of_the_build_leaves_no_living_credential: Killer::BuildEnd
-        a_disabled_client_leaves_no_living_credential: Killer::ClientDisabled
-        a_disabled_user_leaves_no_living_credential: Killer::UserDisabled
-        a_removed_user_leaves_no_living_credential: Killer::UserRemoved
-        a_changed_provider_leaves_no_living_credential: Killer::ProviderChanged
-        a_removed_provider_leaves_no_living_credential: Killer::ProviderRemoved
-        a_changed_entitlement_leaves_no_living_credential: Killer::EntitlementChanged
-        a_removed_entitlement_leaves_no_living_credential: Killer::EntitlementRemoved
-        a_revoked_id_token_leaves_no_living_credential: Killer::IdTokenRevoked
-        a_revoked_signing_key_leaves_no_living_credential: Killer::SigningKeyRevoked
-        another_removed_entitlement_leaves_no_living_credential: Killer::OtherEntitlementRemoved
-        a_revoked_key_leaves_nothing_living_that_it_signed: Killer::SignerRevoked
-    }
-}
-
 /// What ends credentials.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Killer {
     BuildEnd,
     ClientDisabled,
+    ClientUndeclared,
     UserDisabled,
     UserRemoved,
     ProviderChanged,
@@ -139,7 +102,15 @@ fn key(kid: &str, revoked_at: Option<Moment>) -> KeyRow {
 
 impl World {
     pub(super) async fn new(store: &dyn Store) -> Self {
-        let (client, build) = running(store).await;
+        Self::of(store, running(store).await).await
+    }
+
+    /// Whose client the configuration declares.
+    pub(super) async fn declared(store: &dyn Store) -> Self {
+        Self::of(store, running_of_declared(store).await).await
+    }
+
+    async fn of(store: &dyn Store, (client, build): (Client, NewBuild)) -> Self {
         assert!(
             store.advance_keys(&issuer(), 0, &rows(vec![key(KID, None), key(SIGNER, None)]), &at_once()).await.unwrap()
         );
@@ -258,6 +229,10 @@ impl World {
             Killer::ClientDisabled => {
                 store.disable_client(&issuer(), &self.client.name, NOW).await.unwrap().unwrap();
             }
+            Killer::ClientUndeclared => {
+                let changes = store.apply_clients(&issuer(), &[], NOW, false).await.unwrap().unwrap();
+                assert_eq!(changes.len(), 1);
+            }
             Killer::SigningKeyRevoked => {
                 let version = store.read_keys(&issuer()).await.unwrap().version;
                 let change = rows(vec![key(KID, Some(NOW)), key(SIGNER, None)]);
@@ -321,11 +296,11 @@ impl World {
     }
 }
 
-async fn all(store: &dyn Store) -> Vec<StoredCredential> {
+pub(super) async fn all(store: &dyn Store) -> Vec<StoredCredential> {
     store.list_credentials(&issuer(), &CredentialFilter::default()).await.unwrap()
 }
 
-async fn living(store: &dyn Store) -> usize {
+pub(super) async fn living(store: &dyn Store) -> usize {
     let filter = CredentialFilter { alive_at: Some(NOW), ..Default::default() };
     store.list_credentials(&issuer(), &filter).await.unwrap().len()
 }
@@ -541,51 +516,4 @@ async fn a_change_of_rules_that_saw_an_old_number_changes_nothing(store: &dyn St
     assert!(!store.change_rules(&issuer(), 0, &change, NOW).await.unwrap());
     assert_eq!(store.read_rules(&issuer(), 0).await.unwrap().users[0].disabled_at, None);
     assert!(store.change_rules(&issuer(), 1, &change, NOW).await.unwrap());
-}
-
-async fn of_sixty_four_racers_one_gets_the_token(pair: &Pair) {
-    let world = World::new(pair.stores[0].as_ref()).await;
-    let racers = (0..64).map(|racer| {
-        let (store, trade) = (Arc::clone(&pair.stores[racer % 2]), world.trade(1));
-        tokio::spawn(async move { store.settle(&issuer(), &trade).await.unwrap() })
-    });
-    let mut won = 0;
-    for answer in join_all(racers.collect::<Vec<_>>()).await {
-        match answer.unwrap() {
-            Ok(()) => won += 1,
-            Err(refused) => assert_eq!(refused, TradeRefusal::Spent),
-        }
-    }
-    assert_eq!((won, living(pair.stores[0].as_ref()).await), (1, 1));
-}
-
-/// Trades go on in both stores while the killer acts in one of them: when it has acted, nothing lives.
-async fn trades_raced_by(pair: &Pair, killer: Killer) {
-    let world = World::new(pair.stores[0].as_ref()).await;
-    // One revocation is of one token: that case trades one, again and again.
-    let again = killer == Killer::IdTokenRevoked;
-    let (started, mut ready) = tokio::sync::mpsc::channel(1);
-    let racers = (0..8_u64).map(|racer| {
-        let (store, world) = (Arc::clone(&pair.stores[usize::try_from(racer).unwrap() % 2]), world.clone());
-        let started = started.clone();
-        tokio::spawn(async move {
-            for turn in 0.. {
-                let token = if again { 0 } else { racer * 1_000_000 + turn };
-                let trade = Trade { single_use: !again, ..world.trade(token) };
-                if store.settle(&issuer(), &trade).await.unwrap().is_err() {
-                    return;
-                }
-                let _full = started.try_send(());
-            }
-        })
-    });
-    let racers: Vec<_> = racers.collect();
-    ready.recv().await.unwrap();
-    world.kill(pair.stores[1].as_ref(), killer).await;
-    assert_eq!(living(pair.stores[0].as_ref()).await, 0, "nothing slips past {killer:?}");
-    for racer in racers {
-        racer.await.unwrap();
-    }
-    assert_eq!(living(pair.stores[0].as_ref()).await, 0, "nor comes after it");
-    assert!(!all(pair.stores[0].as_ref()).await.is_empty());
 }

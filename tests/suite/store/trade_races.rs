@@ -1,0 +1,93 @@
+//! Whatever ends credentials, raced against trades in two stores on one database.
+
+use std::sync::Arc;
+
+use buildpass::store::{Trade, TradeRefusal};
+use futures_util::future::join_all;
+
+use super::races::Pair;
+use super::sample::issuer;
+use super::trading::{Killer, World, all, living};
+
+mod raced {
+    use super::{Killer, of_sixty_four_racers_one_gets_the_token, trades_raced_by};
+
+    macro_rules! raced {
+        ($($case:ident: $killer:expr)*) => {
+            on_every_backend! { pair: of_sixty_four_racers_at_one_token_one_wins $($case)* }
+            $(
+                async fn $case(pair: &super::Pair) {
+                    trades_raced_by(pair, $killer).await;
+                }
+            )*
+        };
+    }
+
+    async fn of_sixty_four_racers_at_one_token_one_wins(pair: &super::Pair) {
+        of_sixty_four_racers_one_gets_the_token(pair).await;
+    }
+
+    raced! {
+        the_end_of_the_build_leaves_no_living_credential: Killer::BuildEnd
+        a_disabled_client_leaves_no_living_credential: Killer::ClientDisabled
+        a_client_that_is_declared_no_more_leaves_no_living_credential: Killer::ClientUndeclared
+        a_disabled_user_leaves_no_living_credential: Killer::UserDisabled
+        a_removed_user_leaves_no_living_credential: Killer::UserRemoved
+        a_changed_provider_leaves_no_living_credential: Killer::ProviderChanged
+        a_removed_provider_leaves_no_living_credential: Killer::ProviderRemoved
+        a_changed_entitlement_leaves_no_living_credential: Killer::EntitlementChanged
+        a_removed_entitlement_leaves_no_living_credential: Killer::EntitlementRemoved
+        a_revoked_id_token_leaves_no_living_credential: Killer::IdTokenRevoked
+        a_revoked_signing_key_leaves_no_living_credential: Killer::SigningKeyRevoked
+        another_removed_entitlement_leaves_no_living_credential: Killer::OtherEntitlementRemoved
+        a_revoked_key_leaves_nothing_living_that_it_signed: Killer::SignerRevoked
+    }
+}
+
+async fn of_sixty_four_racers_one_gets_the_token(pair: &Pair) {
+    let world = World::new(pair.stores[0].as_ref()).await;
+    let racers = (0..64).map(|racer| {
+        let (store, trade) = (Arc::clone(&pair.stores[racer % 2]), world.trade(1));
+        tokio::spawn(async move { store.settle(&issuer(), &trade).await.unwrap() })
+    });
+    let mut won = 0;
+    for answer in join_all(racers.collect::<Vec<_>>()).await {
+        match answer.unwrap() {
+            Ok(()) => won += 1,
+            Err(refused) => assert_eq!(refused, TradeRefusal::Spent),
+        }
+    }
+    assert_eq!((won, living(pair.stores[0].as_ref()).await), (1, 1));
+}
+
+/// Trades go on in both stores while the killer acts in one of them: when it has acted, nothing lives.
+async fn trades_raced_by(pair: &Pair, killer: Killer) {
+    let store = pair.stores[0].as_ref();
+    let world = if killer == Killer::ClientUndeclared { World::declared(store).await } else { World::new(store).await };
+    // One revocation is of one token: that case trades one, again and again.
+    let again = killer == Killer::IdTokenRevoked;
+    let (started, mut ready) = tokio::sync::mpsc::channel(1);
+    let racers = (0..8_u64).map(|racer| {
+        let (store, world) = (Arc::clone(&pair.stores[usize::try_from(racer).unwrap() % 2]), world.clone());
+        let started = started.clone();
+        tokio::spawn(async move {
+            for turn in 0.. {
+                let token = if again { 0 } else { racer * 1_000_000 + turn };
+                let trade = Trade { single_use: !again, ..world.trade(token) };
+                if store.settle(&issuer(), &trade).await.unwrap().is_err() {
+                    return;
+                }
+                let _full = started.try_send(());
+            }
+        })
+    });
+    let racers: Vec<_> = racers.collect();
+    ready.recv().await.unwrap();
+    world.kill(pair.stores[1].as_ref(), killer).await;
+    assert_eq!(living(pair.stores[0].as_ref()).await, 0, "nothing slips past {killer:?}");
+    for racer in racers {
+        racer.await.unwrap();
+    }
+    assert_eq!(living(pair.stores[0].as_ref()).await, 0, "nor comes after it");
+    assert!(!all(pair.stores[0].as_ref()).await.is_empty());
+}
