@@ -42,15 +42,14 @@ pub struct BuildFacts<'a> {
 }
 
 impl<'a> BuildFacts<'a> {
-    /// As Vela's tokens tell it: `repo` is `org/name`.
+    /// As Vela's tokens tell it: `repo` is `org/name`. Those of Vela itself have no `org`, and no ids.
     #[must_use]
     pub fn of_claims(claims: &'a Map<String, Value>) -> Self {
-        let (org, repo) = (text(claims, "org"), text(claims, "repo"));
-        let inside = |repo: &'a str| repo.strip_prefix(org?)?.strip_prefix('/');
+        let (org, repo) = text(claims, "repo").and_then(|repo| repo.rsplit_once('/')).unzip();
         Self {
-            org,
+            org: text(claims, "org").or(org),
             org_id: text(claims, "org_id"),
-            repo: repo.and_then(inside),
+            repo,
             repo_id: text(claims, "repo_id"),
             workflow: text(claims, "workflow"),
             environment: text(claims, "environment"),
@@ -75,21 +74,40 @@ impl BuildCriteria {
         })
     }
 
+    /// Does a token with these claims of Vela's fit? Where neither it nor the criteria have ids, the names decide.
+    pub(super) fn judge_claims(&self, policy: &str, claims: &Map<String, Value>) -> Result<Learned, Unmatched> {
+        let facts = BuildFacts::of_claims(claims);
+        let ids = [self.org_id.as_deref(), self.repo_id.as_deref(), facts.org_id, facts.repo_id];
+        if ids.iter().all(Option::is_none) {
+            self.judge_names(&facts)?;
+            self.judge_run(policy, &facts)?;
+            return Ok(Learned::default());
+        }
+        self.judge(policy, &facts)
+    }
+
     /// Does a build of these facts fit?
     ///
     /// # Errors
     /// [`Unmatched`].
     pub fn judge(&self, policy: &str, facts: &BuildFacts<'_>) -> Result<Learned, Unmatched> {
-        let required =
-            |claim: &str, value: Option<&'_ str>| value.map(str::to_owned).ok_or_else(|| Unmatched::missing(claim));
-        let (org, repo) = (required("org", facts.org)?, required("repo", facts.repo)?);
-        same_name("org", &self.org, &org)?;
-        same_name("repo", &self.repo, &repo)?;
+        self.judge_names(facts)?;
         let (org_id, repo_id) = (required("org_id", facts.org_id)?, required("repo_id", facts.repo_id)?);
         let learned = Learned {
-            owner_id: same_id("org_id", self.org_id.as_deref(), &org_id)?,
-            repository_id: same_id("repo_id", self.repo_id.as_deref(), &repo_id)?,
+            owner_id: same_id("org_id", self.org_id.as_deref(), org_id)?,
+            repository_id: same_id("repo_id", self.repo_id.as_deref(), repo_id)?,
         };
+        self.judge_run(policy, facts)?;
+        Ok(learned)
+    }
+
+    fn judge_names(&self, facts: &BuildFacts<'_>) -> Result<(), Unmatched> {
+        same_name("org", &self.org, required("org", facts.org)?)?;
+        same_name("repo", &self.repo, required("repo", facts.repo)?)
+    }
+
+    /// Workflow and environment, where they must be one.
+    fn judge_run(&self, policy: &str, facts: &BuildFacts<'_>) -> Result<(), Unmatched> {
         if let Some(expected) = &self.workflow {
             let actual = facts.workflow.unwrap_or_default();
             if actual != expected {
@@ -103,6 +121,10 @@ impl BuildCriteria {
         {
             return Err(Unmatched::environment(policy, expected, facts.environment));
         }
-        Ok(learned)
+        Ok(())
     }
+}
+
+fn required<'a>(claim: &str, value: Option<&'a str>) -> Result<&'a str, Unmatched> {
+    value.ok_or_else(|| Unmatched::missing(claim))
 }

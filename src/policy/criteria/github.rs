@@ -53,13 +53,16 @@ impl GithubCriteria {
                 None => return Err(FieldError::new("workflow_repository", "must be owner/name")),
             },
         };
+        let repository = name("repository", repository.trim_end_matches(".git"))?;
+        let own = format!("{owner}/{repository}").to_lowercase();
         Ok(Self {
             owner_id: input.owned("owner_id")?,
-            repository: name("repository", repository.trim_end_matches(".git"))?,
+            repository,
             repository_id: input.owned("repository_id")?,
             workflow: workflow("workflow", input.required("workflow")?)?,
             environment: environment("environment", input.text("environment")?)?,
-            workflow_repository,
+            // The repository itself is no other one.
+            workflow_repository: workflow_repository.filter(|named| named.to_lowercase() != own),
             owner,
         })
     }

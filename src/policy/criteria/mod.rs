@@ -99,7 +99,7 @@ impl Criteria {
             Self::Entra(criteria) => return criteria.judge(claims).map(|()| Matched::default()),
             Self::Github(criteria) => criteria.judge(name, claims)?,
             Self::Gitlab(criteria) => criteria.judge(name, claims)?,
-            Self::Build(criteria) => criteria.judge(name, &BuildFacts::of_claims(claims))?,
+            Self::Build(criteria) => criteria.judge_claims(name, claims)?,
         };
         learned.within(name, validate_by, now)
     }
