@@ -8,7 +8,7 @@ use super::terms::{Entitlement, SharedEntitlement};
 use crate::base::{Clock, EntitlementId, Moment};
 use crate::policy::Learned;
 use crate::store::{EntitlementKind, EntitlementRow, ProviderRow, RuleRows, UserRow};
-use crate::verifier::{KeySource, Provider, ProviderSpec, Resolver, Verifier};
+use crate::verifier::{KeySource, LateSource, Provider, ProviderSpec, Resolver, Verifier};
 
 /// A provider that stands, and who judges its tokens.
 pub(super) struct Entry {
@@ -29,8 +29,6 @@ pub(super) struct RuleBook {
     pub(super) users: HashMap<String, UserRow>,
     /// By name, our own issuer's among them.
     pub(super) entries: BTreeMap<String, Arc<Entry>>,
-    /// Entries whose rows can't be used: their names, and why.
-    pub(super) broken: BTreeMap<String, String>,
     entitlements: HashMap<EntitlementId, SharedEntitlement>,
     roles: HashMap<String, SharedEntitlement>,
     /// Each list in the order of their places.
@@ -46,6 +44,16 @@ pub(super) struct Workshop {
     pub(super) resolver: Arc<dyn Resolver>,
 }
 
+impl Workshop {
+    fn source(&self, provider: &Provider) -> Arc<dyn KeySource> {
+        let (clock, resolver) = (&self.clock, &self.resolver);
+        provider.source(clock, resolver).unwrap_or_else(|error| {
+            tracing::error!(provider = provider.name(), %error, "a provider's keys can't be had yet");
+            Arc::new(LateSource::new(provider.clone(), Arc::clone(clock), Arc::clone(resolver), error.to_string()))
+        })
+    }
+}
+
 impl RuleBook {
     /// The book before any rule: our own issuer alone.
     pub(super) fn empty(workshop: &Workshop) -> Self {
@@ -54,7 +62,6 @@ impl RuleBook {
             revision: 0,
             users: HashMap::new(),
             entries: BTreeMap::from([(own.provider().name().to_owned(), own)]),
-            broken: BTreeMap::new(),
             entitlements: HashMap::new(),
             roles: HashMap::new(),
             grants: Vec::new(),
@@ -97,7 +104,6 @@ impl RuleBook {
     fn take_provider(&mut self, row: ProviderRow, workshop: &Workshop) {
         let name = row.name.clone();
         let former = self.entries.remove(&name);
-        self.broken.remove(&name);
         if row.removed_at.is_some() {
             return;
         }
@@ -105,28 +111,19 @@ impl RuleBook {
             Ok(provider) => provider,
             Err(problem) => {
                 tracing::error!(provider = name, problem, "a provider can't be used: its tokens are refused");
-                self.broken.insert(name, problem);
                 return;
             }
         };
         let same = former.filter(|former| former.row.as_ref().is_some_and(|known| known.spec == row.spec));
-        let keys: Result<Arc<dyn KeySource>, String> = match same {
-            Some(former) => Ok(Arc::clone(former.verifier.keys())),
-            None => provider.source(&workshop.clock, &workshop.resolver).map_err(|error| error.to_string()),
+        let keys = match same {
+            Some(former) => Arc::clone(former.verifier.keys()),
+            None => workshop.source(&provider),
         };
-        match keys {
-            Ok(keys) => {
-                if let Some(fetched) = &row.fetched {
-                    keys.begin_with(fetched.jwks.as_bytes(), fetched.refreshed_at);
-                }
-                let verifier = Verifier::new(provider, keys, Arc::clone(&workshop.clock));
-                self.entries.insert(name, Arc::new(Entry { row: Some(row), verifier }));
-            }
-            Err(problem) => {
-                tracing::error!(provider = name, problem, "a provider's keys can't be used: its tokens are refused");
-                self.broken.insert(name, problem);
-            }
+        if let Some(fetched) = &row.fetched {
+            keys.begin_with(fetched.jwks.as_bytes(), fetched.refreshed_at);
         }
+        let verifier = Verifier::new(provider, keys, Arc::clone(&workshop.clock));
+        self.entries.insert(name, Arc::new(Entry { row: Some(row), verifier }));
     }
 
     fn index(&mut self) {
