@@ -307,6 +307,19 @@ impl Planner<'_> {
                 told.warnings = role.statements.warnings(self.claims_supported(&write.row.provider).as_deref());
             }
         }
+        self.learn_late(plan);
+    }
+
+    /// A name may have been bound after the rule was written. What is learned is no change, and ends nothing.
+    fn learn_late(&self, plan: &mut Plan) {
+        let written: HashSet<EntitlementId> = plan.change.entitlements.iter().map(|write| write.row.id).collect();
+        for (row, terms) in &plan.terms {
+            let learned = if terms.learns() { self.bound(terms) } else { Learned::default() };
+            let nothing_yet = row.provider == self.own.name() && row.learned == Learned::default();
+            if nothing_yet && learned != Learned::default() && !written.contains(&row.id) {
+                plan.change.entitlements.push(Write { row: EntitlementRow { learned, ..row.clone() }, kills: None });
+            }
+        }
     }
 
     /// What the provider's stored discovery document lists.
