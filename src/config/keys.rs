@@ -8,6 +8,7 @@ use super::value::Value;
 use crate::base::{Seconds, Secret};
 use crate::jose::Algorithm;
 use crate::keyring::{KekPlace, KekSource, ScheduleSettings};
+use crate::verifier::MAX_TOLERANCE;
 
 /// Signing keys.
 #[derive(Debug, Clone)]
@@ -56,7 +57,11 @@ pub(super) fn read(
     let jwks_max_age = reader.period("keys.jwks_max_age");
     let announce_at_least = reader.read("keys.announce_at_least", seconds);
     let refresh_interval = reader.period("keys.refresh_interval");
-    let clock_skew = reader.read("keys.clock_skew", seconds);
+    // Our own tokens are taken so much longer, and are remembered as spent no longer than any tolerance may be.
+    let clock_skew = reader.read("keys.clock_skew", |value| match seconds(value)? {
+        skew if skew <= MAX_TOLERANCE => Ok(skew),
+        _ => Err(format!("must be {MAX_TOLERANCE} at most")),
+    });
     let verifier_leeway = reader.read("keys.verifier_leeway", seconds);
     // Where several servers share a database each would make another one up.
     let may_be_made = !shares_database && reader.origin("keys.key_encryption_keys") == Origin::Default;

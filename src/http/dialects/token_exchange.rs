@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::json;
 
-use super::super::error::{Noted, Problem};
+use super::super::error::{Code, Noted, Problem};
 use super::super::extract::{FormOf, OfClient, QueryOf};
 use super::super::layers::CurrentRequest;
 use super::super::serve::Door;
@@ -24,9 +24,14 @@ const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 pub(in super::super) async fn token(
     State(door): State<Door>,
     Extension(request): Extension<CurrentRequest>,
-    FormOf(form): FormOf,
+    form: Result<FormOf, Problem>,
 ) -> Result<Response, Problem> {
     let exchange = exchange(&door)?;
+    let form = match form {
+        Ok(FormOf(form)) => form,
+        Err(problem) if problem.code == Code::InvalidRequest => return Ok(refuse("invalid_request", problem.detail())),
+        Err(problem) => return Err(problem),
+    };
     let (asked, token) = match read(form) {
         Ok(read) => read,
         Err((error, description)) => return Ok(refuse(error, &description)),
@@ -51,7 +56,12 @@ type Fault = (&'static str, String);
 /// The parameters that are looked at; all others are ignored (RFC 6749 §3.2).
 fn read(mut form: QueryOf) -> Result<(GrantAskedFor, Secret<String>), Fault> {
     let invalid = |description: String| ("invalid_request", description);
-    let mut one = |name: &str| form.one(name).map_err(|error| invalid(error.to_string()));
+    // What is sent without a value was not sent (RFC 6749 §3.2).
+    let filled = |text: &String| !text.is_empty();
+    let mut one = |name: &str| match form.one(name) {
+        Ok(value) => Ok(value.filter(filled)),
+        Err(error) => Err(invalid(error.to_string())),
+    };
     match one("grant_type")?.as_deref() {
         Some(GRANT_TYPE) => {}
         None => return Err(invalid("grant_type: is missing; send the parameters as a form".to_owned())),
@@ -60,8 +70,7 @@ fn read(mut form: QueryOf) -> Result<(GrantAskedFor, Secret<String>), Fault> {
     if one("actor_token")?.is_some() || one("actor_token_type")?.is_some() {
         return Err(invalid("actor_token: nobody acts for anybody here; leave it out".to_owned()));
     }
-    let token = one("subject_token")?.filter(|token| !token.is_empty());
-    let token = token.ok_or_else(|| invalid("subject_token: is missing".to_owned()))?;
+    let token = one("subject_token")?.ok_or_else(|| invalid("subject_token: is missing".to_owned()))?;
     match one("subject_token_type")?.as_deref() {
         Some(JWT | ID_TOKEN) => {}
         _ => return Err(invalid(format!("subject_token_type: must be {JWT} or {ID_TOKEN}"))),
@@ -74,6 +83,7 @@ fn read(mut form: QueryOf) -> Result<(GrantAskedFor, Secret<String>), Fault> {
     };
     let mut audiences = form.all("audience");
     audiences.extend(form.all("resource"));
+    audiences.retain(filled);
     let scopes = scope.map(|scope| scope.split(' ').filter(|one| !one.is_empty()).map(str::to_owned).collect());
     Ok((GrantAskedFor { audiences, scopes, requested }, Secret::new(token)))
 }

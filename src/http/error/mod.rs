@@ -55,6 +55,11 @@ impl Problem {
         self
     }
 
+    /// What was wrong, for who sent it.
+    pub(in crate::http) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     pub(in crate::http) fn unauthenticated() -> Self {
         Self::new(
             Code::Unauthenticated,
