@@ -26,6 +26,7 @@ pub fn exchange_settings(config: &Config, paths: &Paths) -> ExchangeSettings {
         registry_audience: set.registry_audience.clone().unwrap_or(defaults.registry_audience),
         max_lifetime: config.tokens.max_lifetime,
         repositories: Arc::clone(&config.repositories),
+        configured: config.providers.clone().into(),
     }
 }
 

@@ -44,23 +44,16 @@ fn spec(name: &str, value: &Value, providers: &[Provider]) -> Result<AccessPolic
     Ok(AccessPolicySpec {
         default: default.unwrap_or_default(),
         rules,
+        // One that is not configured may be stored.
         providers: match named {
-            Some(named) => known(named, providers)?,
+            Some(named) if named.is_empty() => {
+                return Err(Fault::whole("providers: must name one at least".to_owned()));
+            }
+            Some(named) => named,
             None => vec![only(providers)?],
         },
         allow_untrusted: fields.flag("allow_untrusted")?.unwrap_or_default(),
     })
-}
-
-fn known(named: Vec<String>, providers: &[Provider]) -> Result<Vec<String>, Fault> {
-    let exists = |name: &String| name == "self" || providers.iter().any(|provider| provider.name() == name);
-    match named.iter().find(|name| !exists(name)) {
-        Some(unknown) => {
-            Err(Fault::whole(format!("providers: there is no {unknown:?}; there are {}", names(providers))))
-        }
-        None if named.is_empty() => Err(Fault::whole("providers: must name one at least".to_owned())),
-        None => Ok(named),
-    }
 }
 
 /// The provider that a policy is for which names none: the only one there is, or the only one that is not `generic`.

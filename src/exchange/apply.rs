@@ -103,7 +103,16 @@ impl RuleKeeper {
         let standing = self.store.read_rules(&self.issuer, 0).await?;
         let (now, made) = (self.clock.now(), Made::default());
         let planner = Planner { standing: &standing, own: &self.own, names: &[], now, makers: &made };
-        Ok(self.check_audiences(&planner.plan(&Bring::default())?)?)
+        let plan = planner.plan(&Bring::default())?;
+        let exists = |name: &str| name == self.own.name() || plan.providers.iter().any(|known| known.name() == name);
+        for (repository, provider) in self.settings.repositories.providers().filter(|(_, name)| !exists(name)) {
+            tracing::warn!(
+                repository,
+                provider,
+                "an access policy is for a provider that is not there: it allows nothing"
+            );
+        }
+        Ok(self.check_audiences(&plan)?)
     }
 
     /// Everything that stands.

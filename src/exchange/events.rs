@@ -13,6 +13,9 @@ use crate::verifier::{Check, Trail, unverified_issuer_of};
 /// Rows of refusals a second and provider, and how many at once.
 pub(super) const REFUSALS: (u32, u32) = (1, 60);
 
+/// What may be given again for a token: so much a second to each subject, and so much at once. Each leaves rows.
+pub(super) const REPEATED: (u32, u32) = (20, 200);
+
 /// Lines a second and door of what is no row.
 pub(super) const SAMPLES: (u32, u32) = (1, 1);
 

@@ -37,7 +37,7 @@ pub use self::dashboard::DashboardRefusal;
 pub use self::doors::{
     Access, Admitted, Ask, ForwardAsk, ForwardCredential, GrantAskedFor, RegistryScope, RequestedToken,
 };
-use self::events::{REFUSALS, SAMPLES};
+use self::events::{REFUSALS, REPEATED, SAMPLES};
 pub use self::introspection::Introspection;
 pub use self::publications::{PublicationError, WrittenPublication, provenance};
 pub use self::refusal::{Declined, Error, Refusal, Refused};
@@ -81,6 +81,8 @@ pub struct Exchange {
     settings: ExchangeSettings,
     parts: ExchangeParts,
     refusals: Option<Rate<String>>,
+    /// By provider and subject.
+    repeated: Option<Rate<(String, String)>>,
     samples: Option<Rate<&'static str>>,
     /// When the documents that are stored of each provider were fetched.
     kept: Mutex<HashMap<String, Moment>>,
@@ -91,8 +93,9 @@ impl Exchange {
     #[must_use]
     pub fn new(id: IssuerId, settings: ExchangeSettings, parts: ExchangeParts) -> Self {
         let refusals = Rate::new(REFUSALS.0, REFUSALS.1, &parts.clock);
+        let repeated = Rate::new(REPEATED.0, REPEATED.1, &parts.clock);
         let samples = Rate::new(SAMPLES.0, SAMPLES.1, &parts.clock);
-        Self { id, settings, parts, refusals, samples, kept: Mutex::default() }
+        Self { id, settings, parts, refusals, repeated, samples, kept: Mutex::default() }
     }
 
     /// What is due beside requests: what was fetched of providers is kept, and spent tokens that nobody would take any
@@ -122,6 +125,9 @@ impl Exchange {
         }
         if let Some(refusals) = &self.refusals {
             refusals.forget_idle();
+        }
+        if let Some(repeated) = &self.repeated {
+            repeated.forget_idle();
         }
         // What was spent is forgotten only when its time has passed for sure, by whichever clock.
         if let Some(passed) = self.parts.keyring.surely_passed() {

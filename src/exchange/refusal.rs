@@ -198,6 +198,10 @@ impl Refusal {
     #[must_use]
     pub fn told(&self) -> Option<(String, String)> {
         match self {
+            Self::Token(verifier::Refusal::RequiredClaim { claim }) => Some((claim.clone(), "not there".to_owned())),
+            Self::Token(verifier::Refusal::ProviderRule { claim, actual, .. }) => {
+                Some(((*claim).to_owned(), actual.clone()))
+            }
             Self::Token(refusal) if refusal.check() > Check::Audience => {
                 Some((refusal.check().to_string(), refusal.actual()))
             }
@@ -247,6 +251,12 @@ pub enum Error {
     /// The database could not do its work.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// One subject asks too often for what may be given again and again.
+    #[error("too much is given to this subject at once")]
+    TooMany {
+        /// When it is worth trying again.
+        retry_after: Seconds,
+    },
 }
 
 /// Why an act did not happen.

@@ -40,10 +40,12 @@ impl Exchange {
         Ok(true)
     }
 
-    /// Another issuer's token, if it is good: one that is not opens nothing anyway.
+    /// Another issuer's token, if the signature is good: what was given for it may outlive it. One whose key its issuer
+    /// no longer publishes can't be known for one.
     async fn revoke_foreign(&self, token: &Secret<String>, now: Moment) -> Result<(), Error> {
         let book = self.parts.books.current().await?;
-        let demand = Demand { instead_of_providers: true, several_audiences: true, ..Demand::default() };
+        let demand =
+            Demand { instead_of_providers: true, several_audiences: true, at_any_time: true, ..Demand::default() };
         let presented = match self.present_to_any(&book, token, &demand, now, &mut Trail::silent()).await {
             Ok(presented) => presented,
             Err(Declined::Refused(_)) => return Ok(()),

@@ -129,11 +129,16 @@ impl Exchange {
         now: Moment,
     ) -> Result<Option<Granted>, Declined> {
         let expires_at = self.ends(&judgement, now)?;
+        self.count_repeated(&judgement)?;
         let id = CredentialId::new(now, &*self.parts.entropy)?;
         let signer = if judgement.offer.jwt { Some(self.signer(now)?) } else { None };
         let secret = self.make(&judgement, id, signer.as_ref(), now, expires_at).await?;
         // What opens nothing is no credential, and no row: whoever has a good token asks for it as often as they like.
-        if !judgement.offer.opens_nothing() {
+        if judgement.offer.opens_nothing() {
+            if self.parts.store.is_spent(&self.id, &judgement.presented.key()).await? {
+                return Err(Refusal::Spent.into());
+            }
+        } else {
             let trade = self.trade(&judgement, token, (id, &secret, signer.as_deref()), now, expires_at)?;
             match self.parts.store.settle(&self.id, &trade).await? {
                 Ok(()) => {}
@@ -154,6 +159,14 @@ impl Exchange {
             created_at: now,
             expires_at,
         }))
+    }
+
+    /// What a token may be traded for again and again leaves rows each time.
+    fn count_repeated(&self, judgement: &Judgement) -> Result<(), Error> {
+        let Some(rate) = self.repeated.as_ref().filter(|_| !judgement.offer.single_use) else { return Ok(()) };
+        let presented = &judgement.presented;
+        let key = (presented.verified.provider_name().to_owned(), presented.subject().to_owned());
+        rate.count(&key).map_err(|retry_after| Error::TooMany { retry_after })
     }
 
     fn signer(&self, now: Moment) -> Result<Arc<SigningKey>, Error> {

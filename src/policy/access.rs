@@ -128,6 +128,11 @@ impl AccessPolicy {
         Ok(Self { default, rules, providers, allow_untrusted })
     }
 
+    /// The names of the providers whose tokens it is for.
+    pub fn providers(&self) -> impl Iterator<Item = &str> {
+        self.providers.iter().map(String::as_str)
+    }
+
     /// Decides. Evaluates conditions, within the bounds that they were loaded with: some microseconds each, and up to
     /// some milliseconds where they loop over long lists, so it is not for an async thread.
     ///

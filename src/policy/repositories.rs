@@ -28,6 +28,11 @@ impl RepositoryPolicies {
         }
     }
 
+    /// The names of all providers that a policy is for, each with the repository.
+    pub fn providers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().flat_map(|(repository, policy)| policy.providers().map(move |name| (repository.as_str(), name)))
+    }
+
     /// Decides by the policy of the request's repository.
     ///
     /// # Errors

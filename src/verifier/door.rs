@@ -16,7 +16,7 @@ use tower::{Layer, Service};
 
 use super::{Demand, Refusal, VerifiedToken, Verifiers};
 
-/// Lets in who brings a good token for this audience, and gives the [`VerifiedToken`] to the handlers behind it.
+/// Lets in who brings a good token for this audience, which a provider's `required_audience` must be too, and gives the [`VerifiedToken`] to the handlers behind it.
 #[derive(Debug, Clone)]
 pub struct TokenLayer(Arc<Door>);
 
@@ -82,7 +82,7 @@ where
 impl Door {
     async fn judge(&self, headers: &HeaderMap) -> Result<VerifiedToken, Refused> {
         let token = bearer(headers)?;
-        let demand = Demand { audience: Some(&self.audience), instead_of_providers: true, ..Demand::default() };
+        let demand = Demand { audience: Some(&self.audience), ..Demand::default() };
         self.verifiers.verify(token, &demand).await.map_err(|refusal| {
             tracing::info!(reason = refusal.reason(), "a token was not taken");
             // What a stranger wrote in it is for those alone who look for it.

@@ -99,7 +99,12 @@ impl Exchange {
             trail.found_good(&bearer.provider);
             bearer
         } else {
-            self.bearer_of_token((&entry, terms), token, now, trail).await?
+            match self.bearer_of_token((&entry, terms), token, now, trail).await {
+                Err(Declined::Refused(refused)) if trail.signed_for().is_some() => {
+                    return Err(self.tell(&entry, refused.refusal));
+                }
+                bearer => bearer?,
+            }
         };
         let request = json!({ "method": ask.method, "path": ask.path, "host": ask.host });
         let asked = (bearer.provider.clone(), bearer.claims.clone());
@@ -123,7 +128,7 @@ impl Exchange {
 
     async fn bearer_of_token(
         &self,
-        (entry, terms): (&Arc<Entry>, &GrantTerms),
+        (entry, terms): (&Entry, &GrantTerms),
         token: &Secret<String>,
         now: Moment,
         trail: &mut Trail,
@@ -135,7 +140,7 @@ impl Exchange {
             return Err(Refusal::Spent.into());
         }
         if presented.is_untrusted() && !terms.written.allow_untrusted {
-            return Err(self.tell(entry, Refusal::Untrusted));
+            return Err(Refusal::Untrusted.into());
         }
         trail.passed(Check::Use, || ("a token that nobody spent".to_owned(), "one".to_owned()));
         Ok(Bearer {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Judgement, Offer, terms, took};
+use super::{Judgement, Offer, note_part, terms, took};
 use crate::base::{Moment, Secret};
 use crate::exchange::presented::Presented;
 use crate::exchange::rule_book::{Entry, RuleBook};
@@ -12,7 +12,7 @@ use crate::exchange::terms::{GrantTerms, SharedEntitlement, Terms};
 use crate::exchange::{Declined, Error, Exchange, Refusal};
 use crate::policy::{CelFailure, GrantAsk, RulePart};
 use crate::store::DoorKind;
-use crate::verifier::{Check, Demand, Trail};
+use crate::verifier::{Demand, Trail};
 
 /// The kind of token that a client asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -133,8 +133,7 @@ impl Exchange {
         });
         let (answer, parts): (Result<bool, CelFailure>, Vec<RulePart>) = evaluated.await.map_err(Error::from)?;
         for part in parts {
-            let text = || (part.text.clone(), part.found());
-            if part.answer == Ok(true) { trail.passed(Check::Policy, text) } else { trail.failed(Check::Policy, text) }
+            note_part(trail, &part);
         }
         Ok(answer)
     }

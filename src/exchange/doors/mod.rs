@@ -17,7 +17,7 @@ use super::rule_book::{Entry, RuleBook};
 use super::terms::{SharedEntitlement, Terms};
 use super::{Declined, Exchange, Refusal};
 use crate::base::{Moment, Seconds, Secret};
-use crate::policy::{Criteria, Learned, Matched, Unmatched};
+use crate::policy::{Criteria, Learned, Matched, RulePart, Unmatched};
 use crate::store::DoorKind;
 use crate::verifier::{Check, ClaimForm, Trail};
 
@@ -163,4 +163,10 @@ fn judge_criteria(
 /// Notes a policy that took the token.
 fn took(trail: &mut Trail, what: &str, name: &str) {
     trail.passed(Check::Policy, || (format!("a {what} that takes the token"), name.to_owned()));
+}
+
+/// Notes a part of a condition with what it found.
+fn note_part(trail: &mut Trail, part: &RulePart) {
+    let text = || (part.text.clone(), part.found());
+    if part.answer == Ok(true) { trail.passed(Check::Policy, text) } else { trail.failed(Check::Policy, text) }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Judgement, Offer, judge_criteria, terms, took};
 use crate::base::{Moment, Secret};
+use crate::exchange::presented::Presented;
 use crate::exchange::rule_book::RuleBook;
 use crate::exchange::terms::{Terms, TrustPolicyTerms};
 use crate::exchange::{Declined, Exchange, Refusal};
@@ -25,8 +26,7 @@ impl Exchange {
         let demand = Demand { audience: Some(audience), instead_of_providers: true, ..Demand::default() };
         // The token first, whether there is such a user or not.
         let mut presented = self.present_to_any(book, token, &demand, now, trail).await?;
-        if let Some(nameless) = presented.iter().find(|one| one.verified.token_id().is_none()) {
-            let claim = nameless.verified.provider().token_id().to_owned();
+        if let Some(claim) = presented.iter().find_map(nameless) {
             return Err(Refusal::Token(verifier::Refusal::ClaimMissing { claim }).into());
         }
         let mut unmatched: Vec<(String, Unmatched)> = Vec::new();
@@ -90,4 +90,10 @@ impl Exchange {
             access: None,
         }
     }
+}
+
+/// The claim that tells tokens of its kind apart, where this one lacks it.
+fn nameless(presented: &Presented) -> Option<String> {
+    let claim = presented.verified.provider().token_id();
+    presented.verified.text(claim).is_none().then(|| claim.to_owned())
 }

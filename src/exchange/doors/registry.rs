@@ -5,14 +5,20 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Judgement, Offer};
-use crate::base::{Moment, Secret};
+use super::{Judgement, Offer, note_part};
+use crate::base::{FieldError, Moment, Secret};
 use crate::exchange::presented::{Presented, refused};
 use crate::exchange::rule_book::{Entry, RuleBook};
-use crate::exchange::{Declined, Error, Exchange, Refusal};
-use crate::policy::{AccessDenied, AccessRequest, registry_actions};
+use crate::exchange::{Declined, Error, Exchange, Refusal, Refused};
+use crate::policy::{AccessDenied, AccessRequest, RulePart, registry_actions};
 use crate::store::DoorKind;
 use crate::verifier::{self, Check, Demand, Trail, unverified_issuer_of};
+
+/// Most scopes of one request.
+const MOST_SCOPES: usize = 64;
+
+/// Longest name of a repository, in bytes, as the OCI distribution specification bounds it.
+const LONGEST_NAME: usize = 255;
 
 /// What a client wants to do with one repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +32,35 @@ pub struct RegistryScope {
 }
 
 impl RegistryScope {
+    /// Reads scopes, each name once with all its actions; what is no scope is left out.
+    ///
+    /// # Errors
+    /// [`FieldError`]: more than 64 of them, or a name longer than any registry takes.
+    pub fn read_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Self>, FieldError> {
+        let mut scopes: Vec<Self> = Vec::new();
+        for scope in texts.into_iter().filter_map(Self::parse) {
+            if scope.name.len() > LONGEST_NAME {
+                return Err(FieldError::new("scope", format!("a name must have {LONGEST_NAME} bytes at most")));
+            }
+            let known = scopes.iter().position(|known| known.kind == scope.kind && known.name == scope.name);
+            match known.and_then(|at| scopes.get_mut(at)) {
+                Some(known) => scope.actions.into_iter().for_each(|action| known.add(action)),
+                None => scopes.push(scope),
+            }
+            if scopes.len() > MOST_SCOPES {
+                return Err(FieldError::new("scope", format!("must be {MOST_SCOPES} at most")));
+            }
+        }
+        Ok(scopes)
+    }
+
+    /// Each once: every one is judged.
+    fn add(&mut self, action: String) {
+        if !self.actions.contains(&action) {
+            self.actions.push(action);
+        }
+    }
+
     /// Reads `repository:acme/app:pull,push`. A name may hold colons; the last part is the actions.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -34,14 +69,9 @@ impl RegistryScope {
         if kind.is_empty() || name.is_empty() {
             return None;
         }
-        // Each once: every one is judged.
-        let mut once: Vec<String> = Vec::new();
-        for action in actions.split(',').filter(|action| !action.is_empty()) {
-            if !once.iter().any(|known| known == action) {
-                once.push(action.to_owned());
-            }
-        }
-        Some(Self { kind: kind.to_owned(), name: name.to_owned(), actions: once })
+        let mut scope = Self { kind: kind.to_owned(), name: name.to_owned(), actions: Vec::new() };
+        actions.split(',').filter(|action| !action.is_empty()).for_each(|action| scope.add(action.to_owned()));
+        Some(scope)
     }
 }
 
@@ -66,7 +96,8 @@ impl Exchange {
         trail: &mut Trail,
     ) -> Result<Judgement, Declined> {
         let (entry, presented) = self.present_to_registry(book, provider, token, now, trail).await?;
-        let access = self.access(&presented, scopes, trail).await?;
+        let access =
+            if self.is_as_written(&entry, trail) { self.access(&presented, scopes, trail).await? } else { Vec::new() };
         let offer = Offer {
             door: DoorKind::Registry,
             jwt: true,
@@ -100,25 +131,46 @@ impl Exchange {
     ) -> Result<(Arc<Entry>, Presented), Declined> {
         let issuer = unverified_issuer_of(token.reveal()).map_err(refused)?;
         let named = |entry: &&Arc<Entry>| provider.is_none_or(|name| entry.provider().name() == name);
-        let mut furthest: Option<Declined> = None;
+        let mut furthest: Option<Refused> = None;
+        let mut without_keys = None;
         for entry in book.entries_of(&issuer).filter(named) {
             let audience = entry.provider().required_audience().unwrap_or(&self.settings.registry_audience);
             let demand = Demand { audience: Some(audience), instead_of_providers: true, ..Demand::default() };
             match self.present(entry, token, &demand, now, trail).await {
                 Ok(presented) => return Ok((Arc::clone(entry), presented)),
+                Err(Declined::Failed(error @ Error::ProviderKeys { .. })) => without_keys = Some(error),
                 Err(Declined::Failed(error)) => return Err(error.into()),
                 Err(Declined::Refused(refused)) => {
-                    let further = match &furthest {
-                        Some(Declined::Refused(known)) => known.refusal.check() < refused.refusal.check(),
-                        _ => true,
-                    };
-                    if further {
-                        furthest = Some(Declined::Refused(refused));
+                    if furthest.as_ref().is_none_or(|known| known.refusal.check() < refused.refusal.check()) {
+                        furthest = Some(refused);
                     }
                 }
             }
         }
-        Err(furthest.unwrap_or_else(|| Refusal::Token(verifier::Refusal::UnknownIssuer { issuer }).into()))
+        // It may be good for the one that can't be asked.
+        if let Some(error) = without_keys {
+            return Err(error.into());
+        }
+        Err(furthest
+            .map_or_else(|| Refusal::Token(verifier::Refusal::UnknownIssuer { issuer }).into(), Declined::Refused))
+    }
+
+    /// Is it the provider that the access policies were written for? They are the configuration's, and name providers;
+    /// in the table, by which tokens are judged, another one may have a name of the configuration's.
+    fn is_as_written(&self, entry: &Entry, trail: &mut Trail) -> bool {
+        let name = entry.provider().name();
+        let configured = self.settings.configured.iter().find(|provider| provider.name() == name);
+        let declared = entry.row.as_ref().is_some_and(|row| row.declared);
+        let same = match configured {
+            Some(configured) => declared && configured.decides_like(entry.provider()),
+            None => !declared,
+        };
+        if !same {
+            let expected =
+                || ("a provider as this server's configuration has it".to_owned(), format!("another {name}"));
+            trail.failed(Check::Policy, expected);
+        }
+        same
     }
 
     /// What of the scopes is allowed. Evaluated where nothing else waits for it.
@@ -130,29 +182,39 @@ impl Exchange {
     ) -> Result<Vec<Access>, Declined> {
         let policies = Arc::clone(&self.settings.repositories);
         let (verified, untrusted) = (presented.verified.clone(), presented.is_untrusted());
-        let scopes = scopes.to_vec();
+        let (scopes, explained) = (scopes.to_vec(), !trail.is_silent());
         let judged = self.parts.pool.run(move || {
-            let mut judged: Vec<(RegistryScope, String, Result<(), AccessDenied>)> = Vec::new();
+            let mut judged = Vec::new();
             for scope in scopes.into_iter().filter(|scope| scope.kind == "repository") {
                 for wanted in &scope.actions {
-                    let parts = registry_actions(wanted);
-                    let allowed = parts.iter().try_for_each(|action| {
-                        policies.decide(&AccessRequest {
+                    let mut parts: Vec<RulePart> = Vec::new();
+                    let mut allowed = Err(AccessDenied::NoPolicy);
+                    for action in registry_actions(wanted) {
+                        let request = AccessRequest {
                             provider: verified.provider_name(),
                             claims: verified.claims().all(),
                             untrusted,
                             action,
                             repository: &scope.name,
-                        })
-                    });
-                    let allowed = if parts.is_empty() { Err(AccessDenied::NoPolicy) } else { allowed };
-                    judged.push((scope.clone(), wanted.clone(), allowed));
+                        };
+                        if let Some(policy) = policies.of(&scope.name).filter(|_| explained) {
+                            parts.extend(policy.explain(&request));
+                        }
+                        allowed = policies.decide(&request);
+                        if allowed.is_err() {
+                            break;
+                        }
+                    }
+                    judged.push((scope.clone(), wanted.clone(), parts, allowed));
                 }
             }
             judged
         });
         let mut access: Vec<Access> = Vec::new();
-        for (scope, action, allowed) in judged.await.map_err(Error::from)? {
+        for (scope, action, parts, allowed) in judged.await.map_err(Error::from)? {
+            for part in parts {
+                note_part(trail, &part);
+            }
             let asked = || format!("{action} on {}", scope.name);
             match allowed {
                 Ok(()) => trail.passed(Check::Policy, || ("an access policy that allows".to_owned(), asked())),
@@ -161,10 +223,8 @@ impl Exchange {
                     continue;
                 }
             }
-            let known = access.iter_mut().find(|known| known.name == scope.name);
-            match known {
-                Some(known) if !known.actions.contains(&action) => known.actions.push(action),
-                Some(_) => {}
+            match access.iter_mut().find(|known| known.name == scope.name) {
+                Some(known) => known.actions.push(action),
                 None => access.push(Access { r#type: scope.kind, name: scope.name, actions: vec![action] }),
             }
         }

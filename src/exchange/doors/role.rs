@@ -41,7 +41,7 @@ impl Exchange {
             owner: Some(terms.written.user.clone()),
             scopes: terms.written.permissions.scopes.clone(),
             packages: vec![terms.gem.clone().unwrap_or_else(|| "*".to_owned())],
-            audience: self.settings.rubygems_host.clone(),
+            audience: presented.audience().to_owned(),
             lifetime: terms.valid_for,
             ends_with_token: false,
             outlives_build: terms.written.outlives_build,

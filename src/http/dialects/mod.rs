@@ -42,6 +42,7 @@ const fn fault(error: &Error) -> (StatusCode, Option<Seconds>) {
     match error {
         Error::Entropy(_) | Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
         Error::ProviderKeys { retry_after, .. } => (StatusCode::SERVICE_UNAVAILABLE, Some(*retry_after)),
+        Error::TooMany { retry_after } => (StatusCode::TOO_MANY_REQUESTS, Some(*retry_after)),
         Error::Keyring(_) | Error::NoSigner | Error::Signing(_) | Error::Store(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, Some(Seconds::new(5)))
         }

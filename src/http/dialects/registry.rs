@@ -26,7 +26,13 @@ pub(in super::super) async fn token(
         return Ok(unauthorized(&door, "send the provider's name and the token as Basic, or the token as Bearer"));
     };
     let texts: Vec<String> = query.all("scope");
-    let scopes = texts.iter().flat_map(|text| text.split(' ')).filter_map(RegistryScope::parse).collect();
+    let scopes = match RegistryScope::read_all(texts.iter().flat_map(|text| text.split(' '))) {
+        Ok(scopes) => scopes,
+        Err(error) => {
+            let body = json!({ "errors": [{ "code": "UNSUPPORTED", "message": error.to_string() }] });
+            return Ok((StatusCode::BAD_REQUEST, Json(body)).into_response());
+        }
+    };
     Ok(match exchange.exchange(&Ask::Registry { provider, scopes }, &token).await {
         Ok(granted) => answer(&granted),
         Err(Declined::Refused(refused)) => {
@@ -35,8 +41,10 @@ pub(in super::super) async fn token(
             response
         }
         Err(Declined::Failed(error)) => {
-            let body = json!({ "errors": [{ "code": "PROVIDER_UNAVAILABLE", "message": "try again later" }] });
-            let mut response = (fault(&error).0, Json(body)).into_response();
+            let (status, _) = fault(&error);
+            let code = if status == StatusCode::TOO_MANY_REQUESTS { "TOOMANYREQUESTS" } else { "PROVIDER_UNAVAILABLE" };
+            let body = json!({ "errors": [{ "code": code, "message": "try again later" }] });
+            let mut response = (status, Json(body)).into_response();
             note_fault(&mut response, &error);
             response
         }

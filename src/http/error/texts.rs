@@ -54,6 +54,10 @@ impl From<exchange::Error> for Problem {
                     .retry_after(retry_after)
                     .because(error)
             }
+            Fault::TooMany { retry_after } => {
+                Self::new(Code::RateLimited, "too many requests; wait as long as Retry-After says")
+                    .retry_after(retry_after)
+            }
             Fault::Keyring(_) | Fault::NoSigner | Fault::Signing(_) | Fault::Store(_) => Self::unavailable(error),
         }
     }
