@@ -91,6 +91,81 @@ fn github_names_count_without_case_ids_exactly_and_some_mismatches_are_told() {
     ));
 }
 
+/// NuGet never takes a reusable workflow of another repository; we take the one that is named, and then no other.
+#[test]
+fn a_reusable_workflow_of_another_repository_fits_where_it_is_named_and_the_repositorys_own_then_does_not() {
+    let criteria = |more: Value| {
+        let base = json!({
+            "owner": "acme", "owner_id": "42", "repository": "app", "repository_id": "7", "workflow": "release.yml",
+        });
+        read("github", changed(&base, more))
+    };
+    let fits = |criteria: &Criteria, repository: &str| {
+        let reference = format!("{repository}/.github/workflows/release.yml@refs/tags/v1");
+        judge(criteria, changed(&github().1, json!({ "job_workflow_ref": reference }))).is_ok()
+    };
+    let (own, shared) = (criteria(json!({})), criteria(json!({ "workflow_repository": "acme/shared" })));
+    assert!(fits(&own, "acme/app") && !fits(&own, "acme/shared"));
+    assert!(fits(&shared, "Acme/Shared") && !fits(&shared, "acme/app"));
+    assert!(!fits(&shared, "evil/shared") && !fits(&shared, "acme/shared2"));
+}
+
+/// Criteria of every kind that has ids, with ids of letters in both cases, and claims that fit.
+fn with_ids() -> [(&'static str, Value, Value); 3] {
+    [
+        (
+            "github",
+            json!({
+                "owner": "acme", "owner_id": "aB", "repository": "app", "repository_id": "cD", "workflow": "release.yml",
+            }),
+            changed(&github().1, json!({ "repository_owner_id": "aB", "repository_id": "cD" })),
+        ),
+        (
+            "gitlab",
+            json!({ "namespace_path": "acme/tools", "namespace_id": "aB", "project_path": "app", "project_id": "cD" }),
+            json!({
+                "namespace_path": "acme/tools", "namespace_id": "aB", "project_path": "acme/tools/app",
+                "project_id": "cD",
+            }),
+        ),
+        (
+            "vela",
+            json!({ "org": "acme", "org_id": "aB", "repo": "app", "repo_id": "cD" }),
+            json!({ "org": "acme", "org_id": "aB", "repo": "acme/app", "repo_id": "cD" }),
+        ),
+    ]
+}
+
+#[test]
+fn ids_count_with_their_case_and_are_learned_as_they_are_written() {
+    for (kind, written, claims) in with_ids() {
+        let criteria = read(kind, written.clone());
+        assert_eq!(judge(&criteria, claims.clone()), Ok(Matched::default()), "{kind}");
+        for (id, value) in claims.as_object().unwrap().iter().filter(|(_, value)| **value == "aB" || **value == "cD") {
+            let lower = json!({ id.as_str(): value.as_str().unwrap().to_lowercase() });
+            let unmatched = judge(&criteria, changed(&claims, lower)).unwrap_err();
+            assert_eq!((&unmatched.claim, unmatched.disclosed), (id, None), "{kind}");
+        }
+        let names_alone = table(written).into_iter().filter(|(name, _)| !name.ends_with("_id")).collect();
+        let learned = Learned { owner_id: Some("aB".to_owned()), repository_id: Some("cD".to_owned()) };
+        let matched = judge(&read(kind, Value::Object(names_alone)), claims);
+        assert_eq!(matched, Ok(Matched { learned: Some(learned) }), "{kind}");
+    }
+}
+
+#[test]
+fn criteria_of_gitlab_without_ref_and_environment_fit_any() {
+    let [_, (kind, criteria, claims), _] = with_ids();
+    let criteria = read(kind, criteria);
+    for more in [
+        json!({ "ref": "main", "ref_type": "branch" }),
+        json!({ "ref": "v1", "ref_type": "tag" }),
+        json!({ "environment": "production" }),
+    ] {
+        assert_eq!(judge(&criteria, changed(&claims, more.clone())), Ok(Matched::default()), "{more}");
+    }
+}
+
 #[test]
 fn gitlab_paths_count_without_case_and_its_environment_with() {
     let criteria = read(
@@ -109,6 +184,8 @@ fn gitlab_paths_count_without_case_and_its_environment_with() {
         &claims,
         &[
             json!({ "namespace_path": null }),
+            json!({ "project_path": null }),
+            json!({ "namespace_id": null }),
             json!({ "project_id": null }),
             json!({ "namespace_path": "acme" }),
             json!({ "project_path": "acme/tools/other" }),

@@ -72,7 +72,9 @@ fn string_matches_on_a_claim_that_is_no_string_ends_as_denied_whatever_else_matc
         let denied = both.evaluate(&claims(&json!({ "ok": "yes", "c": value }))).unwrap_err();
         assert_eq!(denied, StatementsDenied::NotText { statement: 2, claim: "c".to_owned() });
     }
-    assert_eq!(both.evaluate(&claims(&json!({ "ok": "yes" }))), Ok(1));
+    for absent in [json!({ "ok": "yes" }), json!({ "ok": "yes", "c": null })] {
+        assert_eq!(both.evaluate(&claims(&absent)), Ok(1), "{absent}");
+    }
 }
 
 #[test]
