@@ -7,6 +7,7 @@ mod errors;
 mod health;
 mod hostile;
 mod nuget;
+mod nuget_policies;
 mod oauth;
 mod publications;
 mod registry;

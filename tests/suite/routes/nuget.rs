@@ -4,10 +4,20 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::market::Market;
-use crate::harness::{Auth, registration_with};
+use crate::harness::{Auth, Reply};
 use crate::verifier::forge::{claims_with, header};
 
-const FEED: &str = "https://nuget.example.com";
+pub(super) const FEED: &str = "https://nuget.example.com";
+pub(super) const NO_POLICY: &str = "No matching trust policy owned by user 'octo' was found.";
+
+/// The status and text of a refusal.
+pub(super) fn told(reply: &Reply) -> (u16, String) {
+    (reply.status, reply.json()["error"].as_str().unwrap_or_default().to_owned())
+}
+
+pub(super) fn refusal(status: u16, words: &str) -> (u16, String) {
+    (status, words.to_owned())
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_build_token_becomes_an_api_key_of_the_packages_owner() {
@@ -29,41 +39,46 @@ async fn a_build_token_becomes_an_api_key_of_the_packages_owner() {
     assert_eq!(again.header("www-authenticate"), Some("Bearer"));
 }
 
+const MISSING: &str = "The Authorization header is missing.";
+const ONLY_ONE: &str = "Only one Authorization header is allowed.";
+const START: &str = "The Authorization header value must start with 'Bearer '.";
+const ONLY_BEARER: &str = "Only Bearer token authentication is accepted.";
+const MEDIA_TYPE: &str = "The request must have a Content-Type of 'application/json'.";
+const AGENT: &str = "A User-Agent header is required.";
+const USERNAME: &str = "The username property in the request body is required.";
+const TOKEN_TYPE: &str = "The tokenType property in the request body is required and must set to 'ApiKey'.";
+const UNPARSED: &str = "The bearer token could not be parsed as a JSON web token.";
+
 /// Headers, body, and the status and text that they get.
 type Fault<'a> = (Vec<(&'a str, &'a str)>, &'a str, u16, &'a str);
 
-/// The checks before the token, in their order.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_fault_of_the_request_has_nugets_status_and_text_in_their_order() {
+async fn every_fault_of_the_request_has_nugets_status_and_text() {
     let market = Market::open().await;
     let good = json!({ "username": "octo", "tokenType": "ApiKey" }).to_string();
     let bearer = ("authorization", "Bearer x");
     let (json_type, agent) = (("content-type", "application/json"), ("user-agent", "test"));
-    const START: &str = "The Authorization header value must start with 'Bearer '.";
     let cases: Vec<Fault<'_>> = vec![
-        (vec![json_type, agent], &good, 401, "The Authorization header is missing."),
-        (vec![bearer, bearer, json_type, agent], &good, 401, "Only one Authorization header is allowed."),
+        (vec![json_type, agent], &good, 401, MISSING),
+        (vec![bearer, bearer, json_type, agent], &good, 401, ONLY_ONE),
         (vec![("authorization", "Bearer"), json_type, agent], &good, 401, START),
         (vec![("authorization", "Bearer2 x"), json_type, agent], &good, 401, START),
         (vec![("authorization", "Basic x"), json_type, agent], &good, 401, START),
-        (vec![bearer, ("x-nuget-apikey", "k"), json_type], &good, 401, "Only Bearer token authentication is accepted."),
-        (vec![bearer, ("cookie", "a=b"), json_type], &good, 401, "Only Bearer token authentication is accepted."),
-        (
-            vec![bearer, ("content-type", "text/plain")],
-            &good,
-            415,
-            "The request must have a Content-Type of 'application/json'.",
-        ),
-        (vec![bearer, json_type, ("user-agent", " ")], "{}", 400, "A User-Agent header is required."),
-        (vec![bearer, json_type, agent], "{}", 400, "The username property in the request body is required."),
-        (vec![bearer, json_type, agent], "nonsense", 400, "The username property in the request body is required."),
-        (
-            vec![bearer, json_type, agent],
-            r#"{"username":"octo","tokenType":"apikey"}"#,
-            400,
-            "The tokenType property in the request body is required and must set to 'ApiKey'.",
-        ),
-        (vec![bearer, json_type, agent], &good, 401, "The bearer token could not be parsed as a JSON web token."),
+        (vec![bearer, ("x-nuget-apikey", "k"), json_type, agent], &good, 401, ONLY_BEARER),
+        (vec![bearer, ("cookie", "a=b"), json_type, agent], &good, 401, ONLY_BEARER),
+        (vec![bearer, ("content-type", "text/plain"), agent], &good, 415, MEDIA_TYPE),
+        (vec![bearer, ("content-type", "nonsense"), agent], &good, 415, MEDIA_TYPE),
+        (vec![bearer, agent], &good, 415, MEDIA_TYPE),
+        (vec![bearer, json_type], &good, 400, AGENT),
+        (vec![bearer, json_type, ("user-agent", " ")], &good, 400, AGENT),
+        (vec![bearer, json_type, agent], "{}", 400, USERNAME),
+        (vec![bearer, json_type, agent], "nonsense", 400, USERNAME),
+        (vec![bearer, json_type, agent], r#"{"username":"  ","tokenType":"ApiKey"}"#, 400, USERNAME),
+        (vec![bearer, json_type, agent], r#"{"username":"octo","tokenType":"apikey"}"#, 400, TOKEN_TYPE),
+        (vec![bearer, json_type, agent], r#"{"username":"octo"}"#, 400, TOKEN_TYPE),
+        (vec![bearer, json_type, agent], &good, 401, UNPARSED),
+        (vec![("authorization", "bearer x"), json_type, agent], &good, 401, UNPARSED),
+        (vec![bearer, ("content-type", "application/json; charset=utf-8"), agent], &good, 401, UNPARSED),
     ];
     for (headers, body, status, text) in cases {
         let reply = market.server.with_headers(Method::POST, "/api/v2/token", &headers, body).await;
@@ -77,28 +92,56 @@ async fn every_fault_of_the_request_has_nugets_status_and_text_in_their_order() 
     assert!(raw.starts_with("HTTP/1.1 401 The Authorization header is missing.\r\n"), "the reason phrase too: {raw}");
 }
 
-fn partner(market: &Market, changed: Value) -> String {
-    let mut claims = claims_with(json!({ "aud": FEED }));
-    for (name, value) in changed.as_object().unwrap() {
-        match value {
-            Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
-            value => claims[name] = value.clone(),
-        }
+/// Each request mends the fault that the one before it was told of, and keeps all that come later.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_faults_the_first_in_nugets_order_is_told() {
+    let market = Market::open().await;
+    let (basic, bearer) = (("authorization", "Basic x"), ("authorization", "Bearer x"));
+    let (cookie, plain, json_type) =
+        (("cookie", "a=b"), ("content-type", "text/plain"), ("content-type", "application/json"));
+    let (blank, agent) = (("user-agent", " "), ("user-agent", "test"));
+    let cases: Vec<Fault<'_>> = vec![
+        (vec![cookie, plain, blank], "{}", 401, MISSING),
+        (vec![basic, bearer, cookie, plain, blank], "{}", 401, ONLY_ONE),
+        (vec![basic, cookie, plain, blank], "{}", 401, START),
+        (vec![bearer, cookie, plain, blank], "{}", 401, ONLY_BEARER),
+        (vec![bearer, plain, blank], "{}", 415, MEDIA_TYPE),
+        (vec![bearer, json_type, blank], "{}", 400, AGENT),
+        (vec![bearer, json_type, agent], "{}", 400, USERNAME),
+        (vec![bearer, json_type, agent], r#"{"username":"octo"}"#, 400, TOKEN_TYPE),
+        (vec![bearer, json_type, agent], r#"{"username":"octo","tokenType":"ApiKey"}"#, 401, UNPARSED),
+    ];
+    for (headers, body, status, words) in cases {
+        let reply = market.server.with_headers(Method::POST, "/api/v2/token", &headers, body).await;
+        assert_eq!(told(&reply), refusal(status, words), "{headers:?} {body}");
     }
-    market.forge.token(&header("RS256"), &claims)
+}
+
+/// A stranger's token for our feed, with these claims changed; `null` takes one away.
+pub(super) fn partner(market: &Market, changed: &Value) -> String {
+    let mut claims = json!({ "aud": FEED });
+    claims.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+    market.partner(claims)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_of_the_token_has_nugets_text_whether_there_is_such_a_user_or_not() {
+    const NOT_VALIDATED: &str = "The JSON web token could not be validated.";
     let market = Market::open().await;
     market.apply(&market.strangers()).await;
     let cases = [
         (json!({ "aud": [FEED, "x"] }), "The JSON web token must have exactly one aud claim value."),
-        (json!({ "aud": null }), "The JSON web token must have an aud claim."),
+        (json!({ "aud": [] }), "The JSON web token must have exactly one aud claim value."),
+        (json!({ "aud": null }), "The JSON web token must have exactly one aud claim value."),
+        (json!({ "aud": "  " }), "The JSON web token must have an aud claim."),
         (json!({ "iss": null }), "The JSON web token must have an iss claim."),
+        (json!({ "iss": "" }), "The JSON web token must have an iss claim."),
+        (json!({ "iss": "  " }), "The JSON web token must have an iss claim."),
         (json!({ "iss": "http://issuer.example" }), "The JSON web token iss claim must be a valid HTTPS URL."),
         (json!({ "iss": "https://other.example" }), "The JSON web token iss claim is not supported."),
         (json!({ "jti": null }), "The JSON web token must have a jti claim."),
+        (json!({ "jti": "  " }), "The JSON web token must have a jti claim."),
+        (json!({ "exp": null }), NOT_VALIDATED),
         (
             json!({ "exp": 1_799_999_000, "iat": 1_799_998_900, "nbf": 1_799_998_900 }),
             "The JSON web token has expired.",
@@ -108,7 +151,7 @@ async fn every_fault_of_the_token_has_nugets_text_whether_there_is_such_a_user_o
     ];
     for (changed, text) in cases {
         for user in ["octo", "nobody"] {
-            let reply = market.nuget(&partner(&market, changed.clone()), user).await;
+            let reply = market.nuget(&partner(&market, &changed), user).await;
             assert_eq!((reply.status, reply.json()["error"].as_str()), (401, Some(text)), "{changed} for {user}");
         }
     }
@@ -116,45 +159,25 @@ async fn every_fault_of_the_token_has_nugets_text_whether_there_is_such_a_user_o
         market.forge.seal("RS384", &header("RS256").to_string(), &claims_with(json!({ "aud": FEED })).to_string());
     let reply = market.nuget(&forged, "octo").await;
     assert_eq!(reply.json()["error"], "The JSON web token has an invalid signature.");
+    market.apply(&provider(&market, "generic", "https://strict.example", "allowed_algorithms=[\"RS256\"]")).await;
+    let elliptic =
+        |issuer: &str| market.forge.token(&header("ES256"), &claims_with(json!({ "aud": FEED, "iss": issuer })));
+    let reply = market.nuget(&elliptic("https://strict.example"), "octo").await;
+    assert_eq!(told(&reply), refusal(401, NOT_VALIDATED), "an algorithm that its entry does not allow");
+    let reply = market.nuget(&elliptic("https://issuer.example"), "octo").await;
+    assert_eq!(told(&reply), refusal(401, NO_POLICY), "and that another's does");
     // A good token of somebody whom no policy knows reads the same, whoever is named.
     for user in ["octo", "nobody"] {
-        let reply = market.nuget(&partner(&market, json!({})), user).await;
+        let reply = market.nuget(&partner(&market, &json!({})), user).await;
         let text = format!("No matching trust policy owned by user '{user}' was found.");
         assert_eq!((reply.status, reply.json()["error"].clone()), (401, json!(text)));
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn policies_are_tried_oldest_first_and_what_may_be_told_is_joined() {
-    let market = Market::open().await;
-    let policy = |name: &str, environment: &str, valid_for: &str| {
-        format!(
-            "[[nuget.trust_policies]]\nname=\"{name}\"\nuser=\"second\"\nowner=\"{name}\"\nkind=\"vela\"\n\
-             criteria={{org=\"ACME\",repo=\"App\",environment=\"{environment}\"}}\nvalid_for=\"{valid_for}\"\n"
-        )
-    };
-    let rules = "[[users]]\nname=\"second\"\n".to_owned()
-        + &policy("one", "production", "1h")
-        + &policy("two", "staging", "1m");
-    market.apply(&rules).await;
-    let reply = market.nuget(&market.token(FEED).await, "second").await;
-    let text = "Environment mismatch for policy 'one': expected 'production', actual ''. Environment mismatch for \
-                policy 'two': expected 'staging', actual ''";
-    assert_eq!(reply.json()["error"].as_str().map(|told| told.replace("'' E", "''. E")), Some(text.to_owned()));
-    let staged = json!({ "audience": FEED, "step": { "step": "deploy", "environment": "Staging" } });
-    let reply = market.nuget(&market.token_of(&market.build.id, staged.clone()).await, "second").await;
-    assert_eq!(reply.status, 200, "names without case: {}", reply.text);
-    assert_eq!(market.introspect(reply.json()["apiKey"].as_str().unwrap()).await["owner"], "two");
-    market.apply("[[users]]\nname=\"second\"\ndisabled=true\n").await;
-    let locked = market.nuget(&market.token_of(&market.build.id, staged).await, "second").await;
-    assert_eq!((locked.status, locked.json()["error"].clone()), (400, json!("The user 'second' is locked.")));
-    let other = market
-        .server
-        .register(&market.client, &registration_with(&json!({ "repo": "other", "repo_id": "2002", "number": 2 })))
-        .await;
-    let token = market.token_of(&other.id, json!({ "audience": FEED })).await;
-    let reply = market.nuget(&token, "octo").await;
-    assert_eq!(reply.json()["error"], "No matching trust policy owned by user 'octo' was found.");
+/// A provider with the market's key, named as its kind.
+pub(super) fn provider(market: &Market, kind: &str, issuer: &str, more: &str) -> String {
+    let jwks = toml::Value::try_from(market.forge.jwks()).unwrap();
+    format!("[[providers]]\nname=\"{kind}\"\nprovider=\"{kind}\"\nissuer=\"{issuer}\"\njwks={jwks}\n{more}\n")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::market::{Market, RULES};
 use crate::harness::{Auth, registration_with};
-use crate::verifier::forge::{claims_with, header};
+use crate::verifier::forge::{base64url, claims_with, header};
 
 const HOST: &str = "gems.example.com";
 
@@ -60,8 +60,24 @@ async fn every_refusal_has_rubygems_own_status_and_text() {
         claims.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
         claims
     };
+    let rs256 = header("RS256");
+    let forged =
+        |changed: Value| market.forge.seal("RS384", &rs256.to_string(), &claims_with(claims(changed)).to_string());
     let cases: Vec<(&str, String, (u16, Value))> = vec![
         ("two segments", "a.b".to_owned(), (400, json!(null))),
+        ("a header that is no base64", format!("!.{0}.{0}", base64url("{}")), (400, json!(null))),
+        (
+            "a payload that is no JSON",
+            format!("{}.{}.AA", base64url(rs256.to_string()), base64url("{")),
+            (400, json!(null)),
+        ),
+        (
+            "a payload that is a number",
+            format!("{}.{}.AA", base64url(rs256.to_string()), base64url("7")),
+            (400, json!(null)),
+        ),
+        ("no iss", market.partner(claims(json!({"iss": null}))), (400, json!({"error": "Missing/invalid iss"}))),
+        ("a number as iss", market.partner(claims(json!({"iss": 7}))), (400, json!({"error": "Missing/invalid iss"}))),
         ("no nbf", market.partner(claims(json!({"nbf": null}))), (400, json!({"error": "Missing/invalid nbf"}))),
         ("a fraction", market.partner(claims(json!({"iat": 1.5}))), (400, json!({"error": "Missing/invalid iat"}))),
         ("no exp", market.partner(claims(json!({"exp": null}))), (400, json!({"error": "Missing/invalid exp"}))),
@@ -74,17 +90,23 @@ async fn every_refusal_has_rubygems_own_status_and_text() {
         ("a list of two", market.partner(claims(json!({"aud": [HOST, "x"]}))), not_found()),
         ("an array", market.partner(claims(json!({"aud": [HOST]}))), not_found()),
         ("a number under a pattern", market.partner(claims(json!({"repository": 7}))), not_found()),
+        ("no aud", market.partner(claims(json!({"aud": null}))), not_found()),
+        ("a number as aud", market.partner(claims(json!({"aud": 7}))), not_found()),
+        ("a number as sub", market.partner(claims(json!({"sub": 7}))), not_found()),
         (
             "another key",
             market.forge.token(&json!({"alg":"RS256","kid":"none"}), &claims_with(claims(json!({})))),
             not_found(),
         ),
+        ("a wrong signature", forged(json!({})), not_found()),
+        ("a wrong signature over too little", forged(json!({"nbf": null, "jti": 7})), not_found()),
     ];
     for (what, token, (status, body)) in cases {
         let reply = market.assume(&role, &token).await;
         assert_eq!(reply.status, status, "{what}: {}", reply.text);
-        if !body.is_null() {
-            assert_eq!(reply.json(), body, "{what}");
+        match body {
+            Value::Null => assert!(reply.json()["error"].is_string(), "{what}: {}", reply.text),
+            body => assert_eq!(reply.json(), body, "{what}"),
         }
     }
     assert_eq!(market.assume("rg_oidc_akr_nobody", &market.partner(claims(json!({})))).await.status, 404);
@@ -97,6 +119,52 @@ async fn every_refusal_has_rubygems_own_status_and_text() {
     let reply = market.server.with_headers(Method::POST, &path, &plain, &body).await;
     assert_eq!((reply.status, reply.text.as_str()), (404, "This page could not be found."));
     assert_eq!(market.assume(&role, &market.partner(claims(json!({})))).await.status, 201, "and the good one passes");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_publishers_token_is_refused_as_a_roles_is() {
+    let market = Market::open().await;
+    market.apply(&market.strangers()).await;
+    let (bad, not_found) = (json!({ "error": "Missing/invalid iss" }), json!({ "error": "Not Found" }));
+    for (changed, status, body) in [
+        (json!({ "iss": null }), 400, &bad),
+        (json!({ "iss": 7 }), 400, &bad),
+        (json!({ "aud": null }), 404, &not_found),
+        (json!({ "aud": 7 }), 404, &not_found),
+        (json!({ "sub": 7 }), 404, &not_found),
+    ] {
+        let reply = market.publisher(&hub(&market, changed.clone())).await;
+        assert_eq!((reply.status, &reply.json()), (status, body), "{changed}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_taken_until_a_minute_after_its_end_where_theirs_is_not() {
+    let market = Market::open().await;
+    market.apply(&(market.strangers() + &reader_of("partner", "octo"))).await;
+    let role = market.role("read-octo").await;
+    let now = market.server.clock.now().unix();
+    for (ended, status) in [(59, 201), (60, 404), (61, 404)] {
+        let exp = now - ended;
+        let claims = json!({ "aud": HOST, "jti": ended.to_string(), "iat": exp - 300, "nbf": exp - 300, "exp": exp });
+        let reply = market.assume(&role, &market.partner(claims)).await;
+        assert_eq!(reply.status, status, "{ended} s ago: {}", reply.text);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_explicit_denial_is_not_told_from_a_role_that_is_not_there() {
+    let market = Market::open().await;
+    let rules = "[[rubygems.roles]]\nname=\"denied\"\nuser=\"octo\"\nprovider=\"self\"\n\
+        permissions={scopes=[\"push_rubygem\"]}\naccess_policy={statements=[\
+        {effect=\"allow\",conditions=[{operator=\"string_equals\",claim=\"aud\",value=\"gems.example.com\"}]},\
+        {effect=\"EFFECT\",conditions=[{operator=\"string_equals\",claim=\"repo\",value=\"acme/app\"}]}]}\n";
+    market.apply(&rules.replace("EFFECT", "deny")).await;
+    let role = market.role("denied").await;
+    let reply = market.assume(&role, &market.token(HOST).await).await;
+    assert_eq!((reply.status, reply.json()), (404, json!({ "error": "Not Found" })));
+    market.apply(&rules.replace("EFFECT", "allow")).await;
+    assert_eq!(market.assume(&role, &market.token(HOST).await).await.status, 201, "but for that one statement");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,17 +300,19 @@ async fn publisher_named(market: &Market, gem: &str) -> String {
     standing.entitlements.iter().find(|row| row.name.starts_with(&format!("{gem}@"))).unwrap().name.clone()
 }
 
+/// A user, and a role that shows its dashboard to whoever has a token of this provider for our host.
+fn reader_of(provider: &str, user: &str) -> String {
+    format!(
+        "[[users]]\nname=\"{user}\"\n[[rubygems.roles]]\nname=\"read-{user}\"\nuser=\"{user}\"\n\
+         provider=\"{provider}\"\npermissions={{scopes=[\"show_dashboard\"]}}\naccess_policy={{statements=[\
+         {{effect=\"allow\",conditions=[{{operator=\"string_equals\",claim=\"aud\",value=\"{HOST}\"}}]}}]}}\n"
+    )
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_shows_the_dashboard_reads_its_users_rows_alone() {
     let market = Market::open().await;
-    let reader = |user: &str| {
-        format!(
-            "[[users]]\nname=\"{user}\"\n[[rubygems.roles]]\nname=\"read-{user}\"\nuser=\"{user}\"\nprovider=\"self\"\n\
-             permissions={{scopes=[\"show_dashboard\"]}}\naccess_policy={{statements=[{{effect=\"allow\",\
-             conditions=[{{operator=\"string_equals\",claim=\"aud\",value=\"{HOST}\"}}]}}]}}\n"
-        )
-    };
-    market.apply(&(reader("octo") + &reader("other"))).await;
+    market.apply(&(reader_of("self", "octo") + &reader_of("self", "other"))).await;
     let key_of = async |role: &str| {
         let reply = market.assume(&market.role(role).await, &market.token(HOST).await).await;
         reply.json()["rubygems_api_key"].as_str().unwrap().to_owned()
@@ -269,8 +339,11 @@ async fn a_key_that_shows_the_dashboard_reads_its_users_rows_alone() {
     assert!(tokens.as_array().unwrap().iter().any(|one| one["api_key_role_token"] == token), "{tokens}");
     assert_eq!(read(&octo, "providers").await.json()[0]["issuer"], "https://ci.example.com");
     assert_eq!(read(&octo, "providers/self").await.status, 200);
-    let denied = read(&pusher, "api_key_roles").await;
-    assert_eq!((denied.status, denied.text.as_str()), (403, "The API key doesn't have access"));
+    let published = market.publisher(&market.token(HOST).await).await.json();
+    for key in [&pusher, published["rubygems_api_key"].as_str().unwrap()] {
+        let denied = read(key, "api_key_roles").await;
+        assert_eq!((denied.status, denied.text.as_str()), (403, "The API key doesn't have access"));
+    }
     let nobody = read("bpk_none", "api_key_roles").await;
     assert_eq!(nobody.status, 401);
     assert_eq!(nobody.text, "Access Denied. Please sign up for an account at https://rubygems.org");

@@ -1,0 +1,201 @@
+//! `/api/v2/token`: which trust policy takes a token, of each kind, and when ids are learned.
+
+use buildpass::base::Clock;
+use buildpass::exchange::{Prune, Section};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+
+use super::nuget::{FEED, NO_POLICY, partner, provider, refusal, told};
+use crate::harness::market::Market;
+use crate::harness::registration_with;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn policies_are_tried_oldest_first_and_what_may_be_told_is_joined() {
+    let market = Market::open().await;
+    let policy = |name: &str, environment: &str, valid_for: &str| {
+        format!(
+            "[[nuget.trust_policies]]\nname=\"{name}\"\nuser=\"second\"\nowner=\"{name}\"\nkind=\"vela\"\n\
+             criteria={{org=\"ACME\",repo=\"App\",environment=\"{environment}\"}}\nvalid_for=\"{valid_for}\"\n"
+        )
+    };
+    let rules = "[[users]]\nname=\"second\"\n".to_owned()
+        + &policy("one", "production", "1h")
+        + &policy("two", "staging", "1m");
+    market.apply(&rules).await;
+    let reply = market.nuget(&market.token(FEED).await, "second").await;
+    let both = "Environment mismatch for policy 'one': expected 'production', actual ''. Environment mismatch for \
+                policy 'two': expected 'staging', actual ''";
+    assert_eq!(told(&reply), refusal(401, both));
+    let staged = json!({ "audience": FEED, "step": { "step": "deploy", "environment": "Staging" } });
+    let reply = market.nuget(&market.token_of(&market.build.id, staged.clone()).await, "second").await;
+    assert_eq!(reply.status, 200, "names without case: {}", reply.text);
+    assert_eq!(market.introspect(reply.json()["apiKey"].as_str().unwrap()).await["owner"], "two");
+    market.apply("[[users]]\nname=\"second\"\ndisabled=true\n").await;
+    let locked = market.nuget(&market.token_of(&market.build.id, staged).await, "second").await;
+    assert_eq!((locked.status, locked.json()["error"].clone()), (400, json!("The user 'second' is locked.")));
+    let other = market
+        .server
+        .register(&market.client, &registration_with(&json!({ "repo": "other", "repo_id": "2002", "number": 2 })))
+        .await;
+    let token = market.token_of(&other.id, json!({ "audience": FEED })).await;
+    assert_eq!(told(&market.nuget(&token, "octo").await), refusal(401, NO_POLICY));
+    let unlocked = NO_POLICY.replace("octo", "second");
+    assert_eq!(told(&market.nuget(&token, "second").await), refusal(401, &unlocked), "locked or not");
+}
+
+/// A policy of `octo`, with these criteria and what else stands in it.
+fn policy(name: &str, owner: &str, kind: &str, criteria: &str, more: &str) -> String {
+    format!(
+        "[[nuget.trust_policies]]\nname=\"{name}\"\nuser=\"octo\"\nowner=\"{owner}\"\nkind=\"{kind}\"\n\
+         criteria={{{criteria}}}\n{more}\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_policies_that_take_a_token_the_older_one_gives_its_owner() {
+    let market = Market::open().await;
+    market.apply(&policy("first-by-name", "younger", "vela", "org=\"acme\",repo=\"app\"", "")).await;
+    let owner = async || {
+        let reply = market.nuget(&market.token(FEED).await, "octo").await;
+        assert_eq!(reply.status, 200, "{}", reply.text);
+        market.introspect(reply.json()["apiKey"].as_str().unwrap()).await["owner"].clone()
+    };
+    assert_eq!(owner().await, "acme");
+    let older = Prune::One(Section::TrustPolicies, Some("octo".to_owned()), "nuget-app".to_owned());
+    market.bring("", older).await.unwrap();
+    assert_eq!(owner().await, "younger");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_principal_of_entra_has_a_key_once_for_each_uti() {
+    const TENANT: &str = "11111111-2222-3333-4444-555555555555";
+    const OBJECT: &str = "99999999-2222-3333-4444-aaaaaaaaaaaa";
+    let market = Market::open().await;
+    let issuer = format!("https://login.microsoftonline.com/{TENANT}/v2.0");
+    let criteria = format!("tid=\"{TENANT}\",oid=\"{OBJECT}\"");
+    let rules = provider(&market, "entra", &issuer, "") + &policy("principal", "acme", "entra", &criteria, "");
+    market.apply(&rules).await;
+    let sent = async |changed: Value| {
+        let mut claims = json!({
+            "iss": issuer, "tid": TENANT, "oid": OBJECT, "sub": OBJECT, "ver": "2.0", "idtyp": "app", "azpacr": "2",
+            "uti": "first",
+        });
+        claims.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+        market.nuget(&partner(&market, &claims), "octo").await
+    };
+    let good = sent(json!({ "jti": null })).await;
+    assert_eq!(good.status, 200, "{}", good.text);
+    let used = "This bearer token has already been used. A new bearer token must be used for each request.";
+    for (changed, words) in [
+        (json!({ "jti": "another" }), used),
+        (json!({ "uti": null }), "The JSON web token must have a uti claim."),
+        (json!({ "uti": "  " }), "The JSON web token must have a uti claim."),
+        (json!({ "uti": "second", "ver": "1.0" }), NO_POLICY),
+        (json!({ "uti": "second", "tid": OBJECT }), NO_POLICY),
+        (json!({ "uti": "second", "oid": TENANT }), NO_POLICY),
+        (json!({ "uti": "second", "azpacr": "1" }), NO_POLICY),
+    ] {
+        assert_eq!(told(&sent(changed.clone()).await), refusal(401, words), "{changed}");
+    }
+    assert_eq!(sent(json!({ "uti": "second", "jti": "another" })).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_project_of_gitlab_has_a_key_and_is_told_which_claim_it_lacks() {
+    let market = Market::open().await;
+    let criteria = "namespace_path=\"acme/tools\",namespace_id=\"2\",project_path=\"app\",project_id=\"1\"";
+    let rules = provider(&market, "gitlab", "https://gitlab.com", "") + &policy("lab", "acme", "gitlab", criteria, "");
+    market.apply(&rules).await;
+    let sent = async |changed: Value| {
+        let mut claims = json!({
+            "iss": "https://gitlab.com", "namespace_path": "acme/tools", "namespace_id": "2",
+            "project_path": "acme/tools/app", "project_id": "1",
+        });
+        claims.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+        market.nuget(&partner(&market, &claims), "octo").await
+    };
+    let lacking = sent(json!({ "project_path": null })).await;
+    let words = "The JSON Web Token is missing the required claim 'project_path'.";
+    assert_eq!(told(&lacking), refusal(401, words));
+    assert_eq!(told(&sent(json!({ "project_id": "3" })).await), refusal(401, NO_POLICY));
+    let good = sent(json!({})).await;
+    assert_eq!(good.status, 200, "{}", good.text);
+}
+
+/// A token of a workflow of this repository, with these claims changed.
+fn workflow(market: &Market, repository: &str, changed: Value) -> String {
+    let mut claims = json!({
+        "iss": "https://token.actions.githubusercontent.com", "repository": format!("acme/{repository}"),
+        "repository_owner": "acme", "repository_owner_id": "42", "repository_id": "1001", "event_name": "push",
+        "job_workflow_ref": format!("acme/{repository}/.github/workflows/push.yml@refs/heads/main"),
+    });
+    claims.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
+    partner(market, &claims)
+}
+
+/// Criteria of that workflow, without ids.
+fn without_ids(repository: &str) -> String {
+    format!("owner=\"acme\",repository=\"{repository}\",workflow=\"push.yml\"")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_first_uses_at_the_same_time_one_sides_ids_are_learned_and_all_its_tokens_pass() {
+    let market = Market::open().await;
+    market.apply(&market.strangers()).await;
+    // Where among the eight the token with other ids comes in, if there is one.
+    for stranger_at in [None, Some(0), Some(4), Some(8)] {
+        let repository = format!("app{}", stranger_at.map_or("alone".to_owned(), |at| at.to_string()));
+        market.apply(&policy(&repository, "acme", "github", &without_ids(&repository), "")).await;
+        let ours = |jti: &str| workflow(&market, &repository, json!({ "jti": format!("{repository} {jti}") }));
+        let other = |jti: &str| {
+            let changed = json!({ "jti": format!("{repository} {jti}"), "repository_owner_id": "43" });
+            workflow(&market, &repository, changed)
+        };
+        let mut tokens: Vec<String> = (0..8).map(|at| ours(&at.to_string())).collect();
+        if let Some(at) = stranger_at {
+            tokens.insert(at, other("first"));
+        }
+        let mut replies = join_all(tokens.iter().map(|token| market.nuget(token, "octo"))).await;
+        let stranger = stranger_at.map(|at| replies.remove(at));
+        let learned_other = stranger.as_ref().is_some_and(|reply| reply.status == 200);
+        let expected = |wins: bool| if wins { (200, String::new()) } else { refusal(401, NO_POLICY) };
+        for reply in &replies {
+            assert_eq!(told(reply), expected(!learned_other), "{stranger:?}");
+        }
+        if let Some(stranger) = &stranger {
+            assert_eq!(told(stranger), expected(learned_other));
+        }
+        assert_eq!(told(&market.nuget(&ours("again"), "octo").await), expected(!learned_other));
+        assert_eq!(told(&market.nuget(&other("again"), "octo").await), expected(learned_other));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn learning_starts_anew_with_other_criteria_and_with_nothing_else() {
+    let market = Market::open().await;
+    let named = |criteria: &str, more: &str| policy("late", "acme", "github", criteria, more);
+    let (first, staged) = (without_ids("app"), without_ids("app") + ",environment=\"staging\"");
+    market.apply(&(market.strangers() + &named(&first, ""))).await;
+    market.server.clock.advance(7 * 24 * 3_600 + 1);
+    market.server.app.issuer().step().await.unwrap();
+    let now = market.server.clock.now().unix();
+    let sent = async |jti: &str, owner_id: &str| {
+        let changed = json!({
+            "jti": jti, "iat": now, "nbf": now, "exp": now + 300, "environment": "staging",
+            "repository_owner_id": owner_id,
+        });
+        told(&market.nuget(&workflow(&market, "app", changed), "octo").await)
+    };
+    let expired = "The policy 'late' has expired. Sign in and renew the trust policy on the Trusted Publishing page.";
+    assert!(market.apply(&named(&first, "")).await.changes_nothing());
+    assert_eq!(sent("a", "42").await, refusal(401, expired), "the same again");
+    market.apply(&named(&first, "valid_for=\"5m\"")).await;
+    assert_eq!(sent("b", "42").await, refusal(401, expired), "another lifetime of its keys");
+    market.apply(&named(&staged, "valid_for=\"5m\"")).await;
+    assert_eq!(sent("c", "42").await.0, 200, "other criteria");
+    market.apply(&named(&staged, "valid_for=\"6m\"")).await;
+    assert_eq!(sent("d", "43").await, refusal(401, NO_POLICY), "what was learned stays");
+    assert_eq!(sent("e", "42").await.0, 200);
+    market.apply(&named(&first, "valid_for=\"6m\"")).await;
+    assert_eq!(sent("f", "43").await.0, 200, "other criteria forget it");
+}
