@@ -45,11 +45,12 @@ impl<'a> BuildFacts<'a> {
     /// As Vela's tokens tell it: `repo` is `org/name`. Those of Vela itself have no `org`, and no ids.
     #[must_use]
     pub fn of_claims(claims: &'a Map<String, Value>) -> Self {
-        let (org, repo) = text(claims, "repo").and_then(|repo| repo.rsplit_once('/')).unzip();
+        let (named, repo) = text(claims, "repo").and_then(|repo| repo.rsplit_once('/')).unzip();
+        let org = text(claims, "org").or(named);
         Self {
-            org: text(claims, "org").or(org),
+            org,
             org_id: text(claims, "org_id"),
-            repo,
+            repo: repo.filter(|_| org == named),
             repo_id: text(claims, "repo_id"),
             workflow: text(claims, "workflow"),
             environment: text(claims, "environment"),

@@ -1,5 +1,6 @@
 //! What attackers try, a sentence each; the manual's list of threats follows the same order.
 
+mod doors;
 mod exchange;
 pub(crate) mod forged;
 mod house_itself;

@@ -78,6 +78,7 @@ fn every_refusal_names_key_file_and_line() {
         "[keys]\nrotation_period = \"1h\"\n",
         "[keys]\njwks_max_age = \"0s\"\n",
         "[keys]\nclock_skew = \"half a minute\"\n",
+        "[keys]\nclock_skew = \"301s\"\n",
         "[keys]\nkey_encryption_keys = []\n",
         "[keys]\nkey_encryption_keys = [{ id = \"a\", file = \"x\", value = \"hunter2\" }]\n",
         "[keys]\nkey_encryption_keys = [{ id = \"a\", file = \"x\" }, { id = \"a\", file = \"y\" }]\n",

@@ -64,6 +64,19 @@ token = "jwt"
 valid_for = "10m"
 "#;
 
+/// The doors with the audience of each.
+pub(crate) const DOORS: [(&str, &str); 6] = [
+    ("grant", "https://artefacts.example.com"),
+    ("role", "gems.example.com"),
+    ("publisher", "gems.example.com"),
+    ("nuget", "https://nuget.example.com"),
+    ("registry", "registry.example.com"),
+    ("authz", "https://artefacts.example.com"),
+];
+
+/// An access policy that opens acme's repositories to every build.
+pub(crate) const OPEN: &str = "[repository.\"acme\".access_policy]\nproviders = [\"self\"]\nrules = [\"true\"]\n";
+
 /// Everything that trades.
 pub(crate) struct Market {
     pub(crate) server: Server,
@@ -159,6 +172,26 @@ impl Market {
         let reply = self.trade(&self.token(audience).await, &[]).await;
         assert_eq!(reply.status, 200, "{}", reply.text);
         reply.json()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    /// Asks at one of the doors, in its own way; `api` is the door of clients without a secret.
+    pub(crate) async fn ask(&self, door: &str, token: &str) -> Reply {
+        match door {
+            "grant" => self.trade(token, &[]).await,
+            "role" => self.assume(&self.role("push-app").await, token).await,
+            "publisher" => self.publisher(token).await,
+            "nuget" => self.nuget(token, "octo").await,
+            "registry" => self.server.get("/token?scope=repository:acme/app:pull", Auth::Token(token)).await,
+            "authz" => self.authz("artefacts", "GET", "/x", &[("authorization", &format!("Bearer {token}"))]).await,
+            _ => self.server.get(&format!("/api/v1/builds/{}", self.build.id), Auth::Token(token)).await,
+        }
+    }
+
+    /// So many tokens came with a good signature of ours, and were never recorded.
+    pub(crate) async fn alarms(&self) -> u64 {
+        let metrics = self.server.get(&format!("{}/metrics", self.server.admin), Auth::None).await.text;
+        let alarm = metrics.lines().find(|line| line.starts_with("buildpass_unrecorded_tokens_total")).unwrap();
+        alarm.rsplit(' ').next().unwrap().parse().unwrap()
     }
 
     pub(crate) async fn assume(&self, role: &str, token: &str) -> Reply {

@@ -24,6 +24,11 @@ impl Reply {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
+    /// Was it given?
+    pub(crate) fn is_good(&self) -> bool {
+        matches!(self.status, 200 | 201)
+    }
+
     /// The `code` of a problem; what every problem has is checked on the way.
     pub(crate) fn code(&self) -> String {
         let body = self.json();

@@ -252,6 +252,24 @@ fn a_build_of_vela_is_known_by_its_organisation_and_repository() {
     ));
 }
 
+/// Those of Vela itself have no `org` and no ids: names are all there is, and nothing is learned that could expire.
+#[test]
+fn a_token_of_velas_own_server_is_known_by_its_names_alone() {
+    let names = json!({ "org": "acme", "repo": "app" });
+    let claims = json!({ "repo": "Acme/app", "build_number": "7", "event": "push" });
+    let late = |criteria: &Criteria, claims: &Value| {
+        criteria.judge("P", &table(claims.clone()), Some(START), START + Seconds::new(1)).is_ok()
+    };
+    let criteria = read("vela", names.clone());
+    assert!(late(&criteria, &claims));
+    for other in [json!({ "repo": "acme/other" }), json!({ "repo": "evil/app" }), json!({ "repo": "app" })] {
+        assert!(!late(&criteria, &changed(&claims, other)));
+    }
+    assert!(!late(&criteria, &changed(&claims, json!({ "org_id": "42", "repo_id": "7" }))), "ids that there are count");
+    let bound = read("vela", changed(&names, json!({ "org_id": "42", "repo_id": "7" })));
+    assert!(!late(&bound, &claims), "and those that are written");
+}
+
 /// What our own tokens were issued for decides, and not what their claims happen to be called.
 #[test]
 fn a_build_of_our_own_is_judged_on_its_facts() {
@@ -326,6 +344,9 @@ fn a_trusted_publishers_workflow_was_read_at_the_runs_own_ref_or_commit() {
     assert!(fits(&reused, json!({ "job_workflow_ref": format!("{shared}refs/tags/v1") })));
     assert!(!fits(&reused, json!({})), "the caller's own workflow is not the shared one");
     assert!(!fits(&own, json!({ "job_workflow_ref": format!("{shared}refs/heads/main") })));
+    let itself = publisher(json!({ "workflow_repository": "Acme/App" }));
+    assert!(fits(&itself, json!({})), "the repository itself is no other one");
+    assert!(!fits(&itself, json!({ "job_workflow_ref": format!("{file}refs/heads/other") })), "read at another ref");
     let staged = publisher(json!({ "environment": "production" }));
     assert!(fits(&staged, json!({})) && !fits(&staged, json!({ "environment": null })));
 }

@@ -249,6 +249,39 @@ async fn whoever_holds_it_may_give_it_up() {
     assert!(!market.lives(&bought).await);
 }
 
+/// What was given for a token may outlive it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_strangers_token_can_be_given_up_when_its_time_is_over() {
+    let market = Market::open().await;
+    let grant = "[[grants]]\nname=\"partner\"\nprovider=\"partner\"\naudience=\"registry.example\"\nvalid_for=\"1h\"\n";
+    market.apply(&(market.strangers() + grant)).await;
+    let token = market.partner(json!({}));
+    let key = market.trade(&token, &[]).await.json()["access_token"].as_str().unwrap().to_owned();
+    market.server.clock.advance(1_800);
+    market.server.app.issuer().step().await.unwrap();
+    let (text, _) = token.rsplit_once('.').unwrap();
+    let unsigned = format!("{text}.{}", "A".repeat(342));
+    assert_eq!(market.form("/oauth/revoke", Auth::None, &[("token", &unsigned)]).await.status, 200);
+    assert!(market.lives(&key).await, "who has not its signature has not the token");
+    assert_eq!(market.form("/oauth/revoke", Auth::None, &[("token", &token)]).await.status, 200);
+    assert!(!market.lives(&key).await);
+}
+
+/// RFC 6749 §3.2 and §5.2.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_sent_without_a_value_was_not_sent_and_what_is_no_text_is_an_invalid_request() {
+    let market = Market::open().await;
+    let empty = [("scope", ""), ("audience", ""), ("resource", ""), ("actor_token", ""), ("requested_token_type", "")];
+    let reply = market.trade(&market.token(ARTEFACTS).await, &empty).await;
+    assert_eq!((reply.status, reply.json()["scope"].clone()), (200, json!("read write")), "{}", reply.text);
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    for body in ["grant_type=%ff", "subject_token=%ff&grant_type=x"] {
+        let reply = market.server.with_headers(Method::POST, "/oauth/token", &form, body).await;
+        assert_eq!((reply.status, reply.json()["error"].clone()), (400, json!("invalid_request")), "{}", reply.text);
+        assert!(reply.json()["error_description"].as_str().unwrap().contains("UTF-8"), "{}", reply.text);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documents_name_the_doors_while_they_are_open() {
     let market = Market::open().await;

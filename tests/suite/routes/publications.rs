@@ -5,7 +5,7 @@ use buildpass::exchange::provenance;
 use buildpass::policy::Scope;
 use serde_json::{Value, json};
 
-use crate::harness::market::Market;
+use crate::harness::market::{Market, RULES};
 use crate::harness::{Auth, Credential, Reply};
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -29,6 +29,20 @@ async fn publish(market: &Market, client: &Credential, body: &Value) -> Reply {
 async fn gem_key(market: &Market) -> String {
     let reply = market.assume(&market.role("push-app").await, &market.token("gems.example.com").await).await;
     reply.json()["rubygems_api_key"].as_str().unwrap().to_owned()
+}
+
+/// A role's key is for the server that its statement names, whatever the door's own host is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_roles_key_belongs_to_the_audience_that_its_token_was_for() {
+    let market = Market::open().await;
+    market.apply(&RULES.replace("gems.example.com", "other-gems.example.com")).await;
+    let reply = market.assume(&market.role("push-app").await, &market.token("other-gems.example.com").await).await;
+    let key = reply.json()["rubygems_api_key"].as_str().unwrap().to_owned();
+    assert_eq!(market.introspect(&key).await["aud"], "other-gems.example.com");
+    let (own, host) = (["other-gems.example.com"], ["gems.example.com"]);
+    let pushed = push("rubygems", "app", "1.0.0", &key);
+    assert_eq!(publish(&market, &downstream(&market, &host).await, &pushed).await.status, 403);
+    assert_eq!(publish(&market, &downstream(&market, &own).await, &pushed).await.status, 201);
 }
 
 #[tokio::test(flavor = "multi_thread")]

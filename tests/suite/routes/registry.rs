@@ -1,11 +1,15 @@
 //! `/token`: a registry's bearer login, by access policies in CEL.
 
+use std::sync::Arc;
+
 use buildpass::base::IssuerId;
 use buildpass::store::CredentialFilter;
 use serde_json::{Value, json};
 
-use crate::harness::market::{Market, RULES};
-use crate::harness::{Auth, Credential, claims};
+use crate::harness::market::{Market, RULES, TOML};
+use crate::harness::postgres::PostgresServer;
+use crate::harness::{Auth, Credential, START, SettableClock, Start, claims, registration_with};
+use crate::verifier::forge::Forge;
 
 const POLICIES: &str = r#"
 [repository."acme".access_policy]
@@ -81,6 +85,8 @@ async fn what_opens_nothing_is_answered_and_leaves_no_row() {
     assert_eq!(credentials().await, 0);
     market.server.get("/token?scope=repository:open/x:pull,pull", Auth::Token(&token)).await;
     assert_eq!(credentials().await, 1);
+    market.form("/oauth/revoke", Auth::None, &[("token", &token)]).await;
+    assert_eq!(market.server.get("/token", Auth::Token(&token)).await.status, 401, "given up, it is not even answered");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,15 +125,129 @@ async fn a_token_that_ends_in_a_moment_gives_nothing_whatever_the_tolerance() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_providers_own_audience_is_due_where_it_has_one() {
     let toml = "[oidc.partner]\nprovider = \"generic\"\nissuer = \"https://issuer.example\"\nrequired_audience = \"registry.example\"\njwks = ";
-    let forge = crate::verifier::forge::Forge::new();
+    let forge = Forge::new();
     let jwks = toml::Value::try_from(forge.jwks()).unwrap();
     let policy = "[repository.\"acme\".access_policy]\nproviders = [\"partner\"]\nrules = [\"identity.oidc.claims.repository == 'acme/app'\"]\n";
     let market = Market::with(&format!("{toml}{jwks}\n{policy}"), RULES).await;
-    let market = Market { forge: std::sync::Arc::new(forge), ..market };
+    let market = Market { forge: Arc::new(forge), ..market };
     let path = "/token?scope=repository:acme/app:pull";
     let reply = market.server.get(path, Auth::Token(&market.partner(json!({})))).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert_eq!(claims(reply.json()["token"].as_str().unwrap())["access"][0]["name"], "acme/app");
     let wrong = market.partner(json!({ "aud": "registry.example.com" }));
     assert_eq!(market.server.get(path, Auth::Token(&wrong)).await.status, 401);
+}
+
+/// What a caller writes into rows, and how much of it is judged, is bounded.
+#[tokio::test(flavor = "multi_thread")]
+async fn scopes_are_judged_once_each_and_there_are_not_many() {
+    let market = market().await;
+    let token = market.token("registry.example.com").await;
+    let ask = async |query: String| market.server.get(&format!("/token?{query}"), Auth::Token(&token)).await;
+    let repeated = vec!["scope=repository:open/x:pull"; 200].join("&") + "&scope=repository:open/x:frobnicate,pull";
+    let reply = ask(repeated).await;
+    let access = claims(reply.json()["token"].as_str().unwrap())["access"].clone();
+    assert_eq!(access, json!([{ "type": "repository", "name": "open/x", "actions": ["pull"] }]));
+    let many: Vec<_> = (0..65).map(|number| format!("scope=repository:open/x{number}:pull")).collect();
+    assert_eq!(ask(many[..64].join("&")).await.status, 200);
+    let long = format!("scope=repository:open/{}:pull", "x".repeat(251));
+    for (query, said) in
+        [(many.join("&"), "scope: must be 64 at most"), (long, "scope: a name must have 255 bytes at most")]
+    {
+        let reply = ask(query).await;
+        assert_eq!((reply.status, reply.json()["errors"][0]["message"].clone()), (400, json!(said)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_subject_gets_no_more_than_a_rate_allows_and_others_do() {
+    let market = market().await;
+    let token = market.token("registry.example.com").await;
+    let path = "/token?scope=repository:open/x:pull";
+    for _ in 0..200 {
+        assert_eq!(market.server.get(path, Auth::Token(&token)).await.status, 200);
+    }
+    let reply = market.server.get(path, Auth::Token(&token)).await;
+    assert_eq!((reply.status, reply.header("retry-after")), (429, Some("1")));
+    assert_eq!(reply.json()["errors"][0]["code"], "TOOMANYREQUESTS");
+    let other = json!({ "repo": "other", "repo_id": "2002", "number": 2 });
+    let other = market.server.register(&market.client, &registration_with(&other)).await;
+    let other = market.token_of(&other.id, json!({ "audience": "registry.example.com" })).await;
+    assert_eq!(market.server.get(path, Auth::Token(&other)).await.status, 200);
+    market.server.clock.advance(1);
+    assert_eq!(market.server.get(path, Auth::Token(&token)).await.status, 200);
+}
+
+/// An entry of the configuration for tokens of the forge's, under one of two audiences.
+fn entry(name: &str, audience: &str, keys: &str) -> String {
+    format!(
+        "[oidc.{name}]\nprovider=\"generic\"\nissuer=\"https://issuer.example\"\nrequired_audience=\"{audience}\"\n{keys}\n"
+    )
+}
+
+fn allowing(provider: &str) -> String {
+    format!(
+        "[repository.\"acme\".access_policy]\nproviders=[\"{provider}\"]\nrules=[\"identity.oidc.claims.repository == 'acme/app'\"]\n"
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_entries_of_one_issuer_the_one_that_can_be_asked_takes_its_own() {
+    let forge = Arc::new(Forge::new());
+    let jwks = format!("jwks={}", toml::Value::try_from(forge.jwks()).unwrap());
+    let unreachable = "jwks_file=\"not-there.json\"";
+    let toml = entry("a", "one", unreachable) + &entry("b", "registry.example", &jwks) + &allowing("b");
+    let market = Market { forge, ..Market::with(&toml, RULES).await };
+    let path = "/token?scope=repository:acme/app:pull";
+    let reply = market.server.get(path, Auth::Token(&market.partner(json!({})))).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    let reply = market.server.get(path, Auth::Token(&market.partner(json!({ "aud": "one" })))).await;
+    assert_eq!(reply.status, 503, "it may be good for the one that can't be asked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_provider_has_a_policy_where_one_names_it() {
+    let market = with_stored_ci(&allowing("ci")).await;
+    assert!(opens(&market).await);
+    let market = with_stored_ci(&allowing("self")).await;
+    assert!(!opens(&market).await);
+}
+
+/// Policies are the configuration's, and name its providers; in the table, by which tokens are judged, another one may
+/// have the name. On a shared database such a server runs all the same.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
+async fn a_policy_is_for_the_provider_that_it_was_written_for_and_for_no_other_of_its_name() {
+    let database = PostgresServer::shared().database().await;
+    let clock = Arc::new(SettableClock::at(START));
+    let forge = Arc::new(Forge::new());
+    let first = Market { forge, ..Market::on(Start::new(TOML).on(&database, &clock), RULES).await };
+    first.apply(&stored_ci(&first)).await;
+    let written_for = entry("ci", "registry.example", &keys(&first)).replace("issuer.example", "github.example");
+    let toml = format!("{TOML}{written_for}{}", allowing("ci"));
+    let second = Market { server: Start::new(&toml).on(&database, &clock).go().await, ..first };
+    assert!(!opens(&second).await, "the partner's tokens don't get what was written for another issuer's");
+}
+
+fn keys(market: &Market) -> String {
+    format!("jwks={}", toml::Value::try_from(market.forge.jwks()).unwrap())
+}
+
+/// A provider `ci` that a command made, as a roles file writes it.
+fn stored_ci(market: &Market) -> String {
+    entry("ci", "registry.example", &keys(market)).replace("[oidc.ci]", "[[providers]]\nname=\"ci\"")
+}
+
+async fn with_stored_ci(policies: &str) -> Market {
+    let market = Market::with(policies, RULES).await;
+    market.apply(&stored_ci(&market)).await;
+    market
+}
+
+/// Does a token of `https://issuer.example` open anything?
+async fn opens(market: &Market) -> bool {
+    let path = "/token?scope=repository:acme/app:pull";
+    let reply = market.server.get(path, Auth::Token(&market.partner(json!({})))).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    claims(reply.json()["token"].as_str().unwrap())["access"] != json!([])
 }

@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 
 use axum::Router;
 use axum::routing::get;
-use buildpass::verifier::{TokenLayer, VerifiedToken};
+use buildpass::verifier::{ProviderSpec, TokenLayer, VerifiedToken};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -43,7 +43,8 @@ async fn answer(url: &str, authorization: &[&str]) -> (u16, String, String) {
 #[tokio::test]
 async fn a_good_token_comes_in_and_its_claims_with_it_and_strangers_learn_nothing() {
     let forge = Forge::new();
-    let (verifiers, _) = verifiers(vec![("forge", spec(&forge))]);
+    let any = ProviderSpec { required_audience: None, ..spec(&forge) };
+    let (verifiers, _) = verifiers(vec![("forge", any)]);
     let url = served(Router::new().route("/", get(repository)).layer(TokenLayer::new(verifiers, "door"))).await;
     let good = forge.with_claims(json!({ "aud": "door" }));
     let other = forge.good_token();
@@ -60,6 +61,20 @@ async fn a_good_token_comes_in_and_its_claims_with_it_and_strangers_learn_nothin
     assert_eq!(answer(&url, &["Bearer x"]).await, invalid());
     assert_eq!(answer(&url, &[&bearer, &bearer]).await, invalid());
     assert_eq!(answer(&url, &[&format!("Bearer {other}")]).await, invalid(), "for another audience");
+}
+
+/// Of two entries of one issuer neither takes what is for the other's audience, whatever the door's own is.
+#[tokio::test]
+async fn a_providers_required_audience_binds_beside_the_doors() {
+    let forge = Forge::new();
+    let entry = |audience: &str| ProviderSpec { required_audience: Some(audience.to_owned()), ..spec(&forge) };
+    let (verifiers, _) = verifiers(vec![("a", entry("door")), ("b", entry("other"))]);
+    let url = served(Router::new().route("/", get(repository)).layer(TokenLayer::new(verifiers, "door"))).await;
+    let (verifiers, _) = super::verifiers(vec![("a", entry("one")), ("b", entry("other"))]);
+    let neither = served(Router::new().route("/", get(repository)).layer(TokenLayer::new(verifiers, "door"))).await;
+    let bearer = format!("Bearer {}", forge.with_claims(json!({ "aud": "door" })));
+    assert_eq!(answer(&url, &[&bearer]).await.0, 200);
+    assert_eq!(answer(&neither, &[&bearer]).await.0, 401);
 }
 
 #[tokio::test]

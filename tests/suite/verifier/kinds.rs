@@ -63,6 +63,18 @@ async fn a_good_token_of_every_kind_is_taken() {
     }
 }
 
+/// Ours have it beside `repo`.
+#[tokio::test]
+async fn velas_own_tokens_name_the_organisation_in_repo_alone() {
+    let (forge, issuer) = (Forge::new(), "https://vela.example/_services/token");
+    let judged = async |repo: &str| {
+        let claims = json!({ "iss": issuer, "repo": repo, "build_number": "7", "event": "push:opened", "nbf": null });
+        judge(of("vela", issuer, &forge), &forge.with_claims(claims)).await.is_ok()
+    };
+    assert!(judged("acme/app").await);
+    assert!(!judged("app").await && !judged("/app").await);
+}
+
 #[tokio::test]
 async fn what_is_no_token_of_its_kind_is_refused_by_its_claim() {
     let forge = Forge::new();
@@ -76,6 +88,7 @@ async fn what_is_no_token_of_its_kind_is_refused_by_its_claim() {
         ("gitlab", json!({ "namespace_id": null })),
         ("vela", json!({ "repo": "evil/app" })),
         ("vela", json!({ "repo": "acme-app" })),
+        ("vela", json!({ "org": 7 })),
         ("buildkite", json!({ "pipeline_slug": "" })),
         ("circleci", json!({ "oidc.circleci.com/ssh-rerun": true })),
         ("circleci", json!({ "oidc.circleci.com/ssh-rerun": "false" })),

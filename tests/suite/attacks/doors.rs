@@ -1,0 +1,276 @@
+//! Doors: which token and which credential opens which, spent once, and nothing while nobody can tell.
+
+use std::sync::Arc;
+
+use buildpass::base::Seconds;
+use buildpass::exchange::{Prune, Section};
+use buildpass::policy::ClientIdentity;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::harness::market::{DOORS, Market, OPEN, RULES, TOML};
+use crate::harness::postgres::PostgresServer;
+use crate::harness::{Auth, Reply, START, SettableClock, Start, claims, logged};
+use crate::verifier::forge::{Forge, base64url, claims_with, header};
+use crate::verifier::stranger::Stranger;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_opens_the_door_of_its_audience_and_no_other() {
+    let market = Market::with(OPEN, RULES).await;
+    for (own, audience) in DOORS {
+        for (door, due) in DOORS {
+            let reply = market.ask(door, &market.token(audience).await).await;
+            assert_eq!(reply.is_good(), due == audience, "{own}'s token at {door}: {} {}", reply.status, reply.text);
+        }
+        // Nor the API, which takes tokens of clients without a secret; those are never our own.
+        let reply = market.ask("api", &market.token(audience).await).await;
+        assert_eq!(reply.status, 401);
+        // Several audiences open nothing.
+        let several = market.token_of(&market.build.id, json!({ "audience": [audience, "x.example.com"] })).await;
+        assert!(!market.ask(own, &several).await.is_good(), "{own}");
+    }
+    let api = market.token("https://ci.example.com/api/v1").await;
+    for (door, _) in DOORS {
+        assert!(!market.ask(door, &api).await.is_good(), "{door}");
+    }
+}
+
+/// The same of a stranger's tokens, whose subject is also a client without a secret: the API is a door like the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_a_client_without_a_secret_opens_the_api_and_no_other_door() {
+    const API: &str = "https://ci.example.com/api/v1";
+    let market = Market::with(OPEN, RULES).await;
+    let grants = "[[grants]]\nname=\"artefacts\"\nprovider=\"partner\"\naudience=\"https://artefacts.example.com\"\n";
+    let role = "[[rubygems.roles]]\nname=\"push-app\"\nuser=\"octo\"\nprovider=\"partner\"\n\
+        permissions={scopes=[\"push_rubygem\"]}\naccess_policy={statements=[{effect=\"allow\",\
+        conditions=[{operator=\"string_equals\",claim=\"aud\",value=\"gems.example.com\"}]}]}\n";
+    market.apply(&(market.strangers() + grants + role)).await;
+    let identity = ClientIdentity { provider: "partner".to_owned(), subject: "repo:acme/app".to_owned() };
+    market.server.client_with(|client| client.identity = Some(identity)).await;
+    let token = |audience: &str, jti: &str| market.partner(json!({ "aud": audience, "jti": jti }));
+    // 404: the build is another client's.
+    assert_eq!(market.ask("api", &token(API, "a")).await.status, 404);
+    for (at, (door, audience)) in DOORS.into_iter().enumerate() {
+        assert_eq!(market.ask("api", &token(audience, &format!("b{at}"))).await.status, 401, "{audience} at the API");
+        assert!(!market.ask(door, &token(API, &format!("c{at}"))).await.is_good(), "the API's at {door}");
+    }
+    for door in ["grant", "role", "authz"] {
+        let (_, audience) = DOORS.into_iter().find(|(name, _)| *name == door).unwrap();
+        let reply = market.ask(door, &token(audience, door)).await;
+        assert!(reply.is_good(), "{door}, which takes it with its own audience: {}", reply.text);
+    }
+}
+
+/// A grant may call its scopes as RubyGems does.
+const SHOWING: &str = "[[grants]]\nname=\"showing\"\nprovider=\"self\"\naudience=\"https://showing.example.com\"\n\
+    scopes=[\"show_dashboard\"]\n";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_opens_its_own_door_and_is_no_token_at_any() {
+    let market = Market::with(OPEN, RULES).await;
+    market.apply(SHOWING).await;
+    let text = |reply: Reply, field: &str| reply.json()[field].as_str().unwrap().to_owned();
+    let credentials = [
+        ("grant", text(market.ask("grant", &market.token(DOORS[0].1).await).await, "access_token")),
+        ("jwt", market.granted("https://signed.example.com").await),
+        ("named as a scope", market.granted("https://showing.example.com").await),
+        ("role", text(market.ask("role", &market.token(DOORS[1].1).await).await, "rubygems_api_key")),
+        ("publisher", text(market.ask("publisher", &market.token(DOORS[2].1).await).await, "rubygems_api_key")),
+        ("nuget", text(market.ask("nuget", &market.token(DOORS[3].1).await).await, "apiKey")),
+        ("registry", text(market.ask("registry", &market.token(DOORS[4].1).await).await, "token")),
+    ];
+    for (what, credential) in &credentials {
+        for (door, _) in DOORS {
+            let expected = door == "authz" && *what == "grant";
+            assert_eq!(market.ask(door, credential).await.is_good(), expected, "{what} at {door}");
+        }
+        assert_eq!(market.ask("api", credential).await.status, 401, "{what}");
+        // RubyGems' own keys are known at its dashboard, where these may see nothing.
+        let bare = [("authorization", credential.as_str())];
+        let seen = market.server.with_headers(Method::GET, "/api/v1/oidc/api_key_roles", &bare, "").await;
+        let known = matches!(*what, "role" | "publisher");
+        assert_eq!(seen.status, if known { 403 } else { 401 }, "{what} at the dashboard");
+        assert!(market.lives(credential).await, "{what}");
+    }
+    // Whoever verifies ID tokens takes no access token of ours: its `typ` says what it is.
+    for (what, jwt) in credentials.iter().filter(|(_, text)| text.starts_with("ey")) {
+        let kind: Value = serde_json::from_slice(&decode(jwt.split('.').next().unwrap())).unwrap();
+        assert_eq!(kind["typ"], "at+jwt", "{what}");
+        let again = market.trade(jwt, &[]).await;
+        assert_eq!((again.status, again.json()["error"].clone()), (400, json!("invalid_request")), "{what}");
+    }
+    assert_eq!(market.alarms().await, 0, "by its type, and not for want of a record");
+}
+
+pub(super) fn decode(segment: &str) -> Vec<u8> {
+    use base64::Engine;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(segment).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_spent_at_one_door_for_all_of_them() {
+    let market = Market::open().await;
+    let token = market.token("gems.example.com").await;
+    assert!(market.ask("role", &token).await.is_good());
+    assert_eq!(market.ask("publisher", &token).await.status, 422);
+    let token = market.token("https://artefacts.example.com").await;
+    assert!(market.ask("authz", &token).await.is_good());
+    assert!(market.ask("grant", &token).await.is_good());
+    assert_eq!(market.ask("authz", &token).await.status, 401, "forward auth takes none that was spent");
+}
+
+/// The order of P-256, for the other signature that everybody can make of one.
+const ORDER: [u8; 32] = [
+    0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7,
+    0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+];
+
+/// The same token under the signature with n − s in the place of s.
+fn malleated(token: &str) -> String {
+    let (text, signature) = token.rsplit_once('.').unwrap();
+    let mut signature = decode(signature);
+    let mut borrow = 0_i16;
+    for at in (0..32).rev() {
+        let difference = i16::from(ORDER[at]) - i16::from(signature[32 + at]) - borrow;
+        borrow = i16::from(difference < 0);
+        signature[32 + at] = u8::try_from(difference.rem_euclid(256)).unwrap();
+    }
+    format!("{text}.{}", base64url(signature))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_is_done_to_a_strangers_token_it_is_spent_once() {
+    let market = Market::open().await;
+    let jwks = toml::Value::try_from(market.forge.jwks()).unwrap();
+    let provider = |name: &str, audience: &str| {
+        format!(
+            "[[providers]]\nname=\"{name}\"\nprovider=\"generic\"\nissuer=\"https://issuer.example\"\n\
+             required_audience=\"{audience}\"\njwks={jwks}\n[[grants]]\nname=\"{name}\"\nprovider=\"{name}\"\n\
+             audience=\"shared\"\n"
+        )
+    };
+    market.apply(&(provider("one", "audience-one") + &provider("two", "audience-two"))).await;
+    let token = |alg: &str, changed: Value| market.forge.token(&header(alg), &claims_with(changed));
+    let with_jti = token("ES256", json!({ "aud": "shared" }));
+    let nameless = token("ES256", json!({ "aud": "shared", "jti": null }));
+    for token in [&with_jti, &nameless] {
+        assert_eq!(market.trade(token, &[]).await.status, 200, "{}", claims(token));
+        let other = malleated(token);
+        assert_ne!(*token, other);
+        for again in [token, &other] {
+            let reply = market.trade(again, &[]).await;
+            assert!(reply.text.contains("has been used"), "{}", reply.text);
+        }
+    }
+    // Under another of its issuer's keys it is the same token, as its jti says.
+    let resigned = token("RS256", json!({ "aud": "shared" }));
+    assert!(market.trade(&resigned, &[]).await.text.contains("has been used"));
+    // Made anew, or under another entry of the issuer, the provider takes it no more.
+    for name in ["one", "two"] {
+        let other = if name == "one" { "two" } else { "one" };
+        market.bring("", Prune::One(Section::Grants, None, name.to_owned())).await.unwrap();
+        market.bring("", Prune::One(Section::Providers, None, name.to_owned())).await.unwrap();
+        let reply = market.trade(&with_jti, &[]).await;
+        assert!(reply.text.contains("has been used"), "by {other}: {}", reply.text);
+        market.apply(&provider(name, &format!("audience-{name}"))).await;
+        assert!(market.trade(&with_jti, &[]).await.text.contains("has been used"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_our_key_signed_and_we_never_recorded_is_an_alarm_and_opens_nothing() {
+    let market = Market::with(OPEN, RULES).await;
+    let signer = market.server.app.issuer().keyring().view().default_signer(START).unwrap();
+    for (door, audience) in DOORS {
+        let mut forged = claims(&market.token(audience).await);
+        let recorded = signer.sign(forged.to_string().as_bytes()).unwrap();
+        // A jti that we recorded, under claims that we did not sign, and one that we never drew.
+        forged["repo"] = json!("acme/other");
+        let edited = signer.sign(forged.to_string().as_bytes()).unwrap();
+        forged["jti"] = json!("01990000-0000-7000-8000-000000000000");
+        let unknown = signer.sign(forged.to_string().as_bytes()).unwrap();
+        forged["jti"] = json!("not an id of ours");
+        let odd = signer.sign(forged.to_string().as_bytes()).unwrap();
+        for token in [recorded, edited, unknown, odd] {
+            let before = market.alarms().await;
+            assert!(!market.ask(door, &token).await.is_good(), "{door}: {}", claims(&token));
+            assert_eq!(market.alarms().await, before + 1, "{door}: {}", claims(&token));
+        }
+    }
+    assert!(logged().contains("was never recorded"));
+}
+
+/// What each door says of a fault that is not the token's.
+fn says_later(door: &str, reply: &Reply) {
+    assert_eq!(reply.status, 503, "{door}: {}", reply.text);
+    assert!(reply.header("retry-after").is_some(), "{door}");
+    let said = |field: &str| reply.json()[field].clone();
+    match door {
+        "grant" => assert_eq!(said("error"), "temporarily_unavailable"),
+        "role" | "publisher" => assert_eq!(said("error"), "The identity provider can't be asked now"),
+        "nuget" => assert_eq!(said("error"), "The request could not be authenticated now."),
+        "registry" => assert_eq!(said("errors")[0]["code"], "PROVIDER_UNAVAILABLE"),
+        _ => assert_eq!(reply.text, "", "{door}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_wrong_trades_nothing_at_any_door() {
+    let market = Market::with(OPEN, RULES).await;
+    let mut tokens = Vec::new();
+    for (door, audience) in DOORS {
+        tokens.push((door, market.token(audience).await));
+    }
+    market.server.app.issuer().step().await.unwrap();
+    market.server.clock.set(START - Seconds::new(3_600));
+    for (door, token) in &tokens {
+        says_later(door, &market.ask(door, token).await);
+    }
+    market.server.clock.set(START + Seconds::new(1));
+    for (door, token) in &tokens {
+        assert!(market.ask(door, token).await.is_good(), "{door}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
+async fn one_servers_wrong_clock_trades_nothing_there_and_the_same_token_elsewhere() {
+    let database = PostgresServer::shared().database().await;
+    let (good, wrong) = (Arc::new(SettableClock::at(START)), Arc::new(SettableClock::at(START)));
+    let market = Market::on(Start::new(TOML).on(&database, &good), RULES).await;
+    let bad = Start::new(TOML).on(&database, &wrong).go().await;
+    let token = market.token("https://artefacts.example.com").await;
+    for server in [&market.server, &bad] {
+        server.app.issuer().step().await.unwrap();
+    }
+    wrong.set(START + Seconds::new(2 * 366 * 86_400));
+    bad.app.issuer().step().await.unwrap();
+    let form = [
+        ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+        ("subject_token", token.as_str()),
+        ("subject_token_type", "urn:ietf:params:oauth:token-type:id_token"),
+    ];
+    says_later("grant", &bad.form("/oauth/token", Auth::None, &form).await);
+    market.server.app.issuer().step().await.unwrap();
+    assert_eq!(market.trade(&token, &[]).await.status, 200);
+}
+
+/// Keys that can't be had are not the token's fault.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_down_is_told_as_that_at_every_door() {
+    let (forge, down) = (Forge::new(), Stranger::start().await);
+    let market = Market::with(OPEN, RULES).await;
+    let rules = format!(
+        "[[providers]]\nname=\"down\"\nprovider=\"generic\"\nissuer=\"{}\"\nallow_private=[\"127.0.0.1\"]\n\
+         [[rubygems.roles]]\nname=\"push-app\"\nuser=\"octo\"\nprovider=\"down\"\n\
+         permissions={{scopes=[\"push_rubygem\"]}}\naccess_policy={{statements=[{{effect=\"allow\",\
+         conditions=[{{operator=\"string_equals\",claim=\"repository\",value=\"acme/app\"}}]}}]}}\n\
+         [[grants]]\nname=\"artefacts\"\nprovider=\"down\"\naudience=\"https://artefacts.example.com\"\n",
+        down.url
+    );
+    market.apply(&rules).await;
+    for (door, audience) in DOORS {
+        let claims = claims_with(json!({ "iss": down.url, "aud": audience }));
+        says_later(door, &market.ask(door, &forge.token(&header("RS256"), &claims)).await);
+    }
+}
