@@ -7,16 +7,39 @@ import http.server
 import json
 import pathlib
 import sys
+import urllib.parse
 
 FOLDER, PORT_FILE = map(pathlib.Path, sys.argv[1:])
+
+
+def lands(target):
+    """Where the most lenient server would put it: decoded to the end, a backslash a slash, parameters of a segment cut
+    off, dots resolved, empty segments dropped."""
+    path = target.split("?")[0]
+    while (decoded := urllib.parse.unquote(path, errors="replace")) != path:
+        path = decoded
+    segments = []
+    for segment in path.replace("\\", "/").split("/"):
+        name = segment.split(";")[0]
+        if name == "..":
+            del segments[-1:]
+        elif name not in ("", "."):
+            segments.append(name)
+    return "/" + "/".join(segments)
 
 
 class Store(http.server.BaseHTTPRequestHandler):
     def keep(self):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        told = {name.lower(): value for name, value in self.headers.items()}
+        # As it came: self.path has lost slashes. What some servers take for one header is one, and has all its values.
+        target = self.requestline.split(" ")[1]
+        told = {}
+        for name, value in self.headers.items():
+            told.setdefault(name.lower().replace("_", "-"), []).append(value)
+        request = {"method": self.command, "target": target, "lands": lands(target), "bytes": len(body)}
+        request["headers"] = told
         with open(FOLDER / "requests", "a", encoding="utf-8") as log:
-            log.write(json.dumps({"method": self.command, "path": self.path, "bytes": len(body), "headers": told}) + "\n")
+            log.write(json.dumps(request) + "\n")
         self.send_response(404 if self.command == "GET" else 201)
         answer = b"{}"
         self.send_header("Content-Type", "application/json")
