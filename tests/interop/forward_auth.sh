@@ -243,6 +243,11 @@ try() {
         >"$state/job/npm/.npmrc"
     check "$proxy: npm publish, its token as Bearer" npm_publish
     is 'the store has what npm publishes' 'PUT /acme-app' "$(last method) $(last target)"
+    printf '{"name":"@acme/app","version":"1.0.0"}\n' >"$state/job/npm/package.json"
+    check "$proxy: npm publish within a scope" npm_publish
+    is 'the store has it' 'PUT /@acme%2fapp' "$(last method) $(last target)"
+    printf '{"name":"@other/app","version":"1.0.0"}\n' >"$state/job/npm/package.json"
+    refuses "$proxy: npm publishes nothing within another scope" '403' npm_publish
     python3 -B "$here/python/packages.py" "$state/packages"
     check "$proxy: twine upload, its token as the password of Basic" twine_upload "$key"
     is 'the store has what twine uploads' 'POST /legacy/' "$(last method) $(last target)"

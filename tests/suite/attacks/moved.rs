@@ -59,7 +59,8 @@ async fn fill(file: &std::path::Path) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
 async fn every_token_that_left_during_a_copy_is_in_the_target_and_the_source_starts_no_more() {
-    let server = Arc::new(Server::with("[limits]\nbuild_per_second = 0\ntokens_per_build = 0\n").await);
+    const LIMITS: &str = "[limits]\nbuild_per_second = 0\ntokens_per_build = 0\n";
+    let server = Arc::new(Server::with(LIMITS).await);
     let (client, build) = server.build().await;
     let file = server.folder().join("data/buildpass.db");
     let database = PostgresServer::shared().database().await;
@@ -103,7 +104,7 @@ async fn every_token_that_left_during_a_copy_is_in_the_target_and_the_source_sta
 
     // The copy took its time, and the test's clock stands still: the two agree again from here on.
     server.clock.advance(0);
-    let moved = crate::harness::Start::new("").on(&database, &server.clock).go().await;
+    let moved = crate::harness::Start::new(LIMITS).on(&database, &server.clock).go().await;
     let (main, all) = (IssuerId::main(), AuditFilter::default());
     let kept = moved.app.store().list_audit(&main, &all, None, 1_000_000).await.unwrap();
     let kept: HashSet<_> = kept.into_iter().map(|row| row.jti.to_string()).collect();
