@@ -89,13 +89,18 @@ fn role(book: &RuleBook, entitlement: &SharedEntitlement) -> Option<Value> {
     let entry = book.entry(&row.provider)?;
     let Ok(Terms::Role(terms)) = entitlement.terms(entry.provider()) else { return None };
     let written = &terms.written;
+    // A statement that names no principal is about the role's provider.
+    let mut policy = written.access_policy.clone();
+    for statement in policy.statements.iter_mut().filter(|statement| statement.principal.oidc.is_empty()) {
+        entry.provider().issuer().clone_into(&mut statement.principal.oidc);
+    }
     Some(json!({
         "id": row.id, "token": row.token, "oidc_provider_id": row.provider, "user_id": row.user,
         "api_key_permissions": {
             "scopes": written.permissions.scopes, "valid_for": terms.valid_for.get(),
             "gems": terms.gem.as_ref().map(|gem| vec![gem]),
         },
-        "name": row.name, "access_policy": written.access_policy,
+        "name": row.name, "access_policy": policy,
         "created_at": row.created_at, "updated_at": row.updated_at, "deleted_at": null,
     }))
 }

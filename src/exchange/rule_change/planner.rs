@@ -313,10 +313,14 @@ impl Planner<'_> {
     /// A name may have been bound after the rule was written. What is learned is no change, and ends nothing.
     fn learn_late(&self, plan: &mut Plan) {
         let written: HashSet<EntitlementId> = plan.change.entitlements.iter().map(|write| write.row.id).collect();
-        for (row, terms) in &plan.terms {
-            let learned = if terms.learns() { self.bound(terms) } else { Learned::default() };
-            let nothing_yet = row.provider == self.own.name() && row.learned == Learned::default();
-            if nothing_yet && learned != Learned::default() && !written.contains(&row.id) {
+        let ours = |row: &EntitlementRow| row.provider == self.own.name() && !written.contains(&row.id);
+        for (row, terms) in plan.terms.iter().filter(|(row, terms)| ours(row) && terms.learns()) {
+            let (known, bound) = (row.learned.clone(), self.bound(terms));
+            let learned = Learned {
+                owner_id: known.owner_id.or(bound.owner_id),
+                repository_id: known.repository_id.or(bound.repository_id),
+            };
+            if learned != row.learned {
                 plan.change.entitlements.push(Write { row: EntitlementRow { learned, ..row.clone() }, kills: None });
             }
         }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use hyper::ext::ReasonPhrase;
 use serde::Deserialize;
 use serde_json::json;
+use url::Url;
 
 use super::super::error::{Noted, Problem};
 use super::super::extract::RawBody;
@@ -162,7 +163,7 @@ fn token_words(refusal: &verifier::Refusal) -> String {
             };
         }
         Why::RequiredClaim { claim } => return format!("The JSON Web Token is missing the required claim '{claim}'."),
-        Why::UnknownIssuer { issuer } if !issuer.starts_with("https://") => {
+        Why::UnknownIssuer { issuer } if !Url::parse(issuer).is_ok_and(|url| url.scheme() == "https") => {
             "The JSON web token iss claim must be a valid HTTPS URL."
         }
         Why::UnknownIssuer { .. } | Why::Issuer { .. } => "The JSON web token iss claim is not supported.",

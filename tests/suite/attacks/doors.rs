@@ -177,6 +177,35 @@ async fn whatever_is_done_to_a_strangers_token_it_is_spent_once() {
     }
 }
 
+/// Kinds differ in the claim that tells their tokens apart; a token is spent as itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_spent_once_whichever_kind_of_entry_takes_it() {
+    const ISSUER: &str = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0";
+    let market = Market::open().await;
+    let jwks = toml::Value::try_from(market.forge.jwks()).unwrap();
+    let entry = |kind: &str| {
+        format!(
+            "[[providers]]\nname=\"as-{kind}\"\nprovider=\"{kind}\"\nissuer=\"{ISSUER}\"\njwks={jwks}\n\
+             required_audience=\"of-{kind}\"\n[[grants]]\nname=\"{kind}\"\nprovider=\"as-{kind}\"\naudience=\"shared\"\n\
+             when='request.scopes == [\"{kind}\"]'\nscopes=[\"{kind}\"]\n"
+        )
+    };
+    market.apply(&(entry("generic") + &entry("entra"))).await;
+    for (number, (first, second)) in [("generic", "entra"), ("entra", "generic")].into_iter().enumerate() {
+        for ids in [json!({ "jti": null }), json!({}), json!({ "jti": null, "uti": null })] {
+            let mut said = json!({
+                "iss": ISSUER, "aud": "shared", "tid": "11111111-2222-3333-4444-555555555555", "oid": "o", "ver": "2.0",
+                "jti": format!("j{number}"), "uti": format!("u{number}"), "number": number,
+            });
+            said.as_object_mut().unwrap().extend(ids.as_object().unwrap().clone());
+            let token = market.partner(said);
+            assert_eq!(market.trade(&token, &[("scope", first)]).await.status, 200, "{first} {ids}");
+            let again = market.trade(&token, &[("scope", second)]).await;
+            assert!(again.text.contains("has been used"), "{second} {ids}: {}", again.text);
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_our_key_signed_and_we_never_recorded_is_an_alarm_and_opens_nothing() {
     let market = Market::with(OPEN, RULES).await;
@@ -253,6 +282,31 @@ async fn one_servers_wrong_clock_trades_nothing_there_and_the_same_token_elsewhe
     says_later("grant", &bad.form("/oauth/token", Auth::None, &form).await);
     market.server.app.issuer().step().await.unwrap();
     assert_eq!(market.trade(&token, &[]).await.status, 200);
+}
+
+/// Nor is a file that its provider names and that is not there yet: when it is, nobody need start anything anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_whose_file_is_missing_is_told_as_that_until_it_is_there() {
+    let (forge, folder) = (Arc::new(Forge::new()), tempfile::tempdir().unwrap());
+    let issuer = Stranger::issuer(&forge.jwks()).await;
+    let file = folder.path().join("ca.pem");
+    let toml = format!(
+        "[oidc.late]\nprovider=\"generic\"\nissuer=\"{}\"\nallow_private=[\"127.0.0.1\"]\nserver_ca_bundle=\"{}\"\n",
+        issuer.url,
+        file.display()
+    );
+    let market = Market::with(&toml, RULES).await;
+    let grant = "[[grants]]\nname=\"late\"\nprovider=\"late\"\naudience=\"https://artefacts.example.com\"\n";
+    market.apply(grant).await;
+    let claims = claims_with(json!({ "iss": issuer.url, "aud": "https://artefacts.example.com" }));
+    let token = forge.token(&header("RS256"), &claims);
+    says_later("grant", &market.trade(&token, &[]).await);
+    let authority = rcgen::generate_simple_self_signed(vec!["issuer.example".to_owned()]).unwrap();
+    std::fs::write(&file, authority.cert.pem()).unwrap();
+    says_later("grant", &market.trade(&token, &[]).await);
+    market.server.clock.advance(10);
+    let reply = market.trade(&token, &[]).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
 }
 
 /// Keys that can't be had are not the token's fault.

@@ -139,6 +139,8 @@ async fn every_fault_of_the_token_has_nugets_text_whether_there_is_such_a_user_o
         (json!({ "iss": "  " }), "The JSON web token must have an iss claim."),
         (json!({ "iss": "http://issuer.example" }), "The JSON web token iss claim must be a valid HTTPS URL."),
         (json!({ "iss": "https://other.example" }), "The JSON web token iss claim is not supported."),
+        (json!({ "iss": "HTTPS://other.example" }), "The JSON web token iss claim is not supported."),
+        (json!({ "iss": "https://" }), "The JSON web token iss claim must be a valid HTTPS URL."),
         (json!({ "jti": null }), "The JSON web token must have a jti claim."),
         (json!({ "jti": "  " }), "The JSON web token must have a jti claim."),
         (json!({ "exp": null }), NOT_VALIDATED),

@@ -200,3 +200,23 @@ async fn learning_starts_anew_with_other_criteria_and_with_nothing_else() {
     market.apply(&named(&first, "valid_for=\"6m\"")).await;
     assert_eq!(sent("f", "43").await.0, 200, "other criteria forget it");
 }
+
+/// A policy may be older than the repository that it names.
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_of_a_repository_that_first_built_when_learning_was_over_come_with_the_next_bringing_in() {
+    let market = Market::open().await;
+    let rules = policy("late", "acme", "vela", "org=\"acme\",repo=\"late\"", "");
+    market.apply(&rules).await;
+    market.server.clock.advance(8 * 24 * 3_600);
+    market.server.app.issuer().step().await.unwrap();
+    let late = registration_with(&json!({ "repo": "late", "repo_id": "2002", "number": 2 }));
+    let build = market.server.register(&market.client, &late).await;
+    let asked = async || market.nuget(&market.token_of(&build.id, json!({ "audience": FEED })).await, "octo").await;
+    let expired = asked().await;
+    assert!(expired.text.contains("The policy 'late' has expired."), "{}", expired.text);
+    assert!(market.apply(&rules).await.changes_nothing(), "what is learned is no change");
+    let reply = asked().await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    assert!(market.apply(&rules).await.changes_nothing());
+    assert!(market.lives(reply.json()["apiKey"].as_str().unwrap()).await, "and ends nothing");
+}

@@ -249,6 +249,30 @@ async fn whoever_holds_it_may_give_it_up() {
     assert!(!market.lives(&bought).await);
 }
 
+/// Of what an entry demands, its own people may read which claim it was and what stood there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_holder_who_may_know_reads_the_claim_at_every_door() {
+    let market = Market::open().await;
+    let told = "explain_to_holders=true\nrequired_claims=[\"team\"]\njwks";
+    let grant = "[[grants]]\nname=\"partner\"\nprovider=\"partner\"\naudience=\"registry.example\"\n";
+    market.apply(&(market.strangers().replacen("jwks", told, 1) + grant)).await;
+    let token = market.partner(json!({}));
+    let reply = market.trade(&token, &[]).await;
+    let description = reply.json()["error_description"].as_str().unwrap().to_owned();
+    assert!(description.starts_with("the subject token's team is not there; request "), "{description}");
+    let asked = async |token: &str| {
+        let bearer = format!("Bearer {token}");
+        let reply = market.authz("partner", "GET", "/", &[("authorization", &bearer)]).await;
+        (reply.status, reply.header("x-buildpass-reason").map(str::to_owned))
+    };
+    assert_eq!(asked(&token).await, (401, Some("team: not there".to_owned())));
+    let good = market.partner(json!({ "team": "a" }));
+    assert_eq!(asked(&good).await, (200, None));
+    assert_eq!(market.trade(&good, &[]).await.status, 200);
+    assert_eq!(asked(&good).await, (401, Some("jti: used or revoked".to_owned())));
+    assert_eq!(asked(&market.partner(json!({ "aud": "elsewhere" }))).await, (401, None), "for another audience");
+}
+
 /// What was given for a token may outlive it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_strangers_token_can_be_given_up_when_its_time_is_over() {

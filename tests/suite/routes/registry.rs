@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use buildpass::base::IssuerId;
+use buildpass::base::{IssuerId, Secret};
+use buildpass::exchange::{Ask, RegistryScope};
 use buildpass::store::CredentialFilter;
+use buildpass::verifier::Check;
 use serde_json::{Value, json};
 
 use crate::harness::market::{Market, RULES, TOML};
@@ -250,4 +252,16 @@ async fn opens(market: &Market) -> bool {
     let reply = market.server.get(path, Auth::Token(&market.partner(json!({})))).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     claims(reply.json()["token"].as_str().unwrap())["access"] != json!([])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_is_told_each_part_of_each_rule_that_was_asked() {
+    let market = market().await;
+    let token = Secret::new(market.token("registry.example.com").await);
+    let scopes = RegistryScope::read_all(["repository:acme/app:pull,delete", "repository:acme/secret:pull"]).unwrap();
+    let exchange = market.server.app.exchange().unwrap();
+    let explained = exchange.explain(&Ask::Registry { provider: None, scopes }, &token).await.unwrap();
+    let steps = explained.steps.iter().filter(|step| step.check == Check::Policy);
+    let told: Vec<String> = steps.map(|step| format!("{} {}: {}", step.passed, step.expected, step.actual)).collect();
+    insta::assert_snapshot!(told.join("\n"));
 }
