@@ -26,7 +26,6 @@ pub fn exchange_settings(config: &Config, paths: &Paths) -> ExchangeSettings {
         registry_audience: set.registry_audience.clone().unwrap_or(defaults.registry_audience),
         max_lifetime: config.tokens.max_lifetime,
         repositories: Arc::clone(&config.repositories),
-        configured: config.providers.clone().into(),
     }
 }
 
@@ -51,12 +50,12 @@ pub fn rule_keeper(
 
 /// The rules as every request reads them; our own tokens are judged by our keyring.
 #[must_use]
-pub fn rule_books(keeper: &RuleKeeper, keyring: &Arc<Keyring>) -> Arc<RuleBooks> {
+pub fn rule_books(config: &Config, keeper: &RuleKeeper, keyring: &Arc<Keyring>) -> Arc<RuleBooks> {
     let clock = &keeper.clock;
     let keys = Arc::new(OwnKeys::new(Arc::clone(keyring), Arc::clone(clock)));
     let own = Verifier::new(keeper.own.clone(), keys, Arc::clone(clock));
-    let (store, issuer) = (Arc::clone(&keeper.store), keeper.issuer.clone());
-    Arc::new(RuleBooks::new(store, issuer, own, Arc::clone(clock), Arc::new(SystemResolver)))
+    let (store, issuer, configured) = (Arc::clone(&keeper.store), keeper.issuer.clone(), config.providers.clone());
+    Arc::new(RuleBooks::new(store, issuer, own, Arc::clone(clock), Arc::new(SystemResolver), configured.into()))
 }
 
 /// Judges the tokens of clients without a secret by the providers that stand.

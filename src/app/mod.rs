@@ -98,7 +98,7 @@ impl App {
             SigningPool::new(threads, SIGNING_QUEUE, pending).map_err(|error| StartError::Config(error.to_string()))?;
         let pool = Arc::new(pool);
         let metrics = Arc::new(Metrics::new());
-        let books = exchange::rule_books(&keeper, &keyring);
+        let books = exchange::rule_books(config, &keeper, &keyring);
         let exchange = config.exchange.enabled.then(|| {
             let parts = ExchangeParts {
                 store: Arc::clone(&store),

@@ -123,7 +123,7 @@ impl Explain {
 async fn exchange(config: &Config, store: &Arc<dyn Store>) -> Result<Exchange, Failure> {
     let keyring = Arc::new(attach(config, Arc::clone(store)).await?);
     let keeper = installation::keeper(config, store)?;
-    let books = app::rule_books(&keeper, &keyring);
+    let books = app::rule_books(config, &keeper, &keyring);
     let pool = SigningPool::new(1, 16, Pending::default()).map_err(|error| Failure::refused(error.to_string()))?;
     let parts = ExchangeParts {
         store: Arc::clone(store),

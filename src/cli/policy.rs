@@ -13,7 +13,7 @@ use super::trusted::{self, Trusted};
 use super::{input, verify};
 use crate::config::Config;
 use crate::exchange::DefaultAudiences;
-use crate::policy::{AccessPolicy, AccessRequest, RulePart};
+use crate::policy::{AccessPolicy, AccessRequest};
 use crate::verifier::{Check as Checked, Demand, Explanation, VerifiedToken};
 
 #[derive(Debug, Subcommand)]
@@ -126,8 +126,7 @@ fn judge(
     };
     let verdict = policy.decide(&request);
     for part in policy.explain(&request) {
-        let RulePart { rule, text, answer, .. } = &part;
-        explanation.step(Checked::Policy, *answer == Ok(true), format!("rule {rule}: {text}"), part.found());
+        explanation.step(Checked::Policy, part.answer == Ok(true), part.of_rule(), part.found());
     }
     let (passed, found) = match &verdict {
         Ok(()) => (true, "allowed".to_owned()),

@@ -10,7 +10,8 @@ use super::ExchangeSettings;
 use super::audiences::{AudienceConflict, Claimed};
 use super::rule_change::{Bring, Change, ChangeKind, Makers, Plan, Planner, RuleError, Section};
 use crate::base::{Clock, EntitlementId, Entropy, EntropyError, EventId, IssuerId, Moment};
-use crate::store::{EventRow, RuleRows, Store, StoreError};
+use crate::policy::Learned;
+use crate::store::{EntitlementRow, EventRow, RuleRows, Store, StoreError};
 use crate::verifier::Provider;
 
 /// How often a change is worked out anew where another one came before it.
@@ -160,7 +161,22 @@ impl RuleKeeper {
                 detail: detail.to_string(),
             })
         };
-        changed.map(event).collect()
+        changed.map(event).chain(plan.learned.iter().map(|row| self.learned(row, by, now))).collect()
+    }
+
+    fn learned(&self, row: &EntitlementRow, by: &str, now: Moment) -> Result<EventRow, EntropyError> {
+        let Learned { owner_id, repository_id } = &row.learned;
+        let detail = json!({
+            "name": row.name, "user": row.user, "by": by, "owner_id": owner_id, "repository_id": repository_id,
+        });
+        Ok(EventRow {
+            id: EventId::new(now, &*self.entropy)?,
+            at: now,
+            kind: "ids_learned".to_owned(),
+            door: None,
+            subject: Some(row.name.clone()),
+            detail: detail.to_string(),
+        })
     }
 }
 

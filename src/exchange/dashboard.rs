@@ -7,7 +7,7 @@ use super::rule_book::RuleBook;
 use super::terms::{SharedEntitlement, Terms};
 use super::{Error, Exchange};
 use crate::base::Secret;
-use crate::store::{DoorKind, StoreError, StoredIdToken};
+use crate::store::{DoorKind, StoreError, StoredCredential, StoredIdToken};
 
 /// The scope that reads.
 const SCOPE: &str = "show_dashboard";
@@ -44,7 +44,11 @@ impl Exchange {
     ) -> Result<Value, DashboardRefusal> {
         let now = self.parts.clock.now();
         let found = self.parts.store.find_credential(&self.id, key.digest()).await?;
-        let found = found.filter(|key| key.is_alive(now) && key.door == DoorKind::Rubygems);
+        // A role may give keys for another server; those are for that one alone.
+        let own = |key: &StoredCredential| {
+            key.door == DoorKind::Rubygems && key.audience == self.settings.rubygems_host && key.is_alive(now)
+        };
+        let found = found.filter(own);
         let found = found.ok_or(DashboardRefusal::Key)?;
         if !found.scopes.iter().any(|scope| scope == SCOPE) {
             return Err(DashboardRefusal::Scope);
@@ -89,10 +93,9 @@ fn role(book: &RuleBook, entitlement: &SharedEntitlement) -> Option<Value> {
     let entry = book.entry(&row.provider)?;
     let Ok(Terms::Role(terms)) = entitlement.terms(entry.provider()) else { return None };
     let written = &terms.written;
-    // A statement that names no principal is about the role's provider.
     let mut policy = written.access_policy.clone();
-    for statement in policy.statements.iter_mut().filter(|statement| statement.principal.oidc.is_empty()) {
-        entry.provider().issuer().clone_into(&mut statement.principal.oidc);
+    for statement in &mut policy.statements {
+        statement.principal.oidc = statement.principal.issuer(entry.provider().issuer()).to_owned();
     }
     Some(json!({
         "id": row.id, "token": row.token, "oidc_provider_id": row.provider, "user_id": row.user,

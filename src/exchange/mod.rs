@@ -35,7 +35,7 @@ pub use self::audiences::{AudienceConflict, DoorOfAudience};
 pub use self::credentials::Granted;
 pub use self::dashboard::DashboardRefusal;
 pub use self::doors::{
-    Access, Admitted, Ask, ForwardAsk, ForwardCredential, GrantAskedFor, RegistryScope, RequestedToken,
+    Access, Admitted, Ask, ForwardAsk, ForwardCredential, GrantAskedFor, RUBYGEMS_CLAIMS, RegistryScope, RequestedToken,
 };
 use self::events::{REFUSALS, REPEATED, SAMPLES};
 pub use self::introspection::Introspection;

@@ -19,12 +19,7 @@ pub(super) struct Presented {
 impl Presented {
     /// The one name of the token, whoever signed it and however.
     pub(super) fn key(&self) -> TokenKey {
-        let digest = match self.verified.token_id() {
-            Some(id) => Sha256::of(id.as_bytes()),
-            // Never of the signature: who holds a token of ES256 can make another one over the same text.
-            None => self.verified.digest(),
-        };
-        TokenKey { issuer: self.verified.provider().issuer().to_owned(), digest }
+        key_of(self.verified.provider().issuer(), self.verified.token_id(), self.verified.digest())
     }
 
     /// What a trade of it rests on beside the rules, where it is our own.
@@ -68,6 +63,12 @@ impl Presented {
     pub(super) fn subject(&self) -> &str {
         self.verified.claims().subject().unwrap_or_default()
     }
+}
+
+/// By its id; without one by its header and payload, never its signature: who holds a token of ES256 can make another
+/// one over the same text.
+pub(super) fn key_of(issuer: &str, id: Option<&str>, text: Sha256) -> TokenKey {
+    TokenKey { issuer: issuer.to_owned(), digest: id.map_or(text, |id| Sha256::of(id.as_bytes())) }
 }
 
 impl Exchange {

@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use super::introspection::unverified_claims;
+use super::presented::{key_of, refused};
 use super::{Declined, Error, Exchange};
-use crate::base::{CredentialId, Entropy, EventId, IssuerId, Jti, Moment, Secret, Sha256};
-use crate::store::{EventRow, SPENT_FOR, Store, TokenKey};
-use crate::verifier::{Demand, Trail};
+use crate::base::{CredentialId, Entropy, EventId, IssuerId, Moment, Secret};
+use crate::store::{EventRow, SPENT_FOR, Store};
+use crate::verifier::{Demand, Trail, unverified_issuer_of};
 
 impl Exchange {
     /// Ends what this is: a key or an access token of ours, or an ID token with all that was given for it. What is
@@ -35,27 +36,40 @@ impl Exchange {
             return Ok(false);
         }
         let event = self.revoked(&row.subject, json!({"jti": jti}), now)?;
-        let key = TokenKey { issuer: self.settings.issuer.clone(), digest: digest_of(jti) };
+        let key = key_of(&self.settings.issuer, Some(&jti.to_string()), token.digest());
         self.parts.store.revoke_id_token(&self.id, &key, Some(jti), row.expires_at + SPENT_FOR, &event, now).await?;
         Ok(true)
     }
 
-    /// Another issuer's token, if the signature is good: what was given for it may outlive it. One whose key its issuer
-    /// no longer publishes can't be known for one.
+    /// Another issuer's token, if the signature is good, whatever the time is: what was given for it may outlive it. One
+    /// whose key its issuer no longer publishes can't be known for one.
     async fn revoke_foreign(&self, token: &Secret<String>, now: Moment) -> Result<(), Error> {
+        let Ok(issuer) = unverified_issuer_of(token.reveal()) else { return Ok(()) };
         let book = self.parts.books.current().await?;
-        let demand =
-            Demand { instead_of_providers: true, several_audiences: true, at_any_time: true, ..Demand::default() };
-        let presented = match self.present_to_any(&book, token, &demand, now, &mut Trail::silent()).await {
-            Ok(presented) => presented,
-            Err(Declined::Refused(_)) => return Ok(()),
-            Err(Declined::Failed(error)) => return Err(error),
-        };
-        let Some(presented) = presented.first() else { return Ok(()) };
-        let detail = json!({"provider": presented.verified.provider_name()});
-        let event = self.revoked(presented.subject(), detail, now)?;
-        let until = presented.verified.claims().expires() + SPENT_FOR;
-        Ok(self.parts.store.revoke_id_token(&self.id, &presented.key(), None, until, &event, now).await?)
+        let mut failed = None;
+        for entry in book.entries_of(&issuer) {
+            let provider = entry.provider();
+            if provider.is_itself() {
+                // It is not in our record: the alarm is raised where that is judged.
+                let demand = Demand { instead_of_providers: true, several_audiences: true, ..Demand::default() };
+                let _refused = self.present(entry, token, &demand, now, &mut Trail::silent()).await;
+                continue;
+            }
+            let signed = match entry.verifier.signed(token.reveal()).await.map_err(refused) {
+                Ok(signed) => signed,
+                Err(Declined::Refused(_)) => continue,
+                Err(Declined::Failed(error)) => {
+                    failed = Some(error);
+                    continue;
+                }
+            };
+            let subject = signed.claims.subject().unwrap_or_default();
+            let event = self.revoked(subject, json!({"provider": provider.name()}), now)?;
+            let key = key_of(provider.issuer(), signed.id(), signed.digest);
+            let until = signed.claims.expires() + SPENT_FOR;
+            return Ok(self.parts.store.revoke_id_token(&self.id, &key, None, until, &event, now).await?);
+        }
+        failed.map_or(Ok(()), Err)
     }
 
     fn revoked(&self, subject: &str, detail: serde_json::Value, now: Moment) -> Result<EventRow, Error> {
@@ -91,9 +105,4 @@ pub async fn revoke_credential(
         detail: json!({ "credential": id, "by": by }).to_string(),
     };
     Ok(store.revoke_credential(issuer, id, &event, now).await?)
-}
-
-/// As a presented token of ours is known by.
-fn digest_of(jti: Jti) -> Sha256 {
-    Sha256::of(jti.to_string().as_bytes())
 }

@@ -14,6 +14,9 @@ use crate::verifier::{KeySource, LateSource, Provider, ProviderSpec, Resolver, V
 pub(super) struct Entry {
     pub(super) row: Option<ProviderRow>,
     pub(super) verifier: Verifier,
+    /// Is it the one that this server's configuration has under its name, or none of the configuration's? Only then
+    /// may access policies, which are the configuration's, be meant for it.
+    pub(super) as_configured: bool,
 }
 
 impl Entry {
@@ -42,9 +45,25 @@ pub(super) struct Workshop {
     pub(super) own: Arc<Entry>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) resolver: Arc<dyn Resolver>,
+    pub(super) configured: Arc<[Provider]>,
 }
 
 impl Workshop {
+    fn has(&self, provider: &Provider, declared: bool) -> bool {
+        let same = match self.configured.iter().find(|configured| configured.name() == provider.name()) {
+            Some(configured) => declared && configured.decides_like(provider),
+            None => !declared,
+        };
+        if !same {
+            let provider = provider.name();
+            tracing::warn!(
+                provider,
+                "is not as this server's configuration has it: access policies open nothing to it"
+            );
+        }
+        same
+    }
+
     fn source(&self, provider: &Provider) -> Arc<dyn KeySource> {
         let (clock, resolver) = (&self.clock, &self.resolver);
         provider.source(clock, resolver).unwrap_or_else(|error| {
@@ -122,8 +141,9 @@ impl RuleBook {
         if let Some(fetched) = &row.fetched {
             keys.begin_with(fetched.jwks.as_bytes(), fetched.refreshed_at);
         }
+        let as_configured = workshop.has(&provider, row.declared);
         let verifier = Verifier::new(provider, keys, Arc::clone(&workshop.clock));
-        self.entries.insert(name, Arc::new(Entry { row: Some(row), verifier }));
+        self.entries.insert(name, Arc::new(Entry { row: Some(row), verifier, as_configured }));
     }
 
     fn index(&mut self) {

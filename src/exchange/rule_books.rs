@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use super::rule_book::{Entry, RuleBook, Workshop};
 use crate::base::{Clock, IssuerId};
 use crate::store::{Store, StoreError};
-use crate::verifier::{Demand, Refusal, Resolver, VerifiedToken, Verifier, unverified_issuer_of};
+use crate::verifier::{Demand, Provider, Refusal, Resolver, VerifiedToken, Verifier, unverified_issuer_of};
 
 /// Who reads the rules, and keeps what was read.
 pub struct RuleBooks {
@@ -21,7 +21,8 @@ pub struct RuleBooks {
 }
 
 impl RuleBooks {
-    /// The rules of this issuer. `own` judges its own tokens. Reads nothing yet.
+    /// The rules of this issuer. `own` judges its own tokens; `configured` are the configuration's providers. Reads
+    /// nothing yet.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -29,8 +30,10 @@ impl RuleBooks {
         own: Verifier,
         clock: Arc<dyn Clock>,
         resolver: Arc<dyn Resolver>,
+        configured: Arc<[Provider]>,
     ) -> Self {
-        let workshop = Workshop { own: Arc::new(Entry { row: None, verifier: own }), clock, resolver };
+        let own = Arc::new(Entry { row: None, verifier: own, as_configured: true });
+        let workshop = Workshop { own, clock, resolver, configured };
         let current = ArcSwap::from_pointee(RuleBook::empty(&workshop));
         Self { store, issuer, workshop, current, reading: tokio::sync::Mutex::new(()) }
     }

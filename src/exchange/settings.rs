@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use crate::base::{IssuerUrl, Seconds};
 use crate::policy::RepositoryPolicies;
-use crate::verifier::Provider;
 
 /// The settings of an issuer's exchange.
 #[derive(Debug, Clone)]
@@ -25,8 +24,6 @@ pub struct ExchangeSettings {
     pub max_lifetime: Seconds,
     /// Who may do what in a registry.
     pub repositories: Arc<RepositoryPolicies>,
-    /// The providers that those policies were written for: the configuration's. The table may hold others of their names.
-    pub configured: Arc<[Provider]>,
 }
 
 /// The audiences of the three doors where nothing is configured.

@@ -43,7 +43,7 @@ impl Exchange {
     }
 
     async fn try_exchange(&self, ask: &Ask, token: &Secret<String>, trail: &mut Trail) -> Result<Granted, Declined> {
-        for _ in 0..ATTEMPTS {
+        for attempt in 0..ATTEMPTS {
             let now = self.parts.clock.now();
             // By a clock that is wrong every token could seem good.
             self.parts.keyring.ready_to_sign(now).await?;
@@ -53,6 +53,10 @@ impl Exchange {
                 judged => judged?,
             };
             let entry = Arc::clone(&judgement.entry);
+            // Once for each request, however often it is judged.
+            if attempt == 0 {
+                self.count_repeated(&judgement)?;
+            }
             if let Some(granted) = self.settle(judgement, token, now).await.map_err(|declined| match declined {
                 Declined::Refused(refused) => self.tell(&entry, refused.refusal),
                 failed => failed,
@@ -129,7 +133,6 @@ impl Exchange {
         now: Moment,
     ) -> Result<Option<Granted>, Declined> {
         let expires_at = self.ends(&judgement, now)?;
-        self.count_repeated(&judgement)?;
         let id = CredentialId::new(now, &*self.parts.entropy)?;
         let signer = if judgement.offer.jwt { Some(self.signer(now)?) } else { None };
         let secret = self.make(&judgement, id, signer.as_ref(), now, expires_at).await?;
@@ -161,12 +164,14 @@ impl Exchange {
         }))
     }
 
-    /// What a token may be traded for again and again leaves rows each time.
+    /// What a token may be traded for again and again leaves rows each time, if it opens anything.
     fn count_repeated(&self, judgement: &Judgement) -> Result<(), Error> {
-        let Some(rate) = self.repeated.as_ref().filter(|_| !judgement.offer.single_use) else { return Ok(()) };
-        let presented = &judgement.presented;
-        let key = (presented.verified.provider_name().to_owned(), presented.subject().to_owned());
-        rate.count(&key).map_err(|retry_after| Error::TooMany { retry_after })
+        let leaves_rows = !judgement.offer.single_use && !judgement.offer.opens_nothing();
+        let Some(rate) = self.repeated.as_ref().filter(|_| leaves_rows) else { return Ok(()) };
+        let verified = &judgement.presented.verified;
+        let subject = verified.claims().subject().map_or_else(|| verified.digest().to_string(), str::to_owned);
+        let counted = rate.count(&(verified.provider_name().to_owned(), subject));
+        counted.map_err(|retry_after| Error::TooMany { retry_after })
     }
 
     fn signer(&self, now: Moment) -> Result<Arc<SigningKey>, Error> {

@@ -51,6 +51,12 @@ pub struct RulePart {
 }
 
 impl RulePart {
+    /// The part, and which rule's it is.
+    #[must_use]
+    pub fn of_rule(&self) -> String {
+        format!("rule {}: {}", self.rule, self.text)
+    }
+
     /// What it found, in words.
     #[must_use]
     pub fn found(&self) -> String {

@@ -43,6 +43,14 @@ pub struct PrincipalSpec {
     pub oidc: String,
 }
 
+impl PrincipalSpec {
+    /// Whose tokens, of a role of the provider with this issuer.
+    #[must_use]
+    pub fn issuer<'a>(&'a self, provider: &'a str) -> &'a str {
+        if self.oidc.is_empty() { provider } else { &self.oidc }
+    }
+}
+
 /// One condition as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,7 +136,7 @@ impl Statements {
                 "deny" => false,
                 _ => return Err(FieldError::new(at("effect"), "must be allow or deny")),
             };
-            if ![issuer, ""].contains(&statement.principal.oidc.as_str()) {
+            if statement.principal.issuer(issuer) != issuer {
                 let problem = format!("must be the provider's issuer, {issuer}, or absent");
                 return Err(FieldError::new(at("principal.oidc"), problem));
             }

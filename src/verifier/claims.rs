@@ -83,6 +83,12 @@ impl Claims {
         self.all.get(claim).and_then(Value::as_str)
     }
 
+    /// A claim that is a string and not blank.
+    #[must_use]
+    pub fn filled(&self, claim: &str) -> Option<&str> {
+        self.text(claim).filter(|text| !text.trim().is_empty())
+    }
+
     /// Every claim as it stands in the token.
     #[must_use]
     pub const fn all(&self) -> &Map<String, Value> {

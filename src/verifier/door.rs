@@ -16,7 +16,8 @@ use tower::{Layer, Service};
 
 use super::{Demand, Refusal, VerifiedToken, Verifiers};
 
-/// Lets in who brings a good token for this audience, which a provider's `required_audience` must be too, and gives the [`VerifiedToken`] to the handlers behind it.
+/// Lets in who brings a good token for this audience, which a provider's `required_audience` must be too; gives the
+/// [`VerifiedToken`] to the handlers behind it.
 #[derive(Debug, Clone)]
 pub struct TokenLayer(Arc<Door>);
 

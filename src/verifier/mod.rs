@@ -26,6 +26,7 @@ mod claims;
 mod door;
 mod explanation;
 mod key_source;
+#[cfg(feature = "server")]
 mod late_source;
 mod provider;
 mod providers;
@@ -41,7 +42,8 @@ pub use self::claims::Claims;
 pub use self::door::{Refused, TokenLayer, TokenService};
 pub use self::explanation::{Explanation, Step, Trail};
 pub use self::key_source::{Fetched, FixedKeys, KeySource, KeySourceError};
-pub use self::late_source::LateSource;
+#[cfg(feature = "server")]
+pub(crate) use self::late_source::LateSource;
 pub use self::provider::{KeyOrigin, Provider, ProviderSpec};
 pub use self::providers::Kind;
 pub use self::refusal::{Check, Refusal};

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::cache::TokenCache;
 use super::explanation::Trail;
 use super::window::{short_enough, valid_now};
-use super::{Check, Claims, Explanation, KeySource, KeySourceError, Provider, Refusal, claims};
+use super::{Check, Claims, Explanation, KeySource, KeySourceError, Kind, Provider, Refusal, claims};
 use crate::base::{Clock, Moment, Sha256};
 use crate::jose::{CheckError, LONGEST_TOKEN, Part, PeekError, SignatureAlgorithm, UnverifiedToken, peek};
 
@@ -22,8 +22,6 @@ pub struct Demand<'a> {
     pub instead_of_providers: bool,
     /// Are several audiences taken, if the one that is due is among them?
     pub several_audiences: bool,
-    /// Is a token taken whatever the time is? For giving it up, and for nothing that it opens.
-    pub at_any_time: bool,
     /// Claims that must be there with a type of the door's own.
     pub typed: &'a [(&'static str, ClaimForm)],
 }
@@ -88,17 +86,11 @@ impl VerifiedToken {
         self.provider.is_itself() && self.signed.claims.text("trusted") != Some("true")
     }
 
-    /// What tells the issuer's tokens apart: `jti`, or Entra's `uti`, whichever kind the issuer's entry is of; a blank
-    /// one tells nothing.
+    /// What tells the issuer's tokens apart, whichever kind the issuer's entry is of: the first of the claims that kinds
+    /// have for that, `jti` before all others, which is not blank.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        ["jti", "uti"].into_iter().find_map(|claim| self.text(claim))
-    }
-
-    /// A claim that is a string and not blank.
-    #[must_use]
-    pub fn text(&self, claim: &str) -> Option<&str> {
-        self.signed.claims.text(claim).filter(|text| !text.trim().is_empty())
+        self.signed.id()
     }
 }
 
@@ -125,11 +117,18 @@ impl<'a> Text<'a> {
 
 /// What follows from a token's bytes and one key alone.
 #[derive(Debug)]
-pub(super) struct SignedToken {
-    pub(super) claims: Claims,
+pub(crate) struct SignedToken {
+    pub(crate) claims: Claims,
     kid: String,
     algorithm: SignatureAlgorithm,
-    digest: Sha256,
+    /// Of header, dot and payload.
+    pub(crate) digest: Sha256,
+}
+
+impl SignedToken {
+    pub(crate) fn id(&self) -> Option<&str> {
+        Kind::token_ids().find_map(|claim| self.claims.filled(claim))
+    }
 }
 
 /// Checks the tokens of one provider.
@@ -197,17 +196,25 @@ impl Verifier {
 
     async fn judge(&self, text: &Text<'_>, demand: &Demand<'_>, trail: &mut Trail) -> Result<VerifiedToken, Refusal> {
         let now = self.clock.now();
-        let signed = match self.seen(text).filter(|_| trail.is_silent()) {
-            Some(signed) => signed,
-            None => {
-                let (signed, generation) = self.judge_signature(text, trail).await?;
-                let signed = Arc::new(signed);
-                self.cache.keep(text.whole, generation, &signed);
-                signed
-            }
-        };
+        let signed = self.signed_text(text, trail).await?;
         self.judge_claims(&signed.claims, demand, now, trail)?;
         Ok(VerifiedToken { provider: Arc::clone(&self.provider), signed })
+    }
+
+    /// A token whose signature is good. Nothing else is asked of it, so that it opens nothing: it can be given up.
+    #[cfg(feature = "server")]
+    pub(crate) async fn signed(&self, token: &str) -> Result<Arc<SignedToken>, Refusal> {
+        self.signed_text(&Text::read(token)?, &mut Trail::silent()).await
+    }
+
+    async fn signed_text(&self, text: &Text<'_>, trail: &mut Trail) -> Result<Arc<SignedToken>, Refusal> {
+        if let Some(signed) = self.seen(text).filter(|_| trail.is_silent()) {
+            return Ok(signed);
+        }
+        let (signed, generation) = self.judge_signature(text, trail).await?;
+        let signed = Arc::new(signed);
+        self.cache.keep(text.whole, generation, &signed);
+        Ok(signed)
     }
 
     /// What follows from the bytes and the key alone.
@@ -281,9 +288,6 @@ impl Verifier {
             let expected = demand.audience.or(providers);
             (expected.unwrap_or("any one: not compared").to_owned(), claims.audiences().join(" and "))
         });
-        if demand.at_any_time {
-            return Ok(());
-        }
         valid_now(claims, provider.tolerance, now)?;
         trail.passed(Check::Time, || {
             (format!("valid at {now}, give or take {}", provider.tolerance), format!("until {}", claims.expires()))

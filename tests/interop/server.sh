@@ -74,7 +74,7 @@ close() {
 
 give_up() {
     fail "$1"
-    tail -n 20 "$state"/server.*.log 2>/dev/null | without_secrets >&2 || true
+    tail -n 20 "$state"/server*.log 2>/dev/null | without_secrets >&2 || true
     exit 1
 }
 

@@ -100,9 +100,7 @@ impl Exchange {
             bearer
         } else {
             match self.bearer_of_token((&entry, terms), token, now, trail).await {
-                Err(Declined::Refused(refused)) if trail.signed_for().is_some() => {
-                    return Err(self.tell(&entry, refused.refusal));
-                }
+                Err(Declined::Refused(refused)) => return Err(self.tell(&entry, refused.refusal)),
                 bearer => bearer?,
             }
         };

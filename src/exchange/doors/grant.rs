@@ -133,7 +133,7 @@ impl Exchange {
         });
         let (answer, parts): (Result<bool, CelFailure>, Vec<RulePart>) = evaluated.await.map_err(Error::from)?;
         for part in parts {
-            note_part(trail, &part);
+            note_part(trail, part.text.clone(), &part);
         }
         Ok(answer)
     }

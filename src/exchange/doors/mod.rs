@@ -122,7 +122,7 @@ impl Exchange {
 }
 
 /// What RubyGems asks of every token's claims.
-const RUBYGEMS_CLAIMS: [(&str, ClaimForm); 4] =
+pub const RUBYGEMS_CLAIMS: [(&str, ClaimForm); 4] =
     [("nbf", ClaimForm::Integer), ("iat", ClaimForm::Integer), ("exp", ClaimForm::Integer), ("jti", ClaimForm::Text)];
 
 /// The terms of an entitlement; where they can't be read it gives nothing, and the operator is told.
@@ -165,8 +165,8 @@ fn took(trail: &mut Trail, what: &str, name: &str) {
     trail.passed(Check::Policy, || (format!("a {what} that takes the token"), name.to_owned()));
 }
 
-/// Notes a part of a condition with what it found.
-fn note_part(trail: &mut Trail, part: &RulePart) {
-    let text = || (part.text.clone(), part.found());
+/// Notes a part of a condition, under the words that say whose it is, with what it found.
+fn note_part(trail: &mut Trail, expected: String, part: &RulePart) {
+    let text = || (expected, part.found());
     if part.answer == Ok(true) { trail.passed(Check::Policy, text) } else { trail.failed(Check::Policy, text) }
 }

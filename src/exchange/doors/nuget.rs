@@ -26,8 +26,10 @@ impl Exchange {
         let demand = Demand { audience: Some(audience), instead_of_providers: true, ..Demand::default() };
         // The token first, whether there is such a user or not.
         let mut presented = self.present_to_any(book, token, &demand, now, trail).await?;
-        if let Some(claim) = presented.iter().find_map(nameless) {
-            return Err(Refusal::Token(verifier::Refusal::ClaimMissing { claim }).into());
+        let nameless = presented.first().map(id_claim).unwrap_or_default().to_owned();
+        presented.retain(|one| one.verified.claims().filled(id_claim(one)).is_some());
+        if presented.is_empty() {
+            return Err(Refusal::Token(verifier::Refusal::ClaimMissing { claim: nameless }).into());
         }
         let mut unmatched: Vec<(String, Unmatched)> = Vec::new();
         let mut untrusted = false;
@@ -92,8 +94,7 @@ impl Exchange {
     }
 }
 
-/// The claim that tells tokens of its kind apart, where this one lacks it.
-fn nameless(presented: &Presented) -> Option<String> {
-    let claim = presented.verified.provider().token_id();
-    presented.verified.text(claim).is_none().then(|| claim.to_owned())
+/// The claim that tells tokens of its kind apart, which NuGet asks for.
+fn id_claim(presented: &Presented) -> &'static str {
+    presented.verified.provider().token_id()
 }

@@ -96,8 +96,13 @@ impl Exchange {
         trail: &mut Trail,
     ) -> Result<Judgement, Declined> {
         let (entry, presented) = self.present_to_registry(book, provider, token, now, trail).await?;
-        let access =
-            if self.is_as_written(&entry, trail) { self.access(&presented, scopes, trail).await? } else { Vec::new() };
+        let access = if entry.as_configured {
+            self.access(&presented, scopes, trail).await?
+        } else {
+            let expected = "a provider as this server's configuration has it";
+            trail.failed(Check::Policy, || (expected.to_owned(), "another one of its name".to_owned()));
+            Vec::new()
+        };
         let offer = Offer {
             door: DoorKind::Registry,
             jwt: true,
@@ -155,24 +160,6 @@ impl Exchange {
             .map_or_else(|| Refusal::Token(verifier::Refusal::UnknownIssuer { issuer }).into(), Declined::Refused))
     }
 
-    /// Is it the provider that the access policies were written for? They are the configuration's, and name providers;
-    /// in the table, by which tokens are judged, another one may have a name of the configuration's.
-    fn is_as_written(&self, entry: &Entry, trail: &mut Trail) -> bool {
-        let name = entry.provider().name();
-        let configured = self.settings.configured.iter().find(|provider| provider.name() == name);
-        let declared = entry.row.as_ref().is_some_and(|row| row.declared);
-        let same = match configured {
-            Some(configured) => declared && configured.decides_like(entry.provider()),
-            None => !declared,
-        };
-        if !same {
-            let expected =
-                || ("a provider as this server's configuration has it".to_owned(), format!("another {name}"));
-            trail.failed(Check::Policy, expected);
-        }
-        same
-    }
-
     /// What of the scopes is allowed. Evaluated where nothing else waits for it.
     async fn access(
         &self,
@@ -213,7 +200,7 @@ impl Exchange {
         let mut access: Vec<Access> = Vec::new();
         for (scope, action, parts, allowed) in judged.await.map_err(Error::from)? {
             for part in parts {
-                note_part(trail, &part);
+                note_part(trail, part.of_rule(), &part);
             }
             let asked = || format!("{action} on {}", scope.name);
             match allowed {

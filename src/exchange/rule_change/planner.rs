@@ -25,9 +25,12 @@ pub(in crate::exchange) trait Makers {
 }
 
 /// What changes, and what is told of it.
+#[derive(Default)]
 pub(in crate::exchange) struct Plan {
     pub(in crate::exchange) change: RuleChange,
     pub(in crate::exchange) told: Vec<Change>,
+    /// Rules that stay, and learn ids.
+    pub(in crate::exchange) learned: Vec<EntitlementRow>,
     /// Everything as it will stand: providers, and the entitlements with their terms.
     pub(in crate::exchange) providers: Vec<Provider>,
     pub(in crate::exchange) terms: Vec<(EntitlementRow, Terms)>,
@@ -44,8 +47,7 @@ pub(in crate::exchange) struct Planner<'a> {
 
 impl Planner<'_> {
     pub(in crate::exchange) fn plan(&self, bring: &Bring) -> Result<Plan, RuleError> {
-        let mut plan =
-            Plan { change: RuleChange::default(), told: Vec::new(), providers: Vec::new(), terms: Vec::new() };
+        let mut plan = Plan::default();
         let users = match &bring.declared {
             Some(_) => self.live_users(),
             None => self.users(bring, &mut plan)?,
@@ -284,7 +286,8 @@ impl Planner<'_> {
         })
     }
 
-    /// Names of our own that are bound to ids have these, whoever comes first; warnings are of what was just written.
+    /// Names of our own that are bound to ids have these, whoever comes first, and also where they were bound only after
+    /// the rule was written: what is learned is no change, and ends nothing. Warnings are of what was just written.
     fn learning(&self, plan: &mut Plan) {
         let terms: HashMap<EntitlementId, &Terms> = plan.terms.iter().map(|(row, terms)| (row.id, terms)).collect();
         let mut told: HashMap<(Option<String>, String), &mut Change> = plan
@@ -295,9 +298,7 @@ impl Planner<'_> {
             .collect();
         for write in &mut plan.change.entitlements {
             let Some(terms) = terms.get(&write.row.id).copied() else { continue };
-            if terms.learns() && write.row.provider == self.own.name() && write.row.learned == Learned::default() {
-                write.row.learned = self.bound(terms);
-            }
+            write.row.learned = self.with_bound(&write.row, terms);
             if !terms.learns() {
                 write.row.learn_until = None;
             }
@@ -307,22 +308,27 @@ impl Planner<'_> {
                 told.warnings = role.statements.warnings(self.claims_supported(&write.row.provider).as_deref());
             }
         }
-        self.learn_late(plan);
+        let written: HashSet<EntitlementId> = plan.change.entitlements.iter().map(|write| write.row.id).collect();
+        for (row, terms) in plan.terms.iter().filter(|(row, _)| !written.contains(&row.id)) {
+            let learned = self.with_bound(row, terms);
+            if learned != row.learned {
+                plan.learned.push(EntitlementRow { learned, ..row.clone() });
+            }
+        }
+        let writes = plan.learned.iter().map(|row| Write { row: row.clone(), kills: None });
+        plan.change.entitlements.extend(writes);
     }
 
-    /// A name may have been bound after the rule was written. What is learned is no change, and ends nothing.
-    fn learn_late(&self, plan: &mut Plan) {
-        let written: HashSet<EntitlementId> = plan.change.entitlements.iter().map(|write| write.row.id).collect();
-        let ours = |row: &EntitlementRow| row.provider == self.own.name() && !written.contains(&row.id);
-        for (row, terms) in plan.terms.iter().filter(|(row, terms)| ours(row) && terms.learns()) {
-            let (known, bound) = (row.learned.clone(), self.bound(terms));
-            let learned = Learned {
-                owner_id: known.owner_id.or(bound.owner_id),
-                repository_id: known.repository_id.or(bound.repository_id),
-            };
-            if learned != row.learned {
-                plan.change.entitlements.push(Write { row: EntitlementRow { learned, ..row.clone() }, kills: None });
-            }
+    /// What was learned, and beside it what our own names are bound to.
+    fn with_bound(&self, row: &EntitlementRow, terms: &Terms) -> Learned {
+        let known = row.learned.clone();
+        if row.provider != self.own.name() || !terms.learns() {
+            return known;
+        }
+        let bound = self.bound(terms);
+        Learned {
+            owner_id: known.owner_id.or(bound.owner_id),
+            repository_id: known.repository_id.or(bound.repository_id),
         }
     }
 

@@ -54,7 +54,12 @@ fn note_fault(response: &mut Response, error: &Error) {
     if let (_, Some(wait)) = fault(error) {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.get()));
     }
-    response.extensions_mut().insert(Noted { code: "exchange_unavailable", cause: Some(error.to_string()) });
+    let noted = match error {
+        // The caller's doing.
+        Error::TooMany { .. } => Noted { code: "rate_limited", cause: None },
+        _ => Noted { code: "exchange_unavailable", cause: Some(error.to_string()) },
+    };
+    response.extensions_mut().insert(noted);
 }
 
 /// Notes a refusal for the log, and for a holder what it may read.

@@ -14,7 +14,7 @@ use super::super::extract::QueryOf;
 use super::super::serve::Door;
 use super::{exchange, fault, note_fault, note_refusal};
 use crate::base::Secret;
-use crate::exchange::{Ask, Declined, Granted, RegistryScope};
+use crate::exchange::{Ask, Declined, Error, Granted, RegistryScope};
 
 pub(in super::super) async fn token(
     State(door): State<Door>,
@@ -41,10 +41,9 @@ pub(in super::super) async fn token(
             response
         }
         Err(Declined::Failed(error)) => {
-            let (status, _) = fault(&error);
-            let code = if status == StatusCode::TOO_MANY_REQUESTS { "TOOMANYREQUESTS" } else { "PROVIDER_UNAVAILABLE" };
+            let code = if matches!(error, Error::TooMany { .. }) { "TOOMANYREQUESTS" } else { "PROVIDER_UNAVAILABLE" };
             let body = json!({ "errors": [{ "code": code, "message": "try again later" }] });
-            let mut response = (status, Json(body)).into_response();
+            let mut response = (fault(&error).0, Json(body)).into_response();
             note_fault(&mut response, &error);
             response
         }

@@ -13,7 +13,7 @@ use super::super::extract::{QueryOf, RawBody};
 use super::super::serve::Door;
 use super::{exchange, fault, note_fault, note_refusal, object};
 use crate::base::Secret;
-use crate::exchange::{Ask, DashboardRefusal, Declined, Granted, Refusal, Refused};
+use crate::exchange::{Ask, DashboardRefusal, Declined, Granted, RUBYGEMS_CLAIMS, Refusal, Refused};
 use crate::verifier;
 
 pub(in super::super) async fn assume_role(
@@ -80,8 +80,10 @@ fn key_object(granted: &Granted) -> Value {
     Value::Object(object)
 }
 
-/// The claims of whose absence and type RubyGems tells; any other is part of a policy.
-const TYPED: [&str; 5] = ["nbf", "iat", "exp", "iss", "jti"];
+/// Does RubyGems tell of this claim's absence and type? Any other is part of a policy.
+fn is_told(claim: &str) -> bool {
+    claim == "iss" || RUBYGEMS_CLAIMS.iter().any(|(name, _)| *name == claim)
+}
 
 /// Malformed: 400. Used: 422. Whatever else: 404, which tells a stranger nothing of what exists.
 fn refused_answer(refused: &Refused, headers: &HeaderMap) -> Response {
@@ -90,7 +92,7 @@ fn refused_answer(refused: &Refused, headers: &HeaderMap) -> Response {
             (StatusCode::BAD_REQUEST, Json(json!({ "error": error.to_string() }))).into_response()
         }
         Refusal::Token(verifier::Refusal::ClaimMissing { claim } | verifier::Refusal::ClaimType { claim, .. })
-            if TYPED.contains(&claim.as_str()) =>
+            if is_told(claim) =>
         {
             let body = json!({ "error": format!("Missing/invalid {claim}") });
             (StatusCode::BAD_REQUEST, Json(body)).into_response()

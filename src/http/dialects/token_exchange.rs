@@ -1,7 +1,7 @@
 //! `/oauth/token` as RFC 8693 has it, `/oauth/introspect` (RFC 7662) and `/oauth/revoke` (RFC 7009). Errors as RFC 6749
 //! §5.2.
 
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
@@ -24,14 +24,9 @@ const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 pub(in super::super) async fn token(
     State(door): State<Door>,
     Extension(request): Extension<CurrentRequest>,
-    form: Result<FormOf, Problem>,
+    OauthForm(form): OauthForm,
 ) -> Result<Response, Problem> {
     let exchange = exchange(&door)?;
-    let form = match form {
-        Ok(FormOf(form)) => form,
-        Err(problem) if problem.code == Code::InvalidRequest => return Ok(refuse("invalid_request", problem.detail())),
-        Err(problem) => return Err(problem),
-    };
     let (asked, token) = match read(form) {
         Ok(read) => read,
         Err((error, description)) => return Ok(refuse(error, &description)),
@@ -49,6 +44,21 @@ pub(in super::super) async fn token(
             response
         }
     })
+}
+
+/// A form whose faults are told as RFC 6749 §5.2 has it.
+pub(in super::super) struct OauthForm(QueryOf);
+
+impl FromRequest<Door> for OauthForm {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, door: &Door) -> Result<Self, Response> {
+        match FormOf::from_request(request, door).await {
+            Ok(FormOf(form)) => Ok(Self(form)),
+            Err(problem) if problem.code == Code::InvalidRequest => Err(refuse("invalid_request", problem.detail())),
+            Err(problem) => Err(problem.into_response()),
+        }
+    }
 }
 
 type Fault = (&'static str, String);
@@ -144,7 +154,7 @@ fn refuse(error: &'static str, description: &str) -> Response {
 pub(in super::super) async fn introspect(
     State(door): State<Door>,
     OfClient(client): OfClient,
-    FormOf(mut form): FormOf,
+    OauthForm(mut form): OauthForm,
 ) -> Result<Response, Problem> {
     let exchange = exchange(&door)?;
     let client = door.app.issuer().client(&client, Scope::TokensIntrospect).await?;
@@ -155,7 +165,10 @@ pub(in super::super) async fn introspect(
     Ok(Json(exchange.introspect(&client, &token).await?).into_response())
 }
 
-pub(in super::super) async fn revoke(State(door): State<Door>, FormOf(mut form): FormOf) -> Result<Response, Problem> {
+pub(in super::super) async fn revoke(
+    State(door): State<Door>,
+    OauthForm(mut form): OauthForm,
+) -> Result<Response, Problem> {
     let exchange = exchange(&door)?;
     let token = match form.one("token") {
         Ok(Some(token)) if !token.is_empty() => Secret::new(token),

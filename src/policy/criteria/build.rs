@@ -46,7 +46,7 @@ impl<'a> BuildFacts<'a> {
     #[must_use]
     pub fn of_claims(claims: &'a Map<String, Value>) -> Self {
         let (named, repo) = text(claims, "repo").and_then(|repo| repo.rsplit_once('/')).unzip();
-        let org = text(claims, "org").or(named);
+        let org = if claims.contains_key("org") { text(claims, "org") } else { named };
         Self {
             org,
             org_id: text(claims, "org_id"),
@@ -78,8 +78,8 @@ impl BuildCriteria {
     /// Does a token with these claims of Vela's fit? Where neither it nor the criteria have ids, the names decide.
     pub(super) fn judge_claims(&self, policy: &str, claims: &Map<String, Value>) -> Result<Learned, Unmatched> {
         let facts = BuildFacts::of_claims(claims);
-        let ids = [self.org_id.as_deref(), self.repo_id.as_deref(), facts.org_id, facts.repo_id];
-        if ids.iter().all(Option::is_none) {
+        let written = self.org_id.is_some() || self.repo_id.is_some();
+        if !written && !claims.contains_key("org_id") && !claims.contains_key("repo_id") {
             self.judge_names(&facts)?;
             self.judge_run(policy, &facts)?;
             return Ok(Learned::default());

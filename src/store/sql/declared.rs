@@ -3,7 +3,7 @@
 
 use super::DbConnection;
 use super::clients::{client_columns, end_builds, read_stored};
-use super::fault::{is_constraint, unavailable};
+use super::fault::unavailable;
 use super::fields::stored_json;
 use super::statements::held_to_change;
 use super::transactions::Verdict;
@@ -21,7 +21,7 @@ pub(super) async fn apply(
     now: Moment,
     dry_run: bool,
 ) -> Verdict<Vec<ClientChange>, NameTaken> {
-    let known = read(connection, issuer).await?;
+    let known = read(connection, issuer, dry_run).await?;
     let mut changes = Vec::new();
     for wanted in declared {
         let stands =
@@ -47,17 +47,28 @@ pub(super) async fn apply(
     Ok(Ok(changes))
 }
 
-/// All clients, held until the end: whoever trades or registers for one comes before what is done to it, or after.
-async fn read(connection: &mut DbConnection, issuer: &IssuerId) -> Result<Vec<StoredClient>, StoreError> {
-    let rows = sqlx::query(held_to_change!(concat!(
-        "select ",
-        client_columns!(),
-        ", c.secret, c.previous_secret, c.previous_until from clients as c where c.issuer = $1 order by c.id"
-    )))
-    .bind(issuer.as_str())
-    .fetch_all(connection)
-    .await
-    .map_err(unavailable)?;
+/// All clients; held until the end where something may change, so that whoever trades or registers for one comes before
+/// what is done to it, or after.
+async fn read(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    dry_run: bool,
+) -> Result<Vec<StoredClient>, StoreError> {
+    macro_rules! all {
+        () => {
+            concat!(
+                "select ",
+                client_columns!(),
+                ", c.secret, c.previous_secret, c.previous_until from clients as c where c.issuer = $1 order by c.id"
+            )
+        };
+    }
+    const HELD: &str = held_to_change!(all!());
+    let rows = sqlx::query(if dry_run { all!() } else { HELD })
+        .bind(issuer.as_str())
+        .fetch_all(connection)
+        .await
+        .map_err(unavailable)?;
     rows.iter().map(read_stored).collect()
 }
 
@@ -102,7 +113,7 @@ async fn write(
     .await;
     match written {
         Ok(_) => Ok(true),
-        Err(error) if is_constraint(&error) => Ok(false),
+        Err(error) if error.as_database_error().is_some_and(|error| error.is_unique_violation()) => Ok(false),
         Err(error) => Err(unavailable(error)),
     }
 }

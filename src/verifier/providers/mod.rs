@@ -64,6 +64,11 @@ impl Kind {
         KINDS.map(|kind| kind.name)
     }
 
+    /// The claims by which kinds tell their tokens apart; the most common first, and some more than once.
+    pub(super) fn token_ids() -> impl Iterator<Item = &'static str> {
+        KINDS.into_iter().map(|kind| kind.token_id)
+    }
+
     /// Our own issuer: always there, never configured.
     #[must_use]
     pub(super) const fn itself() -> &'static Self {

@@ -35,35 +35,81 @@ async fn a_token_opens_the_door_of_its_audience_and_no_other() {
     }
 }
 
-/// The same of a stranger's tokens, whose subject is also a client without a secret: the API is a door like the others.
+/// What each door gives to tokens of another Vela, whose builds are also a client without a secret.
+const VELA: &str = r#"
+[[rubygems.roles]]
+name = "push-app"
+user = "octo"
+provider = "vela"
+permissions = { scopes = ["push_rubygem"] }
+access_policy = { statements = [{ effect = "allow", conditions = [
+  { operator = "string_equals", claim = "aud", value = "gems.example.com" },
+] }] }
+[[rubygems.trusted_publishers]]
+gem = "other"
+user = "octo"
+provider = "vela"
+criteria = { org = "acme", repo = "app" }
+[[nuget.trust_policies]]
+name = "vela"
+user = "octo"
+owner = "acme"
+kind = "vela"
+provider = "vela"
+criteria = { org = "acme", repo = "app" }
+[[grants]]
+name = "artefacts"
+provider = "vela"
+audience = "https://artefacts.example.com"
+"#;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_of_a_client_without_a_secret_opens_the_api_and_no_other_door() {
     const API: &str = "https://ci.example.com/api/v1";
-    let market = Market::with(OPEN, RULES).await;
-    let grants = "[[grants]]\nname=\"artefacts\"\nprovider=\"partner\"\naudience=\"https://artefacts.example.com\"\n";
-    let role = "[[rubygems.roles]]\nname=\"push-app\"\nuser=\"octo\"\nprovider=\"partner\"\n\
-        permissions={scopes=[\"push_rubygem\"]}\naccess_policy={statements=[{effect=\"allow\",\
-        conditions=[{operator=\"string_equals\",claim=\"aud\",value=\"gems.example.com\"}]}]}\n";
-    market.apply(&(market.strangers() + grants + role)).await;
-    let identity = ClientIdentity { provider: "partner".to_owned(), subject: "repo:acme/app".to_owned() };
+    let market = Market::with(&OPEN.replace("self", "vela"), RULES).await;
+    let jwks = toml::Value::try_from(market.forge.jwks()).unwrap();
+    let provider =
+        format!("[[providers]]\nname=\"vela\"\nprovider=\"vela\"\nissuer=\"https://issuer.example\"\njwks={jwks}\n");
+    market.apply(&(provider + VELA)).await;
+    let identity = ClientIdentity { provider: "vela".to_owned(), subject: "repo:acme/app".to_owned() };
     market.server.client_with(|client| client.identity = Some(identity)).await;
-    let token = |audience: &str, jti: &str| market.partner(json!({ "aud": audience, "jti": jti }));
+    let token = |audience: &str, jti: String| {
+        let build = json!({ "aud": audience, "jti": jti, "repo": "acme/app", "build_number": "7", "event": "push" });
+        market.partner(build)
+    };
     // 404: the build is another client's.
-    assert_eq!(market.ask("api", &token(API, "a")).await.status, 404);
+    assert_eq!(market.ask("api", &token(API, "a".to_owned())).await.status, 404);
     for (at, (door, audience)) in DOORS.into_iter().enumerate() {
-        assert_eq!(market.ask("api", &token(audience, &format!("b{at}"))).await.status, 401, "{audience} at the API");
-        assert!(!market.ask(door, &token(API, &format!("c{at}"))).await.is_good(), "the API's at {door}");
-    }
-    for door in ["grant", "role", "authz"] {
-        let (_, audience) = DOORS.into_iter().find(|(name, _)| *name == door).unwrap();
-        let reply = market.ask(door, &token(audience, door)).await;
-        assert!(reply.is_good(), "{door}, which takes it with its own audience: {}", reply.text);
+        assert_eq!(market.ask("api", &token(audience, format!("b{at}"))).await.status, 401, "{audience} at the API");
+        assert!(!opened(&market.ask(door, &token(API, format!("c{at}"))).await), "the API's at {door}");
+        let reply = market.ask(door, &token(audience, format!("d{at}"))).await;
+        assert!(opened(&reply), "{door}, which takes it with its own audience: {} {}", reply.status, reply.text);
     }
 }
 
-/// A grant may call its scopes as RubyGems does.
-const SHOWING: &str = "[[grants]]\nname=\"showing\"\nprovider=\"self\"\naudience=\"https://showing.example.com\"\n\
-    scopes=[\"show_dashboard\"]\n";
+/// Was it given, and does it open anything?
+fn opened(reply: &Reply) -> bool {
+    let nothing = |token: &Value| token.as_str().is_some_and(|token| claims(token)["access"] == json!([]));
+    let answer: Value = serde_json::from_str(&reply.text).unwrap_or_default();
+    reply.is_good() && !nothing(&answer["token"])
+}
+
+/// A grant may call its scopes as RubyGems does, and a role may be for another server.
+const SHOWING: &str = r#"
+[[grants]]
+name = "showing"
+provider = "self"
+audience = "https://showing.example.com"
+scopes = ["show_dashboard"]
+[[rubygems.roles]]
+name = "elsewhere"
+user = "octo"
+provider = "self"
+permissions = { scopes = ["show_dashboard"] }
+access_policy = { statements = [{ effect = "allow", conditions = [
+  { operator = "string_equals", claim = "aud", value = "other-gems.example.com" },
+] }] }
+"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_opens_its_own_door_and_is_no_token_at_any() {
@@ -75,6 +121,10 @@ async fn a_credential_opens_its_own_door_and_is_no_token_at_any() {
         ("jwt", market.granted("https://signed.example.com").await),
         ("named as a scope", market.granted("https://showing.example.com").await),
         ("role", text(market.ask("role", &market.token(DOORS[1].1).await).await, "rubygems_api_key")),
+        ("role of another server", {
+            let token = market.token("other-gems.example.com").await;
+            text(market.assume(&market.role("elsewhere").await, &token).await, "rubygems_api_key")
+        }),
         ("publisher", text(market.ask("publisher", &market.token(DOORS[2].1).await).await, "rubygems_api_key")),
         ("nuget", text(market.ask("nuget", &market.token(DOORS[3].1).await).await, "apiKey")),
         ("registry", text(market.ask("registry", &market.token(DOORS[4].1).await).await, "token")),
@@ -88,6 +138,7 @@ async fn a_credential_opens_its_own_door_and_is_no_token_at_any() {
         // RubyGems' own keys are known at its dashboard, where these may see nothing.
         let bare = [("authorization", credential.as_str())];
         let seen = market.server.with_headers(Method::GET, "/api/v1/oidc/api_key_roles", &bare, "").await;
+        // One for another server shows it nothing here.
         let known = matches!(*what, "role" | "publisher");
         assert_eq!(seen.status, if known { 403 } else { 401 }, "{what} at the dashboard");
         assert!(market.lives(credential).await, "{what}");
@@ -306,6 +357,16 @@ async fn a_provider_whose_file_is_missing_is_told_as_that_until_it_is_there() {
     says_later("grant", &market.trade(&token, &[]).await);
     market.server.clock.advance(10);
     let reply = market.trade(&token, &[]).await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    // Begun without it anew, and the issuer down when it is there: what was fetched before is held on to.
+    market.server.app.exchange().unwrap().step().await.unwrap();
+    std::fs::remove_file(&file).unwrap();
+    let market = Market { server: market.server.restart(&format!("{TOML}{toml}")).await, ..market };
+    issuer.forget();
+    std::fs::write(&file, authority.cert.pem()).unwrap();
+    market.server.clock.advance(10);
+    let claims = claims_with(json!({ "iss": issuer.url, "aud": "https://artefacts.example.com", "jti": "another" }));
+    let reply = market.trade(&forge.token(&header("RS256"), &claims), &[]).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
 }
 

@@ -265,7 +265,15 @@ fn a_token_of_velas_own_server_is_known_by_its_names_alone() {
     for other in [json!({ "repo": "acme/other" }), json!({ "repo": "evil/app" }), json!({ "repo": "app" })] {
         assert!(!late(&criteria, &changed(&claims, other)));
     }
-    assert!(!late(&criteria, &changed(&claims, json!({ "org_id": "42", "repo_id": "7" }))), "ids that there are count");
+    for ids in [
+        json!({ "org_id": "42", "repo_id": "7" }),
+        json!({ "org_id": 42, "repo_id": 7 }),
+        json!({ "org_id": "", "repo_id": "" }),
+        json!({ "repo_id": [] }),
+    ] {
+        assert!(!late(&criteria, &changed(&claims, ids.clone())), "ids that there are count: {ids}");
+    }
+    assert!(!late(&criteria, &changed(&claims, json!({ "org": 7 }))));
     let bound = read("vela", changed(&names, json!({ "org_id": "42", "repo_id": "7" })));
     assert!(!late(&bound, &claims), "and those that are written");
 }

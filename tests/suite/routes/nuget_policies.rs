@@ -1,6 +1,6 @@
 //! `/api/v2/token`: which trust policy takes a token, of each kind, and when ids are learned.
 
-use buildpass::base::Clock;
+use buildpass::base::{Clock, IssuerId, Moment};
 use buildpass::exchange::{Prune, Section};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
@@ -99,6 +99,32 @@ async fn a_service_principal_of_entra_has_a_key_once_for_each_uti() {
         assert_eq!(told(&sent(changed.clone()).await), refusal(401, words), "{changed}");
     }
     assert_eq!(sent(json!({ "uti": "second", "jti": "another" })).await.status, 200);
+}
+
+/// Another entry of the issuer may be of a kind whose tokens have another id.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_entry_that_takes_a_token_says_which_id_it_must_have() {
+    let market = Market::open().await;
+    let issuer = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0";
+    let of = |kind: &str| provider(&market, kind, issuer, &format!("required_audience=\"{kind}\""));
+    let object = "99999999-2222-3333-4444-aaaaaaaaaaaa";
+    let criteria = format!("tid=\"11111111-2222-3333-4444-555555555555\",oid=\"{object}\"");
+    market.apply(&(of("generic") + &of("entra") + &policy("principal", "acme", "entra", &criteria, ""))).await;
+    let claims = json!({
+        "iss": issuer, "tid": "11111111-2222-3333-4444-555555555555", "oid": object, "sub": object, "ver": "2.0",
+        "idtyp": "app", "azpacr": "2", "uti": "u", "jti": null,
+    });
+    let reply = market.nuget(&partner(&market, &claims), "octo").await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+}
+
+/// What an operator asks for beyond NuGet's own policies is theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_only_the_entry_requires_is_not_named() {
+    let market = Market::open().await;
+    market.apply(&provider(&market, "generic", "https://issuer.example", "required_claims=[\"team\"]")).await;
+    let reply = market.nuget(&partner(&market, &json!({})), "octo").await;
+    assert_eq!(told(&reply), refusal(401, "The JSON web token could not be validated."));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -214,9 +240,16 @@ async fn ids_of_a_repository_that_first_built_when_learning_was_over_come_with_t
     let asked = async || market.nuget(&market.token_of(&build.id, json!({ "audience": FEED })).await, "octo").await;
     let expired = asked().await;
     assert!(expired.text.contains("The policy 'late' has expired."), "{}", expired.text);
+    let learned = async || {
+        let (issuer, since) = (IssuerId::main(), Moment::from_unix(0));
+        let events = market.server.app.store().list_events(&issuer, since, None, 999).await.unwrap();
+        events.iter().filter(|event| event.kind == "ids_learned").count()
+    };
     assert!(market.apply(&rules).await.changes_nothing(), "what is learned is no change");
+    assert_eq!(learned().await, 1, "and it is told");
     let reply = asked().await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert!(market.apply(&rules).await.changes_nothing());
+    assert_eq!(learned().await, 1);
     assert!(market.lives(reply.json()["apiKey"].as_str().unwrap()).await, "and ends nothing");
 }

@@ -304,6 +304,8 @@ async fn what_is_sent_without_a_value_was_not_sent_and_what_is_no_text_is_an_inv
         assert_eq!((reply.status, reply.json()["error"].clone()), (400, json!("invalid_request")), "{}", reply.text);
         assert!(reply.json()["error_description"].as_str().unwrap().contains("UTF-8"), "{}", reply.text);
     }
+    let reply = market.server.with_headers(Method::POST, "/oauth/revoke", &form, "token=%ff").await;
+    assert_eq!((reply.status, reply.json()["error"].clone()), (400, json!("invalid_request")), "{}", reply.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

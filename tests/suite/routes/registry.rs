@@ -10,13 +10,16 @@ use serde_json::{Value, json};
 
 use crate::harness::market::{Market, RULES, TOML};
 use crate::harness::postgres::PostgresServer;
-use crate::harness::{Auth, Credential, START, SettableClock, Start, claims, registration_with};
+use crate::harness::{Auth, Credential, START, SettableClock, Start, claims, logged, registration_with};
 use crate::verifier::forge::Forge;
 
 const POLICIES: &str = r#"
 [repository."acme".access_policy]
 providers = ["self"]
-rules = ["identity.oidc.claims.repo == 'acme/app' && request.action != 'delete-manifest'"]
+rules = [
+  "identity.oidc.claims.repo == 'acme/never'",
+  "identity.oidc.claims.repo == 'acme/app' && request.action != 'delete-manifest'",
+]
 [repository."acme/secret".access_policy]
 providers = ["self"]
 rules = ["identity.oidc.claims.repo == 'acme/secret'"]
@@ -172,6 +175,9 @@ async fn one_subject_gets_no_more_than_a_rate_allows_and_others_do() {
     let reply = market.server.get(path, Auth::Token(&token)).await;
     assert_eq!((reply.status, reply.header("retry-after")), (429, Some("1")));
     assert_eq!(reply.json()["errors"][0]["code"], "TOOMANYREQUESTS");
+    for _ in 0..3 {
+        assert_eq!(market.server.get("/token", Auth::Token(&token)).await.status, 200, "what opens nothing has none");
+    }
     let other = json!({ "repo": "other", "repo_id": "2002", "number": 2 });
     let other = market.server.register(&market.client, &registration_with(&other)).await;
     let other = market.token_of(&other.id, json!({ "audience": "registry.example.com" })).await;
@@ -211,6 +217,7 @@ async fn of_two_entries_of_one_issuer_the_one_that_can_be_asked_takes_its_own() 
 async fn a_stored_provider_has_a_policy_where_one_names_it() {
     let market = with_stored_ci(&allowing("ci")).await;
     assert!(opens(&market).await);
+    assert!(logged().contains("an access policy is for a provider that is not there"), "as it was not at the start");
     let market = with_stored_ci(&allowing("self")).await;
     assert!(!opens(&market).await);
 }
