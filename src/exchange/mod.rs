@@ -31,7 +31,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 pub use self::apply::{Applied, ApplyRulesError, RuleKeeper};
-pub use self::audiences::{AudienceConflict, DoorOfAudience};
+pub use self::audiences::{AudienceConflict, DoorOfAudience, check_audiences};
 pub use self::credentials::Granted;
 pub use self::dashboard::DashboardRefusal;
 pub use self::doors::{
@@ -47,7 +47,7 @@ pub use self::rule_change::{Bring, Change, ChangeKind, Expect, Prune, RuleError,
 pub use self::rules_file::{RulesFileError, one_object, read_rules_file};
 pub use self::secret_key::{KEY_PREFIX, is_key};
 pub use self::settings::{DefaultAudiences, ExchangeSettings};
-pub use self::shown::{shown_credential, shown_rules};
+pub use self::shown::{is_same, leave_written, shown_credential, shown_rules};
 pub use self::written::{
     GivenToken, NugetSection, Permissions, RolesFile, RubygemsSection, WrittenGrant, WrittenProvider, WrittenPublisher,
     WrittenRole, WrittenTrustPolicy, WrittenUser,

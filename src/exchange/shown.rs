@@ -57,6 +57,37 @@ pub fn shown_rules(standing: &RuleRows, section: Section) -> Vec<Map<String, Val
     .collect()
 }
 
+/// What is shown of a section's things beside what was written.
+const fn beside(section: Section) -> &'static [&'static str] {
+    match section {
+        Section::Users => &["created_at", "disabled_at"],
+        Section::Providers => &["created_at", "declared", "refreshed_at"],
+        Section::Roles => &["created_at", "id", "token", "updated_at"],
+        Section::TrustedPublishers => &["created_at", "id", "learned", "name", "updated_at"],
+        Section::TrustPolicies => &["created_at", "id", "learned", "updated_at"],
+        Section::Grants => &["created_at", "id", "updated_at"],
+    }
+}
+
+/// What was written of an object that was shown: what showing added goes, if it is as it was in the thing that stands.
+pub fn leave_written(section: Section, object: &mut Map<String, Value>, standing: &Map<String, Value>) {
+    object.retain(|member, value| !beside(section).contains(&member.as_str()) || standing.get(member) != Some(value));
+}
+
+/// By what a thing is told from all others of its section.
+const fn told_by(section: Section) -> &'static [&'static str] {
+    match section {
+        Section::TrustedPublishers => &["gem", "user", "provider", "criteria"],
+        _ => &["name", "user"],
+    }
+}
+
+/// Is this object the thing that stands, however it is to be changed?
+#[must_use]
+pub fn is_same(section: Section, object: &Map<String, Value>, standing: &Map<String, Value>) -> bool {
+    told_by(section).iter().all(|member| object.get(*member) == standing.get(*member))
+}
+
 /// A credential as operators see it; its text is nowhere.
 #[must_use]
 pub fn shown_credential(key: &StoredCredential) -> Value {

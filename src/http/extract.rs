@@ -177,6 +177,10 @@ fn describe(path: &str, error: &serde_json::Error) -> FieldError {
         };
         return FieldError::new(field, format!("must be {expected}"));
     }
+    // serde says so also of a value that is no variant of a name.
+    if error.is_syntax() && text == "expected value" && path != "." {
+        return FieldError::new(field, "is not JSON there, or has a value of another type than is due");
+    }
     if error.is_syntax() || error.is_eof() {
         return FieldError::new(
             field,
@@ -186,16 +190,16 @@ fn describe(path: &str, error: &serde_json::Error) -> FieldError {
     FieldError::new(field, text)
 }
 
-/// A path parameter that must have a form; where it has not, nothing is here.
+/// Path parameters that must have a form; where they have not, nothing is here.
 pub(super) struct PathOf<T>(pub(super) T);
 
-impl<T: FromStr + Send> FromRequestParts<Door> for PathOf<T> {
+impl<T: DeserializeOwned + Send> FromRequestParts<Door> for PathOf<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
-        let not_found = || Problem::new(Code::NotFound, "there is no such thing here");
-        let Path(text) = Path::<String>::from_request_parts(parts, door).await.map_err(|_| not_found())?;
-        text.parse().map(Self).map_err(|_| not_found())
+        let not_found = |_| Problem::new(Code::NotFound, "there is no such thing here");
+        let Path(read) = Path::<T>::from_request_parts(parts, door).await.map_err(not_found)?;
+        Ok(Self(read))
     }
 }
 

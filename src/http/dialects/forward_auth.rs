@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::body::Body;
-use axum::extract::{OriginalUri, Path, Request, State};
+use axum::extract::{OriginalUri, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -13,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use super::super::error::{Noted, Problem};
+use super::super::extract::PathOf;
 use super::super::serve::{Door, SocketAddress};
 use super::{exchange, fault, note_fault, note_refusal};
 use crate::app::ForwardProxy;
@@ -35,7 +36,7 @@ static TOLD: AtomicU64 = AtomicU64::new(0);
 
 pub(in super::super) async fn authorize(
     State(door): State<Door>,
-    Path(grant): Path<String>,
+    PathOf(grant): PathOf<String>,
     request: Request,
 ) -> Result<Response, Problem> {
     judge(&door, grant, &Asked::of(request)).await
@@ -43,7 +44,7 @@ pub(in super::super) async fn authorize(
 
 pub(in super::super) async fn authorize_path(
     State(door): State<Door>,
-    Path((grant, _)): Path<(String, String)>,
+    PathOf((grant, _)): PathOf<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
     judge(&door, grant, &Asked::of(request)).await

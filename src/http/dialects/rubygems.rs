@@ -2,14 +2,14 @@
 //! theirs; where we differ on purpose the manual says so.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::error::Problem;
-use super::super::extract::{QueryOf, RawBody};
+use super::super::extract::{PathOf, QueryOf, RawBody};
 use super::super::serve::Door;
 use super::{exchange, fault, note_fault, note_refusal, object};
 use crate::base::Secret;
@@ -18,7 +18,7 @@ use crate::verifier;
 
 pub(in super::super) async fn assume_role(
     State(door): State<Door>,
-    Path(role): Path<String>,
+    PathOf(role): PathOf<String>,
     headers: HeaderMap,
     body: RawBody,
 ) -> Result<Response, Problem> {
@@ -142,7 +142,7 @@ pub(in super::super) async fn providers(State(door): State<Door>, headers: Heade
 
 pub(in super::super) async fn provider(
     State(door): State<Door>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     dashboard(&door, &headers, "providers", Some(id)).await
@@ -154,7 +154,7 @@ pub(in super::super) async fn roles(State(door): State<Door>, headers: HeaderMap
 
 pub(in super::super) async fn role(
     State(door): State<Door>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     dashboard(&door, &headers, "roles", Some(id)).await
@@ -166,7 +166,7 @@ pub(in super::super) async fn id_tokens(State(door): State<Door>, headers: Heade
 
 pub(in super::super) async fn id_token(
     State(door): State<Door>,
-    Path(id): Path<String>,
+    PathOf(id): PathOf<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     dashboard(&door, &headers, "id_tokens", Some(id)).await

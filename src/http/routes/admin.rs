@@ -2,25 +2,22 @@
 //! keys that were given, and what operators read. While no client has the scope there is nothing here.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use super::super::error::{Code, Problem};
-use super::super::extract::{JsonBody, OfClient, QueryOf};
+use super::super::extract::{JsonBody, OfClient, PathOf, QueryOf};
 use super::super::serve::Door;
 use crate::base::{CredentialId, FieldError, Moment};
 use crate::exchange::{
-    Applied, Bring, ChangeKind, Expect, Prune, RolesFile, Section, one_object, revoke_credential, shown_credential,
-    shown_rules,
+    Applied, Bring, ChangeKind, Expect, Prune, RolesFile, Section, is_same, leave_written, one_object,
+    revoke_credential, shown_credential, shown_rules,
 };
-use crate::issuer::ClientCredential;
 use crate::policy::{Client, Scope};
 use crate::store::CredentialFilter;
-
-/// What is shown of a thing beside what was written.
-const SHOWN: [&str; 6] = ["created_at", "disabled_at", "id", "learned", "token", "updated_at"];
 
 /// Most rows of one answer.
 const MOST: u32 = 1_000;
@@ -38,6 +35,12 @@ fn section(name: &str) -> Result<Section, Problem> {
     }
 }
 
+fn limit(query: &mut QueryOf, default: u32) -> Result<u32, FieldError> {
+    let Some(text) = query.one("limit")? else { return Ok(default) };
+    let limit: u32 = text.parse().map_err(|_| FieldError::new("limit", format!("must be a number, up to {MOST}")))?;
+    Ok(limit.min(MOST))
+}
+
 fn nothing() -> Problem {
     Problem::new(Code::NotFound, "there is nothing at this path")
 }
@@ -46,14 +49,22 @@ fn no_such() -> Problem {
     Problem::new(Code::NotFound, "there is no such thing here")
 }
 
-async fn admin(door: &Door, credential: &ClientCredential) -> Result<Client, Problem> {
-    let clients = door.app.store().list_clients(door.app.issuer().id()).await;
-    let clients = clients.map_err(|error| Problem::unavailable(error.to_string()))?;
-    let is_admin = |client: &Client| client.disabled_at.is_none() && client.has(Scope::Admin);
-    if !clients.iter().any(is_admin) {
-        return Err(nothing());
+/// The client that asks. While there is none that could be an admin, there is nothing here for anybody.
+pub(in super::super) struct Admin(Client);
+
+impl FromRequestParts<Door> for Admin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
+        let clients = door.app.store().list_clients(door.app.issuer().id()).await;
+        let clients = clients.map_err(|error| Problem::unavailable(error.to_string()))?;
+        let is_admin = |client: &Client| client.disabled_at.is_none() && client.has(Scope::Admin);
+        if !clients.iter().any(is_admin) {
+            return Err(nothing());
+        }
+        let OfClient(credential) = OfClient::from_request_parts(parts, door).await?;
+        Ok(Self(door.app.issuer().client(&credential, Scope::Admin).await?))
     }
-    Ok(door.app.issuer().client(credential, Scope::Admin).await?)
 }
 
 /// The things of a section as they stand.
@@ -84,22 +95,20 @@ fn identity(object: &Map<String, Value>) -> (Option<&Value>, Option<&Value>) {
 
 pub(in super::super) async fn list(
     State(door): State<Door>,
-    Path(name): Path<String>,
-    OfClient(client): OfClient,
+    PathOf(name): PathOf<String>,
+    _: Admin,
 ) -> Result<Response, Problem> {
     let section = section(&name)?;
-    admin(&door, &client).await?;
     Ok(Json(json!({ "items": standing(&door, section).await? })).into_response())
 }
 
 pub(in super::super) async fn create(
     State(door): State<Door>,
-    Path(name): Path<String>,
-    OfClient(client): OfClient,
+    PathOf(name): PathOf<String>,
+    Admin(by): Admin,
     body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
     let section = section(&name)?;
-    let by = admin(&door, &client).await?;
     let file = one_object(section, body.value)?;
     let Applied(changes) = bring(&door, &by, Bring { file, expect: Some(Expect::New), ..Bring::default() }).await?;
     let made = changes.into_iter().find(|change| change.change == ChangeKind::Created).ok_or_else(no_such)?;
@@ -113,35 +122,30 @@ pub(in super::super) async fn create(
 
 pub(in super::super) async fn show(
     State(door): State<Door>,
-    Path((name, wanted)): Path<(String, String)>,
-    OfClient(client): OfClient,
+    PathOf((name, wanted)): PathOf<(String, String)>,
+    _: Admin,
 ) -> Result<Response, Problem> {
     let section = section(&name)?;
-    admin(&door, &client).await?;
     Ok(Json(find(&door, section, &wanted).await?).into_response())
 }
 
 pub(in super::super) async fn update(
     State(door): State<Door>,
-    Path((name, wanted)): Path<(String, String)>,
-    OfClient(client): OfClient,
+    PathOf((name, wanted)): PathOf<(String, String)>,
+    Admin(by): Admin,
     mut body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
     let section = section(&name)?;
-    let by = admin(&door, &client).await?;
     let former = find(&door, section, &wanted).await?;
-    if section == Section::TrustedPublishers {
-        return Err(
-            FieldError::new("criteria", "are what tells one publisher from another: delete it and make one").into()
-        );
-    }
-    if body.value.as_object().is_none_or(|object| identity(object) != identity(&former)) {
-        return Err(FieldError::new("name", "name and user stay: what has others is another thing").into());
-    }
-    // What `show` adds may come back as it was.
-    if let Some(object) = body.value.as_object_mut() {
-        object.retain(|member, value| !SHOWN.contains(&member.as_str()) || former.get(member) != Some(value));
-    }
+    let object = body.value.as_object_mut().filter(|object| is_same(section, object, &former));
+    let Some(object) = object else {
+        let (field, stays) = match section {
+            Section::TrustedPublishers => ("criteria", "gem, user, provider and criteria stay"),
+            _ => ("name", "name and user stay"),
+        };
+        return Err(FieldError::new(field, format!("{stays}: what has others is another thing")).into());
+    };
+    leave_written(section, object, &former);
     let file = one_object(section, body.value)?;
     bring(&door, &by, Bring { file, expect: Some(Expect::Standing), ..Bring::default() }).await?;
     Ok(Json(find(&door, section, &wanted).await?).into_response())
@@ -149,11 +153,10 @@ pub(in super::super) async fn update(
 
 pub(in super::super) async fn delete(
     State(door): State<Door>,
-    Path((name, wanted)): Path<(String, String)>,
-    OfClient(client): OfClient,
+    PathOf((name, wanted)): PathOf<(String, String)>,
+    Admin(by): Admin,
 ) -> Result<StatusCode, Problem> {
     let section = section(&name)?;
-    let by = admin(&door, &client).await?;
     let former = find(&door, section, &wanted).await?;
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let (name, user) = identity(&former);
@@ -164,16 +167,15 @@ pub(in super::super) async fn delete(
 
 pub(in super::super) async fn list_keys(
     State(door): State<Door>,
-    OfClient(client): OfClient,
+    _: Admin,
     mut query: QueryOf,
 ) -> Result<Response, Problem> {
-    admin(&door, &client).await?;
-    let all = query.one("all")?.is_some();
+    let all = query.one("all")?.is_some_and(|all| all != "0");
     let filter = CredentialFilter {
         user: query.one("user")?,
         alive_at: (!all).then(|| door.app.clock().now()),
         after: query.parsed("after")?,
-        limit: Some(query.parsed("limit")?.unwrap_or(MOST).min(MOST)),
+        limit: Some(limit(&mut query, MOST)?),
     };
     let found = door.app.store().list_credentials(door.app.issuer().id(), &filter).await;
     let found = found.map_err(|error| Problem::unavailable(error.to_string()))?;
@@ -186,10 +188,9 @@ fn key_id(text: &str) -> Result<CredentialId, Problem> {
 
 pub(in super::super) async fn show_key(
     State(door): State<Door>,
-    Path(wanted): Path<String>,
-    OfClient(client): OfClient,
+    PathOf(wanted): PathOf<String>,
+    _: Admin,
 ) -> Result<Response, Problem> {
-    admin(&door, &client).await?;
     let found = door.app.store().show_credential(door.app.issuer().id(), key_id(&wanted)?).await;
     let found = found.map_err(|error| Problem::unavailable(error.to_string()))?.ok_or_else(no_such)?;
     Ok(Json(shown_credential(&found)).into_response())
@@ -197,10 +198,9 @@ pub(in super::super) async fn show_key(
 
 pub(in super::super) async fn delete_key(
     State(door): State<Door>,
-    Path(wanted): Path<String>,
-    OfClient(client): OfClient,
+    PathOf(wanted): PathOf<String>,
+    Admin(by): Admin,
 ) -> Result<StatusCode, Problem> {
-    let by = admin(&door, &client).await?;
     let id = key_id(&wanted)?;
     let (issuer, now) = (door.app.issuer().id(), door.app.clock().now());
     let of = (&**door.app.store(), issuer);
@@ -210,14 +210,13 @@ pub(in super::super) async fn delete_key(
 
 pub(in super::super) async fn events(
     State(door): State<Door>,
-    OfClient(client): OfClient,
+    _: Admin,
     mut query: QueryOf,
 ) -> Result<Response, Problem> {
-    admin(&door, &client).await?;
     let since = query.parsed("since")?.unwrap_or(Moment::from_unix(0));
-    let limit: u32 = query.parsed("limit")?.unwrap_or(100);
+    let limit = limit(&mut query, 100)?;
     let after = query.parsed("after")?;
-    let found = door.app.store().list_events(door.app.issuer().id(), since, after, limit.min(MOST)).await;
+    let found = door.app.store().list_events(door.app.issuer().id(), since, after, limit).await;
     let found = found.map_err(|error| Problem::unavailable(error.to_string()))?;
     Ok(Json(json!({ "items": found })).into_response())
 }

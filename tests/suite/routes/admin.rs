@@ -35,12 +35,28 @@ async fn without_an_admin_there_is_nothing_here_and_to_others_it_is_forbidden() 
     let url = format!("{}/admin/v1/roles", market.server.admin);
     let ask = async |auth: Auth<'_>| market.server.get(&url, auth).await.status;
     assert_eq!(ask(Auth::Client(&market.client)).await, 404);
+    assert_eq!(ask(Auth::None).await, 404);
     let admin = Admin::of(&market).await;
     assert_eq!(ask(Auth::Client(&market.client)).await, 403);
     assert_eq!(ask(Auth::None).await, 401);
     assert_eq!(ask(Auth::Client(&admin.client)).await, 200);
     assert_eq!(market.server.get("/admin/v1/roles", Auth::Client(&admin.client)).await.status, 404, "not in public");
     assert_eq!(admin.send(Method::GET, "nothing", None).await.status, 404);
+    assert_eq!(admin.send(Method::GET, "users/%ff", None).await.code(), "not_found", "what is no text names nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_of_the_configuration_is_neither_changed_nor_removed_here() {
+    let toml = "[oidc.partner]\nprovider = \"generic\"\nissuer = \"https://partner.example\"\n";
+    let market = Market::with(toml, crate::harness::market::RULES).await;
+    let admin = Admin::of(&market).await;
+    let shown = admin.get("providers/partner").await;
+    for (method, body) in [(Method::PUT, Some(&shown)), (Method::DELETE, None)] {
+        let reply = admin.send(method, "providers/partner", body).await;
+        assert_eq!(reply.status, 400, "{}", reply.text);
+        assert!(reply.text.contains("is the configuration's: change it there"), "{}", reply.text);
+    }
+    assert_eq!(admin.get("providers/partner").await, shown);
 }
 
 /// An object of each section, and the same changed.
@@ -59,7 +75,13 @@ fn objects() -> Vec<(&'static str, Value, Value)> {
             "criteria": { "org": "acme", "repo": "other" },
         })
     };
-    let grant = |scopes: Value| json!({ "name": "other", "provider": "self", "audience": "other", "scopes": scopes });
+    let grant = |scopes: Value| json!({ "name": "other", "provider": "self", "audience": "other", "scopes": scopes, "token": "jwt" });
+    let publisher = |allow_untrusted: bool| {
+        json!({
+            "gem": "other", "user": "octo", "provider": "self", "criteria": { "org": "acme", "repo": "other" },
+            "allow_untrusted": allow_untrusted,
+        })
+    };
     let provider = |seconds: u64| json!({ "name": "ci", "provider": "generic", "issuer": "https://ci.partner.example", "clock_skew_tolerance": seconds });
     vec![
         ("users", json!({ "name": "deployer" }), json!({ "name": "deployer", "disabled": true })),
@@ -67,6 +89,7 @@ fn objects() -> Vec<(&'static str, Value, Value)> {
         ("roles", role("30m"), role("1h")),
         ("policies", policy("15m"), policy("1h")),
         ("grants", grant(json!(["read"])), grant(json!(["read", "write"]))),
+        ("trusted-publishers", publisher(false), publisher(true)),
     ]
 }
 
@@ -84,6 +107,8 @@ async fn everything_is_made_listed_shown_changed_and_removed() {
         assert_eq!(admin.get(section).await["items"].as_array().unwrap().len(), before + 1);
         let path = format!("{section}/{id}");
         assert_eq!(admin.get(&path).await, made);
+        let same = admin.send(Method::PUT, &path, Some(&made)).await;
+        assert_eq!((same.status, same.json()), (200, made.clone()), "{section}: what was shown changes nothing");
         let updated = admin.send(Method::PUT, &path, Some(&changed)).await;
         assert_eq!(updated.status, 200, "{section}: {}", updated.text);
         assert_ne!(updated.json(), made, "{section}");
