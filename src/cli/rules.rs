@@ -13,9 +13,10 @@ use super::installation::{self, Place};
 use super::output::{self, Table, cell};
 use crate::config::Flags;
 use crate::exchange::{
-    Applied, Bring, Change, Expect, Prune, RolesFile, RuleKeeper, Section, WrittenUser, one_object, read_rules_file,
-    shown_rules,
+    Applied, Bring, Change, Expect, Prune, RolesFile, RuleKeeper, Section, WrittenUser, is_same, leave_written,
+    one_object, read_rules_file, shown_rules,
 };
+use crate::jose::{JsonProblem, require_unique_members};
 
 /// Who brings it in, as events tell it.
 const BY: &str = "command";
@@ -35,7 +36,7 @@ pub(super) enum Rules {
 
 /// Make one, from a file that holds it as an object
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Example, of a grant:
   buildpass grants create - <<'EOF'
   name = \"artefacts\"
   provider = \"self\"
@@ -54,8 +55,9 @@ pub(super) struct Create {
 
 /// Change one, which must be there already
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  buildpass roles update push-app.toml
+#[command(after_help = "Example, of a role:
+  buildpass roles show push-app > push-app.json
+  buildpass roles update push-app.json
 
 What was given by it dies at once.")]
 pub(super) struct Update {
@@ -68,7 +70,7 @@ pub(super) struct Update {
 
 /// List all of them
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Example, of roles:
   buildpass roles list --json | jq -r .token")]
 pub(super) struct List {
     /// Print JSON lines
@@ -76,9 +78,9 @@ pub(super) struct List {
     json: bool,
 }
 
-/// Show one of them as it was written
+/// Show one of them: what was written, and when
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Example, of a role:
   buildpass roles show push-app --user octo")]
 pub(super) struct Show {
     /// Its name
@@ -90,7 +92,7 @@ pub(super) struct Show {
 
 /// Remove one; what was given by it dies at once
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
+#[command(after_help = "Example, of a role:
   buildpass roles delete push-app --user octo")]
 pub(super) struct Delete {
     /// Its name
@@ -299,11 +301,21 @@ async fn with_keeper<T>(
 async fn bring_one(place: &Place, section: Section, file: &PathBuf, expect: Expect, json: bool) -> Result<(), Failure> {
     let fault = |problem: String| Failure::refused(format!("{}: {problem}", file.display()));
     let text = text(file)?;
-    let object: Value = if text.trim_start().starts_with('{') {
+    let mut object: Value = if text.trim_start().starts_with('{') {
+        if matches!(require_unique_members(text.as_bytes()), Err(JsonProblem::Duplicate)) {
+            return Err(fault("names a member twice".to_owned()));
+        }
         serde_json::from_str(&text).map_err(|error| fault(error.to_string()))?
     } else {
         toml::from_str(&text).map_err(|error| fault(error.message().to_owned()))?
     };
+    // What `show` adds may come back as it was.
+    if let (Expect::Standing, Some(object)) = (expect, object.as_object_mut()) {
+        let standing = with_keeper(place, async |keeper| Ok(keeper.standing().await?)).await?;
+        if let Some(one) = shown_rules(&standing, section).iter().find(|one| is_same(section, object, one)) {
+            leave_written(section, object, one);
+        }
+    }
     let file = one_object(section, object).map_err(|error| fault(error.to_string()))?;
     bring(place, file, Some(expect), Prune::Nothing, false).await?.print(json)
 }

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::wanted::{Wanted, rendered, wanted};
-use super::{Bring, Change, ChangeKind, Expect, RuleError, Section};
+use super::{Bring, Change, ChangeKind, Expect, Prune, RuleError, Section};
 use crate::base::{EntitlementId, Moment};
 use crate::claims::fold_name;
 use crate::exchange::rule_book::{learn_until, read_provider};
@@ -189,8 +189,11 @@ impl Planner<'_> {
             if wanted.iter().any(|wanted| wanted.name == row.name) {
                 continue;
             }
-            let goes = row.declared == declared && bring.prune.takes(Section::Providers, None, &row.name);
-            if goes {
+            let named = bring.prune.takes(Section::Providers, None, &row.name);
+            if named && row.declared && matches!(bring.prune, Prune::One(..)) {
+                return Err(fault(Section::Providers, &row.name, "is the configuration's: change it there"));
+            }
+            if named && row.declared == declared {
                 let row = ProviderRow { removed_at: Some(self.now), ..row.clone() };
                 plan.told.push(told(Section::Providers, &row.name, None, ChangeKind::Deleted));
                 plan.change.providers.push(Write { row, kills: Some("its provider was removed") });
@@ -253,6 +256,7 @@ impl Planner<'_> {
             };
             plan.told.push(Change { token: row.token.clone(), ..told(section, &row.name, row.user.as_deref(), kind) });
         }
+        self.is_one_alone(&bring.prune, &live)?;
         let (gone, kept): (Vec<_>, Vec<_>) = live.into_iter().partition(|row| {
             !seen.contains(&(row.kind, row.user.clone(), row.name.clone()))
                 && bring.prune.takes(Section::of(row.kind), row.user.as_deref(), &row.name)
@@ -263,6 +267,16 @@ impl Planner<'_> {
             plan.change.entitlements.push(Write { row, kills: Some("what it was given by was removed") });
         }
         Ok(kept)
+    }
+
+    /// Who removes one thing names it so that it is no other.
+    fn is_one_alone(&self, prune: &Prune, live: &[EntitlementRow]) -> Result<(), RuleError> {
+        let Prune::One(section, _, name) = prune else { return Ok(()) };
+        let named = live.iter().filter(|row| prune.takes(Section::of(row.kind), row.user.as_deref(), &row.name));
+        if named.count() > 1 {
+            return Err(fault(*section, name, "several users have one of that name; say whose"));
+        }
+        Ok(())
     }
 
     fn new_entitlement(&self, wanted: Wanted, place: u64) -> Result<EntitlementRow, RuleError> {

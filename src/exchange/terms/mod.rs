@@ -105,6 +105,15 @@ pub(super) fn plain_name(field: &str, text: &str) -> Result<(), FieldError> {
     Err(FieldError::new(field, "must be 1 to 64 letters, digits, dots, hyphens and underscores"))
 }
 
+/// The name of a gem, as rubygems.org takes it: one, and no pattern.
+fn gem_name(field: &str, text: &str) -> Result<(), FieldError> {
+    let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
+    if text.len() <= 255 && text.chars().all(plain) && text.chars().any(|character| character.is_ascii_alphabetic()) {
+        return Ok(());
+    }
+    Err(FieldError::new(field, format!("{text:?} is no gem's name: letters, digits, dots, hyphens and underscores")))
+}
+
 /// Text on one line.
 fn line(field: &str, text: &str, longest: usize) -> Result<(), FieldError> {
     if !text.trim().is_empty() && text.len() <= longest && !text.chars().any(char::is_control) {
@@ -134,7 +143,10 @@ fn scopes(field: &str, scopes: &[String]) -> Result<(), FieldError> {
 
 /// Globs of package names; `*` alone covers every name.
 fn packages(field: &str, globs: Option<Vec<String>>) -> Result<Vec<String>, FieldError> {
-    let globs = globs.filter(|globs| !globs.is_empty()).unwrap_or_else(|| vec!["*".to_owned()]);
+    let globs = globs.unwrap_or_else(|| vec!["*".to_owned()]);
+    if globs.is_empty() {
+        return Err(FieldError::new(field, "must hold one at least; left out, it is every package"));
+    }
     for glob in &globs {
         line(field, glob, 255)?;
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::line;
+use super::gem_name;
 use crate::base::{FieldError, Sha256};
 use crate::exchange::written::WrittenPublisher;
 use crate::policy::Criteria;
@@ -15,7 +15,7 @@ pub(in crate::exchange) struct PublisherTerms {
 
 impl PublisherTerms {
     pub(super) fn new(written: WrittenPublisher, provider: &Provider) -> Result<Self, FieldError> {
-        line("gem", &written.gem, 255)?;
+        gem_name("gem", &written.gem)?;
         let criteria =
             Criteria::read(provider.kind(), &written.criteria).map_err(|error| match error.field.as_str() {
                 "kind" => FieldError::new("provider", "is of a kind that trusted publishers can't have"),

@@ -1,6 +1,6 @@
 //! A role of RubyGems: statements decide, permissions say what its keys may do.
 
-use super::{lifetime, line};
+use super::{gem_name, lifetime, line};
 use crate::base::{FieldError, Seconds};
 use crate::exchange::written::WrittenRole;
 use crate::policy::Statements;
@@ -57,7 +57,7 @@ impl RoleTerms {
             _ => return fault("gems", "may include at most 1 gem".to_owned()),
         };
         if let Some(gem) = &gem {
-            line("permissions.gems", gem, 255)?;
+            gem_name("permissions.gems", gem)?;
         }
         let valid_for = lifetime("permissions.valid_for", permissions.valid_for, LIFETIME, LIFETIMES)?;
         let statements = Statements::new(&written.access_policy, provider.issuer())

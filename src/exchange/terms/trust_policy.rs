@@ -41,8 +41,10 @@ impl TrustPolicyTerms {
             let problem = format!("{wrong:?} is no glob: letters, digits, *, _, . and -");
             return Err(FieldError::new("packages", problem));
         }
-        let scopes =
-            written.scopes.take().filter(|scopes| !scopes.is_empty()).unwrap_or_else(|| vec!["all".to_owned()]);
+        let scopes = written.scopes.take().unwrap_or_else(|| vec!["all".to_owned()]);
+        if scopes.is_empty() {
+            return Err(FieldError::new("scopes", "must hold one at least; left out, it is all"));
+        }
         if let Some(unknown) = scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
             let problem = format!("unknown scope: {unknown}; there are {}", SCOPES.join(", "));
             return Err(FieldError::new("scopes", problem));

@@ -18,7 +18,7 @@ pub enum GivenToken {
 
 /// A grant: what holders of some tokens may do at one audience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a grant")]
 pub struct WrittenGrant {
     /// Its name, and its path at forward authentication.
     pub name: String,

@@ -15,7 +15,7 @@ pub use self::rubygems::{Permissions, WrittenPublisher, WrittenRole};
 
 /// A whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "a roles file")]
 pub struct RolesFile {
     /// Users.
     pub users: Vec<WrittenUser>,
@@ -39,7 +39,7 @@ impl RolesFile {
 
 /// `[rubygems]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "tables of rubygems")]
 pub struct RubygemsSection {
     /// Roles.
     pub roles: Vec<WrittenRole>,
@@ -49,7 +49,7 @@ pub struct RubygemsSection {
 
 /// `[nuget]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(deny_unknown_fields, default, expecting = "tables of nuget")]
 pub struct NugetSection {
     /// Trust policies.
     pub trust_policies: Vec<WrittenTrustPolicy>,
@@ -57,7 +57,7 @@ pub struct NugetSection {
 
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a user")]
 pub struct WrittenUser {
     /// The name.
     pub name: String,

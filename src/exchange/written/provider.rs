@@ -31,7 +31,13 @@ impl<'de> Deserialize<'de> for WrittenProvider {
         let Some(Value::String(name)) = whole.remove("name") else {
             return Err(D::Error::custom("name: must be there, as a string"));
         };
-        let spec = serde_json::from_value(Value::Object(whole)).map_err(D::Error::custom)?;
+        let spec = serde_path_to_error::deserialize(Value::Object(whole)).map_err(|error| {
+            let (field, problem) = (error.path().to_string(), error.inner());
+            match field.as_str() {
+                "." => D::Error::custom(format!("provider {name:?}: {problem}")),
+                field => D::Error::custom(format!("provider {name:?}: {field}: {problem}")),
+            }
+        })?;
         Ok(Self { name, spec })
     }
 }

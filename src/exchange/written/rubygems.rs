@@ -9,7 +9,7 @@ use crate::policy::StatementsSpec;
 
 /// A role: what somebody's build may have, and by which statements.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a role")]
 pub struct WrittenRole {
     /// Its name, unique for its user.
     pub name: String,
@@ -31,7 +31,7 @@ pub struct WrittenRole {
 
 /// What a role's keys may do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "permissions")]
 pub struct Permissions {
     /// RubyGems' scopes.
     pub scopes: Vec<String>,
@@ -45,7 +45,7 @@ pub struct Permissions {
 
 /// A trusted publisher: who may push a gem without a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a trusted publisher")]
 pub struct WrittenPublisher {
     /// The gem.
     pub gem: String,

@@ -92,6 +92,11 @@ fn an_error_anywhere_brings_nothing_in_and_names_its_place() {
     let folder = folder();
     let cases = [
         ("gems = [\"app\"]", "gems = [\"app\"], color = 1", "unknown field `color`"),
+        ("gems = [\"app\"]", "gems = [\"ap*\"]", "\"ap*\" is no gem's name"),
+        ("gem = \"app\"", "gem = \"a b\"", "\"a b\" is no gem's name"),
+        ("packages = [\"Acme.*\"]", "packages = []", "packages: must hold one at least"),
+        ("scopes = [\"package:push\"]", "scopes = []", "scopes: must hold one at least"),
+        ("packages = [\"*\"]", "packages = []", "packages: must hold one at least"),
         ("name = \"artefacts\"", "name = \"arte facts\"", "grants \"arte facts\": name: must be"),
         ("user = \"octo\"\nprovider", "user = \"nobody\"\nprovider", "there is no user \"nobody\""),
         ("claims.repo ==", "claims.repo =", "when"),
@@ -184,6 +189,9 @@ fn explain_and_provenance_say_what_there_is_and_what_is_missing() {
     assert_eq!((said.code, said.stdout.contains("FAILED  form")), (1, true), "{said:?}");
     assert_eq!(folder.run(&["exchange", "explain", "--token", "x"]).code, 2, "which door?");
     assert_eq!(folder.run(&["exchange", "explain", "--token", "x", "--registry", "nonsense"]).code, 2);
+    let forward = ["exchange", "explain", "--token", "-", "--forward", "artefacts", "--method", "PUT", "--path", "/x"];
+    let said = folder.run_with(&forward, "a.b.c");
+    assert_eq!((said.code, said.stdout.contains("FAILED")), (1, true), "{said:?}");
     let unknown =
         folder.run_with(&["exchange", "explain", "--role", "rg_oidc_akr_x", "--token", "-", "--json"], "a.b.c");
     let document: Value = serde_json::from_str(&unknown.stdout).unwrap();
@@ -233,4 +241,73 @@ fn a_client_without_a_secret_may_be_known_by_a_stored_provider() {
     assert!(create("partner-ci").failed(2).contains("there is no provider \"partner-ci\"; there is none"));
     folder.run(&["roles", "apply", "roles.toml"]).done();
     assert_eq!(create("partner-ci").json()["identity"]["provider"], "partner-ci");
+}
+
+#[test]
+fn who_removes_one_says_whose_where_several_users_have_one_of_that_name() {
+    let folder = folder();
+    let role = |user: &str| {
+        format!(
+            "[[users]]\nname=\"{user}\"\n[[rubygems.roles]]\nname=\"push\"\nuser=\"{user}\"\nprovider=\"self\"\n\
+             permissions={{scopes=[\"push_rubygem\"]}}\naccess_policy={{statements=[{{effect=\"allow\",\
+             conditions=[{{operator=\"string_equals\",claim=\"repo\",value=\"acme/app\"}}]}}]}}\n"
+        )
+    };
+    std::fs::write(folder.path().join("roles.toml"), role("a") + &role("b")).unwrap();
+    folder.run(&["roles", "apply", "roles.toml"]).done();
+    assert!(folder.run(&["roles", "delete", "push"]).failed(1).contains("say whose"));
+    assert_eq!(folder.run(&["roles", "list", "--json"]).json_lines().len(), 2);
+    folder.run(&["roles", "delete", "push", "--user", "a"]).done();
+    folder.run(&["roles", "delete", "push"]).done();
+    assert_eq!(folder.run(&["roles", "list", "--json"]).json_lines(), Vec::<Value>::new());
+}
+
+#[test]
+fn what_is_shown_can_be_brought_back_as_it_is() {
+    let folder = folder();
+    folder.run(&["roles", "apply", "roles.toml"]).done();
+    let listed = folder.run(&["trusted-publishers", "list", "--json"]).json_lines();
+    let publisher = listed[0]["name"].as_str().unwrap().to_owned();
+    for (section, name) in [
+        ("providers", "partner-ci"),
+        ("roles", "push-app"),
+        ("trusted-publishers", publisher.as_str()),
+        ("policies", "nuget-app"),
+        ("grants", "artefacts"),
+    ] {
+        let shown = folder.run(&[section, "show", name]).done();
+        let same = folder.run_with(&[section, "update", "-", "--json"], &shown).json();
+        assert_eq!(same["change"], "unchanged", "{section}");
+        let other = shown.replacen("\"created_at\": \"2", "\"created_at\": \"1", 1);
+        assert!(folder.run_with(&[section, "update", "-"], &other).failed(1).contains("created_at"), "{section}");
+    }
+    let twice = r#"{"name":"g","name":"h","provider":"self","audience":"a"}"#;
+    assert!(folder.run_with(&["grants", "create", "-"], twice).failed(1).contains("names a member twice"));
+}
+
+#[test]
+fn a_provider_that_can_not_stand_is_told_by_its_name_and_field() {
+    let folder = folder();
+    let provider = |name: &str, more: &str| {
+        format!("[[providers]]\nname=\"{name}\"\nprovider=\"generic\"\nissuer=\"https://{name}.example\"\n{more}\n")
+    };
+    for (more, told) in [
+        ("clock_skew_tolerance=\"x\"", "provider \"bad\": clock_skew_tolerance: a duration"),
+        ("required_claims=5", "provider \"bad\": required_claims: "),
+        ("foo=1", "provider \"bad\": foo: unknown field"),
+    ] {
+        std::fs::write(folder.path().join("roles.toml"), provider("good", "") + &provider("bad", more)).unwrap();
+        let said = folder.run(&["roles", "apply", "roles.toml"]).failed(1);
+        assert!(said.contains(told), "{told}: {said}");
+    }
+}
+
+#[test]
+fn a_configuration_whose_doors_share_an_audience_can_not_work() {
+    let folder = folder();
+    let toml =
+        "[issuer]\nurl = \"https://ci.example.com\"\n[exchange]\nrubygems_host = \"a\"\nnuget_audience = \"a\"\n";
+    std::fs::write(folder.path().join("buildpass.toml"), toml).unwrap();
+    let said = folder.run(&["config", "check"]).failed(1);
+    assert!(said.contains("exchange.rubygems_host") && said.contains("exchange.nuget_audience"), "{said}");
 }
