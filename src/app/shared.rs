@@ -38,7 +38,7 @@ pub enum ApplyError {
     #[error(transparent)]
     Keys(#[from] ActError),
     /// A provider can't stand beside the others, or beside the rules of the exchange.
-    #[error("[oidc]: {0}")]
+    #[error("[oidc] and [exchange]: {0}")]
     Rules(ApplyRulesError),
     /// The database can't be asked.
     #[error(transparent)]

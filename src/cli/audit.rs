@@ -114,10 +114,20 @@ impl Events {
         }
         let mut table = Table::new(&["AT", "KIND", "DOOR", "SUBJECT", "DETAIL"]);
         for row in rows {
-            table.row([row.at.to_string(), row.kind, cell(row.door), cell(row.subject), row.detail]);
+            let subject = row.subject.map(|subject| shortened(subject, 80));
+            table.row([row.at.to_string(), row.kind, cell(row.door), cell(subject), shortened(row.detail, 400)]);
         }
         Ok(table.print()?)
     }
+}
+
+/// What a stranger wrote may be long; `--json` has it whole.
+fn shortened(mut text: String, most: usize) -> String {
+    if let Some((at, _)) = text.char_indices().nth(most) {
+        text.truncate(at);
+        text.push('…');
+    }
+    text
 }
 
 impl List {

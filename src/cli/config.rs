@@ -11,7 +11,7 @@ use super::keys::attach;
 use super::output;
 use crate::app;
 use crate::config::{self, Flags};
-use crate::exchange::{Change, ChangeKind};
+use crate::exchange::{Change, ChangeKind, check_audiences};
 use crate::jose::Algorithm;
 use crate::store::{ClientChange, ClientChangeKind};
 
@@ -79,7 +79,12 @@ impl ConfigCommand {
 
 impl Check {
     fn run(self, place: &Place) -> Result<(), Failure> {
-        let checked = place.config(Flags::default());
+        let checked = place.config(Flags::default()).and_then(|config| {
+            let paths = app::paths(&config, config.server.listen)?;
+            let settings = app::exchange_settings(&config, &paths);
+            check_audiences(&settings, &config.providers).map_err(Failure::refused)?;
+            Ok(config)
+        });
         if !self.json {
             checked?;
             return Ok(output::line("the configuration can work")?);

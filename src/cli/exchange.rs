@@ -12,7 +12,9 @@ use super::{input, output};
 use crate::app;
 use crate::base::Secret;
 use crate::config::{Config, Flags};
-use crate::exchange::{Ask, Error, Exchange, ExchangeParts, GrantAskedFor, RegistryScope, RequestedToken};
+use crate::exchange::{
+    Ask, Error, Exchange, ExchangeParts, ForwardAsk, ForwardCredential, GrantAskedFor, RegistryScope, RequestedToken,
+};
 use crate::keyring::SigningPool;
 use crate::store::{Pending, Store};
 use crate::telemetry::Metrics;
@@ -24,12 +26,13 @@ pub(super) enum ExchangeCommand {
 
 /// Explain what a door would do with a token: every step passed, and the one that fails with what was expected
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("door").required(true).args(["role", "publisher", "nuget", "grant", "registry"]))]
+#[command(group = clap::ArgGroup::new("door").required(true).args(["role", "publisher", "nuget", "grant", "registry", "forward"]))]
 #[command(after_help = "Examples:
   buildpass exchange explain --token - --role rg_oidc_akr_0123456789abcdefghjk < token
   buildpass exchange explain --token - --nuget octo < token
   buildpass exchange explain --token - --grant --scope read < token
   buildpass exchange explain --token - --registry repository:acme/app:pull < token
+  buildpass exchange explain --token - --forward artefacts --method PUT --path /acme/app.tgz < token
 
 Claims nothing and makes nothing. Ends with 1 where the token would be refused.")]
 pub(super) struct Explain {
@@ -54,6 +57,18 @@ pub(super) struct Explain {
     /// The registry's door, for this scope
     #[arg(long, value_name = "SCOPE")]
     registry: Option<String>,
+    /// A request behind the proxy that asks about this grant
+    #[arg(long, value_name = "GRANT")]
+    forward: Option<String>,
+    /// The request's method
+    #[arg(long, value_name = "M", requires = "forward", default_value = "GET")]
+    method: String,
+    /// The request's path, decoded
+    #[arg(long, value_name = "P", requires = "forward", default_value = "/")]
+    path: String,
+    /// The request's host
+    #[arg(long, value_name = "H", requires = "forward", default_value = "")]
+    host: String,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -93,11 +108,22 @@ impl Explain {
     async fn run(self, place: &Place) -> Result<(), Failure> {
         let ask = self.ask()?;
         let token = Secret::new(input::token(&self.token)?);
+        let forward = self.forward.as_ref().map(|grant| ForwardAsk {
+            grant: grant.clone(),
+            credential: ForwardCredential(token.clone()),
+            method: self.method.clone(),
+            path: self.path.clone(),
+            host: self.host.clone(),
+        });
         let config = place.config(Flags::default())?;
         let store = place.required_store().await?;
         let explained = async {
             let exchange = exchange(&config, &store).await?;
-            exchange.explain(&ask, &token).await.map_err(|error| match error {
+            let explained = match &forward {
+                Some(forward) => exchange.explain_forward(forward).await,
+                None => exchange.explain(&ask, &token).await,
+            };
+            explained.map_err(|error| match error {
                 Error::ProviderKeys { .. } | Error::Store(_) | Error::Keyring(_) => {
                     Failure::unreachable(error.to_string())
                 }

@@ -50,6 +50,15 @@ pub struct AudienceConflict {
     pub second_by: String,
 }
 
+/// Do the settings and these providers go together?
+///
+/// # Errors
+/// [`AudienceConflict`].
+pub fn check_audiences(settings: &ExchangeSettings, providers: &[Provider]) -> Result<(), AudienceConflict> {
+    let mut claimed = Claimed::by_settings(settings)?;
+    providers.iter().try_for_each(|provider| claimed.provider(provider))
+}
+
 /// The audiences that are claimed, each with its kind of door and who claims it.
 pub(super) struct Claimed<'a>(BTreeMap<&'a str, (DoorOfAudience, String)>);
 

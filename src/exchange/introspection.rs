@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::presented::key_of;
 use super::{Error, Exchange};
 use crate::base::{Jti, Moment, Secret};
 use crate::jose::peek;
@@ -119,6 +120,11 @@ impl Exchange {
             && signs;
         let addressed = audiences.iter().any(|audience| client.may_address(audience));
         if !good || !addressed {
+            return Ok(Introspection::default());
+        }
+        // What was spent opens nothing any more, as at forward auth.
+        let key = key_of(&self.settings.issuer, Some(&jti.to_string()), token.digest());
+        if self.parts.store.is_spent(&self.id, &key).await? {
             return Ok(Introspection::default());
         }
         Ok(Introspection {

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::credentials::subject;
-use super::doors::{Ask, Judgement};
+use super::doors::{Ask, ForwardAsk, Judgement};
 use super::rule_book::Entry;
 use super::{Declined, Error, Exchange, Granted, Refusal, Refused};
 use crate::base::{CredentialId, IdTokenId, Moment, Seconds, Secret};
@@ -20,6 +20,26 @@ const ATTEMPTS: usize = 5;
 
 /// What ends with a token must have so much time left, whatever the tolerance.
 const LEAST_LEFT: Seconds = Seconds::new(5);
+
+/// The steps, with the one that it ended at.
+fn explained<T>(judged: Result<T, Declined>, mut trail: Trail) -> Result<Explanation, Error> {
+    match judged {
+        Ok(_) => {}
+        Err(Declined::Failed(error)) => return Err(error),
+        // What the verifier refused it has noted itself.
+        Err(Declined::Refused(Refused { refusal: Refusal::Token(refusal), .. })) => {
+            let mut explanation = trail.finish();
+            if explanation.accepted() || explanation.steps.is_empty() {
+                explanation.refused(&refusal);
+            }
+            return Ok(explanation);
+        }
+        Err(Declined::Refused(Refused { refusal, .. })) => {
+            trail.failed(refusal.check(), || (refusal.expected(), refusal.actual()));
+        }
+    }
+    Ok(trail.finish())
+}
 
 impl Exchange {
     /// Trades a token at a door.
@@ -84,28 +104,24 @@ impl Exchange {
             }
             Ok::<_, Declined>(judgement)
         };
-        match judged.await {
-            Ok(judgement) => {
-                trail.passed(Check::Use, || {
-                    let offer = &judgement.offer;
-                    let given = format!("{} for {}", offer.name, offer.audience);
-                    ("a token that nobody traded".to_owned(), format!("one; it would be given {given}"))
-                });
-            }
-            Err(Declined::Failed(error)) => return Err(error),
-            // What the verifier refused it has noted itself.
-            Err(Declined::Refused(Refused { refusal: Refusal::Token(refusal), .. })) => {
-                let mut explanation = trail.finish();
-                if explanation.accepted() || explanation.steps.is_empty() {
-                    explanation.refused(&refusal);
-                }
-                return Ok(explanation);
-            }
-            Err(Declined::Refused(Refused { refusal, .. })) => {
-                trail.failed(refusal.check(), || (refusal.expected(), refusal.actual()));
-            }
+        let judged = judged.await;
+        if let Ok(Judgement { offer, .. }) = &judged {
+            trail.passed(Check::Use, || {
+                let given = format!("{} for {}", offer.name, offer.audience);
+                ("a token that nobody traded".to_owned(), format!("one; it would be given {given}"))
+            });
         }
-        Ok(trail.finish())
+        explained(judged, trail)
+    }
+
+    /// The same of a request that a proxy would ask about. Counts nothing.
+    ///
+    /// # Errors
+    /// [`Error`]: it could not be found out.
+    pub async fn explain_forward(&self, ask: &ForwardAsk) -> Result<Explanation, Error> {
+        let mut trail = Trail::recording();
+        let admitted = self.try_admit(ask, self.parts.clock.now(), &mut trail).await;
+        explained(admitted, trail)
     }
 
     /// When what is offered ends.

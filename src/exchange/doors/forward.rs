@@ -86,7 +86,12 @@ impl Exchange {
         }
     }
 
-    async fn try_admit(&self, ask: &ForwardAsk, now: Moment, trail: &mut Trail) -> Result<Admitted, Declined> {
+    pub(in crate::exchange) async fn try_admit(
+        &self,
+        ask: &ForwardAsk,
+        now: Moment,
+        trail: &mut Trail,
+    ) -> Result<Admitted, Declined> {
         self.parts.keyring.ready_to_verify(now).await?;
         let book = self.parts.books.current().await?;
         // An unknown grant is refused as a credential that opens nothing is.
@@ -113,6 +118,7 @@ impl Exchange {
                 return Err(self.tell(&entry, Refusal::Condition(vec![(ask.grant.clone(), Some(failure))])));
             }
         }
+        trail.passed(Check::Policy, || ("a grant that lets it through".to_owned(), ask.grant.clone()));
         Ok(Admitted {
             user: terms.user(&bearer.claims),
             provider: bearer.provider,

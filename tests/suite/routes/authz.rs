@@ -2,7 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use buildpass::base::{IssuerId, Moment};
+use buildpass::base::{IssuerId, Moment, Secret};
+use buildpass::exchange::{ForwardAsk, ForwardCredential};
 use reqwest::Method;
 
 use crate::harness::market::{Market, RULES};
@@ -153,6 +154,28 @@ async fn envoy_asks_by_the_requests_own_line_whatever_its_method() {
     assert_eq!(ask(Method::GET, "/").await, 200);
     assert_eq!(ask(Method::PUT, "/").await, 403);
     assert_eq!(ask(Method::PUT, "/acme/%2e%2e/other").await, 403);
+}
+
+/// What the proxy is answered, and why, step by step.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_can_ask_what_a_proxy_would_be_answered() {
+    let market = market("nginx").await;
+    let token = market.token(AUDIENCE).await;
+    let explained = async |method: &str, path: &str| {
+        let ask = ForwardAsk {
+            grant: "store".to_owned(),
+            credential: ForwardCredential(Secret::new(token.clone())),
+            method: method.to_owned(),
+            path: path.to_owned(),
+            host: String::new(),
+        };
+        market.server.app.exchange().unwrap().explain_forward(&ask).await.unwrap()
+    };
+    assert!(explained("PUT", "/acme/x").await.accepted());
+    let refused = explained("PUT", "/other").await;
+    assert!(!refused.accepted());
+    let part = refused.steps.iter().find(|step| step.expected.contains("startsWith")).unwrap();
+    assert!(!part.passed && part.actual.contains("/other"), "{part:?}");
 }
 
 /// The spellings by which two servers could read two paths.

@@ -224,6 +224,16 @@ async fn introspection_tells_each_downstream_of_its_own_alone() {
     assert_eq!(ask(vec![], introspects(), &id_token).await.json(), unknown, "its build ended");
 }
 
+/// A store that looks at `active` alone takes nothing that forward auth refuses.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_was_spent_is_not_active_any_more() {
+    let market = Market::open().await;
+    let token = market.token(ARTEFACTS).await;
+    assert!(market.lives(&token).await);
+    assert_eq!(market.trade(&token, &[]).await.status, 200);
+    assert!(!market.lives(&token).await);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_holds_it_may_give_it_up() {
     let market = Market::open().await;
