@@ -1,6 +1,7 @@
 //! Changes of what tokens may be traded for: what is brought in, and what that does.
 
 mod change;
+mod learning;
 mod planner;
 mod wanted;
 

@@ -10,11 +10,12 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::error::{Noted, Problem};
 use super::super::extract::PathOf;
 use super::super::serve::{Door, SocketAddress};
+use super::forward_path::decoded;
 use super::{exchange, fault, note_fault, note_refusal};
 use crate::app::ForwardProxy;
 use crate::base::Secret;
@@ -148,52 +149,6 @@ fn own_line(door: &Door, grant: &str, asked: &Asked) -> Option<Line> {
     hosts.next().is_none().then(|| (asked.method.to_string(), target.to_owned(), host))
 }
 
-/// The path of a target, decoded once, without its query. `None` where two servers could read it differently: dot or
-/// empty segments, an encoded slash, a backslash, a semicolon (to some all that follows it in its segment is no part of
-/// the name), a control character, bad UTF-8; and a fragment, which no target has. It may end in a slash. The one
-/// encoded slash that is read is that of npm, which writes `/@scope%2fname`: as two segments, as its registries do.
-fn decoded(target: &str) -> Option<String> {
-    if target.contains('#') {
-        return None;
-    }
-    let path = target.split('?').next()?;
-    let rest = path.strip_prefix('/')?;
-    let mut decoded = String::with_capacity(path.len());
-    let segments: Vec<&str> = rest.split('/').flat_map(scope_and_name).collect();
-    let last = segments.len().saturating_sub(1);
-    for (at, segment) in segments.into_iter().enumerate() {
-        decoded.push('/');
-        if segment.is_empty() && at == last {
-            break;
-        }
-        let text = percent_decode_str(segment).decode_utf8().ok()?;
-        let odd = |c: char| matches!(c, '/' | '\\' | ';') || c.is_control();
-        if matches!(text.as_ref(), "" | "." | "..") || text.chars().any(odd) || !has_whole_escapes(segment) {
-            return None;
-        }
-        decoded.push_str(&text);
-    }
-    Some(decoded)
-}
-
-/// npm's name of a package within a scope, apart; any other segment as it is.
-fn scope_and_name(segment: &str) -> impl Iterator<Item = &str> {
-    let parts = ["%2f", "%2F"].into_iter().find_map(|slash| segment.split_once(slash));
-    let (first, second) = match parts.filter(|_| segment.starts_with('@')) {
-        Some((scope, name)) if !name.is_empty() => (scope, Some(name)),
-        _ => (segment, None),
-    };
-    std::iter::once(first).chain(second)
-}
-
-/// Does every `%` begin an escape of two digits?
-fn has_whole_escapes(segment: &str) -> bool {
-    segment
-        .split('%')
-        .skip(1)
-        .all(|rest| rest.as_bytes().first_chunk::<2>().is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)))
-}
-
 /// Two credentials that differ: which of them would the store behind the proxy have believed?
 struct Several;
 
@@ -267,54 +222,4 @@ fn unauthorized() -> Response {
     headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response.extensions_mut().insert(Noted { code: "forward_credential", cause: None });
     response
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_that_two_servers_could_read_differently_is_no_path() {
-        assert_eq!(decoded("/a/b%20c?x=/../y").as_deref(), Some("/a/b c"));
-        assert_eq!(decoded("/legacy/").as_deref(), Some("/legacy/"));
-        assert_eq!(decoded("/").as_deref(), Some("/"));
-        assert_eq!(decoded("/a%252fb").as_deref(), Some("/a%2fb"), "decoded once");
-        for scoped in ["/npm/@acme%2fapp", "/npm/@acme%2Fapp"] {
-            assert_eq!(decoded(scoped).as_deref(), Some("/npm/@acme/app"), "as npm writes it");
-        }
-        for odd in [
-            "",
-            "a",
-            "//",
-            "/a//b",
-            "/./a",
-            "/a/..",
-            "/a/%2e%2e/b",
-            "/a/.%2E/b",
-            "/a%2fb",
-            "/a%2Fb",
-            "/a%5cb",
-            "/a\\b",
-            "/a%00",
-            "/a%0ab",
-            "/%ff",
-            "/a%",
-            "/a%2",
-            "/a%zz",
-            "/a/..;/b",
-            "/a;v=1/b",
-            "/@acme%2f..",
-            "/@acme%2f%2e%2e/other",
-            "/@acme%2fapp%2fx",
-            "/@acme%2f",
-            "/@%2e%2e%2fapp%2f",
-            "/acme%2f@app",
-            "/a/%3b/b",
-            "/a#/../b",
-            "/a?x#y",
-            "http://host/a",
-        ] {
-            assert_eq!(decoded(odd), None, "{odd}");
-        }
-    }
 }
