@@ -15,6 +15,7 @@ use crate::config::{Config, Flags};
 use crate::exchange::{
     Ask, Error, Exchange, ExchangeParts, ForwardAsk, ForwardCredential, GrantAskedFor, RegistryScope, RequestedToken,
 };
+use crate::http::forward_path;
 use crate::keyring::SigningPool;
 use crate::store::{Pending, Store};
 use crate::telemetry::Metrics;
@@ -63,7 +64,7 @@ pub(super) struct Explain {
     /// The request's method
     #[arg(long, value_name = "M", requires = "forward", default_value = "GET")]
     method: String,
-    /// The request's path, decoded
+    /// The request's path, as it came
     #[arg(long, value_name = "P", requires = "forward", default_value = "/")]
     path: String,
     /// The request's host
@@ -108,13 +109,18 @@ impl Explain {
     async fn run(self, place: &Place) -> Result<(), Failure> {
         let ask = self.ask()?;
         let token = Secret::new(input::token(&self.token)?);
-        let forward = self.forward.as_ref().map(|grant| ForwardAsk {
-            grant: grant.clone(),
-            credential: ForwardCredential(token.clone()),
-            method: self.method.clone(),
-            path: self.path.clone(),
-            host: self.host.clone(),
-        });
+        let forward = match &self.forward {
+            None => None,
+            Some(grant) => Some(ForwardAsk {
+                grant: grant.clone(),
+                credential: ForwardCredential(token.clone()),
+                method: self.method.clone(),
+                path: forward_path::decoded(&self.path).ok_or_else(|| {
+                    Failure::refused("--path: two servers could read it apart, and so it is refused, with 403")
+                })?,
+                host: self.host.clone(),
+            }),
+        };
         let config = place.config(Flags::default())?;
         let store = place.required_store().await?;
         let explained = async {

@@ -47,7 +47,7 @@ pub use self::rule_change::{Bring, Change, ChangeKind, Expect, Prune, RuleError,
 pub use self::rules_file::{RulesFileError, one_object, read_rules_file};
 pub use self::secret_key::{KEY_PREFIX, is_key};
 pub use self::settings::{DefaultAudiences, ExchangeSettings};
-pub use self::shown::{is_same, leave_written, shown_credential, shown_rules};
+pub use self::shown::{is_same, leave_written, owner, shown_credential, shown_rules};
 pub use self::written::{
     GivenToken, NugetSection, Permissions, RolesFile, RubygemsSection, WrittenGrant, WrittenProvider, WrittenPublisher,
     WrittenRole, WrittenTrustPolicy, WrittenUser,

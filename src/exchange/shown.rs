@@ -69,17 +69,31 @@ const fn beside(section: Section) -> &'static [&'static str] {
     }
 }
 
+/// What of it changes by itself, and may have changed since it was shown.
+const BY_ITSELF: [&str; 3] = ["learned", "refreshed_at", "updated_at"];
+
 /// What was written of an object that was shown: what showing added goes, if it is as it was in the thing that stands.
 pub fn leave_written(section: Section, object: &mut Map<String, Value>, standing: &Map<String, Value>) {
-    object.retain(|member, value| !beside(section).contains(&member.as_str()) || standing.get(member) != Some(value));
+    object.retain(|member, value| {
+        let same = BY_ITSELF.contains(&member.as_str()) || standing.get(member) == Some(value);
+        !beside(section).contains(&member.as_str()) || !same
+    });
 }
 
-/// By what a thing is told from all others of its section.
+/// By what a thing is told from all others of its section. A grant's `user` is a template, and not whose it is.
 const fn told_by(section: Section) -> &'static [&'static str] {
     match section {
+        Section::Users | Section::Providers | Section::Grants => &["name"],
+        Section::Roles | Section::TrustPolicies => &["name", "user"],
         Section::TrustedPublishers => &["gem", "user", "provider", "criteria"],
-        _ => &["name", "user"],
     }
+}
+
+/// Whose a thing is, in sections whose things are users'.
+#[must_use]
+pub fn owner(section: Section, object: &Map<String, Value>) -> Option<&str> {
+    let owned = told_by(section).contains(&"user");
+    object.get("user").and_then(Value::as_str).filter(|_| owned)
 }
 
 /// Is this object the thing that stands, however it is to be changed?

@@ -185,8 +185,9 @@ impl Exchange {
         let leaves_rows = !judgement.offer.single_use && !judgement.offer.opens_nothing();
         let Some(rate) = self.repeated.as_ref().filter(|_| leaves_rows) else { return Ok(()) };
         let verified = &judgement.presented.verified;
-        let subject = verified.claims().subject().map_or_else(|| verified.digest().to_string(), str::to_owned);
-        let counted = rate.count(&(verified.provider_name().to_owned(), subject));
+        // Tokens without a subject share one.
+        let subject = verified.claims().subject().unwrap_or_default();
+        let counted = rate.count(&(verified.provider_name().to_owned(), subject.to_owned()));
         counted.map_err(|retry_after| Error::TooMany { retry_after })
     }
 

@@ -10,5 +10,6 @@ mod router;
 mod routes;
 mod serve;
 
+pub(crate) use self::dialects::forward_path;
 pub use self::error::Code;
 pub use self::serve::{Limits, Listeners, serve};

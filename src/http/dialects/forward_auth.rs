@@ -37,17 +37,19 @@ static TOLD: AtomicU64 = AtomicU64::new(0);
 
 pub(in super::super) async fn authorize(
     State(door): State<Door>,
-    PathOf(grant): PathOf<String>,
+    grant: Result<PathOf<String>, Problem>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let Ok(PathOf(grant)) = grant else { return Ok(forbidden("forward_path")) };
     judge(&door, grant, &Asked::of(request)).await
 }
 
 pub(in super::super) async fn authorize_path(
     State(door): State<Door>,
-    PathOf((grant, _)): PathOf<(String, String)>,
+    grant: Result<PathOf<(String, String)>, Problem>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let Ok(PathOf((grant, _))) = grant else { return Ok(forbidden("forward_path")) };
     judge(&door, grant, &Asked::of(request)).await
 }
 

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 /// empty segments, an encoded slash, a backslash, a semicolon (to some all that follows it in its segment is no part of
 /// the name), a control character, bad UTF-8; and a fragment, which no target has. It may end in a slash. The one
 /// encoded slash that is read is that of npm, which writes `/@scope%2fname`: as two segments, as its registries do.
-pub(super) fn decoded(target: &str) -> Option<String> {
+pub(crate) fn decoded(target: &str) -> Option<String> {
     if target.contains('#') {
         return None;
     }

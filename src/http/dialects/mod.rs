@@ -2,7 +2,7 @@
 //! maps every refusal to the words of the system that it speaks for.
 
 pub(super) mod forward_auth;
-mod forward_path;
+pub(crate) mod forward_path;
 pub(super) mod nuget;
 pub(super) mod registry;
 pub(super) mod rubygems;

@@ -13,8 +13,8 @@ use super::super::extract::{JsonBody, OfClient, PathOf, QueryOf};
 use super::super::serve::Door;
 use crate::base::{CredentialId, FieldError, Moment};
 use crate::exchange::{
-    Applied, Bring, ChangeKind, Expect, Prune, RolesFile, Section, is_same, leave_written, one_object,
-    revoke_credential, shown_credential, shown_rules,
+    Applied, Bring, ChangeKind, Expect, Prune, Section, is_same, leave_written, one_object, owner, revoke_credential,
+    shown_credential, shown_rules,
 };
 use crate::policy::{Client, Scope};
 use crate::store::CredentialFilter;
@@ -88,11 +88,6 @@ async fn bring(door: &Door, by: &Client, bring: Bring) -> Result<Applied, Proble
     Ok(door.app.rule_keeper().apply(&bring, &format!("client {}", by.name), false).await?)
 }
 
-/// Name and user of an object, by which it is told from all others of its section.
-fn identity(object: &Map<String, Value>) -> (Option<&Value>, Option<&Value>) {
-    (object.get("name"), object.get("user"))
-}
-
 pub(in super::super) async fn list(
     State(door): State<Door>,
     PathOf(name): PathOf<String>,
@@ -113,8 +108,7 @@ pub(in super::super) async fn create(
     let Applied(changes) = bring(&door, &by, Bring { file, expect: Some(Expect::New), ..Bring::default() }).await?;
     let made = changes.into_iter().find(|change| change.change == ChangeKind::Created).ok_or_else(no_such)?;
     let is_made = |one: &Map<String, Value>| {
-        let text = |member: &str| one.get(member).and_then(Value::as_str);
-        text("name") == Some(&made.name) && text("user") == made.user.as_deref()
+        one.get("name").is_some_and(|name| *name == made.name) && owner(section, one) == made.user.as_deref()
     };
     let made = standing(&door, section).await?.into_iter().find(is_made).ok_or_else(no_such)?;
     Ok((StatusCode::CREATED, Json(made)).into_response())
@@ -158,11 +152,10 @@ pub(in super::super) async fn delete(
 ) -> Result<StatusCode, Problem> {
     let section = section(&name)?;
     let former = find(&door, section, &wanted).await?;
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    let (name, user) = identity(&former);
-    let prune = Prune::One(section, text(user), text(name).unwrap_or_default());
-    bring(&door, &by, Bring { file: RolesFile::default(), prune, ..Bring::default() }).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let name = former.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let prune = Prune::One(section, owner(section, &former).map(str::to_owned), name);
+    let Applied(changes) = bring(&door, &by, Bring { prune, ..Bring::default() }).await?;
+    if changes.is_empty() { Err(no_such()) } else { Ok(StatusCode::NO_CONTENT) }
 }
 
 pub(in super::super) async fn list_keys(

@@ -75,7 +75,7 @@ fn objects() -> Vec<(&'static str, Value, Value)> {
             "criteria": { "org": "acme", "repo": "other" },
         })
     };
-    let grant = |scopes: Value| json!({ "name": "other", "provider": "self", "audience": "other", "scopes": scopes, "token": "jwt" });
+    let grant = |scopes: Value| json!({ "name": "other", "provider": "self", "audience": "other", "scopes": scopes, "token": "jwt", "user": "ci-{repo}" });
     let publisher = |allow_untrusted: bool| {
         json!({
             "gem": "other", "user": "octo", "provider": "self", "criteria": { "org": "acme", "repo": "other" },
@@ -88,7 +88,11 @@ fn objects() -> Vec<(&'static str, Value, Value)> {
         ("providers", provider(60), provider(30)),
         ("roles", role("30m"), role("1h")),
         ("policies", policy("15m"), policy("1h")),
-        ("grants", grant(json!(["read"])), grant(json!(["read", "write"]))),
+        ("grants", grant(json!(["read"])), {
+            let mut changed = grant(json!(["read", "write"]));
+            changed["user"] = json!("bot");
+            changed
+        }),
         ("trusted-publishers", publisher(false), publisher(true)),
     ]
 }

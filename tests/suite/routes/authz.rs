@@ -154,6 +154,7 @@ async fn envoy_asks_by_the_requests_own_line_whatever_its_method() {
     assert_eq!(ask(Method::GET, "/").await, 200);
     assert_eq!(ask(Method::PUT, "/").await, 403);
     assert_eq!(ask(Method::PUT, "/acme/%2e%2e/other").await, 403);
+    assert_eq!(ask(Method::PUT, "/acme/%ff").await, 403);
 }
 
 /// What the proxy is answered, and why, step by step.

@@ -10,7 +10,7 @@ use buildpass::policy::Scope;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{Auth, Reply, Server, Start, fork, registration, registration_with};
+use crate::harness::{Auth, Credential, Reply, Server, Start, fork, registration, registration_with};
 
 const TOML: &str = "[issuer]\nurl = \"https://ci.example.com\"\n[limits]\ntokens_per_build = 2\nbuild_per_second = 2\n\
     [[issuance.rules]]\nname = \"ruled\"\naudiences = [\"ruled\"]\nwhen = 'build.event == \"tag\"'\nalgorithm = \"ES256\"\n\
@@ -66,7 +66,7 @@ async fn the_error_table_is_the_contract() {
             .await,
     );
     let slow = server.raw(&slow_body(&client)).await;
-    see("a large body", register(registration_with(&json!({"author": "x".repeat(70_000)}))).await);
+    see("a large body", too_large(&server, &client).await);
     see("a long URL", server.get(&format!("/{}", "x".repeat(9_000)), Auth::None).await);
     see("a form", form(&server, &client).await);
     see("the same key again", register(build(1, json!({"author": "other"}))).await);
@@ -196,4 +196,11 @@ async fn form(server: &Server, client: &crate::harness::Credential) -> Reply {
         .header("content-type", "application/x-www-form-urlencoded")
         .body("org=acme");
     Reply::read(request.send().await.unwrap()).await
+}
+
+/// On a connection of its own: it is closed before the body was read, and nothing else may be on its way there.
+async fn too_large(server: &Server, client: &Credential) -> Reply {
+    let request = reqwest::Client::new().post(format!("{}/api/v1/builds", server.url));
+    let body = registration_with(&json!({"author": "x".repeat(70_000)}));
+    Reply::read(request.basic_auth(&client.id, Some(&client.secret)).json(&body).send().await.unwrap()).await
 }

@@ -43,3 +43,13 @@ async fn another_clients_build_does_not_exist() {
         assert_eq!((reply.status, reply.code().as_str()), (404, "not_found"));
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_has_one_spelling() {
+    let server = Server::start().await;
+    let (client, build) = server.build().await;
+    for spelling in [build.id.to_uppercase(), build.id.replace('-', ""), format!("urn:uuid:{}", build.id)] {
+        let reply = server.get(&format!("/api/v1/builds/{spelling}"), Auth::Client(&client)).await;
+        assert_eq!((reply.status, reply.code().as_str()), (404, "not_found"), "{spelling}");
+    }
+}
