@@ -4,7 +4,8 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use reqwest::{Client, RequestBuilder, header, redirect};
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Client, RequestBuilder, redirect};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use url::{Host, Url};
@@ -29,6 +30,7 @@ pub(super) struct Api {
 /// What a server said, whatever the status.
 pub(super) struct Answer {
     pub(super) status: u16,
+    pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
     retry_after: Option<Duration>,
 }
@@ -87,7 +89,7 @@ impl Api {
                 break;
             }
         }
-        Ok(Answer { status: response.status().as_u16(), body, retry_after })
+        Ok(Answer { status: response.status().as_u16(), headers: response.headers().clone(), body, retry_after })
     }
 
     fn unreachable(&self, error: reqwest::Error) -> Failure {
@@ -174,7 +176,12 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_in_the_servers_words_made_harmless() {
-        let answer = |status: u16, body: &str| Answer { status, body: body.into(), retry_after: None };
+        let answer = |status: u16, body: &str| Answer {
+            status,
+            headers: HeaderMap::new(),
+            body: body.into(),
+            retry_after: None,
+        };
         let told = |answer: Answer| answer.success().err().map(|failure| format!("{failure:?}")).unwrap();
         assert!(told(answer(403, r#"{"detail":"no\u001b[2J"}"#)).contains(r"no\u{1b}[2J"));
         assert!(told(answer(401, r#"{"error":"dead"}"#)).starts_with("Refused"));

@@ -35,7 +35,7 @@ pub(super) enum ExchangeCommand {
   buildpass exchange explain --token - --registry repository:acme/app:pull < token
   buildpass exchange explain --token - --forward artefacts --method PUT --path /acme/app.tgz < token
 
-Claims nothing and makes nothing. Ends with 1 where the token would be refused.")]
+Claims nothing and makes nothing. Ends with 1 where the token would be refused, or open nothing.")]
 pub(super) struct Explain {
     /// The token, or - to read it from standard input, where other processes can't see it
     #[arg(long)]
@@ -147,7 +147,7 @@ impl Explain {
         if explanation.accepted() {
             return Ok(());
         }
-        Err(Failure::refused("the token would be refused"))
+        Err(Failure::refused("the token would be refused, or open nothing"))
     }
 }
 

@@ -105,11 +105,17 @@ impl Exchange {
             Ok::<_, Declined>(judgement)
         };
         let judged = judged.await;
-        if let Ok(Judgement { offer, .. }) = &judged {
-            trail.passed(Check::Use, || {
+        match &judged {
+            Ok(Judgement { offer, .. }) if offer.opens_nothing() => {
+                trail.failed(Check::Use, || {
+                    ("something that it opens".to_owned(), "nothing of what was asked".to_owned())
+                });
+            }
+            Ok(Judgement { offer, .. }) => trail.passed(Check::Use, || {
                 let given = format!("{} for {}", offer.name, offer.audience);
                 ("a token that nobody traded".to_owned(), format!("one; it would be given {given}"))
-            });
+            }),
+            Err(_) => {}
         }
         explained(judged, trail)
     }

@@ -15,6 +15,7 @@ use super::story::Story;
 use crate::app::App;
 use crate::base::{ClientId, IssuerId, Secret, Sha256};
 use crate::exchange::{Ask, Bring, provenance, read_rules_file};
+use crate::jose;
 use crate::policy::{Client, Scope};
 
 /// Audiences of the doors that the rules name; the other doors' are the issuer's host and origin.
@@ -33,6 +34,12 @@ access_policy = { statements = [{ effect = "allow", conditions = [
   { operator = "string_equals", claim = "repo", value = "acme/app" },
 ] }] }
 
+[[rubygems.trusted_publishers]]
+gem = "app-cli"
+user = "octo"
+provider = "self"
+criteria = { org = "acme", repo = "app" }
+
 [[nuget.trust_policies]]
 name = "nuget-app"
 user = "octo"
@@ -47,6 +54,12 @@ provider = "self"
 audience = "https://store.example.com"
 when = 'identity.oidc.claims.repo == "acme/app" && identity.oidc.claims.trusted == "true"'
 scopes = ["read", "write"]
+"#;
+
+/// What the configuration says of the registry.
+pub(super) const CONFIGURATION: &str = r#"[repository."acme/app".access_policy]
+providers = ["self"]
+rules = ["identity.oidc.claims.repo == 'acme/app'"]
 "#;
 
 /// The same with a role that takes another repository's tokens.
@@ -93,6 +106,11 @@ impl<'a> Market<'a> {
         let key = self.assume(&self.role().await?, &gems).await?.success()?.document::<Value>()?;
         story.fact("RubyGems", &told(&key, &["name", "scopes", "gem"]))?;
 
+        let body = json!({ "jwt": job.fetch(&doors.rubygems_host).await?.reveal() });
+        let path = "/api/v1/oidc/trusted_publisher/exchange_token";
+        let answer = self.ask(path, |request| request.json(&body)).await?.success()?;
+        story.fact("publisher", &told(&answer.document()?, &["scopes", "gem"]))?;
+
         let token = job.fetch(&doors.nuget_audience).await?;
         let body = json!({ "username": "octo", "tokenType": "ApiKey" });
         let answer = self.ask("/api/v2/token", |request| bearer(request, &token).json(&body)).await?.success()?;
@@ -105,9 +123,24 @@ impl<'a> Market<'a> {
         let token = job.fetch(&doors.registry_audience).await?;
         let url = format!("{}/token?scope=repository:acme/app:pull", self.base);
         let answer = self.api.call(|http: &Http| bearer(http.get(&url), &token)).await?.success()?;
-        story.fact("registry", &told(&answer.document()?, &["expires_in", "issued_at"]))?;
+        story.fact("registry", &told(&said_by(&answer)?, &["access"]))?;
+
+        let token = job.fetch(STORE).await?;
+        story.fact("a proxy", &self.behind_a_proxy(&token).await?)?;
         let key = key.get("rubygems_api_key").and_then(Value::as_str).unwrap_or_default().to_owned();
         Ok((key, gems))
+    }
+
+    /// What a proxy in front of the store would be answered about an upload with this token.
+    async fn behind_a_proxy(&self, token: &Secret<String>) -> Result<String, Failure> {
+        let url = format!("{}/authz/store", self.base);
+        let asked = [("X-Original-Method", "PUT"), ("X-Original-URI", "/app.tgz"), ("X-Original-Host", "store")];
+        let ask = |http: &Http| {
+            asked.iter().fold(bearer(http.get(&url), token), |request, (name, value)| request.header(*name, *value))
+        };
+        let answer = self.api.call(ask).await?.success()?;
+        let subject = answer.headers.get("x-buildpass-subject").and_then(|value| value.to_str().ok());
+        Ok(format!("{}, X-Buildpass-Subject {}", answer.status, output::visible(subject.unwrap_or_default())))
     }
 
     /// A package is pushed with the key: the gem server asks whether it is good, and records what came.
@@ -213,6 +246,14 @@ fn bearer(request: RequestBuilder, token: &Secret<String>) -> RequestBuilder {
 
 fn form_of(request: RequestBuilder, form: String) -> RequestBuilder {
     request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
+}
+
+/// What the registry's token says: the demo shows it, and checks nothing.
+fn said_by(answer: &Answer) -> Result<Value, Failure> {
+    let document: Value = answer.document()?;
+    let token = document.get("token").and_then(Value::as_str).unwrap_or_default();
+    let peeked = jose::peek(token).map_err(Failure::refused)?;
+    serde_json::from_slice(peeked.unverified_payload()).map_err(Failure::refused)
 }
 
 /// Some members of a document on one line.

@@ -62,8 +62,10 @@ impl Demo {
 async fn tell(folder: &TempDir, exit: bool) -> Result<(), Failure> {
     let listener = listener().await?;
     let address = listener.local_addr()?;
+    let file = folder.path().join("buildpass.toml");
+    std::fs::write(&file, market::CONFIGURATION)?;
     let config = Config::load(&Sources {
-        file: None,
+        file: Some(file),
         environment: BTreeMap::new(),
         working_dir: folder.path().to_owned(),
         flags: Flags { listen: Some(address.to_string()), admin_listen: Some(String::new()), issuer: None },
@@ -75,7 +77,10 @@ async fn tell(folder: &TempDir, exit: bool) -> Result<(), Failure> {
     story.step("An operator starts the issuer", Some("$ buildpass serve"))?;
     let app = App::start(&config, address, Arc::new(SystemClock::new()), Arc::new(SystemEntropy)).await?;
     let app = Arc::new(app);
-    story.say(&format!("It listens on http://{address}. With no configuration, everything it keeps is one folder:"))?;
+    story.say(&format!(
+        "It listens on http://{address}. Its configuration says who may pull from a registry, and nothing"
+    ))?;
+    story.say("else; everything it keeps is one folder:")?;
     story.say(&format!("{} (removed at the end).", folder.path().display()))?;
     story.say("It made its signing keys, RS256 and ES256, each with a successor already published.")?;
 
@@ -175,9 +180,9 @@ async fn trade<'a>(app: &'a Arc<App>, issuer: &str, job: &Job, story: &mut Story
         Some("$ buildpass roles apply roles.toml"),
     )?;
     let market = Market::open(app, issuer).await?;
-    story.say("A role of RubyGems, a trust policy of NuGet, a grant of a store: each for builds of acme/app.")?;
+    story.say("A role and a publisher of RubyGems, a policy of NuGet, a grant of a store: for builds of acme/app.")?;
 
-    story.step("The job trades one token at each door, and holds no password", Some("POST …/assume_role, …"))?;
+    story.step("The job brings one token to each door, and holds no password", Some("POST …/assume_role, …"))?;
     let (key, spent) = market.trade(job, story).await?;
 
     story.step("It pushes a gem with the key; the gem server asks what the key is for", Some("$ gem push app.gem"))?;

@@ -23,6 +23,9 @@ fn the_demo_tells_the_whole_road_and_leaves_the_tree_unchanged() {
     for step in 1..=15 {
         assert!(story.contains(&format!("\n{step:2}. ")), "{step}: {story}");
     }
+    for said in ["\"app-cli\"", "access [{\"actions\":[\"pull\"]", "a proxy     200, X-Buildpass-Subject repo:acme"] {
+        assert!(story.contains(said), "{said}: {story}");
+    }
     for said in ["push_rubygem", "tokenType \"ApiKey\"", "app 1.2.0", "must be unique", "404", "acme/website", "FAILED"]
     {
         assert!(story.contains(said), "{said}: {story}");
