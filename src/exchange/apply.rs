@@ -11,7 +11,7 @@ use super::audiences::{AudienceConflict, Claimed};
 use super::rule_change::{Bring, Change, ChangeKind, Makers, Plan, Planner, RuleError, Section};
 use crate::base::{Clock, EntitlementId, Entropy, EntropyError, EventId, IssuerId, Moment};
 use crate::policy::Learned;
-use crate::store::{EntitlementRow, EventRow, RuleRows, Store, StoreError};
+use crate::store::{EventRow, RuleRows, Store, StoreError};
 use crate::verifier::Provider;
 
 /// How often a change is worked out anew where another one came before it.
@@ -132,10 +132,7 @@ impl RuleKeeper {
     }
 
     fn check_audiences(&self, plan: &Plan) -> Result<(), AudienceConflict> {
-        let mut claimed = Claimed::by_settings(&self.settings)?;
-        for provider in &plan.providers {
-            claimed.provider(provider)?;
-        }
+        let mut claimed = Claimed::of(&self.settings, &plan.providers)?;
         for (row, terms) in &plan.terms {
             claimed.entitlement(&format!("{} {:?}", row.kind.name(), row.name), terms)?;
         }
@@ -143,40 +140,34 @@ impl RuleKeeper {
     }
 
     fn events(&self, plan: &Plan, by: &str, now: Moment) -> Result<Vec<EventRow>, EntropyError> {
-        let changed = plan.told.iter().filter(|told| told.change != ChangeKind::Unchanged);
         let written = written(plan);
-        let event = |told: &Change| {
+        let changed = plan.told.iter().filter(|told| told.change != ChangeKind::Unchanged).map(|told| {
             let verb = match told.change {
                 ChangeKind::Created => "created",
                 ChangeKind::Updated | ChangeKind::Unchanged => "updated",
                 ChangeKind::Deleted => "deleted",
             };
             let detail = json!({ "name": told.name, "user": told.user, "by": by, "written": written.get(&key(told)) });
+            (format!("{}_{verb}", told.section.noun().replace(' ', "_")), &told.name, detail)
+        });
+        let learned = plan.learned.iter().map(|row| {
+            let Learned { owner_id, repository_id } = &row.learned;
+            let detail = json!({
+                "name": row.name, "user": row.user, "by": by, "owner_id": owner_id, "repository_id": repository_id,
+            });
+            ("ids_learned".to_owned(), &row.name, detail)
+        });
+        let event = |(kind, subject, detail): (String, &String, serde_json::Value)| {
             Ok(EventRow {
                 id: EventId::new(now, &*self.entropy)?,
                 at: now,
-                kind: format!("{}_{verb}", told.section.noun().replace(' ', "_")),
+                kind,
                 door: None,
-                subject: Some(told.name.clone()),
+                subject: Some(subject.clone()),
                 detail: detail.to_string(),
             })
         };
-        changed.map(event).chain(plan.learned.iter().map(|row| self.learned(row, by, now))).collect()
-    }
-
-    fn learned(&self, row: &EntitlementRow, by: &str, now: Moment) -> Result<EventRow, EntropyError> {
-        let Learned { owner_id, repository_id } = &row.learned;
-        let detail = json!({
-            "name": row.name, "user": row.user, "by": by, "owner_id": owner_id, "repository_id": repository_id,
-        });
-        Ok(EventRow {
-            id: EventId::new(now, &*self.entropy)?,
-            at: now,
-            kind: "ids_learned".to_owned(),
-            door: None,
-            subject: Some(row.name.clone()),
-            detail: detail.to_string(),
-        })
+        changed.chain(learned).map(event).collect()
     }
 }
 

@@ -55,29 +55,26 @@ pub struct AudienceConflict {
 /// # Errors
 /// [`AudienceConflict`].
 pub fn check_audiences(settings: &ExchangeSettings, providers: &[Provider]) -> Result<(), AudienceConflict> {
-    let mut claimed = Claimed::by_settings(settings)?;
-    providers.iter().try_for_each(|provider| claimed.provider(provider))
+    Claimed::of(settings, providers).map(drop)
 }
 
 /// The audiences that are claimed, each with its kind of door and who claims it.
 pub(super) struct Claimed<'a>(BTreeMap<&'a str, (DoorOfAudience, String)>);
 
 impl<'a> Claimed<'a> {
-    /// Those that the settings claim.
-    pub(super) fn by_settings(settings: &'a ExchangeSettings) -> Result<Self, AudienceConflict> {
+    /// Those that the settings and the providers claim.
+    pub(super) fn of(settings: &'a ExchangeSettings, providers: &'a [Provider]) -> Result<Self, AudienceConflict> {
         let mut claimed = Self(BTreeMap::new());
         claimed.add(&settings.api_audience, DoorOfAudience::Api, || "the API itself".to_owned())?;
         claimed.add(&settings.rubygems_host, DoorOfAudience::Rubygems, || "exchange.rubygems_host".to_owned())?;
         claimed.add(&settings.nuget_audience, DoorOfAudience::Nuget, || "exchange.nuget_audience".to_owned())?;
         claimed
             .add(&settings.registry_audience, DoorOfAudience::Registry, || "exchange.registry_audience".to_owned())?;
+        for provider in providers {
+            let Some(audience) = provider.required_audience() else { continue };
+            claimed.add(audience, DoorOfAudience::Registry, || format!("the provider {}", provider.name()))?;
+        }
         Ok(claimed)
-    }
-
-    /// With what a provider claims.
-    pub(super) fn provider(&mut self, provider: &'a Provider) -> Result<(), AudienceConflict> {
-        let Some(audience) = provider.required_audience() else { return Ok(()) };
-        self.add(audience, DoorOfAudience::Registry, || format!("the provider {}", provider.name()))
     }
 
     /// With what an entitlement claims.
