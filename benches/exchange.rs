@@ -23,15 +23,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use buildpass::app::App;
 use buildpass::base::{Clock, CredentialId, EventId, IdTokenId, IssuerId, Seconds, Sha256, SystemClock, SystemEntropy};
 use buildpass::config::{Config, Flags, Sources};
-use buildpass::exchange::{Bring, RolesFile, read_rules_file};
+use buildpass::exchange::{ChangeSet, RulesFile, read_rules_file};
 use buildpass::http::{Limits, Listeners, serve};
-use buildpass::store::{CredentialKind, DoorKind, EventRow, NewCredential, NewIdToken, Store, TokenKey, Trade};
+use buildpass::store::{CredentialKind, EventRow, FlowKind, NewCredential, NewIdToken, Redemption, Store, TokenKey};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 const ROUNDS: usize = 9;
-/// Trades of a round.
+/// Redemptions of a round.
 const TRADES: usize = 1_536;
 /// How many ask at once.
 const CONNECTIONS: usize = 64;
@@ -110,14 +110,14 @@ impl Server {
             std::future::pending(),
         ));
         let issuer = |number: usize| if providers == 1 { ISSUER.to_owned() } else { format!("{ISSUER}/{number}") };
-        let bring = Bring { file: rules(forge, roles, providers, issuer), ..Bring::default() };
-        let told = app.rule_keeper().apply(&bring, "bench", false).await.unwrap();
+        let bring = ChangeSet { file: rules(forge, roles, providers, issuer), ..ChangeSet::default() };
+        let told = app.rules_editor().apply(&bring, "bench", false).await.unwrap();
         let middle = format!("role-{}", roles / 2);
         let role = told.0.into_iter().find(|change| change.name == middle).unwrap().token.unwrap();
         Self { app, address: address.to_string(), role, issuer: issuer(roles / 2 % providers), _folder: folder }
     }
 
-    /// Trades a second: the tokens are traded by as many connections as there are.
+    /// Redemptions a second: the tokens are traded by as many connections as there are.
     async fn measure(&self, tokens: Vec<String>) -> f64 {
         let mut connections = Vec::new();
         for _ in 0..CONNECTIONS {
@@ -166,7 +166,7 @@ impl Server {
 const TOML: &str = "[issuer]\nurl = \"https://ci.example.com\"\n[exchange]\nrubygems_host = \"gems.example.com\"\n\
     [telemetry]\nlog_filter = \"warn\"\n";
 
-fn rules(forge: &Forge, roles: usize, providers: usize, issuer: impl Fn(usize) -> String) -> RolesFile {
+fn rules(forge: &Forge, roles: usize, providers: usize, issuer: impl Fn(usize) -> String) -> RulesFile {
     let mut text = String::from("[[users]]\nname = \"octo\"\n");
     let jwks = toml::Value::try_from(forge.jwks()).unwrap();
     for number in 0..providers {
@@ -195,7 +195,7 @@ async fn rows(store: &Arc<dyn Store>, round: usize) -> f64 {
             tokio::spawn(async move {
                 for number in 0..TRADES / CONNECTIONS {
                     let trade = trade(&format!("{round}/{task}/{number}"));
-                    store.settle(&IssuerId::main(), &trade).await.unwrap().unwrap();
+                    store.redeem(&IssuerId::main(), &trade).await.unwrap().unwrap();
                 }
             })
         })
@@ -206,10 +206,10 @@ async fn rows(store: &Arc<dyn Store>, round: usize) -> f64 {
     f64::from(u32::try_from(TRADES).unwrap()) / clock.monotonic().as_secs_f64()
 }
 
-fn trade(token: &str) -> Trade {
+fn trade(token: &str) -> Redemption {
     let now = SystemClock::new().now();
     let claims = json!({ "iss": ISSUER, "sub": "repo:acme/app", "pad": "p".repeat(700) }).to_string();
-    Trade {
+    Redemption {
         now,
         token: TokenKey { issuer: ISSUER.to_owned(), digest: Sha256::of(token.as_bytes()) },
         single_use: true,
@@ -219,7 +219,7 @@ fn trade(token: &str) -> Trade {
         provider_revision: None,
         entitlement: None,
         also: Vec::new(),
-        learned: None,
+        pins: None,
         id_token: NewIdToken {
             id: IdTokenId::new(now, &SystemEntropy).unwrap(),
             kid: "k".to_owned(),
@@ -231,7 +231,7 @@ fn trade(token: &str) -> Trade {
             id: CredentialId::new(now, &SystemEntropy).unwrap(),
             kind: CredentialKind::Key,
             digest: Sha256::of(format!("key of {token}").as_bytes()),
-            door: DoorKind::Rubygems,
+            flow: FlowKind::Rubygems,
             name: "role-0".to_owned(),
             subject: "exchange:p0:repo".to_owned(),
             owner: Some("octo".to_owned()),
@@ -246,7 +246,7 @@ fn trade(token: &str) -> Trade {
             id: EventId::new(now, &SystemEntropy).unwrap(),
             at: now,
             kind: "credential_created".to_owned(),
-            door: Some("rubygems".to_owned()),
+            flow: Some("rubygems".to_owned()),
             subject: Some("repo:acme/app".to_owned()),
             detail: json!({ "pad": "p".repeat(300) }).to_string(),
         },

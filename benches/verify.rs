@@ -26,7 +26,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use buildpass::base::{Clock, SystemClock};
 use buildpass::jose::{KeySet, VerificationKey, peek};
-use buildpass::verifier::{Demand, FixedKeys, KeySource, KeySourceError, Provider, ProviderSpec, Verifier, Verifiers};
+use buildpass::verifier::{
+    FixedKeys, KeySource, KeySourceError, Provider, ProviderSpec, Requirements, Verifier, Verifiers,
+};
 use serde_json::{Map, Value, json};
 
 const ROUNDS: usize = 9;
@@ -147,13 +149,13 @@ fn verify(forge: &Forge, algorithm: &str, times_faster: f64) {
     let seen = Verifier::new(provider(), Arc::new(fixed()), clock);
     let token = forge.token(algorithm, algorithm, issuer);
     let key = KeySet::read(document.as_bytes()).unwrap().find(algorithm).unwrap();
-    let demand = Demand { audience: Some("bench"), ..Demand::default() };
+    let requirements = Requirements { audience: Some("bench"), ..Requirements::default() };
     let bare = || {
         let unverified = peek(&token).unwrap();
         key.check(&unverified).unwrap();
         black_box(serde_json::from_slice::<Map<String, Value>>(unverified.unverified_payload()).unwrap());
     };
-    let of = |verifier: &Verifier| rate(|| drop(runtime.block_on(verifier.verify(&token, &demand)).unwrap()));
+    let of = |verifier: &Verifier| rate(|| drop(runtime.block_on(verifier.verify(&token, &requirements)).unwrap()));
     let rounds: Vec<[f64; 3]> = (0..ROUNDS).map(|_| [of(&unseen), rate(bare), of(&seen)]).collect();
     let pairs = |result: usize, limit: usize| -> Vec<(f64, f64)> {
         rounds.iter().filter_map(|round| Some((*round.get(result)?, *round.get(limit)?))).collect()
@@ -186,7 +188,7 @@ fn unknown_kids(forge: &Forge) {
             .map(|number| {
                 let token = forge.token("ES256", &format!("unknown-{number}"), &issuer);
                 let verifiers = Arc::clone(&verifiers);
-                tokio::spawn(async move { verifiers.verify(&token, &Demand::default()).await.is_err() })
+                tokio::spawn(async move { verifiers.verify(&token, &Requirements::default()).await.is_err() })
             })
             .collect();
         let mut refused = 0;

@@ -19,7 +19,7 @@ use axum::http::{Method, StatusCode};
 use axum::routing::get;
 use buildpass::base::SystemClock;
 use buildpass::policy::{AccessPolicy, AccessPolicySpec, AccessRequest, RepositoryPolicies};
-use buildpass::verifier::{Provider, ProviderSpec, TokenLayer, VerifiedToken, Verifiers};
+use buildpass::verifier::{Provider, ProviderSpec, RequireToken, VerifiedToken, Verifiers};
 use tokio::net::TcpListener;
 
 /// Who may do what: `request.repository` is the artefact's, `acme/app`.
@@ -108,7 +108,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = Store { policies: policies(&["acme"])?, artefacts: RwLock::default() };
     let router = Router::new()
         .route("/{org}/{repo}/{name}", get(artefact).put(artefact))
-        .layer(TokenLayer::new(verifiers(issuer)?, audience))
+        .layer(RequireToken::new(verifiers(issuer)?, audience))
         .with_state(Arc::new(store));
     let listener = TcpListener::bind(&address).await?;
     println!("artefacts at http://{}", listener.local_addr()?);

@@ -16,14 +16,14 @@ pub(crate) struct Buildpass {
 
 /// What a good key is for (RFC 7662).
 pub(crate) struct Key {
-    door: String,
+    flow: String,
     scopes: Vec<String>,
     packages: Vec<String>,
 }
 
 /// Why a push is not taken.
 pub(crate) enum Refused {
-    /// The key is none of ours, dead, or of another door.
+    /// The key is none of ours, dead, or of another flow.
     Key,
     /// The key is good, and not for this.
     Package,
@@ -52,8 +52,8 @@ impl Buildpass {
         })
     }
 
-    /// A key of this door with one of these scopes, which must live now.
-    pub(crate) async fn key(&self, key: &str, door: &str, scopes: &[&str]) -> Result<Key, Refused> {
+    /// A key of this flow with one of these scopes, which must live now.
+    pub(crate) async fn key(&self, key: &str, flow: &str, scopes: &[&str]) -> Result<Key, Refused> {
         let form = url::form_urlencoded::Serializer::new(String::new()).append_pair("token", key).finish();
         let request = self.http.post(format!("{}/oauth/introspect", self.url)).body(form);
         let request = request.header("content-type", "application/x-www-form-urlencoded");
@@ -61,11 +61,11 @@ impl Buildpass {
         let answer = answer.error_for_status().map_err(unavailable)?.json::<Value>().await.map_err(unavailable)?;
         let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let key = Key {
-            door: text("door"),
+            flow: text("flow"),
             scopes: text("scope").split(' ').map(str::to_owned).collect(),
             packages: serde_json::from_value(answer.get("packages").cloned().unwrap_or_default()).unwrap_or_default(),
         };
-        let good = answer.get("active") == Some(&Value::Bool(true)) && key.door == door;
+        let good = answer.get("active") == Some(&Value::Bool(true)) && key.flow == flow;
         if good && key.scopes.iter().any(|scope| scopes.contains(&scope.as_str())) {
             Ok(key)
         } else {

@@ -6,11 +6,11 @@ use async_trait::async_trait;
 
 use crate::base::{Clock, Entropy, IssuerId};
 use crate::config::Config;
-use crate::exchange::{DefaultAudiences, ExchangeSettings, RuleBooks, RuleKeeper};
-use crate::issuer::{Paths, TokenJudge};
+use crate::exchange::{DefaultAudiences, ExchangeSettings, RulesCache, RulesEditor};
+use crate::issuer::{Paths, TokenVerifier};
 use crate::keyring::{Keyring, OwnKeys};
 use crate::store::{Store, StoreError};
-use crate::verifier::{Demand, Provider, Refusal, SystemResolver, VerifiedToken, Verifier};
+use crate::verifier::{Provider, Requirements, SystemResolver, TokenRefusal, VerifiedToken, Verifier};
 
 /// What an operator decided about the exchange of this issuer.
 #[must_use]
@@ -31,18 +31,18 @@ pub fn exchange_settings(config: &Config, paths: &Paths) -> ExchangeSettings {
 
 /// Who keeps the rules of the exchange, for a server and for commands.
 #[must_use]
-pub fn rule_keeper(
+pub fn rules_editor(
     config: &Config,
     paths: &Paths,
     store: &Arc<dyn Store>,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
-) -> RuleKeeper {
-    RuleKeeper {
+) -> RulesEditor {
+    RulesEditor {
         store: Arc::clone(store),
         issuer: IssuerId::main(),
         settings: exchange_settings(config, paths),
-        own: Provider::itself(paths.issuer().as_str(), config.keys.clock_skew, config.tokens.max_lifetime),
+        own: Provider::own_issuer(paths.issuer().as_str(), config.keys.clock_skew, config.tokens.max_lifetime),
         clock: Arc::clone(clock),
         entropy: Arc::clone(entropy),
     }
@@ -50,24 +50,24 @@ pub fn rule_keeper(
 
 /// The rules as every request reads them; our own tokens are judged by our keyring.
 #[must_use]
-pub fn rule_books(config: &Config, keeper: &RuleKeeper, keyring: &Arc<Keyring>) -> Arc<RuleBooks> {
+pub fn rules_cache(config: &Config, keeper: &RulesEditor, keyring: &Arc<Keyring>) -> Arc<RulesCache> {
     let clock = &keeper.clock;
     let keys = Arc::new(OwnKeys::new(Arc::clone(keyring), Arc::clone(clock)));
     let own = Verifier::new(keeper.own.clone(), keys, Arc::clone(clock));
     let (store, issuer, configured) = (Arc::clone(&keeper.store), keeper.issuer.clone(), config.providers.clone());
-    Arc::new(RuleBooks::new(store, issuer, own, Arc::clone(clock), Arc::new(SystemResolver), configured.into()))
+    Arc::new(RulesCache::new(store, issuer, own, Arc::clone(clock), Arc::new(SystemResolver), configured.into()))
 }
 
 /// Judges the tokens of clients without a secret by the providers that stand.
-pub(super) struct Judge(pub(super) Arc<RuleBooks>);
+pub(super) struct Judge(pub(super) Arc<RulesCache>);
 
 #[async_trait]
-impl TokenJudge for Judge {
+impl TokenVerifier for Judge {
     async fn verify(
         &self,
         token: &str,
-        demand: &Demand<'_>,
-    ) -> Result<Result<Vec<VerifiedToken>, Refusal>, StoreError> {
-        self.0.verify(token, demand).await
+        requirements: &Requirements<'_>,
+    ) -> Result<Result<Vec<VerifiedToken>, TokenRefusal>, StoreError> {
+        self.0.verify(token, requirements).await
     }
 }

@@ -8,17 +8,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::exchange::{exchange_settings, rule_books, rule_keeper};
+pub use self::exchange::{exchange_settings, rules_cache, rules_editor};
 pub use self::former_issuer::{FormerIssuer, FormerIssuerError, FormerKeys};
 pub use self::shared::{ApplyError, SharedChanges, apply};
 use crate::base::{Clock, Entropy, IssuerId, IssuerUrl, Moment, Seconds};
 use crate::config::Config;
 pub use crate::config::Proxy as ForwardProxy;
-use crate::exchange::{Exchange, ExchangeParts, RuleKeeper};
-use crate::issuer::{Documents, Issuer, Parts, Paths, Rates, Terms};
+use crate::exchange::{Exchange, ExchangeParts, RulesEditor};
+use crate::issuer::{Documents, Issuer, IssuerSettings, Parts, Paths, Rates};
 use crate::keyring::{ActError, KeyView, Keyring, KeyringParts, SigningPool};
 use crate::policy::IssuancePolicy;
-use crate::store::{Pending, Store};
+use crate::store::{InFlight, Store};
 use crate::telemetry::Metrics;
 
 /// How many signatures may wait before we say that we are busy.
@@ -31,7 +31,7 @@ const ADOPT_AGAIN: Duration = Duration::from_secs(60);
 pub struct App {
     issuer: Arc<Issuer>,
     exchange: Option<Arc<Exchange>>,
-    keeper: RuleKeeper,
+    keeper: RulesEditor,
     proxy: ForwardProxy,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -77,7 +77,7 @@ impl App {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, StartError> {
-        let pending = Pending::default();
+        let pending = InFlight::default();
         let store = config.store.place.open(pending.clone()).await?;
         let issuer_id = IssuerId::main();
         let parts = KeyringParts {
@@ -90,7 +90,7 @@ impl App {
         let nothing_brought_in = store.read_keys(&issuer_id).await?.algorithms.is_empty();
         let keyring = Arc::new(Keyring::open(parts, &config.keys.kek_source()).await?);
         let paths = paths(config, bound)?;
-        let keeper = rule_keeper(config, &paths, &store, &clock, &entropy);
+        let keeper = rules_editor(config, &paths, &store, &clock, &entropy);
         bring_in(config, &keeper, &keyring, clock.now(), nothing_brought_in).await?;
         keeper.check().await.map_err(|error| StartError::Config(error.to_string()))?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -98,11 +98,11 @@ impl App {
             SigningPool::new(threads, SIGNING_QUEUE, pending).map_err(|error| StartError::Config(error.to_string()))?;
         let pool = Arc::new(pool);
         let metrics = Arc::new(Metrics::new());
-        let books = exchange::rule_books(config, &keeper, &keyring);
+        let books = exchange::rules_cache(config, &keeper, &keyring);
         let exchange = config.exchange.enabled.then(|| {
             let parts = ExchangeParts {
                 store: Arc::clone(&store),
-                books: Arc::clone(&books),
+                rules_cache: Arc::clone(&books),
                 keyring: Arc::clone(&keyring),
                 pool: Arc::clone(&pool),
                 metrics: Arc::clone(&metrics),
@@ -150,7 +150,7 @@ impl App {
 
     /// Who keeps the rules of the exchange.
     #[must_use]
-    pub fn rule_keeper(&self) -> &RuleKeeper {
+    pub fn rules_editor(&self) -> &RulesEditor {
         &self.keeper
     }
 
@@ -251,7 +251,7 @@ pub fn documents(config: &Config, view: &KeyView, now: Moment) -> Result<Documen
 /// all does: an old one that starts again in the middle of a rolling update must change nothing.
 async fn bring_in(
     config: &Config,
-    keeper: &RuleKeeper,
+    keeper: &RulesEditor,
     keyring: &Keyring,
     now: Moment,
     nothing_brought_in: bool,
@@ -294,11 +294,11 @@ pub fn paths(config: &Config, bound: SocketAddr) -> Result<Paths, StartError> {
     Paths::new(issuer, config.server.public_url.clone(), config.issuer.serve_at_root).map_err(wrong)
 }
 
-fn terms(config: &Config) -> Result<Terms, StartError> {
+fn terms(config: &Config) -> Result<IssuerSettings, StartError> {
     let tokens = &config.tokens;
     let policy = IssuancePolicy::new(config.issuance.default, config.issuance.rules.clone())
         .map_err(|error| StartError::Config(error.to_string()))?;
-    Ok(Terms {
+    Ok(IssuerSettings {
         default_lifetime: tokens.default_lifetime,
         max_lifetime: tokens.max_lifetime,
         max_build: tokens.max_build,

@@ -3,7 +3,7 @@
 
 use crate::base::{IssuerId, Moment};
 use crate::config::Config;
-use crate::exchange::{ApplyRulesError, Bring, Change, ChangeKind, Prune, RuleKeeper, WrittenProvider};
+use crate::exchange::{ApplyRulesError, Change, ChangeKind, ChangeSet, NamedProviderSpec, Prune, RulesEditor};
 use crate::jose::Algorithm;
 use crate::keyring::{ActError, Keyring};
 use crate::store::{ClientChange, NameTaken, StoreError};
@@ -51,16 +51,16 @@ pub enum ApplyError {
 /// [`ApplyError`].
 pub async fn apply(
     config: &Config,
-    keeper: &RuleKeeper,
+    keeper: &RulesEditor,
     keyring: &Keyring,
     now: Moment,
     dry_run: bool,
 ) -> Result<SharedChanges, ApplyError> {
     let wanted = &config.keys.algorithms;
     let written =
-        |provider: &Provider| WrittenProvider { name: provider.name().to_owned(), spec: provider.spec().clone() };
+        |provider: &Provider| NamedProviderSpec { name: provider.name().to_owned(), spec: provider.spec().clone() };
     let declared = Some(config.providers.iter().map(written).collect());
-    let bring = Bring { declared, prune: Prune::All, ..Bring::default() };
+    let bring = ChangeSet { declared, prune: Prune::All, ..ChangeSet::default() };
     // First of all whether they can stand: what follows is not undone.
     keeper.apply(&bring, BY, true).await.map_err(rules)?;
     let before = keyring.apply_algorithms(wanted, dry_run).await?;

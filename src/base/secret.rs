@@ -20,7 +20,7 @@ impl<T: Zeroize> Secret<T> {
     }
 
     /// Shows the value. Each call is a place to look at in review.
-    pub const fn reveal(&self) -> &T {
+    pub const fn expose_secret(&self) -> &T {
         &self.0
     }
 }

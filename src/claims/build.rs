@@ -99,7 +99,7 @@ impl Build {
 
     /// The environment of a step, else of the build. Never where the ref vouches for nothing, whatever a row says.
     #[must_use]
-    pub fn environment_of<'a>(&'a self, step: Option<&'a Step>) -> Option<&'a str> {
+    pub fn environment_of<'a>(&'a self, step: Option<&'a BuildStep>) -> Option<&'a str> {
         if !self.is_vouched() {
             return None;
         }
@@ -127,7 +127,7 @@ impl Build {
 
 /// What a step's request token adds to the build's claims. Comes from the CI or the worker, never from the job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Step {
+pub struct BuildStep {
     /// The step's name.
     pub step: String,
     /// What the step runs in.

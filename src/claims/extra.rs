@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::presets::is_preset_name;
 use super::template::{Part, Template};
-use super::{Build, Step};
+use super::{Build, BuildStep};
 use crate::base::FieldError;
 
 /// Registered names, names that verifiers take for authority, and names of presets to come.
@@ -132,7 +132,7 @@ impl ExtraClaims {
     pub(super) fn each<E>(
         &self,
         build: &Build,
-        step: Option<&Step>,
+        step: Option<&BuildStep>,
         mut emit: impl FnMut(&str, &str) -> Result<(), E>,
     ) -> Result<(), E> {
         for (name, template) in &self.0 {

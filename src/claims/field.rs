@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Build, Step};
+use super::{Build, BuildStep};
 
 /// One field: a name of `build.*`, or a property.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ impl Field {
     }
 
     /// The value for one build and step; `None` where there is none.
-    pub(super) fn value<'a>(&self, build: &'a Build, step: Option<&'a Step>) -> Option<Cow<'a, str>> {
+    pub(super) fn value<'a>(&self, build: &'a Build, step: Option<&'a BuildStep>) -> Option<Cow<'a, str>> {
         let name = match self {
             Self::Property(key) => {
                 return build.properties.get(key).filter(|text| !text.is_empty()).map(|text| borrowed(text));

@@ -18,7 +18,7 @@ mod token;
 mod trust;
 
 pub use self::audience::{AudienceError, AudiencePattern, Audiences};
-pub use self::build::{Build, Step};
+pub use self::build::{Build, BuildStep};
 pub use self::event::Event;
 pub use self::extra::ExtraClaims;
 pub(crate) use self::glob::glob_covers;

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-use super::{Build, Event, Step};
+use super::{Build, BuildStep, Event};
 use crate::base::BuildId;
 
 /// A family of names for the same facts.
@@ -48,7 +48,7 @@ impl TryFrom<Vec<Preset>> for Presets {
 /// What a claim is made from.
 pub(super) struct Facts<'a> {
     pub(super) build: &'a Build,
-    pub(super) step: Option<&'a Step>,
+    pub(super) step: Option<&'a BuildStep>,
     pub(super) id: BuildId,
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::registration::{audience_patterns, optional};
 use super::text;
-use super::{AudiencePattern, Build, Image, Step};
+use super::{AudiencePattern, Build, BuildStep, Image};
 use crate::base::{FieldError, Seconds};
 
 /// The body that makes a step's request token, and the `step` of a direct token.
@@ -25,7 +25,7 @@ pub struct StepRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedStep {
     /// What it adds to the claims.
-    pub step: Step,
+    pub step: BuildStep,
     /// Audiences that it allows; `None` says nothing, an empty list allows none.
     pub audiences: Option<Vec<AudiencePattern>>,
     /// How long its request token lives; `None` as long as the build.
@@ -58,7 +58,7 @@ impl StepRequest {
         if self.max_uses.is_some_and(|uses| uses == 0 || uses > u64::from(u32::MAX)) {
             return Err(FieldError::new("max_uses", "must be from 1 to 4294967295"));
         }
-        let step = Step {
+        let step = BuildStep {
             step: self.step,
             image,
             request: optional("request", self.request, text::text)?,

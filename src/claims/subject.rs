@@ -11,7 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use super::subject_template::SubjectTemplate;
 use super::template::Part;
-use super::{Build, Step};
+use super::{Build, BuildStep};
 
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'-').remove(b'~');
 const PATH: &AsciiSet = &VALUE.remove(b'/');
@@ -98,11 +98,16 @@ impl SubjectFormat {
     ///
     /// # Errors
     /// [`SubjectUnavailable`].
-    pub fn render(&self, build: &Build, step: Option<&Step>) -> Result<Subject, SubjectUnavailable> {
+    pub fn render(&self, build: &Build, step: Option<&BuildStep>) -> Result<Subject, SubjectUnavailable> {
         self.render_with(encode, build, step)
     }
 
-    fn render_with(&self, encode: Encoder, build: &Build, step: Option<&Step>) -> Result<Subject, SubjectUnavailable> {
+    fn render_with(
+        &self,
+        encode: Encoder,
+        build: &Build,
+        step: Option<&BuildStep>,
+    ) -> Result<Subject, SubjectUnavailable> {
         let missing = |field: &str| SubjectUnavailable::Missing(field.to_owned());
         let mut text = match self {
             Self::Ids => format!(

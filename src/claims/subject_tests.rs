@@ -316,7 +316,7 @@ fn a_field_without_value_or_a_long_subject_is_no_subject() {
 }
 
 #[test]
-fn no_build_has_a_subject_that_begins_as_those_of_traded_tokens_do() {
+fn no_build_has_a_subject_that_begins_as_those_of_used_tokens_do() {
     // One that begins so by itself is refused when it is read; a value can complete it too.
     let template: SubjectFormat = "ex{org}:{repo_id}:{ref}".parse().unwrap();
     let build = Build { org: "change".to_owned(), ..build() };

@@ -4,7 +4,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::presets::{Facts, Value};
-use super::{Audiences, Build, ExtraClaims, Presets, Step};
+use super::{Audiences, Build, BuildStep, ExtraClaims, Presets};
 use crate::base::{BuildId, Jti, Moment, Seconds};
 
 /// The largest token, in bytes.
@@ -53,7 +53,7 @@ pub struct IdToken<'a> {
     /// The build.
     pub build: &'a Build,
     /// The step, where the token is a step's.
-    pub step: Option<&'a Step>,
+    pub step: Option<&'a BuildStep>,
     /// Under which names claims appear.
     pub presets: &'a Presets,
     /// The operator's own claims.

@@ -22,7 +22,7 @@ fn build() -> Build {
 
 fn claims(presets: &[Preset]) -> Value {
     let build = build();
-    let step = Step {
+    let step = BuildStep {
         step: "deploy".to_owned(),
         image: Some(Image::try_from("reg.io:5000/org/app:1.2".to_owned()).unwrap()),
         request: Some("deploy".to_owned()),

@@ -77,11 +77,11 @@ impl List {
         for key in &found {
             table.row([
                 key.id.to_string(),
-                key.door.name().to_owned(),
+                key.flow.name().to_owned(),
                 key.name.clone(),
                 cell(key.user.as_ref()),
                 key.expires_at.to_string(),
-                cell(key.dead.as_ref().map(|(_, because)| because)),
+                cell(key.revoked.as_ref().map(|(_, because)| because)),
             ]);
         }
         Ok(table.print()?)

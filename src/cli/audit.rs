@@ -115,7 +115,7 @@ impl Events {
         let mut table = Table::new(&["AT", "KIND", "DOOR", "SUBJECT", "DETAIL"]);
         for row in rows {
             let subject = row.subject.map(|subject| shortened(subject, 80));
-            table.row([row.at.to_string(), row.kind, cell(row.door), cell(subject), shortened(row.detail, 400)]);
+            table.row([row.at.to_string(), row.kind, cell(row.flow), cell(subject), shortened(row.detail, 400)]);
         }
         Ok(table.print()?)
     }

@@ -167,7 +167,7 @@ impl Caller {
     async fn post(&self, path: &str, body: &[u8]) -> Result<Answer, Failure> {
         let url = format!("{}/api/v1/builds{path}", self.base);
         let ask = |client: &reqwest::Client| {
-            let request = client.post(&url).basic_auth(&self.id, Some(self.secret.reveal()));
+            let request = client.post(&url).basic_auth(&self.id, Some(self.secret.expose_secret()));
             request.header(header::CONTENT_TYPE, "application/json").body(body.to_vec())
         };
         self.api.call(ask).await?.success()
@@ -175,7 +175,7 @@ impl Caller {
 
     async fn show(&self, id: BuildId) -> Result<Answer, Failure> {
         let url = format!("{}/api/v1/builds/{id}", self.base);
-        let ask = |client: &reqwest::Client| client.get(&url).basic_auth(&self.id, Some(self.secret.reveal()));
+        let ask = |client: &reqwest::Client| client.get(&url).basic_auth(&self.id, Some(self.secret.expose_secret()));
         self.api.call(ask).await?.success()
     }
 }

@@ -120,7 +120,9 @@ impl Clients {
     pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
         match self {
             Self::List(list) => list.run(place).await,
-            Self::NewSecret(NewSecret {}) => Ok(output::line(Secret::draw(SECRET_PREFIX, &SystemEntropy)?.reveal())?),
+            Self::NewSecret(NewSecret {}) => {
+                Ok(output::line(Secret::draw(SECRET_PREFIX, &SystemEntropy)?.expose_secret())?)
+            }
             Self::Create(create) => {
                 let configured = place.config(Flags::default())?.providers;
                 with(place.store().await?, async |store| create.run(store, &configured).await).await
@@ -208,7 +210,7 @@ impl Create {
         if self.json {
             return Ok(output::document(&CreatedClient {
                 client_id: &client.id,
-                client_secret: client.identity.is_none().then(|| secret.reveal().as_str()),
+                client_secret: client.identity.is_none().then(|| secret.expose_secret().as_str()),
                 name: &client.name,
                 scopes: &client.scopes,
                 identity: client.identity.as_ref(),
@@ -221,7 +223,7 @@ impl Create {
             output::note("It has no secret: it sends a token of that provider.");
             return Ok(());
         }
-        output::line(&format!("client_secret  {}", secret.reveal()))?;
+        output::line(&format!("client_secret  {}", secret.expose_secret()))?;
         output::note("The secret is shown this once: only its digest is kept.");
         Ok(())
     }
@@ -329,13 +331,13 @@ impl RotateSecret {
         if self.json {
             return Ok(output::document(&RotatedSecret {
                 client_id: &known.id,
-                client_secret: secret.reveal(),
+                client_secret: secret.expose_secret(),
                 name: &self.name,
                 previous_until,
             })?);
         }
         output::line(&format!("client_id      {}", known.id))?;
-        output::line(&format!("client_secret  {}", secret.reveal()))?;
+        output::line(&format!("client_secret  {}", secret.expose_secret()))?;
         output::note(&match previous_until {
             Some(until) => format!("The secret before it is taken until {until}; an older one no more."),
             None => "The secret before it is refused from now on.".to_owned(),

@@ -13,11 +13,12 @@ use crate::app;
 use crate::base::Secret;
 use crate::config::{Config, Flags};
 use crate::exchange::{
-    Ask, Error, Exchange, ExchangeParts, ForwardAsk, ForwardCredential, GrantAskedFor, RegistryScope, RequestedToken,
+    Ask, Exchange, ExchangeError, ExchangeParts, ForwardCredential, ForwardRequest, RegistryScope, RequestedToken,
+    TokenExchangeRequest,
 };
 use crate::http::forward_path;
 use crate::keyring::SigningPool;
-use crate::store::{Pending, Store};
+use crate::store::{InFlight, Store};
 use crate::telemetry::Metrics;
 
 #[derive(Debug, Subcommand)]
@@ -103,7 +104,7 @@ impl Explain {
             return Ok(Ask::Publisher);
         }
         let scopes = Some(self.scope.clone()).filter(|scopes| !scopes.is_empty());
-        Ok(Ask::Grant(GrantAskedFor { audiences: Vec::new(), scopes, requested: RequestedToken::Any }))
+        Ok(Ask::Grant(TokenExchangeRequest { audiences: Vec::new(), scopes, requested: RequestedToken::Any }))
     }
 
     async fn run(self, place: &Place) -> Result<(), Failure> {
@@ -111,7 +112,7 @@ impl Explain {
         let token = Secret::new(input::token(&self.token)?);
         let forward = match &self.forward {
             None => None,
-            Some(grant) => Some(ForwardAsk {
+            Some(grant) => Some(ForwardRequest {
                 grant: grant.clone(),
                 credential: ForwardCredential(token.clone()),
                 method: self.method.clone(),
@@ -130,7 +131,7 @@ impl Explain {
                 None => exchange.explain(&ask, &token).await,
             };
             explained.map_err(|error| match error {
-                Error::ProviderKeys { .. } | Error::Store(_) | Error::Keyring(_) => {
+                ExchangeError::ProviderKeys { .. } | ExchangeError::Store(_) | ExchangeError::Keyring(_) => {
                     Failure::unreachable(error.to_string())
                 }
                 other => Failure::refused(other.to_string()),
@@ -155,11 +156,11 @@ impl Explain {
 async fn exchange(config: &Config, store: &Arc<dyn Store>) -> Result<Exchange, Failure> {
     let keyring = Arc::new(attach(config, Arc::clone(store)).await?);
     let keeper = installation::keeper(config, store)?;
-    let books = app::rule_books(config, &keeper, &keyring);
-    let pool = SigningPool::new(1, 16, Pending::default()).map_err(|error| Failure::refused(error.to_string()))?;
+    let books = app::rules_cache(config, &keeper, &keyring);
+    let pool = SigningPool::new(1, 16, InFlight::default()).map_err(|error| Failure::refused(error.to_string()))?;
     let parts = ExchangeParts {
         store: Arc::clone(store),
-        books,
+        rules_cache: books,
         keyring,
         pool: Arc::new(pool),
         metrics: Arc::new(Metrics::new()),

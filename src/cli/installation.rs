@@ -8,8 +8,8 @@ use super::failure::Failure;
 use crate::app;
 use crate::base::{Clock, Entropy, Moment, SystemClock, SystemEntropy};
 use crate::config::{self, Config, Flags, Sources};
-use crate::exchange::RuleKeeper;
-use crate::store::{Pending, Store, StorePlace};
+use crate::exchange::RulesEditor;
+use crate::store::{InFlight, Store, StoreUrl};
 
 /// Where the configuration is to be found.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ impl Place {
     pub(super) async fn required_store(&self) -> Result<Arc<dyn Store>, Failure> {
         let config = self.config(Flags::default())?;
         match &config.store.place {
-            StorePlace::Sqlite(path) if !path.exists() => {
+            StoreUrl::Sqlite(path) if !path.exists() => {
                 let path = path.display();
                 Err(Failure::unreachable(format!("there is no database at {path}; `buildpass serve` makes it")))
             }
@@ -72,14 +72,14 @@ pub(super) async fn existing(config: &Config) -> Result<Option<Arc<dyn Store>>, 
 }
 
 pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {
-    Ok(config.store.place.open(Pending::default()).await?)
+    Ok(config.store.place.open(InFlight::default()).await?)
 }
 
 /// Who keeps the rules of the exchange in this store. Where no issuer is configured it is the one that `serve` would be.
-pub(super) fn keeper(config: &Config, store: &Arc<dyn Store>) -> Result<RuleKeeper, Failure> {
+pub(super) fn keeper(config: &Config, store: &Arc<dyn Store>) -> Result<RulesEditor, Failure> {
     let paths = app::paths(config, config.server.listen)?;
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock::new()), Arc::new(SystemEntropy));
-    Ok(app::rule_keeper(config, &paths, store, &clock, &entropy))
+    Ok(app::rules_editor(config, &paths, store, &clock, &entropy))
 }
 
 /// *Now*, read once by a command.

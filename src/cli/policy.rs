@@ -14,7 +14,7 @@ use super::{input, verify};
 use crate::config::Config;
 use crate::exchange::DefaultAudiences;
 use crate::policy::{AccessPolicy, AccessRequest};
-use crate::verifier::{Check as Checked, Demand, Explanation, VerifiedToken};
+use crate::verifier::{Check as Checked, Explanation, Requirements, VerifiedToken};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Policy {
@@ -64,12 +64,12 @@ impl Check {
             .map_err(|error| Failure::usage(format!("--request: {error}; it is {{\"action\": \"…\"}}")))?;
         let token = input::token(&self.token)?;
         let Trusted { config, verifiers } = trusted::read(&Place::new(Some(self.file.clone()))).await?;
-        let (mut verdict, mut explanation) = verifiers.explain(&token, &Demand::default()).await;
+        let (mut verdict, mut explanation) = verifiers.explain(&token, &Requirements::default()).await;
         let audience = registry_audience(&config);
         let none_required = |verified: &VerifiedToken| verified.provider().required_audience().is_none();
         if verdict.as_ref().is_ok_and(none_required) && audience.is_some() {
-            let demand = Demand { audience: audience.as_deref(), ..Demand::default() };
-            (verdict, explanation) = verifiers.explain(&token, &demand).await;
+            let requirements = Requirements { audience: audience.as_deref(), ..Requirements::default() };
+            (verdict, explanation) = verifiers.explain(&token, &requirements).await;
         }
         let denied = match &verdict {
             Err(_) => None,

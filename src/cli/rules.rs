@@ -13,7 +13,7 @@ use super::installation::{self, Place};
 use super::output::{self, Table, cell};
 use crate::config::Flags;
 use crate::exchange::{
-    Applied, Bring, Change, Expect, Prune, RolesFile, RuleKeeper, Section, WrittenUser, is_same, leave_written,
+    Applied, Change, ChangeSet, Precondition, Prune, RulesEditor, RulesFile, Section, UserSpec, is_same, leave_written,
     one_object, read_rules_file, shown_rules,
 };
 use crate::jose::{JsonProblem, require_unique_members};
@@ -113,7 +113,7 @@ pub(super) enum Roles {
     One(Rules),
 }
 
-/// Bring a file of users, providers, roles, publishers, policies and grants in; twice changes nothing
+/// ChangeSet a file of users, providers, roles, publishers, policies and grants in; twice changes nothing
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass roles apply roles.toml --dry-run
@@ -179,8 +179,8 @@ pub(super) struct UpdateUser {
 impl Rules {
     pub(super) async fn run(self, section: Section, place: &Place) -> Result<(), Failure> {
         match self {
-            Self::Create(Create { file, json }) => bring_one(place, section, &file, Expect::New, json).await,
-            Self::Update(Update { file, json }) => bring_one(place, section, &file, Expect::Standing, json).await,
+            Self::Create(Create { file, json }) => bring_one(place, section, &file, Precondition::New, json).await,
+            Self::Update(Update { file, json }) => bring_one(place, section, &file, Precondition::Standing, json).await,
             Self::List(list) => list.run(section, place).await,
             Self::Show(show) => show.run(section, place).await,
             Self::Delete(delete) => delete.run(section, place).await,
@@ -200,13 +200,15 @@ impl Roles {
 impl Users {
     pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
         let user =
-            |name: String, disabled| RolesFile { users: vec![WrittenUser { name, disabled }], ..Default::default() };
+            |name: String, disabled| RulesFile { users: vec![UserSpec { name, disabled }], ..Default::default() };
         match self {
             Self::Create(CreateUser { name, json }) => {
-                bring(place, user(name, false), Some(Expect::New), Prune::Nothing, false).await?.print(json)
+                bring(place, user(name, false), Some(Precondition::New), Prune::Nothing, false).await?.print(json)
             }
             Self::Update(UpdateUser { name, disable, json, .. }) => {
-                bring(place, user(name, disable), Some(Expect::Standing), Prune::Nothing, false).await?.print(json)
+                bring(place, user(name, disable), Some(Precondition::Standing), Prune::Nothing, false)
+                    .await?
+                    .print(json)
             }
             Self::List(list) => list.run(Section::Users, place).await,
             Self::Show(show) => show.run(Section::Users, place).await,
@@ -273,12 +275,12 @@ impl Brought {
 /// Brings a file in, at the database, beside a server that may be running.
 async fn bring(
     place: &Place,
-    file: RolesFile,
-    expect: Option<Expect>,
+    file: RulesFile,
+    expect: Option<Precondition>,
     prune: Prune,
     dry_run: bool,
 ) -> Result<Brought, Failure> {
-    let bring = Bring { file, declared: None, prune, expect };
+    let bring = ChangeSet { file, declared: None, prune, expect };
     let applied = with_keeper(place, async |keeper| Ok(keeper.apply(&bring, BY, dry_run).await?)).await?;
     let Applied(changes) = applied;
     Ok(Brought(changes))
@@ -286,7 +288,7 @@ async fn bring(
 
 async fn with_keeper<T>(
     place: &Place,
-    work: impl AsyncFnOnce(&RuleKeeper) -> Result<T, Failure>,
+    work: impl AsyncFnOnce(&RulesEditor) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let config = place.config(Flags::default())?;
     let store = installation::open(&config).await?;
@@ -298,7 +300,13 @@ async fn with_keeper<T>(
     done
 }
 
-async fn bring_one(place: &Place, section: Section, file: &PathBuf, expect: Expect, json: bool) -> Result<(), Failure> {
+async fn bring_one(
+    place: &Place,
+    section: Section,
+    file: &PathBuf,
+    expect: Precondition,
+    json: bool,
+) -> Result<(), Failure> {
     let fault = |problem: String| Failure::refused(format!("{}: {problem}", file.display()));
     let text = text(file)?;
     let mut object: Value = if text.trim_start().starts_with('{') {
@@ -310,7 +318,7 @@ async fn bring_one(place: &Place, section: Section, file: &PathBuf, expect: Expe
         toml::from_str(&text).map_err(|error| fault(error.message().to_owned()))?
     };
     // What `show` adds may come back as it was.
-    if let (Expect::Standing, Some(object)) = (expect, object.as_object_mut()) {
+    if let (Precondition::Standing, Some(object)) = (expect, object.as_object_mut()) {
         let standing = with_keeper(place, async |keeper| Ok(keeper.standing().await?)).await?;
         if let Some(one) = shown_rules(&standing, section).iter().find(|one| is_same(section, object, one)) {
             leave_written(section, object, one);
@@ -367,7 +375,7 @@ impl Show {
 impl Delete {
     async fn run(self, section: Section, place: &Place) -> Result<(), Failure> {
         let prune = Prune::One(section, self.user.clone(), self.name.clone());
-        let brought = bring(place, RolesFile::default(), None, prune, false).await?;
+        let brought = bring(place, RulesFile::default(), None, prune, false).await?;
         if brought.0.is_empty() {
             return Err(Failure::refused(format!("there is no {} {:?}", section.noun(), self.name)));
         }

@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::installation::now;
 use super::output::{self, Table};
 use crate::config::store_place;
-use crate::store::StorePlace;
+use crate::store::StoreUrl;
 use crate::store::copy::{self, CopyError};
 
 /// The database
@@ -56,7 +56,7 @@ impl Copy {
             store_place(url, password, &here).map_err(|problem| Failure::usage(format!("{flag}: {problem}")))
         };
         let (from, to) = (place("--from", &self.from, None)?, place("--to", &self.to, password)?);
-        let (StorePlace::Sqlite(from), StorePlace::Postgres(to)) = (from, to) else {
+        let (StoreUrl::Sqlite(from), StoreUrl::Postgres(to)) = (from, to) else {
             return Err(Failure::usage("a copy goes from sqlite:// to postgres://"));
         };
         let copied = copy::copy(&from, &to, now()).await.map_err(|error| match error {

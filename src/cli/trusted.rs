@@ -23,7 +23,7 @@ pub(super) async fn read(place: &Place) -> Result<Trusted, Failure> {
     let clock = Arc::new(SystemClock::new());
     let mut verifiers: Verifiers = Verifiers::of(config.providers.clone(), clock.clone()).map_err(Failure::refused)?;
     if let Some((issuer, keys)) = own_keys(&config).await? {
-        let provider = Provider::itself(&issuer, config.keys.clock_skew, config.tokens.max_lifetime);
+        let provider = Provider::own_issuer(&issuer, config.keys.clock_skew, config.tokens.max_lifetime);
         let keys = FixedKeys::read(&serde_json::to_vec(&keys).map_err(Failure::refused)?);
         if let Ok(keys) = keys {
             verifiers = verifiers.and(Verifier::new(provider, Arc::new(keys), clock));

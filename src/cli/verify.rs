@@ -9,7 +9,7 @@ use super::input;
 use super::installation::Place;
 use super::output;
 use super::trusted::{self, Trusted};
-use crate::verifier::{Demand, Explanation, Refusal, VerifiedToken};
+use crate::verifier::{Explanation, Requirements, TokenRefusal, VerifiedToken};
 
 /// Check a token by a provider's keys and rules, and say why it is refused
 #[derive(Debug, Args)]
@@ -44,9 +44,12 @@ impl Verify {
             let names: Vec<&str> = verifiers.names().collect();
             Failure::usage(format!("there is no provider {:?}; there are {}", self.provider, names.join(", ")))
         })?;
-        let demand =
-            Demand { audience: self.audience.as_deref(), several_audiences: self.several, ..Demand::default() };
-        let (verdict, explanation) = verifier.explain(&token, &demand).await;
+        let requirements = Requirements {
+            audience: self.audience.as_deref(),
+            several_audiences: self.several,
+            ..Requirements::default()
+        };
+        let (verdict, explanation) = verifier.explain(&token, &requirements).await;
         if self.json {
             output::document(&document(&self.provider, &verdict, &explanation))?;
         } else {
@@ -64,14 +67,18 @@ impl Verify {
 }
 
 /// Exit code 3 where the token was not judged for want of keys, else 1.
-pub(super) fn refused(refusal: &Refusal) -> Failure {
-    if let Refusal::KeysUnavailable { reason, .. } = refusal {
+pub(super) fn refused(refusal: &TokenRefusal) -> Failure {
+    if let TokenRefusal::KeysUnavailable { reason, .. } = refusal {
         return Failure::unreachable(format!("the provider's keys can't be had: {reason}"));
     }
     Failure::refused(format!("refused: {refusal}"))
 }
 
-fn document(provider: &str, verdict: &Result<VerifiedToken, Refusal>, explanation: &Explanation) -> serde_json::Value {
+fn document(
+    provider: &str,
+    verdict: &Result<VerifiedToken, TokenRefusal>,
+    explanation: &Explanation,
+) -> serde_json::Value {
     let refusal = verdict.as_ref().err().map(
         |refusal| json!({ "reason": refusal.reason(), "expected": refusal.expected(), "actual": refusal.actual() }),
     );

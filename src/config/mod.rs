@@ -39,7 +39,7 @@ use std::sync::Arc;
 use self::reader::Reader;
 use crate::keyring::{KeyringSettings, ScheduleSettings};
 use crate::policy::RepositoryPolicies;
-use crate::store::{DeclaredClient, StorePlace};
+use crate::store::{DeclaredClient, StoreUrl};
 use crate::telemetry::LogSettings;
 use crate::verifier::Provider;
 
@@ -88,7 +88,7 @@ impl Config {
         let clients = clients::read(&mut reader, &state_dir);
         let tokens = tokens::read(&mut reader);
         let longest = tokens.as_ref().map(|tokens| tokens.max_lifetime);
-        let shares_database = store.as_ref().is_some_and(|store| matches!(store.place, StorePlace::Postgres(_)));
+        let shares_database = store.as_ref().is_some_and(|store| matches!(store.place, StoreUrl::Postgres(_)));
         let keys = keys::read(&mut reader, &state_dir, longest, shares_database);
         let limits = limits::read(&mut reader);
         let issuance = issuance::read(&mut reader, longest);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
-use super::table::{self, KEYS, Key, Kind};
+use super::table::{self, KEYS, Key, ValueKind};
 use super::value::{self, Located, Value};
 
 /// What the configuration is made from.
@@ -73,13 +73,13 @@ impl fmt::Display for Origin {
 }
 
 /// A value and where it was written.
-pub(super) struct Entry {
+pub(super) struct SettingEntry {
     pub(super) value: Value,
     pub(super) origin: Origin,
 }
 
 /// Values by `section.name`.
-pub(super) type Entries = BTreeMap<&'static str, Entry>;
+pub(super) type Entries = BTreeMap<&'static str, SettingEntry>;
 
 /// All values, the folder that `state_dir` starts at, and what was wrong so far.
 pub(super) fn gather(sources: &Sources) -> Result<(Entries, PathBuf, Vec<String>), ConfigError> {
@@ -88,7 +88,7 @@ pub(super) fn gather(sources: &Sources) -> Result<(Entries, PathBuf, Vec<String>
     for key in KEYS {
         if let Some(default) = key.default {
             match value::parse_value(default) {
-                Ok(value) => drop(entries.insert(key.path, Entry { value, origin: Origin::Default })),
+                Ok(value) => drop(entries.insert(key.path, SettingEntry { value, origin: Origin::Default })),
                 Err(problem) => errors.push(format!("default: {}: {problem}", key.path)),
             }
         }
@@ -113,7 +113,7 @@ pub(super) fn gather(sources: &Sources) -> Result<(Entries, PathBuf, Vec<String>
     ];
     for (path, flag, value) in flags {
         if let Some(value) = value {
-            entries.insert(path, Entry { value: Value::Text(value.clone()), origin: Origin::Flag(flag) });
+            entries.insert(path, SettingEntry { value: Value::Text(value.clone()), origin: Origin::Flag(flag) });
         }
     }
     Ok((entries, base, errors))
@@ -143,7 +143,7 @@ fn from_file(file: &Path, document: BTreeMap<String, Located>, entries: &mut Ent
             // Its keys are names that the operator chose.
             if !fields.is_empty() {
                 let origin = Origin::File(file.to_path_buf(), content.line);
-                entries.insert(key.path, Entry { value: Value::Table(fields), origin });
+                entries.insert(key.path, SettingEntry { value: Value::Table(fields), origin });
             }
             continue;
         }
@@ -151,7 +151,7 @@ fn from_file(file: &Path, document: BTreeMap<String, Located>, entries: &mut Ent
             match table::key(&format!("{section}.{name}")) {
                 Some(key) => {
                     let origin = Origin::File(file.to_path_buf(), field.line);
-                    entries.insert(key.path, Entry { value: field.value, origin });
+                    entries.insert(key.path, SettingEntry { value: field.value, origin });
                 }
                 None => errors.push(format!("{}: {section}.{name}: there is no such key", at(field.line))),
             }
@@ -171,7 +171,7 @@ fn from_environment(variables: &BTreeMap<String, String>, entries: &mut Entries,
         };
         match from_text(key, text) {
             Ok(value) => {
-                entries.insert(key.path, Entry { value, origin: Origin::Environment(name.clone()) });
+                entries.insert(key.path, SettingEntry { value, origin: Origin::Environment(name.clone()) });
             }
             Err(problem) => errors.push(format!("{name}: {path}: {problem}")),
         }
@@ -181,13 +181,13 @@ fn from_environment(variables: &BTreeMap<String, String>, entries: &mut Entries,
 /// A variable's text as the kind of value that the key takes; a list of strings may also be joined by commas.
 fn from_text(key: &Key, text: &str) -> Result<Value, String> {
     match key.kind {
-        Kind::Text => Ok(Value::Text(text.to_owned())),
-        Kind::Integer => text.parse().map(Value::Integer).map_err(|_| "must be a whole number".to_owned()),
-        Kind::Boolean => text.parse().map(Value::Boolean).map_err(|_| "must be true or false".to_owned()),
-        Kind::Texts if !text.trim_start().starts_with('[') => {
+        ValueKind::Text => Ok(Value::Text(text.to_owned())),
+        ValueKind::Integer => text.parse().map(Value::Integer).map_err(|_| "must be a whole number".to_owned()),
+        ValueKind::Boolean => text.parse().map(Value::Boolean).map_err(|_| "must be true or false".to_owned()),
+        ValueKind::Texts if !text.trim_start().starts_with('[') => {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Ok(Value::List(items.map(|item| Located { value: Value::Text(item.to_owned()), line: 1 }).collect()))
         }
-        Kind::Texts | Kind::Tables | Kind::Table => value::parse_value(text),
+        ValueKind::Texts | ValueKind::Tables | ValueKind::Table => value::parse_value(text),
     }
 }

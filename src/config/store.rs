@@ -11,7 +11,7 @@ use super::reader::{Reader, text};
 use super::source::Origin;
 use super::value::Value;
 use crate::base::Secret;
-use crate::store::StorePlace;
+use crate::store::StoreUrl;
 use crate::store::postgres::{PostgresOptions, Tls};
 
 /// Connections to PostgreSQL of one server.
@@ -22,7 +22,7 @@ const WRITERS: u32 = 5;
 #[derive(Debug, Clone)]
 pub struct StoreSection {
     /// The database.
-    pub place: StorePlace,
+    pub place: StoreUrl,
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, state_dir: &Path) -> Option<StoreSection> {
@@ -56,12 +56,12 @@ fn secret_file(value: &Value, state_dir: &Path) -> Result<String, String> {
 ///
 /// # Errors
 /// What is wrong with it, without repeating it.
-pub fn store_place(url: &str, password: Option<String>, state_dir: &Path) -> Result<StorePlace, String> {
+pub fn store_place(url: &str, password: Option<String>, state_dir: &Path) -> Result<StoreUrl, String> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return postgres(url, password, state_dir).map(StorePlace::Postgres);
+        return postgres(url, password, state_dir).map(StoreUrl::Postgres);
     }
     match url.strip_prefix("sqlite://") {
-        Some(path) if !path.is_empty() && !path.contains(['?', '#']) => Ok(StorePlace::Sqlite(state_dir.join(path))),
+        Some(path) if !path.is_empty() && !path.contains(['?', '#']) => Ok(StoreUrl::Sqlite(state_dir.join(path))),
         _ => Err("must be sqlite:// and the path of a file, such as sqlite://data/buildpass.db, or \
                   postgres://user@host/database?sslmode=verify-full"
             .to_owned()),

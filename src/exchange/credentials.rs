@@ -6,12 +6,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::doors::{Access, Judgement};
-use super::secret_key::draw_key;
-use super::{Error, Exchange};
+use super::flows::{Access, Judgement};
+use super::opaque_key::draw_key;
+use super::{Exchange, ExchangeError};
 use crate::base::{CredentialId, Moment, Seconds, Secret};
 use crate::jose::SigningKey;
-use crate::store::DoorKind;
+use crate::store::FlowKind;
 
 /// What stands raw in the subject of an access token (RFC 3986 §2.3): a colon never does.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -27,7 +27,7 @@ pub struct Granted {
     /// The credential itself: shown once, kept nowhere.
     pub secret: Secret<String>,
     /// At which door.
-    pub door: DoorKind,
+    pub flow: FlowKind,
     /// What people call it.
     pub name: String,
     /// What it may do.
@@ -66,8 +66,8 @@ struct AccessToken<'a> {
 /// Whom what is given stands for.
 pub(super) fn subject(judgement: &Judgement) -> String {
     let encode = |text: &str| utf8_percent_encode(text, PART).to_string();
-    let presented = &judgement.presented;
-    format!("exchange:{}:{}", encode(presented.verified.provider_name()), encode(presented.subject()))
+    let subject_token = &judgement.subject_token;
+    format!("exchange:{}:{}", encode(subject_token.verified.provider_name()), encode(subject_token.subject()))
 }
 
 impl Exchange {
@@ -79,9 +79,9 @@ impl Exchange {
         signer: Option<&Arc<SigningKey>>,
         now: Moment,
         expires_at: Moment,
-    ) -> Result<Secret<String>, Error> {
+    ) -> Result<Secret<String>, ExchangeError> {
         let Some(signer) = signer else { return Ok(draw_key(&*self.parts.entropy)?) };
-        let (offer, verified) = (&judgement.offer, &judgement.presented.verified);
+        let (offer, verified) = (&judgement.offer, &judgement.subject_token.verified);
         let registry = offer.access.is_some();
         let claims = AccessToken {
             iss: &self.settings.issuer,
@@ -97,11 +97,12 @@ impl Exchange {
             access: offer.access.as_deref(),
             subject_claims: verified.claims().all(),
         };
-        let internal = |error: &dyn std::fmt::Display| Error::Internal(format!("claims can't be rendered: {error}"));
+        let internal =
+            |error: &dyn std::fmt::Display| ExchangeError::Internal(format!("claims can't be rendered: {error}"));
         let claims = serde_json::to_vec(&claims).map_err(|error| internal(&error))?;
         let signer = Arc::clone(signer);
         let token = self.parts.pool.run(move || signer.sign_access_token(&claims)).await?;
-        let token = token.map_err(|error| Error::Internal(error.to_string()))?;
+        let token = token.map_err(|error| ExchangeError::Internal(error.to_string()))?;
         Ok(Secret::new(token))
     }
 }

@@ -3,11 +3,11 @@
 
 use serde_json::{Value, json};
 
-use super::rule_book::RuleBook;
-use super::terms::{SharedEntitlement, Terms};
-use super::{Error, Exchange};
+use super::entitlements::RulesSnapshot;
+use super::entitlements::{Compiled, SharedEntitlement};
+use super::{Exchange, ExchangeError};
 use crate::base::Secret;
-use crate::store::{DoorKind, StoreError, StoredCredential, StoredIdToken};
+use crate::store::{FlowKind, StoreError, StoredCredential, StoredIdToken};
 
 /// The scope that reads.
 const SCOPE: &str = "show_dashboard";
@@ -22,7 +22,7 @@ pub enum DashboardRefusal {
     /// Nothing there, or nothing of this user's.
     NotFound,
     /// Our doing.
-    Failed(Error),
+    Failed(ExchangeError),
 }
 
 impl From<StoreError> for DashboardRefusal {
@@ -46,7 +46,7 @@ impl Exchange {
         let found = self.parts.store.find_credential(&self.id, key.digest()).await?;
         // A role may give keys for another server; those are for that one alone.
         let own = |key: &StoredCredential| {
-            key.door == DoorKind::Rubygems && key.audience == self.settings.rubygems_host && key.is_alive(now)
+            key.flow == FlowKind::Rubygems && key.audience == self.settings.rubygems_host && key.is_alive(now)
         };
         let found = found.filter(own);
         let found = found.ok_or(DashboardRefusal::Key)?;
@@ -54,13 +54,13 @@ impl Exchange {
             return Err(DashboardRefusal::Scope);
         }
         let user = found.user.ok_or(DashboardRefusal::Scope)?;
-        let book = self.parts.books.current().await?;
+        let snapshot = self.parts.rules_cache.current().await?;
         let all: Vec<Value> = match what {
-            "providers" => providers(&book),
-            "roles" => roles(&book, &user),
+            "providers" => providers(&snapshot),
+            "roles" => roles(&snapshot, &user),
             _ => {
                 let tokens = self.parts.store.list_id_tokens(&self.id, &user).await?;
-                tokens.iter().map(|token| id_token(&book, token)).collect()
+                tokens.iter().map(|token| id_token(&snapshot, token)).collect()
             }
         };
         let Some(id) = id else { return Ok(Value::Array(all)) };
@@ -69,9 +69,10 @@ impl Exchange {
     }
 }
 
-fn providers(book: &RuleBook) -> Vec<Value> {
+fn providers(snapshot: &RulesSnapshot) -> Vec<Value> {
     let document = |text: Option<&String>| text.and_then(|text| serde_json::from_str::<Value>(text).ok());
-    book.entries
+    snapshot
+        .entries
         .values()
         .map(|entry| {
             let fetched = entry.row.as_ref().and_then(|row| row.fetched.as_ref());
@@ -84,32 +85,32 @@ fn providers(book: &RuleBook) -> Vec<Value> {
         .collect()
 }
 
-fn roles(book: &RuleBook, user: &str) -> Vec<Value> {
-    book.roles_of(user).filter_map(|role| self::role(book, role)).collect()
+fn roles(snapshot: &RulesSnapshot, user: &str) -> Vec<Value> {
+    snapshot.roles_of(user).filter_map(|role| self::role(snapshot, role)).collect()
 }
 
-fn role(book: &RuleBook, entitlement: &SharedEntitlement) -> Option<Value> {
+fn role(snapshot: &RulesSnapshot, entitlement: &SharedEntitlement) -> Option<Value> {
     let row = &entitlement.row;
-    let entry = book.entry(&row.provider)?;
-    let Ok(Terms::Role(terms)) = entitlement.terms(entry.provider()) else { return None };
-    let written = &terms.written;
-    let mut policy = written.access_policy.clone();
+    let entry = snapshot.entry(&row.provider)?;
+    let Ok(Compiled::Role(compiled)) = entitlement.compiled(entry.provider()) else { return None };
+    let spec = &compiled.spec;
+    let mut policy = spec.access_policy.clone();
     for statement in &mut policy.statements {
         statement.principal.oidc = statement.principal.issuer(entry.provider().issuer()).to_owned();
     }
     Some(json!({
         "id": row.id, "token": row.token, "oidc_provider_id": row.provider, "user_id": row.user,
         "api_key_permissions": {
-            "scopes": written.permissions.scopes, "valid_for": terms.valid_for.get(),
-            "gems": terms.gem.as_ref().map(|gem| vec![gem]),
+            "scopes": spec.permissions.scopes, "valid_for": compiled.valid_for.get(),
+            "gems": compiled.gem.as_ref().map(|gem| vec![gem]),
         },
         "name": row.name, "access_policy": policy,
         "created_at": row.created_at, "updated_at": row.updated_at, "deleted_at": null,
     }))
 }
 
-fn id_token(book: &RuleBook, token: &StoredIdToken) -> Value {
-    let role = token.entitlement.and_then(|id| book.entitlement(id)).and_then(|role| role.row.token.clone());
+fn id_token(snapshot: &RulesSnapshot, token: &StoredIdToken) -> Value {
+    let role = token.entitlement.and_then(|id| snapshot.entitlement(id)).and_then(|role| role.row.token.clone());
     let document = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_default();
     json!({
         "id": token.id, "api_key_role_token": role,

@@ -3,8 +3,8 @@
 
 use serde_json::json;
 
-use super::rule_book::{Entry, RuleBook};
-use super::{Declined, Error, Exchange, Refusal, Refused};
+use super::entitlements::{ProviderEntry, RulesSnapshot};
+use super::{DisclosedRefusal, Exchange, ExchangeError, ExchangeRefusal, NotExchanged};
 use crate::base::{EventId, Moment, Secret, Sha256};
 use crate::jose::peek;
 use crate::store::EventRow;
@@ -23,30 +23,36 @@ pub(super) const SAMPLES: (u32, u32) = (1, 1);
 const LONGEST: usize = 1_024;
 
 impl Exchange {
-    pub(super) fn event_id(&self, now: Moment) -> Result<EventId, Error> {
+    pub(super) fn event_id(&self, now: Moment) -> Result<EventId, ExchangeError> {
         Ok(EventId::new(now, &*self.parts.entropy)?)
     }
 
     /// Counts a refusal. One of a token whose signature was good is a row, within its provider's rate: the full
     /// reason, never the token. Of all others a sample is logged.
-    pub(super) async fn refused(&self, door: &'static str, token: &Secret<String>, refusal: &Refusal, trail: &Trail) {
-        self.parts.metrics.exchange_refused(door, refusal.reason());
-        let Some(provider) = trail.signed_for() else { return self.sample(door, refusal.reason()) };
+    pub(super) async fn refused(
+        &self,
+        flow: &'static str,
+        token: &Secret<String>,
+        refusal: &ExchangeRefusal,
+        trail: &Trail,
+    ) {
+        self.parts.metrics.exchange_refused(flow, refusal.reason());
+        let Some(provider) = trail.signed_for() else { return self.sample(flow, refusal.reason()) };
         if self.refusals.as_ref().is_some_and(|rate| rate.count(&provider.to_owned()).is_err()) {
-            return self.sample(door, refusal.reason());
+            return self.sample(flow, refusal.reason());
         }
         let now = self.parts.clock.now();
         let Ok(id) = self.event_id(now) else { return };
         let detail = json!({
             "reason": refusal.reason(), "check": refusal.check().to_string(), "expected": cut(refusal.expected()),
             "actual": cut(refusal.actual()), "provider": provider,
-            "token_sha256": Sha256::of(token.reveal().as_bytes()).to_string(),
+            "token_sha256": Sha256::of(token.expose_secret().as_bytes()).to_string(),
         });
         let event = EventRow {
             id,
             at: now,
             kind: "exchange_refused".to_owned(),
-            door: Some(door.to_owned()),
+            flow: Some(flow.to_owned()),
             subject: subject_of(token).map(cut),
             detail: detail.to_string(),
         };
@@ -56,39 +62,39 @@ impl Exchange {
     }
 
     /// Logs what is no row, now and then.
-    pub(super) fn sample(&self, door: &'static str, what: &'static str) {
-        if self.samples.as_ref().is_none_or(|rate| rate.count(&door).is_ok()) {
-            tracing::info!(door, what, "sampled");
+    pub(super) fn sample(&self, flow: &'static str, what: &'static str) {
+        if self.samples.as_ref().is_none_or(|rate| rate.count(&flow).is_ok()) {
+            tracing::info!(flow, what, "sampled");
         }
     }
 
     /// A refusal with what its caller may read: who holds a token that passed signature, time and audience, of our own
     /// issuer or of one that only our own people can have tokens of.
-    pub(super) fn tell(&self, entry: &Entry, refusal: Refusal) -> Declined {
+    pub(super) fn tell(&self, entry: &ProviderEntry, refusal: ExchangeRefusal) -> NotExchanged {
         let passed = refusal.check() > Check::Time;
         let may_read = passed && entry.provider().explains_to_holders();
         let told = if may_read { refusal.told() } else { None };
-        Declined::Refused(Refused { refusal, told })
+        NotExchanged::Refused(DisclosedRefusal { refusal, told })
     }
 
     /// The same where it is not known yet which entry judged: all of its issuer must allow it.
     pub(super) fn tell_holder(
         &self,
-        book: &RuleBook,
+        snapshot: &RulesSnapshot,
         token: &Secret<String>,
-        refused: Refused,
+        refused: DisclosedRefusal,
         trail: &Trail,
-    ) -> Declined {
+    ) -> NotExchanged {
         if trail.signed_for().is_none() {
-            return Declined::Refused(refused);
+            return NotExchanged::Refused(refused);
         }
-        let issuer = unverified_issuer_of(token.reveal()).unwrap_or_default();
-        let mut entries = book.entries_of(&issuer).peekable();
+        let issuer = unverified_issuer_of(token.expose_secret()).unwrap_or_default();
+        let mut entries = snapshot.entries_of(&issuer).peekable();
         match entries.next() {
             Some(first) if entries.all(|entry| entry.provider().explains_to_holders()) => {
                 self.tell(first, refused.refusal)
             }
-            _ => Declined::Refused(refused),
+            _ => NotExchanged::Refused(refused),
         }
     }
 }
@@ -103,7 +109,7 @@ fn cut(mut text: String) -> String {
 
 /// The subject of a token whose signature was good.
 fn subject_of(token: &Secret<String>) -> Option<String> {
-    let unverified = peek(token.reveal()).ok()?;
+    let unverified = peek(token.expose_secret()).ok()?;
     let claims: serde_json::Value = serde_json::from_slice(unverified.unverified_payload()).ok()?;
     claims.get("sub")?.as_str().map(str::to_owned)
 }

@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 
-use super::presented::key_of;
-use super::{Error, Exchange};
+use super::subject_token::key_of;
+use super::{Exchange, ExchangeError};
 use crate::base::{Jti, Moment, Secret};
 use crate::jose::peek;
 use crate::policy::Client;
-use crate::store::{BuildState, DoorKind, StoredCredential};
+use crate::store::{BuildState, FlowKind, StoredCredential};
 
 /// The answer. All but `active` is left out where it is false.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -40,7 +40,7 @@ pub struct Introspection {
     pub token_type: Option<&'static str>,
     /// The kind of door that it opens.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub door: Option<DoorKind>,
+    pub flow: Option<FlowKind>,
     /// The grant that gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant: Option<String>,
@@ -59,8 +59,8 @@ impl Exchange {
     /// Is this a good credential, or a good ID token of ours, for an audience of this client?
     ///
     /// # Errors
-    /// [`Error`]: it could not be found out, which is not the same as no.
-    pub async fn introspect(&self, client: &Client, token: &Secret<String>) -> Result<Introspection, Error> {
+    /// [`ExchangeError`]: it could not be found out, which is not the same as no.
+    pub async fn introspect(&self, client: &Client, token: &Secret<String>) -> Result<Introspection, ExchangeError> {
         let now = self.parts.clock.now();
         self.parts.keyring.ready_to_verify(now).await?;
         if let Some(found) = self.parts.store.find_credential(&self.id, token.digest()).await? {
@@ -83,8 +83,8 @@ impl Exchange {
             jti: Some(found.id.to_string()),
             scope: Some(found.scopes.join(" ")),
             token_type: Some("Bearer"),
-            grant: (found.door == DoorKind::Grant).then_some(found.name),
-            door: Some(found.door),
+            grant: (found.flow == FlowKind::Grant).then_some(found.name),
+            flow: Some(found.flow),
             owner: found.owner,
             packages: Some(found.packages),
             build_id: found.build.map(|build| build.to_string()),
@@ -97,7 +97,7 @@ impl Exchange {
         client: &Client,
         token: &Secret<String>,
         now: Moment,
-    ) -> Result<Introspection, Error> {
+    ) -> Result<Introspection, ExchangeError> {
         let Some((jti, claims)) = unverified_claims(token) else { return Ok(Introspection::default()) };
         let Some(standing) = self.parts.store.find_issued(&self.id, jti).await? else {
             return Ok(Introspection::default());
@@ -144,7 +144,7 @@ impl Exchange {
 
 /// What a token says before anything is known of it: good for finding its record, and for nothing else.
 pub(super) fn unverified_claims(token: &Secret<String>) -> Option<(Jti, serde_json::Map<String, serde_json::Value>)> {
-    let unverified = peek(token.reveal()).ok()?;
+    let unverified = peek(token.expose_secret()).ok()?;
     let claims: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(unverified.unverified_payload()).ok()?;
     let jti = claims.get("jti")?.as_str()?.parse().ok()?;

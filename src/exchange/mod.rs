@@ -5,53 +5,47 @@
 //! request (one dialect) → verifier → policy → one transaction: claim the token, make the credential → response
 //! ```
 
-mod apply;
-mod audiences;
 mod credentials;
 mod dashboard;
-mod doors;
+mod entitlements;
 mod events;
+mod flows;
 mod introspection;
-mod presented;
+mod opaque_key;
 mod publications;
+mod redeem;
 mod refusal;
 mod revocation;
-mod rule_book;
-mod rule_books;
-mod rule_change;
-mod rules_file;
-mod secret_key;
 mod settings;
-mod shown;
-mod terms;
-mod trade;
-mod written;
+mod spec;
+mod subject_token;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-pub use self::apply::{Applied, ApplyRulesError, RuleKeeper};
-pub use self::audiences::{AudienceConflict, DoorOfAudience, check_audiences};
 pub use self::credentials::Granted;
 pub use self::dashboard::DashboardRefusal;
-pub use self::doors::{
-    Access, Admitted, Ask, ForwardAsk, ForwardCredential, GrantAskedFor, RUBYGEMS_CLAIMS, RegistryScope, RequestedToken,
-};
+pub use self::entitlements::RulesCache;
+pub use self::entitlements::{Applied, ApplyRulesError, RulesEditor};
+pub use self::entitlements::{AudienceConflict, FlowOfAudience, check_audiences};
+pub use self::entitlements::{Change, ChangeKind, ChangeSet, Precondition, Prune, RuleError, Section};
+pub use self::entitlements::{is_same, leave_written, owner, shown_credential, shown_rules};
 use self::events::{REFUSALS, REPEATED, SAMPLES};
-pub use self::introspection::Introspection;
-pub use self::publications::{PublicationError, WrittenPublication, provenance};
-pub use self::refusal::{Declined, Error, Refusal, Refused};
-pub use self::revocation::revoke_credential;
-pub use self::rule_books::RuleBooks;
-pub use self::rule_change::{Bring, Change, ChangeKind, Expect, Prune, RuleError, Section};
-pub use self::rules_file::{RulesFileError, one_object, read_rules_file};
-pub use self::secret_key::{KEY_PREFIX, is_key};
-pub use self::settings::{DefaultAudiences, ExchangeSettings};
-pub use self::shown::{is_same, leave_written, owner, shown_credential, shown_rules};
-pub use self::written::{
-    GivenToken, NugetSection, Permissions, RolesFile, RubygemsSection, WrittenGrant, WrittenProvider, WrittenPublisher,
-    WrittenRole, WrittenTrustPolicy, WrittenUser,
+pub use self::flows::{
+    Access, Admitted, Ask, ForwardCredential, ForwardRequest, RUBYGEMS_CLAIMS, RegistryScope, RequestedToken,
+    TokenExchangeRequest,
 };
+pub use self::introspection::Introspection;
+pub use self::opaque_key::{KEY_PREFIX, is_key};
+pub use self::publications::{PublicationError, PublicationSpec, provenance};
+pub use self::refusal::{DisclosedRefusal, ExchangeError, ExchangeRefusal, NotExchanged};
+pub use self::revocation::revoke_credential;
+pub use self::settings::{DefaultAudiences, ExchangeSettings};
+pub use self::spec::{
+    GivenToken, GrantSpec, NamedProviderSpec, NugetSection, Permissions, PublisherSpec, RoleSpec, RubygemsSection,
+    RulesFile, TrustPolicySpec, UserSpec,
+};
+pub use self::spec::{RulesFileError, one_object, read_rules_file};
 use crate::base::{Clock, Entropy, IssuerId, Moment, Rate};
 use crate::keyring::{Keyring, SigningPool};
 use crate::store::{FetchedDocuments, Store, StoreError};
@@ -62,7 +56,7 @@ pub struct ExchangeParts {
     /// Where everything is remembered.
     pub store: Arc<dyn Store>,
     /// What tokens may be traded for.
-    pub books: Arc<RuleBooks>,
+    pub rules_cache: Arc<RulesCache>,
     /// Our signing keys.
     pub keyring: Arc<Keyring>,
     /// The threads that sign, and that evaluate conditions.
@@ -104,8 +98,8 @@ impl Exchange {
     /// # Errors
     /// [`StoreError`]; what was not done is done next time.
     pub async fn step(&self) -> Result<(), StoreError> {
-        let book = self.parts.books.current().await?;
-        for entry in book.entries.values() {
+        let snapshot = self.parts.rules_cache.current().await?;
+        for entry in snapshot.entries.values() {
             let Some(row) = &entry.row else { continue };
             let keys = entry.verifier.keys();
             // Asked for its set, a source fetches a new one before the old one grows too old.

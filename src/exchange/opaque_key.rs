@@ -18,8 +18,8 @@ const CHECKSUM: usize = 6;
 /// [`EntropyError`].
 pub(super) fn draw_key(entropy: &dyn Entropy) -> Result<Secret<String>, EntropyError> {
     let body = Secret::draw(KEY_PREFIX, entropy)?;
-    let checksum = checksum(body.reveal());
-    Ok(Secret::new(format!("{}{checksum}", body.reveal())))
+    let checksum = checksum(body.expose_secret());
+    Ok(Secret::new(format!("{}{checksum}", body.expose_secret())))
 }
 
 /// Has it the form of a key of ours, its checksum among it? Says nothing of whether it opens anything.

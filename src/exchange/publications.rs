@@ -3,18 +3,18 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
-use super::{Error, Exchange};
+use super::{Exchange, ExchangeError};
 use crate::base::{FieldError, IssuerId, Secret};
 use crate::claims::glob_covers;
 use crate::policy::Client;
 use crate::store::{
-    DoorKind, Ecosystem, EventRow, Publication, PublicationRefusal, Store, StoreError, StoredCredential, StoredIdToken,
+    Ecosystem, EventRow, FlowKind, Publication, PublicationRefusal, Store, StoreError, StoredCredential, StoredIdToken,
 };
 
 /// A publication as a registry reports it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct WrittenPublication {
+pub struct PublicationSpec {
     /// Where the package belongs.
     pub ecosystem: Ecosystem,
     /// The package.
@@ -36,7 +36,7 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret<String>, 
 #[derive(Debug)]
 pub enum PublicationError {
     /// Our doing.
-    Failed(Error),
+    Failed(ExchangeError),
     /// A field can't be taken.
     Field(FieldError),
     /// The key opens nothing of this registry's, or is not for this package. One text for all.
@@ -45,7 +45,7 @@ pub enum PublicationError {
     Exists,
 }
 
-impl<E: Into<Error>> From<E> for PublicationError {
+impl<E: Into<ExchangeError>> From<E> for PublicationError {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
@@ -56,24 +56,24 @@ impl Exchange {
     ///
     /// # Errors
     /// [`PublicationError`].
-    pub async fn publish(&self, client: &Client, written: WrittenPublication) -> Result<Publication, PublicationError> {
-        check(&written).map_err(PublicationError::Field)?;
+    pub async fn publish(&self, client: &Client, spec: PublicationSpec) -> Result<Publication, PublicationError> {
+        check(&spec).map_err(PublicationError::Field)?;
         let now = self.parts.clock.now();
-        let digest = written.key.digest();
+        let digest = spec.key.digest();
         let found = self.parts.store.find_credential(&self.id, digest).await?;
         let may = |key: &StoredCredential| {
             key.is_alive(now)
                 && client.may_address(&key.audience)
-                && may_push(key, written.ecosystem)
-                && covers(&key.packages, written.ecosystem, &written.package)
+                && may_push(key, spec.ecosystem)
+                && covers(&key.packages, spec.ecosystem, &spec.package)
         };
         let key = found.filter(may).ok_or(PublicationError::Key)?;
         let publication = Publication {
             audience: key.audience,
-            ecosystem: written.ecosystem,
-            package: written.package,
-            version: written.version,
-            digest: written.digest,
+            ecosystem: spec.ecosystem,
+            package: spec.package,
+            version: spec.version,
+            digest: spec.digest,
             credential: key.id,
             client: client.id.clone(),
             published_at: now,
@@ -82,7 +82,7 @@ impl Exchange {
             id: self.event_id(now)?,
             at: now,
             kind: "published".to_owned(),
-            door: Some(key.door.name().to_owned()),
+            flow: Some(key.flow.name().to_owned()),
             subject: Some(key.subject),
             detail: json!({
                 "ecosystem": publication.ecosystem, "package": publication.package, "version": publication.version,
@@ -124,13 +124,13 @@ pub async fn provenance(
     Ok(found)
 }
 
-fn check(written: &WrittenPublication) -> Result<(), FieldError> {
-    for (field, text) in [("package", &written.package), ("version", &written.version)] {
+fn check(spec: &PublicationSpec) -> Result<(), FieldError> {
+    for (field, text) in [("package", &spec.package), ("version", &spec.version)] {
         if text.trim().is_empty() || text.len() > 255 || text.chars().any(char::is_control) {
             return Err(FieldError::new(field, "must be text of 1 to 255 bytes on one line"));
         }
     }
-    let hex = written.digest.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
+    let hex = spec.digest.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
     if hex.is_none_or(|hex| !hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))) {
         return Err(FieldError::new("digest", "must be sha256: and 64 lower-case hexadecimal digits"));
     }
@@ -140,11 +140,11 @@ fn check(written: &WrittenPublication) -> Result<(), FieldError> {
 /// May a key of this door push to this ecosystem?
 fn may_push(key: &StoredCredential, ecosystem: Ecosystem) -> bool {
     let has = |scopes: &[&str]| key.scopes.iter().any(|scope| scopes.contains(&scope.as_str()));
-    match key.door {
-        DoorKind::Grant => true,
-        DoorKind::Nuget => ecosystem == Ecosystem::Nuget && has(&["all", "package:push", "package:pushversion"]),
-        DoorKind::Rubygems => ecosystem == Ecosystem::Rubygems && has(&["push_rubygem"]),
-        DoorKind::Registry => false,
+    match key.flow {
+        FlowKind::Grant => true,
+        FlowKind::Nuget => ecosystem == Ecosystem::Nuget && has(&["all", "package:push", "package:pushversion"]),
+        FlowKind::Rubygems => ecosystem == Ecosystem::Rubygems && has(&["push_rubygem"]),
+        FlowKind::Registry => false,
     }
 }
 

@@ -10,9 +10,9 @@ use crate::verifier::{self, Check};
 
 /// The caller gets nothing. Nothing was written.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Refusal {
+pub enum ExchangeRefusal {
     /// The token itself is not taken.
-    Token(verifier::Refusal),
+    Token(verifier::TokenRefusal),
     /// Signed by our key, and never recorded by us: somebody else signs with it.
     NotRecorded,
     /// The token was revoked.
@@ -84,7 +84,7 @@ pub enum Refusal {
     Credential,
 }
 
-impl Refusal {
+impl ExchangeRefusal {
     /// A stable name of the reason.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
@@ -198,8 +198,10 @@ impl Refusal {
     #[must_use]
     pub fn told(&self) -> Option<(String, String)> {
         match self {
-            Self::Token(verifier::Refusal::RequiredClaim { claim }) => Some((claim.clone(), "not there".to_owned())),
-            Self::Token(verifier::Refusal::ProviderRule { claim, actual, .. }) => {
+            Self::Token(verifier::TokenRefusal::RequiredClaim { claim }) => {
+                Some((claim.clone(), "not there".to_owned()))
+            }
+            Self::Token(verifier::TokenRefusal::ProviderRule { claim, actual, .. }) => {
                 Some(((*claim).to_owned(), actual.clone()))
             }
             Self::Token(refusal) if refusal.check() > Check::Audience => {
@@ -224,7 +226,7 @@ fn each(unmatched: &[(String, Unmatched)], text: impl Fn(&Unmatched) -> String) 
 
 /// We could not do it. Whether something was written may be unknown; nothing was given.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum ExchangeError {
     /// The system's generator failed.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -261,30 +263,30 @@ pub enum Error {
 
 /// Why an act did not happen.
 #[derive(Debug)]
-pub enum Declined {
+pub enum NotExchanged {
     /// Our doing.
-    Failed(Error),
+    Failed(ExchangeError),
     /// The caller's doing.
-    Refused(Refused),
+    Refused(DisclosedRefusal),
 }
 
 /// A refusal, and what of it its caller may read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Refused {
+pub struct DisclosedRefusal {
     /// Why. For the operator alone.
-    pub refusal: Refusal,
+    pub refusal: ExchangeRefusal,
     /// The claim that failed and the token's own value, where the caller may read that.
     pub told: Option<(String, String)>,
 }
 
-impl<E: Into<Error>> From<E> for Declined {
+impl<E: Into<ExchangeError>> From<E> for NotExchanged {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
 }
 
-impl From<Refusal> for Declined {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(Refused { refusal, told: None })
+impl From<ExchangeRefusal> for NotExchanged {
+    fn from(refusal: ExchangeRefusal) -> Self {
+        Self::Refused(DisclosedRefusal { refusal, told: None })
     }
 }

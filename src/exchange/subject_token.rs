@@ -3,20 +3,20 @@
 
 use std::sync::Arc;
 
-use super::rule_book::{Entry, RuleBook};
-use super::{Declined, Error, Exchange, Refusal};
+use super::entitlements::{ProviderEntry, RulesSnapshot};
+use super::{Exchange, ExchangeError, ExchangeRefusal, NotExchanged};
 use crate::base::{Jti, Moment, Secret, Sha256};
 use crate::policy::BuildFacts;
 use crate::store::{BuildState, IssuedStanding, OwnToken, TokenKey};
-use crate::verifier::{self, Check, Demand, Trail, VerifiedToken, unverified_issuer_of};
+use crate::verifier::{self, Check, Requirements, Trail, VerifiedToken, unverified_issuer_of};
 
 /// A token that was verified, and what it rests on.
-pub(super) struct Presented {
+pub(super) struct SubjectToken {
     pub(super) verified: VerifiedToken,
     pub(super) own: Option<(Jti, IssuedStanding)>,
 }
 
-impl Presented {
+impl SubjectToken {
     /// The one name of the token, whoever signed it and however.
     pub(super) fn key(&self) -> TokenKey {
         key_of(self.verified.provider().issuer(), self.verified.token_id(), self.verified.digest())
@@ -75,31 +75,31 @@ impl Exchange {
     /// Verifies a token by one entry, and finds what it rests on.
     pub(super) async fn present(
         &self,
-        entry: &Entry,
+        entry: &ProviderEntry,
         token: &Secret<String>,
-        demand: &Demand<'_>,
+        requirements: &Requirements<'_>,
         now: Moment,
         trail: &mut Trail,
-    ) -> Result<Presented, Declined> {
-        let verified = verify(entry, token, demand, trail).await.map_err(refused)?;
+    ) -> Result<SubjectToken, NotExchanged> {
+        let verified = verify(entry, token, requirements, trail).await.map_err(refused)?;
         self.stand(verified, token, now, trail).await
     }
 
     /// Verifies a token by every entry of its issuer. Those that took it, or what was told by the one that got furthest.
-    pub(super) async fn present_to_any(
+    pub(super) async fn verify_by_any(
         &self,
-        book: &RuleBook,
+        snapshot: &RulesSnapshot,
         token: &Secret<String>,
-        demand: &Demand<'_>,
+        requirements: &Requirements<'_>,
         now: Moment,
         trail: &mut Trail,
-    ) -> Result<Vec<Presented>, Declined> {
-        let issuer = unverified_issuer_of(token.reveal()).map_err(refused)?;
-        let mut furthest: Option<verifier::Refusal> = None;
+    ) -> Result<Vec<SubjectToken>, NotExchanged> {
+        let issuer = unverified_issuer_of(token.expose_secret()).map_err(refused)?;
+        let mut furthest: Option<verifier::TokenRefusal> = None;
         let mut taken = Vec::new();
-        let entries: Vec<&Arc<Entry>> = book.entries_of(&issuer).collect();
+        let entries: Vec<&Arc<ProviderEntry>> = snapshot.entries_of(&issuer).collect();
         for entry in entries {
-            match verify(entry, token, demand, trail).await {
+            match verify(entry, token, requirements, trail).await {
                 Ok(verified) => taken.push(self.stand(verified, token, now, trail).await?),
                 Err(refusal) => {
                     if furthest.as_ref().is_none_or(|known| known.check() < refusal.check()) {
@@ -109,7 +109,7 @@ impl Exchange {
             }
         }
         if taken.is_empty() {
-            let refusal = furthest.unwrap_or(verifier::Refusal::UnknownIssuer { issuer });
+            let refusal = furthest.unwrap_or(verifier::TokenRefusal::UnknownIssuer { issuer });
             return Err(refused(refusal));
         }
         Ok(taken)
@@ -122,9 +122,9 @@ impl Exchange {
         token: &Secret<String>,
         now: Moment,
         trail: &mut Trail,
-    ) -> Result<Presented, Declined> {
-        if !verified.provider().is_itself() {
-            return Ok(Presented { verified, own: None });
+    ) -> Result<SubjectToken, NotExchanged> {
+        if !verified.provider().is_own_issuer() {
+            return Ok(SubjectToken { verified, own: None });
         }
         let standing = match verified.token_id().and_then(|jti| jti.parse::<Jti>().ok()) {
             Some(jti) => self.parts.store.find_issued(&self.id, jti).await?.map(|standing| (jti, standing)),
@@ -137,14 +137,14 @@ impl Exchange {
                 "a token with a good signature of ours was never recorded: is the key in other hands? `keys revoke`"
             );
             self.parts.metrics.unrecorded_token();
-            return Err(Refusal::NotRecorded.into());
+            return Err(ExchangeRefusal::NotRecorded.into());
         };
         let refusal = if standing.revoked_at.is_some() {
-            Some(Refusal::Revoked)
+            Some(ExchangeRefusal::Revoked)
         } else if standing.client.disabled_at.is_some() {
-            Some(Refusal::ClientDisabled)
+            Some(ExchangeRefusal::ClientDisabled)
         } else if standing.build.state(now) != BuildState::Running {
-            Some(Refusal::BuildOver)
+            Some(ExchangeRefusal::BuildOver)
         } else {
             None
         };
@@ -155,27 +155,27 @@ impl Exchange {
             let build = &standing.build;
             ("a record of it, a build that runs, an enabled client".to_owned(), format!("build {}", build.id))
         });
-        Ok(Presented { verified, own: Some((jti, standing)) })
+        Ok(SubjectToken { verified, own: Some((jti, standing)) })
     }
 }
 
 async fn verify(
-    entry: &Entry,
+    entry: &ProviderEntry,
     token: &Secret<String>,
-    demand: &Demand<'_>,
+    requirements: &Requirements<'_>,
     trail: &mut Trail,
-) -> Result<VerifiedToken, verifier::Refusal> {
+) -> Result<VerifiedToken, verifier::TokenRefusal> {
     let verdict = if trail.is_silent() {
-        entry.verifier.verify(token.reveal(), demand).await
+        entry.verifier.verify(token.expose_secret(), requirements).await
     } else {
-        let (verdict, steps) = entry.verifier.explain(token.reveal(), demand).await;
+        let (verdict, steps) = entry.verifier.explain(token.expose_secret(), requirements).await;
         trail.within(steps);
         verdict
     };
     let is_signed = match &verdict {
         Ok(_) => true,
         // Whose it is is asked before the signature, with the words for any claim.
-        Err(refusal) => refusal.check() > Check::Signature && unverified_issuer_of(token.reveal()).is_ok(),
+        Err(refusal) => refusal.check() > Check::Signature && unverified_issuer_of(token.expose_secret()).is_ok(),
     };
     if is_signed {
         trail.found_good(entry.provider().name());
@@ -184,11 +184,11 @@ async fn verify(
 }
 
 /// Keys that can't be had are not the token's fault.
-pub(super) fn refused(refusal: verifier::Refusal) -> Declined {
+pub(super) fn refused(refusal: verifier::TokenRefusal) -> NotExchanged {
     match refusal {
-        verifier::Refusal::KeysUnavailable { reason, retry_after } => {
-            Error::ProviderKeys { reason, retry_after }.into()
+        verifier::TokenRefusal::KeysUnavailable { reason, retry_after } => {
+            ExchangeError::ProviderKeys { reason, retry_after }.into()
         }
-        refusal => Refusal::Token(refusal).into(),
+        refusal => ExchangeRefusal::Token(refusal).into(),
     }
 }

@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use super::error::{Code, Problem};
-use super::serve::Door;
+use super::serve::AppState;
 use crate::base::{ClientId, FieldError, Secret, Sha256};
 use crate::issuer::{ClientCredential, TokenCaller};
 use crate::jose::{JsonProblem, require_unique_members};
@@ -30,10 +30,10 @@ pub(super) struct Bearer(pub(super) Secret<String>);
 /// Either of the two.
 pub(super) struct EitherCaller(pub(super) TokenCaller);
 
-impl FromRequestParts<Door> for OfClient {
+impl FromRequestParts<AppState> for OfClient {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Door) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Problem> {
         match credential(&parts.headers)? {
             TokenCaller::Client(client) => Ok(Self(client)),
             TokenCaller::Worker(_) => Err(Problem::unauthenticated()),
@@ -41,10 +41,10 @@ impl FromRequestParts<Door> for OfClient {
     }
 }
 
-impl FromRequestParts<Door> for Bearer {
+impl FromRequestParts<AppState> for Bearer {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Door) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Problem> {
         match credential(&parts.headers)? {
             TokenCaller::Client(_) => Err(Problem::unauthenticated()),
             TokenCaller::Worker(token) => Ok(Self(token)),
@@ -52,10 +52,10 @@ impl FromRequestParts<Door> for Bearer {
     }
 }
 
-impl FromRequestParts<Door> for EitherCaller {
+impl FromRequestParts<AppState> for EitherCaller {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &Door) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Problem> {
         credential(&parts.headers).map(Self)
     }
 }
@@ -84,7 +84,7 @@ fn credential(headers: &HeaderMap) -> Result<TokenCaller, Problem> {
     }
     let pair = STANDARD.decode(rest).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let pair = Secret::new(pair.ok_or_else(Problem::unauthenticated)?);
-    let (id, secret) = pair.reveal().split_once(':').ok_or_else(Problem::unauthenticated)?;
+    let (id, secret) = pair.expose_secret().split_once(':').ok_or_else(Problem::unauthenticated)?;
     let (id, secret) = (ClientId::from_text(id), Secret::new(secret.to_owned()));
     Ok(TokenCaller::Client(ClientCredential::Secret { id, secret }))
 }
@@ -95,14 +95,14 @@ pub(super) struct JsonBody<T> {
     pub(super) digest: Sha256,
 }
 
-impl<T: DeserializeOwned> FromRequest<Door> for JsonBody<T> {
+impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, door: &Door) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
             return Err(Problem::new(Code::UnsupportedMediaType, "send the body as Content-Type: application/json"));
         }
-        let bytes = read_body(request, door).await?;
+        let bytes = read_body(request, state).await?;
         let value = parse(&bytes)?;
         Ok(Self { value, digest: Sha256::of(&bytes) })
     }
@@ -118,14 +118,14 @@ fn essence(headers: &HeaderMap) -> Option<String> {
     Some(value.split(';').next()?.trim().to_ascii_lowercase())
 }
 
-async fn read_body(request: Request, door: &Door) -> Result<Bytes, Problem> {
+async fn read_body(request: Request, state: &AppState) -> Result<Bytes, Problem> {
     let too_large = || Problem::new(Code::PayloadTooLarge, "a body may have 65536 bytes");
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: u64| length > MAX_BODY_BYTES as u64) {
         return Err(too_large());
     }
     let body = Limited::new(request.into_body(), MAX_BODY_BYTES).collect();
-    match tokio::time::timeout(door.limits.body_within, body).await {
+    match tokio::time::timeout(state.limits.body_within, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
         Ok(Err(_)) => Err(FieldError::new("body", "ended before it was whole").into()),
@@ -193,12 +193,12 @@ fn describe(path: &str, error: &serde_json::Error) -> FieldError {
 /// Path parameters that must have a form; where they have not, nothing is here.
 pub(super) struct PathOf<T>(pub(super) T);
 
-impl<T: DeserializeOwned + Send> FromRequestParts<Door> for PathOf<T> {
+impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for PathOf<T> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let not_found = |_| Problem::new(Code::NotFound, "there is no such thing here");
-        let Path(read) = Path::<T>::from_request_parts(parts, door).await.map_err(not_found)?;
+        let Path(read) = Path::<T>::from_request_parts(parts, state).await.map_err(not_found)?;
         Ok(Self(read))
     }
 }
@@ -206,11 +206,11 @@ impl<T: DeserializeOwned + Send> FromRequestParts<Door> for PathOf<T> {
 /// Query parameters, decoded as forms are; each key with its values in order.
 pub(super) struct QueryOf(BTreeMap<String, Vec<String>>);
 
-impl FromRequestParts<Door> for QueryOf {
+impl FromRequestParts<AppState> for QueryOf {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
-        let RawQuery(query) = RawQuery::from_request_parts(parts, door).await.unwrap_or(RawQuery(None));
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let RawQuery(query) = RawQuery::from_request_parts(parts, state).await.unwrap_or(RawQuery(None));
         Ok(Self::read(query.as_deref().unwrap_or_default())?)
     }
 }
@@ -218,12 +218,12 @@ impl FromRequestParts<Door> for QueryOf {
 /// A form in the body (`application/x-www-form-urlencoded`); what is sent as something else holds nothing.
 pub(super) struct FormOf(pub(super) QueryOf);
 
-impl FromRequest<Door> for FormOf {
+impl FromRequest<AppState> for FormOf {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, door: &Door) -> Result<Self, Problem> {
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let is_form = essence(request.headers()).is_some_and(|essence| essence == "application/x-www-form-urlencoded");
-        let bytes = read_body(request, door).await?;
+        let bytes = read_body(request, state).await?;
         let text = std::str::from_utf8(&bytes).map_err(|_| FieldError::new("body", "is not UTF-8"))?;
         Ok(Self(QueryOf::read(if is_form { text } else { "" })?))
     }
@@ -236,11 +236,11 @@ pub(super) struct RawBody {
     pub(super) bytes: Bytes,
 }
 
-impl FromRequest<Door> for RawBody {
+impl FromRequest<AppState> for RawBody {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, door: &Door) -> Result<Self, Problem> {
-        Ok(Self { essence: essence(request.headers()), bytes: read_body(request, door).await? })
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
+        Ok(Self { essence: essence(request.headers()), bytes: read_body(request, state).await? })
     }
 }
 

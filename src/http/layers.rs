@@ -12,7 +12,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::{Code, Noted, Problem};
 use super::peer::{Peer, peer};
-use super::serve::{Door, SocketAddress};
+use super::serve::{AppState, SocketAddress};
 use crate::base::RequestId;
 
 /// The longest request target, in bytes.
@@ -28,11 +28,11 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(super) struct CurrentRequest(pub(super) String);
 
 /// Wraps the routes; the first layer named here is the innermost.
-pub(super) fn wrap(router: Router<Door>, door: &Door) -> Router<Door> {
+pub(super) fn wrap(router: Router<AppState>, state: &AppState) -> Router<AppState> {
     router
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(door.clone(), within_time))
-        .layer(from_fn_with_state(door.clone(), attend))
+        .layer(from_fn_with_state(state.clone(), within_time))
+        .layer(from_fn_with_state(state.clone(), attend))
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Response<Body> {
@@ -40,23 +40,23 @@ fn panicked(_: Box<dyn Any + Send>) -> Response<Body> {
     Problem::internal("a handler panicked").into_response()
 }
 
-async fn within_time(State(door): State<Door>, request: Request, next: Next) -> Response<Body> {
-    match tokio::time::timeout(door.limits.whole_within, next.run(request)).await {
+async fn within_time(State(state): State<AppState>, request: Request, next: Next) -> Response<Body> {
+    match tokio::time::timeout(state.limits.whole_within, next.run(request)).await {
         Ok(response) => response,
         Err(_) => Problem::unavailable("the request took too long").into_response(),
     }
 }
 
 /// The outermost layer.
-async fn attend(State(door): State<Door>, mut request: Request, next: Next) -> Response<Body> {
-    let started = door.app.clock().monotonic();
-    let Ok(id) = RequestId::new(door.app.clock().now(), door.app.entropy()) else {
+async fn attend(State(state): State<AppState>, mut request: Request, next: Next) -> Response<Body> {
+    let started = state.app.clock().monotonic();
+    let Ok(id) = RequestId::new(state.app.clock().now(), state.app.entropy()) else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let id = id.to_string();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
-    let peer = caller(&door, &request);
+    let peer = caller(&state, &request);
     request.extensions_mut().insert(peer);
     request.extensions_mut().insert(CurrentRequest(id.clone()));
 
@@ -67,7 +67,7 @@ async fn attend(State(door): State<Door>, mut request: Request, next: Next) -> R
     let problem = response.extensions_mut().remove::<Problem>();
     if let Some(problem) = &problem {
         let allow = response.headers_mut().remove(header::ALLOW);
-        response = problem.render(door.app.issuer().paths(), &id);
+        response = problem.render(state.app.issuer().paths(), &id);
         if let Some(allow) = allow {
             response.headers_mut().insert(header::ALLOW, allow);
         }
@@ -84,18 +84,18 @@ async fn attend(State(door): State<Door>, mut request: Request, next: Next) -> R
 
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     let status = response.status();
-    door.app.issuer().metrics().answered(status.as_u16());
-    let took = door.app.clock().monotonic().saturating_sub(started);
+    state.app.issuer().metrics().answered(status.as_u16());
+    let took = state.app.clock().monotonic().saturating_sub(started);
     let line = Line { method: &method, route, status, micros: took.as_micros(), id: &id, peer };
     let noted = response.extensions_mut().remove::<Noted>();
-    line.log(problem.map(Noted::from).or(noted).as_ref(), &door);
+    line.log(problem.map(Noted::from).or(noted).as_ref(), &state);
     response
 }
 
-fn caller(door: &Door, request: &Request) -> Peer {
+fn caller(state: &AppState, request: &Request) -> Peer {
     let socket =
         request.extensions().get::<SocketAddress>().map_or(std::net::IpAddr::from([0; 4]), |address| address.0);
-    peer(socket, request.headers(), |address| door.app.is_trusted_proxy(address))
+    peer(socket, request.headers(), |address| state.app.is_trusted_proxy(address))
 }
 
 fn oversize(request: &Request) -> Option<Problem> {
@@ -121,7 +121,7 @@ struct Line<'a> {
 }
 
 impl Line<'_> {
-    fn log(&self, noted: Option<&Noted>, door: &Door) {
+    fn log(&self, noted: Option<&Noted>, state: &AppState) {
         let Self { method, route, status, micros, id, peer } = self;
         let failed = status.is_server_error();
         let status = status.as_u16();
@@ -130,7 +130,7 @@ impl Line<'_> {
             tracing::debug!(%method, route, status, micros, request_id = id, %peer, "answered");
             return;
         };
-        door.app.issuer().metrics().refused(code);
+        state.app.issuer().metrics().refused(code);
         match (failed, cause) {
             (true, cause) => {
                 let cause = cause.as_deref().unwrap_or("none");

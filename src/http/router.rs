@@ -9,11 +9,11 @@ use super::dialects::{forward_auth, nuget, registry, rubygems, token_exchange};
 use super::error::{Code, Problem};
 use super::layers;
 use super::routes::{admin, builds, documents, health, id_tokens, metrics, publications, request_tokens};
-use super::serve::Door;
+use super::serve::AppState;
 
 /// What strangers, jobs and CI servers reach.
-pub(super) fn public(door: &Door) -> Router {
-    let paths = door.app.issuer().paths();
+pub(super) fn public(state: &AppState) -> Router {
+    let paths = state.app.issuer().paths();
     let mut router = Router::new().without_v07_checks();
     for prefix in paths.document_prefixes() {
         router = router
@@ -39,16 +39,16 @@ pub(super) fn public(door: &Door) -> Router {
             "/api/v1/repos/{org}/{repo}/builds/{number}/id_token",
             get(id_tokens::pull_as_vela).head(|| mints_nothing("GET")),
         );
-    let api = if door.app.exchange().is_some() { api.merge(exchange_routes()) } else { api };
+    let api = if state.app.exchange().is_some() { api.merge(exchange_routes()) } else { api };
     router = match paths.api_prefix() {
         "" => router.merge(api),
         prefix => router.nest(prefix, api),
     };
-    finish(router.merge(health_routes()), door)
+    finish(router.merge(health_routes()), state)
 }
 
 /// Where tokens are traded, while the exchange is open.
-fn exchange_routes() -> Router<Door> {
+fn exchange_routes() -> Router<AppState> {
     Router::new()
         .route("/oauth/token", post(token_exchange::token))
         .route("/oauth/introspect", post(token_exchange::introspect))
@@ -71,7 +71,7 @@ fn exchange_routes() -> Router<Door> {
 }
 
 /// What operators reach.
-pub(super) fn operators(door: &Door) -> Router {
+pub(super) fn operators(state: &AppState) -> Router {
     let router = health_routes()
         .route("/metrics", get(metrics::render))
         .route("/admin/v1/api-keys", get(admin::list_keys))
@@ -79,20 +79,20 @@ pub(super) fn operators(door: &Door) -> Router {
         .route("/admin/v1/events", get(admin::events))
         .route("/admin/v1/{section}", get(admin::list).post(admin::create))
         .route("/admin/v1/{section}/{id}", get(admin::show).put(admin::update).delete(admin::delete));
-    finish(router, door)
+    finish(router, state)
 }
 
-fn health_routes() -> Router<Door> {
+fn health_routes() -> Router<AppState> {
     Router::new().route("/health/live", get(health::live)).route("/health/ready", get(health::ready))
 }
 
-fn finish(router: Router<Door>, door: &Door) -> Router {
+fn finish(router: Router<AppState>, state: &AppState) -> Router {
     let router = router
         .fallback(|| async { Problem::new(Code::NotFound, "there is nothing at this path") })
         .method_not_allowed_fallback(|| async {
             Problem::new(Code::MethodNotAllowed, "not by this method; see Allow")
         });
-    layers::wrap(router, door).with_state(door.clone())
+    layers::wrap(router, state).with_state(state.clone())
 }
 
 /// HEAD would run GET's handler and mint a token that nobody receives.

@@ -63,7 +63,7 @@ impl Limits {
 
 /// What every handler may use.
 #[derive(Clone)]
-pub(super) struct Door {
+pub(super) struct AppState {
     pub(super) app: Arc<App>,
     pub(super) limits: Limits,
     pub(super) max_age: HeaderValue,
@@ -77,12 +77,12 @@ pub(super) struct SocketAddress(pub(super) IpAddr);
 pub async fn serve(app: Arc<App>, listeners: Listeners, limits: Limits, end: impl Future<Output = ()>) {
     let max_age = format!("public, max-age={}", app.jwks_max_age().get());
     let max_age = HeaderValue::from_str(&max_age).unwrap_or(HeaderValue::from_static("no-store"));
-    let door = Door { app, limits, max_age };
+    let state = AppState { app, limits, max_age };
     let (stop, stopped) = watch::channel(());
-    let public = listen(listeners.public, router::public(&door), limits, stopped.clone());
+    let public = listen(listeners.public, router::public(&state), limits, stopped.clone());
     let admin = async {
         if let Some(listener) = listeners.admin {
-            listen(listener, router::operators(&door), limits, stopped).await;
+            listen(listener, router::operators(&state), limits, stopped).await;
         }
     };
     tokio::join!(public, admin, async {

@@ -1,10 +1,10 @@
 //! Who is calling: a client by its secret or by a provider's token, or the worker of a build by its token.
 
-use super::{Declined, Error, Issuer, Refusal};
+use super::{IssueError, IssueRefusal, Issuer, NotIssued};
 use crate::base::{BuildId, ClientId, Secret, Sha256};
 use crate::policy::{Client, ClientIdentity, Scope};
 use crate::store::{TokenBearer, TokenKind};
-use crate::verifier::{self, Demand};
+use crate::verifier::{self, Requirements};
 
 /// What a client sent to say who it is.
 #[derive(Debug, Clone)]
@@ -33,28 +33,28 @@ impl Issuer {
     /// The client of this credential, if it has this scope; counts one request of its rate.
     ///
     /// # Errors
-    /// [`Declined`]: not authenticated, scope, rate, or a fault of ours.
-    pub async fn client(&self, credential: &ClientCredential, scope: Scope) -> Result<Client, Declined> {
+    /// [`NotIssued`]: not authenticated, scope, rate, or a fault of ours.
+    pub async fn client(&self, credential: &ClientCredential, scope: Scope) -> Result<Client, NotIssued> {
         let client = match credential {
             ClientCredential::Secret { id, secret } => self.client_by_secret(id, secret).await?,
             ClientCredential::Token(token) => self.client_by_token(token).await?,
         };
         self.rates.count_client(&client.id)?;
         if !client.has(scope) {
-            return Err(Refusal::ForbiddenScope(scope).into());
+            return Err(IssueRefusal::ForbiddenScope(scope).into());
         }
         Ok(client)
     }
 
-    async fn client_by_secret(&self, id: &ClientId, secret: &Secret<String>) -> Result<Client, Declined> {
+    async fn client_by_secret(&self, id: &ClientId, secret: &Secret<String>) -> Result<Client, NotIssued> {
         let now = self.parts.clock.now();
-        let presented = secret.digest();
+        let subject_token = secret.digest();
         let stored = self.parts.store.find_client(&self.id, id).await?;
         // An unknown id costs one comparison too.
         let current = stored.as_ref().map_or_else(|| Sha256::of(b""), |stored| stored.secret.current);
         let previous = stored.as_ref().and_then(|stored| stored.secret.previous);
-        let matches = current == presented;
-        let matches_previous = previous.is_some_and(|(digest, until)| until > now && digest == presented);
+        let matches = current == subject_token;
+        let matches_previous = previous.is_some_and(|(digest, until)| until > now && digest == subject_token);
         match stored.map(|stored| stored.client) {
             // The secret in the row of a client that has none was never shown to anybody.
             Some(client)
@@ -62,23 +62,24 @@ impl Issuer {
             {
                 Ok(client)
             }
-            _ => Err(Refusal::Unauthenticated.into()),
+            _ => Err(IssueRefusal::Unauthenticated.into()),
         }
     }
 
     /// A token of a provider for our API alone, whose subject is a client's. Nothing is spent: a CI server sends one
     /// token as often as it calls.
-    async fn client_by_token(&self, token: &Secret<String>) -> Result<Client, Declined> {
+    async fn client_by_token(&self, token: &Secret<String>) -> Result<Client, NotIssued> {
         let audience = self.paths.api_audience();
-        let demand = Demand { audience: Some(&audience), instead_of_providers: true, ..Demand::default() };
-        let taken = match self.parts.judge.verify(token.reveal(), &demand).await? {
+        let requirements =
+            Requirements { audience: Some(&audience), instead_of_providers: true, ..Requirements::default() };
+        let taken = match self.parts.judge.verify(token.expose_secret(), &requirements).await? {
             Ok(taken) => taken,
-            Err(verifier::Refusal::KeysUnavailable { reason, retry_after }) => {
-                return Err(Error::ProviderKeys { reason, retry_after }.into());
+            Err(verifier::TokenRefusal::KeysUnavailable { reason, retry_after }) => {
+                return Err(IssueError::ProviderKeys { reason, retry_after }.into());
             }
             Err(refusal) => {
                 tracing::debug!(reason = refusal.reason(), %refusal, "a client's token was not taken");
-                return Err(Refusal::Unauthenticated.into());
+                return Err(IssueRefusal::Unauthenticated.into());
             }
         };
         // A client is of one entry, and two may be of one issuer.
@@ -92,11 +93,11 @@ impl Issuer {
                 return Ok(client);
             }
         }
-        Err(Refusal::Unauthenticated.into())
+        Err(IssueRefusal::Unauthenticated.into())
     }
 
     /// The living worker of this build. A token of another build or kind is as unknown as any.
-    pub(super) async fn worker(&self, build: BuildId, token: &Secret<String>) -> Result<TokenBearer, Declined> {
+    pub(super) async fn worker(&self, build: BuildId, token: &Secret<String>) -> Result<TokenBearer, NotIssued> {
         let now = self.parts.clock.now();
         let bearer = self.parts.store.find_bearer(&self.id, token.digest()).await?;
         match bearer {
@@ -106,7 +107,7 @@ impl Issuer {
                 self.rates.count_token(bearer.token.id)?;
                 Ok(bearer)
             }
-            _ => Err(Refusal::Unauthenticated.into()),
+            _ => Err(IssueRefusal::Unauthenticated.into()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{Paths, Terms};
+use super::{IssuerSettings, Paths};
 use crate::base::{Moment, Sha256};
 use crate::claims::claims_supported;
 use crate::jose::{Algorithm, JwkSet};
@@ -68,7 +68,7 @@ impl Exchange {
 impl Documents {
     /// Renders both documents from the keys that may be met now.
     #[must_use]
-    pub fn render(paths: &Paths, terms: &Terms, keys: &KeyView, now: Moment) -> Self {
+    pub fn render(paths: &Paths, terms: &IssuerSettings, keys: &KeyView, now: Moment) -> Self {
         let published = keys.published(now);
         let mut algorithms: Vec<_> =
             Algorithm::ALL.into_iter().filter(|alg| published.iter().any(|jwk| jwk.algorithm() == *alg)).collect();

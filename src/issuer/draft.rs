@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Declined, Error, Issuer, Refusal, TokenRequest};
+use super::{IssueError, IssueRefusal, Issuer, NotIssued, TokenRequest};
 use crate::base::{Moment, Seconds};
-use crate::claims::{AudienceError, AudiencePattern, Audiences, CheckedStep, IdToken, Step, Window};
+use crate::claims::{AudienceError, AudiencePattern, Audiences, BuildStep, CheckedStep, IdToken, Window};
 use crate::jose::{Algorithm, SigningKey};
-use crate::policy::{Ask, Client, Grant};
+use crate::policy::{Client, Grant, IssuanceRequest};
 use crate::store::{StoredBuild, StoredRequestToken, TokenBearer};
 
 /// A token that was allowed but is not signed yet.
-pub(super) struct Draft<'a> {
+pub(super) struct TokenDraft<'a> {
     pub(super) grant: Grant,
     pub(super) key: Arc<SigningKey>,
     pub(super) lifetime: Seconds,
@@ -41,7 +41,7 @@ impl Holder {
         }
     }
 
-    pub(super) fn step(&self) -> Option<&Step> {
+    pub(super) fn step(&self) -> Option<&BuildStep> {
         match self {
             Self::Job(bearer) => bearer.token.step.as_ref(),
             Self::Server { step, .. } => step.as_ref().map(|step| &step.step),
@@ -72,13 +72,13 @@ impl Issuer {
         request: &TokenRequest,
         audiences: &'a Audiences,
         now: Moment,
-    ) -> Result<Draft<'a>, Declined> {
+    ) -> Result<TokenDraft<'a>, NotIssued> {
         let build = &holder.build().build;
         let step = holder.step();
         let grant = self.grant(holder, request, audiences)?;
         let key = self.key(request.algorithm.or(grant.algorithm), now)?;
         let lifetime = self.lifetime(holder, request, &grant, now)?;
-        let subject = self.terms.subject.render(build, step).map_err(Refusal::SubjectUnavailable)?;
+        let subject = self.terms.subject.render(build, step).map_err(IssueRefusal::SubjectUnavailable)?;
         let subject = subject.as_str().to_owned();
         let claims = IdToken {
             issuer: self.paths.issuer().as_str(),
@@ -92,15 +92,15 @@ impl Issuer {
             presets: &self.terms.presets,
             extra: &self.terms.extra,
         };
-        Ok(Draft { grant, key, lifetime, subject, claims })
+        Ok(TokenDraft { grant, key, lifetime, subject, claims })
     }
 
-    fn grant(&self, holder: &Holder, request: &TokenRequest, audiences: &Audiences) -> Result<Grant, Refusal> {
+    fn grant(&self, holder: &Holder, request: &TokenRequest, audiences: &Audiences) -> Result<Grant, IssueRefusal> {
         let of_build = holder.build().audiences.as_deref();
         let of_step = holder.step_audiences();
         let of_client = Some(holder.client().audiences.as_slice()).filter(|listed| !listed.is_empty());
         let narrowed: Vec<_> = [of_build, of_step, of_client].into_iter().flatten().collect();
-        let ask = Ask {
+        let ask = IssuanceRequest {
             build: &holder.build().build,
             step: holder.step(),
             audiences: audiences.as_slice(),
@@ -108,17 +108,17 @@ impl Issuer {
             algorithm: request.algorithm,
             narrowed: &narrowed,
         };
-        self.terms.policy.decide(&ask).map_err(Refusal::Denied)
+        self.terms.policy.decide(&ask).map_err(IssueRefusal::Denied)
     }
 
-    fn key(&self, wanted: Option<Algorithm>, now: Moment) -> Result<Arc<SigningKey>, Declined> {
+    fn key(&self, wanted: Option<Algorithm>, now: Moment) -> Result<Arc<SigningKey>, NotIssued> {
         let keys = self.parts.keyring.view();
         if let Some(asked) = wanted.filter(|wanted| !keys.algorithms().contains(wanted)) {
-            return Err(Refusal::AlgorithmNotOffered { asked, offered: keys.algorithms().to_vec() }.into());
+            return Err(IssueRefusal::AlgorithmNotOffered { asked, offered: keys.algorithms().to_vec() }.into());
         }
         let signer = wanted.map_or_else(|| keys.default_signer(now), |wanted| keys.signer(wanted, now));
         let from = || keys.signs_from(wanted, now).map(|from| from.since(now));
-        signer.ok_or_else(|| Error::NoSigner { wanted, signs_in: from() }.into())
+        signer.ok_or_else(|| IssueError::NoSigner { wanted, signs_in: from() }.into())
     }
 
     /// Given: exactly that, or a refusal. Absent: the smallest of the default, the rule's cap and the build's rest.
@@ -128,12 +128,12 @@ impl Issuer {
         request: &TokenRequest,
         grant: &Grant,
         now: Moment,
-    ) -> Result<Seconds, Refusal> {
+    ) -> Result<Seconds, IssueRefusal> {
         let cap = grant.max_lifetime.map_or(self.terms.max_lifetime, |rule| rule.min(self.terms.max_lifetime));
         let allowed = cap.min(holder.build().deadline.since(now));
         match request.lifetime {
             Some(asked) if asked > allowed => {
-                Err(Refusal::LifetimeNotAllowed { rule: grant.rule.clone(), asked, allowed })
+                Err(IssueRefusal::LifetimeNotAllowed { rule: grant.rule.clone(), asked, allowed })
             }
             Some(asked) => Ok(asked),
             None => Ok(self.terms.default_lifetime.min(allowed)),
@@ -142,9 +142,9 @@ impl Issuer {
 }
 
 /// The audiences that were asked for, checked.
-pub(super) fn audiences(request: &TokenRequest) -> Result<Audiences, Refusal> {
+pub(super) fn audiences(request: &TokenRequest) -> Result<Audiences, IssueRefusal> {
     Audiences::new(request.audiences.clone()).map_err(|error| match error {
-        AudienceError::Required => Refusal::AudienceRequired,
-        AudienceError::Field(field) => Refusal::Invalid(field),
+        AudienceError::Required => IssueRefusal::AudienceRequired,
+        AudienceError::Field(field) => IssueRefusal::Invalid(field),
     })
 }

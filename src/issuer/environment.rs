@@ -45,8 +45,8 @@ impl JobEnvironment {
 
     /// Names and values, the token among them: for the answer to whoever registered, and for nobody's log.
     #[must_use]
-    pub fn reveal(&self) -> [(&'static str, &str); 10] {
-        let token = self.token.reveal();
+    pub fn expose_secret(&self) -> [(&'static str, &str); 10] {
+        let token = self.token.expose_secret();
         [
             ("BUILDPASS_ID_TOKEN_REQUEST_URL", &self.request_url),
             ("BUILDPASS_ID_TOKEN_REQUEST_TOKEN", token),

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::draft::{Holder, audiences};
 use super::{
-    ClientCredential, Declined, DirectRequest, Error, Issued, IssuedToken, Issuer, Preview, PullPath, Quota, Refusal,
-    TokenRequest,
+    ClientCredential, DirectRequest, IssueError, IssueRefusal, Issued, IssuedToken, Issuer, NotIssued, Preview,
+    PullPath, Quota, TokenRequest,
 };
 use crate::base::{BuildId, FieldError, Jti, Moment, Secret, Sha256};
 use crate::claims::{CheckedStep, MAX_TOKEN_BYTES, largest_claims};
@@ -19,14 +19,14 @@ impl Issuer {
     /// Serves a job that holds a request token: a token, or with `preview` everything but one.
     ///
     /// # Errors
-    /// [`Declined`].
+    /// [`NotIssued`].
     pub async fn pull(
         self: &Arc<Self>,
         secret: &Secret<String>,
         path: &PullPath,
         request: TokenRequest,
         preview: bool,
-    ) -> Result<Issued, Declined> {
+    ) -> Result<Issued, NotIssued> {
         let digest = secret.digest();
         let now = self.parts.clock.now();
         // First of all: by a clock that is wrong, every credential could seem dead.
@@ -40,12 +40,12 @@ impl Issuer {
             counted = true;
             match self.issue(Holder::Job(recalled), request.clone(), now).await {
                 // Dead, by what is recalled: perhaps only what is recalled is old. Every other refusal stands.
-                Err(Declined::Refused(Refusal::Unauthenticated)) => {}
+                Err(NotIssued::Refused(IssueRefusal::Unauthenticated)) => {}
                 done => return done,
             }
         }
         let found = self.parts.store.find_bearer(&self.id, digest).await?;
-        let bearer = found.filter(|bearer| opens(bearer, path, now)).ok_or(Refusal::Unauthenticated)?;
+        let bearer = found.filter(|bearer| opens(bearer, path, now)).ok_or(IssueRefusal::Unauthenticated)?;
         if !counted {
             self.rates.count_token(bearer.token.id)?;
         }
@@ -56,13 +56,13 @@ impl Issuer {
     /// Serves a CI server that injects tokens.
     ///
     /// # Errors
-    /// [`Declined`].
+    /// [`NotIssued`].
     pub async fn issue_direct(
         self: &Arc<Self>,
         credential: &ClientCredential,
         id: BuildId,
         request: DirectRequest,
-    ) -> Result<Issued, Declined> {
+    ) -> Result<Issued, NotIssued> {
         let now = self.parts.clock.now();
         self.parts.keyring.ready_to_sign(now).await?;
         let client = self.client(credential, Scope::BuildsTokens).await?;
@@ -70,24 +70,29 @@ impl Issuer {
         let step = match request.step {
             Some(step) => {
                 let checked = step.check(&build.build, true).and_then(direct_step);
-                Some(Box::new(checked.map_err(Refusal::Invalid)?))
+                Some(Box::new(checked.map_err(IssueRefusal::Invalid)?))
             }
             None => None,
         };
         if let Some(audience) = request.token.audiences.iter().find(|audience| !client.may_address(audience)) {
-            return Err(Refusal::ForbiddenAudience(audience.clone()).into());
+            return Err(IssueRefusal::ForbiddenAudience(audience.clone()).into());
         }
         self.rates.count_build(id)?;
         let holder = Holder::Server { build: Box::new(build), client: Box::new(client), step };
         self.issue(holder, request.token, now).await.map_err(|declined| match declined {
-            Declined::Refused(Refusal::Unauthenticated) => Refusal::BuildFinished.into(),
+            NotIssued::Refused(IssueRefusal::Unauthenticated) => IssueRefusal::BuildFinished.into(),
             other => other,
         })
     }
 
-    async fn preview(self: &Arc<Self>, holder: Holder, request: TokenRequest, now: Moment) -> Result<Issued, Declined> {
+    async fn preview(
+        self: &Arc<Self>,
+        holder: Holder,
+        request: TokenRequest,
+        now: Moment,
+    ) -> Result<Issued, NotIssued> {
         let issuer = Arc::clone(self);
-        let work = move || -> Result<Issued, Declined> {
+        let work = move || -> Result<Issued, NotIssued> {
             let audiences = audiences(&request)?;
             let draft = issuer.draft(&holder, &request, &audiences, now)?;
             let claims = serde_json::to_value(&draft.claims).map_err(internal)?;
@@ -100,14 +105,14 @@ impl Issuer {
                 claims,
             }))
         };
-        self.parts.pool.run(work).await.map_err(Error::from)?
+        self.parts.pool.run(work).await.map_err(IssueError::from)?
     }
 
-    async fn issue(self: &Arc<Self>, holder: Holder, request: TokenRequest, now: Moment) -> Result<Issued, Declined> {
+    async fn issue(self: &Arc<Self>, holder: Holder, request: TokenRequest, now: Moment) -> Result<Issued, NotIssued> {
         let issuer = Arc::clone(self);
         let uses = holder.token().and_then(|token| token.max_uses).unwrap_or(u64::MAX);
         let work = move || issuer.sign(&holder, &request, now);
-        let (token, issuance) = self.parts.pool.run(work).await.map_err(Error::from)??;
+        let (token, issuance) = self.parts.pool.run(work).await.map_err(IssueError::from)??;
         let algorithm = issuance.row.alg;
         let quotas = Quotas::of(&issuance, uses);
         self.parts.store.record(&self.id, issuance).await?.map_err(|refused| quotas.refusal(refused))?;
@@ -116,18 +121,18 @@ impl Issuer {
     }
 
     /// Decides and signs; runs on the signing pool.
-    fn sign(&self, holder: &Holder, request: &TokenRequest, now: Moment) -> Result<(IssuedToken, Issuance), Declined> {
+    fn sign(&self, holder: &Holder, request: &TokenRequest, now: Moment) -> Result<(IssuedToken, Issuance), NotIssued> {
         let audiences = audiences(request)?;
         let mut draft = self.draft(holder, request, &audiences, now)?;
         let jti = Jti::new(now, &*self.parts.entropy)?;
         draft.claims.jti = Some(jti);
         let claims = serde_json::to_string(&draft.claims).map_err(internal)?;
         let started = self.parts.clock.monotonic();
-        let token = draft.key.sign(claims.as_bytes()).map_err(|error| Error::Internal(error.to_string()))?;
+        let token = draft.key.sign(claims.as_bytes()).map_err(|error| IssueError::Internal(error.to_string()))?;
         self.parts.metrics.signed_in(self.parts.clock.monotonic().saturating_sub(started));
         if token.len() > MAX_TOKEN_BYTES {
             let largest = largest_claims(claims.as_bytes());
-            return Err(Refusal::TokenTooLarge { bytes: token.len(), largest }.into());
+            return Err(IssueRefusal::TokenTooLarge { bytes: token.len(), largest }.into());
         }
         let expires_at = draft.claims.window.exp;
         let build = holder.build();
@@ -177,15 +182,15 @@ impl Quotas {
         Self { build: issuance.tokens_per_build.unwrap_or(u64::MAX), rule, uses }
     }
 
-    fn refusal(self, refused: IssuanceRefusal) -> Refusal {
+    fn refusal(self, refused: IssuanceRefusal) -> IssueRefusal {
         match refused {
-            IssuanceRefusal::Dead => Refusal::Unauthenticated,
-            IssuanceRefusal::BuildQuota => Refusal::Quota(Quota::Build { allowed: self.build }),
+            IssuanceRefusal::Dead => IssueRefusal::Unauthenticated,
+            IssuanceRefusal::BuildQuota => IssueRefusal::Quota(Quota::Build { allowed: self.build }),
             IssuanceRefusal::RuleQuota => {
                 let (rule, allowed) = self.rule.unwrap_or_default();
-                Refusal::Quota(Quota::Rule { rule, allowed })
+                IssueRefusal::Quota(Quota::Rule { rule, allowed })
             }
-            IssuanceRefusal::TokenUses => Refusal::Quota(Quota::RequestToken { allowed: self.uses }),
+            IssuanceRefusal::TokenUses => IssueRefusal::Quota(Quota::RequestToken { allowed: self.uses }),
         }
     }
 }
@@ -207,6 +212,6 @@ fn direct_step(step: CheckedStep) -> Result<CheckedStep, FieldError> {
     Ok(step)
 }
 
-fn internal(error: serde_json::Error) -> Error {
-    Error::Internal(format!("claims can't be rendered: {error}"))
+fn internal(error: serde_json::Error) -> IssueError {
+    IssueError::Internal(format!("claims can't be rendered: {error}"))
 }

@@ -27,7 +27,7 @@ pub use self::issued::{Issued, IssuedToken, Preview};
 pub use self::paths::Paths;
 pub use self::rates::Rates;
 pub use self::readiness::Readiness;
-pub use self::refusal::{Declined, Error, Quota, Refusal};
+pub use self::refusal::{IssueError, IssueRefusal, NotIssued, Quota};
 pub use self::registration::Registration;
 pub use self::step_tokens::StepToken;
 use crate::base::{Clock, Entropy, IssuerId, IssuerUrl, Seconds};
@@ -36,11 +36,11 @@ use crate::keyring::{ActError, Keyring, SigningPool};
 use crate::policy::IssuancePolicy;
 use crate::store::{Store, StoreError};
 use crate::telemetry::Metrics;
-use crate::verifier::{self, Demand, VerifiedToken};
+use crate::verifier::{self, Requirements, VerifiedToken};
 
 /// What an operator decided about tokens.
 #[derive(Debug)]
-pub struct Terms {
+pub struct IssuerSettings {
     /// Lifetime of a token that asks for none.
     pub default_lifetime: Seconds,
     /// Cap of every lifetime.
@@ -63,7 +63,7 @@ pub struct Terms {
 
 /// Who verifies the tokens of clients without a secret, by the providers that stand. Never takes one of our own.
 #[async_trait::async_trait]
-pub trait TokenJudge: Send + Sync + 'static {
+pub trait TokenVerifier: Send + Sync + 'static {
     /// The token as each provider of its issuer took it that finds it good, and what the door demands.
     ///
     /// # Errors
@@ -71,8 +71,8 @@ pub trait TokenJudge: Send + Sync + 'static {
     async fn verify(
         &self,
         token: &str,
-        demand: &Demand<'_>,
-    ) -> Result<Result<Vec<VerifiedToken>, verifier::Refusal>, StoreError>;
+        requirements: &Requirements<'_>,
+    ) -> Result<Result<Vec<VerifiedToken>, verifier::TokenRefusal>, StoreError>;
 }
 
 /// What the issuer is made of; each part comes from outside.
@@ -84,7 +84,7 @@ pub struct Parts {
     /// The threads that sign.
     pub pool: Arc<SigningPool>,
     /// Who tells whose token a client without a secret sends.
-    pub judge: Arc<dyn TokenJudge>,
+    pub judge: Arc<dyn TokenVerifier>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Where *now* comes from.
@@ -97,7 +97,7 @@ pub struct Parts {
 pub struct Issuer {
     id: IssuerId,
     paths: Paths,
-    terms: Terms,
+    terms: IssuerSettings,
     rates: Rates,
     parts: Parts,
     documents: ArcSwap<Documents>,
@@ -107,7 +107,7 @@ pub struct Issuer {
 impl Issuer {
     /// Puts an issuer together and renders its documents for the first time.
     #[must_use]
-    pub fn new(id: IssuerId, paths: Paths, terms: Terms, rates: Rates, parts: Parts) -> Self {
+    pub fn new(id: IssuerId, paths: Paths, terms: IssuerSettings, rates: Rates, parts: Parts) -> Self {
         let documents = Documents::render(&paths, &terms, &parts.keyring.view(), parts.clock.now());
         let documents = ArcSwap::from_pointee(documents);
         Self { id, paths, terms, rates, parts, documents, database_answer: readiness::DatabaseAnswer::default() }

@@ -3,7 +3,7 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::Refusal;
+use super::IssueRefusal;
 use crate::base::{BuildId, ClientId, Clock, Rate, RequestTokenId};
 
 /// How many seconds' worth a bucket holds.
@@ -31,24 +31,24 @@ impl Rates {
     /// takes nothing from another step, nor from the worker.
     ///
     /// # Errors
-    /// [`Refusal::RateLimited`].
-    pub fn count_token(&self, token: RequestTokenId) -> Result<(), Refusal> {
+    /// [`IssueRefusal::RateLimited`].
+    pub fn count_token(&self, token: RequestTokenId) -> Result<(), IssueRefusal> {
         count(self.tokens.as_ref(), &token)
     }
 
     /// Counts one direct token of a build.
     ///
     /// # Errors
-    /// [`Refusal::RateLimited`].
-    pub fn count_build(&self, build: BuildId) -> Result<(), Refusal> {
+    /// [`IssueRefusal::RateLimited`].
+    pub fn count_build(&self, build: BuildId) -> Result<(), IssueRefusal> {
         count(self.builds.as_ref(), &build)
     }
 
     /// Counts one request of a client.
     ///
     /// # Errors
-    /// [`Refusal::RateLimited`].
-    pub fn count_client(&self, client: &ClientId) -> Result<(), Refusal> {
+    /// [`IssueRefusal::RateLimited`].
+    pub fn count_client(&self, client: &ClientId) -> Result<(), IssueRefusal> {
         count(self.clients.as_ref(), client)
     }
 
@@ -70,6 +70,6 @@ fn rate<K: Hash + Eq + Clone>(per_second: u32, clock: &Arc<dyn Clock>) -> Option
     Rate::new(per_second, per_second.saturating_mul(BURST_SECONDS), clock)
 }
 
-fn count<K: Hash + Eq + Clone>(rate: Option<&Rate<K>>, key: &K) -> Result<(), Refusal> {
-    rate.map_or(Ok(()), |rate| rate.count(key)).map_err(|retry_after| Refusal::RateLimited { retry_after })
+fn count<K: Hash + Eq + Clone>(rate: Option<&Rate<K>>, key: &K) -> Result<(), IssueRefusal> {
+    rate.map_or(Ok(()), |rate| rate.count(key)).map_err(|retry_after| IssueRefusal::RateLimited { retry_after })
 }

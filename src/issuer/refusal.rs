@@ -9,7 +9,7 @@ use crate::store::{NameKind, StoreError};
 
 /// The caller asked for what can't be given. Nothing was written.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Refusal {
+pub enum IssueRefusal {
     /// The algorithm is not one that this issuer signs with.
     AlgorithmNotOffered {
         /// What was asked.
@@ -99,7 +99,7 @@ pub enum Quota {
 
 /// We could not do it. Whether something was written may be unknown; no token left.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum IssueError {
     /// The system's generator failed.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -135,21 +135,21 @@ pub enum Error {
 
 /// Why an act did not happen.
 #[derive(Debug)]
-pub enum Declined {
+pub enum NotIssued {
     /// Our doing.
-    Failed(Error),
+    Failed(IssueError),
     /// The caller's doing.
-    Refused(Refusal),
+    Refused(IssueRefusal),
 }
 
-impl<E: Into<Error>> From<E> for Declined {
+impl<E: Into<IssueError>> From<E> for NotIssued {
     fn from(error: E) -> Self {
         Self::Failed(error.into())
     }
 }
 
-impl From<Refusal> for Declined {
-    fn from(refusal: Refusal) -> Self {
+impl From<IssueRefusal> for NotIssued {
+    fn from(refusal: IssueRefusal) -> Self {
         Self::Refused(refusal)
     }
 }

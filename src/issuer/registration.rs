@@ -1,6 +1,6 @@
 //! Registering a build: its facts checked, its names bound, its tokens made, all in one act.
 
-use super::{ClientCredential, Declined, Issuer, JobEnvironment, Refusal};
+use super::{ClientCredential, IssueRefusal, Issuer, JobEnvironment, NotIssued};
 use crate::base::{BuildId, Moment, RequestTokenId, Secret, Sha256};
 use crate::claims::{self, Build, CheckedRegistration, RegistrationError, RegistrationRules};
 use crate::policy::{Client, Scope};
@@ -29,16 +29,16 @@ impl Issuer {
     /// Registers a build, as `body` (already parsed from bytes of this digest) describes it.
     ///
     /// # Errors
-    /// [`Declined`].
+    /// [`NotIssued`].
     pub async fn register_build(
         &self,
         credential: &ClientCredential,
         body: claims::Registration,
         digest: Sha256,
-    ) -> Result<Registration, Declined> {
+    ) -> Result<Registration, NotIssued> {
         let client = self.client(credential, Scope::BuildsWrite).await?;
         if !client.may_act_for(body.org()) {
-            return Err(Refusal::ForbiddenOrganization(body.org().to_owned()).into());
+            return Err(IssueRefusal::ForbiddenOrganization(body.org().to_owned()).into());
         }
         let rules = RegistrationRules {
             ids: client.ids.as_deref(),
@@ -46,8 +46,8 @@ impl Issuer {
             max_build: self.terms.max_build,
         };
         let checked = body.check(&rules).map_err(|error| match error {
-            RegistrationError::Field(field) => Refusal::Invalid(field),
-            RegistrationError::IdsRequired => Refusal::IdsRequired,
+            RegistrationError::Field(field) => IssueRefusal::Invalid(field),
+            RegistrationError::IdsRequired => IssueRefusal::IdsRequired,
         })?;
         let (new, secrets) = self.draw(&client, checked, digest)?;
         let registered = self.parts.store.register_build(&self.id, &client, &new).await?.map_err(refusal)?;
@@ -59,13 +59,13 @@ impl Issuer {
         client: &Client,
         checked: CheckedRegistration,
         body: Sha256,
-    ) -> Result<(NewBuild, DrawnSecrets), Declined> {
+    ) -> Result<(NewBuild, DrawnSecrets), NotIssued> {
         let now = self.parts.clock.now();
         let entropy = &*self.parts.entropy;
         let deadline = now + checked.timeout;
         let mut secrets = DrawnSecrets::default();
         let mut tokens = Vec::new();
-        let mut make = |kind, prefix| -> Result<Secret<String>, Declined> {
+        let mut make = |kind, prefix| -> Result<Secret<String>, NotIssued> {
             let secret = Secret::draw(prefix, entropy)?;
             tokens.push(NewRequestToken {
                 id: RequestTokenId::new(now, entropy)?,
@@ -177,11 +177,11 @@ pub(super) const fn noun(kind: NameKind) -> &'static str {
     }
 }
 
-fn refusal(refused: RegistrationRefusal) -> Refusal {
+fn refusal(refused: RegistrationRefusal) -> IssueRefusal {
     match refused {
-        RegistrationRefusal::BuildExists(id) => Refusal::BuildExists(id),
-        RegistrationRefusal::ClientDisabled => Refusal::Unauthenticated,
-        RegistrationRefusal::IdBound { kind } => Refusal::IdBound(kind),
-        RegistrationRefusal::NameBound { kind, name } => Refusal::NameBound { kind, name },
+        RegistrationRefusal::BuildExists(id) => IssueRefusal::BuildExists(id),
+        RegistrationRefusal::ClientDisabled => IssueRefusal::Unauthenticated,
+        RegistrationRefusal::IdBound { kind } => IssueRefusal::IdBound(kind),
+        RegistrationRefusal::NameBound { kind, name } => IssueRefusal::NameBound { kind, name },
     }
 }

@@ -1,6 +1,6 @@
 //! Request tokens of single steps, made by the client or the worker, so that one step can't take another's.
 
-use super::{Declined, Issuer, JobEnvironment, Refusal, TokenCaller};
+use super::{IssueRefusal, Issuer, JobEnvironment, NotIssued, TokenCaller};
 use crate::base::{BuildId, Moment, RequestTokenId, Secret};
 use crate::claims::StepRequest;
 use crate::policy::Scope;
@@ -21,15 +21,15 @@ impl Issuer {
     /// Makes a request token that is bound to one step of a running build.
     ///
     /// # Errors
-    /// [`Declined`].
+    /// [`NotIssued`].
     pub async fn create_step_token(
         &self,
         caller: &TokenCaller,
         id: BuildId,
         request: StepRequest,
-    ) -> Result<StepToken, Declined> {
+    ) -> Result<StepToken, NotIssued> {
         let (build, from_client) = self.build_for(caller, id).await?;
-        let checked = request.check(&build.build, from_client).map_err(Refusal::Invalid)?;
+        let checked = request.check(&build.build, from_client).map_err(IssueRefusal::Invalid)?;
         let now = self.parts.clock.now();
         let entropy = &*self.parts.entropy;
         let secret = Secret::draw("bpr_", entropy)?;
@@ -48,21 +48,21 @@ impl Issuer {
                 let environment = JobEnvironment::new(&self.paths, id, &build.build, secret);
                 Ok(StepToken { id: new.id, environment, expires_at })
             }
-            Err(_) if from_client => Err(Refusal::BuildFinished.into()),
-            Err(_) => Err(Refusal::Unauthenticated.into()),
+            Err(_) if from_client => Err(IssueRefusal::BuildFinished.into()),
+            Err(_) => Err(IssueRefusal::Unauthenticated.into()),
         }
     }
 
     /// Ends a step's token.
     ///
     /// # Errors
-    /// [`Declined`].
+    /// [`NotIssued`].
     pub async fn end_step_token(
         &self,
         caller: &TokenCaller,
         id: BuildId,
         token: RequestTokenId,
-    ) -> Result<(), Declined> {
+    ) -> Result<(), NotIssued> {
         match caller {
             TokenCaller::Client(credential) => {
                 let client = self.client(credential, Scope::BuildsTokens).await?;
@@ -74,11 +74,11 @@ impl Issuer {
         }
         match self.parts.store.end_request_token(&self.id, id, token, self.parts.clock.now()).await? {
             true => Ok(()),
-            false => Err(Refusal::NotFound.into()),
+            false => Err(IssueRefusal::NotFound.into()),
         }
     }
 
-    async fn build_for(&self, caller: &TokenCaller, id: BuildId) -> Result<(StoredBuild, bool), Declined> {
+    async fn build_for(&self, caller: &TokenCaller, id: BuildId) -> Result<(StoredBuild, bool), NotIssued> {
         match caller {
             TokenCaller::Client(credential) => {
                 let client = self.client(credential, Scope::BuildsTokens).await?;

@@ -22,11 +22,11 @@ impl KeySet {
     /// [`JwkSetError`] when the document is not a key set at all; a key that can't be used spoils no other.
     pub fn read(document: &[u8]) -> Result<Self, JwkSetError> {
         let read = read_keys(document, ForeignJwk::read)?;
-        let mut bearers: BTreeMap<String, usize> = BTreeMap::new();
+        let mut request_token_cache: BTreeMap<String, usize> = BTreeMap::new();
         for key in read.iter().flatten() {
-            *bearers.entry(key.kid.clone()).or_default() += 1;
+            *request_token_cache.entry(key.kid.clone()).or_default() += 1;
         }
-        let ready = |key: ForeignJwk| match bearers.get(&key.kid) {
+        let ready = |key: ForeignJwk| match request_token_cache.get(&key.kid) {
             Some(1) => Ok((key.kid.clone(), Arc::new(VerificationKey::foreign(&key).map_err(|_| JwkError::Kind)?))),
             _ => Err(JwkError::Duplicate),
         };

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::keyring::KeyringSettings;
-use super::plan::{Draft, Step, may_sign};
+use super::plan::{PlanDraft, PlanStep, may_sign};
 use super::schedule::{KeyState, ScheduleSettings};
 use super::takeover::AdoptionError;
 use crate::base::{Moment, Seconds};
@@ -135,7 +135,7 @@ pub fn rotate(
     settings: &KeyringSettings,
     now: Moment,
     at_once: bool,
-) -> Result<(Step, Vec<Switch>), KeyRefusal> {
+) -> Result<(PlanStep, Vec<Switch>), KeyRefusal> {
     let mut draft = begun(keys, settings, now)?;
     let (announce_for, nearest) = (draft.announce_for(), draft.nearest_switch());
     let mut switches = Vec::new();
@@ -165,7 +165,7 @@ pub fn revoke(
     now: Moment,
     kid: &str,
     reason: &str,
-) -> Result<(Step, Revocation), KeyRefusal> {
+) -> Result<(PlanStep, Revocation), KeyRefusal> {
     let mut draft = begun(keys, settings, now)?;
     let announce_for = draft.announce_for();
     let told = draft.told();
@@ -208,8 +208,8 @@ pub fn change_algorithms(
     settings: &KeyringSettings,
     now: Moment,
     wanted: &[Algorithm],
-) -> Result<Step, KeyRefusal> {
-    let mut draft = Draft::new(keys, settings, now);
+) -> Result<PlanStep, KeyRefusal> {
+    let mut draft = PlanDraft::new(keys, settings, now);
     draft.algorithms = wanted.to_vec();
     let nearest = draft.nearest_switch();
     // A key may come back as long as every replica will hear of it before it would have forgotten it.
@@ -247,7 +247,7 @@ pub fn accept_clock(
     keys: &KeyRows,
     settings: &KeyringSettings,
     now: Moment,
-) -> Result<(Step, Vec<String>), KeyRefusal> {
+) -> Result<(PlanStep, Vec<String>), KeyRefusal> {
     let mut draft = begun(keys, settings, now)?;
     draft.latest_seen = Some(now);
     let mut revoked = Vec::new();
@@ -272,14 +272,14 @@ pub fn accept_clock(
 }
 
 /// The draft of an act that needs keys with times.
-fn begun<'a>(keys: &'a KeyRows, settings: &'a KeyringSettings, now: Moment) -> Result<Draft<'a>, KeyRefusal> {
+fn begun<'a>(keys: &'a KeyRows, settings: &'a KeyringSettings, now: Moment) -> Result<PlanDraft<'a>, KeyRefusal> {
     if keys.rows.is_empty() {
         return Err(KeyRefusal::NotBegun);
     }
     if keys.rows.iter().any(|row| row.revoked_at.is_none() && row.times.is_none()) {
         return Err(KeyRefusal::Waiting);
     }
-    Ok(Draft::new(keys, settings, now))
+    Ok(PlanDraft::new(keys, settings, now))
 }
 
 /// The next key of this algorithm that will sign.

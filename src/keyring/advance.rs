@@ -6,11 +6,11 @@ use std::sync::Arc;
 use super::KeyringError;
 use super::acts::{self, KeyRefusal, Revocation, Switch};
 use super::error::ActError;
+use super::key_pool::PooledKey;
 use super::keyring::Keyring;
-use super::plan::{NewKey, Step};
+use super::plan::{NewKey, PlanStep};
 use super::seal::{Owner, Sealed};
-use super::spares::Spare;
-use super::takeover::{AdoptedKey, AdoptionError, Takeover, adopted_until, init, stamp};
+use super::takeover::{AdoptedKey, AdoptionError, Takeover, adopted_until, init, schedule_takeover};
 use crate::base::{Moment, Seconds};
 use crate::jose::{Algorithm, JwkSet};
 use crate::store::{AdoptedRow, KeyChange, KeyRow, KeyRows, SealedText, Still};
@@ -22,7 +22,7 @@ impl Keyring {
     /// Does what `decide` says of the rows as they stand, in one compare-and-swap, with a clock that can be believed.
     pub(super) async fn advance<T>(
         &self,
-        decide: impl Fn(&KeyRows, Moment) -> Result<(Step, T), ActError>,
+        decide: impl Fn(&KeyRows, Moment) -> Result<(PlanStep, T), ActError>,
     ) -> Result<T, ActError> {
         self.swap(|keys, now| {
             self.watch.check(now).map_err(KeyringError::from)?;
@@ -31,7 +31,10 @@ impl Keyring {
         .await
     }
 
-    async fn swap<T>(&self, decide: impl Fn(&KeyRows, Moment) -> Result<(Step, T), ActError>) -> Result<T, ActError> {
+    async fn swap<T>(
+        &self,
+        decide: impl Fn(&KeyRows, Moment) -> Result<(PlanStep, T), ActError>,
+    ) -> Result<T, ActError> {
         for _ in 0..ATTEMPTS {
             let keys = self.parts.store.read_keys(&self.parts.issuer).await.map_err(KeyringError::from)?;
             let now = self.parts.clock.now();
@@ -41,7 +44,7 @@ impl Keyring {
                 return Ok(answer);
             }
             let wanted: Vec<_> = step.made.iter().map(|key| key.alg).collect();
-            if self.spares.make_up_to(&wanted).await? {
+            if self.key_pool.make_up_to(&wanted).await? {
                 continue; // Making keys took its time: what is due is decided anew.
             }
             let (change, used) = self.with_keys(step)?;
@@ -51,7 +54,7 @@ impl Keyring {
                 self.refresh().await?;
                 return Ok(answer);
             }
-            self.spares.give_back(used);
+            self.key_pool.give_back(used);
         }
         Err(KeyringError::Contended.into())
     }
@@ -64,18 +67,18 @@ impl Keyring {
     }
 
     /// The change with the keys that it wants made, and those keys.
-    fn with_keys(&self, step: Step) -> Result<(KeyChange, Vec<Spare>), KeyringError> {
-        let Step { mut change, made } = step;
+    fn with_keys(&self, step: PlanStep) -> Result<(KeyChange, Vec<PooledKey>), KeyringError> {
+        let PlanStep { mut change, made } = step;
         let mut used = Vec::new();
         for key in made {
-            let spare = self.spares.take(key.alg).ok_or(KeyringError::CutOff)?;
+            let spare = self.key_pool.take(key.alg).ok_or(KeyringError::CutOff)?;
             change.rows.push(self.seal(key, &spare)?);
             used.push(spare);
         }
         Ok((change, used))
     }
 
-    fn seal(&self, key: NewKey, spare: &Spare) -> Result<KeyRow, KeyringError> {
+    fn seal(&self, key: NewKey, spare: &PooledKey) -> Result<KeyRow, KeyringError> {
         let owner = Owner { issuer: &self.parts.issuer, what: Sealed::Private { kid: &spare.kid, alg: key.alg } };
         let SealedText { sealed, kek } = self.keks.seal(&owner, spare.private.pkcs8(), &*self.parts.entropy)?;
         Ok(key.row(spare.kid.clone(), sealed, kek))
@@ -103,14 +106,19 @@ impl Keyring {
         .await
     }
 
-    fn revoke_adopted(&self, row: &AdoptedRow, reason: &str, now: Moment) -> Result<(Step, Revocation), KeyRefusal> {
+    fn revoke_adopted(
+        &self,
+        row: &AdoptedRow,
+        reason: &str,
+        now: Moment,
+    ) -> Result<(PlanStep, Revocation), KeyRefusal> {
         if let Some(at) = row.revoked_at {
             return Err(KeyRefusal::Revoked { kid: row.kid.clone(), at });
         }
         let revoked = AdoptedRow { revoked_at: Some(now), revoked_reason: Some(reason.to_owned()), ..row.clone() };
         let revocation = Revocation::of_adopted(&row.kid, &self.parts.settings.schedule, now);
         let change = KeyChange { adopted: vec![revoked], ..KeyChange::default() };
-        Ok((Step { change, made: Vec::new() }, revocation))
+        Ok((PlanStep { change, made: Vec::new() }, revocation))
     }
 
     /// Puts a list of algorithms in force; what is due after that is done in the same swap. With `dry_run` it is only
@@ -122,10 +130,10 @@ impl Keyring {
         self.advance(|keys, now| {
             let before = keys.algorithms.clone();
             if before == wanted {
-                return Ok((Step::default(), before));
+                return Ok((PlanStep::default(), before));
             }
             let step = acts::change_algorithms(keys, &self.parts.settings, now, wanted)?;
-            Ok((if dry_run { Step::default() } else { step }, before))
+            Ok((if dry_run { PlanStep::default() } else { step }, before))
         })
         .await
     }
@@ -150,7 +158,7 @@ impl Keyring {
         self.swap(|keys, _| {
             let change = self.resealed(keys)?;
             let count = change.rows.len() + change.adopted.len() + usize::from(change.takeover.is_some());
-            Ok((Step { change, made: Vec::new() }, count))
+            Ok((PlanStep { change, made: Vec::new() }, count))
         })
         .await
     }
@@ -195,12 +203,12 @@ impl Keyring {
     }
 
     /// Gives the keys that waited for this start their times, and a former issuer's keys their end.
-    pub(super) async fn stamp(&self) -> Result<(), ActError> {
+    pub(super) async fn schedule_takeover(&self) -> Result<(), ActError> {
         self.advance(|keys, now| {
             let Some(mut takeover) = self.takeover(keys) else {
-                return Ok((stamp(keys, &self.parts.settings, now, Seconds::ZERO), ()));
+                return Ok((schedule_takeover(keys, &self.parts.settings, now, Seconds::ZERO), ()));
             };
-            let mut step = stamp(keys, &self.parts.settings, now, takeover.cached_for);
+            let mut step = schedule_takeover(keys, &self.parts.settings, now, takeover.cached_for);
             let stamped = KeyRows { rows: step.change.rows.clone(), ..KeyRows::default() };
             let until = adopted_until(&stamped, &self.parts.settings, now, takeover.adopt_for);
             takeover.until = Some(until);
@@ -236,7 +244,7 @@ impl Keyring {
             let adopted = self.adopt_rows(keys, &theirs, until)?;
             let count = adopted.len();
             let change = KeyChange { adopted, ..KeyChange::default() };
-            Ok((Step { change, made: Vec::new() }, count))
+            Ok((PlanStep { change, made: Vec::new() }, count))
         })
         .await
     }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::base::{Moment, Seconds};
-use crate::store::KeyPulse;
+use crate::store::KeyPoll;
 
 /// What erases for good goes by the smallest time that was read for this long.
 const ERASE_AFTER: Duration = Duration::from_secs(3_600);
@@ -75,7 +75,7 @@ impl ClockWatch {
     }
 
     /// Takes what the database said between two readings of ours.
-    pub(super) fn observe(&self, pulse: &KeyPulse, asked: Reading, answered: Reading) {
+    pub(super) fn observe(&self, pulse: &KeyPoll, asked: Reading, answered: Reading) {
         if let Some(latest) = pulse.latest_seen {
             self.noted(latest);
         }
@@ -138,8 +138,8 @@ mod tests {
         Reading { wall_millis, monotonic: Duration::from_millis(monotonic) }
     }
 
-    fn pulse(latest: Option<i64>, server_millis: Option<i64>) -> KeyPulse {
-        KeyPulse { version: 1, latest_seen: latest.map(at), server_millis }
+    fn pulse(latest: Option<i64>, server_millis: Option<i64>) -> KeyPoll {
+        KeyPoll { version: 1, latest_seen: latest.map(at), server_millis }
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl KekSource {
         let mut keys = Vec::new();
         for (id, place) in &self.keys {
             let text = match place {
-                KekPlace::Value(value) => Zeroizing::new(value.reveal().clone()),
+                KekPlace::Value(value) => Zeroizing::new(value.expose_secret().clone()),
                 KekPlace::File { path, may_be_made } => read_or_make(path, *may_be_made, has_rows, entropy)?,
             };
             let key = decode(&text).ok_or_else(|| KeyringError::NotAKey { id: id.clone() })?;
@@ -110,7 +110,7 @@ pub fn make_kek_file(path: &Path, entropy: &dyn Entropy) -> Result<(), KeyringEr
         .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))
         .map_err(refuse)?;
     file.as_file().set_permissions(Permissions::from_mode(0o600)).map_err(refuse)?;
-    file.write_all(line.reveal().as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(refuse)?;
+    file.write_all(line.expose_secret().as_bytes()).and_then(|()| file.as_file().sync_all()).map_err(refuse)?;
     file.persist_noclobber(path).map_err(|error| refuse(error.error))?;
     if let Some(folder) = folder {
         fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(refuse)?;

@@ -7,19 +7,19 @@ use crate::base::Entropy;
 use crate::jose::{Algorithm, PrivateKey, SigningKey};
 
 /// A key that belongs to no row yet.
-pub(super) struct Spare {
+pub(super) struct PooledKey {
     pub(super) kid: String,
     pub(super) private: PrivateKey,
 }
 
 /// Keys in hand, in memory alone.
-pub(super) struct Spares {
+pub(super) struct KeyPool {
     rsa_bits: u32,
     entropy: Arc<dyn Entropy>,
-    keys: Mutex<Vec<Spare>>,
+    keys: Mutex<Vec<PooledKey>>,
 }
 
-impl Spares {
+impl KeyPool {
     pub(super) fn new(rsa_bits: u32, entropy: Arc<dyn Entropy>) -> Self {
         Self { rsa_bits, entropy, keys: Mutex::new(Vec::new()) }
     }
@@ -39,33 +39,33 @@ impl Spares {
     }
 
     /// Takes one in hand.
-    pub(super) fn take(&self, alg: Algorithm) -> Option<Spare> {
+    pub(super) fn take(&self, alg: Algorithm) -> Option<PooledKey> {
         let mut keys = self.lock();
         let at = keys.iter().position(|spare| spare.private.algorithm() == alg)?;
         Some(keys.swap_remove(at))
     }
 
     /// Gives back what was taken and not used.
-    pub(super) fn give_back(&self, spares: Vec<Spare>) {
-        self.lock().extend(spares);
+    pub(super) fn give_back(&self, key_pool: Vec<PooledKey>) {
+        self.lock().extend(key_pool);
     }
 
     fn count(&self, alg: Algorithm) -> usize {
         self.lock().iter().filter(|spare| spare.private.algorithm() == alg).count()
     }
 
-    async fn generate(&self, alg: Algorithm) -> Result<Spare, KeyringError> {
+    async fn generate(&self, alg: Algorithm) -> Result<PooledKey, KeyringError> {
         let (rsa_bits, entropy) = (self.rsa_bits, Arc::clone(&self.entropy));
-        let made = tokio::task::spawn_blocking(move || -> Result<Spare, KeyringError> {
+        let made = tokio::task::spawn_blocking(move || -> Result<PooledKey, KeyringError> {
             let private = PrivateKey::generate(alg, rsa_bits, &*entropy)?;
             let kid = SigningKey::from_private(&private)?.kid().to_owned();
-            Ok(Spare { kid, private })
+            Ok(PooledKey { kid, private })
         });
         made.await.map_err(|_| KeyringError::CutOff)?
     }
 
     /// Nothing is done under the lock that could leave it half done, so a poisoned one is as good.
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Spare>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<PooledKey>> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -10,10 +10,10 @@ use arc_swap::ArcSwap;
 use super::clock_watch::{ClockWatch, Reading};
 use super::error::{ActError, KeyringError};
 use super::kek::KekSource;
+use super::key_pool::KeyPool;
 use super::plan::{is_covered, plan};
 use super::schedule::ScheduleSettings;
 use super::seal::KeyEncryptionKeys;
-use super::spares::Spares;
 use super::view::KeyView;
 use crate::base::{Clock, Entropy, IssuerId, Moment, Seconds, ServerId};
 use crate::jose::Algorithm;
@@ -54,7 +54,7 @@ pub struct Keyring {
     /// This process among all servers.
     server: String,
     pub(super) keks: KeyEncryptionKeys,
-    pub(super) spares: Spares,
+    pub(super) key_pool: KeyPool,
     pub(super) watch: ClockWatch,
     view: ArcSwap<KeyView>,
     /// When the rows that the view shows stood in the database, in milliseconds of the monotonic clock.
@@ -95,7 +95,7 @@ impl Keyring {
         let keks = source.read(has_sealed || !keys.rows.is_empty(), &*parts.entropy)?;
         let keyring = Self {
             server: ServerId::new(parts.clock.now(), &*parts.entropy)?.to_string(),
-            spares: Spares::new(parts.settings.rsa_bits, Arc::clone(&parts.entropy)),
+            key_pool: KeyPool::new(parts.settings.rsa_bits, Arc::clone(&parts.entropy)),
             watch: ClockWatch::new(parts.settings.schedule.clock_skew),
             view: ArcSwap::from_pointee(KeyView::open(&parts, &keks, &keys, None)),
             keks,
@@ -177,7 +177,7 @@ impl Keyring {
         let schedule = &self.parts.settings.schedule;
         let counted_on = schedule.announce_for().get().saturating_mul(1_000);
         let since = self.millis().saturating_sub(self.promised_at.load(Ordering::Relaxed));
-        since <= counted_on && is_covered(&self.view.load().promises, &self.server, schedule)
+        since <= counted_on && is_covered(&self.view.load().server_settings, &self.server, schedule)
     }
 
     /// What is due, if anything is, and what need not be waited for: the largest time seen is noted.
@@ -200,7 +200,7 @@ impl Keyring {
         // The change that comes next then waits for no key; long before it, nobody waits for threads that make some.
         let view = self.view();
         if view.switch_is_near(self.parts.clock.now()) {
-            self.spares.make_up_to(view.algorithms()).await?;
+            self.key_pool.make_up_to(view.algorithms()).await?;
         }
         Ok(())
     }
@@ -208,7 +208,7 @@ impl Keyring {
     /// What is due before the first document is served.
     async fn begin(&self) -> Result<(), ActError> {
         if self.view().waits_for_first_start() {
-            self.stamp().await?;
+            self.schedule_takeover().await?;
         }
         let monotonic = self.parts.clock.monotonic();
         self.advance(|keys, now| Ok((plan(keys, &self.parts.settings, &self.server, now, None), ()))).await?;
@@ -231,7 +231,7 @@ impl Keyring {
     }
 
     async fn read(&self, asked: Reading) -> Result<(), KeyringError> {
-        let pulse = self.parts.store.key_pulse(&self.parts.issuer).await?;
+        let pulse = self.parts.store.key_poll(&self.parts.issuer).await?;
         let answered = self.reading();
         if pulse.version != self.view.load().version {
             let keys = self.parts.store.read_keys(&self.parts.issuer).await?;

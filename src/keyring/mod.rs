@@ -5,6 +5,7 @@ mod advance;
 mod clock_watch;
 mod error;
 mod kek;
+mod key_pool;
 #[expect(clippy::module_inception, reason = "the keyring is what the floor is named for")]
 mod keyring;
 mod own_keys;
@@ -12,7 +13,6 @@ mod plan;
 mod schedule;
 mod seal;
 mod signer;
-mod spares;
 mod takeover;
 mod view;
 
@@ -22,9 +22,9 @@ pub use self::error::{ActError, KeyringError};
 pub use self::kek::{KekPlace, KekSource, make_kek_file, new_kek};
 pub use self::keyring::{Keyring, KeyringParts, KeyringSettings};
 pub use self::own_keys::OwnKeys;
-pub use self::plan::{NewKey, Step, is_covered, plan};
+pub use self::plan::{NewKey, PlanStep, is_covered, plan};
 pub use self::schedule::{KeyState, Schedule, ScheduleSettings, schedules};
 pub use self::seal::KeyEncryptionKeys;
 pub use self::signer::{SigningError, SigningPool};
-pub use self::takeover::{AdoptionError, Takeover, init, read_former_keys, stamp};
+pub use self::takeover::{AdoptionError, Takeover, init, read_former_keys, schedule_takeover};
 pub use self::view::{KeyListing, KeyView};

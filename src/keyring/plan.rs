@@ -8,18 +8,18 @@ use super::keyring::KeyringSettings;
 use super::schedule::{KeyState, Schedule, ScheduleSettings, schedules};
 use crate::base::{Moment, Seconds};
 use crate::jose::Algorithm;
-use crate::store::{KeyChange, KeyRow, KeyRows, KeyTimes, Promise};
+use crate::store::{KeyChange, KeyRow, KeyRows, KeyTimes, ServerSettings};
 
 /// One compare-and-swap: what changes, and which keys must be made for it first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Step {
+pub struct PlanStep {
     /// Rows that change, and what all keys share.
     pub change: KeyChange,
     /// Keys to make.
     pub made: Vec<NewKey>,
 }
 
-impl Step {
+impl PlanStep {
     /// Is there nothing to do?
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -70,12 +70,12 @@ pub fn plan(
     server: &str,
     now: Moment,
     erasable_before: Option<Moment>,
-) -> Step {
-    let mut draft = Draft::new(keys, settings, now);
+) -> PlanStep {
+    let mut draft = PlanDraft::new(keys, settings, now);
     if keys.algorithms.is_empty() {
         draft.algorithms.clone_from(&settings.algorithms);
     }
-    draft.promise(server);
+    draft.server_settings(server);
     if keys.rows.is_empty() {
         draft.begin();
     }
@@ -87,18 +87,18 @@ pub fn plan(
 }
 
 /// The rows as they will be, while an act decides.
-pub(super) struct Draft<'a> {
+pub(super) struct PlanDraft<'a> {
     before: &'a KeyRows,
     pub(super) algorithms: Vec<Algorithm>,
     pub(super) rows: Vec<KeyRow>,
     pub(super) made: Vec<NewKey>,
     pub(super) latest_seen: Option<Moment>,
-    promise: Option<Promise>,
+    server_settings: Option<ServerSettings>,
     pub(super) schedule: &'a ScheduleSettings,
     pub(super) now: Moment,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> PlanDraft<'a> {
     pub(super) fn new(before: &'a KeyRows, settings: &'a KeyringSettings, now: Moment) -> Self {
         Self {
             before,
@@ -106,39 +106,43 @@ impl<'a> Draft<'a> {
             rows: before.rows.clone(),
             made: Vec::new(),
             latest_seen: None,
-            promise: None,
+            server_settings: None,
             schedule: &settings.schedule,
             now,
         }
     }
 
     /// What differs from before.
-    pub(super) fn step(self) -> Step {
+    pub(super) fn step(self) -> PlanStep {
         let former = |row: &KeyRow| self.before.rows.iter().any(|before| before == row);
         let change = KeyChange {
             algorithms: (self.algorithms != self.before.algorithms).then_some(self.algorithms),
             latest_seen: self.latest_seen,
-            promise: self.promise,
+            server_settings: self.server_settings,
             takeover: None,
             rows: self.rows.into_iter().filter(|row| !former(row)).collect(),
             adopted: Vec::new(),
         };
-        Step { change, made: self.made }
+        PlanStep { change, made: self.made }
     }
 
     /// How long a key that is announced now must wait: caches, and servers with an old view, go by what they were told
     /// or told others, not by what is configured here.
     pub(super) fn announce_for(&self) -> Seconds {
-        self.largest(self.schedule.announce_for(), |promise| promise.announce_for)
+        self.largest(self.schedule.announce_for(), |server_settings| server_settings.announce_for)
     }
 
     /// The largest age that caches may have been told lately.
     pub(super) fn told(&self) -> Seconds {
-        self.largest(self.schedule.jwks_max_age, |promise| promise.jwks_max_age)
+        self.largest(self.schedule.jwks_max_age, |server_settings| server_settings.jwks_max_age)
     }
 
-    fn largest(&self, own: Seconds, of: impl Fn(&Promise) -> Seconds) -> Seconds {
-        let counting = self.before.promises.iter().filter(|promise| counts(promise, self.schedule, self.now));
+    fn largest(&self, own: Seconds, of: impl Fn(&ServerSettings) -> Seconds) -> Seconds {
+        let counting = self
+            .before
+            .server_settings
+            .iter()
+            .filter(|server_settings| counts(server_settings, self.schedule, self.now));
         counting.map(of).fold(own, Seconds::max)
     }
 
@@ -184,7 +188,7 @@ impl<'a> Draft<'a> {
 
     pub(super) fn make(&mut self, alg: Algorithm, times: Option<KeyTimes>) {
         let jwks_max_age = self.told();
-        let max_lifetime = self.largest(self.schedule.max_lifetime, |promise| promise.max_lifetime);
+        let max_lifetime = self.largest(self.schedule.max_lifetime, |server_settings| server_settings.max_lifetime);
         self.made.push(NewKey { alg, times, jwks_max_age, max_lifetime });
     }
 
@@ -196,10 +200,10 @@ impl<'a> Draft<'a> {
     }
 
     /// Before a server tells the world anything under its settings, all of them know.
-    fn promise(&mut self, server: &str) {
+    fn server_settings(&mut self, server: &str) {
         let ScheduleSettings { jwks_max_age, max_lifetime, .. } = *self.schedule;
-        if !is_covered(&self.before.promises, server, self.schedule) {
-            self.promise = Some(Promise {
+        if !is_covered(&self.before.server_settings, server, self.schedule) {
+            self.server_settings = Some(ServerSettings {
                 server: server.to_owned(),
                 announce_for: self.schedule.announce_for(),
                 jwks_max_age,
@@ -225,19 +229,19 @@ impl<'a> Draft<'a> {
 
 /// Can anybody still go by what was promised? A server that is cut off, and caches of what it serves, do for as long as
 /// an announcement lasts.
-fn counts(promise: &Promise, schedule: &ScheduleSettings, now: Moment) -> bool {
-    promise.promised_at + promise.announce_for + schedule.refresh_interval + schedule.clock_skew >= now
+fn counts(server_settings: &ServerSettings, schedule: &ScheduleSettings, now: Moment) -> bool {
+    server_settings.promised_at + server_settings.announce_for + schedule.refresh_interval + schedule.clock_skew >= now
 }
 
 /// Do the others know under which settings this server tells the world how long caches and tokens last? If not, it tells
 /// nothing, and signs nothing.
 #[must_use]
-pub fn is_covered(promises: &[Promise], server: &str, schedule: &ScheduleSettings) -> bool {
-    promises.iter().any(|promise| {
-        promise.server == server
-            && promise.announce_for == schedule.announce_for()
-            && promise.jwks_max_age == schedule.jwks_max_age
-            && promise.max_lifetime == schedule.max_lifetime
+pub fn is_covered(server_settings: &[ServerSettings], server: &str, schedule: &ScheduleSettings) -> bool {
+    server_settings.iter().any(|server_settings| {
+        server_settings.server == server
+            && server_settings.announce_for == schedule.announce_for()
+            && server_settings.jwks_max_age == schedule.jwks_max_age
+            && server_settings.max_lifetime == schedule.max_lifetime
     })
 }
 

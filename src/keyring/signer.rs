@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokio::sync::oneshot;
 
-use crate::store::Pending;
+use crate::store::InFlight;
 
 /// Large enough for the deepest rule that the policy floor lets in.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
@@ -27,7 +27,7 @@ pub enum SigningError {
 pub struct SigningPool {
     threads: rayon::ThreadPool,
     queue: usize,
-    pending: Pending,
+    pending: InFlight,
 }
 
 impl SigningPool {
@@ -35,7 +35,7 @@ impl SigningPool {
     ///
     /// # Errors
     /// [`SigningError::Threads`].
-    pub fn new(threads: usize, queue: usize, pending: Pending) -> Result<Self, SigningError> {
+    pub fn new(threads: usize, queue: usize, pending: InFlight) -> Result<Self, SigningError> {
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .stack_size(STACK_BYTES)
@@ -77,7 +77,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_error_and_the_pool_goes_on() {
-        let pending = Pending::default();
+        let pending = InFlight::default();
         let pool = SigningPool::new(1, 10, pending.clone()).unwrap();
         let panicked: Result<(), _> = pool.run(|| std::panic::panic_any("on purpose")).await;
         assert_eq!(panicked, Err(SigningError::Panicked));
@@ -87,7 +87,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_queue_says_that_it_is_busy() {
-        let pending = Pending::default();
+        let pending = InFlight::default();
         let pool = SigningPool::new(1, 1, pending.clone()).unwrap();
         let _other = pending.enter();
         assert_eq!(pool.run(|| ()).await, Err(SigningError::Busy));

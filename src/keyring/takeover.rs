@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::KeyringError;
 use super::acts::KeyRefusal;
 use super::keyring::KeyringSettings;
-use super::plan::{Draft, Step};
+use super::plan::{PlanDraft, PlanStep};
 use super::seal::{KeyEncryptionKeys, Owner, Sealed};
 use crate::base::{Entropy, IssuerId, Moment, Seconds};
 use crate::jose::{Jwk, JwkSet};
@@ -145,11 +145,11 @@ pub fn read_former_keys(document: &[u8]) -> Result<JwkSet, AdoptionError> {
 ///
 /// # Errors
 /// [`KeyRefusal::Begun`].
-pub fn init(keys: &KeyRows, settings: &KeyringSettings, now: Moment) -> Result<Step, KeyRefusal> {
+pub fn init(keys: &KeyRows, settings: &KeyringSettings, now: Moment) -> Result<PlanStep, KeyRefusal> {
     if !keys.rows.is_empty() {
         return Err(KeyRefusal::Begun);
     }
-    let mut draft = Draft::new(keys, settings, now);
+    let mut draft = PlanDraft::new(keys, settings, now);
     if draft.algorithms.is_empty() {
         draft.algorithms.clone_from(&settings.algorithms);
     }
@@ -163,8 +163,8 @@ pub fn init(keys: &KeyRows, settings: &KeyringSettings, now: Moment) -> Result<S
 /// The first start of such an installation: its keys get their times. They sign when no cache of the former documents
 /// can be left.
 #[must_use]
-pub fn stamp(keys: &KeyRows, settings: &KeyringSettings, now: Moment, cached_for: Seconds) -> Step {
-    let mut draft = Draft::new(keys, settings, now);
+pub fn schedule_takeover(keys: &KeyRows, settings: &KeyringSettings, now: Moment, cached_for: Seconds) -> PlanStep {
+    let mut draft = PlanDraft::new(keys, settings, now);
     let schedule = draft.schedule;
     let ripe = now + schedule.announce_for();
     let first = now + schedule.announce_for().max(cached_for + schedule.clock_skew);

@@ -10,7 +10,7 @@ use super::seal::{KeyEncryptionKeys, Owner, Sealed};
 use super::takeover::{AdoptedKey, Takeover};
 use crate::base::{Moment, Seconds};
 use crate::jose::{Algorithm, Jwk, PrivateKey, SigningKey};
-use crate::store::{AdoptedRow, KeyRow, KeyRows, Promise};
+use crate::store::{AdoptedRow, KeyRow, KeyRows, ServerSettings};
 
 /// One row, and its key where it opened.
 struct Key {
@@ -30,7 +30,7 @@ struct Adopted {
 pub struct KeyView {
     pub(super) version: u64,
     pub(super) algorithms: Vec<Algorithm>,
-    pub(super) promises: Vec<Promise>,
+    pub(super) server_settings: Vec<ServerSettings>,
     pub(super) takeover: Option<Takeover>,
     /// By algorithm, announcement and kid.
     keys: Vec<Key>,
@@ -92,7 +92,7 @@ impl KeyView {
         Self {
             version: rows.version,
             algorithms: rows.algorithms.clone(),
-            promises: rows.promises.clone(),
+            server_settings: rows.server_settings.clone(),
             takeover: rows.takeover.as_ref().and_then(|text| Takeover::open(&parts.issuer, keks, text)),
             keys,
             adopted: rows.adopted.iter().map(adopt).collect(),

@@ -23,7 +23,7 @@ pub enum Scope {
     /// Record what a key pushed.
     #[serde(rename = "publications:write")]
     PublicationsWrite,
-    /// Ask whether a credential is good.
+    /// IssuanceRequest whether a credential is good.
     #[serde(rename = "tokens:introspect")]
     TokensIntrospect,
 }

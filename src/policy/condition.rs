@@ -73,7 +73,7 @@ impl RulePart {
 
 /// What a grant's condition is asked.
 #[derive(Debug, Clone, Copy)]
-pub struct GrantAsk<'a> {
+pub struct GrantRequest<'a> {
     /// The provider whose token it is.
     pub provider: &'a str,
     /// What the token says.
@@ -86,7 +86,7 @@ pub struct GrantAsk<'a> {
 /// What may stand behind `request.` in a grant's condition.
 const ASKED: [&str; 5] = ["audience", "host", "method", "path", "scopes"];
 
-impl<'a> GrantAsk<'a> {
+impl<'a> GrantRequest<'a> {
     fn facts(&self) -> Facts<'a> {
         Facts::from([
             ("identity.oidc.provider_name", Fact::Text(Cow::Borrowed(self.provider))),
@@ -109,7 +109,7 @@ impl GrantCondition {
         let Some(text) = when else { return Ok(Self(None)) };
         let (claims, request) = (json!({ "sub": "repo:acme/app" }), json!({ "path": "/acme/app" }));
         let none = Map::new();
-        let example = GrantAsk {
+        let example = GrantRequest {
             provider: "self",
             claims: claims.as_object().unwrap_or(&none),
             request: request.as_object().unwrap_or(&none),
@@ -132,13 +132,13 @@ impl GrantCondition {
     ///
     /// # Errors
     /// [`CelFailure`] where it gives no answer: then it does not.
-    pub fn holds(&self, ask: &GrantAsk<'_>) -> Result<bool, CelFailure> {
+    pub fn holds(&self, ask: &GrantRequest<'_>) -> Result<bool, CelFailure> {
         self.0.as_ref().map_or(Ok(true), |condition| condition.evaluate(&ask.facts()))
     }
 
     /// Every part of it, with its answer and what it looked at.
     #[must_use]
-    pub fn explain(&self, ask: &GrantAsk<'_>) -> Vec<RulePart> {
+    pub fn explain(&self, ask: &GrantRequest<'_>) -> Vec<RulePart> {
         self.0.as_ref().map(|condition| condition.explain(1, &ask.facts())).unwrap_or_default()
     }
 }

@@ -2,16 +2,16 @@
 
 use super::cel::CelFailure;
 use crate::base::Seconds;
-use crate::claims::{AudiencePattern, Build, Event, Step};
+use crate::claims::{AudiencePattern, Build, BuildStep, Event};
 use crate::jose::Algorithm;
 
 /// What a job asks for.
 #[derive(Debug, Clone, Copy)]
-pub struct Ask<'a> {
+pub struct IssuanceRequest<'a> {
     /// The build that asks.
     pub build: &'a Build,
     /// The step that asks, where the request token is a step's.
-    pub step: Option<&'a Step>,
+    pub step: Option<&'a BuildStep>,
     /// Every audience of the one token; at least one.
     pub audiences: &'a [String],
     /// How long the token is to live, where the job says.

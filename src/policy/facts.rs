@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::cel::{Fact, Facts, Names};
-use super::decision::Ask;
+use super::decision::IssuanceRequest;
 use crate::base::Seconds;
-use crate::claims::{Build, Event, Step};
+use crate::claims::{Build, BuildStep, Event};
 use crate::jose::Algorithm;
 
 /// `build.*` and `request.*`. Strings are empty where there is no value.
-pub(super) fn facts<'a>(ask: &Ask<'a>) -> Facts<'a> {
+pub(super) fn facts<'a>(ask: &IssuanceRequest<'a>) -> Facts<'a> {
     let build = ask.build;
     let number = |number: u64| Fact::Text(Cow::Owned(number.to_string()));
     Facts::from([
@@ -62,7 +62,7 @@ fn lifetime(asked: Option<Seconds>) -> i64 {
 /// The names above, with an ordinary build as the example.
 pub(super) fn with_names<T>(act: impl FnOnce(&Names<'_>) -> T) -> T {
     let (build, step, audiences) = &*EXAMPLE;
-    let ask = Ask {
+    let ask = IssuanceRequest {
         build,
         step: Some(step),
         audiences,
@@ -73,7 +73,7 @@ pub(super) fn with_names<T>(act: impl FnOnce(&Names<'_>) -> T) -> T {
     act(&Names::like(facts(&ask)))
 }
 
-static EXAMPLE: LazyLock<(Build, Step, Vec<String>)> = LazyLock::new(|| {
+static EXAMPLE: LazyLock<(Build, BuildStep, Vec<String>)> = LazyLock::new(|| {
     let some = |text: &str| Some(text.to_owned());
     let build = Build {
         org: "acme".to_owned(),
@@ -106,6 +106,6 @@ static EXAMPLE: LazyLock<(Build, Step, Vec<String>)> = LazyLock::new(|| {
         runner_environment: some("self-hosted"),
         properties: BTreeMap::from([("team".to_owned(), "platform".to_owned())]),
     };
-    let step = Step { step: "deploy".to_owned(), ..Step::default() };
+    let step = BuildStep { step: "deploy".to_owned(), ..BuildStep::default() };
     (build, step, vec!["sts.amazonaws.com".to_owned()])
 });

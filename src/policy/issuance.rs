@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 
 use super::cel::Facts;
-use super::decision::{Ask, AudienceBar, Denied, Grant};
+use super::decision::{AudienceBar, Denied, Grant, IssuanceRequest};
 use super::facts::facts;
 use super::rule::{Rule, RuleError, RuleSpec};
 use crate::claims::Event;
@@ -40,7 +40,7 @@ impl IssuancePolicy {
     ///
     /// # Errors
     /// [`Denied`] says why nothing is granted, or why the deciding rule refuses what was asked of it.
-    pub fn decide(&self, ask: &Ask<'_>) -> Result<Grant, Denied> {
+    pub fn decide(&self, ask: &IssuanceRequest<'_>) -> Result<Grant, Denied> {
         if ask.build.event == Event::Delete {
             return Err(Denied::Untrusted { event: Event::Delete, rules: Vec::new() });
         }
@@ -59,7 +59,7 @@ impl IssuancePolicy {
     }
 
     /// What becomes of an ask that no rule granted.
-    fn fall_back(&self, ask: &Ask<'_>, several: bool) -> Result<Grant, Denied> {
+    fn fall_back(&self, ask: &IssuanceRequest<'_>, several: bool) -> Result<Grant, Denied> {
         let rules: Vec<String> = self
             .rules
             .iter()
@@ -86,7 +86,7 @@ impl IssuancePolicy {
 }
 
 /// Every list must cover every audience.
-fn narrow(ask: &Ask<'_>) -> Result<(), Denied> {
+fn narrow(ask: &IssuanceRequest<'_>) -> Result<(), Denied> {
     for list in ask.narrowed {
         let outside = ask.audiences.iter().find(|audience| !list.iter().any(|pattern| pattern.matches(audience)));
         if let Some(audience) = outside {

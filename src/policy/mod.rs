@@ -15,12 +15,12 @@ mod statements;
 pub use self::access::{AccessDefault, AccessDenied, AccessPolicy, AccessPolicyError, AccessPolicySpec, AccessRequest};
 pub use self::cel::{CelError, CelFailure, Fact, Facts, Names, Program};
 pub use self::client::{Client, ClientIdentity, OrganizationPattern, Scope, client_name, ids_name};
-pub use self::condition::{GrantAsk, GrantCondition, RulePart};
+pub use self::condition::{GrantCondition, GrantRequest, RulePart};
 pub use self::criteria::{
-    BuildCriteria, BuildFacts, Criteria, EntraCriteria, GithubCriteria, GitlabCriteria, LEARNING, Learned, Matched,
+    BuildCriteria, BuildFacts, Criteria, EntraCriteria, GithubCriteria, GitlabCriteria, LEARNING, Matched, Pins,
     Unmatched, workflow_file,
 };
-pub use self::decision::{Ask, AudienceBar, Denied, Grant};
+pub use self::decision::{AudienceBar, Denied, Grant, IssuanceRequest};
 pub use self::issuance::{DefaultGrant, IssuancePolicy};
 pub use self::repositories::{RepositoryPolicies, registry_actions};
 pub use self::rule::{RuleError, RuleSpec};

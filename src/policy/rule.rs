@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::cel::{CelFailure, Facts, Names, Program};
-use super::decision::{Ask, Denied, Grant};
+use super::decision::{Denied, Grant, IssuanceRequest};
 use super::facts::with_names;
 use crate::base::Seconds;
 use crate::claims::AudiencePattern;
@@ -112,7 +112,7 @@ impl Rule {
     }
 
     /// Does only the condition stand between this ask and the rule's grant?
-    pub(super) fn may_grant(&self, ask: &Ask<'_>, several: bool) -> bool {
+    pub(super) fn may_grant(&self, ask: &IssuanceRequest<'_>, several: bool) -> bool {
         let lists = |audience: &String| self.spec.audiences.iter().any(|pattern| pattern.matches(audience));
         ask.audiences.iter().all(lists)
             && (self.spec.multiple || !several)
@@ -125,7 +125,7 @@ impl Rule {
     }
 
     /// The rule decides: what it grants, or which of its limits the ask passes.
-    pub(super) fn grant(&self, ask: &Ask<'_>) -> Result<Grant, Denied> {
+    pub(super) fn grant(&self, ask: &IssuanceRequest<'_>) -> Result<Grant, Denied> {
         let rule = self.spec.name.clone();
         if let (Some(asked), Some(allowed)) = (ask.algorithm, self.spec.algorithm)
             && asked != allowed

@@ -17,7 +17,7 @@ pub struct EventRow {
     /// What: `credential_created`, `exchange_refused`, `role_created`, …
     pub kind: String,
     /// At which door, where it was at one.
-    pub door: Option<String>,
+    pub flow: Option<String>,
     /// Whose token or key, where it is about one; else what was changed.
     pub subject: Option<String>,
     /// Everything else, as JSON.

@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A count shared by whoever signs and whoever commits.
 #[derive(Debug, Clone, Default)]
-pub struct Pending(Arc<AtomicUsize>);
+pub struct InFlight(Arc<AtomicUsize>);
 
-impl Pending {
+impl InFlight {
     /// Counts one more until the returned guard is dropped.
     #[must_use]
-    pub fn enter(&self) -> PendingGuard {
+    pub fn enter(&self) -> InFlightGuard {
         self.0.fetch_add(1, Ordering::Relaxed);
-        PendingGuard(Arc::clone(&self.0))
+        InFlightGuard(Arc::clone(&self.0))
     }
 
     /// How many there are now.
@@ -24,9 +24,9 @@ impl Pending {
 
 /// One piece of work that is counted as long as this lives.
 #[derive(Debug)]
-pub struct PendingGuard(Arc<AtomicUsize>);
+pub struct InFlightGuard(Arc<AtomicUsize>);
 
-impl Drop for PendingGuard {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }

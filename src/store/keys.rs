@@ -60,7 +60,7 @@ pub struct AdoptedRow {
 /// Under which settings one server of this installation tells the world how long caches and tokens last. What one has
 /// told counts for all of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Promise {
+pub struct ServerSettings {
     /// Which server: a name that each process draws when it starts.
     pub server: String,
     /// How long it announces keys, by which it judges how long an old view is good for.
@@ -92,7 +92,7 @@ pub struct KeyRows {
     /// The largest time that any of us has seen.
     pub latest_seen: Option<Moment>,
     /// What servers of this installation promised lately, by server.
-    pub promises: Vec<Promise>,
+    pub server_settings: Vec<ServerSettings>,
     /// What is known of the issuer that stood at our URL before us, sealed.
     pub takeover: Option<SealedText>,
     /// Our keys, by kid.
@@ -109,7 +109,7 @@ pub struct KeyChange {
     /// What stands as the largest time seen from now on, even if it is smaller; `None` for no change.
     pub latest_seen: Option<Moment>,
     /// What one server promises from now on; `None` for no change.
-    pub promise: Option<Promise>,
+    pub server_settings: Option<ServerSettings>,
     /// What is known of the former issuer from now on; `None` for no change.
     pub takeover: Option<SealedText>,
     /// Our keys.
@@ -120,7 +120,7 @@ pub struct KeyChange {
 
 /// The little that a replica asks for all the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KeyPulse {
+pub struct KeyPoll {
     /// The version that the keys stand at.
     pub version: u64,
     /// The largest time that any of us has seen.
@@ -157,7 +157,7 @@ pub trait Keys {
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn key_pulse(&self, issuer: &IssuerId) -> Result<KeyPulse, StoreError>;
+    async fn key_poll(&self, issuer: &IssuerId) -> Result<KeyPoll, StoreError>;
 
     /// Writes a change if the version is still `expected`, and if `still` says so: compare and swap.
     /// `false` if another was quicker, or it took too long; nothing was written then.

@@ -12,10 +12,10 @@ macro_rules! sql_modules {
         mod builds;
         #[path = "../sql/clients.rs"]
         mod clients;
+        #[path = "../sql/credential_revocation.rs"]
+        mod credential_revocation;
         #[path = "../sql/credentials.rs"]
         mod credentials;
-        #[path = "../sql/death.rs"]
-        mod death;
         #[path = "../sql/declared.rs"]
         mod declared;
         #[path = "../sql/events.rs"]
@@ -30,14 +30,14 @@ macro_rules! sql_modules {
         mod names;
         #[path = "../sql/publications.rs"]
         mod publications;
+        #[path = "../sql/redemptions.rs"]
+        mod redemptions;
         #[path = "../sql/registration.rs"]
         mod registration;
         #[path = "../sql/request_tokens.rs"]
         mod request_tokens;
         #[path = "../sql/rules.rs"]
         mod rules;
-        #[path = "../sql/trades.rs"]
-        mod trades;
         #[path = "../sql/writer.rs"]
         mod writer;
     };
@@ -45,25 +45,25 @@ macro_rules! sql_modules {
 pub(crate) use sql_modules;
 
 mod audit;
-mod bearers;
 mod builds;
 mod clients;
 pub mod copy;
-mod decision;
 mod error;
 mod events;
+mod in_flight;
+mod issuance_decision;
 mod keys;
 mod migrations;
 mod names;
-mod pending;
-mod place;
 #[allow(clippy::duplicate_mod, reason = "compiled once for each backend, with its own types")]
 pub mod postgres;
 mod publications;
+mod redemptions;
+mod request_token_cache;
 mod request_tokens;
 mod rules;
 pub mod sqlite;
-mod trades;
+mod url;
 
 pub use self::audit::{Audit, AuditFilter, AuditRow, Issuance, IssuanceRefusal};
 pub use self::builds::{
@@ -75,29 +75,41 @@ pub use self::clients::{
 };
 pub use self::error::StoreError;
 pub use self::events::{EventRow, Events};
+pub use self::in_flight::InFlight;
 pub use self::keys::{
-    AdoptedRow, KeyChange, KeyPulse, KeyRow, KeyRows, KeyTimes, Keys, Promise, SealedText, Still, TimeNote,
+    AdoptedRow, KeyChange, KeyPoll, KeyRow, KeyRows, KeyTimes, Keys, SealedText, ServerSettings, Still, TimeNote,
 };
 pub use self::migrations::MigrationReport;
 pub use self::names::{BoundName, NameKind, Names};
-pub use self::pending::Pending;
-pub use self::place::StorePlace;
 pub use self::publications::{Ecosystem, Publication, PublicationRefusal, Publications};
+pub use self::redemptions::{
+    CredentialFilter, CredentialKind, FlowKind, IssuedStanding, NewCredential, NewIdToken, OwnToken, Redemption,
+    RedemptionRefusal, Redemptions, SPENT_FOR, StoredCredential, StoredIdToken, TokenKey,
+};
 pub use self::request_tokens::{
     BuildNotRunning, NewRequestToken, RequestTokens, StoredRequestToken, TokenBearer, TokenKind,
 };
 pub use self::rules::{
     EntitlementKind, EntitlementRow, FetchedDocuments, ProviderRow, RuleChange, RuleRows, Rules, UserRow, Write,
 };
-pub use self::trades::{
-    CredentialFilter, CredentialKind, DoorKind, IssuedStanding, NewCredential, NewIdToken, OwnToken, SPENT_FOR,
-    StoredCredential, StoredIdToken, TokenKey, Trade, TradeRefusal, Trades,
-};
+pub use self::url::StoreUrl;
 
 /// Everything that one installation remembers, whichever backend keeps it.
 #[async_trait::async_trait]
 pub trait Store:
-    Audit + Builds + Clients + Events + Keys + Names + Publications + RequestTokens + Rules + Trades + Send + Sync + 'static
+    Audit
+    + Builds
+    + Clients
+    + Events
+    + Keys
+    + Names
+    + Publications
+    + RequestTokens
+    + Rules
+    + Redemptions
+    + Send
+    + Sync
+    + 'static
 {
     /// Answers whether the store can be read and written now.
     ///

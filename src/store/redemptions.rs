@@ -5,8 +5,8 @@ use async_trait::async_trait;
 
 use super::{EventRow, StoreError, StoredBuild};
 use crate::base::{BuildId, ClientId, CredentialId, EntitlementId, IdTokenId, IssuerId, Jti, Moment, Seconds, Sha256};
-use crate::claims::Step;
-use crate::policy::{Client, Learned};
+use crate::claims::BuildStep;
+use crate::policy::{Client, Pins};
 
 /// How long after a token's `exp` it is remembered that it was spent. No tolerance is larger.
 pub const SPENT_FOR: Seconds = crate::verifier::MAX_TOLERANCE;
@@ -14,7 +14,7 @@ pub const SPENT_FOR: Seconds = crate::verifier::MAX_TOLERANCE;
 /// The kind of door that a credential opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum DoorKind {
+pub enum FlowKind {
     /// Of a grant: RFC 8693 and forward authentication.
     Grant,
     /// NuGet's.
@@ -25,7 +25,7 @@ pub enum DoorKind {
     Rubygems,
 }
 
-impl DoorKind {
+impl FlowKind {
     /// As it is stored.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -40,7 +40,7 @@ impl DoorKind {
     /// The kind of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Grant, Self::Nuget, Self::Registry, Self::Rubygems].into_iter().find(|door| door.name() == name)
+        [Self::Grant, Self::Nuget, Self::Registry, Self::Rubygems].into_iter().find(|flow| flow.name() == name)
     }
 }
 
@@ -95,10 +95,10 @@ pub struct IssuedStanding {
     /// The build's client.
     pub client: Client,
     /// The step whose request token it was fetched with, where there was one.
-    pub step: Option<Step>,
+    pub step: Option<BuildStep>,
 }
 
-/// What a trade of a token of our own rests on beside the rest.
+/// What a redemption of a token of our own rests on beside the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnToken {
     /// The token's `jti`.
@@ -136,7 +136,7 @@ pub struct NewCredential {
     /// Digest of its text.
     pub digest: Sha256,
     /// Which door it opens.
-    pub door: DoorKind,
+    pub flow: FlowKind,
     /// What people call it.
     pub name: String,
     /// Whom it stands for.
@@ -157,9 +157,9 @@ pub struct NewCredential {
     pub expires_at: Moment,
 }
 
-/// A trade: all that it rests on, and what comes of it.
+/// A redemption: all that it rests on, and what comes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trade {
+pub struct Redemption {
     /// When.
     pub now: Moment,
     /// The token.
@@ -179,7 +179,7 @@ pub struct Trade {
     /// Other entitlements that it rests on, with the revisions that were judged by.
     pub also: Vec<(EntitlementId, u64)>,
     /// Ids that the entitlement learns by this.
-    pub learned: Option<Learned>,
+    pub pins: Option<Pins>,
     /// The ID token.
     pub id_token: NewIdToken,
     /// The credential.
@@ -188,7 +188,7 @@ pub struct Trade {
     pub event: EventRow,
 }
 
-impl Trade {
+impl Redemption {
     /// Until when it is remembered that the token was traded.
     #[must_use]
     pub fn kept_until(&self) -> Moment {
@@ -196,9 +196,9 @@ impl Trade {
     }
 }
 
-/// Why a trade did not happen; nothing was written.
+/// Why a redemption did not happen; nothing was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TradeRefusal {
+pub enum RedemptionRefusal {
     /// The token's build has ended.
     BuildOver,
     /// The client of the token's build is disabled.
@@ -225,7 +225,7 @@ pub struct StoredCredential {
     /// What it is.
     pub kind: CredentialKind,
     /// Which door it opens.
-    pub door: DoorKind,
+    pub flow: FlowKind,
     /// What people call it.
     pub name: String,
     /// Whom it stands for.
@@ -253,14 +253,14 @@ pub struct StoredCredential {
     /// When it dies at the latest.
     pub expires_at: Moment,
     /// When and why it died before that, if it did.
-    pub dead: Option<(Moment, String)>,
+    pub revoked: Option<(Moment, String)>,
 }
 
 impl StoredCredential {
     /// Does it open anything?
     #[must_use]
     pub fn is_alive(&self, now: Moment) -> bool {
-        self.dead.is_none() && self.expires_at > now
+        self.revoked.is_none() && self.expires_at > now
     }
 }
 
@@ -296,14 +296,18 @@ pub struct CredentialFilter {
     pub limit: Option<u32>,
 }
 
-/// Trades of an issuer, and what came of them.
+/// Redemptions of an issuer, and what came of them.
 #[async_trait]
-pub trait Trades {
+pub trait Redemptions {
     /// Claims the token and makes the credential, all or nothing.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error when something that the trade rests on does not hold.
-    async fn settle(&self, issuer: &IssuerId, trade: &Trade) -> Result<Result<(), TradeRefusal>, StoreError>;
+    /// [`StoreError`]; the inner error when something that the redemption rests on does not hold.
+    async fn redeem(
+        &self,
+        issuer: &IssuerId,
+        redemption: &Redemption,
+    ) -> Result<Result<(), RedemptionRefusal>, StoreError>;
 
     /// The ID token of our own of this id, with all that it rests on; `None` for one that we never recorded.
     ///

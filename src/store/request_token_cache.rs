@@ -15,9 +15,9 @@ type Entry = (IssuerId, Arc<TokenBearer>);
 
 /// The holders, by the digest of their token.
 #[derive(Debug, Default)]
-pub(super) struct Bearers(Mutex<Generations<Entry>>);
+pub(super) struct RequestTokenCache(Mutex<Generations<Entry>>);
 
-impl Bearers {
+impl RequestTokenCache {
     /// The holder of this token as it was read last.
     pub(super) fn recall(&self, issuer: &IssuerId, digest: Sha256) -> Option<Arc<TokenBearer>> {
         let (of, bearer) = self.lock().find(digest)?;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{StoreError, StoredBuild};
 use crate::base::{BuildId, IssuerId, Moment, RequestTokenId, Sha256};
-use crate::claims::{AudiencePattern, Step};
+use crate::claims::{AudiencePattern, BuildStep};
 use crate::policy::Client;
 
 /// What a token is for; a token of one kind opens no door of another.
@@ -30,7 +30,7 @@ pub struct NewRequestToken {
     /// Digest of the secret.
     pub digest: Sha256,
     /// The step that it is bound to, for a step's.
-    pub step: Option<Step>,
+    pub step: Option<BuildStep>,
     /// Audiences that it allows; `None` says nothing, an empty list allows none.
     pub audiences: Option<Vec<AudiencePattern>>,
     /// When it dies at the latest; never after its build's deadline.
@@ -47,7 +47,7 @@ pub struct StoredRequestToken {
     /// What it is for.
     pub kind: TokenKind,
     /// The step that it is bound to, for a step's.
-    pub step: Option<Step>,
+    pub step: Option<BuildStep>,
     /// Audiences that it allows; `None` says nothing, an empty list allows none.
     pub audiences: Option<Vec<AudiencePattern>>,
     /// When it dies at the latest.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use super::{EventRow, StoreError};
 use crate::base::{EntitlementId, IssuerId, Moment};
-use crate::policy::Learned;
+use crate::policy::Pins;
 
 /// What an entitlement is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -113,9 +113,9 @@ pub struct EntitlementRow {
     /// A role's token.
     pub token: Option<String>,
     /// Ids that its names were learned to have.
-    pub learned: Learned,
+    pub pins: Pins,
     /// Until when they may be learned.
-    pub learn_until: Option<Moment>,
+    pub pin_until: Option<Moment>,
     /// The change that made it what it is.
     pub revision: u64,
     /// When it was made.

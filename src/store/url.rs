@@ -5,24 +5,24 @@ use std::sync::Arc;
 
 use super::postgres::{PostgresOptions, PostgresStore};
 use super::sqlite::{SqliteOptions, SqliteStore};
-use super::{MigrationReport, Pending, Store, StoreError};
+use super::{InFlight, MigrationReport, Store, StoreError};
 
 /// Where everything is remembered.
 #[derive(Debug, Clone)]
-pub enum StorePlace {
+pub enum StoreUrl {
     /// A database on a server, which any number of ours share.
     Postgres(PostgresOptions),
     /// One file, for one server.
     Sqlite(PathBuf),
 }
 
-impl StorePlace {
+impl StoreUrl {
     /// Opens it, made where a file is missing, with its schema brought up to date. `pending` counts tokens that are
     /// being signed.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn open(&self, pending: Pending) -> Result<Arc<dyn Store>, StoreError> {
+    pub async fn open(&self, pending: InFlight) -> Result<Arc<dyn Store>, StoreError> {
         Ok(match self {
             Self::Postgres(options) => Arc::new(PostgresStore::open(options.clone(), pending).await?),
             Self::Sqlite(path) => {

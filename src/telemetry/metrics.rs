@@ -94,12 +94,12 @@ impl Metrics {
 
     /// A credential was given at this door.
     pub fn exchanged(&self, door: &'static str) {
-        self.exchanges.get_or_create(&[("door", door)]).inc();
+        self.exchanges.get_or_create(&[("flow", door)]).inc();
     }
 
     /// Nothing was given at this door, for this reason.
     pub fn exchange_refused(&self, door: &'static str, reason: &'static str) {
-        self.exchange_refusals.get_or_create(&[("door", door), ("reason", reason)]).inc();
+        self.exchange_refusals.get_or_create(&[("flow", door), ("reason", reason)]).inc();
     }
 
     /// A request was let through by forward authentication.

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::Refusal;
+use super::TokenRefusal;
 use crate::base::Moment;
 
 /// The last second of the year 9999: later times are no times.
@@ -25,10 +25,10 @@ impl Claims {
     /// where they are there. `aud` is a string, or a list of strings, which may be empty.
     ///
     /// # Errors
-    /// [`Refusal::ClaimMissing`] and [`Refusal::ClaimType`] name the claim.
-    pub(super) fn read(all: Map<String, Value>) -> Result<Self, Refusal> {
-        let iss = text(&all, "iss")?.ok_or(Refusal::ClaimMissing { claim: "iss".to_owned() })?.to_owned();
-        let required = |claim: &str| time(&all, claim)?.ok_or(Refusal::ClaimMissing { claim: claim.to_owned() });
+    /// [`TokenRefusal::ClaimMissing`] and [`TokenRefusal::ClaimType`] name the claim.
+    pub(super) fn read(all: Map<String, Value>) -> Result<Self, TokenRefusal> {
+        let iss = text(&all, "iss")?.ok_or(TokenRefusal::ClaimMissing { claim: "iss".to_owned() })?.to_owned();
+        let required = |claim: &str| time(&all, claim)?.ok_or(TokenRefusal::ClaimMissing { claim: claim.to_owned() });
         text(&all, "sub")?;
         text(&all, "jti")?;
         Ok(Self {
@@ -108,11 +108,11 @@ pub(super) const fn type_of(value: &Value) -> &'static str {
     }
 }
 
-fn wrong(claim: &str, expected: &'static str, value: &Value) -> Refusal {
-    Refusal::ClaimType { claim: claim.to_owned(), expected, actual: type_of(value) }
+fn wrong(claim: &str, expected: &'static str, value: &Value) -> TokenRefusal {
+    TokenRefusal::ClaimType { claim: claim.to_owned(), expected, actual: type_of(value) }
 }
 
-fn text<'a>(claims: &'a Map<String, Value>, claim: &str) -> Result<Option<&'a str>, Refusal> {
+fn text<'a>(claims: &'a Map<String, Value>, claim: &str) -> Result<Option<&'a str>, TokenRefusal> {
     match claims.get(claim) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -120,10 +120,10 @@ fn text<'a>(claims: &'a Map<String, Value>, claim: &str) -> Result<Option<&'a st
     }
 }
 
-fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, Refusal> {
+fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, TokenRefusal> {
     const EXPECTED: &str = "a string, or a list of strings";
     match claims.get("aud") {
-        None => Err(Refusal::ClaimMissing { claim: "aud".to_owned() }),
+        None => Err(TokenRefusal::ClaimMissing { claim: "aud".to_owned() }),
         Some(Value::String(one)) => Ok(vec![one.clone()]),
         Some(Value::Array(several)) => {
             let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(|| wrong("aud", EXPECTED, value));
@@ -134,12 +134,12 @@ fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, Refusal> {
 }
 
 /// A time in whole seconds since 1970 (RFC 7519 §2, NumericDate): a number in any notation, its fraction cut off.
-fn time(claims: &Map<String, Value>, claim: &str) -> Result<Option<Moment>, Refusal> {
+fn time(claims: &Map<String, Value>, claim: &str) -> Result<Option<Moment>, TokenRefusal> {
     const EXPECTED: &str = "a number of seconds from 1970 to the year 9999";
     let Some(value) = claims.get(claim) else { return Ok(None) };
     let Value::Number(number) = value else { return Err(wrong(claim, EXPECTED, value)) };
     let seconds = number.as_f64().filter(|seconds| (0.0..=LATEST).contains(seconds));
-    let seconds = seconds.ok_or_else(|| Refusal::ClaimType {
+    let seconds = seconds.ok_or_else(|| TokenRefusal::ClaimType {
         claim: claim.to_owned(),
         expected: EXPECTED,
         actual: "a negative or a huge number",

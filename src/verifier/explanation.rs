@@ -5,11 +5,11 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Check, Refusal};
+use super::{Check, TokenRefusal};
 
 /// One step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Step {
+pub struct ExplanationStep {
     /// Which check.
     pub check: Check,
     /// Did it pass?
@@ -24,7 +24,7 @@ pub struct Step {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
 pub struct Explanation {
     /// The steps.
-    pub steps: Vec<Step>,
+    pub steps: Vec<ExplanationStep>,
 }
 
 impl Explanation {
@@ -36,11 +36,11 @@ impl Explanation {
 
     /// Adds a step: of a policy, a part of a rule that did not have to hold, and at the end the decision.
     pub fn step(&mut self, check: Check, passed: bool, expected: String, actual: String) {
-        self.steps.push(Step { check, passed, expected, actual });
+        self.steps.push(ExplanationStep { check, passed, expected, actual });
     }
 
     /// Adds the step that failed.
-    pub fn refused(&mut self, refusal: &Refusal) {
+    pub fn refused(&mut self, refusal: &TokenRefusal) {
         self.step(refusal.check(), false, refusal.expected(), refusal.actual());
     }
 }

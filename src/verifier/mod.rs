@@ -4,13 +4,13 @@
 //! ```
 //! use std::sync::Arc;
 //! use buildpass::base::SystemClock;
-//! use buildpass::verifier::{Demand, Provider, ProviderSpec, Verifiers};
+//! use buildpass::verifier::{Requirements, Provider, ProviderSpec, Verifiers};
 //!
 //! # async fn door(header: &str) -> Result<(), Box<dyn std::error::Error>> {
 //! let github = ProviderSpec { kind: "github".into(), ..ProviderSpec::default() };
 //! let providers = vec![Provider::new("github-actions", github)?];
 //! let verifiers = Verifiers::of(providers, Arc::new(SystemClock::new()))?;
-//! let demand = Demand { audience: Some("artefacts.example.com"), ..Demand::default() };
+//! let demand = Requirements { audience: Some("artefacts.example.com"), ..Requirements::default() };
 //! let token = verifiers.verify(header, &demand).await?;
 //! println!("{} may come in", token.claims().text("repository").unwrap_or_default());
 //! # Ok(()) }
@@ -22,8 +22,6 @@
 
 mod cache;
 mod claims;
-#[cfg(feature = "axum")]
-mod door;
 mod explanation;
 mod key_source;
 #[cfg(feature = "server")]
@@ -32,24 +30,26 @@ mod provider;
 mod providers;
 mod refusal;
 mod remote;
+#[cfg(feature = "axum")]
+mod require_token;
 #[expect(clippy::module_inception, reason = "the verifier is what the floor is named for")]
 mod verifier;
 mod verifiers;
 mod window;
 
 pub use self::claims::Claims;
-#[cfg(feature = "axum")]
-pub use self::door::{Refused, TokenLayer, TokenService};
-pub use self::explanation::{Explanation, Step, Trail};
+pub use self::explanation::{Explanation, ExplanationStep, Trail};
 pub use self::key_source::{Fetched, FixedKeys, KeySource, KeySourceError};
 #[cfg(feature = "server")]
 pub(crate) use self::late_source::LateSource;
 pub use self::provider::{KeyOrigin, Provider, ProviderSpec};
-pub use self::providers::Kind;
-pub use self::refusal::{Check, Refusal};
+pub use self::providers::ProviderKind;
+pub use self::refusal::{Check, TokenRefusal};
 pub use self::remote::{
     AllowedAddress, Discovery, FetchError, NetworkAccess, RemoteKeys, Resolver, Survey, SystemResolver,
 };
-pub use self::verifier::{ClaimForm, Demand, VerifiedToken, Verifier};
+#[cfg(feature = "axum")]
+pub use self::require_token::{RequireToken, RequireTokenRejection, RequireTokenService};
+pub use self::verifier::{ClaimForm, Requirements, VerifiedToken, Verifier};
 pub use self::verifiers::{SetUpError, Verifiers, unverified_issuer_of};
 pub use self::window::MAX_TOLERANCE;

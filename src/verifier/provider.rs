@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::providers::Kind;
+use super::providers::ProviderKind;
 use super::{AllowedAddress, FetchError, FixedKeys, KeySource, MAX_TOLERANCE, NetworkAccess, RemoteKeys, Resolver};
 use crate::base::{Clock, FieldError, Seconds};
 use crate::jose::SignatureAlgorithm;
@@ -131,7 +131,7 @@ pub enum KeyOrigin {
 pub struct Provider {
     spec: ProviderSpec,
     pub(super) name: Arc<str>,
-    pub(super) kind: &'static Kind,
+    pub(super) kind: &'static ProviderKind,
     pub(super) issuer: String,
     pub(super) keys: KeyOrigin,
     pub(super) required_audience: Option<String>,
@@ -154,12 +154,14 @@ impl Provider {
         let written = spec.clone();
         let fault = |field: &str, problem: String| FieldError::new(field, problem);
         let printable = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(printable) || name == Kind::itself().name {
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(printable) || name == ProviderKind::own_issuer().name
+        {
             let problem = "must be 1 to 64 letters, digits, dots, hyphens and underscores, and not self";
             return Err(fault("name", problem.to_owned()));
         }
-        let kind = Kind::named(&spec.kind)
-            .ok_or_else(|| fault("provider", format!("must be {}, not {:?}", Kind::names().join(", "), spec.kind)))?;
+        let kind = ProviderKind::named(&spec.kind).ok_or_else(|| {
+            fault("provider", format!("must be {}, not {:?}", ProviderKind::names().join(", "), spec.kind))
+        })?;
         let issuer = match (spec.issuer, kind.issuer) {
             (Some(issuer), _) => issuer,
             (None, Some(issuer)) => issuer.to_owned(),
@@ -284,8 +286,8 @@ impl Provider {
 
     /// Our own issuer: always there, never configured. Its keys come from whoever holds them.
     #[must_use]
-    pub fn itself(issuer: &str, tolerance: Seconds, max_lifetime: Seconds) -> Self {
-        let kind = Kind::itself();
+    pub fn own_issuer(issuer: &str, tolerance: Seconds, max_lifetime: Seconds) -> Self {
+        let kind = ProviderKind::own_issuer();
         Self {
             spec: ProviderSpec::default(),
             name: kind.name.into(),
@@ -359,7 +361,7 @@ impl Provider {
 
     /// Is it our own issuer?
     #[must_use]
-    pub fn is_itself(&self) -> bool {
+    pub fn is_own_issuer(&self) -> bool {
         self.keys == KeyOrigin::Own
     }
 

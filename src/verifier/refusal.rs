@@ -8,7 +8,7 @@ use crate::jose::{PeekError, SignatureAlgorithm};
 
 /// Why a token is not accepted. The variants stand in the order of the checks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum TokenRefusal {
     /// Not a token in the strictest reading of RFC 7515 and RFC 7519.
     Malformed(PeekError),
     /// `crit`, `b64` or `zip`: an extension that its reader must know.
@@ -130,7 +130,7 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl TokenRefusal {
     /// A stable name of the reason, for metrics, tables and programs.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
@@ -231,13 +231,13 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for TokenRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: expected {}, found {}", self.check(), self.expected(), self.actual())
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for TokenRefusal {}
 
 /// The checks, in the order in which they are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]

@@ -14,43 +14,43 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use tower::{Layer, Service};
 
-use super::{Demand, Refusal, VerifiedToken, Verifiers};
+use super::{Requirements, TokenRefusal, VerifiedToken, Verifiers};
 
 /// Lets in who brings a good token for this audience, which a provider's `required_audience` must be too; gives the
 /// [`VerifiedToken`] to the handlers behind it.
 #[derive(Debug, Clone)]
-pub struct TokenLayer(Arc<Door>);
+pub struct RequireToken(Arc<TokenCheck>);
 
 #[derive(Debug)]
-struct Door {
+struct TokenCheck {
     verifiers: Verifiers,
     audience: String,
 }
 
-impl TokenLayer {
+impl RequireToken {
     /// A door for tokens of these providers whose only audience is this one.
     #[must_use]
     pub fn new(verifiers: Verifiers, audience: impl Into<String>) -> Self {
-        Self(Arc::new(Door { verifiers, audience: audience.into() }))
+        Self(Arc::new(TokenCheck { verifiers, audience: audience.into() }))
     }
 }
 
-impl<S> Layer<S> for TokenLayer {
-    type Service = TokenService<S>;
+impl<S> Layer<S> for RequireToken {
+    type Service = RequireTokenService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        TokenService { door: Arc::clone(&self.0), inner }
+        RequireTokenService { door: Arc::clone(&self.0), inner }
     }
 }
 
-/// The service that [`TokenLayer`] makes.
+/// The service that [`RequireToken`] makes.
 #[derive(Debug, Clone)]
-pub struct TokenService<S> {
-    door: Arc<Door>,
+pub struct RequireTokenService<S> {
+    door: Arc<TokenCheck>,
     inner: S,
 }
 
-impl<S> Service<Request> for TokenService<S>
+impl<S> Service<Request> for RequireTokenService<S>
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -80,38 +80,39 @@ where
     }
 }
 
-impl Door {
-    async fn judge(&self, headers: &HeaderMap) -> Result<VerifiedToken, Refused> {
+impl TokenCheck {
+    async fn judge(&self, headers: &HeaderMap) -> Result<VerifiedToken, RequireTokenRejection> {
         let token = bearer(headers)?;
-        let demand = Demand { audience: Some(&self.audience), ..Demand::default() };
-        self.verifiers.verify(token, &demand).await.map_err(|refusal| {
+        let requirements = Requirements { audience: Some(&self.audience), ..Requirements::default() };
+        self.verifiers.verify(token, &requirements).await.map_err(|refusal| {
             tracing::info!(reason = refusal.reason(), "a token was not taken");
             // What a stranger wrote in it is for those alone who look for it.
             tracing::debug!(%refusal, "what was expected and found");
             match refusal {
-                Refusal::KeysUnavailable { retry_after, .. } => Refused::Later(retry_after.get()),
-                _ => Refused::InvalidToken,
+                TokenRefusal::KeysUnavailable { retry_after, .. } => RequireTokenRejection::Later(retry_after.get()),
+                _ => RequireTokenRejection::InvalidToken,
             }
         })
     }
 }
 
 /// The token of the one `Authorization` header (RFC 6750 §2.1).
-fn bearer(headers: &HeaderMap) -> Result<&str, Refused> {
+fn bearer(headers: &HeaderMap) -> Result<&str, RequireTokenRejection> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {
-        (None, _) => Err(Refused::NoToken),
+        (None, _) => Err(RequireTokenRejection::NoToken),
         (Some(value), None) => {
-            let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Refused::NoToken)?;
-            if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(Refused::NoToken) }
+            let (scheme, token) =
+                value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(RequireTokenRejection::NoToken)?;
+            if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(RequireTokenRejection::NoToken) }
         }
-        (Some(_), Some(_)) => Err(Refused::InvalidToken),
+        (Some(_), Some(_)) => Err(RequireTokenRejection::InvalidToken),
     }
 }
 
 /// Why nobody came in, as far as a stranger may know (RFC 6750 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub enum RequireTokenRejection {
     /// No token was brought.
     NoToken,
     /// It was not taken.
@@ -120,7 +121,7 @@ pub enum Refused {
     Later(u64),
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for RequireTokenRejection {
     fn into_response(self) -> Response {
         match self {
             Self::NoToken => (StatusCode::UNAUTHORIZED, [(WWW_AUTHENTICATE, "Bearer")]).into_response(),
@@ -136,9 +137,9 @@ impl IntoResponse for Refused {
 
 /// The token that the layer let in. Behind no layer there is none, and nobody comes in.
 impl<S: Send + Sync> FromRequestParts<S> for VerifiedToken {
-    type Rejection = Refused;
+    type Rejection = RequireTokenRejection;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refused> {
-        parts.extensions.get().cloned().ok_or(Refused::NoToken)
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, RequireTokenRejection> {
+        parts.extensions.get().cloned().ok_or(RequireTokenRejection::NoToken)
     }
 }

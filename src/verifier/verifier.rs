@@ -8,13 +8,13 @@ use serde_json::{Map, Value};
 use super::cache::TokenCache;
 use super::explanation::Trail;
 use super::window::{short_enough, valid_now};
-use super::{Check, Claims, Explanation, KeySource, KeySourceError, Kind, Provider, Refusal, claims};
+use super::{Check, Claims, Explanation, KeySource, KeySourceError, Provider, ProviderKind, TokenRefusal, claims};
 use crate::base::{Clock, Moment, Sha256};
 use crate::jose::{CheckError, LONGEST_TOKEN, Part, PeekError, SignatureAlgorithm, UnverifiedToken, peek};
 
 /// What a door asks of a token beyond what its provider asks.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Demand<'a> {
+pub struct Requirements<'a> {
     /// The token's only audience. It stands in the place of the provider's `required_audience` where
     /// `instead_of_providers` says so; else both bind. Without either, `aud` is typed and not compared.
     pub audience: Option<&'a str>,
@@ -83,7 +83,7 @@ impl VerifiedToken {
     /// `trusted`; without it nothing is vouched for.
     #[must_use]
     pub fn is_untrusted_build(&self) -> bool {
-        self.provider.is_itself() && self.signed.claims.text("trusted") != Some("true")
+        self.provider.is_own_issuer() && self.signed.claims.text("trusted") != Some("true")
     }
 
     /// What tells the issuer's tokens apart, whichever kind the issuer's entry is of: the first of the claims that kinds
@@ -104,10 +104,10 @@ pub(super) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    pub(super) fn read(token: &'a str) -> Result<Self, Refusal> {
+    pub(super) fn read(token: &'a str) -> Result<Self, TokenRefusal> {
         // Before anything is spent on it.
         if token.len() > LONGEST_TOKEN {
-            return Err(Refusal::Malformed(PeekError::TooLong));
+            return Err(TokenRefusal::Malformed(PeekError::TooLong));
         }
         let (start, signature) = token.split_at(token.rfind('.').unwrap_or(token.len()));
         let (signed, whole) = Sha256::of_start_and_whole(start.as_bytes(), signature.as_bytes());
@@ -127,7 +127,7 @@ pub(crate) struct SignedToken {
 
 impl SignedToken {
     pub(crate) fn id(&self) -> Option<&str> {
-        Kind::token_ids().find_map(|claim| self.claims.filled(claim))
+        ProviderKind::token_ids().find_map(|claim| self.claims.filled(claim))
     }
 }
 
@@ -161,14 +161,18 @@ impl Verifier {
     /// Is the token one of this provider's, valid now, and what the door demands?
     ///
     /// # Errors
-    /// [`Refusal`] names the first check that failed. [`Refusal::KeysUnavailable`] alone is not the token's fault.
-    pub async fn verify(&self, token: &str, demand: &Demand<'_>) -> Result<VerifiedToken, Refusal> {
-        self.judge(&Text::read(token)?, demand, &mut Trail::silent()).await
+    /// [`TokenRefusal`] names the first check that failed. [`TokenRefusal::KeysUnavailable`] alone is not the token's fault.
+    pub async fn verify(&self, token: &str, requirements: &Requirements<'_>) -> Result<VerifiedToken, TokenRefusal> {
+        self.judge(&Text::read(token)?, requirements, &mut Trail::silent()).await
     }
 
     /// As [`Self::verify`], of a token whose digests are known.
-    pub(super) async fn verify_text(&self, text: &Text<'_>, demand: &Demand<'_>) -> Result<VerifiedToken, Refusal> {
-        self.judge(text, demand, &mut Trail::silent()).await
+    pub(super) async fn verify_text(
+        &self,
+        text: &Text<'_>,
+        requirements: &Requirements<'_>,
+    ) -> Result<VerifiedToken, TokenRefusal> {
+        self.judge(text, requirements, &mut Trail::silent()).await
     }
 
     /// Was the token's signature found good under the keys that are held now?
@@ -181,10 +185,14 @@ impl Verifier {
     }
 
     /// As [`Self::verify`], and says what each check expected and found.
-    pub async fn explain(&self, token: &str, demand: &Demand<'_>) -> (Result<VerifiedToken, Refusal>, Explanation) {
+    pub async fn explain(
+        &self,
+        token: &str,
+        requirements: &Requirements<'_>,
+    ) -> (Result<VerifiedToken, TokenRefusal>, Explanation) {
         let mut trail = Trail::recording();
         let verdict = match Text::read(token) {
-            Ok(text) => self.judge(&text, demand, &mut trail).await,
+            Ok(text) => self.judge(&text, requirements, &mut trail).await,
             Err(refusal) => Err(refusal),
         };
         let mut explanation = trail.finish();
@@ -194,20 +202,25 @@ impl Verifier {
         (verdict, explanation)
     }
 
-    async fn judge(&self, text: &Text<'_>, demand: &Demand<'_>, trail: &mut Trail) -> Result<VerifiedToken, Refusal> {
+    async fn judge(
+        &self,
+        text: &Text<'_>,
+        requirements: &Requirements<'_>,
+        trail: &mut Trail,
+    ) -> Result<VerifiedToken, TokenRefusal> {
         let now = self.clock.now();
         let signed = self.signed_text(text, trail).await?;
-        self.judge_claims(&signed.claims, demand, now, trail)?;
+        self.judge_claims(&signed.claims, requirements, now, trail)?;
         Ok(VerifiedToken { provider: Arc::clone(&self.provider), signed })
     }
 
     /// A token whose signature is good. Nothing else is asked of it, so that it opens nothing: it can be given up.
     #[cfg(feature = "server")]
-    pub(crate) async fn signed(&self, token: &str) -> Result<Arc<SignedToken>, Refusal> {
+    pub(crate) async fn signed(&self, token: &str) -> Result<Arc<SignedToken>, TokenRefusal> {
         self.signed_text(&Text::read(token)?, &mut Trail::silent()).await
     }
 
-    async fn signed_text(&self, text: &Text<'_>, trail: &mut Trail) -> Result<Arc<SignedToken>, Refusal> {
+    async fn signed_text(&self, text: &Text<'_>, trail: &mut Trail) -> Result<Arc<SignedToken>, TokenRefusal> {
         if let Some(signed) = self.seen(text).filter(|_| trail.is_silent()) {
             return Ok(signed);
         }
@@ -218,34 +231,36 @@ impl Verifier {
     }
 
     /// What follows from the bytes and the key alone.
-    async fn judge_signature(&self, text: &Text<'_>, trail: &mut Trail) -> Result<(SignedToken, u64), Refusal> {
-        let unverified = peek(text.token).map_err(Refusal::Malformed)?;
+    async fn judge_signature(&self, text: &Text<'_>, trail: &mut Trail) -> Result<(SignedToken, u64), TokenRefusal> {
+        let unverified = peek(text.token).map_err(TokenRefusal::Malformed)?;
         let unverified_claims = self.judge_form(&unverified)?;
         trail.passed(Check::Form, || ("a token in the compact form".to_owned(), format!("{} bytes", text.token.len())));
         let issuer = unverified_issuer(&unverified_claims)?;
         if issuer != self.provider.issuer {
-            return Err(Refusal::Issuer { expected: self.provider.issuer.clone(), actual: issuer.to_owned() });
+            return Err(TokenRefusal::Issuer { expected: self.provider.issuer.clone(), actual: issuer.to_owned() });
         }
         trail.passed(Check::Issuer, || (self.provider.issuer.clone(), issuer.to_owned()));
-        let kid = unverified.unverified_kid().ok_or(Refusal::KeyIdMissing)?;
+        let kid = unverified.unverified_kid().ok_or(TokenRefusal::KeyIdMissing)?;
         let named = unverified.unverified_alg();
         let allowed = self.provider.algorithms.iter().find(|allowed| allowed.name() == named);
         // Asked before the key is looked up, so that no token of another family makes us fetch anything.
-        let algorithm = *allowed.ok_or_else(|| Refusal::AlgorithmNotAllowed {
+        let algorithm = *allowed.ok_or_else(|| TokenRefusal::AlgorithmNotAllowed {
             allowed: self.provider.algorithms.clone(),
             actual: named.to_owned(),
         })?;
         let (key, generation) = self.keys.find(kid).await.map_err(|error| match error {
-            KeySourceError::Unknown => Refusal::UnknownKey { kid: kid.to_owned() },
-            KeySourceError::Unavailable { reason, retry_after } => Refusal::KeysUnavailable { reason, retry_after },
+            KeySourceError::Unknown => TokenRefusal::UnknownKey { kid: kid.to_owned() },
+            KeySourceError::Unavailable { reason, retry_after } => {
+                TokenRefusal::KeysUnavailable { reason, retry_after }
+            }
         })?;
         trail.passed(Check::Key, || ("a key of the provider".to_owned(), kid.to_owned()));
         key.check(&unverified).map_err(|error| match error {
             CheckError::Algorithm => {
-                Refusal::AlgorithmNotOfKey { key: key.algorithms().to_vec(), actual: named.to_owned() }
+                TokenRefusal::AlgorithmNotOfKey { key: key.algorithms().to_vec(), actual: named.to_owned() }
             }
-            CheckError::Extension => Refusal::Extension,
-            CheckError::Key | CheckError::Signature => Refusal::Signature,
+            CheckError::Extension => TokenRefusal::Extension,
+            CheckError::Key | CheckError::Signature => TokenRefusal::Signature,
         })?;
         trail.passed(Check::Algorithm, || (algorithms(key.algorithms()), named.to_owned()));
         trail.passed(Check::Signature, || ("the key's".to_owned(), "just that".to_owned()));
@@ -257,35 +272,39 @@ impl Verifier {
         Ok((SignedToken { claims, kid: kid.to_owned(), algorithm, digest: text.signed }, generation))
     }
 
-    fn judge_form(&self, token: &UnverifiedToken<'_>) -> Result<Map<String, Value>, Refusal> {
+    fn judge_form(&self, token: &UnverifiedToken<'_>) -> Result<Map<String, Value>, TokenRefusal> {
         if token.demands_extensions() {
-            return Err(Refusal::Extension);
+            return Err(TokenRefusal::Extension);
         }
         if let Some(typ) = token.unverified_typ()
             && !is_jwt(typ)
         {
-            return Err(Refusal::Type { actual: typ.to_owned() });
+            return Err(TokenRefusal::Type { actual: typ.to_owned() });
         }
         let claims = serde_json::from_slice(token.unverified_payload());
-        claims.map_err(|_| Refusal::Malformed(PeekError::Json(Part::Payload)))
+        claims.map_err(|_| TokenRefusal::Malformed(PeekError::Json(Part::Payload)))
     }
 
     /// What time and the door can change: judged on every use.
     fn judge_claims(
         &self,
         claims: &Claims,
-        demand: &Demand<'_>,
+        requirements: &Requirements<'_>,
         now: Moment,
         trail: &mut Trail,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), TokenRefusal> {
         let provider = &*self.provider;
-        for (claim, form) in demand.typed {
+        for (claim, form) in requirements.typed {
             has_form(claims, claim, *form)?;
         }
-        let providers = provider.required_audience().filter(|_| !demand.instead_of_providers);
-        judge_audience(claims, [providers, demand.audience].into_iter().flatten(), demand.several_audiences)?;
+        let providers = provider.required_audience().filter(|_| !requirements.instead_of_providers);
+        judge_audience(
+            claims,
+            [providers, requirements.audience].into_iter().flatten(),
+            requirements.several_audiences,
+        )?;
         trail.passed(Check::Audience, || {
-            let expected = demand.audience.or(providers);
+            let expected = requirements.audience.or(providers);
             (expected.unwrap_or("any one: not compared").to_owned(), claims.audiences().join(" and "))
         });
         valid_now(claims, provider.tolerance, now)?;
@@ -298,7 +317,7 @@ impl Verifier {
         });
         let missing = |claim: &&String| claims.all().get(claim.as_str()).is_none_or(Value::is_null);
         if let Some(claim) = provider.required_claims.iter().find(missing) {
-            return Err(Refusal::RequiredClaim { claim: claim.clone() });
+            return Err(TokenRefusal::RequiredClaim { claim: claim.clone() });
         }
         trail.passed(Check::RequiredClaims, || {
             let names = provider.required_claims.join(", ");
@@ -311,13 +330,15 @@ impl Verifier {
 }
 
 /// `iss` of claims that nothing is known of: good for choosing whose keys to look at, and for nothing else.
-pub(super) fn unverified_issuer(claims: &Map<String, Value>) -> Result<&str, Refusal> {
+pub(super) fn unverified_issuer(claims: &Map<String, Value>) -> Result<&str, TokenRefusal> {
     match claims.get("iss") {
         Some(Value::String(issuer)) => Ok(issuer),
-        None => Err(Refusal::ClaimMissing { claim: "iss".to_owned() }),
-        Some(other) => {
-            Err(Refusal::ClaimType { claim: "iss".to_owned(), expected: "a string", actual: claims::type_of(other) })
-        }
+        None => Err(TokenRefusal::ClaimMissing { claim: "iss".to_owned() }),
+        Some(other) => Err(TokenRefusal::ClaimType {
+            claim: "iss".to_owned(),
+            expected: "a string",
+            actual: claims::type_of(other),
+        }),
     }
 }
 
@@ -327,8 +348,8 @@ fn is_jwt(typ: &str) -> bool {
     matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "jose")
 }
 
-fn has_form(claims: &Claims, claim: &str, form: ClaimForm) -> Result<(), Refusal> {
-    let value = claims.all().get(claim).ok_or_else(|| Refusal::ClaimMissing { claim: claim.to_owned() })?;
+fn has_form(claims: &Claims, claim: &str, form: ClaimForm) -> Result<(), TokenRefusal> {
+    let value = claims.all().get(claim).ok_or_else(|| TokenRefusal::ClaimMissing { claim: claim.to_owned() })?;
     let (right, expected) = match form {
         ClaimForm::Integer => (value.is_i64(), "a whole number"),
         ClaimForm::Text => (value.as_str().is_some_and(|text| !text.is_empty()), "a string that is not empty"),
@@ -336,17 +357,17 @@ fn has_form(claims: &Claims, claim: &str, form: ClaimForm) -> Result<(), Refusal
     if right {
         return Ok(());
     }
-    Err(Refusal::ClaimType { claim: claim.to_owned(), expected, actual: claims::type_of(value) })
+    Err(TokenRefusal::ClaimType { claim: claim.to_owned(), expected, actual: claims::type_of(value) })
 }
 
-fn judge_audience<'a>(claims: &Claims, due: impl Iterator<Item = &'a str>, several: bool) -> Result<(), Refusal> {
+fn judge_audience<'a>(claims: &Claims, due: impl Iterator<Item = &'a str>, several: bool) -> Result<(), TokenRefusal> {
     let there = claims.audiences();
     if there.is_empty() || (there.len() > 1 && !several) {
-        return Err(Refusal::AudienceCount { actual: there.len() });
+        return Err(TokenRefusal::AudienceCount { actual: there.len() });
     }
     for due in due {
         if !there.iter().any(|audience| audience == due) {
-            return Err(Refusal::Audience { expected: due.to_owned(), actual: there.to_vec() });
+            return Err(TokenRefusal::Audience { expected: due.to_owned(), actual: there.to_vec() });
         }
     }
     Ok(())

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::verifier::{Text, unverified_issuer};
-use super::{Demand, Explanation, FetchError, Provider, Refusal, Resolver, SystemResolver, VerifiedToken, Verifier};
+use super::{
+    Explanation, FetchError, Provider, Requirements, Resolver, SystemResolver, TokenRefusal, VerifiedToken, Verifier,
+};
 use crate::base::{Clock, FieldError};
 use crate::jose::peek;
 
@@ -92,8 +94,8 @@ impl Verifiers {
     /// Is the token good for the provider of its issuer? Of several entries of that issuer at most one can say so.
     ///
     /// # Errors
-    /// [`Refusal`]; where several entries refuse, that of the check that came furthest.
-    pub async fn verify(&self, token: &str, demand: &Demand<'_>) -> Result<VerifiedToken, Refusal> {
+    /// [`TokenRefusal`]; where several entries refuse, that of the check that came furthest.
+    pub async fn verify(&self, token: &str, requirements: &Requirements<'_>) -> Result<VerifiedToken, TokenRefusal> {
         let mut furthest = None;
         let text = Text::read(token)?;
         // One that was seen is not read again to learn whose it is.
@@ -103,7 +105,7 @@ impl Verifiers {
             None => self.of_issuer(token)?,
         };
         for verifier in entries {
-            match verifier.verify_text(&text, demand).await {
+            match verifier.verify_text(&text, requirements).await {
                 Ok(verified) => return Ok(verified),
                 Err(refusal) => further(&mut furthest, refusal, ()),
             }
@@ -112,8 +114,12 @@ impl Verifiers {
     }
 
     /// As [`Self::verify`], with every step of the entry that accepted, or that came furthest.
-    pub async fn explain(&self, token: &str, demand: &Demand<'_>) -> (Result<VerifiedToken, Refusal>, Explanation) {
-        let refused = |refusal: Refusal| {
+    pub async fn explain(
+        &self,
+        token: &str,
+        requirements: &Requirements<'_>,
+    ) -> (Result<VerifiedToken, TokenRefusal>, Explanation) {
+        let refused = |refusal: TokenRefusal| {
             let mut explanation = Explanation::default();
             explanation.refused(&refusal);
             (Err(refusal), explanation)
@@ -124,7 +130,7 @@ impl Verifiers {
         };
         let mut furthest = None;
         for verifier in entries {
-            match verifier.explain(token, demand).await {
+            match verifier.explain(token, requirements).await {
                 (Ok(verified), explanation) => return (Ok(verified), explanation),
                 (Err(refusal), explanation) => further(&mut furthest, refusal, explanation),
             }
@@ -140,10 +146,10 @@ impl Verifiers {
     }
 
     /// The entries of the issuer that the token names.
-    fn of_issuer(&self, token: &str) -> Result<Vec<&Verifier>, Refusal> {
+    fn of_issuer(&self, token: &str) -> Result<Vec<&Verifier>, TokenRefusal> {
         let issuer = unverified_issuer_of(token)?;
         let entries = self.entries_of(&issuer);
-        if entries.is_empty() { Err(Refusal::UnknownIssuer { issuer }) } else { Ok(entries) }
+        if entries.is_empty() { Err(TokenRefusal::UnknownIssuer { issuer }) } else { Ok(entries) }
     }
 }
 
@@ -151,19 +157,19 @@ impl Verifiers {
 /// nothing else.
 ///
 /// # Errors
-/// [`Refusal`] of a token that is none, or names none.
-pub fn unverified_issuer_of(token: &str) -> Result<String, Refusal> {
-    let unverified = peek(token).map_err(Refusal::Malformed)?;
+/// [`TokenRefusal`] of a token that is none, or names none.
+pub fn unverified_issuer_of(token: &str) -> Result<String, TokenRefusal> {
+    let unverified = peek(token).map_err(TokenRefusal::Malformed)?;
     let claims = serde_json::from_slice(unverified.unverified_payload())
-        .map_err(|_| Refusal::Malformed(crate::jose::PeekError::Json(crate::jose::Part::Payload)))?;
+        .map_err(|_| TokenRefusal::Malformed(crate::jose::PeekError::Json(crate::jose::Part::Payload)))?;
     unverified_issuer(&claims).map(str::to_owned)
 }
 
-fn unknown(token: &str) -> Refusal {
-    unverified_issuer_of(token).map_or_else(|refusal| refusal, |issuer| Refusal::UnknownIssuer { issuer })
+fn unknown(token: &str) -> TokenRefusal {
+    unverified_issuer_of(token).map_or_else(|refusal| refusal, |issuer| TokenRefusal::UnknownIssuer { issuer })
 }
 
-fn further<T>(furthest: &mut Option<(Refusal, T)>, refusal: Refusal, more: T) {
+fn further<T>(furthest: &mut Option<(TokenRefusal, T)>, refusal: TokenRefusal, more: T) {
     if furthest.as_ref().is_none_or(|(known, _)| known.check() < refusal.check()) {
         *furthest = Some((refusal, more));
     }

@@ -1,6 +1,6 @@
 //! Is a token valid at a moment, and not for too long? Pure; checked arithmetic alone.
 
-use super::{Claims, Refusal};
+use super::{Claims, TokenRefusal};
 use crate::base::{Moment, Seconds};
 
 /// The widest tolerance between clocks. What was spent once is remembered as long after `exp`, so that a token which
@@ -10,18 +10,18 @@ pub const MAX_TOLERANCE: Seconds = Seconds::new(300);
 /// `nbf − t ≤ now < exp + t` and `iat ≤ now + t`.
 ///
 /// # Errors
-/// [`Refusal::Expired`], [`Refusal::NotYetValid`], [`Refusal::IssuedAhead`].
-pub(super) fn valid_now(claims: &Claims, tolerance: Seconds, now: Moment) -> Result<(), Refusal> {
+/// [`TokenRefusal::Expired`], [`TokenRefusal::NotYetValid`], [`TokenRefusal::IssuedAhead`].
+pub(super) fn valid_now(claims: &Claims, tolerance: Seconds, now: Moment) -> Result<(), TokenRefusal> {
     let tolerance = signed(tolerance);
     if now.unix().saturating_sub(tolerance) >= claims.expires().unix() {
-        return Err(Refusal::Expired { expired: claims.expires(), now });
+        return Err(TokenRefusal::Expired { expired: claims.expires(), now });
     }
     let latest_start = now.unix().saturating_add(tolerance);
     if let Some(from) = claims.not_before().filter(|from| from.unix() > latest_start) {
-        return Err(Refusal::NotYetValid { from, now });
+        return Err(TokenRefusal::NotYetValid { from, now });
     }
     if claims.issued().unix() > latest_start {
-        return Err(Refusal::IssuedAhead { issued: claims.issued(), now });
+        return Err(TokenRefusal::IssuedAhead { issued: claims.issued(), now });
     }
     Ok(())
 }
@@ -29,15 +29,20 @@ pub(super) fn valid_now(claims: &Claims, tolerance: Seconds, now: Moment) -> Res
 /// `0 < exp − iat ≤ longest` and `exp − now ≤ longest + t`.
 ///
 /// # Errors
-/// [`Refusal::Lifetime`].
-pub(super) fn short_enough(claims: &Claims, longest: Seconds, tolerance: Seconds, now: Moment) -> Result<(), Refusal> {
+/// [`TokenRefusal::Lifetime`].
+pub(super) fn short_enough(
+    claims: &Claims,
+    longest: Seconds,
+    tolerance: Seconds,
+    now: Moment,
+) -> Result<(), TokenRefusal> {
     let whole = claims.expires().unix().saturating_sub(claims.issued().unix());
     if whole <= 0 || whole > signed(longest) {
-        return Err(Refusal::Lifetime { longest, actual: whole });
+        return Err(TokenRefusal::Lifetime { longest, actual: whole });
     }
     let left = claims.expires().unix().saturating_sub(now.unix());
     if left > signed(longest).saturating_add(signed(tolerance)) {
-        return Err(Refusal::Lifetime { longest, actual: left });
+        return Err(TokenRefusal::Lifetime { longest, actual: left });
     }
     Ok(())
 }

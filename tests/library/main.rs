@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use buildpass::base::{Clock, Moment};
-use buildpass::verifier::{Demand, Provider, ProviderSpec, Verifiers};
+use buildpass::verifier::{Provider, ProviderSpec, Requirements, Verifiers};
 use serde_json::Value;
 
 const FOREIGN: &str = include_str!("../fixtures/foreign/tokens.jsonl");
@@ -38,7 +38,7 @@ async fn a_program_that_installed_a_backend_of_jsonwebtoken_itself_is_left_in_pe
         };
         let verifiers = Verifiers::of(vec![Provider::new("foreign", spec).unwrap()], Arc::new(Then)).unwrap();
         let token = made.get("token").and_then(Value::as_str).unwrap();
-        verifiers.verify(token, &Demand::default()).await.unwrap();
+        verifiers.verify(token, &Requirements::default()).await.unwrap();
     }
     assert!(jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default().is_err(), "the program's is still there");
 }

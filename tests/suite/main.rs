@@ -9,7 +9,7 @@
 )]
 
 mod attacks;
-mod commands;
+mod cli;
 mod config;
 mod fuzzed;
 mod harness;

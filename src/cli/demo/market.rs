@@ -14,7 +14,7 @@ use super::people::Job;
 use super::story::Story;
 use crate::app::App;
 use crate::base::{ClientId, IssuerId, Secret, Sha256};
-use crate::exchange::{Ask, Bring, provenance, read_rules_file};
+use crate::exchange::{Ask, ChangeSet, provenance, read_rules_file};
 use crate::jose;
 use crate::policy::{Client, Scope};
 
@@ -106,7 +106,7 @@ impl<'a> Market<'a> {
         let key = self.assume(&self.role().await?, &gems).await?.success()?.document::<Value>()?;
         story.fact("RubyGems", &told(&key, &["name", "scopes", "gem"]))?;
 
-        let body = json!({ "jwt": job.fetch(&doors.rubygems_host).await?.reveal() });
+        let body = json!({ "jwt": job.fetch(&doors.rubygems_host).await?.expose_secret() });
         let path = "/api/v1/oidc/trusted_publisher/exchange_token";
         let answer = self.ask(path, |request| request.json(&body)).await?.success()?;
         story.fact("publisher", &told(&answer.document()?, &["scopes", "gem"]))?;
@@ -147,7 +147,7 @@ impl<'a> Market<'a> {
     pub(super) async fn push(&self, key: &str, story: &Story) -> Result<(), Failure> {
         let form = url::form_urlencoded::Serializer::new(String::new()).append_pair("token", key).finish();
         let answer = self.ask("/oauth/introspect", |request| form_of(self.as_client(request), form.clone())).await?;
-        story.fact("it asks", &told(&answer.success()?.document()?, &["active", "door", "scope", "packages"]))?;
+        story.fact("it asks", &told(&answer.success()?.document()?, &["active", "flow", "scope", "packages"]))?;
         let digest = format!("sha256:{}", Sha256::of(b"a gem"));
         let body = json!({
             "ecosystem": "rubygems", "package": "app", "version": "1.2.0", "digest": digest, "key": key,
@@ -201,17 +201,17 @@ impl<'a> Market<'a> {
     }
 
     fn doors(&self) -> &crate::exchange::ExchangeSettings {
-        &self.app.rule_keeper().settings
+        &self.app.rules_editor().settings
     }
 
     async fn role(&self) -> Result<String, Failure> {
-        let standing = self.app.rule_keeper().standing().await?;
+        let standing = self.app.rules_editor().standing().await?;
         let role = standing.entitlements.into_iter().find_map(|row| row.token);
         role.ok_or_else(|| Failure::refused("the role was not brought in"))
     }
 
     async fn assume(&self, role: &str, token: &Secret<String>) -> Result<Answer, Failure> {
-        let body = json!({ "jwt": token.reveal() });
+        let body = json!({ "jwt": token.expose_secret() });
         self.ask(&format!("/api/v1/oidc/api_key_roles/{role}/assume_role"), |request| request.json(&body)).await
     }
 
@@ -219,7 +219,7 @@ impl<'a> Market<'a> {
         let form = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange")
             .append_pair("subject_token_type", "urn:ietf:params:oauth:token-type:id_token")
-            .append_pair("subject_token", token.reveal())
+            .append_pair("subject_token", token.expose_secret())
             .finish();
         self.ask("/oauth/token", |request| form_of(request, form.clone())).await
     }
@@ -230,18 +230,18 @@ impl<'a> Market<'a> {
     }
 
     fn as_client(&self, request: RequestBuilder) -> RequestBuilder {
-        request.basic_auth(self.downstream.0.as_str(), Some(self.downstream.1.reveal()))
+        request.basic_auth(self.downstream.0.as_str(), Some(self.downstream.1.expose_secret()))
     }
 }
 
 async fn apply(app: &App, rules: &str) -> Result<(), Failure> {
     let file = read_rules_file(rules).map_err(Failure::refused)?;
-    app.rule_keeper().apply(&Bring { file, ..Bring::default() }, "demo", false).await?;
+    app.rules_editor().apply(&ChangeSet { file, ..ChangeSet::default() }, "demo", false).await?;
     Ok(())
 }
 
 fn bearer(request: RequestBuilder, token: &Secret<String>) -> RequestBuilder {
-    request.bearer_auth(token.reveal())
+    request.bearer_auth(token.expose_secret())
 }
 
 fn form_of(request: RequestBuilder, form: String) -> RequestBuilder {

@@ -144,22 +144,22 @@ async fn act(app: &Arc<App>, story: &mut Story) -> Result<CiServer, Failure> {
     let fetch = format!("$ buildpass token request --audience {}", cloud::AUDIENCE);
     story.step("The job fetches a token", Some(&fetch))?;
     let token = job.fetch(cloud::AUDIENCE).await?;
-    story.fact("token", &shortened(token.reveal()))?;
+    story.fact("token", &shortened(token.expose_secret()))?;
     story.say("Its record was on disk before it left.")?;
 
     story.step("A cloud, which knows nothing but the issuer's URL, checks it", None)?;
     let keys = cloud::discover(issuer).await?;
     story.say(&format!("GET {issuer}/.well-known/openid-configuration says where the keys are;"))?;
     story.say(&format!("GET {} holds {} keys.", keys.url, keys.count()))?;
-    let claims = cloud::verify(token.reveal(), &keys, issuer)?;
+    let claims = cloud::verify(token.expose_secret(), &keys, issuer)?;
     story.say("Signature, issuer, audience and time are right: accepted. The token says:")?;
     story.quote(&output::pretty(&claims)?)?;
 
     story
         .step("Two tokens that the cloud must not take: one with a letter changed, and one for somebody else", None)?;
-    story.fact("changed", &cloud::refusal(&cloud::spoiled(token.reveal()), &keys, issuer)?)?;
+    story.fact("changed", &cloud::refusal(&cloud::spoiled(token.expose_secret()), &keys, issuer)?)?;
     let other = job.fetch("https://other.example.com").await?;
-    story.fact("not for it", &cloud::refusal(other.reveal(), &keys, issuer)?)?;
+    story.fact("not for it", &cloud::refusal(other.expose_secret(), &keys, issuer)?)?;
 
     let market = trade(app, issuer, &job, story).await?;
     let key = market.store_key(&job).await?;

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::super::api::{Answer, Api};
 use super::super::failure::Failure;
-use super::super::token::{Door, Wish};
+use super::super::token::{TokenEndpoint, Wish};
 use crate::app::App;
 use crate::base::{ClientId, Secret};
 use crate::policy::{Client, Scope};
@@ -61,7 +61,7 @@ impl CiServer {
 
     /// Id and secret, as curl takes them.
     pub(super) fn credentials(&self) -> String {
-        format!("{}:{}", self.id, self.secret.reveal())
+        format!("{}:{}", self.id, self.secret.expose_secret())
     }
 
     pub(super) async fn register(&self, number: u64, timeout: &str) -> Result<Registered, Failure> {
@@ -81,7 +81,7 @@ impl CiServer {
     async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Answer, Failure> {
         let url = format!("{}/api/v1/builds{path}", self.base);
         let ask = |client: &reqwest::Client| {
-            let request = client.post(&url).basic_auth(self.id.as_str(), Some(self.secret.reveal()));
+            let request = client.post(&url).basic_auth(self.id.as_str(), Some(self.secret.expose_secret()));
             request.header(header::CONTENT_TYPE, "application/json").body(body.to_string())
         };
         self.api.call(ask).await?.success()
@@ -96,14 +96,15 @@ impl Registered {
             value.ok_or_else(|| Failure::refused(format!("the registration's env has no {name}")))
         };
         let token = Secret::new(variable("BUILDPASS_ID_TOKEN_REQUEST_TOKEN")?);
-        let door = Door::new(&variable("BUILDPASS_ID_TOKEN_REQUEST_URL")?, token).map_err(Failure::refused)?;
-        Ok(Job { door })
+        let endpoint =
+            TokenEndpoint::new(&variable("BUILDPASS_ID_TOKEN_REQUEST_URL")?, token).map_err(Failure::refused)?;
+        Ok(Job { endpoint })
     }
 }
 
 /// A job: a request URL and its token.
 pub(super) struct Job {
-    door: Door,
+    endpoint: TokenEndpoint,
 }
 
 impl Job {
@@ -115,7 +116,7 @@ impl Job {
             rule: Option<String>,
         }
         let wish = Wish { preview: true, ..wish(audience) };
-        let answer: Preview = self.door.ask(&wish).await?.success()?.document()?;
+        let answer: Preview = self.endpoint.ask(&wish).await?.success()?.document()?;
         if !answer.preview {
             return Err(Failure::refused("a preview was answered with something else"));
         }
@@ -127,13 +128,13 @@ impl Job {
         struct Fetched {
             value: String,
         }
-        let fetched: Fetched = self.door.ask(&wish(audience)).await?.success()?.document()?;
+        let fetched: Fetched = self.endpoint.ask(&wish(audience)).await?.success()?.document()?;
         Ok(Secret::new(fetched.value))
     }
 
     /// How a dead request token is refused.
     pub(super) async fn refused(&self, audience: &str) -> Result<String, Failure> {
-        let answer = self.door.ask(&wish(audience)).await?;
+        let answer = self.endpoint.ask(&wish(audience)).await?;
         if answer.status != 401 {
             return Err(Failure::refused(format!("a dead request token was answered {}", answer.status)));
         }

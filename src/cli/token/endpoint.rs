@@ -13,7 +13,7 @@ use crate::jose::Algorithm;
 const FAMILIES: [&str; 3] = ["BUILDPASS", "ACTIONS", "VELA"];
 
 /// A request URL and its request token.
-pub(in super::super) struct Door {
+pub(in super::super) struct TokenEndpoint {
     url: Url,
     token: Secret<String>,
 }
@@ -27,13 +27,13 @@ pub(in super::super) struct Wish {
     pub(in super::super) preview: bool,
 }
 
-impl Door {
+impl TokenEndpoint {
     pub(in super::super) fn new(url: &str, token: Secret<String>) -> Result<Self, &'static str> {
         let url = Url::parse(url).map_err(|_| "is not a URL")?;
         if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err("is not an http or https URL");
         }
-        if !token.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
+        if !token.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err("comes with a token that no header can carry");
         }
         Ok(Self { url, token })
@@ -55,7 +55,7 @@ impl Door {
     /// Asks for a token, or for a preview of one.
     pub(in super::super) async fn ask(&self, wish: &Wish) -> Result<Answer, Failure> {
         let url = self.with(wish);
-        let bearer = format!("Bearer {}", self.token.reveal());
+        let bearer = format!("Bearer {}", self.token.expose_secret());
         let ask = |client: &reqwest::Client| {
             client.get(url.clone()).header(header::AUTHORIZATION, &bearer).header(header::ACCEPT, "application/json")
         };
@@ -113,8 +113,8 @@ mod tests {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned()).filter(|value| !value.is_empty())
         };
-        match Door::find(variable) {
-            Ok(door) => Ok((door.url.to_string(), door.token.reveal().clone())),
+        match TokenEndpoint::find(variable) {
+            Ok(endpoint) => Ok((endpoint.url.to_string(), endpoint.token.expose_secret().clone())),
             Err(failure) => Err(format!("{failure:?}")),
         }
     }
@@ -175,7 +175,7 @@ mod tests {
             algorithm: Some(Algorithm::Es256),
             preview: true,
         };
-        let asked = |url: &str| Door::new(url, Secret::new("t".to_owned())).unwrap().with(&wish).to_string();
+        let asked = |url: &str| TokenEndpoint::new(url, Secret::new("t".to_owned())).unwrap().with(&wish).to_string();
         let query = "audience=a+b%2Bc%26d&audience=%C3%BC&lifetime=60&algorithm=ES256&preview=1";
         assert_eq!(asked("http://127.0.0.1/x?v=1"), format!("http://127.0.0.1/x?v=1&{query}"));
         assert_eq!(asked("http://127.0.0.1/x"), format!("http://127.0.0.1/x?{query}"));

@@ -1,10 +1,10 @@
 //! `token`: what jobs run. Reads no configuration and no file of the checkout, needs no home and no writable folder.
 
-mod door;
+mod endpoint;
 mod inspect;
 mod request;
 
-pub(super) use self::door::{Door, Wish};
+pub(super) use self::endpoint::{TokenEndpoint, Wish};
 
 use clap::Subcommand;
 

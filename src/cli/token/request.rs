@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::super::failure::Failure;
 use super::super::variables::variable;
 use super::super::{output, shell};
-use super::door::{Door, Wish};
+use super::endpoint::{TokenEndpoint, Wish};
 use crate::base::Seconds;
 use crate::jose::{self, Algorithm};
 
@@ -92,7 +92,7 @@ impl Request {
             algorithm: self.algorithm,
             preview: false,
         };
-        let answer = Door::find(variable)?.ask(&wish).await?.success()?;
+        let answer = TokenEndpoint::find(variable)?.ask(&wish).await?.success()?;
         let answered: Answered = answer.document()?;
         let token = answered.value.or(answered.token).filter(|token| is_token(token));
         let token = token.ok_or_else(|| Failure::unreachable("the server's answer holds no token"))?;

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::ExchangeSettings;
-use super::terms::Terms;
+use super::Compiled;
+use crate::exchange::ExchangeSettings;
 use crate::verifier::Provider;
 
 /// The kinds of doors that claim audiences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DoorOfAudience {
+pub enum FlowOfAudience {
     /// Clients without a secret.
     Api,
     /// The token endpoint and forward authentication.
@@ -22,7 +22,7 @@ pub enum DoorOfAudience {
     Rubygems,
 }
 
-impl fmt::Display for DoorOfAudience {
+impl fmt::Display for FlowOfAudience {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Api => "clients without a secret",
@@ -41,11 +41,11 @@ pub struct AudienceConflict {
     /// Which.
     pub audience: String,
     /// The kind of door that has it.
-    pub first: DoorOfAudience,
+    pub first: FlowOfAudience,
     /// Through what.
     pub first_by: String,
     /// The kind that wants it too.
-    pub second: DoorOfAudience,
+    pub second: FlowOfAudience,
     /// Through what.
     pub second_by: String,
 }
@@ -59,33 +59,40 @@ pub fn check_audiences(settings: &ExchangeSettings, providers: &[Provider]) -> R
 }
 
 /// The audiences that are claimed, each with its kind of door and who claims it.
-pub(super) struct Claimed<'a>(BTreeMap<&'a str, (DoorOfAudience, String)>);
+pub(in crate::exchange) struct Claimed<'a>(BTreeMap<&'a str, (FlowOfAudience, String)>);
 
 impl<'a> Claimed<'a> {
     /// Those that the settings and the providers claim.
-    pub(super) fn of(settings: &'a ExchangeSettings, providers: &'a [Provider]) -> Result<Self, AudienceConflict> {
+    pub(in crate::exchange) fn of(
+        settings: &'a ExchangeSettings,
+        providers: &'a [Provider],
+    ) -> Result<Self, AudienceConflict> {
         let mut claimed = Self(BTreeMap::new());
-        claimed.add(&settings.api_audience, DoorOfAudience::Api, || "the API itself".to_owned())?;
-        claimed.add(&settings.rubygems_host, DoorOfAudience::Rubygems, || "exchange.rubygems_host".to_owned())?;
-        claimed.add(&settings.nuget_audience, DoorOfAudience::Nuget, || "exchange.nuget_audience".to_owned())?;
+        claimed.add(&settings.api_audience, FlowOfAudience::Api, || "the API itself".to_owned())?;
+        claimed.add(&settings.rubygems_host, FlowOfAudience::Rubygems, || "exchange.rubygems_host".to_owned())?;
+        claimed.add(&settings.nuget_audience, FlowOfAudience::Nuget, || "exchange.nuget_audience".to_owned())?;
         claimed
-            .add(&settings.registry_audience, DoorOfAudience::Registry, || "exchange.registry_audience".to_owned())?;
+            .add(&settings.registry_audience, FlowOfAudience::Registry, || "exchange.registry_audience".to_owned())?;
         for provider in providers {
             let Some(audience) = provider.required_audience() else { continue };
-            claimed.add(audience, DoorOfAudience::Registry, || format!("the provider {}", provider.name()))?;
+            claimed.add(audience, FlowOfAudience::Registry, || format!("the provider {}", provider.name()))?;
         }
         Ok(claimed)
     }
 
     /// With what an entitlement claims.
-    pub(super) fn entitlement(&mut self, name: &str, terms: &'a Terms) -> Result<(), AudienceConflict> {
-        let door = match terms {
-            Terms::Grant(_) => DoorOfAudience::Grants,
-            Terms::Publisher(_) | Terms::Role(_) => DoorOfAudience::Rubygems,
-            Terms::TrustPolicy(_) => DoorOfAudience::Nuget,
+    pub(in crate::exchange) fn entitlement(
+        &mut self,
+        name: &str,
+        compiled: &'a Compiled,
+    ) -> Result<(), AudienceConflict> {
+        let flow = match compiled {
+            Compiled::Grant(_) => FlowOfAudience::Grants,
+            Compiled::Publisher(_) | Compiled::Role(_) => FlowOfAudience::Rubygems,
+            Compiled::TrustPolicy(_) => FlowOfAudience::Nuget,
         };
-        for audience in terms.audiences() {
-            self.add(audience, door, || name.to_owned())?;
+        for audience in compiled.audiences() {
+            self.add(audience, flow, || name.to_owned())?;
         }
         Ok(())
     }
@@ -93,20 +100,20 @@ impl<'a> Claimed<'a> {
     fn add(
         &mut self,
         audience: &'a str,
-        door: DoorOfAudience,
+        flow: FlowOfAudience,
         by: impl FnOnce() -> String,
     ) -> Result<(), AudienceConflict> {
         match self.0.get(audience) {
-            Some((first, first_by)) if *first != door => Err(AudienceConflict {
+            Some((first, first_by)) if *first != flow => Err(AudienceConflict {
                 audience: audience.to_owned(),
                 first: *first,
                 first_by: first_by.clone(),
-                second: door,
+                second: flow,
                 second_by: by(),
             }),
             Some(_) => Ok(()),
             None => {
-                self.0.insert(audience, (door, by()));
+                self.0.insert(audience, (flow, by()));
                 Ok(())
             }
         }

@@ -5,22 +5,22 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
-use super::rule_book::{Entry, RuleBook, Workshop};
+use super::snapshot::{ProviderEntry, RulesSnapshot, VerifierFactory};
 use crate::base::{Clock, IssuerId};
 use crate::store::{Store, StoreError};
-use crate::verifier::{Demand, Provider, Refusal, Resolver, VerifiedToken, Verifier, unverified_issuer_of};
+use crate::verifier::{Provider, Requirements, Resolver, TokenRefusal, VerifiedToken, Verifier, unverified_issuer_of};
 
 /// Who reads the rules, and keeps what was read.
-pub struct RuleBooks {
+pub struct RulesCache {
     store: Arc<dyn Store>,
     issuer: IssuerId,
-    workshop: Workshop,
-    current: ArcSwap<RuleBook>,
+    factory: VerifierFactory,
+    current: ArcSwap<RulesSnapshot>,
     /// One reading at a time.
     reading: tokio::sync::Mutex<()>,
 }
 
-impl RuleBooks {
+impl RulesCache {
     /// The rules of this issuer. `own` judges its own tokens; `configured` are the configuration's providers. Reads
     /// nothing yet.
     #[must_use]
@@ -32,14 +32,14 @@ impl RuleBooks {
         resolver: Arc<dyn Resolver>,
         configured: Arc<[Provider]>,
     ) -> Self {
-        let own = Arc::new(Entry { row: None, verifier: own, as_configured: true });
-        let workshop = Workshop { own, clock, resolver, configured };
-        let current = ArcSwap::from_pointee(RuleBook::empty(&workshop));
-        Self { store, issuer, workshop, current, reading: tokio::sync::Mutex::new(()) }
+        let own = Arc::new(ProviderEntry { row: None, verifier: own, as_configured: true });
+        let factory = VerifierFactory { own, clock, resolver, configured };
+        let current = ArcSwap::from_pointee(RulesSnapshot::empty(&factory));
+        Self { store, issuer, factory, current, reading: tokio::sync::Mutex::new(()) }
     }
 
     /// The book as it stands in the database now.
-    pub(super) async fn current(&self) -> Result<Arc<RuleBook>, StoreError> {
+    pub(in crate::exchange) async fn current(&self) -> Result<Arc<RulesSnapshot>, StoreError> {
         let revision = self.store.rules_revision(&self.issuer).await?;
         let known = self.current.load_full();
         if known.revision == revision {
@@ -51,9 +51,9 @@ impl RuleBooks {
             return Ok(known);
         }
         let rows = self.store.read_rules(&self.issuer, known.revision).await?;
-        let book = Arc::new(known.after(rows, &self.workshop));
-        self.current.store(Arc::clone(&book));
-        Ok(book)
+        let snapshot = Arc::new(known.after(rows, &self.factory));
+        self.current.store(Arc::clone(&snapshot));
+        Ok(snapshot)
     }
 
     /// The token of a client without a secret, as each provider of its issuer took it; never our own.
@@ -63,20 +63,20 @@ impl RuleBooks {
     pub async fn verify(
         &self,
         token: &str,
-        demand: &Demand<'_>,
-    ) -> Result<Result<Vec<VerifiedToken>, Refusal>, StoreError> {
-        let book = self.current().await?;
-        Ok(book.verify(token, demand).await)
+        requirements: &Requirements<'_>,
+    ) -> Result<Result<Vec<VerifiedToken>, TokenRefusal>, StoreError> {
+        let snapshot = self.current().await?;
+        Ok(snapshot.verify(token, requirements).await)
     }
 }
 
-impl RuleBook {
-    async fn verify(&self, token: &str, demand: &Demand<'_>) -> Result<Vec<VerifiedToken>, Refusal> {
+impl RulesSnapshot {
+    async fn verify(&self, token: &str, requirements: &Requirements<'_>) -> Result<Vec<VerifiedToken>, TokenRefusal> {
         let issuer = unverified_issuer_of(token)?;
         let mut taken = Vec::new();
-        let mut furthest: Option<Refusal> = None;
-        for entry in self.entries_of(&issuer).filter(|entry| !entry.provider().is_itself()) {
-            match entry.verifier.verify(token, demand).await {
+        let mut furthest: Option<TokenRefusal> = None;
+        for entry in self.entries_of(&issuer).filter(|entry| !entry.provider().is_own_issuer()) {
+            match entry.verifier.verify(token, requirements).await {
                 Ok(verified) => taken.push(verified),
                 Err(refusal) if furthest.as_ref().is_none_or(|known| known.check() < refusal.check()) => {
                     furthest = Some(refusal);
@@ -87,6 +87,6 @@ impl RuleBook {
         if !taken.is_empty() {
             return Ok(taken);
         }
-        Err(furthest.unwrap_or(Refusal::UnknownIssuer { issuer }))
+        Err(furthest.unwrap_or(TokenRefusal::UnknownIssuer { issuer }))
     }
 }

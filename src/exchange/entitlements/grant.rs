@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{lifetime, packages, plain_name, scopes};
 use crate::base::{FieldError, Seconds};
-use crate::exchange::written::{GivenToken, WrittenGrant};
+use crate::exchange::spec::{GivenToken, GrantSpec};
 use crate::policy::GrantCondition;
 
 /// How long what is given lives: at the least, at the most, and where nothing is said.
@@ -14,42 +14,42 @@ const LIFETIME: Seconds = Seconds::new(1_800);
 /// The longest name that is told to a store.
 const USER_BYTES: usize = 255;
 
-pub(in crate::exchange) struct GrantTerms {
-    pub(in crate::exchange) written: WrittenGrant,
+pub(in crate::exchange) struct CompiledGrant {
+    pub(in crate::exchange) spec: GrantSpec,
     pub(in crate::exchange) condition: GrantCondition,
     pub(in crate::exchange) packages: Vec<String>,
     pub(in crate::exchange) valid_for: Seconds,
 }
 
-impl GrantTerms {
-    pub(super) fn new(mut written: WrittenGrant) -> Result<Self, FieldError> {
-        plain_name("name", &written.name)?;
-        super::line("audience", &written.audience, 1_024)?;
-        scopes("scopes", &written.scopes)?;
-        let globs = packages("packages", written.packages.take())?;
-        let valid_for = lifetime("valid_for", written.valid_for, LIFETIME, LIFETIMES)?;
-        let condition = GrantCondition::new(written.when.as_deref())?;
-        if let Some(user) = &written.user {
+impl CompiledGrant {
+    pub(super) fn new(mut spec: GrantSpec) -> Result<Self, FieldError> {
+        plain_name("name", &spec.name)?;
+        super::line("audience", &spec.audience, 1_024)?;
+        scopes("scopes", &spec.scopes)?;
+        let globs = packages("packages", spec.packages.take())?;
+        let valid_for = lifetime("valid_for", spec.valid_for, LIFETIME, LIFETIMES)?;
+        let condition = GrantCondition::new(spec.when.as_deref())?;
+        if let Some(user) = &spec.user {
             super::line("user", user, USER_BYTES)?;
             parts(user).ok_or_else(|| FieldError::new("user", "holds a { or } without its other half"))?;
         }
-        Ok(Self { condition, packages: globs, valid_for, written })
+        Ok(Self { condition, packages: globs, valid_for, spec })
     }
 
     /// Is a token spent by it?
     pub(in crate::exchange) fn is_single_use(&self) -> bool {
-        self.written.single_use.unwrap_or(true)
+        self.spec.single_use.unwrap_or(true)
     }
 
     pub(in crate::exchange) fn gives_jwt(&self) -> bool {
-        self.written.token == GivenToken::Jwt
+        self.spec.token == GivenToken::Jwt
     }
 
     /// The user that a store is told: the template with the token's claims in it. `None` where a claim is not there as
     /// a string, or the whole is too long.
     pub(in crate::exchange) fn user(&self, claims: &Map<String, Value>) -> Option<String> {
         let mut user = String::new();
-        for part in parts(self.written.user.as_deref()?)? {
+        for part in parts(self.spec.user.as_deref()?)? {
             match part {
                 (literal, None) => user.push_str(literal),
                 (literal, Some(claim)) => {

@@ -1,80 +1,96 @@
 //! Entitlements with their terms checked and compiled: what each takes, and what it gives. A row whose terms can't be
 //! read gives nothing.
 
+mod audiences;
+mod cache;
+mod changes;
 mod grant;
 mod publisher;
 mod role;
+mod snapshot;
 mod trust_policy;
+mod views;
 
 use std::sync::{Arc, OnceLock};
 
-pub(super) use self::grant::GrantTerms;
-pub(super) use self::publisher::{PublisherTerms, publisher_name};
-pub(super) use self::role::RoleTerms;
-pub(super) use self::trust_policy::TrustPolicyTerms;
+pub use self::audiences::{AudienceConflict, FlowOfAudience, check_audiences};
+pub use self::cache::RulesCache;
+pub use self::changes::{
+    Applied, ApplyRulesError, Change, ChangeKind, ChangeSet, Precondition, Prune, RuleError, RulesEditor, Section,
+};
+pub(super) use self::grant::CompiledGrant;
+pub(super) use self::publisher::{CompiledPublisher, publisher_name};
+pub(super) use self::role::CompiledRole;
+pub(super) use self::snapshot::{ProviderEntry, RulesSnapshot};
+pub(super) use self::trust_policy::CompiledTrustPolicy;
+pub use self::views::{is_same, leave_written, owner, shown_credential, shown_rules};
 use crate::base::{FieldError, Seconds};
 use crate::store::{EntitlementKind, EntitlementRow};
 use crate::verifier::Provider;
 
 /// What an entitlement takes and gives.
-pub(super) enum Terms {
-    Grant(GrantTerms),
-    Publisher(PublisherTerms),
-    Role(RoleTerms),
-    TrustPolicy(TrustPolicyTerms),
+pub(super) enum Compiled {
+    Grant(CompiledGrant),
+    Publisher(CompiledPublisher),
+    Role(CompiledRole),
+    TrustPolicy(CompiledTrustPolicy),
 }
 
-impl Terms {
+impl Compiled {
     /// Reads what was written of this kind, for tokens of this provider.
     ///
     /// # Errors
     /// [`FieldError`] names the first field that can't stand.
-    pub(super) fn read(kind: EntitlementKind, spec: &str, provider: &Provider) -> Result<Self, FieldError> {
+    pub(in crate::exchange) fn read(
+        kind: EntitlementKind,
+        spec: &str,
+        provider: &Provider,
+    ) -> Result<Self, FieldError> {
         match kind {
-            EntitlementKind::Grant => GrantTerms::new(written(spec)?).map(Self::Grant),
-            EntitlementKind::Publisher => PublisherTerms::new(written(spec)?, provider).map(Self::Publisher),
-            EntitlementKind::Role => RoleTerms::new(written(spec)?, provider).map(Self::Role),
-            EntitlementKind::TrustPolicy => TrustPolicyTerms::new(written(spec)?, provider).map(Self::TrustPolicy),
+            EntitlementKind::Grant => CompiledGrant::new(parse(spec)?).map(Self::Grant),
+            EntitlementKind::Publisher => CompiledPublisher::new(parse(spec)?, provider).map(Self::Publisher),
+            EntitlementKind::Role => CompiledRole::new(parse(spec)?, provider).map(Self::Role),
+            EntitlementKind::TrustPolicy => CompiledTrustPolicy::new(parse(spec)?, provider).map(Self::TrustPolicy),
         }
     }
 
     /// The audiences that it claims for its kind of door.
-    pub(super) fn audiences(&self) -> Vec<&str> {
+    pub(in crate::exchange) fn audiences(&self) -> Vec<&str> {
         match self {
-            Self::Grant(grant) => vec![&grant.written.audience],
+            Self::Grant(grant) => vec![&grant.spec.audience],
             Self::Role(role) => role.statements.every_audience().collect(),
             Self::Publisher(_) | Self::TrustPolicy(_) => Vec::new(),
         }
     }
 
     /// Does it have names whose ids are to be learned?
-    pub(super) fn learns(&self) -> bool {
+    pub(in crate::exchange) fn pins_ids(&self) -> bool {
         match self {
-            Self::Publisher(publisher) => publisher.criteria.learns(),
-            Self::TrustPolicy(policy) => policy.criteria.learns(),
+            Self::Publisher(publisher) => publisher.criteria.pins_ids(),
+            Self::TrustPolicy(policy) => policy.criteria.pins_ids(),
             Self::Grant(_) | Self::Role(_) => false,
         }
     }
 }
 
-fn written<T: serde::de::DeserializeOwned>(spec: &str) -> Result<T, FieldError> {
+fn parse<T: serde::de::DeserializeOwned>(spec: &str) -> Result<T, FieldError> {
     serde_json::from_str(spec).map_err(|error| FieldError::new("spec", error.to_string()))
 }
 
 /// An entitlement as it stands, its terms read when they are first asked for.
-pub(super) struct Entitlement {
-    pub(super) row: EntitlementRow,
-    terms: OnceLock<Result<Terms, FieldError>>,
+pub(in crate::exchange) struct Entitlement {
+    pub(in crate::exchange) row: EntitlementRow,
+    compiled: OnceLock<Result<Compiled, FieldError>>,
 }
 
 impl Entitlement {
-    pub(super) fn new(row: EntitlementRow) -> Self {
-        Self { row, terms: OnceLock::new() }
+    pub(in crate::exchange) fn new(row: EntitlementRow) -> Self {
+        Self { row, compiled: OnceLock::new() }
     }
 
     /// Its terms for tokens of its provider as that stands.
-    pub(super) fn terms(&self, provider: &Provider) -> Result<&Terms, &FieldError> {
-        self.terms.get_or_init(|| Terms::read(self.row.kind, &self.row.spec, provider)).as_ref()
+    pub(in crate::exchange) fn compiled(&self, provider: &Provider) -> Result<&Compiled, &FieldError> {
+        self.compiled.get_or_init(|| Compiled::read(self.row.kind, &self.row.spec, provider)).as_ref()
     }
 }
 
@@ -97,7 +113,7 @@ fn lifetime(
 }
 
 /// A name that is typed on command lines and stands in paths.
-pub(super) fn plain_name(field: &str, text: &str) -> Result<(), FieldError> {
+pub(in crate::exchange) fn plain_name(field: &str, text: &str) -> Result<(), FieldError> {
     let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
     if !text.is_empty() && text.len() <= 64 && text.chars().all(plain) && text != "." && text != ".." {
         return Ok(());

@@ -4,30 +4,29 @@ use serde_json::Value;
 
 use super::gem_name;
 use crate::base::{FieldError, Sha256};
-use crate::exchange::written::WrittenPublisher;
+use crate::exchange::spec::PublisherSpec;
 use crate::policy::Criteria;
 use crate::verifier::Provider;
 
-pub(in crate::exchange) struct PublisherTerms {
-    pub(in crate::exchange) written: WrittenPublisher,
+pub(in crate::exchange) struct CompiledPublisher {
+    pub(in crate::exchange) spec: PublisherSpec,
     pub(in crate::exchange) criteria: Criteria,
 }
 
-impl PublisherTerms {
-    pub(super) fn new(written: WrittenPublisher, provider: &Provider) -> Result<Self, FieldError> {
-        gem_name("gem", &written.gem)?;
-        let criteria =
-            Criteria::read(provider.kind(), &written.criteria).map_err(|error| match error.field.as_str() {
-                "kind" => FieldError::new("provider", "is of a kind that trusted publishers can't have"),
-                field => FieldError::new(format!("criteria.{field}"), error.problem),
-            })?;
-        Ok(Self { written, criteria })
+impl CompiledPublisher {
+    pub(super) fn new(spec: PublisherSpec, provider: &Provider) -> Result<Self, FieldError> {
+        gem_name("gem", &spec.gem)?;
+        let criteria = Criteria::read(provider.kind(), &spec.criteria).map_err(|error| match error.field.as_str() {
+            "kind" => FieldError::new("provider", "is of a kind that trusted publishers can't have"),
+            field => FieldError::new(format!("criteria.{field}"), error.problem),
+        })?;
+        Ok(Self { spec, criteria })
     }
 }
 
 /// What a trusted publisher, which has no name of its own, is called: gem, provider, and a digest of its criteria.
-pub(in crate::exchange) fn publisher_name(written: &WrittenPublisher) -> String {
-    let criteria = Value::Object(written.criteria.clone()).to_string();
+pub(in crate::exchange) fn publisher_name(spec: &PublisherSpec) -> String {
+    let criteria = Value::Object(spec.criteria.clone()).to_string();
     let digest = Sha256::of(criteria.as_bytes()).to_string();
-    format!("{}@{}/{}", written.gem, written.provider, digest.get(..12).unwrap_or_default())
+    format!("{}@{}/{}", spec.gem, spec.provider, digest.get(..12).unwrap_or_default())
 }

@@ -2,7 +2,7 @@
 
 use super::{gem_name, lifetime, line};
 use crate::base::{FieldError, Seconds};
-use crate::exchange::written::WrittenRole;
+use crate::exchange::spec::RoleSpec;
 use crate::policy::Statements;
 use crate::verifier::Provider;
 
@@ -25,17 +25,17 @@ const EXCLUSIVE: &str = "show_dashboard";
 const LIFETIMES: (Seconds, Seconds) = (Seconds::new(300), Seconds::new(86_400));
 const LIFETIME: Seconds = Seconds::new(1_800);
 
-pub(in crate::exchange) struct RoleTerms {
-    pub(in crate::exchange) written: WrittenRole,
+pub(in crate::exchange) struct CompiledRole {
+    pub(in crate::exchange) spec: RoleSpec,
     pub(in crate::exchange) statements: Statements,
     pub(in crate::exchange) gem: Option<String>,
     pub(in crate::exchange) valid_for: Seconds,
 }
 
-impl RoleTerms {
-    pub(super) fn new(written: WrittenRole, provider: &Provider) -> Result<Self, FieldError> {
-        line("name", &written.name, 255)?;
-        let permissions = &written.permissions;
+impl CompiledRole {
+    pub(super) fn new(spec: RoleSpec, provider: &Provider) -> Result<Self, FieldError> {
+        line("name", &spec.name, 255)?;
+        let permissions = &spec.permissions;
         let fault = |field: &str, problem: String| Err(FieldError::new(format!("permissions.{field}"), problem));
         if permissions.scopes.is_empty() {
             return fault("scopes", "must hold at least one scope".to_owned());
@@ -60,8 +60,8 @@ impl RoleTerms {
             gem_name("permissions.gems", gem)?;
         }
         let valid_for = lifetime("permissions.valid_for", permissions.valid_for, LIFETIME, LIFETIMES)?;
-        let statements = Statements::new(&written.access_policy, provider.issuer())
+        let statements = Statements::new(&spec.access_policy, provider.issuer())
             .map_err(|error| FieldError::new(format!("access_policy.{}", error.field), error.problem))?;
-        Ok(Self { statements, gem, valid_for, written })
+        Ok(Self { statements, gem, valid_for, spec })
     }
 }

@@ -4,34 +4,34 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::terms::{Entitlement, SharedEntitlement};
+use super::{Entitlement, SharedEntitlement};
 use crate::base::{Clock, EntitlementId, Moment};
-use crate::policy::Learned;
+use crate::policy::Pins;
 use crate::store::{EntitlementKind, EntitlementRow, ProviderRow, RuleRows, UserRow};
 use crate::verifier::{KeySource, LateSource, Provider, ProviderSpec, Resolver, Verifier};
 
 /// A provider that stands, and who judges its tokens.
-pub(super) struct Entry {
-    pub(super) row: Option<ProviderRow>,
-    pub(super) verifier: Verifier,
+pub(in crate::exchange) struct ProviderEntry {
+    pub(in crate::exchange) row: Option<ProviderRow>,
+    pub(in crate::exchange) verifier: Verifier,
     /// Is it the one that this server's configuration has under its name, or none of the configuration's? Only then
     /// may access policies, which are the configuration's, be meant for it.
-    pub(super) as_configured: bool,
+    pub(in crate::exchange) as_configured: bool,
 }
 
-impl Entry {
-    pub(super) fn provider(&self) -> &Provider {
+impl ProviderEntry {
+    pub(in crate::exchange) fn provider(&self) -> &Provider {
         self.verifier.provider()
     }
 }
 
 /// Everything at one revision.
 #[derive(Clone)]
-pub(super) struct RuleBook {
-    pub(super) revision: u64,
-    pub(super) users: HashMap<String, UserRow>,
+pub(in crate::exchange) struct RulesSnapshot {
+    pub(in crate::exchange) revision: u64,
+    pub(in crate::exchange) users: HashMap<String, UserRow>,
     /// By name, our own issuer's among them.
-    pub(super) entries: BTreeMap<String, Arc<Entry>>,
+    pub(in crate::exchange) entries: BTreeMap<String, Arc<ProviderEntry>>,
     entitlements: HashMap<EntitlementId, SharedEntitlement>,
     roles: HashMap<String, SharedEntitlement>,
     /// Each list in the order of their places.
@@ -41,14 +41,14 @@ pub(super) struct RuleBook {
 }
 
 /// What makes verifiers of rows.
-pub(super) struct Workshop {
-    pub(super) own: Arc<Entry>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) resolver: Arc<dyn Resolver>,
-    pub(super) configured: Arc<[Provider]>,
+pub(in crate::exchange) struct VerifierFactory {
+    pub(in crate::exchange) own: Arc<ProviderEntry>,
+    pub(in crate::exchange) clock: Arc<dyn Clock>,
+    pub(in crate::exchange) resolver: Arc<dyn Resolver>,
+    pub(in crate::exchange) configured: Arc<[Provider]>,
 }
 
-impl Workshop {
+impl VerifierFactory {
     fn has(&self, provider: &Provider, declared: bool) -> bool {
         let same = match self.configured.iter().find(|configured| configured.name() == provider.name()) {
             Some(configured) => declared && configured.decides_like(provider),
@@ -73,10 +73,10 @@ impl Workshop {
     }
 }
 
-impl RuleBook {
+impl RulesSnapshot {
     /// The book before any rule: our own issuer alone.
-    pub(super) fn empty(workshop: &Workshop) -> Self {
-        let own = Arc::clone(&workshop.own);
+    pub(in crate::exchange) fn empty(factory: &VerifierFactory) -> Self {
+        let own = Arc::clone(&factory.own);
         Self {
             revision: 0,
             users: HashMap::new(),
@@ -90,37 +90,37 @@ impl RuleBook {
     }
 
     /// With what changed since. Verifiers of providers that did not change go on, with the keys that they hold.
-    pub(super) fn after(&self, rows: RuleRows, workshop: &Workshop) -> Self {
-        let mut book = self.clone();
-        book.revision = rows.revision;
+    pub(in crate::exchange) fn after(&self, rows: RuleRows, factory: &VerifierFactory) -> Self {
+        let mut snapshot = self.clone();
+        snapshot.revision = rows.revision;
         for user in rows.users {
-            book.users.insert(user.name.clone(), user);
+            snapshot.users.insert(user.name.clone(), user);
         }
         let mut changed = Vec::new();
         for row in rows.providers {
             changed.push(row.name.clone());
-            book.take_provider(row, workshop);
+            snapshot.take_provider(row, factory);
         }
         if !changed.is_empty() {
-            // Terms are read for a provider as it stands.
-            for entitlement in book.entitlements.values_mut().filter(|one| changed.contains(&one.row.provider)) {
+            // Compiled are read for a provider as it stands.
+            for entitlement in snapshot.entitlements.values_mut().filter(|one| changed.contains(&one.row.provider)) {
                 *entitlement = Arc::new(Entitlement::new(entitlement.row.clone()));
             }
         }
         let any = !changed.is_empty() || !rows.entitlements.is_empty();
         for row in rows.entitlements {
             match row.removed_at {
-                Some(_) => book.entitlements.remove(&row.id),
-                None => book.entitlements.insert(row.id, Arc::new(Entitlement::new(row))),
+                Some(_) => snapshot.entitlements.remove(&row.id),
+                None => snapshot.entitlements.insert(row.id, Arc::new(Entitlement::new(row))),
             };
         }
         if any {
-            book.index();
+            snapshot.index();
         }
-        book
+        snapshot
     }
 
-    fn take_provider(&mut self, row: ProviderRow, workshop: &Workshop) {
+    fn take_provider(&mut self, row: ProviderRow, factory: &VerifierFactory) {
         let name = row.name.clone();
         let former = self.entries.remove(&name);
         if row.removed_at.is_some() {
@@ -136,20 +136,20 @@ impl RuleBook {
         let same = former.filter(|former| former.row.as_ref().is_some_and(|known| known.spec == row.spec));
         let keys = match same {
             Some(former) => Arc::clone(former.verifier.keys()),
-            None => workshop.source(&provider),
+            None => factory.source(&provider),
         };
         if let Some(fetched) = &row.fetched {
             keys.begin_with(fetched.jwks.as_bytes(), fetched.refreshed_at);
         }
-        let as_configured = workshop.has(&provider, row.declared);
-        let verifier = Verifier::new(provider, keys, Arc::clone(&workshop.clock));
-        self.entries.insert(name, Arc::new(Entry { row: Some(row), verifier, as_configured }));
+        let as_configured = factory.has(&provider, row.declared);
+        let verifier = Verifier::new(provider, keys, Arc::clone(&factory.clock));
+        self.entries.insert(name, Arc::new(ProviderEntry { row: Some(row), verifier, as_configured }));
     }
 
     fn index(&mut self) {
         let mut all: Vec<SharedEntitlement> = self.entitlements.values().map(Arc::clone).collect();
         all.sort_by_key(|one| one.row.place);
-        share_learned(&mut all);
+        share_pins(&mut all);
         self.roles = HashMap::new();
         self.policies = HashMap::new();
         (self.grants, self.publishers) = (Vec::new(), Vec::new());
@@ -171,42 +171,45 @@ impl RuleBook {
     }
 
     /// The provider of this name.
-    pub(super) fn entry(&self, name: &str) -> Option<&Arc<Entry>> {
+    pub(in crate::exchange) fn entry(&self, name: &str) -> Option<&Arc<ProviderEntry>> {
         self.entries.get(name)
     }
 
     /// The entries of an issuer, by name.
-    pub(super) fn entries_of<'a>(&'a self, issuer: &'a str) -> impl Iterator<Item = &'a Arc<Entry>> {
+    pub(in crate::exchange) fn entries_of<'a>(
+        &'a self,
+        issuer: &'a str,
+    ) -> impl Iterator<Item = &'a Arc<ProviderEntry>> {
         self.entries.values().filter(move |entry| entry.provider().issuer() == issuer)
     }
 
     /// The role of this token.
-    pub(super) fn role(&self, token: &str) -> Option<&SharedEntitlement> {
+    pub(in crate::exchange) fn role(&self, token: &str) -> Option<&SharedEntitlement> {
         self.roles.get(token)
     }
 
     /// The grants, in their order.
-    pub(super) fn grants(&self) -> &[SharedEntitlement] {
+    pub(in crate::exchange) fn grants(&self) -> &[SharedEntitlement] {
         &self.grants
     }
 
     /// The grant of this name.
-    pub(super) fn grant(&self, name: &str) -> Option<&SharedEntitlement> {
+    pub(in crate::exchange) fn grant(&self, name: &str) -> Option<&SharedEntitlement> {
         self.grants.iter().find(|grant| grant.row.name == name)
     }
 
     /// The trusted publishers, in their order.
-    pub(super) fn publishers(&self) -> &[SharedEntitlement] {
+    pub(in crate::exchange) fn publishers(&self) -> &[SharedEntitlement] {
         &self.publishers
     }
 
     /// The trust policies of a user, oldest first.
-    pub(super) fn policies(&self, user: &str) -> &[SharedEntitlement] {
+    pub(in crate::exchange) fn policies(&self, user: &str) -> &[SharedEntitlement] {
         self.policies.get(user).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// The roles of a user, in their places.
-    pub(super) fn roles_of<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a SharedEntitlement> {
+    pub(in crate::exchange) fn roles_of<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a SharedEntitlement> {
         let mut roles: Vec<&SharedEntitlement> =
             self.roles.values().filter(|role| role.row.user.as_deref() == Some(user)).collect();
         roles.sort_by_key(|role| role.row.place);
@@ -214,39 +217,39 @@ impl RuleBook {
     }
 
     /// The entitlement of this id.
-    pub(super) fn entitlement(&self, id: EntitlementId) -> Option<&SharedEntitlement> {
+    pub(in crate::exchange) fn entitlement(&self, id: EntitlementId) -> Option<&SharedEntitlement> {
         self.entitlements.get(&id)
     }
 }
 
 /// Trusted publishers that are alike in user, provider and criteria are one publisher: what one of them learned, all know.
-fn share_learned(all: &mut [SharedEntitlement]) {
+fn share_pins(all: &mut [SharedEntitlement]) {
     let key = |row: &EntitlementRow| {
-        let written: serde_json::Value = serde_json::from_str(&row.spec).unwrap_or_default();
-        (row.user.clone(), row.provider.clone(), written.get("criteria").map(ToString::to_string))
+        let spec: serde_json::Value = serde_json::from_str(&row.spec).unwrap_or_default();
+        (row.user.clone(), row.provider.clone(), spec.get("criteria").map(ToString::to_string))
     };
     let publishers = || |one: &&SharedEntitlement| one.row.kind == EntitlementKind::Publisher;
-    let mut learned = HashMap::new();
-    for one in all.iter().filter(publishers()).filter(|one| one.row.learned != Learned::default()) {
-        learned.entry(key(&one.row)).or_insert_with(|| one.row.learned.clone());
+    let mut pins = HashMap::new();
+    for one in all.iter().filter(publishers()).filter(|one| one.row.pins != Pins::default()) {
+        pins.entry(key(&one.row)).or_insert_with(|| one.row.pins.clone());
     }
-    if learned.is_empty() {
+    if pins.is_empty() {
         return;
     }
     for one in all.iter_mut().filter(|one| one.row.kind == EntitlementKind::Publisher) {
-        if let (true, Some(known)) = (one.row.learned == Learned::default(), learned.get(&key(&one.row))) {
-            *one = Arc::new(Entitlement::new(EntitlementRow { learned: known.clone(), ..one.row.clone() }));
+        if let (true, Some(known)) = (one.row.pins == Pins::default(), pins.get(&key(&one.row))) {
+            *one = Arc::new(Entitlement::new(EntitlementRow { pins: known.clone(), ..one.row.clone() }));
         }
     }
 }
 
 /// A stored provider, checked once more.
-pub(super) fn read_provider(row: &ProviderRow) -> Result<Provider, String> {
+pub(in crate::exchange) fn read_provider(row: &ProviderRow) -> Result<Provider, String> {
     let spec: ProviderSpec = serde_json::from_str(&row.spec).map_err(|error| error.to_string())?;
     Provider::new(&row.name, spec).map_err(|error| error.to_string())
 }
 
 /// When ids that are not known may be learned until.
-pub(super) fn learn_until(now: Moment) -> Moment {
+pub(in crate::exchange) fn pin_until(now: Moment) -> Moment {
     now + crate::policy::LEARNING
 }

@@ -2,7 +2,7 @@
 
 use super::{lifetime, line, packages};
 use crate::base::{FieldError, Seconds};
-use crate::exchange::written::WrittenTrustPolicy;
+use crate::exchange::spec::TrustPolicySpec;
 use crate::policy::Criteria;
 use crate::verifier::Provider;
 
@@ -13,35 +13,34 @@ const SCOPES: [&str; 5] = ["package:pushversion", "package:push", "package:unlis
 const LIFETIMES: (Seconds, Seconds) = (Seconds::new(1), Seconds::new(3_600));
 const LIFETIME: Seconds = Seconds::new(900);
 
-pub(in crate::exchange) struct TrustPolicyTerms {
-    pub(in crate::exchange) written: WrittenTrustPolicy,
+pub(in crate::exchange) struct CompiledTrustPolicy {
+    pub(in crate::exchange) spec: TrustPolicySpec,
     pub(in crate::exchange) criteria: Criteria,
     pub(in crate::exchange) packages: Vec<String>,
     pub(in crate::exchange) scopes: Vec<String>,
     pub(in crate::exchange) valid_for: Seconds,
 }
 
-impl TrustPolicyTerms {
-    pub(super) fn new(mut written: WrittenTrustPolicy, provider: &Provider) -> Result<Self, FieldError> {
-        line("name", &written.name, 64)?;
-        line("owner", &written.owner, 64)?;
-        let own = provider.is_itself() && written.kind == "vela";
-        if written.kind != provider.kind() && !own {
-            let problem = format!("is {:?}, and the provider {} is {}", written.kind, provider.name(), provider.kind());
+impl CompiledTrustPolicy {
+    pub(super) fn new(mut spec: TrustPolicySpec, provider: &Provider) -> Result<Self, FieldError> {
+        line("name", &spec.name, 64)?;
+        line("owner", &spec.owner, 64)?;
+        let own = provider.is_own_issuer() && spec.kind == "vela";
+        if spec.kind != provider.kind() && !own {
+            let problem = format!("is {:?}, and the provider {} is {}", spec.kind, provider.name(), provider.kind());
             return Err(FieldError::new("kind", problem));
         }
-        let criteria =
-            Criteria::read(provider.kind(), &written.criteria).map_err(|error| match error.field.as_str() {
-                "kind" => error,
-                field => FieldError::new(format!("criteria.{field}"), error.problem),
-            })?;
-        let globs = packages("packages", written.packages.take())?;
+        let criteria = Criteria::read(provider.kind(), &spec.criteria).map_err(|error| match error.field.as_str() {
+            "kind" => error,
+            field => FieldError::new(format!("criteria.{field}"), error.problem),
+        })?;
+        let globs = packages("packages", spec.packages.take())?;
         let plain = |glob: &String| glob.chars().all(|c| c.is_alphanumeric() || matches!(c, '*' | '_' | '.' | '-'));
         if let Some(wrong) = globs.iter().find(|glob| !plain(glob)) {
             let problem = format!("{wrong:?} is no glob: letters, digits, *, _, . and -");
             return Err(FieldError::new("packages", problem));
         }
-        let scopes = written.scopes.take().unwrap_or_else(|| vec!["all".to_owned()]);
+        let scopes = spec.scopes.take().unwrap_or_else(|| vec!["all".to_owned()]);
         if scopes.is_empty() {
             return Err(FieldError::new("scopes", "must hold one at least; left out, it is all"));
         }
@@ -49,7 +48,7 @@ impl TrustPolicyTerms {
             let problem = format!("unknown scope: {unknown}; there are {}", SCOPES.join(", "));
             return Err(FieldError::new("scopes", problem));
         }
-        let valid_for = lifetime("valid_for", written.valid_for, LIFETIME, LIFETIMES)?;
-        Ok(Self { criteria, packages: globs, scopes, valid_for, written })
+        let valid_for = lifetime("valid_for", spec.valid_for, LIFETIME, LIFETIMES)?;
+        Ok(Self { criteria, packages: globs, scopes, valid_for, spec })
     }
 }

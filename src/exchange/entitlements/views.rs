@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Section;
+use super::changes::Section;
 use crate::store::{EntitlementKind, RuleRows, StoredCredential};
 
 /// The things of a section as they stand: what was written, and when.
@@ -45,9 +45,9 @@ pub fn shown_rules(standing: &RuleRows, section: Section) -> Vec<Map<String, Val
         }
         if kind == EntitlementKind::Publisher || kind == EntitlementKind::TrustPolicy {
             shown.insert(
-                "learned".to_owned(),
-                json!({ "owner_id": row.learned.owner_id, "repository_id": row.learned.repository_id,
-                        "until": row.learn_until }),
+                "pins".to_owned(),
+                json!({ "owner_id": row.pins.owner_id, "repository_id": row.pins.repository_id,
+                        "until": row.pin_until }),
             );
         }
         shown.insert("created_at".to_owned(), json!(row.created_at));
@@ -63,14 +63,14 @@ const fn beside(section: Section) -> &'static [&'static str] {
         Section::Users => &["created_at", "disabled_at"],
         Section::Providers => &["created_at", "declared", "refreshed_at"],
         Section::Roles => &["created_at", "id", "token", "updated_at"],
-        Section::TrustedPublishers => &["created_at", "id", "learned", "name", "updated_at"],
-        Section::TrustPolicies => &["created_at", "id", "learned", "updated_at"],
+        Section::TrustedPublishers => &["created_at", "id", "pins", "name", "updated_at"],
+        Section::TrustPolicies => &["created_at", "id", "pins", "updated_at"],
         Section::Grants => &["created_at", "id", "updated_at"],
     }
 }
 
 /// What of it changes by itself, and may have changed since it was shown.
-const BY_ITSELF: [&str; 3] = ["learned", "refreshed_at", "updated_at"];
+const BY_ITSELF: [&str; 3] = ["pins", "refreshed_at", "updated_at"];
 
 /// What was written of an object that was shown: what showing added goes, if it is as it was in the thing that stands.
 pub fn leave_written(section: Section, object: &mut Map<String, Value>, standing: &Map<String, Value>) {
@@ -106,11 +106,11 @@ pub fn is_same(section: Section, object: &Map<String, Value>, standing: &Map<Str
 #[must_use]
 pub fn shown_credential(key: &StoredCredential) -> Value {
     json!({
-        "id": key.id, "kind": key.kind, "door": key.door, "name": key.name, "subject": key.subject,
+        "id": key.id, "kind": key.kind, "flow": key.flow, "name": key.name, "subject": key.subject,
         "owner": key.owner, "user": key.user, "scopes": key.scopes, "packages": key.packages,
         "audience": key.audience, "provider": key.provider, "build_id": key.build,
         "created_at": key.created_at, "expires_at": key.expires_at,
-        "dead_at": key.dead.as_ref().map(|(at, _)| at), "dead_because": key.dead.as_ref().map(|(_, because)| because),
+        "revoked_at": key.revoked.as_ref().map(|(at, _)| at), "revoked_reason": key.revoked.as_ref().map(|(_, because)| because),
     })
 }
 

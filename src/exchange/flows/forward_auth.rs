@@ -6,17 +6,17 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::terms;
+use super::compiled;
 use crate::base::{CredentialId, Moment, Secret};
-use crate::exchange::rule_book::Entry;
-use crate::exchange::terms::{GrantTerms, SharedEntitlement, Terms};
-use crate::exchange::{Declined, Exchange, Refusal, is_key};
-use crate::store::{DoorKind, StoredCredential};
-use crate::verifier::{Check, Demand, Trail};
+use crate::exchange::entitlements::ProviderEntry;
+use crate::exchange::entitlements::{Compiled, CompiledGrant, SharedEntitlement};
+use crate::exchange::{Exchange, ExchangeRefusal, NotExchanged, is_key};
+use crate::store::{FlowKind, StoredCredential};
+use crate::verifier::{Check, Requirements, Trail};
 
 /// A request that a proxy asks about.
 #[derive(Debug, Clone)]
-pub struct ForwardAsk {
+pub struct ForwardRequest {
     /// The grant, from the proxy's own configuration.
     pub grant: String,
     /// What the request carries.
@@ -66,16 +66,16 @@ impl Exchange {
     /// May this request go through?
     ///
     /// # Errors
-    /// [`Declined`]: [`Refusal::Credential`] and refusals of the token itself ask for another credential, all others
+    /// [`NotExchanged`]: [`ExchangeRefusal::Credential`] and refusals of the token itself ask for another credential, all others
     /// say that this one may not.
-    pub async fn admit(&self, ask: &ForwardAsk) -> Result<Admitted, Declined> {
+    pub async fn admit(&self, ask: &ForwardRequest) -> Result<Admitted, NotExchanged> {
         let now = self.parts.clock.now();
         let mut trail = Trail::silent();
         let admitted = self.try_admit(ask, now, &mut trail).await;
         match admitted {
-            Err(Declined::Refused(refused)) => {
+            Err(NotExchanged::Refused(refused)) => {
                 self.refused("forward", &ask.credential.0, &refused.refusal, &trail).await;
-                Err(Declined::Refused(refused))
+                Err(NotExchanged::Refused(refused))
             }
             Ok(admitted) => {
                 self.parts.metrics.admitted();
@@ -88,24 +88,26 @@ impl Exchange {
 
     pub(in crate::exchange) async fn try_admit(
         &self,
-        ask: &ForwardAsk,
+        ask: &ForwardRequest,
         now: Moment,
         trail: &mut Trail,
-    ) -> Result<Admitted, Declined> {
+    ) -> Result<Admitted, NotExchanged> {
         self.parts.keyring.ready_to_verify(now).await?;
-        let book = self.parts.books.current().await?;
+        let snapshot = self.parts.rules_cache.current().await?;
         // An unknown grant is refused as a credential that opens nothing is.
-        let grant = Arc::clone(book.grant(&ask.grant).ok_or(Refusal::Credential)?);
-        let entry = Arc::clone(book.entry(&grant.row.provider).ok_or(Refusal::Credential)?);
-        let Terms::Grant(terms) = terms(&grant, &entry)? else { return Err(Refusal::Credential.into()) };
+        let grant = Arc::clone(snapshot.grant(&ask.grant).ok_or(ExchangeRefusal::Credential)?);
+        let entry = Arc::clone(snapshot.entry(&grant.row.provider).ok_or(ExchangeRefusal::Credential)?);
+        let Compiled::Grant(compiled) = compiled(&grant, &entry)? else {
+            return Err(ExchangeRefusal::Credential.into());
+        };
         let token = &ask.credential.0;
-        let bearer = if is_key(token.reveal()) {
+        let bearer = if is_key(token.expose_secret()) {
             let bearer = self.bearer_of_key(&grant, token, now).await?;
             trail.found_good(&bearer.provider);
             bearer
         } else {
-            match self.bearer_of_token((&entry, terms), token, now, trail).await {
-                Err(Declined::Refused(refused)) => return Err(self.tell(&entry, refused.refusal)),
+            match self.bearer_of_token((&entry, compiled), token, now, trail).await {
+                Err(NotExchanged::Refused(refused)) => return Err(self.tell(&entry, refused.refusal)),
                 bearer => bearer?,
             }
         };
@@ -113,14 +115,14 @@ impl Exchange {
         let asked = (bearer.provider.clone(), bearer.claims.clone());
         match self.condition_holds_of(&grant, &entry, asked, request, trail).await? {
             Ok(true) => {}
-            Ok(false) => return Err(self.tell(&entry, Refusal::Condition(vec![(ask.grant.clone(), None)]))),
+            Ok(false) => return Err(self.tell(&entry, ExchangeRefusal::Condition(vec![(ask.grant.clone(), None)]))),
             Err(failure) => {
-                return Err(self.tell(&entry, Refusal::Condition(vec![(ask.grant.clone(), Some(failure))])));
+                return Err(self.tell(&entry, ExchangeRefusal::Condition(vec![(ask.grant.clone(), Some(failure))])));
             }
         }
         trail.passed(Check::Policy, || ("a grant that lets it through".to_owned(), ask.grant.clone()));
         Ok(Admitted {
-            user: terms.user(&bearer.claims),
+            user: compiled.user(&bearer.claims),
             provider: bearer.provider,
             subject: bearer.subject,
             grant: ask.grant.clone(),
@@ -132,28 +134,31 @@ impl Exchange {
 
     async fn bearer_of_token(
         &self,
-        (entry, terms): (&Entry, &GrantTerms),
+        (entry, compiled): (&ProviderEntry, &CompiledGrant),
         token: &Secret<String>,
         now: Moment,
         trail: &mut Trail,
-    ) -> Result<Bearer, Declined> {
-        let demand =
-            Demand { audience: Some(&terms.written.audience), instead_of_providers: true, ..Demand::default() };
-        let presented = self.present(entry, token, &demand, now, trail).await?;
-        if self.parts.store.is_spent(&self.id, &presented.key()).await? {
-            return Err(Refusal::Spent.into());
+    ) -> Result<Bearer, NotExchanged> {
+        let requirements = Requirements {
+            audience: Some(&compiled.spec.audience),
+            instead_of_providers: true,
+            ..Requirements::default()
+        };
+        let subject_token = self.present(entry, token, &requirements, now, trail).await?;
+        if self.parts.store.is_spent(&self.id, &subject_token.key()).await? {
+            return Err(ExchangeRefusal::Spent.into());
         }
-        if presented.is_untrusted() && !terms.written.allow_untrusted {
-            return Err(Refusal::Untrusted.into());
+        if subject_token.is_untrusted() && !compiled.spec.allow_untrusted {
+            return Err(ExchangeRefusal::Untrusted.into());
         }
         trail.passed(Check::Use, || ("a token that nobody spent".to_owned(), "one".to_owned()));
         Ok(Bearer {
-            provider: presented.verified.provider_name().to_owned(),
-            subject: presented.subject().to_owned(),
-            claims: presented.verified.claims().all().clone(),
-            scopes: terms.written.scopes.clone(),
+            provider: subject_token.verified.provider_name().to_owned(),
+            subject: subject_token.subject().to_owned(),
+            claims: subject_token.verified.claims().all().clone(),
+            scopes: compiled.spec.scopes.clone(),
             key: None,
-            build: presented.own.as_ref().map(|(_, standing)| standing.build.id.to_string()),
+            build: subject_token.own.as_ref().map(|(_, standing)| standing.build.id.to_string()),
         })
     }
 
@@ -162,14 +167,15 @@ impl Exchange {
         grant: &SharedEntitlement,
         key: &Secret<String>,
         now: Moment,
-    ) -> Result<Bearer, Declined> {
+    ) -> Result<Bearer, NotExchanged> {
         let opens = |found: &StoredCredential| {
-            found.is_alive(now) && found.door == DoorKind::Grant && found.entitlement == Some(grant.row.id)
+            found.is_alive(now) && found.flow == FlowKind::Grant && found.entitlement == Some(grant.row.id)
         };
         let found = self.parts.store.find_credential(&self.id, key.digest()).await?;
-        let found = found.filter(opens).ok_or(Refusal::Credential)?;
-        let kept = self.parts.store.find_id_token(&self.id, found.id_token).await?.ok_or(Refusal::Credential)?;
-        let claims: Map<String, Value> = serde_json::from_str(&kept.claims).map_err(|_| Refusal::Credential)?;
+        let found = found.filter(opens).ok_or(ExchangeRefusal::Credential)?;
+        let kept =
+            self.parts.store.find_id_token(&self.id, found.id_token).await?.ok_or(ExchangeRefusal::Credential)?;
+        let claims: Map<String, Value> = serde_json::from_str(&kept.claims).map_err(|_| ExchangeRefusal::Credential)?;
         Ok(Bearer {
             provider: found.provider,
             // As of the token itself: a store knows whom by one name.

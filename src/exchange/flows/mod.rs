@@ -1,31 +1,31 @@
 //! The doors: each says which audience is due, whose terms decide, and what they offer. None of them writes anything.
 
-mod forward;
-mod grant;
+mod forward_auth;
 mod nuget;
-mod publisher;
 mod registry;
-mod role;
+mod rubygems_publisher;
+mod rubygems_role;
+mod token_exchange;
 
 use std::sync::Arc;
 
-pub use self::forward::{Admitted, ForwardAsk, ForwardCredential};
-pub use self::grant::{GrantAskedFor, RequestedToken};
+pub use self::forward_auth::{Admitted, ForwardCredential, ForwardRequest};
 pub use self::registry::{Access, RegistryScope};
-use super::presented::Presented;
-use super::rule_book::{Entry, RuleBook};
-use super::terms::{SharedEntitlement, Terms};
-use super::{Declined, Exchange, Refusal};
+pub use self::token_exchange::{RequestedToken, TokenExchangeRequest};
+use super::entitlements::{Compiled, SharedEntitlement};
+use super::entitlements::{ProviderEntry, RulesSnapshot};
+use super::subject_token::SubjectToken;
+use super::{Exchange, ExchangeRefusal, NotExchanged};
 use crate::base::{Moment, Seconds, Secret};
-use crate::policy::{Criteria, Learned, Matched, RulePart, Unmatched};
-use crate::store::DoorKind;
+use crate::policy::{Criteria, Matched, Pins, RulePart, Unmatched};
+use crate::store::FlowKind;
 use crate::verifier::{Check, ClaimForm, Trail};
 
 /// What is asked, at which door.
 #[derive(Debug, Clone)]
 pub enum Ask {
     /// RFC 8693.
-    Grant(GrantAskedFor),
+    Grant(TokenExchangeRequest),
     /// NuGet's token API, for a user.
     Nuget {
         /// Whom the client names.
@@ -50,19 +50,19 @@ pub enum Ask {
 impl Ask {
     /// The kind of door.
     #[must_use]
-    pub const fn door(&self) -> DoorKind {
+    pub const fn flow(&self) -> FlowKind {
         match self {
-            Self::Grant(_) => DoorKind::Grant,
-            Self::Nuget { .. } => DoorKind::Nuget,
-            Self::Publisher | Self::Role { .. } => DoorKind::Rubygems,
-            Self::Registry { .. } => DoorKind::Registry,
+            Self::Grant(_) => FlowKind::Grant,
+            Self::Nuget { .. } => FlowKind::Nuget,
+            Self::Publisher | Self::Role { .. } => FlowKind::Rubygems,
+            Self::Registry { .. } => FlowKind::Registry,
         }
     }
 }
 
 /// What a door offers for a token.
 pub(super) struct Offer {
-    pub(super) door: DoorKind,
+    pub(super) flow: FlowKind,
     /// An access token that we sign, or a key.
     pub(super) jwt: bool,
     pub(super) name: String,
@@ -90,12 +90,12 @@ impl Offer {
 
 /// A token that a door took, and what it offers for it.
 pub(super) struct Judgement {
-    pub(super) presented: Presented,
-    pub(super) entry: Arc<Entry>,
+    pub(super) subject_token: SubjectToken,
+    pub(super) entry: Arc<ProviderEntry>,
     pub(super) entitlement: Option<SharedEntitlement>,
     /// Others that it rests on as well: a publisher is one for each gem.
     pub(super) also: Vec<SharedEntitlement>,
-    pub(super) learned: Option<Learned>,
+    pub(super) pins: Option<Pins>,
     pub(super) offer: Offer,
 }
 
@@ -103,20 +103,20 @@ impl Exchange {
     /// What the door offers for the token, by the book.
     pub(super) async fn judge(
         &self,
-        book: &RuleBook,
+        snapshot: &RulesSnapshot,
         ask: &Ask,
         token: &Secret<String>,
         now: Moment,
         trail: &mut Trail,
-    ) -> Result<Judgement, Declined> {
+    ) -> Result<Judgement, NotExchanged> {
         match ask {
-            Ask::Grant(asked) => self.judge_grant(book, asked, token, now, trail).await,
-            Ask::Nuget { username } => self.judge_nuget(book, username, token, now, trail).await,
-            Ask::Publisher => self.judge_publisher(book, token, now, trail).await,
+            Ask::Grant(asked) => self.judge_grant(snapshot, asked, token, now, trail).await,
+            Ask::Nuget { username } => self.judge_nuget(snapshot, username, token, now, trail).await,
+            Ask::Publisher => self.judge_publisher(snapshot, token, now, trail).await,
             Ask::Registry { provider, scopes } => {
-                self.judge_registry(book, (provider.as_deref(), scopes), token, now, trail).await
+                self.judge_registry(snapshot, (provider.as_deref(), scopes), token, now, trail).await
             }
-            Ask::Role { role } => self.judge_role(book, role, token, now, trail).await,
+            Ask::Role { role } => self.judge_role(snapshot, role, token, now, trail).await,
         }
     }
 }
@@ -126,19 +126,19 @@ pub const RUBYGEMS_CLAIMS: [(&str, ClaimForm); 4] =
     [("nbf", ClaimForm::Integer), ("iat", ClaimForm::Integer), ("exp", ClaimForm::Integer), ("jti", ClaimForm::Text)];
 
 /// The terms of an entitlement; where they can't be read it gives nothing, and the operator is told.
-fn terms<'a>(entitlement: &'a SharedEntitlement, entry: &Entry) -> Result<&'a Terms, Refusal> {
-    entitlement.terms(entry.provider()).map_err(|error| {
+fn compiled<'a>(entitlement: &'a SharedEntitlement, entry: &ProviderEntry) -> Result<&'a Compiled, ExchangeRefusal> {
+    entitlement.compiled(entry.provider()).map_err(|error| {
         let name = entitlement.row.name.clone();
         tracing::error!(kind = entitlement.row.kind.name(), name, %error, "its terms can't be used: it gives nothing");
-        Refusal::Broken { name, problem: error.to_string() }
+        ExchangeRefusal::Broken { name, problem: error.to_string() }
     })
 }
 
 /// Is the user there and enabled?
-fn enabled_user(book: &RuleBook, user: &str) -> Result<(), Refusal> {
-    match book.users.get(user) {
+fn enabled_user(snapshot: &RulesSnapshot, user: &str) -> Result<(), ExchangeRefusal> {
+    match snapshot.users.get(user) {
         Some(row) if row.is_enabled() => Ok(()),
-        _ => Err(Refusal::UserDisabled { user: user.to_owned() }),
+        _ => Err(ExchangeRefusal::UserDisabled { user: user.to_owned() }),
     }
 }
 
@@ -146,16 +146,14 @@ fn enabled_user(book: &RuleBook, user: &str) -> Result<(), Refusal> {
 fn judge_criteria(
     entitlement: &SharedEntitlement,
     criteria: &Criteria,
-    presented: &Presented,
+    subject_token: &SubjectToken,
     judge: impl FnOnce(&Criteria) -> Result<Matched, Unmatched>,
     now: Moment,
 ) -> Result<Matched, Unmatched> {
     let row = &entitlement.row;
-    let criteria = criteria.clone().with_learned(&row.learned);
-    match (&criteria, presented.build_facts()) {
-        (Criteria::Build(build), Some(facts)) => {
-            build.judge(&row.name, &facts)?.within(&row.name, row.learn_until, now)
-        }
+    let criteria = criteria.clone().with_pins(&row.pins);
+    match (&criteria, subject_token.build_facts()) {
+        (Criteria::Build(build), Some(facts)) => build.judge(&row.name, &facts)?.within(&row.name, row.pin_until, now),
         _ => judge(&criteria),
     }
 }

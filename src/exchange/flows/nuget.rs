@@ -3,46 +3,48 @@
 
 use std::sync::Arc;
 
-use super::{Judgement, Offer, judge_criteria, terms, took};
+use super::{Judgement, Offer, compiled, judge_criteria, took};
 use crate::base::{Moment, Secret};
-use crate::exchange::presented::Presented;
-use crate::exchange::rule_book::RuleBook;
-use crate::exchange::terms::{Terms, TrustPolicyTerms};
-use crate::exchange::{Declined, Exchange, Refusal};
+use crate::exchange::entitlements::RulesSnapshot;
+use crate::exchange::entitlements::{Compiled, CompiledTrustPolicy};
+use crate::exchange::subject_token::SubjectToken;
+use crate::exchange::{Exchange, ExchangeRefusal, NotExchanged};
 use crate::policy::Unmatched;
-use crate::store::DoorKind;
-use crate::verifier::{self, Demand, Trail};
+use crate::store::FlowKind;
+use crate::verifier::{self, Requirements, Trail};
 
 impl Exchange {
     pub(super) async fn judge_nuget(
         &self,
-        book: &RuleBook,
+        snapshot: &RulesSnapshot,
         username: &str,
         token: &Secret<String>,
         now: Moment,
         trail: &mut Trail,
-    ) -> Result<Judgement, Declined> {
+    ) -> Result<Judgement, NotExchanged> {
         let audience = &self.settings.nuget_audience;
-        let demand = Demand { audience: Some(audience), instead_of_providers: true, ..Demand::default() };
+        let requirements =
+            Requirements { audience: Some(audience), instead_of_providers: true, ..Requirements::default() };
         // The token first, whether there is such a user or not.
-        let mut presented = self.present_to_any(book, token, &demand, now, trail).await?;
-        let nameless = presented.first().map(id_claim).unwrap_or_default().to_owned();
-        presented.retain(|one| one.verified.claims().filled(id_claim(one)).is_some());
-        if presented.is_empty() {
-            return Err(Refusal::Token(verifier::Refusal::ClaimMissing { claim: nameless }).into());
+        let mut subject_token = self.verify_by_any(snapshot, token, &requirements, now, trail).await?;
+        let nameless = subject_token.first().map(id_claim).unwrap_or_default().to_owned();
+        subject_token.retain(|one| one.verified.claims().filled(id_claim(one)).is_some());
+        if subject_token.is_empty() {
+            return Err(ExchangeRefusal::Token(verifier::TokenRefusal::ClaimMissing { claim: nameless }).into());
         }
         let mut unmatched: Vec<(String, Unmatched)> = Vec::new();
         let mut untrusted = false;
-        for policy in book.policies(username) {
+        for policy in snapshot.policies(username) {
             let provider = &policy.row.provider;
-            let Some(at) = presented.iter().position(|one| one.verified.provider_name() == provider) else { continue };
-            let (Some(one), Some(entry)) = (presented.get(at), book.entry(provider)) else { continue };
-            let Ok(Terms::TrustPolicy(terms)) = terms(policy, entry) else { continue };
+            let Some(at) = subject_token.iter().position(|one| one.verified.provider_name() == provider) else {
+                continue;
+            };
+            let (Some(one), Some(entry)) = (subject_token.get(at), snapshot.entry(provider)) else { continue };
+            let Ok(Compiled::TrustPolicy(compiled)) = compiled(policy, entry) else { continue };
             let (row, claims) = (&policy.row, one.verified.claims().all());
-            let by_claims =
-                |criteria: &crate::policy::Criteria| criteria.judge(&row.name, claims, row.learn_until, now);
-            let matched = match judge_criteria(policy, &terms.criteria, one, by_claims, now) {
-                Ok(_) if one.is_untrusted() && !terms.written.allow_untrusted => {
+            let by_claims = |criteria: &crate::policy::Criteria| criteria.judge(&row.name, claims, row.pin_until, now);
+            let matched = match judge_criteria(policy, &compiled.criteria, one, by_claims, now) {
+                Ok(_) if one.is_untrusted() && !compiled.spec.allow_untrusted => {
                     untrusted = true;
                     continue;
                 }
@@ -52,39 +54,39 @@ impl Exchange {
                     continue;
                 }
             };
-            super::enabled_user(book, username)?;
+            super::enabled_user(snapshot, username)?;
             took(trail, "trust policy", &row.name);
-            let offer = self.nuget_offer(terms);
+            let offer = self.nuget_offer(compiled);
             let entry = Arc::clone(entry);
-            let presented = presented.swap_remove(at);
+            let subject_token = subject_token.swap_remove(at);
             return Ok(Judgement {
-                presented,
+                subject_token,
                 entry,
                 entitlement: Some(Arc::clone(policy)),
                 also: Vec::new(),
-                learned: matched.learned,
+                pins: matched.pins,
                 offer,
             });
         }
         let asked = username.to_owned();
         Err(match (untrusted, unmatched.is_empty()) {
-            (true, _) => Refusal::Untrusted,
-            (false, true) => Refusal::NoEntitlement { what: "trust policy", asked },
-            (false, false) => Refusal::Criteria(unmatched),
+            (true, _) => ExchangeRefusal::Untrusted,
+            (false, true) => ExchangeRefusal::NoEntitlement { what: "trust policy", asked },
+            (false, false) => ExchangeRefusal::Criteria(unmatched),
         }
         .into())
     }
 
-    fn nuget_offer(&self, terms: &TrustPolicyTerms) -> Offer {
+    fn nuget_offer(&self, compiled: &CompiledTrustPolicy) -> Offer {
         Offer {
-            door: DoorKind::Nuget,
+            flow: FlowKind::Nuget,
             jwt: false,
-            name: format!("Trusted publishing: {}", terms.written.name),
-            owner: Some(terms.written.owner.clone()),
-            scopes: terms.scopes.clone(),
-            packages: terms.packages.clone(),
+            name: format!("Trusted publishing: {}", compiled.spec.name),
+            owner: Some(compiled.spec.owner.clone()),
+            scopes: compiled.scopes.clone(),
+            packages: compiled.packages.clone(),
             audience: self.settings.nuget_audience.clone(),
-            lifetime: terms.valid_for,
+            lifetime: compiled.valid_for,
             ends_with_token: false,
             outlives_build: false,
             single_use: true,
@@ -95,6 +97,6 @@ impl Exchange {
 }
 
 /// The claim that tells tokens of its kind apart, which NuGet asks for.
-fn id_claim(presented: &Presented) -> &'static str {
-    presented.verified.provider().token_id()
+fn id_claim(subject_token: &SubjectToken) -> &'static str {
+    subject_token.verified.provider().token_id()
 }

@@ -7,12 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{Judgement, Offer, note_part};
 use crate::base::{FieldError, Moment, Secret};
-use crate::exchange::presented::{Presented, refused};
-use crate::exchange::rule_book::{Entry, RuleBook};
-use crate::exchange::{Declined, Error, Exchange, Refusal, Refused};
+use crate::exchange::entitlements::{ProviderEntry, RulesSnapshot};
+use crate::exchange::subject_token::{SubjectToken, refused};
+use crate::exchange::{DisclosedRefusal, Exchange, ExchangeError, ExchangeRefusal, NotExchanged};
 use crate::policy::{AccessDenied, AccessRequest, RulePart, registry_actions};
-use crate::store::DoorKind;
-use crate::verifier::{self, Check, Demand, Trail, unverified_issuer_of};
+use crate::store::FlowKind;
+use crate::verifier::{self, Check, Requirements, Trail, unverified_issuer_of};
 
 /// Most scopes of one request.
 const MOST_SCOPES: usize = 64;
@@ -89,24 +89,24 @@ pub struct Access {
 impl Exchange {
     pub(super) async fn judge_registry(
         &self,
-        book: &RuleBook,
+        snapshot: &RulesSnapshot,
         (provider, scopes): (Option<&str>, &[RegistryScope]),
         token: &Secret<String>,
         now: Moment,
         trail: &mut Trail,
-    ) -> Result<Judgement, Declined> {
-        let (entry, presented) = self.present_to_registry(book, provider, token, now, trail).await?;
+    ) -> Result<Judgement, NotExchanged> {
+        let (entry, subject_token) = self.present_to_registry(snapshot, provider, token, now, trail).await?;
         let access = if entry.as_configured {
-            self.access(&presented, scopes, trail).await?
+            self.access(&subject_token, scopes, trail).await?
         } else {
             let expected = "a provider as this server's configuration has it";
             trail.failed(Check::Policy, || (expected.to_owned(), "another one of its name".to_owned()));
             Vec::new()
         };
         let offer = Offer {
-            door: DoorKind::Registry,
+            flow: FlowKind::Registry,
             jwt: true,
-            name: presented.subject().to_owned(),
+            name: subject_token.subject().to_owned(),
             owner: None,
             scopes: access
                 .iter()
@@ -121,31 +121,32 @@ impl Exchange {
             gem: None,
             access: Some(access),
         };
-        Ok(Judgement { presented, entry, entitlement: None, also: Vec::new(), learned: None, offer })
+        Ok(Judgement { subject_token, entry, entitlement: None, also: Vec::new(), pins: None, offer })
     }
 
     /// By the provider that the client names, else by each of the issuer's: at most one can take it, since their
     /// required audiences differ.
     async fn present_to_registry(
         &self,
-        book: &RuleBook,
+        snapshot: &RulesSnapshot,
         provider: Option<&str>,
         token: &Secret<String>,
         now: Moment,
         trail: &mut Trail,
-    ) -> Result<(Arc<Entry>, Presented), Declined> {
-        let issuer = unverified_issuer_of(token.reveal()).map_err(refused)?;
-        let named = |entry: &&Arc<Entry>| provider.is_none_or(|name| entry.provider().name() == name);
-        let mut furthest: Option<Refused> = None;
+    ) -> Result<(Arc<ProviderEntry>, SubjectToken), NotExchanged> {
+        let issuer = unverified_issuer_of(token.expose_secret()).map_err(refused)?;
+        let named = |entry: &&Arc<ProviderEntry>| provider.is_none_or(|name| entry.provider().name() == name);
+        let mut furthest: Option<DisclosedRefusal> = None;
         let mut without_keys = None;
-        for entry in book.entries_of(&issuer).filter(named) {
+        for entry in snapshot.entries_of(&issuer).filter(named) {
             let audience = entry.provider().required_audience().unwrap_or(&self.settings.registry_audience);
-            let demand = Demand { audience: Some(audience), instead_of_providers: true, ..Demand::default() };
-            match self.present(entry, token, &demand, now, trail).await {
-                Ok(presented) => return Ok((Arc::clone(entry), presented)),
-                Err(Declined::Failed(error @ Error::ProviderKeys { .. })) => without_keys = Some(error),
-                Err(Declined::Failed(error)) => return Err(error.into()),
-                Err(Declined::Refused(refused)) => {
+            let requirements =
+                Requirements { audience: Some(audience), instead_of_providers: true, ..Requirements::default() };
+            match self.present(entry, token, &requirements, now, trail).await {
+                Ok(subject_token) => return Ok((Arc::clone(entry), subject_token)),
+                Err(NotExchanged::Failed(error @ ExchangeError::ProviderKeys { .. })) => without_keys = Some(error),
+                Err(NotExchanged::Failed(error)) => return Err(error.into()),
+                Err(NotExchanged::Refused(refused)) => {
                     if furthest.as_ref().is_none_or(|known| known.refusal.check() < refused.refusal.check()) {
                         furthest = Some(refused);
                     }
@@ -156,19 +157,21 @@ impl Exchange {
         if let Some(error) = without_keys {
             return Err(error.into());
         }
-        Err(furthest
-            .map_or_else(|| Refusal::Token(verifier::Refusal::UnknownIssuer { issuer }).into(), Declined::Refused))
+        Err(furthest.map_or_else(
+            || ExchangeRefusal::Token(verifier::TokenRefusal::UnknownIssuer { issuer }).into(),
+            NotExchanged::Refused,
+        ))
     }
 
     /// What of the scopes is allowed. Evaluated where nothing else waits for it.
     async fn access(
         &self,
-        presented: &Presented,
+        subject_token: &SubjectToken,
         scopes: &[RegistryScope],
         trail: &mut Trail,
-    ) -> Result<Vec<Access>, Declined> {
+    ) -> Result<Vec<Access>, NotExchanged> {
         let policies = Arc::clone(&self.settings.repositories);
-        let (verified, untrusted) = (presented.verified.clone(), presented.is_untrusted());
+        let (verified, untrusted) = (subject_token.verified.clone(), subject_token.is_untrusted());
         let (scopes, explained) = (scopes.to_vec(), !trail.is_silent());
         let judged = self.parts.pool.run(move || {
             let mut judged = Vec::new();
@@ -198,7 +201,7 @@ impl Exchange {
             judged
         });
         let mut access: Vec<Access> = Vec::new();
-        for (scope, action, parts, allowed) in judged.await.map_err(Error::from)? {
+        for (scope, action, parts, allowed) in judged.await.map_err(ExchangeError::from)? {
             for part in parts {
                 note_part(trail, part.of_rule(), &part);
             }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use super::{Judgement, Offer, RUBYGEMS_CLAIMS, enabled_user, judge_criteria, terms, took};
+use super::{Judgement, Offer, RUBYGEMS_CLAIMS, compiled, enabled_user, judge_criteria, took};
 use crate::base::{Moment, Seconds, Secret};
-use crate::exchange::presented::Presented;
-use crate::exchange::rule_book::RuleBook;
-use crate::exchange::terms::{PublisherTerms, SharedEntitlement, Terms};
-use crate::exchange::{Declined, Exchange, Refusal, WrittenPublisher};
+use crate::exchange::entitlements::RulesSnapshot;
+use crate::exchange::entitlements::{Compiled, CompiledPublisher, SharedEntitlement};
+use crate::exchange::subject_token::SubjectToken;
+use crate::exchange::{Exchange, ExchangeRefusal, NotExchanged, PublisherSpec};
 use crate::policy::{Criteria, Matched, Unmatched, workflow_file};
-use crate::store::DoorKind;
-use crate::verifier::{Demand, Trail};
+use crate::store::FlowKind;
+use crate::verifier::{Requirements, Trail};
 
 /// How long a publisher's key lives.
 const LIFETIME: Seconds = Seconds::new(900);
@@ -18,43 +18,43 @@ const LIFETIME: Seconds = Seconds::new(900);
 /// A publisher that takes the token.
 struct Found<'a> {
     entitlement: &'a SharedEntitlement,
-    terms: &'a PublisherTerms,
+    compiled: &'a CompiledPublisher,
     matched: Matched,
 }
 
 impl Exchange {
     pub(super) async fn judge_publisher(
         &self,
-        book: &RuleBook,
+        snapshot: &RulesSnapshot,
         token: &Secret<String>,
         now: Moment,
         trail: &mut Trail,
-    ) -> Result<Judgement, Declined> {
-        let demand = Demand {
+    ) -> Result<Judgement, NotExchanged> {
+        let requirements = Requirements {
             audience: Some(&self.settings.rubygems_host),
             instead_of_providers: true,
             typed: &RUBYGEMS_CLAIMS,
-            ..Demand::default()
+            ..Requirements::default()
         };
-        let mut presented = self.present_to_any(book, token, &demand, now, trail).await?;
-        let (at, found, alike) = find(book, &presented, now)?;
-        let mut gems: Vec<String> = vec![found.terms.written.gem.clone()];
-        gems.extend(alike.iter().map(|other| other.terms.written.gem.clone()));
+        let mut subject_token = self.verify_by_any(snapshot, token, &requirements, now, trail).await?;
+        let (at, found, alike) = find(snapshot, &subject_token, now)?;
+        let mut gems: Vec<String> = vec![found.compiled.spec.gem.clone()];
+        gems.extend(alike.iter().map(|other| other.compiled.spec.gem.clone()));
         gems.sort();
         gems.dedup();
         let also = alike.iter().map(|other| Arc::clone(other.entitlement)).collect();
-        let first = &found.terms.written;
-        enabled_user(book, &first.user)?;
+        let first = &found.compiled.spec;
+        enabled_user(snapshot, &first.user)?;
         took(trail, "trusted publisher", &found.entitlement.row.name);
         let entitlement = Arc::clone(found.entitlement);
-        let learned = found.matched.learned.clone();
+        let pins = found.matched.pins.clone();
         let user = first.user.clone();
-        let presented = presented.swap_remove(at);
-        let entry = book.entry(&entitlement.row.provider).map(Arc::clone).ok_or_else(none)?;
+        let subject_token = subject_token.swap_remove(at);
+        let entry = snapshot.entry(&entitlement.row.provider).map(Arc::clone).ok_or_else(none)?;
         let offer = Offer {
-            door: DoorKind::Rubygems,
+            flow: FlowKind::Rubygems,
             jwt: false,
-            name: key_name(&presented),
+            name: key_name(&subject_token),
             owner: Some(user),
             scopes: vec!["push_rubygem".to_owned()],
             gem: match gems.as_slice() {
@@ -69,74 +69,74 @@ impl Exchange {
             single_use: true,
             access: None,
         };
-        Ok(Judgement { presented, entry, entitlement: Some(entitlement), also, learned, offer })
+        Ok(Judgement { subject_token, entry, entitlement: Some(entitlement), also, pins, offer })
     }
 }
 
-fn none() -> Refusal {
-    Refusal::NoEntitlement { what: "trusted publisher", asked: "by what the token says".to_owned() }
+fn none() -> ExchangeRefusal {
+    ExchangeRefusal::NoEntitlement { what: "trusted publisher", asked: "by what the token says".to_owned() }
 }
 
 /// Which of the presented tokens, by which publisher, and all others that are alike in user, provider and criteria: they
 /// are one publisher.
 fn find<'a>(
-    book: &'a RuleBook,
-    presented: &[Presented],
+    snapshot: &'a RulesSnapshot,
+    subject_token: &[SubjectToken],
     now: Moment,
-) -> Result<(usize, Found<'a>, Vec<Found<'a>>), Refusal> {
+) -> Result<(usize, Found<'a>, Vec<Found<'a>>), ExchangeRefusal> {
     let mut unmatched: Vec<(String, Unmatched)> = Vec::new();
     let mut untrusted = false;
     let mut found: Vec<(usize, Found<'a>)> = Vec::new();
-    for entitlement in book.publishers() {
+    for entitlement in snapshot.publishers() {
         let provider = &entitlement.row.provider;
-        let Some(at) = presented.iter().position(|one| one.verified.provider_name() == provider) else { continue };
-        let (Some(one), Some(entry)) = (presented.get(at), book.entry(provider)) else { continue };
-        let Ok(Terms::Publisher(terms)) = terms(entitlement, entry) else { continue };
-        match judge(entitlement, terms, one, now) {
+        let Some(at) = subject_token.iter().position(|one| one.verified.provider_name() == provider) else { continue };
+        let (Some(one), Some(entry)) = (subject_token.get(at), snapshot.entry(provider)) else { continue };
+        let Ok(Compiled::Publisher(compiled)) = compiled(entitlement, entry) else { continue };
+        match judge(entitlement, compiled, one, now) {
             Err(why) => unmatched.push((entitlement.row.name.clone(), why)),
-            Ok(_) if one.is_untrusted() && !terms.written.allow_untrusted => untrusted = true,
-            Ok(matched) => found.push((at, Found { entitlement, terms, matched })),
+            Ok(_) if one.is_untrusted() && !compiled.spec.allow_untrusted => untrusted = true,
+            Ok(matched) => found.push((at, Found { entitlement, compiled, matched })),
         }
     }
     // Their order is that of their places, and a stable sort keeps it.
-    found.sort_by_key(|(_, found)| found.terms.criteria.environment().is_none());
-    let alike = |one: &WrittenPublisher, other: &WrittenPublisher| {
+    found.sort_by_key(|(_, found)| found.compiled.criteria.environment().is_none());
+    let alike = |one: &PublisherSpec, other: &PublisherSpec| {
         (&one.user, &one.provider, &one.criteria) == (&other.user, &other.provider, &other.criteria)
     };
     let mut found = found.into_iter();
     match found.next() {
         Some((at, first)) => {
             let others = found.map(|(_, other)| other);
-            let same = others.filter(|other| alike(&other.terms.written, &first.terms.written)).collect();
+            let same = others.filter(|other| alike(&other.compiled.spec, &first.compiled.spec)).collect();
             Ok((at, first, same))
         }
-        None if untrusted => Err(Refusal::Untrusted),
+        None if untrusted => Err(ExchangeRefusal::Untrusted),
         None if unmatched.is_empty() => Err(none()),
-        None => Err(Refusal::Criteria(unmatched)),
+        None => Err(ExchangeRefusal::Criteria(unmatched)),
     }
 }
 
 fn judge(
     entitlement: &SharedEntitlement,
-    terms: &PublisherTerms,
-    presented: &Presented,
+    compiled: &CompiledPublisher,
+    subject_token: &SubjectToken,
     now: Moment,
 ) -> Result<Matched, Unmatched> {
-    let (row, claims) = (&entitlement.row, presented.verified.claims().all());
+    let (row, claims) = (&entitlement.row, subject_token.verified.claims().all());
     let by_claims = |criteria: &Criteria| match criteria {
         // As RubyGems judges: the workflow's file must have been read where the run is.
-        Criteria::Github(github) => github.judge_publisher(&row.name, claims)?.within(&row.name, row.learn_until, now),
-        other => other.judge(&row.name, claims, row.learn_until, now),
+        Criteria::Github(github) => github.judge_publisher(&row.name, claims)?.within(&row.name, row.pin_until, now),
+        other => other.judge(&row.name, claims, row.pin_until, now),
     };
-    judge_criteria(entitlement, &terms.criteria, presented, by_claims, now)
+    judge_criteria(entitlement, &compiled.criteria, subject_token, by_claims, now)
 }
 
 /// What people call the key: whose build it is of, and when its token was issued.
-fn key_name(presented: &Presented) -> String {
-    let claims = presented.verified.claims();
+fn key_name(subject_token: &SubjectToken) -> String {
+    let claims = subject_token.verified.claims();
     let text = |claim: &str| claims.text(claim).unwrap_or_default();
     let issued = claims.issued();
-    let (whose, repository, workflow, environment) = match presented.build_facts() {
+    let (whose, repository, workflow, environment) = match subject_token.build_facts() {
         Some(facts) => {
             let repository = format!("{}/{}", facts.org.unwrap_or_default(), facts.repo.unwrap_or_default());
             ("buildpass", repository, facts.workflow.unwrap_or_default().to_owned(), facts.environment)
@@ -144,9 +144,9 @@ fn key_name(presented: &Presented) -> String {
         None => {
             let file = workflow_file(text("job_workflow_ref")).unwrap_or_default();
             let workflow = format!(".github/workflows/{file}");
-            match presented.verified.provider().kind() {
+            match subject_token.verified.provider().kind() {
                 "github" => ("GitHub Actions", text("repository").to_owned(), workflow, claims.text("environment")),
-                other => (other, presented.subject().to_owned(), String::new(), claims.text("environment")),
+                other => (other, subject_token.subject().to_owned(), String::new(), claims.text("environment")),
             }
         }
     };

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use super::{Judgement, Offer, note_part, terms, took};
+use super::{Judgement, Offer, compiled, note_part, took};
 use crate::base::{Moment, Secret};
-use crate::exchange::presented::Presented;
-use crate::exchange::rule_book::{Entry, RuleBook};
-use crate::exchange::terms::{GrantTerms, SharedEntitlement, Terms};
-use crate::exchange::{Declined, Error, Exchange, Refusal};
-use crate::policy::{CelFailure, GrantAsk, RulePart};
-use crate::store::DoorKind;
-use crate::verifier::{Demand, Trail};
+use crate::exchange::entitlements::{Compiled, CompiledGrant, SharedEntitlement};
+use crate::exchange::entitlements::{ProviderEntry, RulesSnapshot};
+use crate::exchange::subject_token::SubjectToken;
+use crate::exchange::{Exchange, ExchangeError, ExchangeRefusal, NotExchanged};
+use crate::policy::{CelFailure, GrantRequest, RulePart};
+use crate::store::FlowKind;
+use crate::verifier::{Requirements, Trail};
 
 /// The kind of token that a client asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -28,7 +28,7 @@ pub enum RequestedToken {
 
 /// What is asked for at the token endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct GrantAskedFor {
+pub struct TokenExchangeRequest {
     /// The audience, or the resource; none: the token's own. More than one is one too many.
     pub audiences: Vec<String>,
     /// The scopes; absent: the grant's.
@@ -40,26 +40,28 @@ pub struct GrantAskedFor {
 impl Exchange {
     pub(super) async fn judge_grant(
         &self,
-        book: &RuleBook,
-        asked: &GrantAskedFor,
+        snapshot: &RulesSnapshot,
+        asked: &TokenExchangeRequest,
         token: &Secret<String>,
         now: Moment,
         trail: &mut Trail,
-    ) -> Result<Judgement, Declined> {
+    ) -> Result<Judgement, NotExchanged> {
         // The token is judged first: who holds none that is good learns nothing of audiences.
-        let demand = Demand { instead_of_providers: true, ..Demand::default() };
-        let mut presented = self.present_to_any(book, token, &demand, now, trail).await?;
-        let audience = presented.first().map(|one| one.audience().to_owned()).unwrap_or_default();
-        let target = |asked: &str| Refusal::Target { asked: asked.to_owned(), token: audience.clone() };
+        let requirements = Requirements { instead_of_providers: true, ..Requirements::default() };
+        let mut subject_token = self.verify_by_any(snapshot, token, &requirements, now, trail).await?;
+        let audience = subject_token.first().map(|one| one.audience().to_owned()).unwrap_or_default();
+        let target = |asked: &str| ExchangeRefusal::Target { asked: asked.to_owned(), token: audience.clone() };
         if asked.audiences.len() > 1 || asked.audiences.iter().any(|asked| *asked != audience) {
             return Err(target(&asked.audiences.join(" and ")).into());
         }
         let mut missed = Vec::new();
         let mut untrusted = false;
-        for (grant, at) in candidates(book, &presented, &audience) {
-            let (Some(one), Some(entry)) = (presented.get(at), book.entry(&grant.row.provider)) else { continue };
-            let Ok(Terms::Grant(terms)) = terms(grant, entry) else { continue };
-            if one.is_untrusted() && !terms.written.allow_untrusted {
+        for (grant, at) in candidates(snapshot, &subject_token, &audience) {
+            let (Some(one), Some(entry)) = (subject_token.get(at), snapshot.entry(&grant.row.provider)) else {
+                continue;
+            };
+            let Ok(Compiled::Grant(compiled)) = compiled(grant, entry) else { continue };
+            if one.is_untrusted() && !compiled.spec.allow_untrusted {
                 untrusted = true;
                 continue;
             }
@@ -79,22 +81,22 @@ impl Exchange {
                 }
             }
             took(trail, "grant", &grant.row.name);
-            let offer = self.grant_offer(terms, asked)?;
+            let offer = self.grant_offer(compiled, asked)?;
             let (entry, entitlement) = (Arc::clone(entry), Arc::clone(grant));
-            let presented = presented.swap_remove(at);
+            let subject_token = subject_token.swap_remove(at);
             return Ok(Judgement {
-                presented,
+                subject_token,
                 entry,
                 entitlement: Some(entitlement),
                 also: Vec::new(),
-                learned: None,
+                pins: None,
                 offer,
             });
         }
         Err(match (untrusted, missed.is_empty()) {
             (false, true) => target(&audience),
-            (true, true) => Refusal::Untrusted,
-            (_, false) => Refusal::Condition(missed),
+            (true, true) => ExchangeRefusal::Untrusted,
+            (_, false) => ExchangeRefusal::Condition(missed),
         }
         .into())
     }
@@ -103,13 +105,13 @@ impl Exchange {
     pub(super) async fn condition_holds(
         &self,
         grant: &SharedEntitlement,
-        entry: &Arc<Entry>,
-        presented: &Presented,
+        entry: &Arc<ProviderEntry>,
+        subject_token: &SubjectToken,
         request: Value,
         trail: &mut Trail,
-    ) -> Result<Result<bool, CelFailure>, Declined> {
-        let provider = presented.verified.provider_name().to_owned();
-        let claims = presented.verified.claims().all().clone();
+    ) -> Result<Result<bool, CelFailure>, NotExchanged> {
+        let provider = subject_token.verified.provider_name().to_owned();
+        let claims = subject_token.verified.claims().all().clone();
         self.condition_holds_of(grant, entry, (provider, claims), request, trail).await
     }
 
@@ -117,55 +119,58 @@ impl Exchange {
     pub(super) async fn condition_holds_of(
         &self,
         grant: &SharedEntitlement,
-        entry: &Arc<Entry>,
+        entry: &Arc<ProviderEntry>,
         (provider, claims): (String, Map<String, Value>),
         request: Value,
         trail: &mut Trail,
-    ) -> Result<Result<bool, CelFailure>, Declined> {
+    ) -> Result<Result<bool, CelFailure>, NotExchanged> {
         let (grant, entry, explained) = (Arc::clone(grant), Arc::clone(entry), !trail.is_silent());
         let evaluated = self.parts.pool.run(move || {
-            let Ok(Terms::Grant(terms)) = grant.terms(entry.provider()) else { return (Ok(false), Vec::new()) };
+            let Ok(Compiled::Grant(compiled)) = grant.compiled(entry.provider()) else {
+                return (Ok(false), Vec::new());
+            };
             let none = Map::new();
             let request = request.as_object().unwrap_or(&none);
-            let ask = GrantAsk { provider: &provider, claims: &claims, request };
-            let parts = if explained { terms.condition.explain(&ask) } else { Vec::new() };
-            (terms.condition.holds(&ask), parts)
+            let ask = GrantRequest { provider: &provider, claims: &claims, request };
+            let parts = if explained { compiled.condition.explain(&ask) } else { Vec::new() };
+            (compiled.condition.holds(&ask), parts)
         });
-        let (answer, parts): (Result<bool, CelFailure>, Vec<RulePart>) = evaluated.await.map_err(Error::from)?;
+        let (answer, parts): (Result<bool, CelFailure>, Vec<RulePart>) =
+            evaluated.await.map_err(ExchangeError::from)?;
         for part in parts {
             note_part(trail, part.text.clone(), &part);
         }
         Ok(answer)
     }
 
-    fn grant_offer(&self, terms: &GrantTerms, asked: &GrantAskedFor) -> Result<Offer, Refusal> {
-        let jwt = terms.gives_jwt();
+    fn grant_offer(&self, compiled: &CompiledGrant, asked: &TokenExchangeRequest) -> Result<Offer, ExchangeRefusal> {
+        let jwt = compiled.gives_jwt();
         match &asked.requested {
-            RequestedToken::Jwt if !jwt => return Err(Refusal::TokenType { asked: "jwt".to_owned() }),
-            RequestedToken::Other(other) => return Err(Refusal::TokenType { asked: other.clone() }),
+            RequestedToken::Jwt if !jwt => return Err(ExchangeRefusal::TokenType { asked: "jwt".to_owned() }),
+            RequestedToken::Other(other) => return Err(ExchangeRefusal::TokenType { asked: other.clone() }),
             RequestedToken::Any | RequestedToken::Jwt => {}
         }
-        let written = &terms.written;
-        let beyond = |scope: &&String| !written.scopes.contains(scope);
+        let spec = &compiled.spec;
+        let beyond = |scope: &&String| !spec.scopes.contains(scope);
         if let Some(asked) = asked.scopes.iter().flatten().find(beyond) {
-            return Err(Refusal::Scope { asked: asked.clone(), allowed: written.scopes.clone() });
+            return Err(ExchangeRefusal::Scope { asked: asked.clone(), allowed: spec.scopes.clone() });
         }
-        let mut scopes = asked.scopes.clone().unwrap_or_else(|| written.scopes.clone());
+        let mut scopes = asked.scopes.clone().unwrap_or_else(|| spec.scopes.clone());
         scopes.sort();
         scopes.dedup();
-        let lifetime = if jwt { terms.valid_for.min(self.settings.max_lifetime) } else { terms.valid_for };
+        let lifetime = if jwt { compiled.valid_for.min(self.settings.max_lifetime) } else { compiled.valid_for };
         Ok(Offer {
-            door: DoorKind::Grant,
+            flow: FlowKind::Grant,
             jwt,
-            name: written.name.clone(),
+            name: spec.name.clone(),
             owner: None,
             scopes,
-            packages: terms.packages.clone(),
-            audience: written.audience.clone(),
+            packages: compiled.packages.clone(),
+            audience: spec.audience.clone(),
             lifetime,
             ends_with_token: false,
-            outlives_build: written.outlives_build,
-            single_use: terms.is_single_use(),
+            outlives_build: spec.outlives_build,
+            single_use: compiled.is_single_use(),
             gem: None,
             access: None,
         })
@@ -173,12 +178,16 @@ impl Exchange {
 }
 
 /// The grants for this audience, in their order, each with the token that its provider took.
-fn candidates<'a>(book: &'a RuleBook, presented: &[Presented], audience: &str) -> Vec<(&'a SharedEntitlement, usize)> {
+fn candidates<'a>(
+    snapshot: &'a RulesSnapshot,
+    subject_token: &[SubjectToken],
+    audience: &str,
+) -> Vec<(&'a SharedEntitlement, usize)> {
     let fits = |grant: &'a SharedEntitlement| {
-        let entry = book.entry(&grant.row.provider)?;
-        let Ok(Terms::Grant(terms)) = terms(grant, entry) else { return None };
-        let at = presented.iter().position(|one| one.verified.provider_name() == grant.row.provider)?;
-        (terms.written.audience == audience).then_some((grant, at))
+        let entry = snapshot.entry(&grant.row.provider)?;
+        let Ok(Compiled::Grant(compiled)) = compiled(grant, entry) else { return None };
+        let at = subject_token.iter().position(|one| one.verified.provider_name() == grant.row.provider)?;
+        (compiled.spec.audience == audience).then_some((grant, at))
     };
-    book.grants().iter().filter_map(fits).collect()
+    snapshot.grants().iter().filter_map(fits).collect()
 }

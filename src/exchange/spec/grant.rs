@@ -19,7 +19,7 @@ pub enum GivenToken {
 /// A grant: what holders of some tokens may do at one audience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a grant")]
-pub struct WrittenGrant {
+pub struct GrantSpec {
     /// Its name, and its path at forward authentication.
     pub name: String,
     /// Whose tokens it takes.

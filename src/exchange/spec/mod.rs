@@ -5,31 +5,33 @@ mod grant;
 mod nuget;
 mod provider;
 mod rubygems;
+mod rules_file;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::grant::{GivenToken, WrittenGrant};
-pub use self::nuget::WrittenTrustPolicy;
-pub use self::provider::WrittenProvider;
-pub use self::rubygems::{Permissions, WrittenPublisher, WrittenRole};
+pub use self::grant::{GivenToken, GrantSpec};
+pub use self::nuget::TrustPolicySpec;
+pub use self::provider::NamedProviderSpec;
+pub use self::rubygems::{Permissions, PublisherSpec, RoleSpec};
+pub use self::rules_file::{RulesFileError, one_object, read_rules_file};
 
 /// A whole file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a roles file")]
-pub struct RolesFile {
+pub struct RulesFile {
     /// Users.
-    pub users: Vec<WrittenUser>,
+    pub users: Vec<UserSpec>,
     /// Providers.
-    pub providers: Vec<WrittenProvider>,
+    pub providers: Vec<NamedProviderSpec>,
     /// What RubyGems' doors give.
     pub rubygems: RubygemsSection,
     /// What NuGet's door gives.
     pub nuget: NugetSection,
     /// What the token endpoint and forward authentication give.
-    pub grants: Vec<WrittenGrant>,
+    pub grants: Vec<GrantSpec>,
 }
 
-impl RolesFile {
+impl RulesFile {
     /// Does it hold nothing at all?
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -42,9 +44,9 @@ impl RolesFile {
 #[serde(deny_unknown_fields, default, expecting = "tables of rubygems")]
 pub struct RubygemsSection {
     /// Roles.
-    pub roles: Vec<WrittenRole>,
+    pub roles: Vec<RoleSpec>,
     /// Trusted publishers.
-    pub trusted_publishers: Vec<WrittenPublisher>,
+    pub trusted_publishers: Vec<PublisherSpec>,
 }
 
 /// `[nuget]`.
@@ -52,13 +54,13 @@ pub struct RubygemsSection {
 #[serde(deny_unknown_fields, default, expecting = "tables of nuget")]
 pub struct NugetSection {
     /// Trust policies.
-    pub trust_policies: Vec<WrittenTrustPolicy>,
+    pub trust_policies: Vec<TrustPolicySpec>,
 }
 
 /// A user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a user")]
-pub struct WrittenUser {
+pub struct UserSpec {
     /// The name.
     pub name: String,
     /// Is it disabled? Its keys are dead then.

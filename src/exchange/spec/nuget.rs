@@ -9,7 +9,7 @@ use crate::base::Seconds;
 /// A trust policy: which builds may have a key of a package owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a trust policy")]
-pub struct WrittenTrustPolicy {
+pub struct TrustPolicySpec {
     /// Its name, unique for its user.
     pub name: String,
     /// Whom the client names as `username`.

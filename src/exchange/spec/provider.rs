@@ -7,14 +7,14 @@ use crate::verifier::ProviderSpec;
 
 /// A provider as it is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WrittenProvider {
+pub struct NamedProviderSpec {
     /// The name.
     pub name: String,
     /// Everything else.
     pub spec: ProviderSpec,
 }
 
-impl Serialize for WrittenProvider {
+impl Serialize for NamedProviderSpec {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut whole = Map::from_iter([("name".to_owned(), Value::from(self.name.as_str()))]);
         if let Value::Object(spec) = serde_json::to_value(&self.spec).map_err(serde::ser::Error::custom)? {
@@ -24,7 +24,7 @@ impl Serialize for WrittenProvider {
     }
 }
 
-impl<'de> Deserialize<'de> for WrittenProvider {
+impl<'de> Deserialize<'de> for NamedProviderSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         let mut whole = Map::deserialize(deserializer)?;

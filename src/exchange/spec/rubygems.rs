@@ -10,7 +10,7 @@ use crate::policy::StatementsSpec;
 /// A role: what somebody's build may have, and by which statements.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a role")]
-pub struct WrittenRole {
+pub struct RoleSpec {
     /// Its name, unique for its user.
     pub name: String,
     /// Whose keys it makes.
@@ -46,7 +46,7 @@ pub struct Permissions {
 /// A trusted publisher: who may push a gem without a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a trusted publisher")]
-pub struct WrittenPublisher {
+pub struct PublisherSpec {
     /// The gem.
     pub gem: String,
     /// Whose gem it is.

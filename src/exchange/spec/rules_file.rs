@@ -1,9 +1,10 @@
-//! A roles file, read: TOML with the tables of [`RolesFile`]. An unknown key or a wrong value is told with its line.
+//! A roles file, read: TOML with the tables of [`RulesFile`]. An unknown key or a wrong value is told with its line.
 
 use serde_json::{Map, Value, json};
 
-use super::{RolesFile, Section};
+use super::RulesFile;
 use crate::base::FieldError;
+use crate::exchange::Section;
 
 /// A file that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +20,7 @@ pub struct RulesFileError {
 ///
 /// # Errors
 /// [`RulesFileError`].
-pub fn read_rules_file(text: &str) -> Result<RolesFile, RulesFileError> {
+pub fn read_rules_file(text: &str) -> Result<RulesFile, RulesFileError> {
     toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
@@ -31,7 +32,7 @@ pub fn read_rules_file(text: &str) -> Result<RolesFile, RulesFileError> {
 ///
 /// # Errors
 /// [`FieldError`] of what is no such object.
-pub fn one_object(section: Section, object: Value) -> Result<RolesFile, FieldError> {
+pub fn one_object(section: Section, object: Value) -> Result<RulesFile, FieldError> {
     let mut file = Map::new();
     match section.name().split_once('.') {
         Some((outer, inner)) => file.insert(outer.to_owned(), json!({ inner: [object] })),

@@ -14,12 +14,12 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::error::{Noted, Problem};
 use super::super::extract::PathOf;
-use super::super::serve::{Door, SocketAddress};
+use super::super::serve::{AppState, SocketAddress};
 use super::forward_path::decoded;
 use super::{exchange, fault, note_fault, note_refusal};
 use crate::app::ForwardProxy;
 use crate::base::Secret;
-use crate::exchange::{Admitted, Declined, ForwardAsk, ForwardCredential, Refusal};
+use crate::exchange::{Admitted, ExchangeRefusal, ForwardCredential, ForwardRequest, NotExchanged};
 use crate::verifier::Check;
 
 /// The most bytes of all identity headers of an answer.
@@ -36,21 +36,21 @@ const TELL_EVERY: u64 = 60;
 static TOLD: AtomicU64 = AtomicU64::new(0);
 
 pub(in super::super) async fn authorize(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     grant: Result<PathOf<String>, Problem>,
     request: Request,
 ) -> Result<Response, Problem> {
     let Ok(PathOf(grant)) = grant else { return Ok(forbidden("forward_path")) };
-    judge(&door, grant, &Asked::of(request)).await
+    judge(&state, grant, &Asked::of(request)).await
 }
 
 pub(in super::super) async fn authorize_path(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     grant: Result<PathOf<(String, String)>, Problem>,
     request: Request,
 ) -> Result<Response, Problem> {
     let Ok(PathOf((grant, _))) = grant else { return Ok(forbidden("forward_path")) };
-    judge(&door, grant, &Asked::of(request)).await
+    judge(&state, grant, &Asked::of(request)).await
 }
 
 /// What the proxy sent: its headers, and for one of them the request's own line. The body is never looked at.
@@ -74,14 +74,14 @@ impl Asked {
     }
 }
 
-async fn judge(door: &Door, grant: String, asked: &Asked) -> Result<Response, Problem> {
-    let exchange = exchange(door)?;
-    let proxy = door.app.forward_proxy();
-    if !asked.peer.is_some_and(|peer| is_trusted(door, peer)) {
+async fn judge(state: &AppState, grant: String, asked: &Asked) -> Result<Response, Problem> {
+    let exchange = exchange(state)?;
+    let proxy = state.app.forward_proxy();
+    if !asked.peer.is_some_and(|peer| is_trusted(state, peer)) {
         return Ok(forbidden("untrusted_proxy"));
     }
     let request = match proxy {
-        ForwardProxy::Envoy => own_line(door, &grant, asked),
+        ForwardProxy::Envoy => own_line(state, &grant, asked),
         ForwardProxy::Nginx => told(&asked.headers, ["x-original-method", "x-original-uri", "x-original-host"]),
         ForwardProxy::Caddy | ForwardProxy::Traefik => {
             told(&asked.headers, ["x-forwarded-method", "x-forwarded-uri", "x-forwarded-host"])
@@ -94,18 +94,18 @@ async fn judge(door: &Door, grant: String, asked: &Asked) -> Result<Response, Pr
         Ok(None) => return Ok(unauthorized()),
         Err(Several) => return Ok(forbidden("two_credentials")),
     };
-    let ask = ForwardAsk { grant, credential, method, path, host };
+    let ask = ForwardRequest { grant, credential, method, path, host };
     Ok(match exchange.admit(&ask).await {
         Ok(admitted) => let_through(&admitted),
-        Err(Declined::Failed(error)) => {
+        Err(NotExchanged::Failed(error)) => {
             let mut response = fault(&error).0.into_response();
             note_fault(&mut response, &error);
             response
         }
-        Err(Declined::Refused(refused)) => {
+        Err(NotExchanged::Refused(refused)) => {
             // What a policy denies stays denied with another credential of the same holder; all else asks for one.
             let by_policy = refused.refusal.check() >= Check::Policy
-                && !matches!(refused.refusal, Refusal::Credential | Refusal::Spent);
+                && !matches!(refused.refusal, ExchangeRefusal::Credential | ExchangeRefusal::Spent);
             let mut response = if by_policy { forbidden("forward_policy") } else { unauthorized() };
             note_refusal(&mut response, &refused);
             response
@@ -114,11 +114,11 @@ async fn judge(door: &Door, grant: String, asked: &Asked) -> Result<Response, Pr
 }
 
 /// Loopback counts as trusted: whoever is on this machine could ask the database as well.
-fn is_trusted(door: &Door, peer: IpAddr) -> bool {
-    if peer.to_canonical().is_loopback() || door.app.is_trusted_proxy(peer) {
+fn is_trusted(state: &AppState, peer: IpAddr) -> bool {
+    if peer.to_canonical().is_loopback() || state.app.is_trusted_proxy(peer) {
         return true;
     }
-    let now = door.app.clock().monotonic().as_secs() + 1;
+    let now = state.app.clock().monotonic().as_secs() + 1;
     let told = TOLD.load(Ordering::Relaxed);
     if (told == 0 || now.saturating_sub(told) >= TELL_EVERY)
         && TOLD.compare_exchange(told, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
@@ -142,8 +142,8 @@ fn told(headers: &HeaderMap, names: [&str; 3]) -> Option<Line> {
 }
 
 /// Envoy sends the request's own method, host and path, behind the path that it is configured with.
-fn own_line(door: &Door, grant: &str, asked: &Asked) -> Option<Line> {
-    let prefix = format!("{}/authz/{grant}", door.app.issuer().paths().api_prefix());
+fn own_line(state: &AppState, grant: &str, asked: &Asked) -> Option<Line> {
+    let prefix = format!("{}/authz/{grant}", state.app.issuer().paths().api_prefix());
     let target = asked.target.as_deref()?.strip_prefix(&prefix)?;
     let mut hosts = asked.headers.get_all(header::HOST).iter();
     let host = hosts.next()?.to_str().ok()?.to_owned();
@@ -165,7 +165,7 @@ fn credential(headers: &HeaderMap) -> Result<Option<Secret<String>>, Several> {
         let credential = if with_scheme { of_authorization(text) } else { Some(text.to_owned()) };
         let Some(credential) = credential.filter(|text| !text.is_empty()) else { continue };
         match &found {
-            Some(known) if *known.reveal() != credential => return Err(Several),
+            Some(known) if *known.expose_secret() != credential => return Err(Several),
             Some(_) => {}
             None => found = Some(Secret::new(credential)),
         }

@@ -16,9 +16,9 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use super::error::{Code, Noted, Problem};
-use super::serve::Door;
+use super::serve::AppState;
 use crate::base::Seconds;
-use crate::exchange::{Error, Exchange, Refused};
+use crate::exchange::{DisclosedRefusal, Exchange, ExchangeError};
 use crate::jose::require_unique_members;
 
 /// What a holder may read of a refusal whose words are fixed.
@@ -28,8 +28,8 @@ const REASON: HeaderName = HeaderName::from_static("x-buildpass-reason");
 const PLAIN: &AsciiSet = &CONTROLS.add(b'%').add(b'"');
 
 /// The exchange; its routes are there only while it is open.
-fn exchange(door: &Door) -> Result<&Arc<Exchange>, Problem> {
-    door.app.exchange().ok_or_else(|| Problem::new(Code::NotFound, "there is nothing at this path"))
+fn exchange(state: &AppState) -> Result<&Arc<Exchange>, Problem> {
+    state.app.exchange().ok_or_else(|| Problem::new(Code::NotFound, "there is nothing at this path"))
 }
 
 /// A body that is one JSON object with no member twice; an array would be taken for the fields in their order.
@@ -39,32 +39,32 @@ fn object<T: DeserializeOwned>(body: &[u8]) -> Option<T> {
 }
 
 /// The status of a fault of ours, and when to come again.
-const fn fault(error: &Error) -> (StatusCode, Option<Seconds>) {
+const fn fault(error: &ExchangeError) -> (StatusCode, Option<Seconds>) {
     match error {
-        Error::Entropy(_) | Error::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
-        Error::ProviderKeys { retry_after, .. } => (StatusCode::SERVICE_UNAVAILABLE, Some(*retry_after)),
-        Error::TooMany { retry_after } => (StatusCode::TOO_MANY_REQUESTS, Some(*retry_after)),
-        Error::Keyring(_) | Error::NoSigner | Error::Signing(_) | Error::Store(_) => {
+        ExchangeError::Entropy(_) | ExchangeError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, None),
+        ExchangeError::ProviderKeys { retry_after, .. } => (StatusCode::SERVICE_UNAVAILABLE, Some(*retry_after)),
+        ExchangeError::TooMany { retry_after } => (StatusCode::TOO_MANY_REQUESTS, Some(*retry_after)),
+        ExchangeError::Keyring(_) | ExchangeError::NoSigner | ExchangeError::Signing(_) | ExchangeError::Store(_) => {
             (StatusCode::SERVICE_UNAVAILABLE, Some(Seconds::new(5)))
         }
     }
 }
 
 /// Notes a fault for the log, and when to come again for the caller.
-fn note_fault(response: &mut Response, error: &Error) {
+fn note_fault(response: &mut Response, error: &ExchangeError) {
     if let (_, Some(wait)) = fault(error) {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.get()));
     }
     let noted = match error {
         // The caller's doing.
-        Error::TooMany { .. } => Noted { code: "rate_limited", cause: None },
+        ExchangeError::TooMany { .. } => Noted { code: "rate_limited", cause: None },
         _ => Noted { code: "exchange_unavailable", cause: Some(error.to_string()) },
     };
     response.extensions_mut().insert(noted);
 }
 
 /// Notes a refusal for the log, and for a holder what it may read.
-fn note_refusal(response: &mut Response, refused: &Refused) {
+fn note_refusal(response: &mut Response, refused: &DisclosedRefusal) {
     if let Some((claim, value)) = &refused.told {
         let words = format!("{claim}: {value}");
         let words = utf8_percent_encode(&words, PLAIN).to_string();

@@ -12,17 +12,17 @@ use url::Url;
 
 use super::super::error::{Noted, Problem};
 use super::super::extract::RawBody;
-use super::super::serve::Door;
+use super::super::serve::AppState;
 use super::{exchange, fault, note_fault, note_refusal, object};
 use crate::base::{Moment, Secret};
-use crate::exchange::{Ask, Declined, Refusal, Refused};
+use crate::exchange::{Ask, DisclosedRefusal, ExchangeRefusal, NotExchanged};
 use crate::verifier;
 
-pub(in super::super) async fn service_index(State(door): State<Door>) -> Result<Response, Problem> {
-    exchange(&door)?;
-    let token_service = door.app.issuer().paths().api("/api/v2/token");
+pub(in super::super) async fn service_index(State(state): State<AppState>) -> Result<Response, Problem> {
+    exchange(&state)?;
+    let token_service = state.app.issuer().paths().api("/api/v2/token");
     let resource = json!({
-        "@id": token_service, "@type": "TokenService/1.0.0", "comment": "Trades an OIDC token for an API key.",
+        "@id": token_service, "@type": "RequireTokenService/1.0.0", "comment": "Redemptions an OIDC token for an API key.",
     });
     Ok(Json(json!({ "version": "3.0.0", "resources": [resource] })).into_response())
 }
@@ -36,11 +36,11 @@ struct Body {
 }
 
 pub(in super::super) async fn token(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     headers: HeaderMap,
     body: RawBody,
 ) -> Result<Response, Problem> {
-    let exchange = exchange(&door)?;
+    let exchange = exchange(&state)?;
     let (username, token) = match read(&headers, &body) {
         Ok(read) => read,
         Err((status, text)) => return Ok(refuse(status, text)),
@@ -48,16 +48,16 @@ pub(in super::super) async fn token(
     let ask = Ask::Nuget { username: username.clone() };
     Ok(match exchange.exchange(&ask, &token).await {
         Ok(granted) => Json(json!({
-            "tokenType": "ApiKey", "expires": round_trip(granted.expires_at), "apiKey": granted.secret.reveal(),
+            "tokenType": "ApiKey", "expires": round_trip(granted.expires_at), "apiKey": granted.secret.expose_secret(),
         }))
         .into_response(),
-        Err(Declined::Refused(refused)) => {
+        Err(NotExchanged::Refused(refused)) => {
             let (status, text) = words(&refused, &username);
             let mut response = refuse(status, &text);
             note_refusal(&mut response, &refused);
             response
         }
-        Err(Declined::Failed(error)) => {
+        Err(NotExchanged::Failed(error)) => {
             let mut response = refuse(fault(&error).0, "The request could not be authenticated now.");
             note_fault(&mut response, &error);
             response
@@ -109,35 +109,37 @@ fn read(headers: &HeaderMap, body: &RawBody) -> Result<(String, Secret<String>),
 }
 
 /// NuGet's words for each refusal. Who holds no good token reads the same whatever exists here.
-fn words(refused: &Refused, username: &str) -> (StatusCode, String) {
+fn words(refused: &DisclosedRefusal, username: &str) -> (StatusCode, String) {
     let unauthorized = |text: &str| (StatusCode::UNAUTHORIZED, text.to_owned());
     let no_policy =
         || (StatusCode::UNAUTHORIZED, format!("No matching trust policy owned by user '{username}' was found."));
     match &refused.refusal {
-        Refusal::Token(refusal) => token_words(refusal).map_or_else(no_policy, |text| unauthorized(&text)),
-        Refusal::NotRecorded | Refusal::KeyRevoked => unauthorized("The JSON web token has an invalid signature."),
-        Refusal::Revoked | Refusal::BuildOver | Refusal::ClientDisabled => {
+        ExchangeRefusal::Token(refusal) => token_words(refusal).map_or_else(no_policy, |text| unauthorized(&text)),
+        ExchangeRefusal::NotRecorded | ExchangeRefusal::KeyRevoked => {
+            unauthorized("The JSON web token has an invalid signature.")
+        }
+        ExchangeRefusal::Revoked | ExchangeRefusal::BuildOver | ExchangeRefusal::ClientDisabled => {
             unauthorized("The JSON web token could not be validated.")
         }
-        Refusal::Spent => {
+        ExchangeRefusal::Spent => {
             unauthorized("This bearer token has already been used. A new bearer token must be used for each request.")
         }
-        Refusal::UserDisabled { user } => (StatusCode::BAD_REQUEST, format!("The user '{user}' is locked.")),
-        Refusal::Criteria(unmatched) => {
+        ExchangeRefusal::UserDisabled { user } => (StatusCode::BAD_REQUEST, format!("The user '{user}' is locked.")),
+        ExchangeRefusal::Criteria(unmatched) => {
             let disclosed: Vec<&str> = unmatched.iter().filter_map(|(_, found)| found.disclosed.as_deref()).collect();
             if disclosed.is_empty() { no_policy() } else { unauthorized(&disclosed.join(". ")) }
         }
-        Refusal::Untrusted
-        | Refusal::Audience { .. }
-        | Refusal::Target { .. }
-        | Refusal::NoEntitlement { .. }
-        | Refusal::Broken { .. }
-        | Refusal::Statements(_)
-        | Refusal::Condition(_)
-        | Refusal::Scope { .. }
-        | Refusal::TokenType { .. }
-        | Refusal::EndsTooSoon
-        | Refusal::Credential => no_policy(),
+        ExchangeRefusal::Untrusted
+        | ExchangeRefusal::Audience { .. }
+        | ExchangeRefusal::Target { .. }
+        | ExchangeRefusal::NoEntitlement { .. }
+        | ExchangeRefusal::Broken { .. }
+        | ExchangeRefusal::Statements(_)
+        | ExchangeRefusal::Condition(_)
+        | ExchangeRefusal::Scope { .. }
+        | ExchangeRefusal::TokenType { .. }
+        | ExchangeRefusal::EndsTooSoon
+        | ExchangeRefusal::Credential => no_policy(),
     }
 }
 
@@ -156,8 +158,8 @@ const ASKED_FOR: [&str; 9] = [
 ];
 
 /// `None` for what to NuGet is part of a policy: what a kind's tokens look like.
-fn token_words(refusal: &verifier::Refusal) -> Option<String> {
-    use verifier::Refusal as Why;
+fn token_words(refusal: &verifier::TokenRefusal) -> Option<String> {
+    use verifier::TokenRefusal as Why;
     let fixed = match refusal {
         Why::Malformed(_) | Why::Extension | Why::Type { .. } => {
             "The bearer token could not be parsed as a JSON web token."

@@ -11,19 +11,19 @@ use serde_json::json;
 
 use super::super::error::{Code, Noted, Problem};
 use super::super::extract::QueryOf;
-use super::super::serve::Door;
+use super::super::serve::AppState;
 use super::{exchange, fault, note_fault, note_refusal};
 use crate::base::Secret;
-use crate::exchange::{Ask, Declined, Error, Granted, RegistryScope};
+use crate::exchange::{Ask, ExchangeError, Granted, NotExchanged, RegistryScope};
 
 pub(in super::super) async fn token(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     headers: HeaderMap,
     mut query: QueryOf,
 ) -> Result<Response, Problem> {
-    let exchange = exchange(&door)?;
+    let exchange = exchange(&state)?;
     let Some((provider, token)) = credential(&headers) else {
-        return Ok(unauthorized(&door, "send the provider's name and the token as Basic, or the token as Bearer"));
+        return Ok(unauthorized(&state, "send the provider's name and the token as Basic, or the token as Bearer"));
     };
     let texts: Vec<String> = query.all("scope");
     let scopes = match RegistryScope::read_all(texts.iter().flat_map(|text| text.split(' '))) {
@@ -35,13 +35,14 @@ pub(in super::super) async fn token(
     };
     Ok(match exchange.exchange(&Ask::Registry { provider, scopes }, &token).await {
         Ok(granted) => answer(&granted),
-        Err(Declined::Refused(refused)) => {
-            let mut response = unauthorized(&door, "the token is not taken");
+        Err(NotExchanged::Refused(refused)) => {
+            let mut response = unauthorized(&state, "the token is not taken");
             note_refusal(&mut response, &refused);
             response
         }
-        Err(Declined::Failed(error)) => {
-            let code = if matches!(error, Error::TooMany { .. }) { "TOOMANYREQUESTS" } else { "PROVIDER_UNAVAILABLE" };
+        Err(NotExchanged::Failed(error)) => {
+            let code =
+                if matches!(error, ExchangeError::TooMany { .. }) { "TOOMANYREQUESTS" } else { "PROVIDER_UNAVAILABLE" };
             let body = json!({ "errors": [{ "code": code, "message": "try again later" }] });
             let mut response = (fault(&error).0, Json(body)).into_response();
             note_fault(&mut response, &error);
@@ -76,7 +77,7 @@ fn credential(headers: &HeaderMap) -> Option<(Option<String>, Secret<String>)> {
 }
 
 fn answer(granted: &Granted) -> Response {
-    let token = granted.secret.reveal();
+    let token = granted.secret.expose_secret();
     Json(json!({
         "token": token, "access_token": token,
         "expires_in": granted.expires_at.since(granted.created_at).get(), "issued_at": granted.created_at,
@@ -84,12 +85,12 @@ fn answer(granted: &Granted) -> Response {
     .into_response()
 }
 
-fn unauthorized(door: &Door, message: &str) -> Response {
+fn unauthorized(state: &AppState, message: &str) -> Response {
     let body = json!({ "errors": [{ "code": "UNAUTHORIZED", "message": message }] });
     let mut response = (StatusCode::UNAUTHORIZED, Json(body)).into_response();
     let headers = response.headers_mut();
     headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"buildpass\""));
-    let realm = door.app.issuer().paths().api("/token");
+    let realm = state.app.issuer().paths().api("/token");
     if let Ok(bearer) = HeaderValue::from_str(&format!("Bearer realm=\"{realm}\"")) {
         headers.append(header::WWW_AUTHENTICATE, bearer);
     }

@@ -10,39 +10,41 @@ use serde_json::{Map, Value, json};
 
 use super::super::error::Problem;
 use super::super::extract::{PathOf, QueryOf, RawBody};
-use super::super::serve::Door;
+use super::super::serve::AppState;
 use super::{exchange, fault, note_fault, note_refusal, object};
 use crate::base::Secret;
-use crate::exchange::{Ask, DashboardRefusal, Declined, Granted, RUBYGEMS_CLAIMS, Refusal, Refused};
+use crate::exchange::{
+    Ask, DashboardRefusal, DisclosedRefusal, ExchangeRefusal, Granted, NotExchanged, RUBYGEMS_CLAIMS,
+};
 use crate::verifier;
 
 pub(in super::super) async fn assume_role(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     PathOf(role): PathOf<String>,
     headers: HeaderMap,
     body: RawBody,
 ) -> Result<Response, Problem> {
-    trade(&door, Ask::Role { role }, &headers, &body).await
+    trade(&state, Ask::Role { role }, &headers, &body).await
 }
 
 pub(in super::super) async fn exchange_token(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     headers: HeaderMap,
     body: RawBody,
 ) -> Result<Response, Problem> {
-    trade(&door, Ask::Publisher, &headers, &body).await
+    trade(&state, Ask::Publisher, &headers, &body).await
 }
 
-async fn trade(door: &Door, ask: Ask, headers: &HeaderMap, body: &RawBody) -> Result<Response, Problem> {
-    let exchange = exchange(door)?;
+async fn trade(state: &AppState, ask: Ask, headers: &HeaderMap, body: &RawBody) -> Result<Response, Problem> {
+    let exchange = exchange(state)?;
     let Some(token) = jwt(body) else {
         let body = json!({ "error": "Request is missing param 'jwt'" });
         return Ok((StatusCode::BAD_REQUEST, Json(body)).into_response());
     };
     Ok(match exchange.exchange(&ask, &token).await {
         Ok(granted) => (StatusCode::CREATED, Json(key_object(&granted))).into_response(),
-        Err(Declined::Refused(refused)) => refused_answer(&refused, headers),
-        Err(Declined::Failed(error)) => {
+        Err(NotExchanged::Refused(refused)) => refused_answer(&refused, headers),
+        Err(NotExchanged::Failed(error)) => {
             let body = json!({ "error": "The identity provider can't be asked now" });
             let mut response = (fault(&error).0, Json(body)).into_response();
             note_fault(&mut response, &error);
@@ -70,7 +72,7 @@ fn jwt(body: &RawBody) -> Option<Secret<String>> {
 
 fn key_object(granted: &Granted) -> Value {
     let mut object = Map::new();
-    object.insert("rubygems_api_key".to_owned(), json!(granted.secret.reveal()));
+    object.insert("rubygems_api_key".to_owned(), json!(granted.secret.expose_secret()));
     object.insert("name".to_owned(), json!(granted.name));
     object.insert("scopes".to_owned(), json!(granted.scopes));
     if let Some(gem) = &granted.gem {
@@ -86,40 +88,40 @@ fn is_told(claim: &str) -> bool {
 }
 
 /// Malformed: 400. Used: 422. Whatever else: 404, which tells a stranger nothing of what exists.
-fn refused_answer(refused: &Refused, headers: &HeaderMap) -> Response {
+fn refused_answer(refused: &DisclosedRefusal, headers: &HeaderMap) -> Response {
     let mut response = match &refused.refusal {
-        Refusal::Token(verifier::Refusal::Malformed(error)) => {
+        ExchangeRefusal::Token(verifier::TokenRefusal::Malformed(error)) => {
             (StatusCode::BAD_REQUEST, Json(json!({ "error": error.to_string() }))).into_response()
         }
-        Refusal::Token(verifier::Refusal::ClaimMissing { claim } | verifier::Refusal::ClaimType { claim, .. })
-            if is_told(claim) =>
-        {
+        ExchangeRefusal::Token(
+            verifier::TokenRefusal::ClaimMissing { claim } | verifier::TokenRefusal::ClaimType { claim, .. },
+        ) if is_told(claim) => {
             let body = json!({ "error": format!("Missing/invalid {claim}") });
             (StatusCode::BAD_REQUEST, Json(body)).into_response()
         }
-        Refusal::Spent => {
+        ExchangeRefusal::Spent => {
             let body = json!({ "errors": { "jwt.claims.jti": ["must be unique"] } });
             (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
         }
-        Refusal::Token(_)
-        | Refusal::NotRecorded
-        | Refusal::Revoked
-        | Refusal::BuildOver
-        | Refusal::ClientDisabled
-        | Refusal::KeyRevoked
-        | Refusal::Untrusted
-        | Refusal::Audience { .. }
-        | Refusal::Target { .. }
-        | Refusal::NoEntitlement { .. }
-        | Refusal::Broken { .. }
-        | Refusal::UserDisabled { .. }
-        | Refusal::Statements(_)
-        | Refusal::Criteria(_)
-        | Refusal::Condition(_)
-        | Refusal::Scope { .. }
-        | Refusal::TokenType { .. }
-        | Refusal::EndsTooSoon
-        | Refusal::Credential => not_found(headers),
+        ExchangeRefusal::Token(_)
+        | ExchangeRefusal::NotRecorded
+        | ExchangeRefusal::Revoked
+        | ExchangeRefusal::BuildOver
+        | ExchangeRefusal::ClientDisabled
+        | ExchangeRefusal::KeyRevoked
+        | ExchangeRefusal::Untrusted
+        | ExchangeRefusal::Audience { .. }
+        | ExchangeRefusal::Target { .. }
+        | ExchangeRefusal::NoEntitlement { .. }
+        | ExchangeRefusal::Broken { .. }
+        | ExchangeRefusal::UserDisabled { .. }
+        | ExchangeRefusal::Statements(_)
+        | ExchangeRefusal::Criteria(_)
+        | ExchangeRefusal::Condition(_)
+        | ExchangeRefusal::Scope { .. }
+        | ExchangeRefusal::TokenType { .. }
+        | ExchangeRefusal::EndsTooSoon
+        | ExchangeRefusal::Credential => not_found(headers),
     };
     note_refusal(&mut response, refused);
     response
@@ -136,50 +138,56 @@ fn not_found(headers: &HeaderMap) -> Response {
     }
 }
 
-pub(in super::super) async fn providers(State(door): State<Door>, headers: HeaderMap) -> Result<Response, Problem> {
-    dashboard(&door, &headers, "providers", None).await
+pub(in super::super) async fn providers(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    dashboard(&state, &headers, "providers", None).await
 }
 
 pub(in super::super) async fn provider(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     PathOf(id): PathOf<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    dashboard(&door, &headers, "providers", Some(id)).await
+    dashboard(&state, &headers, "providers", Some(id)).await
 }
 
-pub(in super::super) async fn roles(State(door): State<Door>, headers: HeaderMap) -> Result<Response, Problem> {
-    dashboard(&door, &headers, "roles", None).await
+pub(in super::super) async fn roles(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, Problem> {
+    dashboard(&state, &headers, "roles", None).await
 }
 
 pub(in super::super) async fn role(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     PathOf(id): PathOf<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    dashboard(&door, &headers, "roles", Some(id)).await
+    dashboard(&state, &headers, "roles", Some(id)).await
 }
 
-pub(in super::super) async fn id_tokens(State(door): State<Door>, headers: HeaderMap) -> Result<Response, Problem> {
-    dashboard(&door, &headers, "id_tokens", None).await
+pub(in super::super) async fn id_tokens(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    dashboard(&state, &headers, "id_tokens", None).await
 }
 
 pub(in super::super) async fn id_token(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     PathOf(id): PathOf<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    dashboard(&door, &headers, "id_tokens", Some(id)).await
+    dashboard(&state, &headers, "id_tokens", Some(id)).await
 }
 
 /// What a key with `show_dashboard` may read: the rows of its own user.
 async fn dashboard(
-    door: &Door,
+    state: &AppState,
     headers: &HeaderMap,
     what: &'static str,
     id: Option<String>,
 ) -> Result<Response, Problem> {
-    let exchange = exchange(door)?;
+    let exchange = exchange(state)?;
     let key = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let key = Secret::new(key.to_owned());
     let found = exchange.dashboard(&key, what, id.as_deref()).await;

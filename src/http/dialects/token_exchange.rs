@@ -10,10 +10,12 @@ use serde_json::json;
 use super::super::error::{Code, Noted, Problem};
 use super::super::extract::{FormOf, OfClient, QueryOf};
 use super::super::layers::CurrentRequest;
-use super::super::serve::Door;
+use super::super::serve::AppState;
 use super::{exchange, fault, note_fault, note_refusal};
 use crate::base::Secret;
-use crate::exchange::{Ask, Declined, GrantAskedFor, Granted, Refusal, Refused, RequestedToken};
+use crate::exchange::{
+    Ask, DisclosedRefusal, ExchangeRefusal, Granted, NotExchanged, RequestedToken, TokenExchangeRequest,
+};
 use crate::policy::Scope;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -22,19 +24,19 @@ const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 
 pub(in super::super) async fn token(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     Extension(request): Extension<CurrentRequest>,
     OauthForm(form): OauthForm,
 ) -> Result<Response, Problem> {
-    let exchange = exchange(&door)?;
+    let exchange = exchange(&state)?;
     let (asked, token) = match read(form) {
         Ok(read) => read,
         Err((error, description)) => return Ok(refuse(error, &description)),
     };
     Ok(match exchange.exchange(&Ask::Grant(asked), &token).await {
         Ok(granted) => answer(&granted),
-        Err(Declined::Refused(refused)) => refused_answer(&refused, &request),
-        Err(Declined::Failed(error)) => {
+        Err(NotExchanged::Refused(refused)) => refused_answer(&refused, &request),
+        Err(NotExchanged::Failed(error)) => {
             let body = json!({
                 "error": "temporarily_unavailable",
                 "error_description": "can't be done now; try again when Retry-After is over",
@@ -49,11 +51,11 @@ pub(in super::super) async fn token(
 /// A form whose faults are told as RFC 6749 §5.2 has it.
 pub(in super::super) struct OauthForm(QueryOf);
 
-impl FromRequest<Door> for OauthForm {
+impl FromRequest<AppState> for OauthForm {
     type Rejection = Response;
 
-    async fn from_request(request: Request, door: &Door) -> Result<Self, Response> {
-        match FormOf::from_request(request, door).await {
+    async fn from_request(request: Request, state: &AppState) -> Result<Self, Response> {
+        match FormOf::from_request(request, state).await {
             Ok(FormOf(form)) => Ok(Self(form)),
             Err(problem) if problem.code == Code::InvalidRequest => Err(refuse("invalid_request", problem.detail())),
             Err(problem) => Err(problem.into_response()),
@@ -64,7 +66,7 @@ impl FromRequest<Door> for OauthForm {
 type Fault = (&'static str, String);
 
 /// The parameters that are looked at; all others are ignored (RFC 6749 §3.2).
-fn read(mut form: QueryOf) -> Result<(GrantAskedFor, Secret<String>), Fault> {
+fn read(mut form: QueryOf) -> Result<(TokenExchangeRequest, Secret<String>), Fault> {
     let invalid = |description: String| ("invalid_request", description);
     // What is sent without a value was not sent (RFC 6749 §3.2).
     let filled = |text: &String| !text.is_empty();
@@ -95,46 +97,46 @@ fn read(mut form: QueryOf) -> Result<(GrantAskedFor, Secret<String>), Fault> {
     audiences.extend(form.all("resource"));
     audiences.retain(filled);
     let scopes = scope.map(|scope| scope.split(' ').filter(|one| !one.is_empty()).map(str::to_owned).collect());
-    Ok((GrantAskedFor { audiences, scopes, requested }, Secret::new(token)))
+    Ok((TokenExchangeRequest { audiences, scopes, requested }, Secret::new(token)))
 }
 
 fn answer(granted: &Granted) -> Response {
     let expires_in = granted.expires_at.since(granted.created_at).get();
     let body = json!({
-        "access_token": granted.secret.reveal(), "issued_token_type": ACCESS_TOKEN, "token_type": "Bearer",
+        "access_token": granted.secret.expose_secret(), "issued_token_type": ACCESS_TOKEN, "token_type": "Bearer",
         "expires_in": expires_in, "scope": granted.scopes.join(" "),
     });
     Json(body).into_response()
 }
 
-fn refused_answer(refused: &Refused, request: &CurrentRequest) -> Response {
+fn refused_answer(refused: &DisclosedRefusal, request: &CurrentRequest) -> Response {
     let why = match &refused.told {
         Some((claim, value)) => format!("the subject token's {claim} is {value}"),
         None => "the subject token was refused".to_owned(),
     };
     let (error, description) = match &refused.refusal {
-        Refusal::Target { .. } => ("invalid_target", "nothing is given for this audience".to_owned()),
-        Refusal::Scope { asked, .. } => ("invalid_scope", format!("scope: {asked} is not given")),
-        Refusal::TokenType { .. } => {
+        ExchangeRefusal::Target { .. } => ("invalid_target", "nothing is given for this audience".to_owned()),
+        ExchangeRefusal::Scope { asked, .. } => ("invalid_scope", format!("scope: {asked} is not given")),
+        ExchangeRefusal::TokenType { .. } => {
             ("invalid_request", "requested_token_type: no token of this type is given".to_owned())
         }
-        Refusal::Spent => ("invalid_request", "the subject token has been used".to_owned()),
-        Refusal::Token(_)
-        | Refusal::NotRecorded
-        | Refusal::Revoked
-        | Refusal::BuildOver
-        | Refusal::ClientDisabled
-        | Refusal::KeyRevoked
-        | Refusal::Untrusted
-        | Refusal::Audience { .. }
-        | Refusal::NoEntitlement { .. }
-        | Refusal::Broken { .. }
-        | Refusal::UserDisabled { .. }
-        | Refusal::Statements(_)
-        | Refusal::Criteria(_)
-        | Refusal::Condition(_)
-        | Refusal::EndsTooSoon
-        | Refusal::Credential => ("invalid_request", why),
+        ExchangeRefusal::Spent => ("invalid_request", "the subject token has been used".to_owned()),
+        ExchangeRefusal::Token(_)
+        | ExchangeRefusal::NotRecorded
+        | ExchangeRefusal::Revoked
+        | ExchangeRefusal::BuildOver
+        | ExchangeRefusal::ClientDisabled
+        | ExchangeRefusal::KeyRevoked
+        | ExchangeRefusal::Untrusted
+        | ExchangeRefusal::Audience { .. }
+        | ExchangeRefusal::NoEntitlement { .. }
+        | ExchangeRefusal::Broken { .. }
+        | ExchangeRefusal::UserDisabled { .. }
+        | ExchangeRefusal::Statements(_)
+        | ExchangeRefusal::Criteria(_)
+        | ExchangeRefusal::Condition(_)
+        | ExchangeRefusal::EndsTooSoon
+        | ExchangeRefusal::Credential => ("invalid_request", why),
     };
     let mut response = refuse(error, &format!("{description}; request {}", request.0));
     note_refusal(&mut response, refused);
@@ -152,12 +154,12 @@ fn refuse(error: &'static str, description: &str) -> Response {
 }
 
 pub(in super::super) async fn introspect(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     OfClient(client): OfClient,
     OauthForm(mut form): OauthForm,
 ) -> Result<Response, Problem> {
-    let exchange = exchange(&door)?;
-    let client = door.app.issuer().client(&client, Scope::TokensIntrospect).await?;
+    let exchange = exchange(&state)?;
+    let client = state.app.issuer().client(&client, Scope::TokensIntrospect).await?;
     let token = match form.one("token") {
         Ok(Some(token)) if !token.is_empty() => Secret::new(token),
         _ => return Ok(refuse("invalid_request", "token: is missing, or there are two; send it as a form")),
@@ -166,10 +168,10 @@ pub(in super::super) async fn introspect(
 }
 
 pub(in super::super) async fn revoke(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     OauthForm(mut form): OauthForm,
 ) -> Result<Response, Problem> {
-    let exchange = exchange(&door)?;
+    let exchange = exchange(&state)?;
     let token = match form.one("token") {
         Ok(Some(token)) if !token.is_empty() => Secret::new(token),
         _ => return Ok(refuse("invalid_request", "token: is missing, or there are two; send it as a form")),

@@ -4,7 +4,7 @@ use super::{Code, Problem};
 use crate::base::{FieldError, Seconds};
 use crate::claims::Event;
 use crate::exchange::{self, ApplyRulesError, PublicationError};
-use crate::issuer::{Declined, Error, Quota, Refusal};
+use crate::issuer::{IssueError, IssueRefusal, NotIssued, Quota};
 use crate::policy::{AudienceBar, Denied};
 use crate::store::NameKind;
 
@@ -14,39 +14,39 @@ impl From<FieldError> for Problem {
     }
 }
 
-impl From<Declined> for Problem {
-    fn from(declined: Declined) -> Self {
+impl From<NotIssued> for Problem {
+    fn from(declined: NotIssued) -> Self {
         match declined {
-            Declined::Failed(error) => error.into(),
-            Declined::Refused(refusal) => refusal.into(),
+            NotIssued::Failed(error) => error.into(),
+            NotIssued::Refused(refusal) => refusal.into(),
         }
     }
 }
 
-impl From<Error> for Problem {
-    fn from(error: Error) -> Self {
+impl From<IssueError> for Problem {
+    fn from(error: IssueError) -> Self {
         match error {
-            Error::Entropy(_) | Error::Internal(_) => Self::internal(error),
-            Error::NoSigner { wanted, signs_in } => {
+            IssueError::Entropy(_) | IssueError::Internal(_) => Self::internal(error),
+            IssueError::NoSigner { wanted, signs_in } => {
                 let key = wanted.map_or_else(|| "no key".to_owned(), |alg| format!("no key of {alg}"));
                 let when = if signs_in.is_some() { "the first is announced; try again" } else { "try again" };
                 Self::new(Code::Unavailable, format!("{key} signs now; {when} when Retry-After is over"))
                     .retry_after(signs_in.unwrap_or(Seconds::new(30)).max(Seconds::new(1)))
                     .because(error)
             }
-            Error::ProviderKeys { retry_after, .. } => {
+            IssueError::ProviderKeys { retry_after, .. } => {
                 Self::new(Code::Unavailable, "the keys that would tell whose token this is can't be had now; try again")
                     .retry_after(retry_after)
                     .because(error)
             }
-            Error::Keyring(_) | Error::Signing(_) | Error::Store(_) => Self::unavailable(error),
+            IssueError::Keyring(_) | IssueError::Signing(_) | IssueError::Store(_) => Self::unavailable(error),
         }
     }
 }
 
-impl From<exchange::Error> for Problem {
-    fn from(error: exchange::Error) -> Self {
-        use exchange::Error as Fault;
+impl From<exchange::ExchangeError> for Problem {
+    fn from(error: exchange::ExchangeError) -> Self {
+        use exchange::ExchangeError as Fault;
         match error {
             Fault::Entropy(_) | Fault::Internal(_) => Self::internal(error),
             Fault::ProviderKeys { retry_after, .. } => {
@@ -91,21 +91,21 @@ impl From<PublicationError> for Problem {
     }
 }
 
-impl From<Refusal> for Problem {
-    fn from(refusal: Refusal) -> Self {
+impl From<IssueRefusal> for Problem {
+    fn from(refusal: IssueRefusal) -> Self {
         match refusal {
-            Refusal::AlgorithmNotOffered { asked, offered } => {
+            IssueRefusal::AlgorithmNotOffered { asked, offered } => {
                 let offered = offered.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ");
                 Self::new(
                     Code::AlgorithmNotAllowed,
                     format!("algorithm {asked} is not one that this issuer signs with; ask for one of: {offered}"),
                 )
             }
-            Refusal::AudienceRequired => Self::new(
+            IssueRefusal::AudienceRequired => Self::new(
                 Code::AudienceRequired,
                 "name the audience: who is the token for? Add audience=… to the query, or \"audience\" to the body",
             ),
-            Refusal::BuildExists(id) => {
+            IssueRefusal::BuildExists(id) => {
                 let mut problem = Self::new(
                     Code::BuildExists,
                     "this client has registered a build with this key already; its id is in \"id\"",
@@ -113,38 +113,40 @@ impl From<Refusal> for Problem {
                 problem.existing = Some(id.to_string());
                 problem
             }
-            Refusal::BuildFinished => Self::new(Code::BuildFinished, "the build has ended: it gets no more tokens"),
-            Refusal::Denied(denied) => denied.into(),
-            Refusal::ForbiddenAudience(audience) => {
+            IssueRefusal::BuildFinished => {
+                Self::new(Code::BuildFinished, "the build has ended: it gets no more tokens")
+            }
+            IssueRefusal::Denied(denied) => denied.into(),
+            IssueRefusal::ForbiddenAudience(audience) => {
                 Self::new(Code::Forbidden, format!("this client may not address the audience {audience:?}"))
             }
-            Refusal::ForbiddenOrganization(org) => {
+            IssueRefusal::ForbiddenOrganization(org) => {
                 Self::new(Code::Forbidden, format!("this client may not act for the organisation {org:?}"))
             }
-            Refusal::ForbiddenScope(scope) => {
+            IssueRefusal::ForbiddenScope(scope) => {
                 Self::new(Code::Forbidden, format!("this client lacks the scope {scope}"))
             }
-            Refusal::IdBound(kind) => Self::new(Code::IdBound, id_bound(kind)),
-            Refusal::IdsRequired => Self::new(
+            IssueRefusal::IdBound(kind) => Self::new(Code::IdBound, id_bound(kind)),
+            IssueRefusal::IdsRequired => Self::new(
                 Code::IdsRequired,
                 "repo_id: the subject's format needs the repository's immutable id; send it, \
                  or set issuer.subject = \"names\" if the CI has none",
             ),
-            Refusal::Invalid(field) => field.into(),
-            Refusal::LifetimeNotAllowed { rule, asked, allowed } => {
+            IssueRefusal::Invalid(field) => field.into(),
+            IssueRefusal::LifetimeNotAllowed { rule, asked, allowed } => {
                 lifetime_not_allowed(rule.as_deref(), asked, allowed)
             }
-            Refusal::NameBound { kind, name } => Self::new(Code::NameBound, name_bound(kind, &name)),
-            Refusal::NotFound => Self::new(Code::NotFound, "there is no such thing here"),
-            Refusal::Quota(quota) => Self::new(Code::QuotaExceeded, quota_exceeded(&quota)),
-            Refusal::RateLimited { retry_after } => {
+            IssueRefusal::NameBound { kind, name } => Self::new(Code::NameBound, name_bound(kind, &name)),
+            IssueRefusal::NotFound => Self::new(Code::NotFound, "there is no such thing here"),
+            IssueRefusal::Quota(quota) => Self::new(Code::QuotaExceeded, quota_exceeded(&quota)),
+            IssueRefusal::RateLimited { retry_after } => {
                 Self::new(Code::RateLimited, "too many requests; wait as long as Retry-After says")
                     .retry_after(retry_after)
             }
-            Refusal::SubjectUnavailable(reason) => {
+            IssueRefusal::SubjectUnavailable(reason) => {
                 Self::new(Code::SubjectUnavailable, format!("this build has no subject: {reason}"))
             }
-            Refusal::TokenTooLarge { bytes, largest } => {
+            IssueRefusal::TokenTooLarge { bytes, largest } => {
                 let largest: Vec<_> = largest.iter().map(|(name, size)| format!("{name} ({size} bytes)")).collect();
                 Self::new(
                     Code::TokenTooLarge,
@@ -154,7 +156,7 @@ impl From<Refusal> for Problem {
                     ),
                 )
             }
-            Refusal::Unauthenticated => Self::unauthenticated(),
+            IssueRefusal::Unauthenticated => Self::unauthenticated(),
         }
     }
 }

@@ -10,11 +10,11 @@ use serde_json::{Map, Value, json};
 
 use super::super::error::{Code, Problem};
 use super::super::extract::{JsonBody, OfClient, PathOf, QueryOf};
-use super::super::serve::Door;
+use super::super::serve::AppState;
 use crate::base::{CredentialId, FieldError, Moment};
 use crate::exchange::{
-    Applied, Bring, ChangeKind, Expect, Prune, Section, is_same, leave_written, one_object, owner, revoke_credential,
-    shown_credential, shown_rules,
+    Applied, ChangeKind, ChangeSet, Precondition, Prune, Section, is_same, leave_written, one_object, owner,
+    revoke_credential, shown_credential, shown_rules,
 };
 use crate::policy::{Client, Scope};
 use crate::store::CredentialFilter;
@@ -52,24 +52,24 @@ fn no_such() -> Problem {
 /// The client that asks. While there is none that could be an admin, there is nothing here for anybody.
 pub(in super::super) struct Admin(Client);
 
-impl FromRequestParts<Door> for Admin {
+impl FromRequestParts<AppState> for Admin {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, door: &Door) -> Result<Self, Problem> {
-        let clients = door.app.store().list_clients(door.app.issuer().id()).await;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let clients = state.app.store().list_clients(state.app.issuer().id()).await;
         let clients = clients.map_err(|error| Problem::unavailable(error.to_string()))?;
         let is_admin = |client: &Client| client.disabled_at.is_none() && client.has(Scope::Admin);
         if !clients.iter().any(is_admin) {
             return Err(nothing());
         }
-        let OfClient(credential) = OfClient::from_request_parts(parts, door).await?;
-        Ok(Self(door.app.issuer().client(&credential, Scope::Admin).await?))
+        let OfClient(credential) = OfClient::from_request_parts(parts, state).await?;
+        Ok(Self(state.app.issuer().client(&credential, Scope::Admin).await?))
     }
 }
 
 /// The things of a section as they stand.
-async fn standing(door: &Door, section: Section) -> Result<Vec<Map<String, Value>>, Problem> {
-    let standing = door.app.rule_keeper().standing().await;
+async fn standing(state: &AppState, section: Section) -> Result<Vec<Map<String, Value>>, Problem> {
+    let standing = state.app.rules_editor().standing().await;
     let standing = standing.map_err(|error| Problem::unavailable(error.to_string()))?;
     Ok(shown_rules(&standing, section))
 }
@@ -79,58 +79,59 @@ fn id(object: &Map<String, Value>) -> Option<&str> {
     object.get("id").or_else(|| object.get("name")).and_then(Value::as_str)
 }
 
-async fn find(door: &Door, section: Section, wanted: &str) -> Result<Map<String, Value>, Problem> {
-    let standing = standing(door, section).await?;
+async fn find(state: &AppState, section: Section, wanted: &str) -> Result<Map<String, Value>, Problem> {
+    let standing = standing(state, section).await?;
     standing.into_iter().find(|object| id(object) == Some(wanted)).ok_or_else(no_such)
 }
 
-async fn bring(door: &Door, by: &Client, bring: Bring) -> Result<Applied, Problem> {
-    Ok(door.app.rule_keeper().apply(&bring, &format!("client {}", by.name), false).await?)
+async fn bring(state: &AppState, by: &Client, bring: ChangeSet) -> Result<Applied, Problem> {
+    Ok(state.app.rules_editor().apply(&bring, &format!("client {}", by.name), false).await?)
 }
 
 pub(in super::super) async fn list(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     PathOf(name): PathOf<String>,
     _: Admin,
 ) -> Result<Response, Problem> {
     let section = section(&name)?;
-    Ok(Json(json!({ "items": standing(&door, section).await? })).into_response())
+    Ok(Json(json!({ "items": standing(&state, section).await? })).into_response())
 }
 
 pub(in super::super) async fn create(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     PathOf(name): PathOf<String>,
     Admin(by): Admin,
     body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
     let section = section(&name)?;
     let file = one_object(section, body.value)?;
-    let Applied(changes) = bring(&door, &by, Bring { file, expect: Some(Expect::New), ..Bring::default() }).await?;
+    let Applied(changes) =
+        bring(&state, &by, ChangeSet { file, expect: Some(Precondition::New), ..ChangeSet::default() }).await?;
     let made = changes.into_iter().find(|change| change.change == ChangeKind::Created).ok_or_else(no_such)?;
     let is_made = |one: &Map<String, Value>| {
         one.get("name").is_some_and(|name| *name == made.name) && owner(section, one) == made.user.as_deref()
     };
-    let made = standing(&door, section).await?.into_iter().find(is_made).ok_or_else(no_such)?;
+    let made = standing(&state, section).await?.into_iter().find(is_made).ok_or_else(no_such)?;
     Ok((StatusCode::CREATED, Json(made)).into_response())
 }
 
 pub(in super::super) async fn show(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     PathOf((name, wanted)): PathOf<(String, String)>,
     _: Admin,
 ) -> Result<Response, Problem> {
     let section = section(&name)?;
-    Ok(Json(find(&door, section, &wanted).await?).into_response())
+    Ok(Json(find(&state, section, &wanted).await?).into_response())
 }
 
 pub(in super::super) async fn update(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     PathOf((name, wanted)): PathOf<(String, String)>,
     Admin(by): Admin,
     mut body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
     let section = section(&name)?;
-    let former = find(&door, section, &wanted).await?;
+    let former = find(&state, section, &wanted).await?;
     let object = body.value.as_object_mut().filter(|object| is_same(section, object, &former));
     let Some(object) = object else {
         let (field, stays) = match section {
@@ -141,36 +142,36 @@ pub(in super::super) async fn update(
     };
     leave_written(section, object, &former);
     let file = one_object(section, body.value)?;
-    bring(&door, &by, Bring { file, expect: Some(Expect::Standing), ..Bring::default() }).await?;
-    Ok(Json(find(&door, section, &wanted).await?).into_response())
+    bring(&state, &by, ChangeSet { file, expect: Some(Precondition::Standing), ..ChangeSet::default() }).await?;
+    Ok(Json(find(&state, section, &wanted).await?).into_response())
 }
 
 pub(in super::super) async fn delete(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     PathOf((name, wanted)): PathOf<(String, String)>,
     Admin(by): Admin,
 ) -> Result<StatusCode, Problem> {
     let section = section(&name)?;
-    let former = find(&door, section, &wanted).await?;
+    let former = find(&state, section, &wanted).await?;
     let name = former.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
     let prune = Prune::One(section, owner(section, &former).map(str::to_owned), name);
-    let Applied(changes) = bring(&door, &by, Bring { prune, ..Bring::default() }).await?;
+    let Applied(changes) = bring(&state, &by, ChangeSet { prune, ..ChangeSet::default() }).await?;
     if changes.is_empty() { Err(no_such()) } else { Ok(StatusCode::NO_CONTENT) }
 }
 
 pub(in super::super) async fn list_keys(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     _: Admin,
     mut query: QueryOf,
 ) -> Result<Response, Problem> {
     let all = query.one("all")?.is_some_and(|all| all != "0");
     let filter = CredentialFilter {
         user: query.one("user")?,
-        alive_at: (!all).then(|| door.app.clock().now()),
+        alive_at: (!all).then(|| state.app.clock().now()),
         after: query.parsed("after")?,
         limit: Some(limit(&mut query, MOST)?),
     };
-    let found = door.app.store().list_credentials(door.app.issuer().id(), &filter).await;
+    let found = state.app.store().list_credentials(state.app.issuer().id(), &filter).await;
     let found = found.map_err(|error| Problem::unavailable(error.to_string()))?;
     Ok(Json(json!({ "items": found.iter().map(shown_credential).collect::<Vec<_>>() })).into_response())
 }
@@ -180,36 +181,36 @@ fn key_id(text: &str) -> Result<CredentialId, Problem> {
 }
 
 pub(in super::super) async fn show_key(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     PathOf(wanted): PathOf<String>,
     _: Admin,
 ) -> Result<Response, Problem> {
-    let found = door.app.store().show_credential(door.app.issuer().id(), key_id(&wanted)?).await;
+    let found = state.app.store().show_credential(state.app.issuer().id(), key_id(&wanted)?).await;
     let found = found.map_err(|error| Problem::unavailable(error.to_string()))?.ok_or_else(no_such)?;
     Ok(Json(shown_credential(&found)).into_response())
 }
 
 pub(in super::super) async fn delete_key(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     PathOf(wanted): PathOf<String>,
     Admin(by): Admin,
 ) -> Result<StatusCode, Problem> {
     let id = key_id(&wanted)?;
-    let (issuer, now) = (door.app.issuer().id(), door.app.clock().now());
-    let of = (&**door.app.store(), issuer);
-    let done = revoke_credential(of, id, &format!("client {}", by.name), door.app.entropy(), now).await;
+    let (issuer, now) = (state.app.issuer().id(), state.app.clock().now());
+    let of = (&**state.app.store(), issuer);
+    let done = revoke_credential(of, id, &format!("client {}", by.name), state.app.entropy(), now).await;
     if done? { Ok(StatusCode::NO_CONTENT) } else { Err(no_such()) }
 }
 
 pub(in super::super) async fn events(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     _: Admin,
     mut query: QueryOf,
 ) -> Result<Response, Problem> {
     let since = query.parsed("since")?.unwrap_or(Moment::from_unix(0));
     let limit = limit(&mut query, 100)?;
     let after = query.parsed("after")?;
-    let found = door.app.store().list_events(door.app.issuer().id(), since, after, limit).await;
+    let found = state.app.store().list_events(state.app.issuer().id(), since, after, limit).await;
     let found = found.map_err(|error| Problem::unavailable(error.to_string()))?;
     Ok(Json(json!({ "items": found })).into_response())
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::error::Problem;
 use super::super::extract::{JsonBody, OfClient, PathOf};
-use super::super::serve::Door;
+use super::super::serve::AppState;
 use crate::base::{BuildId, Moment};
 use crate::claims::Registration;
 use crate::store::{BuildState, Finish};
@@ -33,11 +33,11 @@ struct RegisteredBuild<'a> {
 }
 
 pub(in super::super) async fn register(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     OfClient(client): OfClient,
     body: JsonBody<Registration>,
 ) -> Result<Response, Problem> {
-    let issuer = door.app.issuer();
+    let issuer = state.app.issuer();
     let registered = issuer.register_build(&client, body.value, body.digest).await?;
     let environment = registered.environment.as_ref();
     let answer = RegisteredBuild {
@@ -45,11 +45,11 @@ pub(in super::super) async fn register(
         issuer: issuer.url().as_str(),
         subject: registered.subject.as_deref(),
         warnings: &registered.warnings,
-        worker_token: registered.worker_token.as_ref().map(|token| token.reveal().as_str()),
+        worker_token: registered.worker_token.as_ref().map(|token| token.expose_secret().as_str()),
         request_url: environment.map(|environment| environment.request_url()),
-        request_token: environment.map(|environment| environment.token().reveal().as_str()),
+        request_token: environment.map(|environment| environment.token().expose_secret().as_str()),
         expires_at: registered.expires_at,
-        env: environment.map(|environment| environment.reveal().into_iter().collect()),
+        env: environment.map(|environment| environment.expose_secret().into_iter().collect()),
     };
     let status = if registered.repeated { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, Json(answer)).into_response())
@@ -67,16 +67,16 @@ struct ShownBuild {
 }
 
 pub(in super::super) async fn show(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     OfClient(client): OfClient,
     PathOf(id): PathOf<BuildId>,
 ) -> Result<Response, Problem> {
-    let (build, state) = door.app.issuer().show_build(&client, id).await?;
+    let (build, build_state) = state.app.issuer().show_build(&client, id).await?;
     let shown = ShownBuild {
         id,
-        state,
+        state: build_state,
         status: build.finished.map(|(_, status)| status),
-        subject: door.app.issuer().subject_of(&build),
+        subject: state.app.issuer().subject_of(&build),
         tokens_issued: build.tokens_issued,
         registered_at: build.registered_at,
         expires_at: build.deadline,
@@ -91,11 +91,11 @@ pub(in super::super) struct FinishBody {
 }
 
 pub(in super::super) async fn finish(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     OfClient(client): OfClient,
     PathOf(id): PathOf<BuildId>,
     body: JsonBody<FinishBody>,
 ) -> Result<StatusCode, Problem> {
-    door.app.issuer().finish_build(&client, id, body.value.status).await?;
+    state.app.issuer().finish_build(&client, id, body.value.status).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,22 +8,25 @@ use serde_json::json;
 
 use super::super::caching;
 use super::super::error::Problem;
-use super::super::serve::Door;
+use super::super::serve::AppState;
 
-pub(in super::super) async fn discovery(State(door): State<Door>, headers: HeaderMap) -> Result<Response, Problem> {
-    let issuer = door.app.issuer();
-    safe(&door)?;
-    Ok(caching::document(&issuer.documents().discovery, &door.max_age, &headers))
+pub(in super::super) async fn discovery(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let issuer = state.app.issuer();
+    safe(&state)?;
+    Ok(caching::document(&issuer.documents().discovery, &state.max_age, &headers))
 }
 
-pub(in super::super) async fn jwks(State(door): State<Door>, headers: HeaderMap) -> Result<Response, Problem> {
-    let issuer = door.app.issuer();
-    safe(&door)?;
-    Ok(caching::document(&issuer.documents().jwks, &door.max_age, &headers))
+pub(in super::super) async fn jwks(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, Problem> {
+    let issuer = state.app.issuer();
+    safe(&state)?;
+    Ok(caching::document(&issuer.documents().jwks, &state.max_age, &headers))
 }
 
-fn safe(door: &Door) -> Result<(), Problem> {
-    if door.app.issuer().documents_are_safe() {
+fn safe(state: &AppState) -> Result<(), Problem> {
+    if state.app.issuer().documents_are_safe() {
         Ok(())
     } else {
         Err(Problem::unavailable("the documents could mislead; /health/ready says why"))

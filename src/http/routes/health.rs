@@ -6,14 +6,14 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::super::serve::Door;
+use super::super::serve::AppState;
 
 pub(in super::super) async fn live() -> Response {
     Json(json!({"status": "live"})).into_response()
 }
 
-pub(in super::super) async fn ready(State(door): State<Door>) -> Response {
-    let readiness = door.app.issuer().readiness().await;
+pub(in super::super) async fn ready(State(state): State<AppState>) -> Response {
+    let readiness = state.app.issuer().readiness().await;
     let status = if readiness.documents_are_safe() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness)).into_response()
 }

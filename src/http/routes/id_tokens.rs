@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::error::{Code, Problem};
 use super::super::extract::{Bearer, JsonBody, OfClient, PathOf, QueryOf};
 use super::super::peer::Peer;
-use super::super::serve::Door;
+use super::super::serve::AppState;
 use crate::base::{BuildId, FieldError, Jti, Moment, Seconds};
 use crate::claims::{Audiences, StepRequest};
 use crate::issuer::{DirectRequest, Issued, IssuedToken, Preview, PullPath, TokenRequest};
@@ -43,7 +43,7 @@ struct PreviewAnswer<'a> {
 }
 
 pub(in super::super) async fn pull(
-    state: State<Door>,
+    state: State<AppState>,
     bearer: Bearer,
     PathOf(build): PathOf<BuildId>,
     peer: axum::Extension<Peer>,
@@ -53,7 +53,7 @@ pub(in super::super) async fn pull(
 }
 
 pub(in super::super) async fn pull_as_vela(
-    state: State<Door>,
+    state: State<AppState>,
     bearer: Bearer,
     path: Result<Path<(String, String, String)>, axum::extract::rejection::PathRejection>,
     peer: axum::Extension<Peer>,
@@ -64,7 +64,7 @@ pub(in super::super) async fn pull_as_vela(
 }
 
 async fn serve(
-    door: &Door,
+    state: &AppState,
     Bearer(token): &Bearer,
     path: &PullPath,
     peer: &Peer,
@@ -87,8 +87,8 @@ async fn serve(
         algorithm: query.parsed("algorithm")?,
         peer: Some(peer.0.to_string()),
     };
-    let issued = door.app.issuer().pull(token, path, request, preview).await?;
-    Ok(answer(door, StatusCode::OK, &issued, raw))
+    let issued = state.app.issuer().pull(token, path, request, preview).await?;
+    Ok(answer(state, StatusCode::OK, &issued, raw))
 }
 
 fn whole_seconds(text: &str) -> Result<Seconds, FieldError> {
@@ -101,13 +101,13 @@ fn whole_seconds(text: &str) -> Result<Seconds, FieldError> {
     if seconds == 0 { Err(wrong()) } else { Ok(Seconds::new(seconds)) }
 }
 
-fn answer(door: &Door, status: StatusCode, issued: &Issued, raw: bool) -> Response {
-    let issuer = door.app.issuer().url().as_str();
+fn answer(state: &AppState, status: StatusCode, issued: &Issued, raw: bool) -> Response {
+    let issuer = state.app.issuer().url().as_str();
     match issued {
         Issued::Preview(preview) => Json(preview_answer(issuer, preview)).into_response(),
         Issued::Token(token) if raw => {
             let plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-            (status, plain, token.token.reveal().clone()).into_response()
+            (status, plain, token.token.expose_secret().clone()).into_response()
         }
         Issued::Token(token) => (status, Json(token_answer(issuer, token))).into_response(),
     }
@@ -115,8 +115,8 @@ fn answer(door: &Door, status: StatusCode, issued: &Issued, raw: bool) -> Respon
 
 fn token_answer<'a>(issuer: &'a str, issued: &'a IssuedToken) -> TokenAnswer<'a> {
     TokenAnswer {
-        value: issued.token.reveal(),
-        token: issued.token.reveal(),
+        value: issued.token.expose_secret(),
+        token: issued.token.expose_secret(),
         expires_at: issued.expires_at,
         expires_in: issued.lifetime.get(),
         jti: issued.jti,
@@ -167,7 +167,7 @@ pub(in super::super) struct DirectBody {
 }
 
 pub(in super::super) async fn create(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     OfClient(client): OfClient,
     PathOf(build): PathOf<BuildId>,
     peer: axum::Extension<Peer>,
@@ -183,6 +183,6 @@ pub(in super::super) async fn create(
         algorithm: body.algorithm,
         peer: Some(peer.0.0.to_string()),
     };
-    let issued = door.app.issuer().issue_direct(&client, build, DirectRequest { token, step: body.step }).await?;
-    Ok(answer(&door, StatusCode::CREATED, &issued, false))
+    let issued = state.app.issuer().issue_direct(&client, build, DirectRequest { token, step: body.step }).await?;
+    Ok(answer(&state, StatusCode::CREATED, &issued, false))
 }

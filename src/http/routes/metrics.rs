@@ -4,10 +4,10 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::super::serve::Door;
+use super::super::serve::AppState;
 use crate::telemetry::METRICS_CONTENT_TYPE;
 
-pub(in super::super) async fn render(State(door): State<Door>) -> Response {
-    let text = door.app.issuer().render_metrics();
+pub(in super::super) async fn render(State(state): State<AppState>) -> Response {
+    let text = state.app.issuer().render_metrics();
     ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], text).into_response()
 }

@@ -8,17 +8,17 @@ use serde_json::json;
 
 use super::super::error::{Code, Problem};
 use super::super::extract::{JsonBody, OfClient};
-use super::super::serve::Door;
-use crate::exchange::WrittenPublication;
+use super::super::serve::AppState;
+use crate::exchange::PublicationSpec;
 use crate::policy::Scope;
 
 pub(in super::super) async fn record(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     OfClient(client): OfClient,
-    body: JsonBody<WrittenPublication>,
+    body: JsonBody<PublicationSpec>,
 ) -> Result<Response, Problem> {
-    let exchange = door.app.exchange().ok_or_else(|| Problem::new(Code::NotFound, "there is nothing at this path"))?;
-    let client = door.app.issuer().client(&client, Scope::PublicationsWrite).await?;
+    let exchange = state.app.exchange().ok_or_else(|| Problem::new(Code::NotFound, "there is nothing at this path"))?;
+    let client = state.app.issuer().client(&client, Scope::PublicationsWrite).await?;
     let recorded = exchange.publish(&client, body.value).await?;
     let answer = json!({
         "ecosystem": recorded.ecosystem, "package": recorded.package, "version": recorded.version,

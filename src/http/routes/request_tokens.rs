@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::super::error::{Code, Problem};
 use super::super::extract::{EitherCaller, JsonBody, PathOf};
-use super::super::serve::Door;
+use super::super::serve::AppState;
 use crate::base::{BuildId, Moment, RequestTokenId};
 use crate::claims::StepRequest;
 
@@ -24,30 +24,30 @@ struct CreatedToken<'a> {
 }
 
 pub(in super::super) async fn create(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     EitherCaller(caller): EitherCaller,
     PathOf(build): PathOf<BuildId>,
     body: JsonBody<StepRequest>,
 ) -> Result<Response, Problem> {
-    let made = door.app.issuer().create_step_token(&caller, build, body.value).await?;
+    let made = state.app.issuer().create_step_token(&caller, build, body.value).await?;
     let answer = CreatedToken {
         id: made.id,
-        request_token: made.environment.token().reveal(),
+        request_token: made.environment.token().expose_secret(),
         request_url: made.environment.request_url(),
         expires_at: made.expires_at,
-        env: made.environment.reveal().into_iter().collect(),
+        env: made.environment.expose_secret().into_iter().collect(),
     };
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
 pub(in super::super) async fn end(
-    State(door): State<Door>,
+    State(state): State<AppState>,
     EitherCaller(caller): EitherCaller,
     path: Result<axum::extract::Path<(String, String)>, axum::extract::rejection::PathRejection>,
 ) -> Result<StatusCode, Problem> {
     let not_found = || Problem::new(Code::NotFound, "there is no such thing here");
     let axum::extract::Path((build, token)) = path.map_err(|_| not_found())?;
     let (build, token) = (build.parse().map_err(|_| not_found())?, token.parse().map_err(|_| not_found())?);
-    door.app.issuer().end_step_token(&caller, build, token).await?;
+    state.app.issuer().end_step_token(&caller, build, token).await?;
     Ok(StatusCode::NO_CONTENT)
 }

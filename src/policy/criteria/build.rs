@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::input::{Input, environment, name};
-use super::{Learned, Unmatched, same_id, same_name, text};
+use super::{Pins, Unmatched, same_id, same_name, text};
 use crate::base::FieldError;
 
 /// A repository, by names and ids.
@@ -76,13 +76,13 @@ impl BuildCriteria {
     }
 
     /// Does a token with these claims of Vela's fit? Where neither it nor the criteria have ids, the names decide.
-    pub(super) fn judge_claims(&self, policy: &str, claims: &Map<String, Value>) -> Result<Learned, Unmatched> {
+    pub(super) fn judge_claims(&self, policy: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
         let facts = BuildFacts::of_claims(claims);
         let written = self.org_id.is_some() || self.repo_id.is_some();
         if !written && !claims.contains_key("org_id") && !claims.contains_key("repo_id") {
             self.judge_names(&facts)?;
             self.judge_run(policy, &facts)?;
-            return Ok(Learned::default());
+            return Ok(Pins::default());
         }
         self.judge(policy, &facts)
     }
@@ -91,15 +91,15 @@ impl BuildCriteria {
     ///
     /// # Errors
     /// [`Unmatched`].
-    pub fn judge(&self, policy: &str, facts: &BuildFacts<'_>) -> Result<Learned, Unmatched> {
+    pub fn judge(&self, policy: &str, facts: &BuildFacts<'_>) -> Result<Pins, Unmatched> {
         self.judge_names(facts)?;
         let (org_id, repo_id) = (required("org_id", facts.org_id)?, required("repo_id", facts.repo_id)?);
-        let learned = Learned {
+        let pins = Pins {
             owner_id: same_id("org_id", self.org_id.as_deref(), org_id)?,
             repository_id: same_id("repo_id", self.repo_id.as_deref(), repo_id)?,
         };
         self.judge_run(policy, facts)?;
-        Ok(learned)
+        Ok(pins)
     }
 
     fn judge_names(&self, facts: &BuildFacts<'_>) -> Result<(), Unmatched> {

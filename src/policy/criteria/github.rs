@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::input::{Input, environment, name, path_of, workflow};
-use super::{Learned, Unmatched, required, same_id, same_name, text};
+use super::{Pins, Unmatched, required, same_id, same_name, text};
 use crate::base::FieldError;
 
 /// The event in which a stranger's pull request runs with the repository's own rights.
@@ -73,8 +73,8 @@ impl GithubCriteria {
     }
 
     /// As NuGet judges a trust policy.
-    pub(super) fn judge(&self, policy: &str, claims: &Map<String, Value>) -> Result<Learned, Unmatched> {
-        let learned = self.judge_repository(claims)?;
+    pub(super) fn judge(&self, policy: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
+        let pins = self.judge_repository(claims)?;
         let event = required(claims, "event_name")?;
         if event.eq_ignore_ascii_case(BANNED_EVENT) {
             let words = format!("The GitHub Actions event '{event}' is not allowed.");
@@ -94,7 +94,7 @@ impl GithubCriteria {
             return Err(Unmatched::told("job_workflow_ref", expected, file, words));
         }
         self.judge_environment(policy, claims)?;
-        Ok(learned)
+        Ok(pins)
     }
 
     /// As RubyGems judges a trusted publisher: the workflow's file must have been read at the run's own ref or commit;
@@ -102,8 +102,8 @@ impl GithubCriteria {
     ///
     /// # Errors
     /// [`Unmatched`].
-    pub fn judge_publisher(&self, publisher: &str, claims: &Map<String, Value>) -> Result<Learned, Unmatched> {
-        let learned = self.judge_repository(claims)?;
+    pub fn judge_publisher(&self, publisher: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
+        let pins = self.judge_repository(claims)?;
         let job = required(claims, "job_workflow_ref")?;
         let prefix = format!("{}/{FOLDER}", self.workflow_repository());
         let expected = format!("{prefix}{}@", self.workflow);
@@ -118,15 +118,15 @@ impl GithubCriteria {
             return Err(Unmatched::kept("job_workflow_ref", "the run's own ref or sha", at));
         }
         self.judge_environment(publisher, claims)?;
-        Ok(learned)
+        Ok(pins)
     }
 
-    fn judge_repository(&self, claims: &Map<String, Value>) -> Result<Learned, Unmatched> {
+    fn judge_repository(&self, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
         let (repository, owner) = (required(claims, "repository")?, required(claims, "repository_owner")?);
         let (owner_id, id) = (required(claims, "repository_owner_id")?, required(claims, "repository_id")?);
         same_name("repository_owner", &self.owner, owner)?;
         same_name("repository", &format!("{}/{}", self.owner, self.repository), repository)?;
-        Ok(Learned {
+        Ok(Pins {
             owner_id: same_id("repository_owner_id", self.owner_id.as_deref(), owner_id)?,
             repository_id: same_id("repository_id", self.repository_id.as_deref(), id)?,
         })

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::input::{Input, path_of};
-use super::{Learned, Unmatched, required, same_id, same_name, text};
+use super::{Pins, Unmatched, required, same_id, same_name, text};
 use crate::base::FieldError;
 
 /// A project, by paths and ids.
@@ -57,12 +57,12 @@ impl GitlabCriteria {
         })
     }
 
-    pub(super) fn judge(&self, policy: &str, claims: &Map<String, Value>) -> Result<Learned, Unmatched> {
+    pub(super) fn judge(&self, policy: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
         let (namespace, project) = (required(claims, "namespace_path")?, required(claims, "project_path")?);
         let (namespace_id, project_id) = (required(claims, "namespace_id")?, required(claims, "project_id")?);
         same_name("namespace_path", &self.namespace_path, namespace)?;
         same_name("project_path", &format!("{}/{}", self.namespace_path, self.project_path), project)?;
-        let learned = Learned {
+        let pins = Pins {
             owner_id: same_id("namespace_id", self.namespace_id.as_deref(), namespace_id)?,
             repository_id: same_id("project_id", self.project_id.as_deref(), project_id)?,
         };
@@ -82,6 +82,6 @@ impl GitlabCriteria {
                 return Err(Unmatched::environment(policy, expected, actual));
             }
         }
-        Ok(learned)
+        Ok(pins)
     }
 }

@@ -48,8 +48,8 @@ impl Criteria {
 
     /// With ids that were learned in the place of those that were not written.
     #[must_use]
-    pub fn with_learned(mut self, learned: &Learned) -> Self {
-        let (owner, repository) = (learned.owner_id.clone(), learned.repository_id.clone());
+    pub fn with_pins(mut self, pins: &Pins) -> Self {
+        let (owner, repository) = (pins.owner_id.clone(), pins.repository_id.clone());
         let (owner_id, repository_id) = match &mut self {
             Self::Entra(_) => return self,
             Self::Github(criteria) => (&mut criteria.owner_id, &mut criteria.repository_id),
@@ -63,7 +63,7 @@ impl Criteria {
 
     /// Is there an id that is to be learned?
     #[must_use]
-    pub fn learns(&self) -> bool {
+    pub fn pins_ids(&self) -> bool {
         match self {
             Self::Entra(_) => false,
             Self::Github(criteria) => criteria.owner_id.is_none() || criteria.repository_id.is_none(),
@@ -95,36 +95,36 @@ impl Criteria {
         validate_by: Option<Moment>,
         now: Moment,
     ) -> Result<Matched, Unmatched> {
-        let learned = match self {
+        let pins = match self {
             Self::Entra(criteria) => return criteria.judge(claims).map(|()| Matched::default()),
             Self::Github(criteria) => criteria.judge(name, claims)?,
             Self::Gitlab(criteria) => criteria.judge(name, claims)?,
             Self::Build(criteria) => criteria.judge_claims(name, claims)?,
         };
-        learned.within(name, validate_by, now)
+        pins.within(name, validate_by, now)
     }
 }
 
 /// The ids of names, learned by their first use.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Learned {
+pub struct Pins {
     /// Of the owner, namespace or organisation.
     pub owner_id: Option<String>,
     /// Of the repository or project.
     pub repository_id: Option<String>,
 }
 
-impl Learned {
+impl Pins {
     /// A match, if what is to be learned may still be.
     ///
     /// # Errors
     /// [`Unmatched`] when the time for learning is over.
     pub fn within(self, name: &str, validate_by: Option<Moment>, now: Moment) -> Result<Matched, Unmatched> {
         if self == Self::default() {
-            return Ok(Matched { learned: None });
+            return Ok(Matched { pins: None });
         }
         if validate_by.is_some_and(|until| now < until) {
-            return Ok(Matched { learned: Some(self) });
+            return Ok(Matched { pins: Some(self) });
         }
         let told = format!(
             "The policy '{name}' has expired. Sign in and renew the trust policy on the Trusted Publishing page."
@@ -137,7 +137,7 @@ impl Learned {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Matched {
     /// What the grant must keep, in its own transaction.
-    pub learned: Option<Learned>,
+    pub pins: Option<Pins>,
 }
 
 /// A token does not fit.

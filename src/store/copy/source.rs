@@ -6,12 +6,12 @@ use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row, SqliteConnection};
 
-use super::tables::{Kind, Table, Tally, Value};
+use super::tables::{ColumnKind, Table, Tally, Value};
 use super::target::Target;
 use super::{CopyError, of};
 use crate::base::{Moment, Sha256};
 use crate::store::StoreError;
-use crate::store::sqlite::leaving;
+use crate::store::sqlite::moved_marker;
 
 /// Rows that travel together.
 const BATCH: usize = 500;
@@ -22,18 +22,18 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { connection: leaving::connect(path).await? })
+        Ok(Self { connection: moved_marker::connect(path).await? })
     }
 
     /// Marks the file; gives back where it is marked as moved to, which is elsewhere if it was marked before.
     pub(super) async fn mark(&mut self, to: &str, now: Moment) -> Result<String, StoreError> {
-        leaving::mark(&mut self.connection, to, now).await
+        moved_marker::mark(&mut self.connection, to, now).await
     }
 
     /// Pours a table into the target.
     pub(super) async fn pour(&mut self, table: &Table, target: &mut Target) -> Result<(u64, Sha256), CopyError> {
         let statement = format!("select {} from {} order by {}", table.column_list(), table.name, table.key);
-        let unreadable = |error: sqlx::Error| CopyError::Store("source", leaving::unavailable(error));
+        let unreadable = |error: sqlx::Error| CopyError::Store("source", moved_marker::unavailable(error));
         let mut rows = sqlx::query(AssertSqlSafe(statement)).fetch(&mut self.connection);
         let (mut tally, mut batch) = (Tally::default(), Vec::new());
         while let Some(row) = rows.try_next().await.map_err(unreadable)? {
@@ -49,16 +49,16 @@ impl Source {
     }
 
     pub(super) async fn close(self) {
-        leaving::close(self.connection).await;
+        moved_marker::close(self.connection).await;
     }
 }
 
 fn read(table: &Table, row: &SqliteRow) -> Result<Vec<Value>, sqlx::Error> {
-    let value = |(at, (_, kind)): (usize, &(&str, Kind))| {
+    let value = |(at, (_, kind)): (usize, &(&str, ColumnKind))| {
         Ok(match kind {
-            Kind::Bytes => Value::Bytes(row.try_get(at)?),
-            Kind::Integer => Value::Integer(row.try_get(at)?),
-            Kind::Text => Value::Text(row.try_get(at)?),
+            ColumnKind::Bytes => Value::Bytes(row.try_get(at)?),
+            ColumnKind::Integer => Value::Integer(row.try_get(at)?),
+            ColumnKind::Text => Value::Text(row.try_get(at)?),
         })
     };
     table.columns.iter().enumerate().map(value).collect()

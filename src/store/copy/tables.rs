@@ -4,20 +4,20 @@ use crate::base::Sha256;
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ColumnKind {
     Bytes,
     Integer,
     Text,
 }
 
-use Kind::{Bytes, Integer, Text};
+use ColumnKind::{Bytes, Integer, Text};
 
 /// One table.
 pub(super) struct Table {
     pub(super) name: &'static str,
     /// The order in which rows are read on both sides.
     pub(super) key: &'static str,
-    pub(super) columns: &'static [(&'static str, Kind)],
+    pub(super) columns: &'static [(&'static str, ColumnKind)],
 }
 
 impl Table {
@@ -26,7 +26,7 @@ impl Table {
     }
 }
 
-/// Promises of running servers are left behind: those servers end.
+/// ServerSettings of running servers are left behind: those servers end.
 pub(super) const TABLES: [Table; 19] = [
     Table {
         name: "clients",
@@ -169,7 +169,7 @@ pub(super) const TABLES: [Table; 19] = [
             ("revoked_at", Integer),
         ],
     },
-    Table { name: "rule_books", key: "issuer", columns: &[("issuer", Text), ("revision", Integer)] },
+    Table { name: "rules_revisions", key: "issuer", columns: &[("issuer", Text), ("revision", Integer)] },
     Table {
         name: "users",
         key: "issuer, name",
@@ -211,9 +211,9 @@ pub(super) const TABLES: [Table; 19] = [
             ("spec", Text),
             ("place", Integer),
             ("token", Text),
-            ("learned_owner_id", Text),
-            ("learned_repository_id", Text),
-            ("learn_until", Integer),
+            ("pinned_owner_id", Text),
+            ("pinned_repository_id", Text),
+            ("pin_until", Integer),
             ("revision", Integer),
             ("created_at", Integer),
             ("updated_at", Integer),
@@ -221,14 +221,14 @@ pub(super) const TABLES: [Table; 19] = [
         ],
     },
     Table {
-        name: "traded_tokens",
+        name: "used_tokens",
         key: "issuer, token_issuer, digest",
         columns: &[
             ("issuer", Text),
             ("token_issuer", Text),
             ("digest", Bytes),
             ("kept_until", Integer),
-            ("spent", Integer),
+            ("used", Integer),
         ],
     },
     Table {
@@ -258,7 +258,7 @@ pub(super) const TABLES: [Table; 19] = [
             ("id", Text),
             ("kind", Text),
             ("digest", Bytes),
-            ("door", Text),
+            ("flow", Text),
             ("name", Text),
             ("subject", Text),
             ("owner", Text),
@@ -276,8 +276,8 @@ pub(super) const TABLES: [Table; 19] = [
             ("signed_by", Text),
             ("created_at", Integer),
             ("expires_at", Integer),
-            ("dead_at", Integer),
-            ("dead_because", Text),
+            ("revoked_at", Integer),
+            ("revoked_reason", Text),
         ],
     },
     Table {
@@ -309,7 +309,7 @@ pub(super) const TABLES: [Table; 19] = [
             ("id", Text),
             ("at", Integer),
             ("kind", Text),
-            ("door", Text),
+            ("flow", Text),
             ("subject", Text),
             ("detail", Text),
         ],

@@ -5,10 +5,10 @@ use futures_util::TryStreamExt;
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::tables::{Kind, Table, Tally, Value};
+use super::tables::{ColumnKind, Table, Tally, Value};
 use crate::base::Sha256;
 use crate::store::StoreError;
-use crate::store::postgres::{PostgresOptions, arriving};
+use crate::store::postgres::{PostgresOptions, copy_target};
 
 pub(super) struct Target {
     connection: PgConnection,
@@ -17,13 +17,13 @@ pub(super) struct Target {
 impl Target {
     /// Connects, and begins the transaction.
     pub(super) async fn open(options: &PostgresOptions) -> Result<Self, StoreError> {
-        Ok(Self { connection: arriving::begin(options).await? })
+        Ok(Self { connection: copy_target::begin(options).await? })
     }
 
     pub(super) async fn is_empty(&mut self, table: &Table) -> Result<bool, StoreError> {
         let statement = format!("select 1 from {} limit 1", table.name);
         let row = sqlx::query(AssertSqlSafe(statement)).fetch_optional(&mut self.connection).await;
-        Ok(row.map_err(arriving::unavailable)?.is_none())
+        Ok(row.map_err(copy_target::unavailable)?.is_none())
     }
 
     /// Writes rows in one statement: a list for each column.
@@ -32,9 +32,9 @@ impl Target {
             return Ok(());
         }
         let lists = table.columns.iter().enumerate().map(|(at, (_, kind))| match kind {
-            Kind::Bytes => format!("${}::bytea[]", at + 1),
-            Kind::Integer => format!("${}::bigint[]", at + 1),
-            Kind::Text => format!("${}::text[]", at + 1),
+            ColumnKind::Bytes => format!("${}::bytea[]", at + 1),
+            ColumnKind::Integer => format!("${}::bigint[]", at + 1),
+            ColumnKind::Text => format!("${}::text[]", at + 1),
         });
         let lists = lists.collect::<Vec<_>>().join(", ");
         let statement = format!("insert into {} ({}) select * from unnest({lists})", table.name, table.column_list());
@@ -45,12 +45,12 @@ impl Target {
         }
         for (column, (_, kind)) in columns.into_iter().zip(table.columns) {
             query = match kind {
-                Kind::Bytes => query.bind(column.into_iter().map(bytes).collect::<Vec<_>>()),
-                Kind::Integer => query.bind(column.into_iter().map(integer).collect::<Vec<_>>()),
-                Kind::Text => query.bind(column.into_iter().map(text).collect::<Vec<_>>()),
+                ColumnKind::Bytes => query.bind(column.into_iter().map(bytes).collect::<Vec<_>>()),
+                ColumnKind::Integer => query.bind(column.into_iter().map(integer).collect::<Vec<_>>()),
+                ColumnKind::Text => query.bind(column.into_iter().map(text).collect::<Vec<_>>()),
             };
         }
-        query.execute(&mut self.connection).await.map_err(arriving::unavailable)?;
+        query.execute(&mut self.connection).await.map_err(copy_target::unavailable)?;
         Ok(())
     }
 
@@ -59,23 +59,23 @@ impl Target {
         let statement = format!("select {} from {} order by {}", table.column_list(), table.name, table.key);
         let mut rows = sqlx::query(AssertSqlSafe(statement)).fetch(&mut self.connection);
         let mut tally = Tally::default();
-        while let Some(row) = rows.try_next().await.map_err(arriving::unavailable)? {
-            tally.take(&read(table, &row).map_err(arriving::unavailable)?);
+        while let Some(row) = rows.try_next().await.map_err(copy_target::unavailable)? {
+            tally.take(&read(table, &row).map_err(copy_target::unavailable)?);
         }
         Ok(tally.finish())
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
-        arriving::commit(self.connection).await
+        copy_target::commit(self.connection).await
     }
 }
 
 fn read(table: &Table, row: &PgRow) -> Result<Vec<Value>, sqlx::Error> {
-    let value = |(at, (_, kind)): (usize, &(&str, Kind))| {
+    let value = |(at, (_, kind)): (usize, &(&str, ColumnKind))| {
         Ok(match kind {
-            Kind::Bytes => Value::Bytes(row.try_get(at)?),
-            Kind::Integer => Value::Integer(row.try_get(at)?),
-            Kind::Text => Value::Text(row.try_get(at)?),
+            ColumnKind::Bytes => Value::Bytes(row.try_get(at)?),
+            ColumnKind::Integer => Value::Integer(row.try_get(at)?),
+            ColumnKind::Text => Value::Text(row.try_get(at)?),
         })
     };
     table.columns.iter().enumerate().map(value).collect()

@@ -57,7 +57,7 @@ impl Connector {
             .log_slow_statements(tracing::log::LevelFilter::Off, Duration::from_secs(1));
         made = if options.host.starts_with('/') { made.socket(&options.host) } else { made.host(&options.host) };
         if let Some(password) = &options.password {
-            made = made.password(password.reveal());
+            made = made.password(password.expose_secret());
         }
         match &options.root_certificates {
             Some(file) => made.ssl_root_cert(file),

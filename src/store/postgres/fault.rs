@@ -54,7 +54,7 @@ fn unsupported_option(error: &sqlx::Error) -> bool {
 
 /// What is said of a pooler that gives each transaction another session.
 pub(super) const POOLER: &str = "a pooler (PgBouncer, or one like it) stands before the server and passes no session \
-                                settings on: connect to PostgreSQL itself";
+                                settings on: connect to PostgreSQL own_issuer";
 
 /// What a store says that was closed.
 const CLOSED: &str = "it was closed";

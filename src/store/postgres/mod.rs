@@ -1,8 +1,8 @@
 //! The store in a PostgreSQL database that any number of servers share. Writes run in tasks of their own, so that a
 //! caller who hangs up cancels nothing; never answers before the commit.
 
-pub(in crate::store) mod arriving;
 mod connection;
+pub(in crate::store) mod copy_target;
 mod fault;
 mod migrations;
 mod options;
@@ -22,9 +22,9 @@ pub use self::options::{PostgresOptions, Tls};
 use self::connection::Connector;
 use self::fault::{closed, unavailable};
 use self::writers::Writers;
-use super::bearers::Bearers;
 use super::migrations::MigrationReport;
-use super::{Pending, Store, StoreError};
+use super::request_token_cache::RequestTokenCache;
+use super::{InFlight, Store, StoreError};
 use crate::base::IssuerId;
 
 // What the files in `sql/` are compiled for here.
@@ -40,7 +40,7 @@ pub struct PostgresStore {
     connector: Connector,
     readers: PgPool,
     writer: Writers,
-    bearers: Bearers,
+    request_token_cache: RequestTokenCache,
 }
 
 impl PostgresStore {
@@ -51,12 +51,12 @@ impl PostgresStore {
     /// # Errors
     /// [`StoreError::Schema`] where the schema is newer than this program or is not ours, [`StoreError::Unavailable`]
     /// where the server can't be reached, can't be written, or would lose what it was told.
-    pub async fn open(options: PostgresOptions, pending: Pending) -> Result<Self, StoreError> {
+    pub async fn open(options: PostgresOptions, pending: InFlight) -> Result<Self, StoreError> {
         let connector = Connector::new(options);
         connector.examine().await?;
         migrations::migrate(&connector).await?;
         let writer = Writers::start(&connector, pending).await?;
-        Ok(Self { readers: connector.readers(), connector, writer, bearers: Bearers::default() })
+        Ok(Self { readers: connector.readers(), connector, writer, request_token_cache: RequestTokenCache::default() })
     }
 
     /// Brings the schema up to date, and does nothing else.

@@ -13,7 +13,7 @@ use super::fault::closed;
 use super::transactions::Verdict;
 use super::writer::Writer;
 use crate::base::IssuerId;
-use crate::store::{Issuance, IssuanceRefusal, Pending, StoreError, Trade, TradeRefusal};
+use crate::store::{InFlight, Issuance, IssuanceRefusal, Redemption, RedemptionRefusal, StoreError};
 
 /// How long records wait for more of their kind while tokens are being signed.
 const LINGER: Duration = Duration::from_millis(10);
@@ -27,12 +27,12 @@ pub(super) struct Writers {
 }
 
 impl Writers {
-    pub(super) async fn start(connector: &Connector, pending: Pending) -> Result<Self, StoreError> {
+    pub(super) async fn start(connector: &Connector, pending: InFlight) -> Result<Self, StoreError> {
         let records = Writer::start(connector.clone(), connector.connect().await?, pending, LINGER);
         let mut acts = Vec::new();
         for _ in 0..connector.options().writers.saturating_sub(1).max(1) {
             let connection = connector.connect().await?;
-            acts.push(Writer::start(connector.clone(), connection, Pending::default(), Duration::ZERO));
+            acts.push(Writer::start(connector.clone(), connection, InFlight::default(), Duration::ZERO));
         }
         Ok(Self { records, acts, next: AtomicUsize::new(0) })
     }
@@ -67,8 +67,8 @@ impl Writers {
         self.records.record(issuer, issuance).await
     }
 
-    pub(super) async fn settle(&self, issuer: IssuerId, trade: Trade) -> Verdict<(), TradeRefusal> {
-        self.one().ok_or_else(closed)?.settle(issuer, trade).await
+    pub(super) async fn redeem(&self, issuer: IssuerId, trade: Redemption) -> Verdict<(), RedemptionRefusal> {
+        self.one().ok_or_else(closed)?.redeem(issuer, trade).await
     }
 
     /// That tokens can be recorded is what counts.

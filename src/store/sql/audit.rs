@@ -59,7 +59,7 @@ impl Audit for Backend {
         let token = issuance.row.request_token_id;
         let answer = self.writer.record(issuer.clone(), issuance).await?;
         if let (Err(IssuanceRefusal::Dead), Some(token)) = (answer, token) {
-            self.bearers.forget_token(token);
+            self.request_token_cache.forget_token(token);
         }
         Ok(answer)
     }

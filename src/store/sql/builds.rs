@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Backend;
-use super::death::{Dying, stamp};
+use super::credential_revocation::{RevocationCause, revoke_where};
 use super::fault::unavailable;
 use super::fields::Fields;
 use super::registration;
@@ -75,7 +75,7 @@ impl Builds for Backend {
             })
             .await?;
         if let Ok(Registered::Repeated(build)) = &registered {
-            self.bearers.forget_build(build.id);
+            self.request_token_cache.forget_build(build.id);
         }
         Ok(registered)
     }
@@ -122,7 +122,7 @@ impl Builds for Backend {
                     .await
                     .map_err(unavailable)?;
                     if ended.rows_affected() == 1 {
-                        stamp(connection, &issuer, Dying::Build(id), "its build ended", now).await?;
+                        revoke_where(connection, &issuer, RevocationCause::Build(id), "its build ended", now).await?;
                     }
                     let known: i64 = sqlx::query_scalar(
                         "select count(*) from builds where issuer = $1 and id = $2 and client_id = $3",
@@ -138,7 +138,7 @@ impl Builds for Backend {
             })
             .await?;
         if known {
-            self.bearers.forget_build(id);
+            self.request_token_cache.forget_build(id);
         }
         Ok(known)
     }

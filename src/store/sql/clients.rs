@@ -1,6 +1,6 @@
 //! Clients. Never holds a secret: its digest alone.
 
-use super::death::{Dying, stamp};
+use super::credential_revocation::{RevocationCause, revoke_where};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_json};
 use super::{Backend, DbConnection, DbRow, declared};
@@ -69,7 +69,8 @@ pub(super) async fn end_builds(
     .execute(&mut *connection)
     .await
     .map_err(unavailable)?;
-    stamp(connection, issuer, Dying::Client(client), "the client of its build was disabled", now).await?;
+    revoke_where(connection, issuer, RevocationCause::Client(client), "the client of its build was disabled", now)
+        .await?;
     Ok(ended.rows_affected())
 }
 
@@ -207,7 +208,7 @@ impl Clients for Backend {
             .await?;
         if let Ok(changes) = &applied {
             for change in changes {
-                self.bearers.forget_client(&ClientId::from_text(&change.name));
+                self.request_token_cache.forget_client(&ClientId::from_text(&change.name));
             }
         }
         Ok(applied)
@@ -237,7 +238,7 @@ impl Clients for Backend {
             })
             .await?;
         Ok(disabled.map(|(id, disabled)| {
-            self.bearers.forget_client(&id);
+            self.request_token_cache.forget_client(&id);
             disabled
         }))
     }

@@ -4,25 +4,25 @@ use super::fault::unavailable;
 use super::fields::{Fields, stored_json};
 use super::{DbConnection, DbRow};
 use crate::base::IssuerId;
-use crate::store::{CredentialKind, DoorKind, StoreError, StoredCredential, StoredIdToken, Trade};
+use crate::store::{CredentialKind, FlowKind, Redemption, StoreError, StoredCredential, StoredIdToken};
 
 /// Keeps the ID token; one that was kept before, where it may be traded more than once, is the same row. Not one that
 /// merely has the same `jti`: what is given for it would be judged by another's claims.
 pub(super) async fn keep_id_token(
     connection: &mut DbConnection,
     issuer: &IssuerId,
-    trade: &Trade,
+    redemption: &Redemption,
 ) -> Result<String, StoreError> {
-    if !trade.single_use {
+    if !redemption.single_use {
         let known: Option<String> = sqlx::query_scalar(
             "select id from oidc_id_tokens where issuer = $1 and token_issuer = $2 and digest = $3 and header = $4 \
              and claims = $5 limit 1",
         )
         .bind(issuer.as_str())
-        .bind(&trade.token.issuer)
-        .bind(trade.token.digest.as_bytes().as_slice())
-        .bind(&trade.id_token.header)
-        .bind(&trade.id_token.claims)
+        .bind(&redemption.token.issuer)
+        .bind(redemption.token.digest.as_bytes().as_slice())
+        .bind(&redemption.id_token.header)
+        .bind(&redemption.id_token.claims)
         .fetch_optional(&mut *connection)
         .await
         .map_err(unavailable)?;
@@ -30,24 +30,24 @@ pub(super) async fn keep_id_token(
             return Ok(known);
         }
     }
-    let id = trade.id_token.id.to_string();
+    let id = redemption.id_token.id.to_string();
     sqlx::query(
         "insert into oidc_id_tokens (issuer, id, provider, token_issuer, digest, entitlement, user_name, build_id, kid, \
          header, claims, received_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
     )
     .bind(issuer.as_str())
     .bind(&id)
-    .bind(&trade.provider)
-    .bind(&trade.token.issuer)
-    .bind(trade.token.digest.as_bytes().as_slice())
-    .bind(trade.entitlement.map(|(id, _)| id.to_string()))
-    .bind(&trade.user)
-    .bind(trade.own.as_ref().map(|own| own.build.to_string()))
-    .bind(&trade.id_token.kid)
-    .bind(&trade.id_token.header)
-    .bind(&trade.id_token.claims)
-    .bind(trade.now.unix())
-    .bind(trade.id_token.expires_at.unix())
+    .bind(&redemption.provider)
+    .bind(&redemption.token.issuer)
+    .bind(redemption.token.digest.as_bytes().as_slice())
+    .bind(redemption.entitlement.map(|(id, _)| id.to_string()))
+    .bind(&redemption.user)
+    .bind(redemption.own.as_ref().map(|own| own.build.to_string()))
+    .bind(&redemption.id_token.kid)
+    .bind(&redemption.id_token.header)
+    .bind(&redemption.id_token.claims)
+    .bind(redemption.now.unix())
+    .bind(redemption.id_token.expires_at.unix())
     .execute(connection)
     .await
     .map_err(unavailable)?;
@@ -57,12 +57,12 @@ pub(super) async fn keep_id_token(
 pub(super) async fn insert_credential(
     connection: &mut DbConnection,
     issuer: &IssuerId,
-    trade: &Trade,
+    redemption: &Redemption,
     id_token: &str,
 ) -> Result<(), StoreError> {
-    let new = &trade.credential;
+    let new = &redemption.credential;
     sqlx::query(
-        "insert into credentials (issuer, id, kind, digest, door, name, subject, owner, scopes, packages, audience, \
+        "insert into credentials (issuer, id, kind, digest, flow, name, subject, owner, scopes, packages, audience, \
          entitlement, provider, user_name, build_id, client_id, outlives_build, id_token, token_kid, signed_by, \
          created_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, \
          $18, $19, $20, $21, $22)",
@@ -71,28 +71,28 @@ pub(super) async fn insert_credential(
     .bind(new.id.to_string())
     .bind(new.kind.name())
     .bind(new.digest.as_bytes().as_slice())
-    .bind(new.door.name())
+    .bind(new.flow.name())
     .bind(&new.name)
     .bind(&new.subject)
     .bind(&new.owner)
     .bind(stored_json(&new.scopes)?)
     .bind(stored_json(&new.packages)?)
     .bind(&new.audience)
-    .bind(trade.entitlement.map(|(id, _)| id.to_string()))
-    .bind(&trade.provider)
-    .bind(&trade.user)
-    .bind(trade.own.as_ref().map(|own| own.build.to_string()))
-    .bind(trade.own.as_ref().map(|own| own.client.as_str()))
+    .bind(redemption.entitlement.map(|(id, _)| id.to_string()))
+    .bind(&redemption.provider)
+    .bind(&redemption.user)
+    .bind(redemption.own.as_ref().map(|own| own.build.to_string()))
+    .bind(redemption.own.as_ref().map(|own| own.client.as_str()))
     .bind(i64::from(new.outlives_build))
     .bind(id_token)
-    .bind(trade.own.as_ref().map(|own| own.kid.as_str()))
+    .bind(redemption.own.as_ref().map(|own| own.kid.as_str()))
     .bind(&new.signed_by)
-    .bind(trade.now.unix())
+    .bind(redemption.now.unix())
     .bind(new.expires_at.unix())
     .execute(&mut *connection)
     .await
     .map_err(unavailable)?;
-    for (entitlement, _) in &trade.also {
+    for (entitlement, _) in &redemption.also {
         sqlx::query("insert into credential_entitlements (issuer, entitlement, credential) values ($1, $2, $3)")
             .bind(issuer.as_str())
             .bind(entitlement.to_string())
@@ -108,8 +108,8 @@ pub(super) async fn insert_credential(
 macro_rules! credentials_where {
     ($condition:literal) => {
         concat!(
-            "select id, kind, door, name, subject, owner, scopes, packages, audience, entitlement, provider, user_name, \
-             build_id, id_token, created_at, expires_at, dead_at, dead_because from credentials where issuer = $1 and ",
+            "select id, kind, flow, name, subject, owner, scopes, packages, audience, entitlement, provider, user_name, \
+             build_id, id_token, created_at, expires_at, revoked_at, revoked_reason from credentials where issuer = $1 and ",
             $condition
         )
     };
@@ -121,7 +121,7 @@ pub(super) fn read_credential(row: &DbRow) -> Result<StoredCredential, StoreErro
     Ok(StoredCredential {
         id: fields.parsed("id")?,
         kind: fields.named("kind", CredentialKind::named)?,
-        door: fields.named("door", DoorKind::named)?,
+        flow: fields.named("flow", FlowKind::named)?,
         name: fields.text("name")?,
         subject: fields.text("subject")?,
         owner: fields.optional_text("owner")?,
@@ -135,8 +135,8 @@ pub(super) fn read_credential(row: &DbRow) -> Result<StoredCredential, StoreErro
         id_token: fields.parsed("id_token")?,
         created_at: fields.moment("created_at")?,
         expires_at: fields.moment("expires_at")?,
-        dead: match fields.optional_moment("dead_at")? {
-            Some(at) => Some((at, fields.text("dead_because")?)),
+        revoked: match fields.optional_moment("revoked_at")? {
+            Some(at) => Some((at, fields.text("revoked_reason")?)),
             None => None,
         },
     })

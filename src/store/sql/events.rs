@@ -14,12 +14,12 @@ pub(super) async fn insert_event(
     issuer: &IssuerId,
     event: &EventRow,
 ) -> Result<(), StoreError> {
-    sqlx::query("insert into events (issuer, id, at, kind, door, subject, detail) values ($1, $2, $3, $4, $5, $6, $7)")
+    sqlx::query("insert into events (issuer, id, at, kind, flow, subject, detail) values ($1, $2, $3, $4, $5, $6, $7)")
         .bind(issuer.as_str())
         .bind(event.id.to_string())
         .bind(event.at.unix())
         .bind(&event.kind)
-        .bind(&event.door)
+        .bind(&event.flow)
         .bind(&event.subject)
         .bind(&event.detail)
         .execute(connection)
@@ -34,7 +34,7 @@ fn read_event(row: &DbRow) -> Result<EventRow, StoreError> {
         id: fields.parsed("id")?,
         at: fields.moment("at")?,
         kind: fields.text("kind")?,
-        door: fields.optional_text("door")?,
+        flow: fields.optional_text("flow")?,
         subject: fields.optional_text("subject")?,
         detail: fields.text("detail")?,
     })
@@ -60,7 +60,7 @@ impl Events for Backend {
         limit: u32,
     ) -> Result<Vec<EventRow>, StoreError> {
         let rows = sqlx::query(
-            "select id, at, kind, door, subject, detail from events \
+            "select id, at, kind, flow, subject, detail from events \
              where issuer = $1 and at >= $2 and id > $3 order by id limit $4",
         )
         .bind(issuer.as_str())

@@ -14,7 +14,7 @@ use super::statements::{COUNT_BUILDS, COUNT_RULES, COUNT_TOKENS, LOCK, READ};
 use super::transactions::Verdict;
 use super::{Db, DbArguments, DbConnection};
 use crate::base::IssuerId;
-use crate::store::decision::{Decision, Standing, Tally, TokenStanding, decide};
+use crate::store::issuance_decision::{Decision, Standing, Tally, TokenStanding, decide};
 use crate::store::{AuditRow, Issuance, IssuanceRefusal, StoreError};
 
 /// A token that waits to be recorded.

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::death::{Dying, stamp};
+use super::credential_revocation::{RevocationCause, revoke_where};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_count, stored_json};
 use super::{Backend, DbConnection, DbRow};
 use crate::base::{IssuerId, Moment, Seconds};
 use crate::store::{
-    AdoptedRow, KeyChange, KeyPulse, KeyRow, KeyRows, KeyTimes, Keys, Promise, SealedText, Still, StoreError, TimeNote,
+    AdoptedRow, KeyChange, KeyPoll, KeyRow, KeyRows, KeyTimes, Keys, SealedText, ServerSettings, Still, StoreError,
+    TimeNote,
 };
 use async_trait::async_trait;
 
@@ -29,10 +30,10 @@ impl Keys for Backend {
         Err(StoreError::Unavailable("the keys changed during every reading".to_owned()))
     }
 
-    async fn key_pulse(&self, issuer: &IssuerId) -> Result<KeyPulse, StoreError> {
+    async fn key_poll(&self, issuer: &IssuerId) -> Result<KeyPoll, StoreError> {
         let row = self.pulse(issuer).await?;
         let mut fields = Fields::of(&row, "key_sets");
-        Ok(KeyPulse {
+        Ok(KeyPoll {
             version: fields.count("version")?,
             latest_seen: fields.optional_moment("latest_seen")?,
             server_millis: fields.optional_count("server_millis")?.and_then(|millis| self.read_clock(millis)),
@@ -61,13 +62,13 @@ impl Keys for Backend {
                     }
                     for (row, at) in change.rows.iter().filter_map(|row| row.revoked_at.map(|at| (row, at))) {
                         let because = "a signing key that it rests on was revoked";
-                        stamp(connection, &issuer, Dying::SigningKey(&row.kid), because, at).await?;
+                        revoke_where(connection, &issuer, RevocationCause::SigningKey(&row.kid), because, at).await?;
                     }
                     for row in &change.adopted {
                         write_adopted(connection, &issuer, row).await?;
                     }
-                    if let Some(promise) = &change.promise {
-                        write_promise(connection, &issuer, promise).await?;
+                    if let Some(server_settings) = &change.server_settings {
+                        write_server_settings(connection, &issuer, server_settings).await?;
                     }
                     Ok(if still() { Ok(()) } else { Err(()) })
                 })
@@ -99,7 +100,7 @@ async fn write_note(connection: &mut DbConnection, issuer: &IssuerId, note: &Tim
     .execute(&mut *connection)
     .await
     .map_err(unavailable)?;
-    sqlx::query("update key_promises set promised_at = $3 where issuer = $1 and server = $2 and promised_at < $3")
+    sqlx::query("update server_settings set promised_at = $3 where issuer = $1 and server = $2 and promised_at < $3")
         .bind(issuer.as_str())
         .bind(&note.server)
         .bind(note.now.unix())
@@ -107,7 +108,7 @@ async fn write_note(connection: &mut DbConnection, issuer: &IssuerId, note: &Tim
         .await
         .map_err(unavailable)?;
     // A day, so that nobody can be missed who is slow to say that it runs.
-    sqlx::query("delete from key_promises where issuer = $1 and promised_at + announce_for + 86400 < $2")
+    sqlx::query("delete from server_settings where issuer = $1 and promised_at + announce_for + 86400 < $2")
         .bind(issuer.as_str())
         .bind(erasable_before)
         .execute(connection)
@@ -147,15 +148,15 @@ impl Backend {
         .await
         .map_err(unavailable)?;
         keys.adopted = adopted.iter().map(read_adopted).collect::<Result<_, _>>()?;
-        let promises = sqlx::query(
-            "select server, announce_for, jwks_max_age, max_lifetime, promised_at from key_promises \
+        let server_settings = sqlx::query(
+            "select server, announce_for, jwks_max_age, max_lifetime, promised_at from server_settings \
              where issuer = $1 order by server",
         )
         .bind(issuer.as_str())
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        keys.promises = promises.iter().map(read_promise).collect::<Result<_, _>>()?;
+        keys.server_settings = server_settings.iter().map(read_server_settings).collect::<Result<_, _>>()?;
         Ok(())
     }
 }
@@ -171,16 +172,16 @@ fn read_set(row: &DbRow) -> Result<KeyRows, StoreError> {
         version,
         algorithms,
         latest_seen,
-        promises: Vec::new(),
+        server_settings: Vec::new(),
         takeover,
         rows: Vec::new(),
         adopted: Vec::new(),
     })
 }
 
-fn read_promise(row: &DbRow) -> Result<Promise, StoreError> {
-    let mut fields = Fields::of(row, "key_promises");
-    Ok(Promise {
+fn read_server_settings(row: &DbRow) -> Result<ServerSettings, StoreError> {
+    let mut fields = Fields::of(row, "server_settings");
+    Ok(ServerSettings {
         server: fields.text("server")?,
         announce_for: Seconds::new(fields.count("announce_for")?),
         jwks_max_age: Seconds::new(fields.count("jwks_max_age")?),
@@ -279,19 +280,23 @@ async fn write_key(connection: &mut DbConnection, issuer: &IssuerId, row: &KeyRo
     Ok(())
 }
 
-async fn write_promise(connection: &mut DbConnection, issuer: &IssuerId, promise: &Promise) -> Result<(), StoreError> {
+async fn write_server_settings(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    server_settings: &ServerSettings,
+) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into key_promises (issuer, server, announce_for, jwks_max_age, max_lifetime, promised_at) \
+        "insert into server_settings (issuer, server, announce_for, jwks_max_age, max_lifetime, promised_at) \
          values ($1, $2, $3, $4, $5, $6) on conflict (issuer, server) do update set announce_for = excluded.announce_for, \
          jwks_max_age = excluded.jwks_max_age, max_lifetime = excluded.max_lifetime, \
          promised_at = excluded.promised_at",
     )
     .bind(issuer.as_str())
-    .bind(&promise.server)
-    .bind(stored_count(promise.announce_for.get()))
-    .bind(stored_count(promise.jwks_max_age.get()))
-    .bind(stored_count(promise.max_lifetime.get()))
-    .bind(promise.promised_at.unix())
+    .bind(&server_settings.server)
+    .bind(stored_count(server_settings.announce_for.get()))
+    .bind(stored_count(server_settings.jwks_max_age.get()))
+    .bind(stored_count(server_settings.max_lifetime.get()))
+    .bind(server_settings.promised_at.unix())
     .execute(connection)
     .await
     .map_err(unavailable)?;

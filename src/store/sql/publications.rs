@@ -18,7 +18,7 @@ async fn insert(
     event: &EventRow,
 ) -> Verdict<(), PublicationRefusal> {
     let alive: Option<i64> = sqlx::query_scalar(held!(
-        "select created_at from credentials where issuer = $1 and id = $2 and dead_at is null and expires_at > $3"
+        "select created_at from credentials where issuer = $1 and id = $2 and revoked_at is null and expires_at > $3"
     ))
     .bind(issuer.as_str())
     .bind(publication.credential.to_string())

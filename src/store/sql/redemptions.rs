@@ -1,12 +1,12 @@
-//! Trades. What a credential rests on is held, in one order, until it stands: client, build, user, provider,
+//! Redemptions. What a credential rests on is held, in one order, until it stands: client, build, user, provider,
 //! entitlements, the ID token's record, the key that signed it, the key that signs what is given.
 
 use async_trait::async_trait;
 
 use super::builds::{build_columns, read_build};
 use super::clients::{client_columns, read_client};
+use super::credential_revocation::{RevocationCause, revoke_where};
 use super::credentials::{credentials_where, insert_credential, keep_id_token, read_credential, read_id_token};
-use super::death::{Dying, stamp};
 use super::events::insert_event;
 use super::fault::unavailable;
 use super::fields::{Fields, stored_count};
@@ -15,46 +15,50 @@ use super::statements::{CLIENT_ENABLED, held, held_to_change};
 use super::transactions::Verdict;
 use super::{Backend, DbConnection};
 use crate::base::{CredentialId, EntitlementId, IdTokenId, IssuerId, Jti, Moment, Sha256};
-use crate::policy::Learned;
+use crate::policy::Pins;
 use crate::store::{
-    CredentialFilter, EventRow, IssuedStanding, OwnToken, StoreError, StoredCredential, StoredIdToken, TokenKey, Trade,
-    TradeRefusal, Trades,
+    CredentialFilter, EventRow, IssuedStanding, OwnToken, Redemption, RedemptionRefusal, Redemptions, StoreError,
+    StoredCredential, StoredIdToken, TokenKey,
 };
 
 /// Claims the token and makes the credential, or says why not; then nothing may stay of it.
-pub(super) async fn settle(
+pub(super) async fn redeem(
     connection: &mut DbConnection,
     issuer: &IssuerId,
-    trade: &Trade,
-) -> Verdict<(), TradeRefusal> {
+    redemption: &Redemption,
+) -> Verdict<(), RedemptionRefusal> {
     // Whoever learns takes the next number, and that before anything else, as whoever changes a rule does.
-    let revision = match &trade.learned {
+    let revision = match &redemption.pins {
         Some(_) => take_revision(connection, issuer, None).await?,
         None => None,
     };
-    if let Err(refused) = hold(connection, issuer, trade).await? {
+    if let Err(refused) = hold(connection, issuer, redemption).await? {
         return Ok(Err(refused));
     }
-    if let Err(refused) = claim(connection, issuer, trade).await? {
+    if let Err(refused) = claim(connection, issuer, redemption).await? {
         return Ok(Err(refused));
     }
-    if let (Some(learned), Some((id, _))) = (&trade.learned, trade.entitlement) {
-        learn(connection, issuer, &id.to_string(), learned, revision.unwrap_or_default()).await?;
+    if let (Some(pins), Some((id, _))) = (&redemption.pins, redemption.entitlement) {
+        learn(connection, issuer, &id.to_string(), pins, revision.unwrap_or_default()).await?;
     }
-    let id_token = keep_id_token(connection, issuer, trade).await?;
-    insert_credential(connection, issuer, trade, &id_token).await?;
-    insert_event(connection, issuer, &trade.event).await?;
+    let id_token = keep_id_token(connection, issuer, redemption).await?;
+    insert_credential(connection, issuer, redemption, &id_token).await?;
+    insert_event(connection, issuer, &redemption.event).await?;
     Ok(Ok(()))
 }
 
 /// Everything that the credential will rest on stands as it was judged, and stays so until the end of the transaction.
-async fn hold(connection: &mut DbConnection, issuer: &IssuerId, trade: &Trade) -> Verdict<(), TradeRefusal> {
-    if let Some(own) = &trade.own
-        && let Err(refused) = hold_build(connection, issuer, own, trade.now).await?
+async fn hold(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    redemption: &Redemption,
+) -> Verdict<(), RedemptionRefusal> {
+    if let Some(own) = &redemption.own
+        && let Err(refused) = hold_build(connection, issuer, own, redemption.now).await?
     {
         return Ok(Err(refused));
     }
-    if let Some(user) = &trade.user {
+    if let Some(user) = &redemption.user {
         let enabled: Option<i64> = sqlx::query_scalar(held!(
             "select revision from users where issuer = $1 and name = $2 and disabled_at is null and removed_at is null"
         ))
@@ -64,40 +68,40 @@ async fn hold(connection: &mut DbConnection, issuer: &IssuerId, trade: &Trade) -
         .await
         .map_err(unavailable)?;
         if enabled.is_none() {
-            return Ok(Err(TradeRefusal::UserDisabled));
+            return Ok(Err(RedemptionRefusal::UserDisabled));
         }
     }
-    if let Some(revision) = trade.provider_revision {
+    if let Some(revision) = redemption.provider_revision {
         let stands: Option<i64> = sqlx::query_scalar(held!(
             "select revision from oidc_providers where issuer = $1 and name = $2 and revision = $3 \
              and removed_at is null"
         ))
         .bind(issuer.as_str())
-        .bind(&trade.provider)
+        .bind(&redemption.provider)
         .bind(stored_count(revision))
         .fetch_optional(&mut *connection)
         .await
         .map_err(unavailable)?;
         if stands.is_none() {
-            return Ok(Err(TradeRefusal::RulesChanged));
+            return Ok(Err(RedemptionRefusal::RulesChanged));
         }
     }
     // By id, as whoever holds several does.
-    let mut entitlements: Vec<_> = trade.entitlement.iter().chain(&trade.also).collect();
+    let mut entitlements: Vec<_> = redemption.entitlement.iter().chain(&redemption.also).collect();
     entitlements.sort_unstable();
     for &(id, revision) in entitlements {
-        let learns = trade.learned.is_some() && trade.entitlement.is_some_and(|(own, _)| own == id);
-        if !hold_entitlement(connection, issuer, (id, revision), learns).await? {
-            return Ok(Err(TradeRefusal::RulesChanged));
+        let pins_ids = redemption.pins.is_some() && redemption.entitlement.is_some_and(|(own, _)| own == id);
+        if !hold_entitlement(connection, issuer, (id, revision), pins_ids).await? {
+            return Ok(Err(RedemptionRefusal::RulesChanged));
         }
     }
-    if let Some(own) = &trade.own
+    if let Some(own) = &redemption.own
         && let Err(refused) = hold_record(connection, issuer, own).await?
     {
         return Ok(Err(refused));
     }
-    match &trade.credential.signed_by {
-        Some(kid) if !hold_key(connection, issuer, kid).await? => Ok(Err(TradeRefusal::SignerRevoked)),
+    match &redemption.credential.signed_by {
+        Some(kid) if !hold_key(connection, issuer, kid).await? => Ok(Err(RedemptionRefusal::SignerRevoked)),
         _ => Ok(Ok(())),
     }
 }
@@ -107,7 +111,7 @@ async fn hold_entitlement(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     (id, revision): (EntitlementId, u64),
-    learns: bool,
+    pins_ids: bool,
 ) -> Result<bool, StoreError> {
     const STANDS: &str = held!(
         "select revision from entitlements where issuer = $1 and id = $2 and revision = $3 and removed_at is null"
@@ -115,7 +119,7 @@ async fn hold_entitlement(
     const LEARNS: &str = held_to_change!(
         "select revision from entitlements where issuer = $1 and id = $2 and revision = $3 and removed_at is null"
     );
-    let stands: Option<i64> = sqlx::query_scalar(if learns { LEARNS } else { STANDS })
+    let stands: Option<i64> = sqlx::query_scalar(if pins_ids { LEARNS } else { STANDS })
         .bind(issuer.as_str())
         .bind(id.to_string())
         .bind(stored_count(revision))
@@ -143,7 +147,7 @@ async fn hold_build(
     issuer: &IssuerId,
     own: &OwnToken,
     now: Moment,
-) -> Verdict<(), TradeRefusal> {
+) -> Verdict<(), RedemptionRefusal> {
     let client: Option<String> = sqlx::query_scalar(CLIENT_ENABLED)
         .bind(issuer.as_str())
         .bind(own.client.as_str())
@@ -151,7 +155,7 @@ async fn hold_build(
         .await
         .map_err(unavailable)?;
     if client.is_none() {
-        return Ok(Err(TradeRefusal::ClientDisabled));
+        return Ok(Err(RedemptionRefusal::ClientDisabled));
     }
     let build: Option<i64> = sqlx::query_scalar(held!(
         "select deadline from builds where issuer = $1 and id = $2 and finished_at is null and deadline > $3"
@@ -162,10 +166,14 @@ async fn hold_build(
     .fetch_optional(connection)
     .await
     .map_err(unavailable)?;
-    Ok(if build.is_some() { Ok(()) } else { Err(TradeRefusal::BuildOver) })
+    Ok(if build.is_some() { Ok(()) } else { Err(RedemptionRefusal::BuildOver) })
 }
 
-async fn hold_record(connection: &mut DbConnection, issuer: &IssuerId, own: &OwnToken) -> Verdict<(), TradeRefusal> {
+async fn hold_record(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    own: &OwnToken,
+) -> Verdict<(), RedemptionRefusal> {
     let record: Option<i64> =
         sqlx::query_scalar(held!("select issued_at from audit where issuer = $1 and jti = $2 and revoked_at is null"))
             .bind(issuer.as_str())
@@ -174,49 +182,53 @@ async fn hold_record(connection: &mut DbConnection, issuer: &IssuerId, own: &Own
             .await
             .map_err(unavailable)?;
     if record.is_none() {
-        return Ok(Err(TradeRefusal::TokenRevoked));
+        return Ok(Err(RedemptionRefusal::TokenRevoked));
     }
-    Ok(if hold_key(connection, issuer, &own.kid).await? { Ok(()) } else { Err(TradeRefusal::KeyRevoked) })
+    Ok(if hold_key(connection, issuer, &own.kid).await? { Ok(()) } else { Err(RedemptionRefusal::KeyRevoked) })
 }
 
-/// Claims the token, and spends it where the trade does. The one place where a token is claimed.
-async fn claim(connection: &mut DbConnection, issuer: &IssuerId, trade: &Trade) -> Verdict<(), TradeRefusal> {
+/// Claims the token, and spends it where the redemption does. The one place where a token is claimed.
+async fn claim(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    redemption: &Redemption,
+) -> Verdict<(), RedemptionRefusal> {
     // Locks the token's row whether it was there or not: whoever comes second waits, and sees what the first did.
     let claimed: Option<i64> = sqlx::query_scalar(
-        "insert into traded_tokens (issuer, token_issuer, digest, kept_until, spent) values ($1, $2, $3, $4, $5) \
-         on conflict (issuer, token_issuer, digest) do update set spent = excluded.spent, \
-         kept_until = case when excluded.kept_until > traded_tokens.kept_until then excluded.kept_until \
-         else traded_tokens.kept_until end where traded_tokens.spent = 0 returning spent",
+        "insert into used_tokens (issuer, token_issuer, digest, kept_until, used) values ($1, $2, $3, $4, $5) \
+         on conflict (issuer, token_issuer, digest) do update set used = excluded.used, \
+         kept_until = case when excluded.kept_until > used_tokens.kept_until then excluded.kept_until \
+         else used_tokens.kept_until end where used_tokens.used = 0 returning used",
     )
     .bind(issuer.as_str())
-    .bind(&trade.token.issuer)
-    .bind(trade.token.digest.as_bytes().as_slice())
-    .bind(trade.kept_until().unix())
-    .bind(i64::from(trade.single_use))
+    .bind(&redemption.token.issuer)
+    .bind(redemption.token.digest.as_bytes().as_slice())
+    .bind(redemption.kept_until().unix())
+    .bind(i64::from(redemption.single_use))
     .fetch_optional(connection)
     .await
     .map_err(unavailable)?;
-    Ok(if claimed.is_some() { Ok(()) } else { Err(TradeRefusal::Spent) })
+    Ok(if claimed.is_some() { Ok(()) } else { Err(RedemptionRefusal::Spent) })
 }
 
 const IS_SPENT: &str =
-    "select spent from traded_tokens where issuer = $1 and token_issuer = $2 and digest = $3 and spent = 1";
+    "select used from used_tokens where issuer = $1 and token_issuer = $2 and digest = $3 and used = 1";
 
 async fn learn(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     entitlement: &str,
-    learned: &Learned,
+    pins: &Pins,
     revision: u64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "update entitlements set learned_owner_id = coalesce(learned_owner_id, $3), \
-         learned_repository_id = coalesce(learned_repository_id, $4), revision = $5 where issuer = $1 and id = $2",
+        "update entitlements set pinned_owner_id = coalesce(pinned_owner_id, $3), \
+         pinned_repository_id = coalesce(pinned_repository_id, $4), revision = $5 where issuer = $1 and id = $2",
     )
     .bind(issuer.as_str())
     .bind(entitlement)
-    .bind(&learned.owner_id)
-    .bind(&learned.repository_id)
+    .bind(&pins.owner_id)
+    .bind(&pins.repository_id)
     .bind(stored_count(revision))
     .execute(connection)
     .await
@@ -243,10 +255,10 @@ async fn revoke(
                 .map_err(unavailable)?;
         changed = done.rows_affected() > 0;
     }
-    // Whoever trades it at this moment waits for this row, or this waits for theirs.
+    // Whoever redemptions it at this moment waits for this row, or this waits for theirs.
     sqlx::query(
-        "insert into traded_tokens (issuer, token_issuer, digest, kept_until, spent) values ($1, $2, $3, $4, 1) \
-         on conflict (issuer, token_issuer, digest) do update set spent = 1 where traded_tokens.spent = 0",
+        "insert into used_tokens (issuer, token_issuer, digest, kept_until, used) values ($1, $2, $3, $4, 1) \
+         on conflict (issuer, token_issuer, digest) do update set used = 1 where used_tokens.used = 0",
     )
     .bind(issuer.as_str())
     .bind(&token.issuer)
@@ -256,7 +268,13 @@ async fn revoke(
     .await
     .map_err(unavailable)?;
     // A stranger's token for which nothing was given is no news: its row is forgotten with the token's time.
-    let died = stamp(connection, issuer, Dying::IdToken(&token.issuer, token.digest), "its ID token was revoked", now);
+    let died = revoke_where(
+        connection,
+        issuer,
+        RevocationCause::IdToken(&token.issuer, token.digest),
+        "its ID token was revoked",
+        now,
+    );
     changed |= died.await? > 0;
     if changed {
         insert_event(connection, issuer, event).await?;
@@ -265,9 +283,13 @@ async fn revoke(
 }
 
 #[async_trait]
-impl Trades for Backend {
-    async fn settle(&self, issuer: &IssuerId, trade: &Trade) -> Result<Result<(), TradeRefusal>, StoreError> {
-        self.writer.settle(issuer.clone(), trade.clone()).await
+impl Redemptions for Backend {
+    async fn redeem(
+        &self,
+        issuer: &IssuerId,
+        redemption: &Redemption,
+    ) -> Result<Result<(), RedemptionRefusal>, StoreError> {
+        self.writer.redeem(issuer.clone(), redemption.clone()).await
     }
 
     async fn find_issued(&self, issuer: &IssuerId, jti: Jti) -> Result<Option<IssuedStanding>, StoreError> {
@@ -345,7 +367,7 @@ impl Trades for Backend {
     ) -> Result<Vec<StoredCredential>, StoreError> {
         let rows = sqlx::query(credentials_where!(
             "(cast($2 as text) is null or user_name = $2) \
-             and (cast($3 as bigint) is null or (dead_at is null and expires_at > $3)) \
+             and (cast($3 as bigint) is null or (revoked_at is null and expires_at > $3)) \
              and id > $4 order by id limit $5"
         ))
         .bind(issuer.as_str())
@@ -372,7 +394,9 @@ impl Trades for Backend {
             .change(move |connection| {
                 let (issuer, event) = (of.clone(), event.clone());
                 Box::pin(async move {
-                    let stamped = stamp(connection, &issuer, Dying::Credential(id), "it was revoked", now).await?;
+                    let stamped =
+                        revoke_where(connection, &issuer, RevocationCause::Credential(id), "it was revoked", now)
+                            .await?;
                     if stamped > 0 {
                         insert_event(connection, &issuer, &event).await?;
                     }
@@ -435,7 +459,7 @@ impl Trades for Backend {
             .change(move |connection| {
                 let issuer = issuer.clone();
                 Box::pin(async move {
-                    let done = sqlx::query("delete from traded_tokens where issuer = $1 and kept_until < $2")
+                    let done = sqlx::query("delete from used_tokens where issuer = $1 and kept_until < $2")
                         .bind(issuer.as_str())
                         .bind(before.unix())
                         .execute(connection)

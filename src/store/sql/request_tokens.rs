@@ -130,7 +130,7 @@ impl RequestTokens for Backend {
             })
             .await?;
         if ended {
-            self.bearers.forget_token(token);
+            self.request_token_cache.forget_token(token);
         }
         Ok(ended)
     }
@@ -158,11 +158,11 @@ impl RequestTokens for Backend {
         let build = read_build(&mut fields)?;
         let client = read_client(&mut fields)?;
         let bearer = TokenBearer { token, build, client };
-        self.bearers.keep(issuer, digest, &bearer);
+        self.request_token_cache.keep(issuer, digest, &bearer);
         Ok(Some(bearer))
     }
 
     fn recall_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Option<Arc<TokenBearer>> {
-        self.bearers.recall(issuer, digest)
+        self.request_token_cache.recall(issuer, digest)
     }
 }

@@ -3,14 +3,14 @@
 
 use async_trait::async_trait;
 
-use super::death::{Dying, stamp};
+use super::credential_revocation::{RevocationCause, revoke_where};
 use super::events::insert_event;
 use super::fault::unavailable;
 use super::fields::{Fields, stored_count};
 use super::transactions::Verdict;
 use super::{Backend, DbConnection, DbRow};
 use crate::base::{IssuerId, Moment};
-use crate::policy::Learned;
+use crate::policy::Pins;
 use crate::store::{
     EntitlementKind, EntitlementRow, FetchedDocuments, ProviderRow, RuleChange, RuleRows, Rules, StoreError, UserRow,
 };
@@ -21,13 +21,13 @@ pub(super) async fn take_revision(
     issuer: &IssuerId,
     expected: Option<u64>,
 ) -> Result<Option<u64>, StoreError> {
-    sqlx::query("insert into rule_books (issuer, revision) values ($1, 0) on conflict do nothing")
+    sqlx::query("insert into rules_revisions (issuer, revision) values ($1, 0) on conflict do nothing")
         .bind(issuer.as_str())
         .execute(&mut *connection)
         .await
         .map_err(unavailable)?;
     let taken: Option<i64> = sqlx::query_scalar(
-        "update rule_books set revision = revision + 1 \
+        "update rules_cache set revision = revision + 1 \
          where issuer = $1 and (cast($2 as bigint) is null or revision = $2) returning revision",
     )
     .bind(issuer.as_str())
@@ -59,12 +59,13 @@ async fn change(
     for write in removed.into_iter().chain(kept) {
         write_entitlement(connection, issuer, &write.row, revision).await?;
     }
-    let users = change.users.iter().map(|write| (Dying::User(&write.row.name), write.kills));
-    let providers = change.providers.iter().map(|write| (Dying::Provider(&write.row.name), write.kills));
-    let entitlements = change.entitlements.iter().map(|write| (Dying::Entitlement(write.row.id), write.kills));
+    let users = change.users.iter().map(|write| (RevocationCause::User(&write.row.name), write.kills));
+    let providers = change.providers.iter().map(|write| (RevocationCause::Provider(&write.row.name), write.kills));
+    let entitlements =
+        change.entitlements.iter().map(|write| (RevocationCause::Entitlement(write.row.id), write.kills));
     for (dying, because) in users.chain(providers).chain(entitlements) {
         if let Some(because) = because {
-            stamp(connection, issuer, dying, because, now).await?;
+            revoke_where(connection, issuer, dying, because, now).await?;
         }
     }
     for event in &change.events {
@@ -130,12 +131,12 @@ async fn write_entitlement(
     revision: u64,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into entitlements (issuer, id, kind, name, user_name, provider, spec, place, token, learned_owner_id, \
-         learned_repository_id, learn_until, revision, created_at, updated_at, removed_at) \
+        "insert into entitlements (issuer, id, kind, name, user_name, provider, spec, place, token, pinned_owner_id, \
+         pinned_repository_id, pin_until, revision, created_at, updated_at, removed_at) \
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16) \
          on conflict (issuer, id) do update set provider = excluded.provider, spec = excluded.spec, \
-         learned_owner_id = excluded.learned_owner_id, learned_repository_id = excluded.learned_repository_id, \
-         learn_until = excluded.learn_until, revision = excluded.revision, updated_at = excluded.updated_at, \
+         pinned_owner_id = excluded.pinned_owner_id, pinned_repository_id = excluded.pinned_repository_id, \
+         pin_until = excluded.pin_until, revision = excluded.revision, updated_at = excluded.updated_at, \
          removed_at = excluded.removed_at",
     )
     .bind(issuer.as_str())
@@ -147,9 +148,9 @@ async fn write_entitlement(
     .bind(&row.spec)
     .bind(stored_count(row.place))
     .bind(&row.token)
-    .bind(&row.learned.owner_id)
-    .bind(&row.learned.repository_id)
-    .bind(row.learn_until.map(Moment::unix))
+    .bind(&row.pins.owner_id)
+    .bind(&row.pins.repository_id)
+    .bind(row.pin_until.map(Moment::unix))
     .bind(stored_count(revision))
     .bind(row.created_at.unix())
     .bind(row.updated_at.unix())
@@ -198,11 +199,11 @@ fn read_entitlement(row: &DbRow) -> Result<EntitlementRow, StoreError> {
         spec: fields.text("spec")?,
         place: fields.count("place")?,
         token: fields.optional_text("token")?,
-        learned: Learned {
-            owner_id: fields.optional_text("learned_owner_id")?,
-            repository_id: fields.optional_text("learned_repository_id")?,
+        pins: Pins {
+            owner_id: fields.optional_text("pinned_owner_id")?,
+            repository_id: fields.optional_text("pinned_repository_id")?,
         },
-        learn_until: fields.optional_moment("learn_until")?,
+        pin_until: fields.optional_moment("pin_until")?,
         revision: fields.count("revision")?,
         created_at: fields.moment("created_at")?,
         updated_at: fields.moment("updated_at")?,
@@ -225,7 +226,7 @@ impl Backend {
 #[async_trait]
 impl Rules for Backend {
     async fn rules_revision(&self, issuer: &IssuerId) -> Result<u64, StoreError> {
-        let revision: Option<i64> = sqlx::query_scalar("select revision from rule_books where issuer = $1")
+        let revision: Option<i64> = sqlx::query_scalar("select revision from rules_revisions where issuer = $1")
             .bind(issuer.as_str())
             .fetch_optional(&self.readers)
             .await
@@ -253,8 +254,8 @@ impl Rules for Backend {
             .await?;
         let entitlements = self
             .changed_after(
-                "select id, kind, name, user_name, provider, spec, place, token, learned_owner_id, \
-                 learned_repository_id, learn_until, revision, created_at, updated_at, removed_at \
+                "select id, kind, name, user_name, provider, spec, place, token, pinned_owner_id, \
+                 pinned_repository_id, pin_until, revision, created_at, updated_at, removed_at \
                  from entitlements where issuer = $1 and revision > $2",
                 issuer,
                 after,

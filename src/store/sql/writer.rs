@@ -13,11 +13,11 @@ use super::DbConnection;
 use super::connection::Connector;
 use super::fault::{closed, unavailable};
 use super::issuance::{self, RowRefused, Waiting};
+use super::redemptions;
 use super::statements::TOUCH;
-use super::trades;
 use super::transactions::{Transactions, Verdict};
 use crate::base::IssuerId;
-use crate::store::{Issuance, IssuanceRefusal, Pending, StoreError, Trade, TradeRefusal};
+use crate::store::{InFlight, Issuance, IssuanceRefusal, Redemption, RedemptionRefusal, StoreError};
 
 /// Jobs that may wait; who comes later waits for room.
 const QUEUE: usize = 4_096;
@@ -25,8 +25,8 @@ const QUEUE: usize = 4_096;
 /// Tokens that are recorded together at most.
 const GROUP: usize = 256;
 
-/// Trades that are settled together at most: what each holds is held until all are.
-const TRADES: usize = 64;
+/// Redemptions that are settled together at most: what each holds is held until all are.
+const REDEMPTIONS: usize = 64;
 
 /// While a group is waited for, how often it is asked whether anything is still being signed.
 const TICK: Duration = Duration::from_millis(1);
@@ -39,7 +39,7 @@ type Act = Box<dyn for<'t> FnOnce(&'t mut Transactions) -> BoxFuture<'t, ()> + S
 enum Job {
     Act(Act),
     Record(Box<Waiting>, Reply<Verdict<(), IssuanceRefusal>>),
-    Settle(Box<(IssuerId, Trade)>, Reply<Verdict<(), TradeRefusal>>),
+    Settle(Box<(IssuerId, Redemption)>, Reply<Verdict<(), RedemptionRefusal>>),
     Check(Reply<Result<(), StoreError>>),
     Close(Reply<()>),
 }
@@ -52,7 +52,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the task with a connection that is ready.
-    pub(super) fn start(connector: Connector, connection: DbConnection, pending: Pending, linger: Duration) -> Self {
+    pub(super) fn start(connector: Connector, connection: DbConnection, pending: InFlight, linger: Duration) -> Self {
         let (jobs, accepted) = mpsc::channel(QUEUE);
         let transactions = Transactions::new(connector, connection);
         tokio::spawn(Task { accepted, transactions, pending, linger }.run());
@@ -122,10 +122,10 @@ impl Writer {
         answer.await.map_err(|_| closed())?
     }
 
-    /// Settles a trade; those that wait are committed together.
-    pub(super) async fn settle(&self, issuer: IssuerId, trade: Trade) -> Verdict<(), TradeRefusal> {
+    /// Settles a redemption; those that wait are committed together.
+    pub(super) async fn redeem(&self, issuer: IssuerId, redemption: Redemption) -> Verdict<(), RedemptionRefusal> {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Settle(Box::new((issuer, trade)), reply)).await?;
+        self.send(Job::Settle(Box::new((issuer, redemption)), reply)).await?;
         answer.await.map_err(|_| closed())?
     }
 
@@ -155,8 +155,8 @@ impl Writer {
 struct Round {
     group: Vec<Waiting>,
     replies: Vec<Reply<Verdict<(), IssuanceRefusal>>>,
-    trades: Vec<(IssuerId, Trade)>,
-    trade_replies: Vec<Reply<Verdict<(), TradeRefusal>>>,
+    redemptions: Vec<(IssuerId, Redemption)>,
+    redemption_replies: Vec<Reply<Verdict<(), RedemptionRefusal>>>,
     acts: Vec<Act>,
     checks: Vec<Reply<Result<(), StoreError>>>,
     closing: Vec<Reply<()>>,
@@ -170,9 +170,9 @@ impl Round {
                 self.group.push(*waiting);
                 self.replies.push(reply);
             }
-            Job::Settle(trade, reply) => {
-                self.trades.push(*trade);
-                self.trade_replies.push(reply);
+            Job::Settle(redemption, reply) => {
+                self.redemptions.push(*redemption);
+                self.redemption_replies.push(reply);
             }
             Job::Check(reply) => self.checks.push(reply),
             Job::Close(reply) => self.closing.push(reply),
@@ -180,14 +180,14 @@ impl Round {
     }
 
     fn has_room(&self) -> bool {
-        self.group.len() < GROUP && self.acts.len() < GROUP && self.trades.len() < TRADES
+        self.group.len() < GROUP && self.acts.len() < GROUP && self.redemptions.len() < REDEMPTIONS
     }
 
     /// Only tokens gain by waiting for more of their kind; nothing else is made to wait with them.
     fn may_linger(&self) -> bool {
         self.has_room()
             && self.acts.is_empty()
-            && self.trades.is_empty()
+            && self.redemptions.is_empty()
             && self.checks.is_empty()
             && self.closing.is_empty()
     }
@@ -196,7 +196,7 @@ impl Round {
 struct Task {
     accepted: mpsc::Receiver<Job>,
     transactions: Transactions,
-    pending: Pending,
+    pending: InFlight,
     linger: Duration,
 }
 
@@ -245,7 +245,7 @@ impl Task {
     }
 
     async fn perform(&mut self, round: Round) {
-        let Round { group, replies, trades, trade_replies, acts, checks, .. } = round;
+        let Round { group, replies, redemptions, redemption_replies, acts, checks, .. } = round;
         self.transactions.begin_round();
         if !group.is_empty() {
             let answers = self.record(Arc::new(group)).await;
@@ -253,9 +253,9 @@ impl Task {
                 let _gone = reply.send(answer);
             }
         }
-        if !trades.is_empty() {
-            let answers = self.settle(Arc::new(trades)).await;
-            for (reply, answer) in trade_replies.into_iter().zip(answers) {
+        if !redemptions.is_empty() {
+            let answers = self.redeem(Arc::new(redemptions)).await;
+            for (reply, answer) in redemption_replies.into_iter().zip(answers) {
                 let _gone = reply.send(answer);
             }
         }
@@ -270,11 +270,11 @@ impl Task {
         }
     }
 
-    /// Settles a group in one transaction, a savepoint each, so that a refusal undoes its own trade alone; where one of
+    /// Settles a group in one transaction, a savepoint each, so that a refusal undoes its own redemption alone; where one of
     /// them fails, each by itself.
-    async fn settle(&mut self, trades: Arc<Vec<(IssuerId, Trade)>>) -> Vec<Verdict<(), TradeRefusal>> {
-        if trades.len() > 1 {
-            let group = Arc::clone(&trades);
+    async fn redeem(&mut self, redemptions: Arc<Vec<(IssuerId, Redemption)>>) -> Vec<Verdict<(), RedemptionRefusal>> {
+        if redemptions.len() > 1 {
+            let group = Arc::clone(&redemptions);
             let together = self.transactions.transact(move |connection| {
                 let group = Arc::clone(&group);
                 Box::pin(async move { settle_together(connection, &group).await })
@@ -283,14 +283,14 @@ impl Task {
                 return answers.into_iter().map(Ok).collect();
             }
         }
-        let mut answers = Vec::with_capacity(trades.len());
-        for at in 0..trades.len() {
-            let trades = Arc::clone(&trades);
+        let mut answers = Vec::with_capacity(redemptions.len());
+        for at in 0..redemptions.len() {
+            let redemptions = Arc::clone(&redemptions);
             let alone = self.transactions.transact(move |connection| {
-                let trades = Arc::clone(&trades);
+                let redemptions = Arc::clone(&redemptions);
                 Box::pin(async move {
-                    let (issuer, trade) = trades.get(at).ok_or_else(closed)?;
-                    trades::settle(connection, issuer, trade).await
+                    let (issuer, redemption) = redemptions.get(at).ok_or_else(closed)?;
+                    redemptions::redeem(connection, issuer, redemption).await
                 })
             });
             answers.push(alone.await);
@@ -334,16 +334,16 @@ impl Task {
 
 async fn settle_together(
     connection: &mut DbConnection,
-    group: &[(IssuerId, Trade)],
-) -> Verdict<Vec<Result<(), TradeRefusal>>, Infallible> {
+    group: &[(IssuerId, Redemption)],
+) -> Verdict<Vec<Result<(), RedemptionRefusal>>, Infallible> {
     let mut answers = Vec::with_capacity(group.len());
-    for (issuer, trade) in group {
-        sqlx::query("savepoint trade").execute(&mut *connection).await.map_err(unavailable)?;
-        let answer = trades::settle(connection, issuer, trade).await?;
+    for (issuer, redemption) in group {
+        sqlx::query("savepoint redemption").execute(&mut *connection).await.map_err(unavailable)?;
+        let answer = redemptions::redeem(connection, issuer, redemption).await?;
         if answer.is_err() {
-            sqlx::query("rollback to trade").execute(&mut *connection).await.map_err(unavailable)?;
+            sqlx::query("rollback to redemption").execute(&mut *connection).await.map_err(unavailable)?;
         }
-        sqlx::query("release trade").execute(&mut *connection).await.map_err(unavailable)?;
+        sqlx::query("release redemption").execute(&mut *connection).await.map_err(unavailable)?;
         answers.push(answer);
     }
     Ok(Ok(answers))

@@ -3,8 +3,8 @@
 
 mod connection;
 mod fault;
-pub(in crate::store) mod leaving;
 mod migrations;
+pub(in crate::store) mod moved_marker;
 #[cfg(test)]
 mod plans;
 mod statements;
@@ -23,9 +23,9 @@ pub use self::connection::Settings;
 use self::connection::Connector;
 use self::fault::unavailable;
 use self::writer::Writer;
-use super::bearers::Bearers;
 use super::migrations::MigrationReport;
-use super::{Pending, Store, StoreError};
+use super::request_token_cache::RequestTokenCache;
+use super::{InFlight, Store, StoreError};
 use crate::base::IssuerId;
 
 // What the files in `sql/` are compiled for here.
@@ -39,7 +39,7 @@ type DbRow = SqliteRow;
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
     /// Tokens that are being signed: while there are some, those that wait to be recorded wait a little longer.
-    pub pending: Pending,
+    pub pending: InFlight,
     /// How long they wait at most; zero for never.
     pub linger: Duration,
     /// Connections that read, at most; each is a thread.
@@ -51,7 +51,7 @@ pub struct SqliteOptions {
 impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
-            pending: Pending::default(),
+            pending: InFlight::default(),
             linger: Duration::from_millis(10),
             readers: 4,
             busy_timeout: Duration::from_secs(5),
@@ -65,7 +65,7 @@ pub struct SqliteStore {
     connector: Connector,
     readers: SqlitePool,
     writer: Writer,
-    bearers: Bearers,
+    request_token_cache: RequestTokenCache,
 }
 
 impl SqliteStore {
@@ -80,13 +80,13 @@ impl SqliteStore {
         let connector = Connector::prepare(path, options.busy_timeout).await?;
         let mut connection = connector.connect().await?;
         migrations::migrate(&mut connection).await?;
-        if let Some(moved_to) = leaving::moved_to(&mut connection).await? {
+        if let Some(moved_to) = moved_marker::moved_to(&mut connection).await? {
             connection::close(connection).await;
             return Err(StoreError::Moved(moved_to));
         }
         let readers = connector.readers(options.readers);
         let writer = Writer::start(connector.clone(), connection, options.pending, options.linger);
-        Ok(Self { connector, readers, writer, bearers: Bearers::default() })
+        Ok(Self { connector, readers, writer, request_token_cache: RequestTokenCache::default() })
     }
 
     /// Brings the schema of the file up to date, and does nothing else.

@@ -6,7 +6,7 @@ use sqlx::SqliteConnection;
 
 use super::connection::{self, Connector};
 use super::fault::{is_busy, unavailable};
-use super::leaving;
+use super::moved_marker;
 use crate::store::StoreError;
 
 /// What an act says inside its transaction: the outer error is a fault, the inner one a refusal. Either undoes all.
@@ -96,7 +96,7 @@ impl Transactions {
 
     /// Nothing is written to a file that was left: what came after the mark would be lost.
     async fn unless_moved(&mut self, mut connection: SqliteConnection) -> Result<SqliteConnection, StoreError> {
-        let moved = leaving::moved_to(&mut connection).await;
+        let moved = moved_marker::moved_to(&mut connection).await;
         if matches!(moved, Ok(None)) {
             return Ok(connection);
         }

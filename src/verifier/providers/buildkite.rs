@@ -1,10 +1,10 @@
 //! Buildkite. Its tokens have no `jti`; how long they live, the job says.
 
-use super::{Kind, RS256, any_issuer, broken};
+use super::{ProviderKind, RS256, any_issuer, broken};
 use crate::base::Seconds;
-use crate::verifier::{Claims, Refusal};
+use crate::verifier::{Claims, TokenRefusal};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ProviderKind = ProviderKind {
     name: "buildkite",
     issuer: Some("https://agent.buildkite.com"),
     required_claims: &["organization_slug", "pipeline_slug"],
@@ -17,7 +17,7 @@ pub(super) static KIND: Kind = Kind {
 };
 
 /// Both slugs are strings that say something.
-fn rule(claims: &Claims) -> Result<(), Refusal> {
+fn rule(claims: &Claims) -> Result<(), TokenRefusal> {
     for claim in ["organization_slug", "pipeline_slug"] {
         if claims.text(claim).is_none_or(str::is_empty) {
             return Err(broken(claims, claim, "a slug"));

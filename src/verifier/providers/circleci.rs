@@ -1,10 +1,10 @@
 //! CircleCI, whose issuer is the organisation's own. Its tokens have no `jti` and no `nbf`, and live an hour.
 
-use super::{Kind, RS256, broken};
+use super::{ProviderKind, RS256, broken};
 use crate::base::Seconds;
-use crate::verifier::{Claims, Refusal};
+use crate::verifier::{Claims, TokenRefusal};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ProviderKind = ProviderKind {
     name: "circleci",
     issuer: None,
     required_claims: &["oidc.circleci.com/project-id"],
@@ -25,7 +25,7 @@ fn issuer_form(issuer: &str) -> Result<(), &'static str> {
 }
 
 /// Not a rerun into which somebody may log in.
-fn rule(claims: &Claims) -> Result<(), Refusal> {
+fn rule(claims: &Claims) -> Result<(), TokenRefusal> {
     const RERUN: &str = "oidc.circleci.com/ssh-rerun";
     match claims.all().get(RERUN) {
         None | Some(serde_json::Value::Bool(false)) => Ok(()),

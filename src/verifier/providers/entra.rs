@@ -1,10 +1,10 @@
 //! Microsoft Entra: service principals of one tenant. The tenant is in the issuer, so that another's tokens never pass.
 
-use super::{Kind, RS256, broken};
+use super::{ProviderKind, RS256, broken};
 use crate::base::Seconds;
-use crate::verifier::{Claims, Refusal};
+use crate::verifier::{Claims, TokenRefusal};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ProviderKind = ProviderKind {
     name: "entra",
     issuer: None,
     required_claims: &["tid", "oid"],
@@ -33,7 +33,7 @@ fn issuer_form(issuer: &str) -> Result<(), &'static str> {
 }
 
 /// A token of the second version, of the tenant that its issuer names.
-fn rule(claims: &Claims) -> Result<(), Refusal> {
+fn rule(claims: &Claims) -> Result<(), TokenRefusal> {
     if claims.text("ver") != Some("2.0") {
         return Err(broken(claims, "ver", "2.0"));
     }

@@ -1,10 +1,10 @@
 //! Any issuer that speaks OpenID Connect. Assumes nothing about its tokens.
 
-use super::{Kind, any_issuer, any_token};
+use super::{ProviderKind, any_issuer, any_token};
 use crate::base::Seconds;
 use crate::jose::SignatureAlgorithm;
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ProviderKind = ProviderKind {
     name: "generic",
     issuer: None,
     required_claims: &[],

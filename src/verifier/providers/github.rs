@@ -1,10 +1,10 @@
 //! GitHub Actions; with `issuer`, an enterprise's or GitHub Enterprise Server's. Its tokens live five minutes.
 
-use super::{Kind, RS256, any_issuer, broken};
+use super::{ProviderKind, RS256, any_issuer, broken};
 use crate::base::Seconds;
-use crate::verifier::{Claims, Refusal};
+use crate::verifier::{Claims, TokenRefusal};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ProviderKind = ProviderKind {
     name: "github",
     issuer: Some("https://token.actions.githubusercontent.com"),
     required_claims: &["repository", "actor"],
@@ -17,7 +17,7 @@ pub(super) static KIND: Kind = Kind {
 };
 
 /// `repository` is `owner/name`, and its owner is `repository_owner` where that is told.
-fn rule(claims: &Claims) -> Result<(), Refusal> {
+fn rule(claims: &Claims) -> Result<(), TokenRefusal> {
     let parts = claims.text("repository").and_then(|repository| repository.split_once('/'));
     let Some((owner, _)) = parts.filter(|(owner, name)| !owner.is_empty() && !name.is_empty() && !name.contains('/'))
     else {

@@ -1,10 +1,10 @@
 //! GitLab CI; with `issuer`, one's own instance. Its tokens live as long as the job may run.
 
-use super::{Kind, RS256, any_issuer, broken};
+use super::{ProviderKind, RS256, any_issuer, broken};
 use crate::base::Seconds;
-use crate::verifier::{Claims, Refusal};
+use crate::verifier::{Claims, TokenRefusal};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ProviderKind = ProviderKind {
     name: "gitlab",
     issuer: Some("https://gitlab.com"),
     required_claims: &["project_path", "namespace_path", "project_id", "namespace_id"],
@@ -17,7 +17,7 @@ pub(super) static KIND: Kind = Kind {
 };
 
 /// `project_path` lies in `namespace_path`.
-fn rule(claims: &Claims) -> Result<(), Refusal> {
+fn rule(claims: &Claims) -> Result<(), TokenRefusal> {
     let inside = |path: &str, namespace: &str| path.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('/'));
     match (claims.text("project_path"), claims.text("namespace_path")) {
         (Some(path), Some(namespace)) if inside(path, namespace) => Ok(()),

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Kind, RS256, any_issuer, broken};
+use super::{ProviderKind, RS256, any_issuer, broken};
 use crate::base::Seconds;
-use crate::verifier::{Claims, Refusal};
+use crate::verifier::{Claims, TokenRefusal};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ProviderKind = ProviderKind {
     name: "google",
     issuer: Some("https://accounts.google.com"),
     required_claims: &["sub"],
@@ -19,7 +19,7 @@ pub(super) static KIND: Kind = Kind {
 };
 
 /// An address of which Google does not say that it was verified is nobody's.
-fn rule(claims: &Claims) -> Result<(), Refusal> {
+fn rule(claims: &Claims) -> Result<(), TokenRefusal> {
     let verified = claims.all().get("email_verified") == Some(&Value::Bool(true));
     if verified || !claims.all().contains_key("email") {
         Ok(())

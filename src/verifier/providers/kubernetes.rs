@@ -1,11 +1,11 @@
 //! A Kubernetes cluster's service accounts. Its issuer is often reached at a private address, with a token of its own.
 
-use super::{Kind, any_issuer, broken};
+use super::{ProviderKind, any_issuer, broken};
 use crate::base::Seconds;
 use crate::jose::SignatureAlgorithm;
-use crate::verifier::{Claims, Refusal};
+use crate::verifier::{Claims, TokenRefusal};
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ProviderKind = ProviderKind {
     name: "kubernetes",
     issuer: None,
     required_claims: &["kubernetes.io"],
@@ -18,7 +18,7 @@ pub(super) static KIND: Kind = Kind {
 };
 
 /// `sub` is a service account's.
-fn rule(claims: &Claims) -> Result<(), Refusal> {
+fn rule(claims: &Claims) -> Result<(), TokenRefusal> {
     let account = claims.subject().and_then(|subject| subject.strip_prefix("system:serviceaccount:"));
     match account.and_then(|account| account.split_once(':')) {
         Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => Ok(()),

@@ -7,16 +7,16 @@ mod generic;
 mod github;
 mod gitlab;
 mod google;
-mod itself;
 mod kubernetes;
+mod own_issuer;
 mod vela;
 
-use super::{Claims, Refusal};
+use super::{Claims, TokenRefusal};
 use crate::base::Seconds;
 use crate::jose::SignatureAlgorithm;
 
 /// Every kind that can be configured.
-const KINDS: [&Kind; 9] = [
+const KINDS: [&ProviderKind; 9] = [
     &generic::KIND,
     &github::KIND,
     &gitlab::KIND,
@@ -30,7 +30,7 @@ const KINDS: [&Kind; 9] = [
 
 /// What all providers of a kind have in common.
 #[derive(Debug)]
-pub struct Kind {
+pub struct ProviderKind {
     /// What the configuration calls it.
     pub name: &'static str,
     /// The issuer, where there is but one.
@@ -48,10 +48,10 @@ pub struct Kind {
     /// What every issuer of this kind looks like.
     pub(super) issuer_form: fn(&str) -> Result<(), &'static str>,
     /// What every token of this kind looks like, beyond its required claims.
-    pub(super) rule: fn(&Claims) -> Result<(), Refusal>,
+    pub(super) rule: fn(&Claims) -> Result<(), TokenRefusal>,
 }
 
-impl Kind {
+impl ProviderKind {
     /// The kind of this name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
@@ -71,8 +71,8 @@ impl Kind {
 
     /// Our own issuer: always there, never configured.
     #[must_use]
-    pub(super) const fn itself() -> &'static Self {
-        &itself::KIND
+    pub(super) const fn own_issuer() -> &'static Self {
+        &own_issuer::KIND
     }
 }
 
@@ -82,14 +82,14 @@ const fn any_issuer(_: &str) -> Result<(), &'static str> {
 }
 
 /// Any token will do.
-const fn any_token(_: &Claims) -> Result<(), Refusal> {
+const fn any_token(_: &Claims) -> Result<(), TokenRefusal> {
     Ok(())
 }
 
 /// The refusal of a claim that breaks a kind's rule.
-fn broken(claims: &Claims, claim: &'static str, expected: &str) -> Refusal {
+fn broken(claims: &Claims, claim: &'static str, expected: &str) -> TokenRefusal {
     let actual = claims.all().get(claim).map_or_else(|| "none".to_owned(), ToString::to_string);
-    Refusal::ProviderRule { claim, expected: expected.to_owned(), actual }
+    TokenRefusal::ProviderRule { claim, expected: expected.to_owned(), actual }
 }
 
 const RS256: &[SignatureAlgorithm] = &[SignatureAlgorithm::Rs256];

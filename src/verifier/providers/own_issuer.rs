@@ -1,10 +1,10 @@
 //! Our own issuer. Its keys come from our keyring, without a network.
 
-use super::{Kind, any_issuer, any_token};
+use super::{ProviderKind, any_issuer, any_token};
 use crate::base::Seconds;
 use crate::jose::SignatureAlgorithm;
 
-pub(super) static KIND: Kind = Kind {
+pub(super) static KIND: ProviderKind = ProviderKind {
     name: "self",
     issuer: None,
     required_claims: &["sub", "jti"],

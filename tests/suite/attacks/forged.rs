@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use buildpass::verifier::{Demand, ProviderSpec};
+use buildpass::verifier::{ProviderSpec, Requirements};
 use serde_json::{Value, json};
 
 use crate::verifier::forge::{Forge, base64url, claims_with, good, header};
@@ -262,7 +262,7 @@ async fn a_token_with_the_other_signature_of_the_same_key_is_the_same_token() {
     let one = forge.token(&header("ES256"), &good());
     let other = forge.token(&header("ES256"), &good());
     assert_ne!(one, other, "ECDSA draws a number for each signature");
-    let digest = async |token: &str| verifiers.verify(token, &Demand::default()).await.unwrap().digest();
+    let digest = async |token: &str| verifiers.verify(token, &Requirements::default()).await.unwrap().digest();
     assert_eq!(digest(&one).await, digest(&other).await);
 }
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
-use crate::commands::Folder;
+use crate::cli::Folder;
 
 #[test]
 fn a_wide_umask_leaves_the_key_to_its_owner_alone() {

@@ -10,12 +10,12 @@ use buildpass::store::AuditFilter;
 use serde_json::json;
 use sqlx::{ConnectOptions, Connection};
 
-use crate::commands::Folder;
+use crate::cli::Folder;
 use crate::harness::postgres::PostgresServer;
 use crate::harness::{Auth, Server, claims, registration_with};
 
 /// A command run in a folder of its own against this database.
-fn copy(from: &std::path::Path, to: &buildpass::store::postgres::PostgresOptions) -> crate::commands::Run {
+fn copy(from: &std::path::Path, to: &buildpass::store::postgres::PostgresOptions) -> crate::cli::Run {
     let from = format!("sqlite://{}", from.display());
     Folder::new().run(&["store", "copy", "--from", &from, "--to", &PostgresServer::url(to), "--json"])
 }

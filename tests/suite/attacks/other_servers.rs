@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use buildpass::base::{Clock, SystemClock};
-use buildpass::verifier::{Demand, Provider, ProviderSpec, Refusal, Resolver, Verifiers};
+use buildpass::verifier::{Provider, ProviderSpec, Requirements, Resolver, TokenRefusal, Verifiers};
 use serde_json::{Value, json};
 
 use crate::harness::{START, SettableClock};
@@ -27,8 +27,8 @@ async fn unavailable(spec: ProviderSpec, resolver: Option<Arc<dyn Resolver>>) ->
         Some(resolver) => Verifiers::resolved_by(providers, clock, resolver).unwrap(),
     };
     let token = forge.token(&header("RS256"), &claims_with(json!({ "iss": issuer })));
-    match verifiers.verify(&token, &Demand::default()).await {
-        Err(Refusal::KeysUnavailable { reason, .. }) => reason,
+    match verifiers.verify(&token, &Requirements::default()).await {
+        Err(TokenRefusal::KeysUnavailable { reason, .. }) => reason,
         other => panic!("{:?}", other.map(|_| "taken")),
     }
 }
@@ -148,7 +148,7 @@ async fn a_redirect_leads_nowhere_but_to_the_same_origin_and_not_for_ever() {
     let clock = Arc::new(SettableClock::at(START));
     let verifiers = Verifiers::of(vec![Provider::new("stranger", spec_at(&stranger)).unwrap()], clock).unwrap();
     let token = forge.token(&header("RS256"), &claims_with(json!({ "iss": stranger.url })));
-    verifiers.verify(&token, &Demand::default()).await.unwrap();
+    verifiers.verify(&token, &Requirements::default()).await.unwrap();
 }
 
 /// Answers with another address each time it is asked.

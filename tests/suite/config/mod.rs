@@ -196,7 +196,7 @@ fn no_secret_is_ever_shown() {
 
 fn sqlite_path(config: &Config) -> PathBuf {
     match &config.store.place {
-        buildpass::store::StorePlace::Sqlite(path) => path.clone(),
+        buildpass::store::StoreUrl::Sqlite(path) => path.clone(),
         other => panic!("{other:?}"),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use buildpass::exchange::{Applied, Bring, Prune, read_rules_file};
+use buildpass::exchange::{Applied, ChangeSet, Prune, read_rules_file};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -115,8 +115,8 @@ impl Market {
 
     pub(crate) async fn bring(&self, rules: &str, prune: Prune) -> Result<Applied, String> {
         let file = read_rules_file(rules).map_err(|error| error.to_string())?;
-        let bring = Bring { file, prune, ..Bring::default() };
-        self.server.app.rule_keeper().apply(&bring, "test", false).await.map_err(|error| error.to_string())
+        let bring = ChangeSet { file, prune, ..ChangeSet::default() };
+        self.server.app.rules_editor().apply(&bring, "test", false).await.map_err(|error| error.to_string())
     }
 
     pub(crate) async fn apply(&self, rules: &str) -> Applied {
@@ -125,7 +125,7 @@ impl Market {
 
     /// The token of a role.
     pub(crate) async fn role(&self, name: &str) -> String {
-        let standing = self.server.app.rule_keeper().standing().await.unwrap();
+        let standing = self.server.app.rules_editor().standing().await.unwrap();
         standing.entitlements.iter().find(|row| row.name == name).unwrap().token.clone().unwrap()
     }
 

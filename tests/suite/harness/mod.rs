@@ -20,7 +20,7 @@ use buildpass::keyring::{Keyring, KeyringParts};
 use buildpass::policy::{Client, Scope};
 use buildpass::store::postgres::PostgresOptions;
 use buildpass::store::sqlite::{SqliteOptions, SqliteStore};
-use buildpass::store::{KeyChange, KeyRow, Pending, Store, StorePlace};
+use buildpass::store::{InFlight, KeyChange, KeyRow, Store, StoreUrl};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use reqwest::Method;
@@ -182,7 +182,7 @@ impl Start {
         };
         let mut config = Config::load(&sources).unwrap_or_else(|error| panic!("{error}"));
         if let Some(database) = &self.database {
-            config.store.place = StorePlace::Postgres(database.clone());
+            config.store.place = StoreUrl::Postgres(database.clone());
         }
         config
     }
@@ -223,7 +223,7 @@ impl Start {
 async fn install_keys(config: &Config) {
     static ROWS: OnceCell<Vec<KeyRow>> = OnceCell::const_new();
     let issuer = IssuerId::main();
-    let store = config.store.place.open(Pending::default()).await.unwrap();
+    let store = config.store.place.open(InFlight::default()).await.unwrap();
     if store.read_keys(&issuer).await.unwrap().rows.is_empty() {
         let rows = ROWS.get_or_init(|| async {
             let folder = tempfile::tempdir().unwrap();
@@ -307,7 +307,7 @@ impl Server {
         change(&mut client);
         let created = self.app.store().create_client(&IssuerId::main(), &client, secret.digest()).await.unwrap();
         created.unwrap();
-        Credential { id: client.id.to_string(), secret: secret.reveal().clone() }
+        Credential { id: client.id.to_string(), secret: secret.expose_secret().clone() }
     }
 
     /// One request; `auth` is `Basic` for a client and `Bearer` for a token.

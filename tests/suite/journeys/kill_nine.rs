@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
-use crate::commands::Folder;
+use crate::cli::Folder;
 use crate::harness::{claims, registration_with};
 
 const KILLS: u64 = 50;

@@ -99,7 +99,7 @@ async fn an_old_server_that_starts_again_during_an_update_changes_nothing() {
     let names = async |server: &Server| server.app.store().list_clients(&issuer()).await.unwrap().len();
     assert_eq!(names(&newer).await, 0, "the second start brings nothing in");
     let config = Start::new(&declared).on(&replicas.database, &replicas.clock).config();
-    let (keeper, keyring) = (newer.app.rule_keeper(), newer.app.issuer().keyring());
+    let (keeper, keyring) = (newer.app.rules_editor(), newer.app.issuer().keyring());
     // What the second server's log warns of, and what an operator then brings in.
     let differs = buildpass::app::apply(&config, keeper, keyring, START, true).await.unwrap();
     insta::assert_debug_snapshot!("two_servers_whose_files_differ", differs);

@@ -8,7 +8,7 @@ use axum::routing::get;
 use buildpass::base::{Entropy, IssuerId, Moment, Seconds, SystemEntropy};
 use buildpass::jose::{Algorithm, Jwk, JwkSet, PrivateKey, SigningKey};
 use buildpass::keyring::{Keyring, KeyringParts, Takeover, read_former_keys};
-use buildpass::store::Pending;
+use buildpass::store::InFlight;
 use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation, decode, decode_header, encode};
 use serde_json::{Value, json};
 
@@ -68,7 +68,7 @@ async fn the_last_tokens_of_a_former_issuer_and_our_first_verify_without_one_fai
     let start = Start::new("").at(&clock);
     let config = start.config();
     // `keys init --adopt`, while it still serves.
-    let store = config.store.place.open(Pending::default()).await.unwrap();
+    let store = config.store.place.open(InFlight::default()).await.unwrap();
     let parts = KeyringParts {
         store: Arc::clone(&store),
         issuer: IssuerId::main(),

@@ -6,7 +6,7 @@ mod world;
 
 use buildpass::base::{Moment, Seconds};
 use buildpass::jose::Algorithm;
-use buildpass::keyring::{KeyState, KeyringSettings, ScheduleSettings, Step, plan, schedules};
+use buildpass::keyring::{KeyState, KeyringSettings, PlanStep, ScheduleSettings, plan, schedules};
 use buildpass::store::KeyRows;
 
 /// The settings that the configuration's defaults give.
@@ -27,7 +27,7 @@ pub(crate) fn defaults() -> KeyringSettings {
 }
 
 /// Says what is due: the real plan, or one that is broken on purpose.
-pub(crate) type Planner = fn(&KeyRows, &KeyringSettings, &str, Moment, Option<Moment>) -> Step;
+pub(crate) type Planner = fn(&KeyRows, &KeyringSettings, &str, Moment, Option<Moment>) -> PlanStep;
 
 /// Concourse's, Dex's and Vela's way: a key signs as soon as it is there.
 pub(crate) fn without_announcement(
@@ -36,7 +36,7 @@ pub(crate) fn without_announcement(
     server: &str,
     now: Moment,
     passed: Option<Moment>,
-) -> Step {
+) -> PlanStep {
     let mut step = plan(keys, settings, server, now, passed);
     let period = settings.schedule.rotation_period;
     let due = |keys: &KeyRows| {
@@ -54,7 +54,7 @@ pub(crate) fn without_announcement(
 }
 
 /// Writes a step as the store does, with keys that are names alone; `false` if another was quicker.
-pub(crate) fn swap(keys: &mut KeyRows, expected: u64, step: Step, name: &mut u64) -> bool {
+pub(crate) fn swap(keys: &mut KeyRows, expected: u64, step: PlanStep, name: &mut u64) -> bool {
     if keys.version != expected {
         return false;
     }
@@ -71,9 +71,9 @@ pub(crate) fn swap(keys: &mut KeyRows, expected: u64, step: Step, name: &mut u64
             None => keys.rows.push(row),
         }
     }
-    if let Some(promise) = step.change.promise {
-        keys.promises.retain(|known| known.server != promise.server);
-        keys.promises.push(promise);
+    if let Some(server_settings) = step.change.server_settings {
+        keys.server_settings.retain(|known| known.server != server_settings.server);
+        keys.server_settings.push(server_settings);
     }
     if let Some(algorithms) = step.change.algorithms {
         keys.algorithms = algorithms;

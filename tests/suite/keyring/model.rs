@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use buildpass::base::{Moment, Seconds};
 use buildpass::jose::Algorithm;
 use buildpass::keyring::{KeyringSettings, ScheduleSettings, plan};
-use buildpass::store::{KeyRow, KeyRows, KeyTimes, Promise};
+use buildpass::store::{KeyRow, KeyRows, KeyTimes, ServerSettings};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::{Planner, published, signer, without_announcement};
@@ -88,7 +88,7 @@ impl SmallWorld {
             jwks_max_age: schedule.jwks_max_age,
             max_lifetime: schedule.max_lifetime,
         };
-        let promise = |server: &str| Promise {
+        let server_settings = |server: &str| ServerSettings {
             server: server.to_owned(),
             announce_for: schedule.announce_for(),
             jwks_max_age: schedule.jwks_max_age,
@@ -98,7 +98,7 @@ impl SmallWorld {
         KeyRows {
             version: 1,
             algorithms: self.settings.algorithms.clone(),
-            promises: vec![promise("0"), promise("1")],
+            server_settings: vec![server_settings("0"), server_settings("1")],
             rows: keys.iter().enumerate().map(row).collect(),
             ..KeyRows::default()
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use buildpass::base::{Moment, Seconds};
 use buildpass::jose::Algorithm;
-use buildpass::keyring::{KeyringSettings, Step, change_algorithms, is_covered, rotate};
+use buildpass::keyring::{KeyringSettings, PlanStep, change_algorithms, is_covered, rotate};
 use buildpass::store::KeyRows;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -27,12 +27,12 @@ struct Replica {
     /// The key set as it was rendered last.
     rendered: Vec<String>,
     /// What it decided and has not written yet: at which version, when, and what.
-    pending: Option<(u64, i64, Step)>,
+    pending: Option<(u64, i64, PlanStep)>,
 }
 
 impl Replica {
     fn is_covered(&self) -> bool {
-        is_covered(&self.view.promises, &self.name, &self.settings.schedule)
+        is_covered(&self.view.server_settings, &self.name, &self.settings.schedule)
     }
 }
 
@@ -138,7 +138,7 @@ impl World {
         // A database of ten years: what was erased long ago plays no part any more.
         let erased = |row: &buildpass::store::KeyRow| row.sealed.is_none();
         self.database.rows.retain(|row| !erased(row));
-        self.database.promises.retain(|promise| promise.promised_at.unix() + 100_000 > now);
+        self.database.server_settings.retain(|server_settings| server_settings.promised_at.unix() + 100_000 > now);
         // A server's own loop has run meanwhile, if it could.
         for at in 0..self.replicas.len() {
             self.tick(at);
@@ -200,8 +200,10 @@ impl World {
         if self.reaches_database(at) {
             let local = self.local(at);
             let server = &self.replicas[at].name;
-            for promise in self.database.promises.iter_mut().filter(|promise| promise.server == *server) {
-                promise.promised_at = promise.promised_at.max(local);
+            for server_settings in
+                self.database.server_settings.iter_mut().filter(|server_settings| server_settings.server == *server)
+            {
+                server_settings.promised_at = server_settings.promised_at.max(local);
             }
             self.replicas[at].view = self.database.clone();
             self.replicas[at].read_at = self.now;
@@ -230,14 +232,14 @@ impl World {
         if self.now - decided > interval {
             return;
         }
-        let what = format!("{at} writes {:?} {:?}", step.change.promise, step.made);
+        let what = format!("{at} writes {:?} {:?}", step.change.server_settings, step.made);
         self.tell(what);
         if !swap(&mut self.database, version, step, &mut self.names) {
             self.tally.lost_swaps += 1;
         }
     }
 
-    fn write_at_once(&mut self, step: Step) {
+    fn write_at_once(&mut self, step: PlanStep) {
         let version = self.database.version;
         assert!(swap(&mut self.database, version, step, &mut self.names));
     }

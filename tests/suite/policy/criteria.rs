@@ -1,7 +1,7 @@
 //! Typed criteria: which workflow, project or build may publish, as NuGet and RubyGems judge it.
 
 use buildpass::base::{Moment, Seconds};
-use buildpass::policy::{BuildFacts, Criteria, GithubCriteria, LEARNING, Learned, Matched, Unmatched, workflow_file};
+use buildpass::policy::{BuildFacts, Criteria, GithubCriteria, LEARNING, Matched, Pins, Unmatched, workflow_file};
 use serde_json::{Map, Value, json};
 
 use crate::harness::START;
@@ -147,9 +147,9 @@ fn ids_count_with_their_case_and_are_learned_as_they_are_written() {
             assert_eq!((&unmatched.claim, unmatched.disclosed), (id, None), "{kind}");
         }
         let names_alone = table(written).into_iter().filter(|(name, _)| !name.ends_with("_id")).collect();
-        let learned = Learned { owner_id: Some("aB".to_owned()), repository_id: Some("cD".to_owned()) };
+        let pins = Pins { owner_id: Some("aB".to_owned()), repository_id: Some("cD".to_owned()) };
         let matched = judge(&read(kind, Value::Object(names_alone)), claims);
-        assert_eq!(matched, Ok(Matched { learned: Some(learned) }), "{kind}");
+        assert_eq!(matched, Ok(Matched { pins: Some(pins) }), "{kind}");
     }
 }
 
@@ -293,7 +293,7 @@ fn a_build_of_our_own_is_judged_on_its_facts() {
         repo_id: Some("7"),
         ..BuildFacts::default()
     };
-    assert_eq!(criteria.judge("P", &facts), Ok(Learned::default()));
+    assert_eq!(criteria.judge("P", &facts), Ok(Pins::default()));
     assert!(criteria.judge("P", &BuildFacts { org_id: None, ..facts }).is_err(), "without ids nothing fits");
     assert!(criteria.judge("P", &BuildFacts { repo: Some("other"), ..facts }).is_err());
 }
@@ -309,8 +309,8 @@ fn ids_are_learned_by_a_token_that_fits_in_every_other_way_and_within_seven_days
     let (_, claims) = github();
     let until = Some(START + Seconds::new(10));
     let at = |claims: &Value, now: Moment| criteria.judge("P", &table(claims.clone()), until, now);
-    let learned = Learned { owner_id: Some("42".to_owned()), repository_id: Some("7".to_owned()) };
-    assert_eq!(at(&claims, START), Ok(Matched { learned: Some(learned) }));
+    let pins = Pins { owner_id: Some("42".to_owned()), repository_id: Some("7".to_owned()) };
+    assert_eq!(at(&claims, START), Ok(Matched { pins: Some(pins) }));
     let late = at(&claims, START + Seconds::new(10)).unwrap_err();
     let told = "The policy 'P' has expired. Sign in and renew the trust policy on the Trusted Publishing page.";
     assert_eq!(late.disclosed.as_deref(), Some(told));
@@ -325,7 +325,7 @@ fn ids_are_learned_by_a_token_that_fits_in_every_other_way_and_within_seven_days
         }),
     );
     let matched = half.judge("P", &table(claims), until, START).unwrap();
-    assert_eq!(matched.learned, Some(Learned { owner_id: None, repository_id: Some("7".to_owned()) }));
+    assert_eq!(matched.pins, Some(Pins { owner_id: None, repository_id: Some("7".to_owned()) }));
 }
 
 #[test]
@@ -352,9 +352,12 @@ fn a_trusted_publishers_workflow_was_read_at_the_runs_own_ref_or_commit() {
     assert!(fits(&reused, json!({ "job_workflow_ref": format!("{shared}refs/tags/v1") })));
     assert!(!fits(&reused, json!({})), "the caller's own workflow is not the shared one");
     assert!(!fits(&own, json!({ "job_workflow_ref": format!("{shared}refs/heads/main") })));
-    let itself = publisher(json!({ "workflow_repository": "Acme/App" }));
-    assert!(fits(&itself, json!({})), "the repository itself is no other one");
-    assert!(!fits(&itself, json!({ "job_workflow_ref": format!("{file}refs/heads/other") })), "read at another ref");
+    let own_issuer = publisher(json!({ "workflow_repository": "Acme/App" }));
+    assert!(fits(&own_issuer, json!({})), "the repository itself is no other one");
+    assert!(
+        !fits(&own_issuer, json!({ "job_workflow_ref": format!("{file}refs/heads/other") })),
+        "read at another ref"
+    );
     let staged = publisher(json!({ "environment": "production" }));
     assert!(fits(&staged, json!({})) && !fits(&staged, json!({ "environment": null })));
 }

@@ -3,9 +3,11 @@
 use std::fmt::Write as _;
 
 use buildpass::base::Seconds;
-use buildpass::claims::{AudiencePattern, Build, Event, Step};
+use buildpass::claims::{AudiencePattern, Build, BuildStep, Event};
 use buildpass::jose::Algorithm;
-use buildpass::policy::{Ask, AudienceBar, CelFailure, DefaultGrant, Denied, Grant, IssuancePolicy, RuleSpec};
+use buildpass::policy::{
+    AudienceBar, CelFailure, DefaultGrant, Denied, Grant, IssuancePolicy, IssuanceRequest, RuleSpec,
+};
 use proptest::prelude::*;
 
 use super::{fork, push, rule, rule_when};
@@ -21,8 +23,8 @@ fn owned(audiences: &[&str]) -> Vec<String> {
     audiences.iter().map(|audience| (*audience).to_owned()).collect()
 }
 
-fn ask<'a>(build: &'a Build, audiences: &'a [String]) -> Ask<'a> {
-    Ask { build, step: None, audiences, lifetime: None, algorithm: None, narrowed: &[] }
+fn ask<'a>(build: &'a Build, audiences: &'a [String]) -> IssuanceRequest<'a> {
+    IssuanceRequest { build, step: None, audiences, lifetime: None, algorithm: None, narrowed: &[] }
 }
 
 fn decide(policy: &IssuancePolicy, build: &Build, audiences: &[&str]) -> Result<Grant, Denied> {
@@ -212,11 +214,13 @@ fn the_deciding_rule_limits_what_it_grants() {
         max_tokens_per_build: Some(20),
         algorithm: Some(Algorithm::Rs256),
     };
-    for fitting in [plain, Ask { lifetime: Some(Seconds::new(900)), algorithm: Some(Algorithm::Rs256), ..plain }] {
+    for fitting in
+        [plain, IssuanceRequest { lifetime: Some(Seconds::new(900)), algorithm: Some(Algorithm::Rs256), ..plain }]
+    {
         assert_eq!(policy.decide(&fitting), Ok(granted.clone()));
     }
     assert_eq!(
-        policy.decide(&Ask { lifetime: Some(Seconds::new(901)), ..plain }),
+        policy.decide(&IssuanceRequest { lifetime: Some(Seconds::new(901)), ..plain }),
         Err(Denied::LifetimeNotAllowed {
             rule: "limited".to_owned(),
             asked: Seconds::new(901),
@@ -224,7 +228,7 @@ fn the_deciding_rule_limits_what_it_grants() {
         })
     );
     assert_eq!(
-        policy.decide(&Ask { algorithm: Some(Algorithm::Es256), ..plain }),
+        policy.decide(&IssuanceRequest { algorithm: Some(Algorithm::Es256), ..plain }),
         Err(Denied::AlgorithmNotAllowed {
             rule: "limited".to_owned(),
             asked: Algorithm::Es256,
@@ -242,7 +246,7 @@ fn registrations_steps_and_clients_only_narrow() {
     let build = push();
     let narrowed = |policy: &IssuancePolicy, audiences: &[&str], lists: &[&[AudiencePattern]]| {
         let audiences = owned(audiences);
-        policy.decide(&Ask { narrowed: lists, ..ask(&build, &audiences) })
+        policy.decide(&IssuanceRequest { narrowed: lists, ..ask(&build, &audiences) })
     };
     let barred = |audience: &str, allowed: &[&str]| {
         let because = AudienceBar::Narrowed { allowed: owned(allowed) };
@@ -275,13 +279,15 @@ fn a_step_s_environment_goes_before_the_build_s_and_never_stands_for_code_that_w
             RuleSpec { allow_untrusted: true, ..rule_when("none", &[AWS], "build.environment == ''") },
         ],
     );
-    let step = |environment: Option<&str>| Step {
+    let step = |environment: Option<&str>| BuildStep {
         step: "deploy".to_owned(),
         environment: environment.map(str::to_owned),
-        ..Step::default()
+        ..BuildStep::default()
     };
     let audiences = owned(&[AWS]);
-    let by = |build: &Build, step: Option<&Step>| granted_by(policy.decide(&Ask { step, ..ask(build, &audiences) }));
+    let by = |build: &Build, step: Option<&BuildStep>| {
+        granted_by(policy.decide(&IssuanceRequest { step, ..ask(build, &audiences) }))
+    };
     assert_eq!(by(&push(), None).as_deref(), Some("production"));
     assert_eq!(by(&push(), Some(&step(None))).as_deref(), Some("production"));
     assert_eq!(by(&push(), Some(&step(Some("staging")))).as_deref(), Some("staging"));

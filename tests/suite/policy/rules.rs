@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use buildpass::base::Seconds;
-use buildpass::claims::{Build, Event, Step};
+use buildpass::claims::{Build, BuildStep, Event};
 use buildpass::jose::Algorithm;
-use buildpass::policy::{Ask, DefaultGrant, IssuancePolicy, RuleSpec};
+use buildpass::policy::{DefaultGrant, IssuancePolicy, IssuanceRequest, RuleSpec};
 
 use super::{fork, push, rule, rule_when};
 
@@ -57,12 +57,13 @@ fn the_rule_of_the_manual_loads_and_decides() {
 
 fn holds_for(policy: &IssuancePolicy, build: &Build) -> bool {
     let audiences = ["sts.amazonaws.com".to_owned()];
-    let ask = Ask { build, step: None, audiences: &audiences, lifetime: None, algorithm: None, narrowed: &[] };
+    let ask =
+        IssuanceRequest { build, step: None, audiences: &audiences, lifetime: None, algorithm: None, narrowed: &[] };
     policy.decide(&ask).is_ok()
 }
 
 /// Is this condition true of what is asked?
-fn sees(ask: &Ask<'_>, when: &str) -> bool {
+fn sees(ask: &IssuanceRequest<'_>, when: &str) -> bool {
     let rule = RuleSpec { allow_untrusted: true, multiple: true, ..rule_when("seen", &["*"], when) };
     let policy = IssuancePolicy::new(DefaultGrant::Deny, vec![rule]).unwrap_or_else(|error| panic!("{error}"));
     policy.decide(ask).is_ok()
@@ -90,9 +91,9 @@ fn a_condition_sees_the_build_as_its_token_would_show_it() {
         runner_environment: some("hosted"),
         ..push()
     };
-    let step = Step { step: "deploy".to_owned(), ..Step::default() };
+    let step = BuildStep { step: "deploy".to_owned(), ..BuildStep::default() };
     let audiences = ["a".to_owned(), "b".to_owned()];
-    let ask = Ask {
+    let ask = IssuanceRequest {
         build: &build,
         step: Some(&step),
         audiences: &audiences,
@@ -162,7 +163,14 @@ fn what_is_absent_is_empty() {
         ..fork()
     };
     let audiences = ["a".to_owned()];
-    let ask = Ask { build: &build, step: None, audiences: &audiences, lifetime: None, algorithm: None, narrowed: &[] };
+    let ask = IssuanceRequest {
+        build: &build,
+        step: None,
+        audiences: &audiences,
+        lifetime: None,
+        algorithm: None,
+        narrowed: &[],
+    };
     for name in [
         "org_id",
         "repo_id",

@@ -216,14 +216,14 @@ async fn keys_are_listed_and_ended_and_shown_to_nobody() {
     let key = market.granted("https://artefacts.example.com").await;
     let listed = admin.get("api-keys").await;
     let items = listed["items"].as_array().unwrap();
-    assert_eq!((items.len(), items[0]["door"].clone()), (1, json!("grant")));
+    assert_eq!((items.len(), items[0]["flow"].clone()), (1, json!("grant")));
     assert!(!listed.to_string().contains(&key), "its text is nowhere");
     let path = format!("api-keys/{}", items[0]["id"].as_str().unwrap());
     assert_eq!(admin.get(&path).await["name"], "artefacts");
     assert_eq!(admin.send(Method::DELETE, &path, None).await.status, 204);
     assert!(!market.lives(&key).await);
     assert_eq!(admin.get("api-keys").await["items"], json!([]));
-    assert_eq!(admin.get("api-keys?all=1").await["items"][0]["dead_because"], "it was revoked");
+    assert_eq!(admin.get("api-keys?all=1").await["items"][0]["revoked_reason"], "it was revoked");
     assert_eq!(admin.send(Method::GET, "api-keys/nothing", None).await.status, 404);
 }
 
@@ -244,7 +244,7 @@ async fn credentials_and_refusals_after_the_signature_are_recorded_and_no_secret
     let refused = of("exchange_refused");
     assert_eq!(refused.len(), 1, "one before the signature is counted alone: {refused:?}");
     assert_eq!(
-        (refused[0]["detail"]["reason"].clone(), refused[0]["detail"]["actual"].clone(), refused[0]["door"].clone()),
+        (refused[0]["detail"]["reason"].clone(), refused[0]["detail"]["actual"].clone(), refused[0]["flow"].clone()),
         (json!("scope"), json!("admin"), json!("grant"))
     );
     let text = events.to_string();

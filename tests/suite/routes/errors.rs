@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use buildpass::base::IssuerId;
-use buildpass::exchange::{Bring, read_rules_file};
+use buildpass::exchange::{ChangeSet, read_rules_file};
 use buildpass::http::{Code, Limits};
 use buildpass::policy::Scope;
 use reqwest::Method;
@@ -152,8 +152,8 @@ async fn the_error_table_is_the_contract() {
 /// The same version of a package again.
 async fn published_twice(server: &Server, client: &crate::harness::Credential) -> Reply {
     let rules = "[[grants]]\nname=\"store\"\nprovider=\"self\"\naudience=\"store\"\n";
-    let bring = Bring { file: read_rules_file(rules).unwrap(), ..Bring::default() };
-    server.app.rule_keeper().apply(&bring, "test", false).await.unwrap();
+    let bring = ChangeSet { file: read_rules_file(rules).unwrap(), ..ChangeSet::default() };
+    server.app.rules_editor().apply(&bring, "test", false).await.unwrap();
     let mut body = registration();
     body["number"] = json!(77);
     let build = server.register(client, &body).await;

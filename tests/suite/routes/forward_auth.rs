@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use buildpass::base::{IssuerId, Moment, Secret};
-use buildpass::exchange::{ForwardAsk, ForwardCredential};
+use buildpass::exchange::{ForwardCredential, ForwardRequest};
 use reqwest::Method;
 
 use crate::harness::market::{Market, RULES};
@@ -55,7 +55,7 @@ async fn a_request_goes_through_by_method_and_path_and_the_store_is_told_who_sen
     let events =
         market.server.app.store().list_events(&IssuerId::main(), Moment::from_unix(0), None, 100).await.unwrap();
     let refused: Vec<_> = events.iter().filter(|event| event.kind == "exchange_refused").collect();
-    assert_eq!((refused.len(), refused[0].door.as_deref()), (1, Some("forward")), "a pass is no row, a refusal is");
+    assert_eq!((refused.len(), refused[0].flow.as_deref()), (1, Some("forward")), "a pass is no row, a refusal is");
     assert_eq!(market.authz("other", "GET", "/", &auth).await.status, 401, "an unknown grant");
     let elsewhere = format!("Bearer {}", market.token("elsewhere").await);
     assert_eq!(market.authz("store", "GET", "/", &[("authorization", &elsewhere)]).await.status, 401);
@@ -163,7 +163,7 @@ async fn an_operator_can_ask_what_a_proxy_would_be_answered() {
     let market = market("nginx").await;
     let token = market.token(AUDIENCE).await;
     let explained = async |method: &str, path: &str| {
-        let ask = ForwardAsk {
+        let ask = ForwardRequest {
             grant: "store".to_owned(),
             credential: ForwardCredential(Secret::new(token.clone())),
             method: method.to_owned(),

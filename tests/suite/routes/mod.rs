@@ -1,17 +1,17 @@
 //! The doors; this tree mirrors the URL tree.
 
 mod admin;
-mod authz;
 mod builds;
+mod documents;
 mod errors;
+mod forward_auth;
 mod health;
 mod hostile;
 mod nuget;
 mod nuget_policies;
-mod oauth;
 mod publications;
 mod registry;
 mod repos;
 mod rubygems;
-mod well_known;
+mod token_exchange;
 mod without_secret;

@@ -240,16 +240,16 @@ async fn ids_of_a_repository_that_first_built_when_learning_was_over_come_with_t
     let asked = async || market.nuget(&market.token_of(&build.id, json!({ "audience": FEED })).await, "octo").await;
     let expired = asked().await;
     assert!(expired.text.contains("The policy 'late' has expired."), "{}", expired.text);
-    let learned = async || {
+    let pins = async || {
         let (issuer, since) = (IssuerId::main(), Moment::from_unix(0));
         let events = market.server.app.store().list_events(&issuer, since, None, 999).await.unwrap();
-        events.iter().filter(|event| event.kind == "ids_learned").count()
+        events.iter().filter(|event| event.kind == "ids_pinned").count()
     };
     assert!(market.apply(&rules).await.changes_nothing(), "what is learned is no change");
-    assert_eq!(learned().await, 1, "and it is told");
+    assert_eq!(pins().await, 1, "and it is told");
     let reply = asked().await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert!(market.apply(&rules).await.changes_nothing());
-    assert_eq!(learned().await, 1);
+    assert_eq!(pins().await, 1);
     assert!(market.lives(reply.json()["apiKey"].as_str().unwrap()).await, "and ends nothing");
 }

@@ -30,7 +30,7 @@ async fn a_role_gives_its_users_key_as_rubygems_shapes_it() {
         })
     );
     let known = market.introspect(key).await;
-    assert_eq!((known["door"].clone(), known["owner"].clone()), (json!("rubygems"), json!("octo")));
+    assert_eq!((known["flow"].clone(), known["owner"].clone()), (json!("rubygems"), json!("octo")));
     assert_eq!(known["packages"], json!(["app"]));
     // As a form too, and once.
     let form = format!("jwt={}", market.token(HOST).await);
@@ -296,7 +296,7 @@ async fn ids_are_learned_by_the_first_grant_within_seven_days_and_by_nothing_els
 }
 
 async fn publisher_named(market: &Market, gem: &str) -> String {
-    let standing = market.server.app.rule_keeper().standing().await.unwrap();
+    let standing = market.server.app.rules_editor().standing().await.unwrap();
     standing.entitlements.iter().find(|row| row.name.starts_with(&format!("{gem}@"))).unwrap().name.clone()
 }
 

@@ -30,7 +30,7 @@ async fn a_build_token_becomes_a_key_that_introspection_knows() {
     let known = market.introspect(key).await;
     let expected = json!({
         "active": true, "iss": "https://ci.example.com", "aud": ARTEFACTS, "scope": "read", "token_type": "Bearer",
-        "door": "grant", "grant": "artefacts", "packages": ["*"], "build_id": market.build.id,
+        "flow": "grant", "grant": "artefacts", "packages": ["*"], "build_id": market.build.id,
         "sub": known["sub"], "exp": known["exp"], "iat": known["iat"], "jti": known["jti"],
     });
     assert_eq!(known, expected);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use buildpass::store::postgres::PostgresStore;
 use buildpass::store::sqlite::SqliteStore;
-use buildpass::store::{Pending, Store};
+use buildpass::store::{InFlight, Store};
 use tempfile::TempDir;
 
 use super::races::Pair;
@@ -24,11 +24,11 @@ pub(crate) async fn sqlite_pair() -> Pair {
 
 pub(crate) async fn postgres() -> Arc<dyn Store> {
     let database = PostgresServer::shared().database().await;
-    Arc::new(PostgresStore::open(database, Pending::default()).await.unwrap())
+    Arc::new(PostgresStore::open(database, InFlight::default()).await.unwrap())
 }
 
 pub(crate) async fn postgres_pair() -> Pair {
     let database = PostgresServer::shared().database().await;
-    let open = async || Arc::new(PostgresStore::open(database.clone(), Pending::default()).await.unwrap());
+    let open = async || Arc::new(PostgresStore::open(database.clone(), InFlight::default()).await.unwrap());
     Pair { stores: [open().await, open().await], _place: Box::new(()) }
 }

@@ -6,8 +6,8 @@ use buildpass::policy::ClientIdentity;
 use buildpass::policy::Scope;
 use buildpass::store::{
     AdoptedRow, BuildNotRunning, ClientChange, ClientChangeKind, ClientExists, ClientSecret, DeclaredClient, Disabled,
-    Finish, Issuance, IssuanceRefusal, KeyChange, KeyRow, KeyRows, KeyTimes, NameTaken, NewBuild, Promise,
-    REPEAT_WITHIN, Registered, RegistrationRefusal, SealedText, Still, Store, StoreError, StoredBuild, TimeNote,
+    Finish, Issuance, IssuanceRefusal, KeyChange, KeyRow, KeyRows, KeyTimes, NameTaken, NewBuild, REPEAT_WITHIN,
+    Registered, RegistrationRefusal, SealedText, ServerSettings, Still, Store, StoreError, StoredBuild, TimeNote,
     TokenBearer, TokenKind,
 };
 
@@ -480,7 +480,7 @@ async fn keys_are_written_only_at_the_version_that_was_read(store: &dyn Store) {
         version: 3,
         algorithms: vec![Algorithm::Es256, Algorithm::Rs256],
         latest_seen: None,
-        promises: vec![],
+        server_settings: vec![],
         takeover: Some(sealed),
         rows: vec![forgotten, b],
         adopted: vec![revoked],
@@ -493,27 +493,27 @@ async fn keys_that_were_decided_too_long_ago_are_not_written(store: &dyn Store) 
     let change = KeyChange { algorithms: Some(vec![Algorithm::Rs256]), ..KeyChange::default() };
     assert!(!store.advance_keys(&issuer(), 0, &change, &too_late).await.unwrap());
     assert_eq!(store.read_keys(&issuer()).await.unwrap(), KeyRows::default());
-    assert_eq!(store.key_pulse(&issuer()).await.unwrap().version, 0);
+    assert_eq!(store.key_poll(&issuer()).await.unwrap().version, 0);
 }
 
 async fn a_promise_is_kept_up_by_its_server_and_by_no_other(store: &dyn Store) {
-    let promise = Promise {
+    let server_settings = ServerSettings {
         server: "a".to_owned(),
         announce_for: Seconds::new(1_235),
         jwks_max_age: Seconds::new(300),
         max_lifetime: Seconds::new(3_600),
         promised_at: after(1),
     };
-    let change = KeyChange { promise: Some(promise.clone()), ..KeyChange::default() };
+    let change = KeyChange { server_settings: Some(server_settings.clone()), ..KeyChange::default() };
     store.advance_keys(&issuer(), 0, &change, &at_once()).await.unwrap();
-    let stands = async || store.read_keys(&issuer()).await.unwrap().promises;
+    let stands = async || store.read_keys(&issuer()).await.unwrap().server_settings;
     for (at, server, expected) in [(5, "a", 5), (3, "a", 5), (9, "b", 5), (11, "a", 11)] {
         let note = TimeNote { server: server.to_owned(), now: after(at), erasable_before: None };
         store.note_time(&issuer(), note).await.unwrap();
-        assert_eq!(stands().await, [Promise { promised_at: after(expected), ..promise.clone() }]);
+        assert_eq!(stands().await, [ServerSettings { promised_at: after(expected), ..server_settings.clone() }]);
     }
-    let other = Promise { server: "b".to_owned(), promised_at: after(100_000), ..promise.clone() };
-    let change = KeyChange { promise: Some(other.clone()), ..KeyChange::default() };
+    let other = ServerSettings { server: "b".to_owned(), promised_at: after(100_000), ..server_settings.clone() };
+    let change = KeyChange { server_settings: Some(other.clone()), ..KeyChange::default() };
     store.advance_keys(&issuer(), 1, &change, &at_once()).await.unwrap();
     assert_eq!(stands().await.len(), 2);
     let long_gone = after(11 + 1_235 + 86_400 + 1);
@@ -523,7 +523,7 @@ async fn a_promise_is_kept_up_by_its_server_and_by_no_other(store: &dyn Store) {
 }
 
 async fn the_largest_time_seen_never_shrinks_but_by_an_operator(store: &dyn Store) {
-    let latest = async || store.key_pulse(&issuer()).await.unwrap().latest_seen;
+    let latest = async || store.key_poll(&issuer()).await.unwrap().latest_seen;
     let note = |now| TimeNote { server: "a".to_owned(), now, erasable_before: Some(NOW) };
     store.note_time(&issuer(), note(after(5))).await.unwrap();
     assert_eq!(latest().await, None, "there is no key set to remember it with");
@@ -534,7 +534,7 @@ async fn the_largest_time_seen_never_shrinks_but_by_an_operator(store: &dyn Stor
     }
     let change = KeyChange { latest_seen: Some(after(2)), ..KeyChange::default() };
     store.advance_keys(&issuer(), 1, &change, &at_once()).await.unwrap();
-    let pulse = store.key_pulse(&issuer()).await.unwrap();
+    let pulse = store.key_poll(&issuer()).await.unwrap();
     assert_eq!((pulse.version, pulse.latest_seen), (2, Some(after(2))));
 }
 

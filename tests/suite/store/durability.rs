@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use buildpass::store::MigrationReport;
 use buildpass::store::sqlite::{Settings, SqliteOptions, SqliteStore};
-use buildpass::store::{Audit, Builds, Finish, Issuance, Pending, Store, StoreError};
+use buildpass::store::{Audit, Builds, Finish, InFlight, Issuance, Store, StoreError};
 use futures_util::future::join_all;
 use sqlx::{Connection, Row};
 
 use super::publications::version;
+use super::redeeming::{World, event};
 use super::sample::{NOW, Sqlite, acme, issuance, issuer, options, recorded, registration, running};
-use super::trading::{World, event};
 
 async fn is_set_to_last(store: &SqliteStore) {
     let expected = Settings {
@@ -31,7 +31,7 @@ fn is_unavailable<T: std::fmt::Debug>(answer: &Result<T, StoreError>) -> bool {
 /// Lets ten tokens wait for one commit, and gives back what each was told.
 async fn ten_together(
     store: &SqliteStore,
-    pending: &Pending,
+    pending: &InFlight,
     wish: impl Fn() -> Issuance,
 ) -> Vec<Result<Result<(), buildpass::store::IssuanceRefusal>, StoreError>> {
     let main = issuer();
@@ -45,7 +45,7 @@ async fn ten_together(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_commit_that_fails_is_told_to_all_who_waited_and_heals() {
-    let pending = Pending::default();
+    let pending = InFlight::default();
     let linger = Duration::from_secs(3_600);
     let sqlite = Sqlite::with(SqliteOptions { pending: pending.clone(), linger, ..options() }).await;
     let store = &sqlite.store;
@@ -265,8 +265,8 @@ async fn a_row_that_we_never_write_stops_whoever_reads_it() {
         ("update credentials set scopes = 'hunter2'", "credentials", "scopes"),
         ("update credentials set packages = '{\"hunter2\":1}'", "credentials", "packages"),
         ("update credentials set id = 'hunter2'", "credentials", "id"),
-        ("pragma ignore_check_constraints = 1; update credentials set dead_at = 1", "credentials", "dead_because"),
-        ("pragma ignore_check_constraints = 1; update credentials set door = 'hunter2'", "credentials", "door"),
+        ("pragma ignore_check_constraints = 1; update credentials set revoked_at = 1", "credentials", "revoked_reason"),
+        ("pragma ignore_check_constraints = 1; update credentials set flow = 'hunter2'", "credentials", "flow"),
         ("update entitlements set id = 'hunter2' || rowid", "entitlements", "id"),
         ("pragma ignore_check_constraints = 1; update entitlements set kind = 'hunter2'", "entitlements", "kind"),
         ("update publications set credential = 'hunter2'", "publications", "credential"),
@@ -293,7 +293,7 @@ async fn first_error_after(statement: &'static str) -> StoreError {
     let store: &dyn Store = &sqlite.store;
     let world = World::new(store).await;
     let trade = world.trade(1);
-    store.settle(&issuer(), &trade).await.unwrap().unwrap();
+    store.redeem(&issuer(), &trade).await.unwrap().unwrap();
     let publication = version(trade.credential.id, "app", "1.0");
     store.record_publication(&issuer(), &publication, &event()).await.unwrap().unwrap();
     sqlite.meddle(statement).await;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buildpass::store::sqlite::{SqliteOptions, SqliteStore};
-use buildpass::store::{Audit, AuditRow, Builds, Finish, Pending, Store};
+use buildpass::store::{Audit, AuditRow, Builds, Finish, InFlight, Store};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 
@@ -24,8 +24,8 @@ async fn twenty_processes_may_start_at_once_on_a_file_that_is_not_there_yet() {
 }
 
 /// A store that lingers for as long as something is pending, and what it counts by.
-async fn lingering(linger: Duration) -> (Sqlite, Pending) {
-    let pending = Pending::default();
+async fn lingering(linger: Duration) -> (Sqlite, InFlight) {
+    let pending = InFlight::default();
     let sqlite = Sqlite::with(SqliteOptions { pending: pending.clone(), linger, ..options() }).await;
     (sqlite, pending)
 }

@@ -3,8 +3,8 @@
 use buildpass::base::{ClientId, CredentialId, EventId, Moment};
 use buildpass::store::{Ecosystem, EventRow, Publication, PublicationRefusal, Store};
 
+use super::redeeming::{Killer, World, event};
 use super::sample::{NOW, after, issuer};
-use super::trading::{Killer, World, event};
 
 on_every_backend! {
     a_version_is_recorded_once_in_each_registry
@@ -28,7 +28,7 @@ pub(super) fn version(credential: CredentialId, package: &str, version: &str) ->
 
 async fn key(store: &dyn Store, world: &World) -> CredentialId {
     let trade = world.trade(1);
-    store.settle(&issuer(), &trade).await.unwrap().unwrap();
+    store.redeem(&issuer(), &trade).await.unwrap().unwrap();
     trade.credential.id
 }
 

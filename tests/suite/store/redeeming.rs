@@ -1,13 +1,13 @@
-//! Trades: what is claimed once, what a credential rests on, and that nothing brings back what died.
+//! Redemptions: what is claimed once, what a credential rests on, and that nothing brings back what died.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use buildpass::base::{CredentialId, EntitlementId, EventId, IdTokenId, Jti, Moment, Sha256};
-use buildpass::policy::{Client, Learned};
+use buildpass::policy::{Client, Pins};
 use buildpass::store::{
-    CredentialFilter, CredentialKind, DoorKind, EntitlementKind, EntitlementRow, EventRow, Finish, KeyRow, KeyTimes,
-    NewBuild, NewCredential, NewIdToken, OwnToken, ProviderRow, RuleChange, Store, StoredCredential, TokenKey, Trade,
-    TradeRefusal, UserRow, Write,
+    CredentialFilter, CredentialKind, EntitlementKind, EntitlementRow, EventRow, Finish, FlowKind, KeyRow, KeyTimes,
+    NewBuild, NewCredential, NewIdToken, OwnToken, ProviderRow, Redemption, RedemptionRefusal, RuleChange, Store,
+    StoredCredential, TokenKey, UserRow, Write,
 };
 
 use super::sample::{Counter, NOW, after, at_once, digest, issuance, issuer, rows, running, running_of_declared};
@@ -79,7 +79,7 @@ pub(super) fn event() -> EventRow {
         id: EventId::new(NOW, &Counter).unwrap(),
         at: NOW,
         kind: "credential_created".to_owned(),
-        door: Some("grant".to_owned()),
+        flow: Some("grant".to_owned()),
         subject: None,
         detail: "{}".to_owned(),
     }
@@ -137,8 +137,8 @@ impl World {
             spec: "{}".into(),
             place: 1,
             token: None,
-            learned: Learned::default(),
-            learn_until: Some(after(600)),
+            pins: Pins::default(),
+            pin_until: Some(after(600)),
             revision: 0,
             created_at: NOW,
             updated_at: NOW,
@@ -176,8 +176,8 @@ impl World {
     }
 
     /// A trade of a token of this world; each call is of another token where `token` says so.
-    pub(super) fn trade(&self, token: u64) -> Trade {
-        Trade {
+    pub(super) fn trade(&self, token: u64) -> Redemption {
+        Redemption {
             now: NOW,
             token: TokenKey { issuer: "https://ci.example.com".into(), digest: Sha256::of(&token.to_be_bytes()) },
             single_use: true,
@@ -192,7 +192,7 @@ impl World {
             provider_revision: Some(self.provider.revision),
             entitlement: Some((self.entitlement.id, self.entitlement.revision)),
             also: vec![(self.other.id, self.other.revision)],
-            learned: None,
+            pins: None,
             id_token: NewIdToken {
                 id: IdTokenId::new(NOW, &Counter).unwrap(),
                 kid: KID.into(),
@@ -204,7 +204,7 @@ impl World {
                 id: CredentialId::new(NOW, &Counter).unwrap(),
                 kind: CredentialKind::Key,
                 digest: digest(),
-                door: DoorKind::Grant,
+                flow: FlowKind::Grant,
                 name: "policy".into(),
                 subject: "exchange:self:x".into(),
                 owner: Some("acme".into()),
@@ -309,17 +309,17 @@ async fn a_token_is_claimed_once_and_what_was_refused_claims_nothing(store: &dyn
     let world = World::new(store).await;
     let mut refused = world.trade(1);
     refused.user = Some("nobody".into());
-    assert_eq!(store.settle(&issuer(), &refused).await.unwrap(), Err(TradeRefusal::UserDisabled));
+    assert_eq!(store.redeem(&issuer(), &refused).await.unwrap(), Err(RedemptionRefusal::UserDisabled));
     assert!(!store.is_spent(&issuer(), &refused.token).await.unwrap());
     assert!(all(store).await.is_empty());
     let good = world.trade(1);
-    store.settle(&issuer(), &good).await.unwrap().unwrap();
+    store.redeem(&issuer(), &good).await.unwrap().unwrap();
     assert!(store.is_spent(&issuer(), &good.token).await.unwrap());
-    assert_eq!(store.settle(&issuer(), &world.trade(1)).await.unwrap(), Err(TradeRefusal::Spent));
+    assert_eq!(store.redeem(&issuer(), &world.trade(1)).await.unwrap(), Err(RedemptionRefusal::Spent));
     // Another issuer's token of the same digest is another token.
     let mut other = world.trade(1);
     other.token.issuer = "https://other.example".into();
-    store.settle(&issuer(), &other).await.unwrap().unwrap();
+    store.redeem(&issuer(), &other).await.unwrap().unwrap();
 
     let found = store.find_credential(&issuer(), good.credential.digest).await.unwrap().unwrap();
     assert_eq!((found.id, found.audience.as_str()), (good.credential.id, "https://artefacts.example.com"));
@@ -339,25 +339,25 @@ async fn a_token_is_claimed_once_and_what_was_refused_claims_nothing(store: &dyn
 
 async fn a_token_that_may_be_traded_again_is_so_until_somebody_spends_or_revokes_it(store: &dyn Store) {
     let world = World::new(store).await;
-    let often = |token: u64| Trade { single_use: false, ..world.trade(token) };
+    let often = |token: u64| Redemption { single_use: false, ..world.trade(token) };
     for _ in 0..3 {
-        store.settle(&issuer(), &often(1)).await.unwrap().unwrap();
+        store.redeem(&issuer(), &often(1)).await.unwrap().unwrap();
     }
     let tokens: std::collections::BTreeSet<_> = all(store).await.iter().map(|one| one.id_token).collect();
     assert_eq!(tokens.len(), 1, "one token is kept once");
     let mut namesake = often(1);
     namesake.id_token.claims = r#"{"sub":"y"}"#.into();
-    store.settle(&issuer(), &namesake).await.unwrap().unwrap();
+    store.redeem(&issuer(), &namesake).await.unwrap().unwrap();
     let given = store.find_credential(&issuer(), namesake.credential.digest).await.unwrap().unwrap();
     let kept = store.find_id_token(&issuer(), given.id_token).await.unwrap().unwrap();
     assert_eq!(kept.claims, r#"{"sub":"y"}"#, "another token of the same id is kept for itself");
     assert!(!store.is_spent(&issuer(), &often(1).token).await.unwrap());
-    store.settle(&issuer(), &world.trade(1)).await.unwrap().unwrap();
-    assert_eq!(store.settle(&issuer(), &often(1)).await.unwrap(), Err(TradeRefusal::Spent));
-    store.settle(&issuer(), &often(2)).await.unwrap().unwrap();
+    store.redeem(&issuer(), &world.trade(1)).await.unwrap().unwrap();
+    assert_eq!(store.redeem(&issuer(), &often(1)).await.unwrap(), Err(RedemptionRefusal::Spent));
+    store.redeem(&issuer(), &often(2)).await.unwrap().unwrap();
     let key = often(2).token;
     store.revoke_id_token(&issuer(), &key, None, after(600), &event(), NOW).await.unwrap();
-    assert_eq!(store.settle(&issuer(), &often(2)).await.unwrap(), Err(TradeRefusal::Spent));
+    assert_eq!(store.redeem(&issuer(), &often(2)).await.unwrap(), Err(RedemptionRefusal::Spent));
     assert_eq!(living(store).await, 5, "what was given for the other token lives");
     let events = async || store.list_events(&issuer(), NOW, None, 100).await.unwrap().len();
     let told = events().await;
@@ -378,8 +378,8 @@ async fn kill_and_revert(store: &dyn Store, killer: Killer) {
         Some(_) => remembered(store).await,
     };
     let trade = world.trade(digest_number());
-    store.settle(&issuer(), &trade).await.unwrap().unwrap();
-    let bystander = Trade {
+    store.redeem(&issuer(), &trade).await.unwrap().unwrap();
+    let bystander = Redemption {
         user: None,
         provider_revision: None,
         entitlement: None,
@@ -387,20 +387,20 @@ async fn kill_and_revert(store: &dyn Store, killer: Killer) {
         provider: "self".into(),
         ..world.trade(digest_number())
     };
-    store.settle(&issuer(), &bystander).await.unwrap().unwrap();
+    store.redeem(&issuer(), &bystander).await.unwrap().unwrap();
     world.kill(store, killer).await;
     let found = store.show_credential(&issuer(), trade.credential.id).await.unwrap().unwrap();
-    assert_eq!(found.dead, Some((NOW, "killed".to_owned())), "{killer:?}");
+    assert_eq!(found.revoked, Some((NOW, "killed".to_owned())), "{killer:?}");
     let other = store.show_credential(&issuer(), bystander.credential.id).await.unwrap().unwrap();
     assert!(other.is_alive(NOW), "{killer:?} ends nothing that does not rest on it");
-    let late = store.settle(&issuer(), &world.trade(digest_number())).await.unwrap();
+    let late = store.redeem(&issuer(), &world.trade(digest_number())).await.unwrap();
     assert!(late.is_err(), "{killer:?}");
     // As it was before: what died stays dead.
     world.change(store, None).await;
     let found = store.show_credential(&issuer(), trade.credential.id).await.unwrap().unwrap();
     assert!(!found.is_alive(NOW), "{killer:?}");
     let fresh = remembered(store).await;
-    store.settle(&issuer(), &fresh.trade(digest_number())).await.unwrap().unwrap();
+    store.redeem(&issuer(), &fresh.trade(digest_number())).await.unwrap().unwrap();
 }
 
 fn digest_number() -> u64 {
@@ -436,49 +436,46 @@ async fn what_is_judged_by_an_old_rule_is_judged_anew(store: &dyn Store) {
     let world = World::new(store).await;
     world.change(store, None).await;
     let stale = world.trade(1);
-    assert_eq!(store.settle(&issuer(), &stale).await.unwrap(), Err(TradeRefusal::RulesChanged));
+    assert_eq!(store.redeem(&issuer(), &stale).await.unwrap(), Err(RedemptionRefusal::RulesChanged));
     let fresh = world.read(store).await;
-    store.settle(&issuer(), &fresh.trade(1)).await.unwrap().unwrap();
+    store.redeem(&issuer(), &fresh.trade(1)).await.unwrap().unwrap();
 }
 
 async fn ids_are_learned_once_and_only_by_a_trade_that_stands(store: &dyn Store) {
     let world = World::new(store).await;
-    let learned = |owner: &str| Some(Learned { owner_id: Some(owner.into()), repository_id: Some("7".into()) });
+    let pins = |owner: &str| Some(Pins { owner_id: Some(owner.into()), repository_id: Some("7".into()) });
     let read = async || store.read_rules(&issuer(), 0).await.unwrap();
     let before = read().await.revision;
-    let refused = Trade { learned: learned("evil"), user: Some("nobody".into()), ..world.trade(1) };
-    assert_eq!(store.settle(&issuer(), &refused).await.unwrap(), Err(TradeRefusal::UserDisabled));
-    assert_eq!(
-        (read().await.revision, both(read().await.entitlements)[0].learned.clone()),
-        (before, Learned::default())
-    );
-    store.settle(&issuer(), &Trade { learned: learned("42"), ..world.trade(1) }).await.unwrap().unwrap();
+    let refused = Redemption { pins: pins("evil"), user: Some("nobody".into()), ..world.trade(1) };
+    assert_eq!(store.redeem(&issuer(), &refused).await.unwrap(), Err(RedemptionRefusal::UserDisabled));
+    assert_eq!((read().await.revision, both(read().await.entitlements)[0].pins.clone()), (before, Pins::default()));
+    store.redeem(&issuer(), &Redemption { pins: pins("42"), ..world.trade(1) }).await.unwrap().unwrap();
     let after = read().await;
     let [learner, _] = both(after.entitlements);
-    assert_eq!(Some(learner.learned), learned("42"));
+    assert_eq!(Some(learner.pins), pins("42"));
     assert!(after.revision > before && learner.revision == after.revision, "every server will read it");
-    let second = Trade { learned: learned("666"), ..world.trade(2) };
-    assert_eq!(store.settle(&issuer(), &second).await.unwrap(), Err(TradeRefusal::RulesChanged));
+    let second = Redemption { pins: pins("666"), ..world.trade(2) };
+    assert_eq!(store.redeem(&issuer(), &second).await.unwrap(), Err(RedemptionRefusal::RulesChanged));
 }
 
 async fn what_outlives_its_build_dies_with_its_client(store: &dyn Store) {
     let world = World::new(store).await;
     let mut outliving = world.trade(1);
     outliving.credential.outlives_build = true;
-    store.settle(&issuer(), &outliving).await.unwrap().unwrap();
-    store.settle(&issuer(), &world.trade(2)).await.unwrap().unwrap();
+    store.redeem(&issuer(), &outliving).await.unwrap().unwrap();
+    store.redeem(&issuer(), &world.trade(2)).await.unwrap().unwrap();
     world.kill(store, Killer::BuildEnd).await;
     assert_eq!(living(store).await, 1);
-    assert_eq!(store.settle(&issuer(), &world.trade(3)).await.unwrap(), Err(TradeRefusal::BuildOver));
+    assert_eq!(store.redeem(&issuer(), &world.trade(3)).await.unwrap(), Err(RedemptionRefusal::BuildOver));
     world.kill(store, Killer::ClientDisabled).await;
     assert_eq!(living(store).await, 0);
-    assert_eq!(store.settle(&issuer(), &world.trade(4)).await.unwrap(), Err(TradeRefusal::ClientDisabled));
+    assert_eq!(store.redeem(&issuer(), &world.trade(4)).await.unwrap(), Err(RedemptionRefusal::ClientDisabled));
 }
 
 async fn a_spent_token_is_forgotten_when_its_time_is_over(store: &dyn Store) {
     let world = World::new(store).await;
     let trade = world.trade(1);
-    store.settle(&issuer(), &trade).await.unwrap().unwrap();
+    store.redeem(&issuer(), &trade).await.unwrap().unwrap();
     assert_eq!(trade.kept_until(), after(600), "300 s after its exp, as long as any tolerance");
     assert_eq!(store.forget_spent(&issuer(), after(600)).await.unwrap(), 0);
     assert!(store.is_spent(&issuer(), &trade.token).await.unwrap());

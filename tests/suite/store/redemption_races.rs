@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use buildpass::store::{Trade, TradeRefusal};
+use buildpass::store::{Redemption, RedemptionRefusal};
 use futures_util::future::join_all;
 
 use super::races::Pair;
+use super::redeeming::{Killer, World, all, living};
 use super::sample::issuer;
-use super::trading::{Killer, World, all, living};
 
 mod raced {
     use super::{Killer, of_sixty_four_racers_one_gets_the_token, trades_raced_by};
@@ -48,19 +48,19 @@ async fn of_sixty_four_racers_one_gets_the_token(pair: &Pair) {
     let world = World::new(pair.stores[0].as_ref()).await;
     let racers = (0..64).map(|racer| {
         let (store, trade) = (Arc::clone(&pair.stores[racer % 2]), world.trade(1));
-        tokio::spawn(async move { store.settle(&issuer(), &trade).await.unwrap() })
+        tokio::spawn(async move { store.redeem(&issuer(), &trade).await.unwrap() })
     });
     let mut won = 0;
     for answer in join_all(racers.collect::<Vec<_>>()).await {
         match answer.unwrap() {
             Ok(()) => won += 1,
-            Err(refused) => assert_eq!(refused, TradeRefusal::Spent),
+            Err(refused) => assert_eq!(refused, RedemptionRefusal::Spent),
         }
     }
     assert_eq!((won, living(pair.stores[0].as_ref()).await), (1, 1));
 }
 
-/// Trades go on in both stores while the killer acts in one of them: when it has acted, nothing lives.
+/// Redemptions go on in both stores while the killer acts in one of them: when it has acted, nothing lives.
 async fn trades_raced_by(pair: &Pair, killer: Killer) {
     let store = pair.stores[0].as_ref();
     let world = if killer == Killer::ClientUndeclared { World::declared(store).await } else { World::new(store).await };
@@ -73,8 +73,8 @@ async fn trades_raced_by(pair: &Pair, killer: Killer) {
         tokio::spawn(async move {
             for turn in 0.. {
                 let token = if again { 0 } else { racer * 1_000_000 + turn };
-                let trade = Trade { single_use: !again, ..world.trade(token) };
-                if store.settle(&issuer(), &trade).await.unwrap().is_err() {
+                let trade = Redemption { single_use: !again, ..world.trade(token) };
+                if store.redeem(&issuer(), &trade).await.unwrap().is_err() {
                     return;
                 }
                 let _full = started.try_send(());

@@ -8,12 +8,12 @@ use std::time::Duration;
 use buildpass::base::{
     BuildId, ClientId, Entropy, EntropyError, IssuerId, Jti, Moment, RequestTokenId, Seconds, Sha256,
 };
-use buildpass::claims::{Build, Event, Step};
+use buildpass::claims::{Build, BuildStep, Event};
 use buildpass::jose::Algorithm;
 use buildpass::policy::{Client, Scope};
 use buildpass::store::sqlite::{SqliteOptions, SqliteStore};
 use buildpass::store::{
-    AuditRow, DeclaredClient, Issuance, KeyChange, KeyRow, NewBuild, NewRequestToken, Pending, Registered, Still,
+    AuditRow, DeclaredClient, InFlight, Issuance, KeyChange, KeyRow, NewBuild, NewRequestToken, Registered, Still,
     Store, TokenKind,
 };
 use tempfile::TempDir;
@@ -58,7 +58,7 @@ impl Sqlite {
 
 pub(crate) fn options() -> SqliteOptions {
     SqliteOptions {
-        pending: Pending::default(),
+        pending: InFlight::default(),
         linger: Duration::from_millis(10),
         readers: 4,
         busy_timeout: Duration::from_secs(30),
@@ -166,7 +166,7 @@ pub(crate) fn token(kind: TokenKind) -> NewRequestToken {
         id: token_id(),
         kind,
         digest: digest(),
-        step: (kind == TokenKind::Step).then(|| Step { step: "deploy".to_owned(), ..Step::default() }),
+        step: (kind == TokenKind::Step).then(|| BuildStep { step: "deploy".to_owned(), ..BuildStep::default() }),
         audiences: None,
         expires_at: after(3_600),
         max_uses: None,

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use buildpass::base::{Clock, SystemClock};
 use buildpass::store::postgres::{PostgresOptions, PostgresStore, Tls};
-use buildpass::store::{Audit, IssuanceRefusal, Keys, Pending, Store, StoreError};
+use buildpass::store::{Audit, InFlight, IssuanceRefusal, Keys, Store, StoreError};
 
 use super::sample::{issuance, issuer, recorded, running};
 use crate::harness::postgres::PostgresServer;
 
 async fn refusal(options: PostgresOptions) -> String {
-    match PostgresStore::open(options, Pending::default()).await {
+    match PostgresStore::open(options, InFlight::default()).await {
         Err(StoreError::Unavailable(text)) => text,
         other => panic!("{:?}", other.map(|_| "opened")),
     }
@@ -60,7 +60,7 @@ async fn what_keeps_us_out_is_told_without_the_password() {
 async fn a_server_that_turned_read_only_under_us_counts_as_lost_and_is_found_again() {
     let server = PostgresServer::shared();
     let database = server.database().await;
-    let store = PostgresStore::open(database.clone(), Pending::default()).await.unwrap();
+    let store = PostgresStore::open(database.clone(), InFlight::default()).await.unwrap();
     let (client, new) = running(&store).await;
     store.record(&issuer(), issuance(&client, &new)).await.unwrap().unwrap();
     let name = &database.database;
@@ -71,10 +71,10 @@ async fn a_server_that_turned_read_only_under_us_counts_as_lost_and_is_found_aga
     );
     server.tell(&end_sessions).await;
     assert!(matches!(store.record(&issuer(), issuance(&client, &new)).await, Err(StoreError::Unavailable(_))));
-    assert!(matches!(store.key_pulse(&issuer()).await, Err(StoreError::Unavailable(_))));
+    assert!(matches!(store.key_poll(&issuer()).await, Err(StoreError::Unavailable(_))));
     server.tell(&format!("alter database {name} reset default_transaction_read_only")).await;
     let waited = SystemClock::new();
-    while store.check().await.is_err() || store.key_pulse(&issuer()).await.is_err() {
+    while store.check().await.is_err() || store.key_poll(&issuer()).await.is_err() {
         assert!(waited.monotonic() < Duration::from_secs(5), "found again within five seconds");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -86,7 +86,7 @@ async fn a_server_that_turned_read_only_under_us_counts_as_lost_and_is_found_aga
 #[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
 async fn a_server_stopped_and_started_under_load_loses_nothing_and_is_found_within_five_seconds() {
     let server = Arc::new(PostgresServer::start(&[]));
-    let store = Arc::new(PostgresStore::open(server.database().await, Pending::default()).await.unwrap());
+    let store = Arc::new(PostgresStore::open(server.database().await, InFlight::default()).await.unwrap());
     let (client, new) = running(store.as_ref()).await;
     let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let load: Vec<_> = (0..16)
@@ -116,7 +116,7 @@ async fn a_server_stopped_and_started_under_load_loses_nothing_and_is_found_with
         let machine = Arc::clone(&server);
         tokio::task::spawn_blocking(move || machine.go_on()).await.unwrap();
         let waited = SystemClock::new();
-        while store.check().await.is_err() || store.key_pulse(&issuer()).await.is_err() {
+        while store.check().await.is_err() || store.key_poll(&issuer()).await.is_err() {
             assert!(waited.monotonic() < Duration::from_secs(5), "found again within five seconds");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -159,7 +159,7 @@ async fn a_connection_is_as_safe_as_its_mode_says() {
     let open = async |tls: Tls, root: Option<&std::path::PathBuf>, host: &str| {
         let host = host.to_owned();
         let options = PostgresOptions { tls, root_certificates: root.cloned(), host, ..database.clone() };
-        PostgresStore::open(options, Pending::default()).await.map(drop)
+        PostgresStore::open(options, InFlight::default()).await.map(drop)
     };
     open(Tls::Require, None, "127.0.0.1").await.unwrap();
     open(Tls::VerifyFull, Some(&known), "127.0.0.1").await.unwrap();

@@ -1,7 +1,7 @@
 //! Types, audiences, times and lifetimes of a token whose signature is good.
 
 use buildpass::base::Seconds;
-use buildpass::verifier::{ClaimForm, Demand, ProviderSpec, Refusal};
+use buildpass::verifier::{ClaimForm, ProviderSpec, Requirements, TokenRefusal};
 use serde_json::{Value, json};
 
 use super::forge::{AUDIENCE, Forge, claims_with, header};
@@ -54,7 +54,7 @@ async fn a_standard_claim_of_the_wrong_type_is_refused_by_name() {
     insta::assert_snapshot!(table);
 }
 
-fn told<T>(verdict: Result<T, Refusal>) -> String {
+fn told<T>(verdict: Result<T, TokenRefusal>) -> String {
     verdict.map_or_else(|refusal| format!("{}: {refusal}", refusal.reason()), |_| "taken".to_owned())
 }
 
@@ -93,8 +93,8 @@ async fn every_time_counts_to_the_second_with_the_tolerance_on_each_side() {
 async fn an_audience_is_the_tokens_only_one_unless_the_door_takes_several() {
     let forge = Forge::new();
     let bare = || ProviderSpec { required_audience: None, ..spec(&forge) };
-    let only = Demand { audience: Some(AUDIENCE), ..Demand::default() };
-    let several = Demand { several_audiences: true, ..only };
+    let only = Requirements { audience: Some(AUDIENCE), ..Requirements::default() };
+    let several = Requirements { several_audiences: true, ..only };
     let cases: [(Value, [&str; 3]); 7] = [
         (json!(AUDIENCE), ["taken", "taken", "taken"]),
         (json!([AUDIENCE]), ["taken", "taken", "taken"]),
@@ -106,9 +106,13 @@ async fn an_audience_is_the_tokens_only_one_unless_the_door_takes_several() {
     ];
     for (audience, expected) in cases {
         let token = forge.with_claims(json!({ "aud": audience }));
-        for (demand, expected) in [Demand::default(), only, several].iter().zip(expected) {
-            let verdict = verifiers(vec![("forge", bare())]).0.verify(&token, demand).await;
-            assert_eq!(verdict.map_or_else(|refusal| refusal.reason(), |_| "taken"), expected, "{audience} {demand:?}");
+        for (requirements, expected) in [Requirements::default(), only, several].iter().zip(expected) {
+            let verdict = verifiers(vec![("forge", bare())]).0.verify(&token, requirements).await;
+            assert_eq!(
+                verdict.map_or_else(|refusal| refusal.reason(), |_| "taken"),
+                expected,
+                "{audience} {requirements:?}"
+            );
         }
     }
 }
@@ -116,24 +120,29 @@ async fn an_audience_is_the_tokens_only_one_unless_the_door_takes_several() {
 #[tokio::test]
 async fn a_door_of_its_own_audience_takes_no_token_that_is_for_the_providers() {
     let forge = Forge::new();
-    let both = Demand { audience: Some("door"), ..Demand::default() };
-    let door = Demand { instead_of_providers: true, ..both };
+    let both = Requirements { audience: Some("door"), ..Requirements::default() };
+    let door = Requirements { instead_of_providers: true, ..both };
     let (verifiers, _) = verifiers(vec![("forge", spec(&forge))]);
-    for (audience, demand, expected) in [
+    for (audience, requirements, expected) in [
         (AUDIENCE, door, "audience"),
         ("door", door, "taken"),
         ("door", both, "audience"),
         (AUDIENCE, both, "audience"),
     ] {
-        let verdict = verifiers.verify(&forge.with_claims(json!({ "aud": audience })), &demand).await;
-        assert_eq!(verdict.map_or_else(|refusal| refusal.reason(), |_| "taken"), expected, "{audience} {demand:?}");
+        let verdict = verifiers.verify(&forge.with_claims(json!({ "aud": audience })), &requirements).await;
+        assert_eq!(
+            verdict.map_or_else(|refusal| refusal.reason(), |_| "taken"),
+            expected,
+            "{audience} {requirements:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_door_may_ask_for_claims_of_its_own_types() {
     let forge = Forge::new();
-    let demand = Demand { typed: &[("nbf", ClaimForm::Integer), ("jti", ClaimForm::Text)], ..Demand::default() };
+    let requirements =
+        Requirements { typed: &[("nbf", ClaimForm::Integer), ("jti", ClaimForm::Text)], ..Requirements::default() };
     let now = START.unix();
     for (changed, expected) in [
         (json!({}), "taken"),
@@ -143,7 +152,7 @@ async fn a_door_may_ask_for_claims_of_its_own_types() {
         (json!({ "jti": "" }), "claim_type"),
     ] {
         let verdict =
-            verifiers(vec![("forge", spec(&forge))]).0.verify(&forge.with_claims(changed.clone()), &demand).await;
+            verifiers(vec![("forge", spec(&forge))]).0.verify(&forge.with_claims(changed.clone()), &requirements).await;
         assert_eq!(verdict.map_or_else(|refusal| refusal.reason(), |_| "taken"), expected, "{changed}");
     }
 }
@@ -169,22 +178,23 @@ async fn a_token_that_was_good_is_judged_anew_when_time_has_passed() {
     let forge = Forge::new();
     let (verifiers, clock) = verifiers(vec![("forge", spec(&forge))]);
     let token = forge.good_token();
-    let first = verifiers.verify(&token, &Demand::default()).await.unwrap();
-    let again = verifiers.verify(&token, &Demand::default()).await.unwrap();
+    let first = verifiers.verify(&token, &Requirements::default()).await.unwrap();
+    let again = verifiers.verify(&token, &Requirements::default()).await.unwrap();
     assert_eq!(first.digest(), again.digest());
-    let other = Demand { audience: Some("other"), instead_of_providers: true, ..Demand::default() };
+    let other = Requirements { audience: Some("other"), instead_of_providers: true, ..Requirements::default() };
     assert_eq!(verifiers.verify(&token, &other).await.unwrap_err().reason(), "audience");
     clock.advance(360);
-    assert_eq!(verifiers.verify(&token, &Demand::default()).await.unwrap_err().reason(), "expired");
+    assert_eq!(verifiers.verify(&token, &Requirements::default()).await.unwrap_err().reason(), "expired");
 }
 
 #[tokio::test]
 async fn an_explanation_tells_every_step_with_what_was_expected_and_what_was_there() {
     let forge = Forge::new();
     let (verifiers, _) = verifiers(vec![("forge", spec(&forge))]);
-    let (verdict, good) = verifiers.explain(&forge.good_token(), &Demand::default()).await;
+    let (verdict, good) = verifiers.explain(&forge.good_token(), &Requirements::default()).await;
     assert!(verdict.is_ok() && good.accepted());
-    let (verdict, bad) = verifiers.explain(&forge.with_claims(json!({ "aud": "other" })), &Demand::default()).await;
+    let (verdict, bad) =
+        verifiers.explain(&forge.with_claims(json!({ "aud": "other" })), &Requirements::default()).await;
     assert!(verdict.is_err() && !bad.accepted());
     let good = good.to_string();
     let good = good.lines().filter(|line| !line.contains(" bytes")).collect::<Vec<_>>().join("\n");

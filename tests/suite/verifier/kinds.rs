@@ -1,7 +1,7 @@
 //! What each kind of provider demands of its tokens.
 
 use buildpass::base::Seconds;
-use buildpass::verifier::{Kind, ProviderSpec};
+use buildpass::verifier::{ProviderKind, ProviderSpec};
 use serde_json::{Value, json};
 
 use super::forge::{Forge, good};
@@ -53,7 +53,7 @@ fn of(kind: &str, issuer: &str, forge: &Forge) -> ProviderSpec {
 #[tokio::test]
 async fn a_good_token_of_every_kind_is_taken() {
     let forge = Forge::new();
-    assert_eq!(kinds().iter().map(|(kind, ..)| *kind).collect::<Vec<_>>(), Kind::names());
+    assert_eq!(kinds().iter().map(|(kind, ..)| *kind).collect::<Vec<_>>(), ProviderKind::names());
     for (kind, issuer, claims) in kinds() {
         let mut claims = claims;
         claims["iss"] = json!(issuer);

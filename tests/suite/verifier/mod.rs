@@ -1,10 +1,10 @@
 //! The verifier as a library: what it takes, what it refuses, where its keys come from.
 
-mod door;
 pub(crate) mod forge;
 mod judgement;
 mod kinds;
 pub(crate) mod remote;
+mod require_token;
 mod setup;
 pub(crate) mod stranger;
 mod strangers;
@@ -14,7 +14,7 @@ mod verdicts;
 use std::sync::Arc;
 
 use buildpass::base::FieldError;
-use buildpass::verifier::{Demand, Provider, ProviderSpec, Refusal, VerifiedToken, Verifiers};
+use buildpass::verifier::{Provider, ProviderSpec, Requirements, TokenRefusal, VerifiedToken, Verifiers};
 
 use self::forge::{AUDIENCE, Forge, ISSUER};
 use crate::harness::{START, SettableClock};
@@ -38,8 +38,8 @@ pub(crate) fn verifiers(specs: Vec<(&str, ProviderSpec)>) -> (Verifiers, Arc<Set
 }
 
 /// What one provider says of a token.
-pub(crate) async fn judge(spec: ProviderSpec, token: &str) -> Result<VerifiedToken, Refusal> {
-    verifiers(vec![("forge", spec)]).0.verify(token, &Demand::default()).await
+pub(crate) async fn judge(spec: ProviderSpec, token: &str) -> Result<VerifiedToken, TokenRefusal> {
+    verifiers(vec![("forge", spec)]).0.verify(token, &Requirements::default()).await
 }
 
 pub(crate) fn refused(name: &str, spec: ProviderSpec) -> FieldError {

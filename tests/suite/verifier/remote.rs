@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use buildpass::base::Seconds;
-use buildpass::verifier::{Demand, Provider, ProviderSpec, Verifiers};
+use buildpass::verifier::{Provider, ProviderSpec, Requirements, Verifiers};
 use serde_json::json;
 
 use super::forge::{Forge, claims_with};
@@ -35,7 +35,7 @@ fn token(forge: &Forge, stranger: &Stranger, kid: &str) -> String {
 }
 
 async fn told(verifiers: &Verifiers, token: &str) -> &'static str {
-    verifiers.verify(token, &Demand::default()).await.map_or_else(|refusal| refusal.reason(), |_| "taken")
+    verifiers.verify(token, &Requirements::default()).await.map_or_else(|refusal| refusal.reason(), |_| "taken")
 }
 
 /// Waits until the server was asked so often; a refresh runs beside the requests.
@@ -162,7 +162,7 @@ async fn a_set_that_is_older_than_its_hard_stop_is_no_set() {
     assert_eq!(told(&verifiers, &token(&forge, &stranger, "rsa")).await, "taken");
     asked(&stranger, 3).await;
     clock.advance(1);
-    let refusal = verifiers.verify(&token(&forge, &stranger, "rsa"), &Demand::default()).await.unwrap_err();
+    let refusal = verifiers.verify(&token(&forge, &stranger, "rsa"), &Requirements::default()).await.unwrap_err();
     assert_eq!(refusal.reason(), "keys_unavailable", "also for a token that was verified before");
     assert!(refusal.to_string().contains("404"), "{refusal}");
 }

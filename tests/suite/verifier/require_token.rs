@@ -4,7 +4,7 @@ use std::future::IntoFuture;
 
 use axum::Router;
 use axum::routing::get;
-use buildpass::verifier::{ProviderSpec, TokenLayer, VerifiedToken};
+use buildpass::verifier::{ProviderSpec, RequireToken, VerifiedToken};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -45,7 +45,7 @@ async fn a_good_token_comes_in_and_its_claims_with_it_and_strangers_learn_nothin
     let forge = Forge::new();
     let any = ProviderSpec { required_audience: None, ..spec(&forge) };
     let (verifiers, _) = verifiers(vec![("forge", any)]);
-    let url = served(Router::new().route("/", get(repository)).layer(TokenLayer::new(verifiers, "door"))).await;
+    let url = served(Router::new().route("/", get(repository)).layer(RequireToken::new(verifiers, "door"))).await;
     let good = forge.with_claims(json!({ "aud": "door" }));
     let other = forge.good_token();
     let (bearer, lower) = (format!("Bearer {good}"), format!("bearer {good}"));
@@ -69,9 +69,9 @@ async fn a_providers_required_audience_binds_beside_the_doors() {
     let forge = Forge::new();
     let entry = |audience: &str| ProviderSpec { required_audience: Some(audience.to_owned()), ..spec(&forge) };
     let (verifiers, _) = verifiers(vec![("a", entry("door")), ("b", entry("other"))]);
-    let url = served(Router::new().route("/", get(repository)).layer(TokenLayer::new(verifiers, "door"))).await;
+    let url = served(Router::new().route("/", get(repository)).layer(RequireToken::new(verifiers, "door"))).await;
     let (verifiers, _) = super::verifiers(vec![("a", entry("one")), ("b", entry("other"))]);
-    let neither = served(Router::new().route("/", get(repository)).layer(TokenLayer::new(verifiers, "door"))).await;
+    let neither = served(Router::new().route("/", get(repository)).layer(RequireToken::new(verifiers, "door"))).await;
     let bearer = format!("Bearer {}", forge.with_claims(json!({ "aud": "door" })));
     assert_eq!(answer(&url, &[&bearer]).await.0, 200);
     assert_eq!(answer(&neither, &[&bearer]).await.0, 401);
@@ -83,7 +83,7 @@ async fn an_issuer_that_is_down_is_503_and_when_to_come_again() {
     let down = Stranger::start().await;
     let token = forge.with_claims(json!({ "iss": down.url, "aud": "door" }));
     let (verifiers, _) = verifiers(vec![("down", spec_at(&down))]);
-    let url = served(Router::new().route("/", get(repository)).layer(TokenLayer::new(verifiers, "door"))).await;
+    let url = served(Router::new().route("/", get(repository)).layer(RequireToken::new(verifiers, "door"))).await;
     assert_eq!(answer(&url, &[&format!("Bearer {token}")]).await, (503, "10".to_owned(), String::new()));
 }
 

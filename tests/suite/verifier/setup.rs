@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use buildpass::base::Seconds;
-use buildpass::verifier::{Demand, Provider, ProviderSpec, Verifiers};
+use buildpass::verifier::{Provider, ProviderSpec, Requirements, Verifiers};
 use serde_json::json;
 
 use super::forge::{AUDIENCE, Forge, ISSUER};
@@ -87,7 +87,7 @@ async fn of_two_entries_of_one_issuer_the_one_that_the_token_is_for_decides() {
         ..spec(&forge)
     };
     let (verifiers, _) = verifiers(vec![("lax", spec(&forge)), ("strict", strict)]);
-    let judge = async |claims| verifiers.verify(&forge.with_claims(claims), &Demand::default()).await;
+    let judge = async |claims| verifiers.verify(&forge.with_claims(claims), &Requirements::default()).await;
     assert_eq!(judge(json!({ "aud": AUDIENCE })).await.unwrap().provider_name(), "lax");
     assert_eq!(judge(json!({ "aud": "strict", "approved": "yes" })).await.unwrap().provider_name(), "strict");
     let refusal = judge(json!({ "aud": "strict" })).await.unwrap_err();
@@ -99,7 +99,7 @@ async fn a_token_of_another_issuer_meets_nobodys_keys() {
     let forge = Forge::new();
     let (verifiers, _) = verifiers(vec![("forge", spec(&forge))]);
     for issuer in ["https://issuer.example/", "https://ISSUER.example", "https://issuer.example.evil", "", "x"] {
-        let refusal = verifiers.verify(&forge.with_claims(json!({ "iss": issuer })), &Demand::default()).await;
+        let refusal = verifiers.verify(&forge.with_claims(json!({ "iss": issuer })), &Requirements::default()).await;
         assert_eq!(refusal.unwrap_err().reason(), "unknown_issuer", "{issuer}");
     }
 }

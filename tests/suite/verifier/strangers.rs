@@ -1,7 +1,7 @@
 //! Tokens that other people's libraries made, and tokens that a tool forged: fixtures, each beside the command that
 //! made it.
 
-use buildpass::verifier::{Demand, ProviderSpec};
+use buildpass::verifier::{ProviderSpec, Requirements};
 use serde_json::Value;
 
 use super::forge::{AUDIENCE, ISSUER};
@@ -28,7 +28,7 @@ async fn tokens_and_key_sets_of_four_foreign_signers_are_taken() {
     for line in FOREIGN.lines() {
         let made: Value = serde_json::from_str(line).unwrap();
         let (verifiers, _) = verifiers(vec![("foreign", by(&made["jwks"].to_string()))]);
-        let verdict = verifiers.verify(made["token"].as_str().unwrap(), &Demand::default()).await;
+        let verdict = verifiers.verify(made["token"].as_str().unwrap(), &Requirements::default()).await;
         let verified = verdict.unwrap_or_else(|refusal| panic!("{} {}: {refusal}", made["signer"], made["alg"]));
         assert_eq!(verified.algorithm().name(), made["alg"].as_str().unwrap());
         *signers.entry(made["signer"].as_str().unwrap().to_owned()).or_default() += 1;
@@ -39,10 +39,10 @@ async fn tokens_and_key_sets_of_four_foreign_signers_are_taken() {
 #[tokio::test]
 async fn every_token_that_jwt_hack_forges_is_refused_for_a_reason() {
     let (verifiers, _) = verifiers(vec![("forged", by(FORGED_KEYS))]);
-    verifiers.verify(FORGED_FROM.trim(), &Demand::default()).await.unwrap();
+    verifiers.verify(FORGED_FROM.trim(), &Requirements::default()).await.unwrap();
     let mut table = String::new();
     for (number, token) in FORGED.lines().enumerate() {
-        let refusal = verifiers.verify(token, &Demand::default()).await.map(|_| "taken").unwrap_err();
+        let refusal = verifiers.verify(token, &Requirements::default()).await.map(|_| "taken").unwrap_err();
         let told = refusal.to_string().replace(char::is_control, "\u{fffd}");
         table.push_str(&format!("{:3} {}: {told}\n", number + 1, refusal.reason()));
     }

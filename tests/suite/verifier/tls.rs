@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use buildpass::verifier::{Demand, Provider, ProviderSpec, Verifiers};
+use buildpass::verifier::{Provider, ProviderSpec, Requirements, Verifiers};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -107,7 +107,7 @@ async fn a_server_is_believed_by_its_authority_and_believes_us_by_our_certificat
         let clock = Arc::new(SettableClock::at(START));
         let verifiers =
             Verifiers::of(vec![Provider::new("tls", spec).unwrap()], clock).map_err(|error| error.to_string())?;
-        let verdict = verifiers.verify(&token, &Demand::default()).await;
+        let verdict = verifiers.verify(&token, &Requirements::default()).await;
         Ok::<_, String>(verdict.map_or_else(|refusal| refusal.reason(), |_| "taken"))
     };
     let ours = Some((&certificate, &key));

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::ExchangeSettings;
-use super::audiences::{AudienceConflict, Claimed};
-use super::rule_change::{Bring, Change, ChangeKind, Makers, Plan, Planner, RuleError, Section};
+use super::change_set::{Change, ChangeKind, ChangeSet, RuleError, Section};
+use super::plan::{Makers, Plan, Planner};
 use crate::base::{Clock, EntitlementId, Entropy, EntropyError, EventId, IssuerId, Moment};
-use crate::policy::Learned;
+use crate::exchange::ExchangeSettings;
+use crate::exchange::entitlements::audiences::{AudienceConflict, Claimed};
+use crate::policy::Pins;
 use crate::store::{EventRow, RuleRows, Store, StoreError};
 use crate::verifier::Provider;
 
@@ -47,7 +48,7 @@ impl Applied {
 }
 
 /// Who keeps the rules of an issuer: commands, the admin API, and the start of a server.
-pub struct RuleKeeper {
+pub struct RulesEditor {
     /// Where they are kept.
     pub store: Arc<dyn Store>,
     /// Of which issuer.
@@ -62,12 +63,12 @@ pub struct RuleKeeper {
     pub entropy: Arc<dyn Entropy>,
 }
 
-impl RuleKeeper {
+impl RulesEditor {
     /// Brings it in, or with `dry_run` only says what that would change. `by` is who does.
     ///
     /// # Errors
     /// [`ApplyRulesError`]: nothing was changed.
-    pub async fn apply(&self, bring: &Bring, by: &str, dry_run: bool) -> Result<Applied, ApplyRulesError> {
+    pub async fn apply(&self, bring: &ChangeSet, by: &str, dry_run: bool) -> Result<Applied, ApplyRulesError> {
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
             let standing = self.store.read_rules(&self.issuer, 0).await?;
@@ -104,7 +105,7 @@ impl RuleKeeper {
         let standing = self.store.read_rules(&self.issuer, 0).await?;
         let (now, made) = (self.clock.now(), Made::default());
         let planner = Planner { standing: &standing, own: &self.own, names: &[], now, makers: &made };
-        let plan = planner.plan(&Bring::default())?;
+        let plan = planner.plan(&ChangeSet::default())?;
         let exists = |name: &str| name == self.own.name() || plan.providers.iter().any(|known| known.name() == name);
         for (repository, provider) in self.settings.repositories.providers().filter(|(_, name)| !exists(name)) {
             tracing::warn!(
@@ -133,41 +134,41 @@ impl RuleKeeper {
 
     fn check_audiences(&self, plan: &Plan) -> Result<(), AudienceConflict> {
         let mut claimed = Claimed::of(&self.settings, &plan.providers)?;
-        for (row, terms) in &plan.terms {
-            claimed.entitlement(&format!("{} {:?}", row.kind.name(), row.name), terms)?;
+        for (row, compiled) in &plan.compiled {
+            claimed.entitlement(&format!("{} {:?}", row.kind.name(), row.name), compiled)?;
         }
         Ok(())
     }
 
     fn events(&self, plan: &Plan, by: &str, now: Moment) -> Result<Vec<EventRow>, EntropyError> {
-        let written = written(plan);
+        let spec = spec(plan);
         let changed = plan.told.iter().filter(|told| told.change != ChangeKind::Unchanged).map(|told| {
             let verb = match told.change {
                 ChangeKind::Created => "created",
                 ChangeKind::Updated | ChangeKind::Unchanged => "updated",
                 ChangeKind::Deleted => "deleted",
             };
-            let detail = json!({ "name": told.name, "user": told.user, "by": by, "written": written.get(&key(told)) });
+            let detail = json!({ "name": told.name, "user": told.user, "by": by, "written": spec.get(&key(told)) });
             (format!("{}_{verb}", told.section.noun().replace(' ', "_")), &told.name, detail)
         });
-        let learned = plan.learned.iter().map(|row| {
-            let Learned { owner_id, repository_id } = &row.learned;
+        let pins = plan.pins.iter().map(|row| {
+            let Pins { owner_id, repository_id } = &row.pins;
             let detail = json!({
                 "name": row.name, "user": row.user, "by": by, "owner_id": owner_id, "repository_id": repository_id,
             });
-            ("ids_learned".to_owned(), &row.name, detail)
+            ("ids_pinned".to_owned(), &row.name, detail)
         });
         let event = |(kind, subject, detail): (String, &String, serde_json::Value)| {
             Ok(EventRow {
                 id: EventId::new(now, &*self.entropy)?,
                 at: now,
                 kind,
-                door: None,
+                flow: None,
                 subject: Some(subject.clone()),
                 detail: detail.to_string(),
             })
         };
-        changed.chain(learned).map(event).collect()
+        changed.chain(pins).map(event).collect()
     }
 }
 
@@ -179,7 +180,7 @@ fn key(told: &Change) -> Key {
 }
 
 /// What was written of everything that changes, for the record.
-fn written(plan: &Plan) -> HashMap<Key, Option<serde_json::Value>> {
+fn spec(plan: &Plan) -> HashMap<Key, Option<serde_json::Value>> {
     let read = |spec: &str| serde_json::from_str(spec).ok();
     let providers = plan.change.providers.iter();
     let providers = providers.map(|write| ((Section::Providers, None, write.row.name.clone()), read(&write.row.spec)));
@@ -190,7 +191,7 @@ fn written(plan: &Plan) -> HashMap<Key, Option<serde_json::Value>> {
     providers.chain(entitlements).collect()
 }
 
-fn how_many(bring: &Bring) -> usize {
+fn how_many(bring: &ChangeSet) -> usize {
     let file = &bring.file;
     file.rubygems.roles.len()
         + file.rubygems.trusted_publishers.len()

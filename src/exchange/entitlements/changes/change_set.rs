@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::exchange::written::{RolesFile, WrittenProvider};
+use crate::exchange::spec::{NamedProviderSpec, RulesFile};
 use crate::store::EntitlementKind;
 
 /// A part of a roles file.
@@ -113,7 +113,7 @@ pub enum Prune {
 
 /// Must what is brought in stand already?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expect {
+pub enum Precondition {
     /// It must.
     Standing,
     /// It must not.
@@ -122,15 +122,15 @@ pub enum Expect {
 
 /// What is to be brought in.
 #[derive(Debug, Clone, Default)]
-pub struct Bring {
+pub struct ChangeSet {
     /// What is wanted.
-    pub file: RolesFile,
+    pub file: RulesFile,
     /// The configuration's own providers, in place of those of the file: nothing else is touched.
-    pub declared: Option<Vec<WrittenProvider>>,
+    pub declared: Option<Vec<NamedProviderSpec>>,
     /// What goes.
     pub prune: Prune,
     /// What must hold of each thing in the file.
-    pub expect: Option<Expect>,
+    pub expect: Option<Precondition>,
 }
 
 /// What can't be brought in, and why.
@@ -157,7 +157,7 @@ impl Prune {
     }
 }
 
-impl Expect {
+impl Precondition {
     /// Is it as it must be?
     pub(super) fn judge(expect: Option<Self>, stands: bool) -> Result<(), &'static str> {
         match (expect, stands) {

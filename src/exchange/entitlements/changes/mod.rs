@@ -1,9 +1,10 @@
-//! Changes of what tokens may be traded for: what is brought in, and what that does.
+//! Changes of what tokens may be exchanged for: what is applied, and what that does.
 
-mod change;
-mod learning;
-mod planner;
+mod apply;
+mod change_set;
+mod pin;
+mod plan;
 mod wanted;
 
-pub use self::change::{Bring, Change, ChangeKind, Expect, Prune, RuleError, Section};
-pub(super) use self::planner::{Makers, Plan, Planner};
+pub use self::apply::{Applied, ApplyRulesError, RulesEditor};
+pub use self::change_set::{Change, ChangeKind, ChangeSet, Precondition, Prune, RuleError, Section};

@@ -4,11 +4,11 @@
 use std::collections::{HashMap, HashSet};
 
 use super::wanted::{Wanted, rendered, wanted};
-use super::{Bring, Change, ChangeKind, Expect, Prune, RuleError, Section};
+use super::{Change, ChangeKind, ChangeSet, Precondition, Prune, RuleError, Section};
 use crate::base::{EntitlementId, Moment};
-use crate::exchange::rule_book::{learn_until, read_provider};
-use crate::exchange::terms::{Terms, plain_name};
-use crate::policy::Learned;
+use crate::exchange::entitlements::snapshot::{pin_until, read_provider};
+use crate::exchange::entitlements::{Compiled, plain_name};
+use crate::policy::Pins;
 use crate::store::{BoundName, EntitlementKind, EntitlementRow, ProviderRow, RuleChange, RuleRows, UserRow, Write};
 use crate::verifier::Provider;
 
@@ -27,10 +27,10 @@ pub(in crate::exchange) struct Plan {
     pub(in crate::exchange) change: RuleChange,
     pub(in crate::exchange) told: Vec<Change>,
     /// Rules that stay, and learn ids.
-    pub(in crate::exchange) learned: Vec<EntitlementRow>,
+    pub(in crate::exchange) pins: Vec<EntitlementRow>,
     /// Everything as it will stand: providers, and the entitlements with their terms.
     pub(in crate::exchange) providers: Vec<Provider>,
-    pub(in crate::exchange) terms: Vec<(EntitlementRow, Terms)>,
+    pub(in crate::exchange) compiled: Vec<(EntitlementRow, Compiled)>,
 }
 
 /// Works a change out.
@@ -43,7 +43,7 @@ pub(in crate::exchange) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    pub(in crate::exchange) fn plan(&self, bring: &Bring) -> Result<Plan, RuleError> {
+    pub(in crate::exchange) fn plan(&self, bring: &ChangeSet) -> Result<Plan, RuleError> {
         let mut plan = Plan::default();
         let users = match &bring.declared {
             Some(_) => self.live_users(),
@@ -70,8 +70,8 @@ impl Planner<'_> {
                 fault(missing("provider", &row.provider, self.standing.providers.iter().any(known)))
             })?;
             let changes = changed.contains(&row.id) || providers_changed.contains(row.provider.as_str());
-            match Terms::read(row.kind, &row.spec, provider) {
-                Ok(terms) => plan.terms.push((row, terms)),
+            match Compiled::read(row.kind, &row.spec, provider) {
+                Ok(compiled) => plan.compiled.push((row, compiled)),
                 Err(error) if changes => return Err(fault(error.to_string())),
                 // It gives nothing as it stands, whatever else is brought in.
                 Err(error) => tracing::warn!(name = row.name, %error, "its terms can't be used: it gives nothing"),
@@ -94,7 +94,7 @@ impl Planner<'_> {
     }
 
     /// The names of the users that will stand.
-    fn users(&self, bring: &Bring, plan: &mut Plan) -> Result<Vec<String>, RuleError> {
+    fn users(&self, bring: &ChangeSet, plan: &mut Plan) -> Result<Vec<String>, RuleError> {
         let mut names: Vec<String> = Vec::new();
         for wanted in &bring.file.users {
             let fault = |problem: &str| fault(Section::Users, &wanted.name, problem);
@@ -105,7 +105,7 @@ impl Planner<'_> {
             names.push(wanted.name.clone());
             let former = self.standing.users.iter().find(|user| user.name == wanted.name);
             let standing = former.filter(|user| user.removed_at.is_none());
-            Expect::judge(bring.expect, standing.is_some()).map_err(fault)?;
+            Precondition::judge(bring.expect, standing.is_some()).map_err(fault)?;
             let kind = match standing {
                 None => ChangeKind::Created,
                 Some(user) if user.disabled_at.is_some() == wanted.disabled => ChangeKind::Unchanged,
@@ -139,7 +139,7 @@ impl Planner<'_> {
     }
 
     /// The providers that will stand, our own apart.
-    fn providers(&self, bring: &Bring, plan: &mut Plan) -> Result<Vec<Provider>, RuleError> {
+    fn providers(&self, bring: &ChangeSet, plan: &mut Plan) -> Result<Vec<Provider>, RuleError> {
         let declared = bring.declared.is_some();
         let wanted = bring.declared.as_ref().unwrap_or(&bring.file.providers);
         let mut standing: Vec<Provider> = Vec::new();
@@ -156,7 +156,7 @@ impl Planner<'_> {
                 let of = if row.declared { "the configuration's: change it there" } else { "made by command" };
                 return Err(fault(format!("a provider of this name is {of}")));
             }
-            Expect::judge(bring.expect.filter(|_| !declared), live.is_some())
+            Precondition::judge(bring.expect.filter(|_| !declared), live.is_some())
                 .map_err(|problem| fault(problem.to_owned()))?;
             let spec = rendered(&wanted.spec);
             let before = live.and_then(|row| read_provider(row).ok());
@@ -209,7 +209,7 @@ impl Planner<'_> {
     /// The entitlements that will stand, in their places.
     fn entitlements(
         &self,
-        bring: &Bring,
+        bring: &ChangeSet,
         named: &HashMap<&str, &Provider>,
         plan: &mut Plan,
     ) -> Result<Vec<EntitlementRow>, RuleError> {
@@ -225,7 +225,8 @@ impl Planner<'_> {
                 return Err(fault(section, &wanted.name, "stands twice"));
             }
             let standing = places.get(&key).and_then(|at| live.get_mut(*at));
-            Expect::judge(bring.expect, standing.is_some()).map_err(|problem| fault(section, &wanted.name, problem))?;
+            Precondition::judge(bring.expect, standing.is_some())
+                .map_err(|problem| fault(section, &wanted.name, problem))?;
             let (row, kind) = match standing {
                 Some(row) if row.spec == wanted.spec && row.provider == wanted.provider => {
                     (row.clone(), ChangeKind::Unchanged)
@@ -236,7 +237,7 @@ impl Planner<'_> {
                     row.provider = wanted.provider;
                     row.updated_at = self.now;
                     if relearns {
-                        (row.learned, row.learn_until) = (Learned::default(), Some(learn_until(self.now)));
+                        (row.pins, row.pin_until) = (Pins::default(), Some(pin_until(self.now)));
                     }
                     let kills = Some("what it was given by was changed");
                     plan.change.entitlements.push(Write { row: row.clone(), kills });
@@ -288,8 +289,8 @@ impl Planner<'_> {
             spec: wanted.spec,
             place,
             token: (wanted.kind == EntitlementKind::Role).then_some(token),
-            learned: Learned::default(),
-            learn_until: Some(learn_until(self.now)),
+            pins: Pins::default(),
+            pin_until: Some(pin_until(self.now)),
             revision: 0,
             created_at: self.now,
             updated_at: self.now,

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::planner::fault;
+use super::plan::fault;
 use super::{RuleError, Section};
 use crate::base::FieldError;
-use crate::exchange::terms::publisher_name;
-use crate::exchange::written::{RolesFile, WrittenTrustPolicy};
+use crate::exchange::entitlements::publisher_name;
+use crate::exchange::spec::{RulesFile, TrustPolicySpec};
 use crate::store::EntitlementKind;
 use crate::verifier::Provider;
 
@@ -22,13 +22,13 @@ pub(super) struct Wanted {
 }
 
 /// What was written, as it is stored: one text for one meaning.
-pub(super) fn rendered<T: Serialize>(written: &T) -> String {
+pub(super) fn rendered<T: Serialize>(spec: &T) -> String {
     // Our own shapes to memory; a text that could not be read back would give nothing.
-    serde_json::to_string(written).unwrap_or_default()
+    serde_json::to_string(spec).unwrap_or_default()
 }
 
 /// Every entitlement of a file, in its order.
-pub(super) fn wanted(file: &RolesFile, named: &HashMap<&str, &Provider>) -> Result<Vec<Wanted>, RuleError> {
+pub(super) fn wanted(file: &RulesFile, named: &HashMap<&str, &Provider>) -> Result<Vec<Wanted>, RuleError> {
     let mut all = Vec::new();
     for role in &file.rubygems.roles {
         all.push(Wanted {
@@ -74,7 +74,7 @@ pub(super) fn wanted(file: &RolesFile, named: &HashMap<&str, &Provider>) -> Resu
 }
 
 /// The provider that a trust policy is for: the one that it names, our own for `vela`, else the only one of its kind.
-fn provider_of(policy: &WrittenTrustPolicy, named: &HashMap<&str, &Provider>) -> Result<String, FieldError> {
+fn provider_of(policy: &TrustPolicySpec, named: &HashMap<&str, &Provider>) -> Result<String, FieldError> {
     if let Some(provider) = &policy.provider {
         return Ok(provider.clone());
     }
