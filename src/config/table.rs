@@ -177,7 +177,7 @@ pub(super) const KEYS: &[Key] = &[
         "exchange.enabled",
         ValueKind::Boolean,
         "true",
-        "Redemption tokens for short credentials at all; false closes every door of the exchange.",
+        "Exchange tokens for short credentials at all; false closes every door of the exchange.",
     ),
     unset(
         "exchange.rubygems_host",

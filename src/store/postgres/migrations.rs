@@ -8,12 +8,13 @@ use crate::store::StoreError;
 use crate::store::migrations::{MigrationReport, Migrations};
 
 /// Version, name and text, lowest version first. A migration that was ever released is never edited.
-const MIGRATIONS: Migrations<5> = Migrations([
+const MIGRATIONS: Migrations<6> = Migrations([
     (1, "issuing", include_str!("../../../migrations/postgres/0001_issuing.sql")),
     (2, "key_life", include_str!("../../../migrations/postgres/0002_key_life.sql")),
     (3, "shared", include_str!("../../../migrations/postgres/0003_shared.sql")),
     (4, "identities", include_str!("../../../migrations/postgres/0004_identities.sql")),
     (5, "exchange", include_str!("../../../migrations/postgres/0005_exchange.sql")),
+    (6, "plain_words", include_str!("../../../migrations/postgres/0006_plain_words.sql")),
 ]);
 
 /// Any number that nobody else locks in this database.

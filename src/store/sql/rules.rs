@@ -27,7 +27,7 @@ pub(super) async fn take_revision(
         .await
         .map_err(unavailable)?;
     let taken: Option<i64> = sqlx::query_scalar(
-        "update rules_cache set revision = revision + 1 \
+        "update rules_revisions set revision = revision + 1 \
          where issuer = $1 and (cast($2 as bigint) is null or revision = $2) returning revision",
     )
     .bind(issuer.as_str())
