@@ -50,7 +50,7 @@ pub(super) struct Show {
   buildpass config reference > buildpass.toml")]
 pub(super) struct Reference {}
 
-/// ChangeSet what all servers must agree on into the database: keys.algorithms and [clients.*]
+/// Write what all servers share to the database: keys.algorithms and [clients.*]
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass config apply --dry-run

@@ -5,7 +5,7 @@ use super::installation::Place;
 use super::output;
 use crate::config::Flags;
 
-/// ChangeSet the database's schema up to date
+/// Update the database schema
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   buildpass migrate

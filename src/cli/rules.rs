@@ -113,7 +113,7 @@ pub(super) enum Roles {
     One(Rules),
 }
 
-/// ChangeSet a file of users, providers, roles, publishers, policies and grants in; twice changes nothing
+/// Apply a file of users, providers, roles, publishers, policies and grants in; twice changes nothing
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass roles apply roles.toml --dry-run

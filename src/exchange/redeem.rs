@@ -42,7 +42,7 @@ fn explained<T>(judged: Result<T, NotExchanged>, mut trail: Trail) -> Result<Exp
 }
 
 impl Exchange {
-    /// Redemptions a token at a door.
+    /// Exchanges a token through a flow.
     ///
     /// # Errors
     /// [`NotExchanged`]: nothing was claimed, and nothing was made.

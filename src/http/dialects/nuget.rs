@@ -22,7 +22,7 @@ pub(in super::super) async fn service_index(State(state): State<AppState>) -> Re
     exchange(&state)?;
     let token_service = state.app.issuer().paths().api("/api/v2/token");
     let resource = json!({
-        "@id": token_service, "@type": "RequireTokenService/1.0.0", "comment": "Redemptions an OIDC token for an API key.",
+        "@id": token_service, "@type": "TokenService/1.0.0", "comment": "Exchanges an OIDC token for an API key.",
     });
     Ok(Json(json!({ "version": "3.0.0", "resources": [resource] })).into_response())
 }
