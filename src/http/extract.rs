@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
 use super::error::{Code, Problem};
-use super::serve::AppState;
+use super::state::AppState;
 use crate::base::{ClientId, FieldError, Secret, Sha256};
 use crate::issuer::{ClientCredential, TokenCaller};
 use crate::jose::{JsonProblem, require_unique_members};

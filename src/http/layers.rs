@@ -11,8 +11,8 @@ use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::{Code, Noted, Problem};
-use super::peer::{Peer, peer};
-use super::serve::{AppState, SocketAddress};
+use super::peer::{Peer, SocketAddress, peer};
+use super::state::AppState;
 use crate::base::RequestId;
 
 /// The longest request target, in bytes.

@@ -9,7 +9,9 @@ mod peer;
 mod router;
 mod routes;
 mod serve;
+mod state;
 
 pub(crate) use self::dialects::forward_path;
 pub use self::error::Code;
-pub use self::serve::{Limits, Listeners, serve};
+pub use self::serve::serve;
+pub use self::state::{Limits, Listeners};

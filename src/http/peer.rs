@@ -4,6 +4,10 @@ use std::net::IpAddr;
 
 use axum::http::HeaderMap;
 
+/// The address at the other end of the socket.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SocketAddress(pub(super) IpAddr);
+
 /// The address that a request came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Peer(pub(super) IpAddr);

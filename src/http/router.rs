@@ -9,7 +9,7 @@ use super::dialects::{forward_auth, nuget, registry, rubygems, token_exchange};
 use super::error::{Code, Problem};
 use super::layers;
 use super::routes::{admin, builds, documents, health, id_tokens, metrics, publications, request_tokens};
-use super::serve::AppState;
+use super::state::AppState;
 
 /// What strangers, jobs and CI servers reach.
 pub(super) fn public(state: &AppState) -> Router {

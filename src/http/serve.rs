@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,61 +17,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt;
 
+use super::peer::SocketAddress;
 use super::router;
+use super::state::{AppState, Limits, Listeners};
 use crate::app::App;
 
 /// The most bytes of a request's head, URL and headers together; over that the library answers 431 alone.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
-
-/// The sockets to serve on.
-#[derive(Debug)]
-pub struct Listeners {
-    /// For jobs, CI servers and verifiers.
-    pub public: TcpListener,
-    /// For operators.
-    pub admin: Option<TcpListener>,
-}
-
-/// How long, and how much at once.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// For a request's head.
-    pub head_within: Duration,
-    /// For a request's body.
-    pub body_within: Duration,
-    /// For a request in all.
-    pub whole_within: Duration,
-    /// For what was accepted, once the end was asked for.
-    pub drain_within: Duration,
-    /// At most so many connections on each listener.
-    pub max_connections: usize,
-}
-
-impl Limits {
-    /// The contract's times, and this many connections.
-    #[must_use]
-    pub const fn of(max_connections: usize) -> Self {
-        Self {
-            head_within: Duration::from_secs(10),
-            body_within: Duration::from_secs(10),
-            whole_within: Duration::from_secs(30),
-            drain_within: Duration::from_secs(15),
-            max_connections,
-        }
-    }
-}
-
-/// What every handler may use.
-#[derive(Clone)]
-pub(super) struct AppState {
-    pub(super) app: Arc<App>,
-    pub(super) limits: Limits,
-    pub(super) max_age: HeaderValue,
-}
-
-/// The address at the other end of the socket.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct SocketAddress(pub(super) IpAddr);
 
 /// Serves until `end` is ready, then waits for what was accepted.
 pub async fn serve(app: Arc<App>, listeners: Listeners, limits: Limits, end: impl Future<Output = ()>) {

@@ -14,7 +14,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::error::{Noted, Problem};
 use super::super::extract::PathOf;
-use super::super::serve::{AppState, SocketAddress};
+use super::super::peer::SocketAddress;
+use super::super::state::AppState;
 use super::forward_path::decoded;
 use super::{exchange, fault, note_fault, note_refusal};
 use crate::app::ForwardProxy;

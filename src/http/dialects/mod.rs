@@ -16,7 +16,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
 use super::error::{Code, Noted, Problem};
-use super::serve::AppState;
+use super::state::AppState;
 use crate::base::Seconds;
 use crate::exchange::{DisclosedRefusal, Exchange, ExchangeError};
 use crate::jose::require_unique_members;

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::super::error::{Noted, Problem};
 use super::super::extract::RawBody;
-use super::super::serve::AppState;
+use super::super::state::AppState;
 use super::{exchange, fault, note_fault, note_refusal, object};
 use crate::base::{Moment, Secret};
 use crate::exchange::{Ask, DisclosedRefusal, ExchangeRefusal, NotExchanged};

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::super::error::{Code, Noted, Problem};
 use super::super::extract::QueryOf;
-use super::super::serve::AppState;
+use super::super::state::AppState;
 use super::{exchange, fault, note_fault, note_refusal};
 use crate::base::Secret;
 use crate::exchange::{Ask, ExchangeError, Granted, NotExchanged, RegistryScope};

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::error::Problem;
 use super::super::extract::{PathOf, QueryOf, RawBody};
-use super::super::serve::AppState;
+use super::super::state::AppState;
 use super::{exchange, fault, note_fault, note_refusal, object};
 use crate::base::Secret;
 use crate::exchange::{

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::super::error::{Code, Noted, Problem};
 use super::super::extract::{FormOf, OfClient, QueryOf};
 use super::super::layers::CurrentRequest;
-use super::super::serve::AppState;
+use super::super::state::AppState;
 use super::{exchange, fault, note_fault, note_refusal};
 use crate::base::Secret;
 use crate::exchange::{

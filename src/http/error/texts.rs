@@ -1,6 +1,7 @@
 //! What a caller is told of each refusal and fault: which field or rule, what was asked, what would be right.
 
-use super::{Code, Problem};
+use super::code::Code;
+use super::problem::Problem;
 use crate::base::{FieldError, Seconds};
 use crate::claims::Event;
 use crate::exchange::{self, ApplyRulesError, PublicationError};

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::error::{Code, Problem};
 use super::super::extract::{JsonBody, OfClient, PathOf, QueryOf};
-use super::super::serve::AppState;
+use super::super::state::AppState;
 use crate::base::{CredentialId, FieldError, Moment};
 use crate::exchange::{
     Applied, ChangeKind, ChangeSet, Precondition, Prune, Section, is_same, leave_written, one_object, owner,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::error::Problem;
 use super::super::extract::{JsonBody, OfClient, PathOf};
-use super::super::serve::AppState;
+use super::super::state::AppState;
 use crate::base::{BuildId, Moment};
 use crate::claims::Registration;
 use crate::store::{BuildState, Finish};

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::super::caching;
 use super::super::error::Problem;
-use super::super::serve::AppState;
+use super::super::state::AppState;
 
 pub(in super::super) async fn discovery(
     State(state): State<AppState>,

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::super::serve::AppState;
+use super::super::state::AppState;
 
 pub(in super::super) async fn live() -> Response {
     Json(json!({"status": "live"})).into_response()

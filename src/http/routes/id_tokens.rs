@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::error::{Code, Problem};
 use super::super::extract::{Bearer, JsonBody, OfClient, PathOf, QueryOf};
 use super::super::peer::Peer;
-use super::super::serve::AppState;
+use super::super::state::AppState;
 use crate::base::{BuildId, FieldError, Jti, Moment, Seconds};
 use crate::claims::{Audiences, StepRequest};
 use crate::issuer::{DirectRequest, Issued, IssuedToken, Preview, PullPath, TokenRequest};

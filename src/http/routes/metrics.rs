@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::super::serve::AppState;
+use super::super::state::AppState;
 use crate::telemetry::METRICS_CONTENT_TYPE;
 
 pub(in super::super) async fn render(State(state): State<AppState>) -> Response {

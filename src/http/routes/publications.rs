@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::super::error::{Code, Problem};
 use super::super::extract::{JsonBody, OfClient};
-use super::super::serve::AppState;
+use super::super::state::AppState;
 use crate::exchange::PublicationSpec;
 use crate::policy::Scope;
 

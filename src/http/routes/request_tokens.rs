@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::super::error::{Code, Problem};
 use super::super::extract::{EitherCaller, JsonBody, PathOf};
-use super::super::serve::AppState;
+use super::super::state::AppState;
 use crate::base::{BuildId, Moment, RequestTokenId};
 use crate::claims::StepRequest;
 

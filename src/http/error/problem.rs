@@ -1,0 +1,125 @@
+//! The answer to a refusal or a fault as `application/problem+json` (RFC 9457), and what the log is told of it.
+
+use std::borrow::Cow;
+
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::code::Code;
+use crate::base::Seconds;
+use crate::issuer::Paths;
+
+/// What a caller is told, before it knows its request id: a layer writes the body.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct Problem {
+    pub(in crate::http) code: Code,
+    detail: Cow<'static, str>,
+    retry_after: Option<Seconds>,
+    pub(super) existing: Option<String>,
+    /// For the log alone.
+    pub(in crate::http) cause: Option<String>,
+}
+
+/// RFC 9457, with `error` and `message` for clients that show only these.
+#[derive(Serialize)]
+struct Body<'a> {
+    r#type: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    code: &'static str,
+    error: &'a str,
+    message: &'a str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
+}
+
+impl Problem {
+    pub(in crate::http) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { code, detail: detail.into(), retry_after: None, existing: None, cause: None }
+    }
+
+    pub(super) fn because(mut self, cause: impl ToString) -> Self {
+        self.cause = Some(cause.to_string());
+        self
+    }
+
+    pub(super) fn retry_after(mut self, wait: Seconds) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// What was wrong, for who sent it.
+    pub(in crate::http) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    pub(in crate::http) fn unauthenticated() -> Self {
+        Self::new(
+            Code::Unauthenticated,
+            "no valid credential: send a client's id and secret as HTTP Basic, or this build's token as Bearer",
+        )
+    }
+
+    pub(in crate::http) fn internal(cause: impl ToString) -> Self {
+        Self::new(Code::Internal, "something went wrong here; tell the operator the request id").because(cause)
+    }
+
+    pub(in crate::http) fn unavailable(cause: impl ToString) -> Self {
+        Self::new(Code::Unavailable, "can't be done now; try again soon").retry_after(Seconds::new(5)).because(cause)
+    }
+
+    /// The answer, body and all.
+    pub(in crate::http) fn render(&self, paths: &Paths, request_id: &str) -> Response {
+        let (code, status, title) = self.code.row();
+        let detail = self.detail.as_ref();
+        let body = Body {
+            r#type: paths.problem(code),
+            title,
+            status: status.as_u16(),
+            detail,
+            code,
+            error: detail,
+            message: detail,
+            request_id,
+            id: self.existing.as_deref(),
+        };
+        let body = serde_json::to_vec(&body).unwrap_or_default();
+        let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+        let headers = response.headers_mut();
+        if self.code == Code::Unauthenticated {
+            headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"buildpass\""));
+            headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.get()));
+        }
+        response
+    }
+}
+
+/// What the log is told of a refusal or a fault whose answer a dialect wrote.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct Noted {
+    /// The stable name of it, for the log and for metrics.
+    pub(in crate::http) code: &'static str,
+    /// Why, where that is worth a warning.
+    pub(in crate::http) cause: Option<String>,
+}
+
+impl From<Problem> for Noted {
+    fn from(problem: Problem) -> Self {
+        Self { code: problem.code.name(), cause: problem.cause }
+    }
+}
+
+/// Leaves the problem for the layer that knows the request id.
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
