@@ -15,7 +15,7 @@ use crate::base::{Clock, Entropy, IssuerId, IssuerUrl, Moment, Seconds};
 use crate::config::Config;
 pub use crate::config::Proxy as ForwardProxy;
 use crate::exchange::{Exchange, ExchangeParts, RulesEditor};
-use crate::issuer::{Documents, Issuer, IssuerSettings, Parts, Paths, Rates};
+use crate::issuer::{Documents, Issuer, IssuerParts, IssuerSettings, Paths, Rates};
 use crate::keyring::{ActError, KeyView, Keyring, KeyringParts, SigningPool};
 use crate::policy::IssuancePolicy;
 use crate::store::{InFlight, Store};
@@ -111,7 +111,7 @@ impl App {
             };
             Arc::new(Exchange::new(issuer_id.clone(), keeper.settings.clone(), parts))
         });
-        let parts = Parts {
+        let parts = IssuerParts {
             store: Arc::clone(&store),
             judge: Arc::new(exchange::Judge(books)),
             keyring,

@@ -1,6 +1,7 @@
 //! Who is calling: a client by its secret or by a provider's token, or the worker of a build by its token.
 
-use super::{IssueError, IssueRefusal, Issuer, NotIssued};
+use super::issuer::Issuer;
+use super::refusal::{IssueError, IssueRefusal, NotIssued};
 use crate::base::{BuildId, ClientId, Secret, Sha256};
 use crate::policy::{Client, ClientIdentity, Scope};
 use crate::store::{TokenBearer, TokenKind};

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use serde::Serialize;
 
-use super::{IssuerSettings, Paths};
+use super::paths::Paths;
+use super::settings::IssuerSettings;
 use crate::base::{Moment, Sha256};
 use crate::claims::claims_supported;
 use crate::jose::{Algorithm, JwkSet};
@@ -68,7 +69,7 @@ impl Exchange {
 impl Documents {
     /// Renders both documents from the keys that may be met now.
     #[must_use]
-    pub fn render(paths: &Paths, terms: &IssuerSettings, keys: &KeyView, now: Moment) -> Self {
+    pub fn render(paths: &Paths, settings: &IssuerSettings, keys: &KeyView, now: Moment) -> Self {
         let published = keys.published(now);
         let mut algorithms: Vec<_> =
             Algorithm::ALL.into_iter().filter(|alg| published.iter().any(|jwk| jwk.algorithm() == *alg)).collect();
@@ -84,8 +85,8 @@ impl Documents {
             subject_types_supported: ["public"],
             id_token_signing_alg_values_supported: algorithms,
             scopes_supported: ["openid"],
-            claims_supported: claims_supported(&terms.presets, &terms.extra),
-            exchange: terms.exchange.then(|| Exchange::at(paths)),
+            claims_supported: claims_supported(&settings.presets, &settings.extra),
+            exchange: settings.exchange.then(|| Exchange::at(paths)),
         };
         let keys = JwkSet { keys: published.into_iter().cloned().collect() };
         Self { discovery: Document::of(&discovery), jwks: Document::of(&keys) }

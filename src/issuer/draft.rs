@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{IssueError, IssueRefusal, Issuer, NotIssued, TokenRequest};
+use super::asked::TokenRequest;
+use super::issuer::Issuer;
+use super::refusal::{IssueError, IssueRefusal, NotIssued};
 use crate::base::{Moment, Seconds};
 use crate::claims::{AudienceError, AudiencePattern, Audiences, BuildStep, CheckedStep, IdToken, Window};
 use crate::jose::{Algorithm, SigningKey};
@@ -78,7 +80,7 @@ impl Issuer {
         let grant = self.grant(holder, request, audiences)?;
         let key = self.key(request.algorithm.or(grant.algorithm), now)?;
         let lifetime = self.lifetime(holder, request, &grant, now)?;
-        let subject = self.terms.subject.render(build, step).map_err(IssueRefusal::SubjectUnavailable)?;
+        let subject = self.settings.subject.render(build, step).map_err(IssueRefusal::SubjectUnavailable)?;
         let subject = subject.as_str().to_owned();
         let claims = IdToken {
             issuer: self.paths.issuer().as_str(),
@@ -89,8 +91,8 @@ impl Issuer {
             build_id: holder.build().id,
             build,
             step,
-            presets: &self.terms.presets,
-            extra: &self.terms.extra,
+            presets: &self.settings.presets,
+            extra: &self.settings.extra,
         };
         Ok(TokenDraft { grant, key, lifetime, subject, claims })
     }
@@ -108,7 +110,7 @@ impl Issuer {
             algorithm: request.algorithm,
             narrowed: &narrowed,
         };
-        self.terms.policy.decide(&ask).map_err(IssueRefusal::Denied)
+        self.settings.policy.decide(&ask).map_err(IssueRefusal::Denied)
     }
 
     fn key(&self, wanted: Option<Algorithm>, now: Moment) -> Result<Arc<SigningKey>, NotIssued> {
@@ -129,14 +131,14 @@ impl Issuer {
         grant: &Grant,
         now: Moment,
     ) -> Result<Seconds, IssueRefusal> {
-        let cap = grant.max_lifetime.map_or(self.terms.max_lifetime, |rule| rule.min(self.terms.max_lifetime));
+        let cap = grant.max_lifetime.map_or(self.settings.max_lifetime, |rule| rule.min(self.settings.max_lifetime));
         let allowed = cap.min(holder.build().deadline.since(now));
         match request.lifetime {
             Some(asked) if asked > allowed => {
                 Err(IssueRefusal::LifetimeNotAllowed { rule: grant.rule.clone(), asked, allowed })
             }
             Some(asked) => Ok(asked),
-            None => Ok(self.terms.default_lifetime.min(allowed)),
+            None => Ok(self.settings.default_lifetime.min(allowed)),
         }
     }
 }

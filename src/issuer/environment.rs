@@ -1,6 +1,6 @@
 //! What a worker puts into a job's environment so that unmodified clients find the pull endpoint.
 
-use super::Paths;
+use super::paths::Paths;
 use crate::base::{BuildId, Secret};
 use crate::claims::Build;
 

@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 
+use super::asked::{DirectRequest, PullPath, TokenRequest};
+use super::authentication::ClientCredential;
 use super::draft::{Holder, audiences};
-use super::{
-    ClientCredential, DirectRequest, IssueError, IssueRefusal, Issued, IssuedToken, Issuer, NotIssued, Preview,
-    PullPath, Quota, TokenRequest,
-};
+use super::issued::{Issued, IssuedToken, Preview};
+use super::issuer::Issuer;
+use super::refusal::{IssueError, IssueRefusal, NotIssued, Quota};
 use crate::base::{BuildId, FieldError, Jti, Moment, Secret, Sha256};
 use crate::claims::{CheckedStep, MAX_TOKEN_BYTES, largest_claims};
 use crate::policy::Scope;
@@ -158,7 +159,7 @@ impl Issuer {
         };
         let issuance = Issuance {
             row,
-            tokens_per_build: self.terms.tokens_per_build,
+            tokens_per_build: self.settings.tokens_per_build,
             tokens_by_rule: draft.grant.max_tokens_per_build,
             client_revision: holder.client().revision,
             now,

@@ -1,6 +1,8 @@
 //! Builds as their client sees them: shown and finished. Another client's build does not exist here.
 
-use super::{ClientCredential, IssueRefusal, Issuer, NotIssued};
+use super::authentication::ClientCredential;
+use super::issuer::Issuer;
+use super::refusal::{IssueRefusal, NotIssued};
 use crate::base::BuildId;
 use crate::policy::{Client, Scope};
 use crate::store::{BuildState, Finish, StoredBuild};
@@ -42,7 +44,7 @@ impl Issuer {
     /// The subject of a build's tokens; `None` where it has none.
     #[must_use]
     pub fn subject_of(&self, build: &StoredBuild) -> Option<String> {
-        self.terms.subject.render(&build.build, None).ok().map(|subject| subject.as_str().to_owned())
+        self.settings.subject.render(&build.build, None).ok().map(|subject| subject.as_str().to_owned())
     }
 
     /// A build of this client; another client's is not found.

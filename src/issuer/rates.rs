@@ -3,7 +3,7 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use super::IssueRefusal;
+use super::refusal::IssueRefusal;
 use crate::base::{BuildId, ClientId, Clock, Rate, RequestTokenId};
 
 /// How many seconds' worth a bucket holds.

@@ -4,15 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::Mutex;
 
-use super::Issuer;
+use super::issuer::Issuer;
 
 /// How long an answer of the database counts: asking it writes, and strangers may ask as often as they like.
 const DATABASE_ANSWER_COUNTS: Duration = Duration::from_secs(1);
-
-/// Whether the database answered last, and when on the monotonic clock.
-pub(super) type DatabaseAnswer = Mutex<Option<(Duration, bool)>>;
 
 /// What a load balancer and an operator are told.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

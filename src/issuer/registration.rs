@@ -1,6 +1,9 @@
 //! Registering a build: its facts checked, its names bound, its tokens made, all in one act.
 
-use super::{ClientCredential, IssueRefusal, Issuer, JobEnvironment, NotIssued};
+use super::authentication::ClientCredential;
+use super::environment::JobEnvironment;
+use super::issuer::Issuer;
+use super::refusal::{IssueRefusal, NotIssued};
 use crate::base::{BuildId, Moment, RequestTokenId, Secret, Sha256};
 use crate::claims::{self, Build, CheckedRegistration, RegistrationError, RegistrationRules};
 use crate::policy::{Client, Scope};
@@ -42,8 +45,8 @@ impl Issuer {
         }
         let rules = RegistrationRules {
             ids: client.ids.as_deref(),
-            subject: &self.terms.subject,
-            max_build: self.terms.max_build,
+            subject: &self.settings.subject,
+            max_build: self.settings.max_build,
         };
         let checked = body.check(&rules).map_err(|error| match error {
             RegistrationError::Field(field) => IssueRefusal::Invalid(field),
@@ -110,7 +113,7 @@ impl Issuer {
         for warning in &warnings {
             tracing::warn!(build = %id, "{warning}");
         }
-        let subject = match self.terms.subject.render(&build, None) {
+        let subject = match self.settings.subject.render(&build, None) {
             Ok(subject) => {
                 if subject.is_long() {
                     warnings.push(format!(
@@ -139,7 +142,7 @@ impl Issuer {
             }
         }
         let subject = |build: &Build| {
-            self.terms
+            self.settings
                 .subject
                 .render(build, None)
                 .map_or_else(|_| "none".to_owned(), |subject| subject.as_str().to_owned())

@@ -1,6 +1,9 @@
 //! Request tokens of single steps, made by the client or the worker, so that one step can't take another's.
 
-use super::{IssueRefusal, Issuer, JobEnvironment, NotIssued, TokenCaller};
+use super::authentication::TokenCaller;
+use super::environment::JobEnvironment;
+use super::issuer::Issuer;
+use super::refusal::{IssueRefusal, NotIssued};
 use crate::base::{BuildId, Moment, RequestTokenId, Secret};
 use crate::claims::StepRequest;
 use crate::policy::Scope;
