@@ -36,7 +36,7 @@ pub struct App {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
-    trusted_proxies: Vec<crate::config::Network>,
+    trusted_proxies: Vec<ipnet::IpNet>,
     jwks_max_age: Seconds,
     refresh_interval: Seconds,
 }
@@ -187,7 +187,7 @@ impl App {
     /// Do we believe what this address says about its callers?
     #[must_use]
     pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
-        self.trusted_proxies.iter().any(|network| network.contains(address))
+        self.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
     }
 
     /// Does what is due with the keys, twice in every `refresh_interval`, for ever.

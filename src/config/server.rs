@@ -1,9 +1,10 @@
 //! `[server]`: where and how the server listens. Opens nothing.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use super::network::Network;
+use ipnet::IpNet;
+
 use super::reader::{Reader, each, number, text};
 use crate::base::IssuerUrl;
 
@@ -21,11 +22,24 @@ pub struct Server {
     /// Base URL of the API; `None`: the issuer's origin.
     pub public_url: Option<IssuerUrl>,
     /// Proxies whose forwarding headers are believed.
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
+}
+
+/// An address is a network of one. An IPv4-mapped address counts as the IPv4 address that it holds.
+fn network(text: &str) -> Result<IpNet, String> {
+    const FORM: &str = "must be an address or a network, such as 10.0.0.7, 10.0.0.0/8 or fd00::/8";
+    let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+    let address = address.parse::<IpAddr>().map_err(|_| FORM)?.to_canonical();
+    let Some(length) = length else { return Ok(IpNet::from(address)) };
+    let network = IpNet::new(address, length.parse().map_err(|_| FORM)?).map_err(|_| FORM)?;
+    if network.network() != address {
+        return Err(format!("has bits set after its prefix; the network is {}", network.trunc()));
+    }
+    Ok(network)
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, base: &Path) -> Option<Server> {
@@ -44,8 +58,7 @@ pub(super) fn read(reader: &mut Reader<'_>, base: &Path) -> Option<Server> {
     });
     let public_url =
         reader.optional("server.public_url", |value| IssuerUrl::parse(text(value)?).map_err(str::to_owned));
-    let trusted_proxies = reader
-        .read("server.trusted_proxies", |value| each(value, |text| text.parse::<Network>().map_err(str::to_owned)));
+    let trusted_proxies = reader.read("server.trusted_proxies", |value| each(value, network));
     if let (Some(listen), Some(Some(admin))) = (listen, admin_listen)
         && listen == admin
         && listen.port() != 0

@@ -55,6 +55,8 @@ fn every_refusal_names_key_file_and_line() {
         "[server]\nmax_connections = -1\n",
         "[server]\npublic_url = \"https://x/\"\n",
         "[server]\ntrusted_proxies = [\"10.0.0.0/33\"]\n",
+        "[server]\ntrusted_proxies = [\"10.0.0.7/8\"]\n",
+        "[server]\ntrusted_proxies = [\"::ffff:10.0.0.0/104\"]\n",
         "[issuer]\nurl = \"http://ci.example.com\"\n",
         "[issuer]\nurl = \"https://ci.example.com/\"\n",
         "[issuer]\nserve_at_root = \"yes\"\n",
@@ -107,6 +109,15 @@ fn every_refusal_names_key_file_and_line() {
         writeln!(table, "{}\n    {}\n", file.trim_end().replace('\n', "⏎"), refusal.replace('\n', "\n    ")).unwrap();
     }
     insta::assert_snapshot!(table);
+}
+
+#[test]
+fn a_mapped_address_is_the_address_that_it_holds() {
+    let file =
+        "[server]\ntrusted_proxies = [\"::ffff:10.0.0.7\", \"::ffff:10.1.0.0/16\", \"fd00::/8\", \"0.0.0.0/0\"]\n";
+    let proxies = Setting::new(file).load().unwrap().server.trusted_proxies;
+    let proxies: Vec<String> = proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["10.0.0.7/32", "10.1.0.0/16", "fd00::/8", "0.0.0.0/0"]);
 }
 
 #[test]
