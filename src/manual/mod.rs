@@ -1,4 +1,4 @@
-//! The manual: prose that rustdoc checks. No code lives here.
+//! The manual: prose that rustdoc checks. No code lives here; `book.toml` builds the same chapters as a book.
 
 #[doc = include_str!("api.md")]
 pub mod api {}
@@ -9,17 +9,26 @@ pub mod decisions {}
 #[doc = include_str!("exchange.md")]
 pub mod exchange {}
 
+#[doc = include_str!("glossary.md")]
+pub mod glossary {}
+
 #[doc = include_str!("operating.md")]
 pub mod operating {}
 
 #[doc = include_str!("rules.md")]
 pub mod rules {}
 
+#[doc = include_str!("start.md")]
+pub mod start {}
+
 #[doc = include_str!("threats.md")]
 pub mod threats {}
 
 #[doc = include_str!("tokens.md")]
 pub mod tokens {}
+
+#[doc = include_str!("tutorial.md")]
+pub mod tutorial {}
 
 #[doc = include_str!("verifier.md")]
 pub mod verifier {}
