@@ -17,6 +17,7 @@ mod house;
 mod jose;
 mod journeys;
 mod keyring;
+mod links;
 mod policy;
 mod routes;
 mod store;
