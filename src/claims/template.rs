@@ -1,8 +1,10 @@
 //! Text with `{fields}`. Expanded once: a value is never read as a template.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use super::field::Field;
+use super::build::{Build, BuildStep};
+use super::fields::{Field, FieldSource};
 
 /// Literals and fields in turn.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +14,49 @@ pub(super) struct Template {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Part {
-    Field(Field),
+    Field(TemplateField),
     Literal(String),
+}
+
+/// A field of the build, or one of its properties.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum TemplateField {
+    Known(&'static Field),
+    Property(String),
+}
+
+impl TemplateField {
+    fn parse(name: &str) -> Option<Self> {
+        if let Some(key) = name.strip_prefix("properties.") {
+            return (!key.is_empty()).then(|| Self::Property(key.to_owned()));
+        }
+        Field::of_template(name).map(Self::Known)
+    }
+
+    pub(super) fn name(&self) -> Cow<'static, str> {
+        match self {
+            Self::Known(field) => Cow::Borrowed(field.template_name()),
+            Self::Property(key) => Cow::Owned(format!("properties.{key}")),
+        }
+    }
+
+    /// Whether a subject shows a `/` of the value as it is.
+    pub(super) const fn holds_slashes(&self) -> bool {
+        match self {
+            Self::Known(field) => field.holds_slashes(),
+            Self::Property(_) => false,
+        }
+    }
+
+    /// The value for one build and step; `None` if the build has none.
+    pub(super) fn value<'a>(&self, build: &'a Build, step: Option<&'a BuildStep>) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Known(field) => field.template_value(&FieldSource { build, step, build_id: None }),
+            Self::Property(key) => {
+                build.properties.get(key).filter(|text| !text.is_empty()).map(|text| Cow::Borrowed(text.as_str()))
+            }
+        }
+    }
 }
 
 impl Template {
@@ -35,7 +78,7 @@ impl Template {
             }
             let inner = tail.strip_prefix('{').ok_or("holds a } that closes nothing")?;
             let (name, after) = inner.split_once('}').ok_or("holds a { that nothing closes")?;
-            let field = Field::parse(name)
+            let field = TemplateField::parse(name)
                 .ok_or_else(|| format!("names a field that builds do not have: {{{}}}", name.escape_default()))?;
             parts.push(Part::Field(field));
             rest = after;

@@ -3,7 +3,7 @@
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::presets::{Facts, Value};
+use super::fields::{FieldSource, FieldValue, flag_text};
 use super::{Audiences, Build, BuildStep, ExtraClaims, Presets};
 use crate::base::{BuildId, Jti, Moment, Seconds};
 
@@ -72,10 +72,11 @@ impl Serialize for IdToken<'_> {
         if let Some(jti) = &self.jti {
             map.serialize_entry("jti", jti)?;
         }
-        let facts = Facts { build: self.build, step: self.step, id: self.build_id };
-        self.presets.each(&facts, |name, value| match value {
-            Value::Properties(properties) => map.serialize_entry(name, properties),
-            Value::Text(text) => map.serialize_entry(name, text),
+        let source = FieldSource { build: self.build, step: self.step, build_id: Some(self.build_id) };
+        self.presets.each(&source, |name, value| match value {
+            FieldValue::Flag(flag) => map.serialize_entry(name, flag_text(*flag)),
+            FieldValue::Properties(properties) => map.serialize_entry(name, properties),
+            FieldValue::Text(text) => map.serialize_entry(name, text),
         })?;
         self.extra.each(self.build, self.step, |name, value| map.serialize_entry(name, value))?;
         map.end()

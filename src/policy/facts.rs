@@ -1,57 +1,35 @@
 //! What an issuance rule may look at: the build as its token would show it, and what the job asks for.
 //! Never shows what the token would leave out.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::cel::{Fact, Facts, Names};
 use super::decision::IssuanceRequest;
 use crate::base::Seconds;
-use crate::claims::{Build, BuildStep, Event};
+use crate::claims::{Build, BuildStep, Event, FieldSource, FieldValue, condition_variables};
 use crate::jose::Algorithm;
 
 /// `build.*` and `request.*`. Strings are empty where there is no value.
 pub(super) fn facts<'a>(ask: &IssuanceRequest<'a>) -> Facts<'a> {
-    let build = ask.build;
-    let number = |number: u64| Fact::Text(Cow::Owned(number.to_string()));
-    Facts::from([
-        ("build.org", Fact::text(Some(&build.org))),
-        ("build.org_id", Fact::text(build.org_id.as_deref())),
-        ("build.repo", Fact::Text(Cow::Owned(build.full_name()))),
-        ("build.repo_id", Fact::text(build.repo_id.as_deref())),
-        ("build.author", Fact::text(build.author.as_deref())),
-        ("build.author_id", Fact::text(build.author_id.as_deref())),
-        ("build.actor", Fact::text(build.actor.as_deref())),
-        ("build.actor_id", Fact::text(build.actor_id.as_deref())),
-        ("build.event", Fact::text(Some(build.event.name()))),
-        ("build.event_action", Fact::text(build.event_action.as_deref())),
-        ("build.ref", Fact::text(Some(&build.git_ref))),
-        ("build.branch", Fact::text(build.branch())),
-        ("build.ref_type", Fact::text(build.ref_type())),
-        ("build.sha", Fact::text(Some(&build.sha))),
-        ("build.base_ref", Fact::text(build.base_ref.as_deref())),
-        ("build.head_ref", Fact::text(build.head_ref.as_deref())),
-        ("build.number", number(build.number)),
-        ("build.attempt", number(build.attempt)),
-        ("build.workflow", Fact::text(build.workflow.as_deref())),
-        ("build.workflow_ref", Fact::text(build.workflow_ref.as_deref())),
-        ("build.workflow_sha", Fact::text(build.workflow_sha.as_deref())),
-        ("build.job_workflow_ref", Fact::text(build.job_workflow_ref.as_deref())),
-        ("build.job_workflow_sha", Fact::text(build.job_workflow_sha.as_deref())),
-        ("build.environment", Fact::text(build.environment_of(ask.step))),
-        ("build.visibility", Fact::text(build.visibility.as_deref())),
-        ("build.runner_id", Fact::text(build.runner_id.as_deref())),
-        ("build.runner_environment", Fact::text(build.runner_environment.as_deref())),
-        ("build.trusted", Fact::Flag(build.trusted)),
-        ("build.fork", Fact::Flag(build.fork)),
-        ("build.ref_protected", Fact::Flag(build.is_protected())),
-        ("build.properties", Fact::TextMap(&build.properties)),
+    let source = FieldSource { build: ask.build, step: ask.step, build_id: None };
+    let build = condition_variables(source).map(|(name, value)| (name, fact(value)));
+    let request = [
         ("request.audiences", Fact::Texts(ask.audiences)),
         ("request.lifetime", Fact::Number(lifetime(ask.lifetime))),
         ("request.algorithm", Fact::text(ask.algorithm.map(Algorithm::name))),
         ("request.step", Fact::text(ask.step.map(|step| step.step.as_str()))),
-    ])
+    ];
+    build.chain(request).collect()
+}
+
+fn fact(value: Option<FieldValue<'_>>) -> Fact<'_> {
+    match value {
+        None => Fact::text(None),
+        Some(FieldValue::Flag(flag)) => Fact::Flag(flag),
+        Some(FieldValue::Properties(properties)) => Fact::TextMap(properties),
+        Some(FieldValue::Text(text)) => Fact::Text(text),
+    }
 }
 
 /// Whole seconds, 0 where none was asked for.

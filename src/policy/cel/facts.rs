@@ -145,6 +145,12 @@ impl<'a, const N: usize> From<[(&'static str, Fact<'a>); N]> for Facts<'a> {
     }
 }
 
+impl<'a> FromIterator<(&'static str, Fact<'a>)> for Facts<'a> {
+    fn from_iter<I: IntoIterator<Item = (&'static str, Fact<'a>)>>(facts: I) -> Self {
+        Self(facts.into_iter().collect())
+    }
+}
+
 impl VariableResolver for Facts<'_> {
     fn resolve<'b>(&'b self, variable: &str) -> Option<CowVal<'b, 'b>> {
         self.find(variable).map(Fact::value)
