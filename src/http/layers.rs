@@ -93,9 +93,7 @@ async fn attend(State(state): State<AppState>, mut request: Request, next: Next)
 }
 
 fn caller(state: &AppState, request: &Request) -> Peer {
-    let socket =
-        request.extensions().get::<SocketAddress>().map_or(std::net::IpAddr::from([0; 4]), |address| address.0);
-    peer(socket, request.headers(), |address| state.app.is_trusted_proxy(address))
+    peer(SocketAddress::of(request.extensions()), request.headers(), |address| state.app.is_trusted_proxy(address))
 }
 
 fn oversize(request: &Request) -> Option<Problem> {

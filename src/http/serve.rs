@@ -1,4 +1,5 @@
-//! The accept loop: bounded connections, bounded heads, an end that waits for what was accepted.
+//! The accept loop: a bounded number of connections, heads of bounded size, and a shutdown that answers the requests
+//! in flight.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -8,13 +9,13 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{HeaderValue, Request};
+use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceExt;
 
 use super::peer::SocketAddress;
@@ -22,14 +23,15 @@ use super::router;
 use super::state::{AppState, Limits, Listeners};
 use crate::app::App;
 
-/// The most bytes of a request's head, URL and headers together; over that the library answers 431 alone.
+/// Maximum size of a request's head, URL and headers together. hyper answers 431 above it, before any layer of ours.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
-/// Serves until `end` is ready, then waits for what was accepted.
-pub async fn serve(app: Arc<App>, listeners: Listeners, limits: Limits, end: impl Future<Output = ()>) {
-    let max_age = format!("public, max-age={}", app.jwks_max_age().get());
-    let max_age = HeaderValue::from_str(&max_age).unwrap_or(HeaderValue::from_static("no-store"));
-    let state = AppState { app, limits, max_age };
+/// Pause after a connection could not be accepted: mostly for want of file descriptors, which one retry does not free.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+
+/// Serves until `shutdown` completes, then answers the requests in flight, for at most `limits.drain_within`.
+pub async fn serve(app: Arc<App>, listeners: Listeners, limits: Limits, shutdown: impl Future<Output = ()>) {
+    let state = AppState::new(app, limits);
     let (stop, stopped) = watch::channel(());
     let public = listen(listeners.public, router::public(&state), limits, stopped.clone());
     let admin = async {
@@ -38,46 +40,50 @@ pub async fn serve(app: Arc<App>, listeners: Listeners, limits: Limits, end: imp
         }
     };
     tokio::join!(public, admin, async {
-        end.await;
+        shutdown.await;
         drop(stop);
     });
 }
 
 async fn listen(listener: TcpListener, router: Router, limits: Limits, mut stopped: watch::Receiver<()>) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let slots = Arc::new(Semaphore::new(limits.max_connections));
+    let (cut_off, drained) = watch::channel(());
     loop {
         let accepted = tokio::select! {
             _ = stopped.changed() => break,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = accept(&listener, &slots) => accepted,
         };
-        let Some((stream, address, place)) = accepted else { continue };
-        let connection = connection(stream, address, router.clone(), limits);
-        let connection = graceful.watch(connection);
+        let Some((stream, address, slot)) = accepted else { continue };
+        let connection = graceful.watch(connection(stream, address, router.clone(), limits));
+        let mut drained = drained.clone();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended early");
+            tokio::select! {
+                result = connection => if let Err(error) = result {
+                    tracing::debug!(%error, "connection closed early");
+                },
+                _ = drained.changed() => {}
             }
-            drop(place);
+            drop(slot);
         });
     }
     drop(listener);
     if tokio::time::timeout(limits.drain_within, graceful.shutdown()).await.is_err() {
-        tracing::warn!("some connections did not end in time and are cut off");
+        tracing::warn!(drain_within = ?limits.drain_within, "closing connections that did not finish during shutdown");
     }
+    drop(cut_off);
 }
 
 async fn accept(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    slots: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, address)) => Some((stream, address, place)),
+        Ok((stream, address)) => Some((stream, address, slot)),
         Err(error) => {
-            // Out of file descriptors, mostly: the next try is not better at once.
-            tracing::warn!(%error, "a connection can't be accepted");
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tracing::warn!(%error, "could not accept a connection");
+            tokio::time::sleep(ACCEPT_RETRY).await;
             None
         }
     }
@@ -93,7 +99,7 @@ fn connection(
     impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send>,
 > {
     if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY can't be set");
+        tracing::debug!(%error, "could not set TCP_NODELAY");
     }
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);

@@ -11,29 +11,29 @@ use crate::app::App;
 /// The sockets to serve on.
 #[derive(Debug)]
 pub struct Listeners {
-    /// For jobs, CI servers and verifiers.
+    /// Socket for jobs, CI servers and verifiers.
     pub public: TcpListener,
-    /// For operators.
+    /// Socket for operators: metrics and administration. `None` if it is turned off.
     pub admin: Option<TcpListener>,
 }
 
-/// How long, and how much at once.
+/// Time limits of a request, and the number of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// For a request's head.
+    /// Time within which a request's head must arrive.
     pub head_within: Duration,
-    /// For a request's body.
+    /// Time within which a request's body must arrive.
     pub body_within: Duration,
-    /// For a request in all.
+    /// Time within which a request must be answered, its body included.
     pub whole_within: Duration,
-    /// For what was accepted, once the end was asked for.
+    /// Time that open connections have to finish after a shutdown begins.
     pub drain_within: Duration,
-    /// At most so many connections on each listener.
+    /// Maximum number of open connections on each listener; further ones wait in the socket's backlog.
     pub max_connections: usize,
 }
 
 impl Limits {
-    /// The contract's times, and this many connections.
+    /// Returns the documented time limits with this number of connections.
     #[must_use]
     pub const fn of(max_connections: usize) -> Self {
         Self {
@@ -46,10 +46,19 @@ impl Limits {
     }
 }
 
-/// What every handler may use.
+/// State that every handler may use.
 #[derive(Clone)]
 pub(super) struct AppState {
     pub(super) app: Arc<App>,
     pub(super) limits: Limits,
-    pub(super) max_age: HeaderValue,
+    /// `Cache-Control` of the public documents.
+    pub(super) document_caching: HeaderValue,
+}
+
+impl AppState {
+    pub(super) fn new(app: Arc<App>, limits: Limits) -> Self {
+        let caching = format!("public, max-age={}", app.jwks_max_age().get());
+        let document_caching = HeaderValue::from_str(&caching).unwrap_or(HeaderValue::from_static("no-store"));
+        Self { app, limits, document_caching }
+    }
 }

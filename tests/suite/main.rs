@@ -14,6 +14,7 @@ mod config;
 mod fuzzed;
 mod harness;
 mod house;
+mod http;
 mod jose;
 mod journeys;
 mod keyring;

@@ -59,7 +59,7 @@ struct Asked {
     method: Method,
     headers: HeaderMap,
     target: Option<String>,
-    peer: Option<IpAddr>,
+    peer: IpAddr,
 }
 
 impl Asked {
@@ -68,7 +68,7 @@ impl Asked {
         let target = parts.extensions.get::<OriginalUri>().and_then(|uri| uri.0.path_and_query());
         Self {
             target: target.map(|target| target.as_str().to_owned()),
-            peer: parts.extensions.get::<SocketAddress>().map(|peer| peer.0),
+            peer: SocketAddress::of(&parts.extensions),
             method: parts.method,
             headers: parts.headers,
         }
@@ -78,8 +78,8 @@ impl Asked {
 async fn judge(state: &AppState, grant: String, asked: &Asked) -> Result<Response, Problem> {
     let exchange = exchange(state)?;
     let proxy = state.app.forward_proxy();
-    if !asked.peer.is_some_and(|peer| is_trusted(state, peer)) {
-        return Ok(forbidden("untrusted_proxy"));
+    if !is_trusted(state, asked.peer) {
+        return Ok(untrusted_proxy(asked.peer));
     }
     let request = match proxy {
         ForwardProxy::Envoy => own_line(state, &grant, asked),
@@ -124,7 +124,7 @@ fn is_trusted(state: &AppState, peer: IpAddr) -> bool {
     if (told == 0 || now.saturating_sub(told) >= TELL_EVERY)
         && TOLD.compare_exchange(told, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     {
-        tracing::warn!(%peer, "forward auth is asked from an address that server.trusted_proxies does not name");
+        tracing::warn!(%peer, "forward-auth request from an untrusted proxy: add its address to server.trusted_proxies");
     }
     false
 }
@@ -209,6 +209,16 @@ fn let_through(admitted: &Admitted) -> Response {
         response.headers_mut().insert(HeaderName::from_static(name), value);
     }
     if size > MOST_IDENTITY { forbidden("identity_too_large") } else { response }
+}
+
+/// 403 with the remedy, since an operator meets it on the first try behind a new proxy.
+fn untrusted_proxy(peer: IpAddr) -> Response {
+    let peer = peer.to_canonical();
+    let text =
+        format!("forward-auth request from the untrusted proxy {peer}: add its address to server.trusted_proxies");
+    let mut response = (StatusCode::FORBIDDEN, text).into_response();
+    response.extensions_mut().insert(Noted { code: "untrusted_proxy", cause: None });
+    response
 }
 
 fn forbidden(code: &'static str) -> Response {

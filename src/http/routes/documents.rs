@@ -16,13 +16,13 @@ pub(in super::super) async fn discovery(
 ) -> Result<Response, Problem> {
     let issuer = state.app.issuer();
     safe(&state)?;
-    Ok(caching::document(&issuer.documents().discovery, &state.max_age, &headers))
+    Ok(caching::document(&issuer.documents().discovery, &state.document_caching, &headers))
 }
 
 pub(in super::super) async fn jwks(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, Problem> {
     let issuer = state.app.issuer();
     safe(&state)?;
-    Ok(caching::document(&issuer.documents().jwks, &state.max_age, &headers))
+    Ok(caching::document(&issuer.documents().jwks, &state.document_caching, &headers))
 }
 
 fn safe(state: &AppState) -> Result<(), Problem> {

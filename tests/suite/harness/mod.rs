@@ -42,6 +42,7 @@ const KEK: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 pub(crate) struct SeededEntropy {
     random: Mutex<StdRng>,
     answers: AtomicU64,
+    panics: AtomicU64,
     gate: Gate,
 }
 
@@ -69,12 +70,18 @@ const OF_RSA: usize = 64;
 impl SeededEntropy {
     pub(crate) fn new(seed: u64) -> Self {
         let random = Mutex::new(StdRng::seed_from_u64(seed));
-        Self { random, answers: AtomicU64::new(u64::MAX), gate: Gate::default() }
+        let (answers, panics) = (AtomicU64::new(u64::MAX), AtomicU64::new(u64::MAX));
+        Self { random, answers, panics, gate: Gate::default() }
     }
 
     /// The generator gives so many answers more, and then fails.
     pub(crate) fn fail_after(&self, answers: u64) {
         self.answers.store(answers, Ordering::SeqCst);
+    }
+
+    /// The generator answers this many times more, and then panics.
+    pub(crate) fn panic_after(&self, answers: u64) {
+        self.panics.store(answers, Ordering::SeqCst);
     }
 
     /// Whoever makes an RSA key from now on is held until [`Self::let_rsa_go`], for a minute at most.
@@ -97,6 +104,8 @@ impl Entropy for SeededEntropy {
         if bytes.len() >= OF_RSA {
             self.gate.pass();
         }
+        let left = self.panics.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        assert!(left.is_ok(), "a deliberate panic");
         self.answers
             .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1))
             .map_err(|_| EntropyError)?;
@@ -134,6 +143,7 @@ pub(crate) struct Start {
     folder: Arc<tempfile::TempDir>,
     limits: Limits,
     database: Option<PostgresOptions>,
+    every_address: bool,
 }
 
 impl Start {
@@ -144,6 +154,7 @@ impl Start {
             folder: Arc::new(tempfile::tempdir().unwrap()),
             limits: Limits::of(256),
             database: None,
+            every_address: false,
         }
     }
 
@@ -163,6 +174,22 @@ impl Start {
     pub(crate) fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+
+    /// Listens on every address of the machine, of both families where it has both.
+    pub(crate) fn on_every_address(mut self) -> Self {
+        self.every_address = true;
+        self
+    }
+
+    async fn bind(&self) -> TcpListener {
+        if self.every_address {
+            if let Ok(listener) = TcpListener::bind("[::]:0").await {
+                return listener;
+            }
+            return TcpListener::bind("0.0.0.0:0").await.unwrap();
+        }
+        TcpListener::bind("127.0.0.1:0").await.unwrap()
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -191,9 +218,10 @@ impl Start {
         logs::capture();
         let config = self.config();
         install_keys(&config).await;
-        let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let public = self.bind().await;
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let (address, admin_address) = (public.local_addr().unwrap(), admin.local_addr().unwrap());
+        let (port, admin_address) = (public.local_addr().unwrap().port(), admin.local_addr().unwrap());
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
         let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
         let entropy = Arc::new(SeededEntropy::new(u64::from(address.port()).wrapping_mul(0x9e37_79b9)));
         let given = Arc::clone(&entropy) as Arc<dyn Entropy>;
@@ -270,12 +298,18 @@ impl Server {
             folder: Arc::clone(&self.folder),
             limits: Limits::of(256),
             database: self.database.clone(),
+            every_address: false,
         };
         start.go().await
     }
 
-    pub(crate) async fn end(&mut self) {
+    /// Begins the shutdown without waiting for its end.
+    pub(crate) fn ask_to_end(&mut self) {
         drop(self.stop.take());
+    }
+
+    pub(crate) async fn end(&mut self) {
+        self.ask_to_end();
         if let Some(task) = self.task.take() {
             task.await.unwrap();
             self.app.close().await;
