@@ -10,7 +10,7 @@ use crate::base::{BuildId, Jti, Moment, Seconds};
 /// The largest token, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// How far `nbf` lies before `iat`, for verifiers whose clock is behind.
+/// Time that `nbf` lies before `iat`, so that a verifier with a slow clock accepts a fresh token.
 const BACKDATED: Seconds = Seconds::new(5);
 
 /// Claims that every token has.
@@ -31,7 +31,13 @@ impl Window {
     /// The window of a token that is issued now.
     #[must_use]
     pub fn new(now: Moment, lifetime: Seconds) -> Self {
-        Self { iat: now, nbf: now - BACKDATED, exp: now + lifetime }
+        Self::until(now, now + lifetime)
+    }
+
+    /// Returns the window of a token issued at `now` that expires at `exp`.
+    #[must_use]
+    pub fn until(now: Moment, exp: Moment) -> Self {
+        Self { iat: now, nbf: now - BACKDATED, exp }
     }
 }
 

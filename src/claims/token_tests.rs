@@ -96,3 +96,13 @@ fn the_largest_claims_are_named_first() {
     let names: Vec<_> = largest_claims(payload.as_bytes()).into_iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["b", "c", "d"]);
 }
+
+#[test]
+fn a_fresh_token_is_valid_for_a_verifier_with_a_slow_clock() {
+    let now = Moment::from_unix(1_000_000_000);
+    let window = Window::new(now, Seconds::new(300));
+    assert_eq!(window, Window::until(now, now + Seconds::new(300)));
+    assert_eq!((window.iat, window.exp), (now, now + Seconds::new(300)));
+    assert_eq!(window.nbf, now - BACKDATED);
+    assert_eq!(BACKDATED, Seconds::new(5), "documented in the manual, tokens.md");
+}

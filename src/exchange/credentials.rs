@@ -9,15 +9,13 @@ use serde_json::{Map, Value};
 use super::flows::{Access, Judgement};
 use super::opaque_key::draw_key;
 use super::{Exchange, ExchangeError};
-use crate::base::{CredentialId, Moment, Seconds, Secret};
+use crate::base::{CredentialId, Moment, Secret};
+use crate::claims::Window;
 use crate::jose::SigningKey;
 use crate::store::FlowKind;
 
 /// What stands raw in the subject of an access token (RFC 3986 §2.3): a colon never does.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// How far `nbf` lies before `iat`, for verifiers whose clock is behind.
-const BACKDATED: Seconds = Seconds::new(5);
 
 /// A credential, fresh and recorded.
 #[derive(Debug)]
@@ -83,13 +81,14 @@ impl Exchange {
         let Some(signer) = signer else { return Ok(draw_key(&*self.parts.entropy)?) };
         let (offer, verified) = (&judgement.offer, &judgement.subject_token.verified);
         let registry = offer.access.is_some();
+        let window = Window::until(now, expires_at);
         let claims = AccessToken {
             iss: &self.settings.issuer,
             sub: &subject(judgement),
             aud: &offer.audience,
-            exp: expires_at.unix(),
-            iat: now.unix(),
-            nbf: (now - BACKDATED).unix(),
+            exp: window.exp.unix(),
+            iat: window.iat.unix(),
+            nbf: window.nbf.unix(),
             jti: id,
             client_id: verified.provider_name(),
             scope: (!registry && !offer.scopes.is_empty()).then(|| offer.scopes.join(" ")),
