@@ -25,7 +25,7 @@ use buildpass::base::{Clock, CredentialId, EventId, IdTokenId, IssuerId, Seconds
 use buildpass::config::{Config, Flags, Sources};
 use buildpass::exchange::{ChangeSet, RulesFile, read_rules_file};
 use buildpass::http::{Limits, Listeners, serve};
-use buildpass::store::{CredentialKind, EventRow, FlowKind, NewCredential, NewIdToken, Redemption, Store, TokenKey};
+use buildpass::store::{CredentialKind, EventRow, NewCredential, NewIdToken, Redemption, Store, TokenKey};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -231,7 +231,7 @@ fn trade(token: &str) -> Redemption {
             id: CredentialId::new(now, &SystemEntropy).unwrap(),
             kind: CredentialKind::Key,
             digest: Sha256::of(format!("key of {token}").as_bytes()),
-            flow: FlowKind::Rubygems,
+            flow: "rubygems".to_owned(),
             name: "role-0".to_owned(),
             subject: "exchange:p0:repo".to_owned(),
             owner: Some("octo".to_owned()),

@@ -11,6 +11,8 @@ alter table entitlements rename column learn_until to pin_until;
 alter table traded_tokens rename to used_tokens;
 alter table used_tokens rename column spent to used;
 
+-- A flow's name is text: a new flow needs no migration.
+alter table credentials drop constraint credentials_door_check;
 alter table credentials rename column door to flow;
 alter table credentials rename column dead_at to revoked_at;
 alter table credentials rename column dead_because to revoked_reason;

@@ -77,7 +77,7 @@ impl List {
         for key in &found {
             table.row([
                 key.id.to_string(),
-                key.flow.name().to_owned(),
+                key.flow.clone(),
                 key.name.clone(),
                 cell(key.user.as_ref()),
                 key.expires_at.to_string(),

@@ -12,7 +12,6 @@ use super::{Exchange, ExchangeError};
 use crate::base::{CredentialId, Moment, Secret};
 use crate::claims::Window;
 use crate::jose::SigningKey;
-use crate::store::FlowKind;
 
 /// What stands raw in the subject of an access token (RFC 3986 §2.3): a colon never does.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -24,8 +23,8 @@ pub struct Granted {
     pub id: CredentialId,
     /// The credential itself: shown once, kept nowhere.
     pub secret: Secret<String>,
-    /// At which door.
-    pub flow: FlowKind,
+    /// Stable name of the flow.
+    pub flow: &'static str,
     /// What people call it.
     pub name: String,
     /// What it may do.

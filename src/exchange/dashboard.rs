@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::entitlements::RulesSnapshot;
 use super::entitlements::{Compiled, SharedEntitlement};
+use super::flows::flow_names;
 use super::{Exchange, ExchangeError};
 use crate::base::Secret;
-use crate::store::{FlowKind, StoreError, StoredCredential, StoredIdToken};
+use crate::store::{StoreError, StoredCredential, StoredIdToken};
 
 /// The scope that reads.
 const SCOPE: &str = "show_dashboard";
@@ -46,7 +47,7 @@ impl Exchange {
         let found = self.parts.store.find_credential(&self.id, key.digest()).await?;
         // A role may give keys for another server; those are for that one alone.
         let own = |key: &StoredCredential| {
-            key.flow == FlowKind::Rubygems && key.audience == self.settings.rubygems_host && key.is_alive(now)
+            key.flow == flow_names::RUBYGEMS && key.audience == self.settings.rubygems_host && key.is_alive(now)
         };
         let found = found.filter(own);
         let found = found.ok_or(DashboardRefusal::Key)?;

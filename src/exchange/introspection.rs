@@ -2,12 +2,13 @@
 
 use serde::Serialize;
 
+use super::flows::flow_names;
 use super::subject_token::key_of;
 use super::{Exchange, ExchangeError};
 use crate::base::{Jti, Moment, Secret};
 use crate::jose::peek;
 use crate::policy::Client;
-use crate::store::{BuildState, FlowKind, StoredCredential};
+use crate::store::{BuildState, StoredCredential};
 
 /// The answer. All but `active` is left out where it is false.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -40,7 +41,7 @@ pub struct Introspection {
     pub token_type: Option<&'static str>,
     /// The kind of door that it opens.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub flow: Option<FlowKind>,
+    pub flow: Option<String>,
     /// The grant that gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant: Option<String>,
@@ -83,7 +84,7 @@ impl Exchange {
             jti: Some(found.id.to_string()),
             scope: Some(found.scopes.join(" ")),
             token_type: Some("Bearer"),
-            grant: (found.flow == FlowKind::Grant).then_some(found.name),
+            grant: (found.flow == flow_names::GRANT).then_some(found.name),
             flow: Some(found.flow),
             owner: found.owner,
             packages: Some(found.packages),

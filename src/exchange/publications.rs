@@ -3,12 +3,13 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
+use super::flows::flow_names;
 use super::{Exchange, ExchangeError};
 use crate::base::{FieldError, IssuerId, Secret};
 use crate::claims::glob_covers;
 use crate::policy::Client;
 use crate::store::{
-    Ecosystem, EventRow, FlowKind, Publication, PublicationRefusal, Store, StoreError, StoredCredential, StoredIdToken,
+    Ecosystem, EventRow, Publication, PublicationRefusal, Store, StoreError, StoredCredential, StoredIdToken,
 };
 
 /// A publication as a registry reports it.
@@ -82,7 +83,7 @@ impl Exchange {
             id: self.event_id(now)?,
             at: now,
             kind: "published".to_owned(),
-            flow: Some(key.flow.name().to_owned()),
+            flow: Some(key.flow),
             subject: Some(key.subject),
             detail: json!({
                 "ecosystem": publication.ecosystem, "package": publication.package, "version": publication.version,
@@ -140,11 +141,11 @@ fn check(spec: &PublicationSpec) -> Result<(), FieldError> {
 /// May a key of this door push to this ecosystem?
 fn may_push(key: &StoredCredential, ecosystem: Ecosystem) -> bool {
     let has = |scopes: &[&str]| key.scopes.iter().any(|scope| scopes.contains(&scope.as_str()));
-    match key.flow {
-        FlowKind::Grant => true,
-        FlowKind::Nuget => ecosystem == Ecosystem::Nuget && has(&["all", "package:push", "package:pushversion"]),
-        FlowKind::Rubygems => ecosystem == Ecosystem::Rubygems && has(&["push_rubygem"]),
-        FlowKind::Registry => false,
+    match key.flow.as_str() {
+        flow_names::GRANT => true,
+        flow_names::NUGET => ecosystem == Ecosystem::Nuget && has(&["all", "package:push", "package:pushversion"]),
+        flow_names::RUBYGEMS => ecosystem == Ecosystem::Rubygems && has(&["push_rubygem"]),
+        _ => false,
     }
 }
 

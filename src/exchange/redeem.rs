@@ -47,7 +47,7 @@ impl Exchange {
     /// # Errors
     /// [`NotExchanged`]: nothing was claimed, and nothing was made.
     pub async fn exchange(&self, ask: &Ask, token: &Secret<String>) -> Result<Granted, NotExchanged> {
-        let flow = ask.flow().name();
+        let flow = ask.flow();
         let mut trail = Trail::silent();
         match self.try_exchange(ask, token, &mut trail).await {
             Ok(granted) => {
@@ -222,7 +222,7 @@ impl Exchange {
             id,
             kind: if offer.jwt { CredentialKind::AccessToken } else { CredentialKind::Key },
             digest: secret.digest(),
-            flow: offer.flow,
+            flow: offer.flow.to_owned(),
             name: offer.name.clone(),
             subject: subject(judgement),
             owner: offer.owner.clone(),
@@ -263,7 +263,7 @@ impl Exchange {
                 id: self.event_id(now)?,
                 at: now,
                 kind: "credential_created".to_owned(),
-                flow: Some(offer.flow.name().to_owned()),
+                flow: Some(offer.flow.to_owned()),
                 subject: claims.subject().map(str::to_owned),
                 detail: detail.to_string(),
             },

@@ -101,7 +101,7 @@ pub async fn revoke_credential(
         id: EventId::new(now, entropy)?,
         at: now,
         kind: "credential_revoked".to_owned(),
-        flow: Some(found.flow.name().to_owned()),
+        flow: Some(found.flow),
         subject: Some(found.subject),
         detail: json!({ "credential": id, "by": by }).to_string(),
     };

@@ -83,7 +83,7 @@ pub use self::migrations::MigrationReport;
 pub use self::names::{BoundName, NameKind, Names};
 pub use self::publications::{Ecosystem, Publication, PublicationRefusal, Publications};
 pub use self::redemptions::{
-    CredentialFilter, CredentialKind, FlowKind, IssuedStanding, NewCredential, NewIdToken, OwnToken, Redemption,
+    CredentialFilter, CredentialKind, IssuedStanding, NewCredential, NewIdToken, OwnToken, Redemption,
     RedemptionRefusal, Redemptions, SPENT_FOR, StoredCredential, StoredIdToken, TokenKey,
 };
 pub use self::request_tokens::{

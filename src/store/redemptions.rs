@@ -11,39 +11,6 @@ use crate::policy::{Client, Pins};
 /// How long after a token's `exp` it is remembered that it was spent. No tolerance is larger.
 pub const SPENT_FOR: Seconds = crate::verifier::MAX_TOLERANCE;
 
-/// The kind of door that a credential opens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FlowKind {
-    /// Of a grant: RFC 8693 and forward authentication.
-    Grant,
-    /// NuGet's.
-    Nuget,
-    /// A container registry's.
-    Registry,
-    /// RubyGems'.
-    Rubygems,
-}
-
-impl FlowKind {
-    /// As it is stored.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Grant => "grant",
-            Self::Nuget => "nuget",
-            Self::Registry => "registry",
-            Self::Rubygems => "rubygems",
-        }
-    }
-
-    /// The kind of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Grant, Self::Nuget, Self::Registry, Self::Rubygems].into_iter().find(|flow| flow.name() == name)
-    }
-}
-
 /// What a credential is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -135,8 +102,8 @@ pub struct NewCredential {
     pub kind: CredentialKind,
     /// Digest of its text.
     pub digest: Sha256,
-    /// Which door it opens.
-    pub flow: FlowKind,
+    /// Stable name of the exchange's flow that issued it.
+    pub flow: String,
     /// What people call it.
     pub name: String,
     /// Whom it stands for.
@@ -224,8 +191,8 @@ pub struct StoredCredential {
     pub id: CredentialId,
     /// What it is.
     pub kind: CredentialKind,
-    /// Which door it opens.
-    pub flow: FlowKind,
+    /// Stable name of the exchange's flow that issued it.
+    pub flow: String,
     /// What people call it.
     pub name: String,
     /// Whom it stands for.

@@ -11,7 +11,7 @@ use crate::base::{CredentialId, Moment, Secret};
 use crate::exchange::entitlements::ProviderEntry;
 use crate::exchange::entitlements::{Compiled, CompiledGrant, SharedEntitlement};
 use crate::exchange::{Exchange, ExchangeRefusal, NotExchanged, is_key};
-use crate::store::{FlowKind, StoredCredential};
+use crate::store::StoredCredential;
 use crate::verifier::{Check, Requirements, Trail};
 
 /// A request that a proxy asks about.
@@ -169,7 +169,7 @@ impl Exchange {
         now: Moment,
     ) -> Result<Bearer, NotExchanged> {
         let opens = |found: &StoredCredential| {
-            found.is_alive(now) && found.flow == FlowKind::Grant && found.entitlement == Some(grant.row.id)
+            found.is_alive(now) && found.flow == super::flow_names::GRANT && found.entitlement == Some(grant.row.id)
         };
         let found = self.parts.store.find_credential(&self.id, key.digest()).await?;
         let found = found.filter(opens).ok_or(ExchangeRefusal::Credential)?;

@@ -18,8 +18,15 @@ use super::subject_token::SubjectToken;
 use super::{Exchange, ExchangeRefusal, NotExchanged};
 use crate::base::{Moment, Seconds, Secret};
 use crate::policy::{Criteria, Matched, Pins, RulePart, Unmatched};
-use crate::store::FlowKind;
 use crate::verifier::{Check, ClaimForm, Trail};
+
+/// The flows' stable names, as credentials and events store them.
+pub(super) mod flow_names {
+    pub(in crate::exchange) const GRANT: &str = "grant";
+    pub(in crate::exchange) const NUGET: &str = "nuget";
+    pub(in crate::exchange) const REGISTRY: &str = "registry";
+    pub(in crate::exchange) const RUBYGEMS: &str = "rubygems";
+}
 
 /// What is asked, at which door.
 #[derive(Debug, Clone)]
@@ -50,19 +57,19 @@ pub enum Ask {
 impl Ask {
     /// The kind of door.
     #[must_use]
-    pub const fn flow(&self) -> FlowKind {
+    pub const fn flow(&self) -> &'static str {
         match self {
-            Self::Grant(_) => FlowKind::Grant,
-            Self::Nuget { .. } => FlowKind::Nuget,
-            Self::Publisher | Self::Role { .. } => FlowKind::Rubygems,
-            Self::Registry { .. } => FlowKind::Registry,
+            Self::Grant(_) => flow_names::GRANT,
+            Self::Nuget { .. } => flow_names::NUGET,
+            Self::Publisher | Self::Role { .. } => flow_names::RUBYGEMS,
+            Self::Registry { .. } => flow_names::REGISTRY,
         }
     }
 }
 
 /// What a door offers for a token.
 pub(super) struct Offer {
-    pub(super) flow: FlowKind,
+    pub(super) flow: &'static str,
     /// An access token that we sign, or a key.
     pub(super) jwt: bool,
     pub(super) name: String,

@@ -10,7 +10,6 @@ use crate::exchange::entitlements::{Compiled, CompiledTrustPolicy};
 use crate::exchange::subject_token::SubjectToken;
 use crate::exchange::{Exchange, ExchangeRefusal, NotExchanged};
 use crate::policy::Unmatched;
-use crate::store::FlowKind;
 use crate::verifier::{self, Requirements, Trail};
 
 impl Exchange {
@@ -79,7 +78,7 @@ impl Exchange {
 
     fn nuget_offer(&self, compiled: &CompiledTrustPolicy) -> Offer {
         Offer {
-            flow: FlowKind::Nuget,
+            flow: super::flow_names::NUGET,
             jwt: false,
             name: format!("Trusted publishing: {}", compiled.spec.name),
             owner: Some(compiled.spec.owner.clone()),

@@ -11,7 +11,6 @@ use crate::exchange::entitlements::{ProviderEntry, RulesSnapshot};
 use crate::exchange::subject_token::{SubjectToken, refused};
 use crate::exchange::{DisclosedRefusal, Exchange, ExchangeError, ExchangeRefusal, NotExchanged};
 use crate::policy::{AccessDenied, AccessRequest, RulePart, registry_actions};
-use crate::store::FlowKind;
 use crate::verifier::{self, Check, Requirements, Trail, unverified_issuer_of};
 
 /// Most scopes of one request.
@@ -104,7 +103,7 @@ impl Exchange {
             Vec::new()
         };
         let offer = Offer {
-            flow: FlowKind::Registry,
+            flow: super::flow_names::REGISTRY,
             jwt: true,
             name: subject_token.subject().to_owned(),
             owner: None,

@@ -9,7 +9,6 @@ use crate::exchange::entitlements::{Compiled, CompiledPublisher, SharedEntitleme
 use crate::exchange::subject_token::SubjectToken;
 use crate::exchange::{Exchange, ExchangeRefusal, NotExchanged, PublisherSpec};
 use crate::policy::{Criteria, Matched, Unmatched, workflow_file};
-use crate::store::FlowKind;
 use crate::verifier::{Requirements, Trail};
 
 /// How long a publisher's key lives.
@@ -52,7 +51,7 @@ impl Exchange {
         let subject_token = subject_token.swap_remove(at);
         let entry = snapshot.entry(&entitlement.row.provider).map(Arc::clone).ok_or_else(none)?;
         let offer = Offer {
-            flow: FlowKind::Rubygems,
+            flow: super::flow_names::RUBYGEMS,
             jwt: false,
             name: key_name(&subject_token),
             owner: Some(user),

@@ -8,7 +8,6 @@ use crate::exchange::entitlements::RulesSnapshot;
 use crate::exchange::entitlements::{Compiled, CompiledRole};
 use crate::exchange::subject_token::SubjectToken;
 use crate::exchange::{Exchange, ExchangeRefusal, NotExchanged};
-use crate::store::FlowKind;
 use crate::verifier::{Check, Requirements, Trail};
 
 impl Exchange {
@@ -36,7 +35,7 @@ impl Exchange {
         took(trail, "role", &compiled.spec.name);
         let jti = subject_token.verified.claims().text("jti").unwrap_or_default();
         let offer = Offer {
-            flow: FlowKind::Rubygems,
+            flow: super::flow_names::RUBYGEMS,
             jwt: false,
             name: format!("{}-{jti}", compiled.spec.name),
             owner: Some(compiled.spec.user.clone()),

@@ -11,7 +11,6 @@ use crate::exchange::entitlements::{ProviderEntry, RulesSnapshot};
 use crate::exchange::subject_token::SubjectToken;
 use crate::exchange::{Exchange, ExchangeError, ExchangeRefusal, NotExchanged};
 use crate::policy::{CelFailure, GrantRequest, RulePart};
-use crate::store::FlowKind;
 use crate::verifier::{Requirements, Trail};
 
 /// The kind of token that a client asks for.
@@ -160,7 +159,7 @@ impl Exchange {
         scopes.dedup();
         let lifetime = if jwt { compiled.valid_for.min(self.settings.max_lifetime) } else { compiled.valid_for };
         Ok(Offer {
-            flow: FlowKind::Grant,
+            flow: super::flow_names::GRANT,
             jwt,
             name: spec.name.clone(),
             owner: None,

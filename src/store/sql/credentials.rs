@@ -4,7 +4,7 @@ use super::fault::unavailable;
 use super::fields::{Fields, stored_json};
 use super::{DbConnection, DbRow};
 use crate::base::IssuerId;
-use crate::store::{CredentialKind, FlowKind, Redemption, StoreError, StoredCredential, StoredIdToken};
+use crate::store::{CredentialKind, Redemption, StoreError, StoredCredential, StoredIdToken};
 
 /// Keeps the ID token; one that was kept before, where it may be traded more than once, is the same row. Not one that
 /// merely has the same `jti`: what is given for it would be judged by another's claims.
@@ -71,7 +71,7 @@ pub(super) async fn insert_credential(
     .bind(new.id.to_string())
     .bind(new.kind.name())
     .bind(new.digest.as_bytes().as_slice())
-    .bind(new.flow.name())
+    .bind(&new.flow)
     .bind(&new.name)
     .bind(&new.subject)
     .bind(&new.owner)
@@ -121,7 +121,7 @@ pub(super) fn read_credential(row: &DbRow) -> Result<StoredCredential, StoreErro
     Ok(StoredCredential {
         id: fields.parsed("id")?,
         kind: fields.named("kind", CredentialKind::named)?,
-        flow: fields.named("flow", FlowKind::named)?,
+        flow: fields.text("flow")?,
         name: fields.text("name")?,
         subject: fields.text("subject")?,
         owner: fields.optional_text("owner")?,

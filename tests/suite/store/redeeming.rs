@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use buildpass::base::{CredentialId, EntitlementId, EventId, IdTokenId, Jti, Moment, Sha256};
 use buildpass::policy::{Client, Pins};
 use buildpass::store::{
-    CredentialFilter, CredentialKind, EntitlementKind, EntitlementRow, EventRow, Finish, FlowKind, KeyRow, KeyTimes,
-    NewBuild, NewCredential, NewIdToken, OwnToken, ProviderRow, Redemption, RedemptionRefusal, RuleChange, Store,
+    CredentialFilter, CredentialKind, EntitlementKind, EntitlementRow, EventRow, Finish, KeyRow, KeyTimes, NewBuild,
+    NewCredential, NewIdToken, OwnToken, ProviderRow, Redemption, RedemptionRefusal, RuleChange, Store,
     StoredCredential, TokenKey, UserRow, Write,
 };
 
@@ -204,7 +204,7 @@ impl World {
                 id: CredentialId::new(NOW, &Counter).unwrap(),
                 kind: CredentialKind::Key,
                 digest: digest(),
-                flow: FlowKind::Grant,
+                flow: "grant".to_owned(),
                 name: "policy".into(),
                 subject: "exchange:self:x".into(),
                 owner: Some("acme".into()),
