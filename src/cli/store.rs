@@ -71,7 +71,7 @@ impl Copy {
         }
         let mut table = Table::new(&["TABLE", "ROWS", "SHA-256 ON BOTH SIDES"]);
         for copied in copied {
-            table.row([copied.name.to_owned(), copied.rows.to_string(), copied.digest.to_string()]);
+            table.row([copied.name, copied.rows.to_string(), copied.digest.to_string()]);
         }
         table.print()?;
         output::note(&format!(

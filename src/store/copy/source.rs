@@ -1,20 +1,24 @@
-//! The file that is left. Marked before the first row is read, so that no row comes after it.
+//! The file that an installation leaves. Marked as moved before the first row is read, so that no row is written after
+//! it was copied.
 
 use std::path::Path;
 
 use futures_util::TryStreamExt;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{AssertSqlSafe, Row, SqliteConnection};
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::tables::{ColumnKind, Table, Tally, Value};
+use super::error::{CopyError, of};
+use super::tables::{ListedColumn, RowDigest, Table, tables};
 use super::target::Target;
-use super::{CopyError, of};
 use crate::base::{Moment, Sha256};
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 use crate::store::sqlite::moved_marker;
 
-/// Rows that travel together.
+/// Rows that are written in one statement.
 const BATCH: usize = 500;
+
+const COLUMNS: &str = "\
+    select t.name, c.name, lower(c.type), c.pk from sqlite_schema as t join pragma_table_info(t.name) as c \
+    where t.type = 'table' and t.name not like 'sqlite\\_%' escape '\\' order by t.name, c.name";
 
 pub(super) struct Source {
     connection: SqliteConnection,
@@ -25,41 +29,35 @@ impl Source {
         Ok(Self { connection: moved_marker::connect(path).await? })
     }
 
-    /// Marks the file; gives back where it is marked as moved to, which is elsewhere if it was marked before.
+    pub(super) async fn tables(&mut self) -> Result<Vec<Table>, StoreError> {
+        let listed: Vec<ListedColumn> =
+            sqlx::query_as(COLUMNS).fetch_all(&mut self.connection).await.map_err(moved_marker::unavailable)?;
+        tables(listed)
+    }
+
+    /// Marks the file as moved to `to`. Returns where it is marked as moved to: elsewhere if it was marked before.
     pub(super) async fn mark(&mut self, to: &str, now: Moment) -> Result<String, StoreError> {
         moved_marker::mark(&mut self.connection, to, now).await
     }
 
-    /// Pours a table into the target.
-    pub(super) async fn pour(&mut self, table: &Table, target: &mut Target) -> Result<(u64, Sha256), CopyError> {
-        let statement = format!("select {} from {} order by {}", table.column_list(), table.name, table.key);
+    /// Writes all rows of a table to the target. Returns their number and digest.
+    pub(super) async fn copy(&mut self, table: &Table, target: &mut Target) -> Result<(u64, Sha256), CopyError> {
         let unreadable = |error: sqlx::Error| CopyError::Store("source", moved_marker::unavailable(error));
-        let mut rows = sqlx::query(AssertSqlSafe(statement)).fetch(&mut self.connection);
-        let (mut tally, mut batch) = (Tally::default(), Vec::new());
+        let mut rows = sqlx::query(AssertSqlSafe(table.select())).fetch(&mut self.connection);
+        let (mut digest, mut batch) = (RowDigest::default(), Vec::new());
         while let Some(row) = rows.try_next().await.map_err(unreadable)? {
-            let row = read(table, &row).map_err(unreadable)?;
-            tally.take(&row);
+            let row = table.read(&row).map_err(unreadable)?;
+            digest.add(&row);
             batch.push(row);
             if batch.len() == BATCH {
                 target.write(table, std::mem::take(&mut batch)).await.map_err(of("target"))?;
             }
         }
         target.write(table, batch).await.map_err(of("target"))?;
-        Ok(tally.finish())
+        Ok(digest.finish())
     }
 
     pub(super) async fn close(self) {
         moved_marker::close(self.connection).await;
     }
-}
-
-fn read(table: &Table, row: &SqliteRow) -> Result<Vec<Value>, sqlx::Error> {
-    let value = |(at, (_, kind)): (usize, &(&str, ColumnKind))| {
-        Ok(match kind {
-            ColumnKind::Bytes => Value::Bytes(row.try_get(at)?),
-            ColumnKind::Integer => Value::Integer(row.try_get(at)?),
-            ColumnKind::Text => Value::Text(row.try_get(at)?),
-        })
-    };
-    table.columns.iter().enumerate().map(value).collect()
 }

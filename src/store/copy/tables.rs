@@ -1,6 +1,21 @@
-//! The tables that are copied, in an order in which every row finds those that it refers to, and rows as bytes.
+//! The tables that are copied, as the two schemas have them, and rows as values and bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::{ColumnIndex, Decode, Row, Type};
 
 use crate::base::Sha256;
+use crate::store::error::StoreError;
+
+/// Tables that stay behind. Every other table is copied.
+const LEFT_BEHIND: [&str; 3] = [
+    // The target's own migrations fill it.
+    "_sqlx_migrations",
+    // It marks the source as moved; the target is not.
+    "moved",
+    // Settings of running servers: those of the source stop, and those of the target write their own.
+    "server_settings",
+];
 
 /// What a column holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,313 +25,99 @@ pub(super) enum ColumnKind {
     Text,
 }
 
-use ColumnKind::{Bytes, Integer, Text};
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) kind: ColumnKind,
+    /// Position in the primary key, from 1; 0 outside it.
+    key_position: i64,
+}
 
-/// One table.
+/// One table, its columns by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Table {
-    pub(super) name: &'static str,
-    /// The order in which rows are read on both sides.
-    pub(super) key: &'static str,
-    pub(super) columns: &'static [(&'static str, ColumnKind)],
+    pub(super) name: String,
+    pub(super) columns: Vec<Column>,
 }
 
 impl Table {
     pub(super) fn column_list(&self) -> String {
-        self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+        self.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Selects all rows in the order of the primary key, the same on both sides.
+    pub(super) fn select(&self) -> String {
+        let mut key: Vec<_> = self.columns.iter().filter(|column| column.key_position > 0).collect();
+        key.sort_by_key(|column| column.key_position);
+        let key = key.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ");
+        format!("select {} from {} order by {key}", self.column_list(), self.name)
+    }
+
+    /// Reads a row of [`select`](Self::select).
+    pub(super) fn read<'r, R: Row>(&self, row: &'r R) -> Result<Vec<Value>, sqlx::Error>
+    where
+        for<'c> &'c str: ColumnIndex<R>,
+        Vec<u8>: Decode<'r, R::Database> + Type<R::Database>,
+        i64: Decode<'r, R::Database> + Type<R::Database>,
+        String: Decode<'r, R::Database> + Type<R::Database>,
+    {
+        let value = |column: &Column| {
+            let name = column.name.as_str();
+            Ok(match column.kind {
+                ColumnKind::Bytes => Value::Bytes(row.try_get(name)?),
+                ColumnKind::Integer => Value::Integer(row.try_get(name)?),
+                ColumnKind::Text => Value::Text(row.try_get(name)?),
+            })
+        };
+        self.columns.iter().map(value).collect()
     }
 }
 
-/// ServerSettings of running servers are left behind: those servers end.
-pub(super) const TABLES: [Table; 19] = [
-    Table {
-        name: "clients",
-        key: "issuer, id",
-        columns: &[
-            ("issuer", Text),
-            ("id", Text),
-            ("name", Text),
-            ("scopes", Text),
-            ("organizations", Text),
-            ("audiences", Text),
-            ("ids", Text),
-            ("secret", Bytes),
-            ("previous_secret", Bytes),
-            ("previous_until", Integer),
-            ("created_at", Integer),
-            ("disabled_at", Integer),
-            ("declared", Integer),
-            ("revision", Integer),
-            ("provider", Text),
-            ("subject", Text),
-        ],
-    },
-    Table {
-        name: "registrations",
-        key: "issuer, build_id",
-        columns: &[
-            ("issuer", Text),
-            ("build_id", Text),
-            ("client_id", Text),
-            ("key", Text),
-            ("body", Bytes),
-            ("build", Text),
-            ("audiences", Text),
-            ("registered_at", Integer),
-        ],
-    },
-    Table {
-        name: "builds",
-        key: "issuer, id",
-        columns: &[
-            ("issuer", Text),
-            ("id", Text),
-            ("client_id", Text),
-            ("deadline", Integer),
-            ("finished_at", Integer),
-            ("status", Text),
-            ("tokens_issued", Integer),
-        ],
-    },
-    Table {
-        name: "request_tokens",
-        key: "issuer, id",
-        columns: &[
-            ("issuer", Text),
-            ("id", Text),
-            ("build_id", Text),
-            ("kind", Text),
-            ("digest", Bytes),
-            ("step", Text),
-            ("audiences", Text),
-            ("expires_at", Integer),
-            ("ended_at", Integer),
-            ("max_uses", Integer),
-            ("uses", Integer),
-        ],
-    },
-    Table {
-        name: "rule_counts",
-        key: "issuer, build_id, rule",
-        columns: &[("issuer", Text), ("build_id", Text), ("rule", Text), ("issued", Integer)],
-    },
-    Table {
-        name: "names",
-        key: "issuer, kind, folded",
-        columns: &[
-            ("issuer", Text),
-            ("kind", Text),
-            ("folded", Text),
-            ("name", Text),
-            ("id", Text),
-            ("bound_at", Integer),
-            ("current", Integer),
-        ],
-    },
-    Table {
-        name: "key_sets",
-        key: "issuer",
-        columns: &[
-            ("issuer", Text),
-            ("version", Integer),
-            ("algorithms", Text),
-            ("latest_seen", Integer),
-            ("erasable_before", Integer),
-            ("takeover", Bytes),
-            ("takeover_kek", Text),
-        ],
-    },
-    Table {
-        name: "signing_keys",
-        key: "issuer, kid",
-        columns: &[
-            ("issuer", Text),
-            ("kid", Text),
-            ("alg", Text),
-            ("sealed", Bytes),
-            ("kek", Text),
-            ("announced_at", Integer),
-            ("signs_from", Integer),
-            ("ends_at", Integer),
-            ("revoked_at", Integer),
-            ("revoked_reason", Text),
-            ("jwks_max_age", Integer),
-            ("max_lifetime", Integer),
-        ],
-    },
-    Table {
-        name: "audit",
-        key: "issuer, jti",
-        columns: &[
-            ("issuer", Text),
-            ("jti", Text),
-            ("issued_at", Integer),
-            ("expires_at", Integer),
-            ("build_id", Text),
-            ("client_id", Text),
-            ("request_token_id", Text),
-            ("rule", Text),
-            ("org", Text),
-            ("repo", Text),
-            ("number", Text),
-            ("step", Text),
-            ("subject", Text),
-            ("audiences", Text),
-            ("alg", Text),
-            ("kid", Text),
-            ("token_sha256", Bytes),
-            ("peer", Text),
-            ("claims", Text),
-            ("revoked_at", Integer),
-        ],
-    },
-    Table { name: "rules_revisions", key: "issuer", columns: &[("issuer", Text), ("revision", Integer)] },
-    Table {
-        name: "users",
-        key: "issuer, name",
-        columns: &[
-            ("issuer", Text),
-            ("name", Text),
-            ("revision", Integer),
-            ("created_at", Integer),
-            ("disabled_at", Integer),
-            ("removed_at", Integer),
-        ],
-    },
-    Table {
-        name: "oidc_providers",
-        key: "issuer, name",
-        columns: &[
-            ("issuer", Text),
-            ("name", Text),
-            ("spec", Text),
-            ("declared", Integer),
-            ("revision", Integer),
-            ("created_at", Integer),
-            ("removed_at", Integer),
-            ("configuration", Text),
-            ("jwks", Text),
-            ("refreshed_at", Integer),
-        ],
-    },
-    Table {
-        name: "entitlements",
-        key: "issuer, id",
-        columns: &[
-            ("issuer", Text),
-            ("id", Text),
-            ("kind", Text),
-            ("name", Text),
-            ("user_name", Text),
-            ("provider", Text),
-            ("spec", Text),
-            ("place", Integer),
-            ("token", Text),
-            ("pinned_owner_id", Text),
-            ("pinned_repository_id", Text),
-            ("pin_until", Integer),
-            ("revision", Integer),
-            ("created_at", Integer),
-            ("updated_at", Integer),
-            ("removed_at", Integer),
-        ],
-    },
-    Table {
-        name: "used_tokens",
-        key: "issuer, token_issuer, digest",
-        columns: &[
-            ("issuer", Text),
-            ("token_issuer", Text),
-            ("digest", Bytes),
-            ("kept_until", Integer),
-            ("used", Integer),
-        ],
-    },
-    Table {
-        name: "oidc_id_tokens",
-        key: "issuer, id",
-        columns: &[
-            ("issuer", Text),
-            ("id", Text),
-            ("provider", Text),
-            ("token_issuer", Text),
-            ("digest", Bytes),
-            ("entitlement", Text),
-            ("user_name", Text),
-            ("build_id", Text),
-            ("kid", Text),
-            ("header", Text),
-            ("claims", Text),
-            ("received_at", Integer),
-            ("expires_at", Integer),
-        ],
-    },
-    Table {
-        name: "credentials",
-        key: "issuer, id",
-        columns: &[
-            ("issuer", Text),
-            ("id", Text),
-            ("kind", Text),
-            ("digest", Bytes),
-            ("flow", Text),
-            ("name", Text),
-            ("subject", Text),
-            ("owner", Text),
-            ("scopes", Text),
-            ("packages", Text),
-            ("audience", Text),
-            ("entitlement", Text),
-            ("provider", Text),
-            ("user_name", Text),
-            ("build_id", Text),
-            ("client_id", Text),
-            ("outlives_build", Integer),
-            ("id_token", Text),
-            ("token_kid", Text),
-            ("signed_by", Text),
-            ("created_at", Integer),
-            ("expires_at", Integer),
-            ("revoked_at", Integer),
-            ("revoked_reason", Text),
-        ],
-    },
-    Table {
-        name: "credential_entitlements",
-        key: "issuer, entitlement, credential",
-        columns: &[("issuer", Text), ("entitlement", Text), ("credential", Text)],
-    },
-    Table {
-        name: "publications",
-        key: "issuer, audience, ecosystem, folded, version",
-        columns: &[
-            ("issuer", Text),
-            ("audience", Text),
-            ("ecosystem", Text),
-            ("folded", Text),
-            ("version", Text),
-            ("package", Text),
-            ("digest", Text),
-            ("credential", Text),
-            ("client_id", Text),
-            ("published_at", Integer),
-        ],
-    },
-    Table {
-        name: "events",
-        key: "issuer, id",
-        columns: &[
-            ("issuer", Text),
-            ("id", Text),
-            ("at", Integer),
-            ("kind", Text),
-            ("flow", Text),
-            ("subject", Text),
-            ("detail", Text),
-        ],
-    },
-];
+/// A column as a schema lists it: table, name, type, position in the primary key.
+pub(super) type ListedColumn = (String, String, String, i64);
 
-/// A value as either side gave it.
+/// Groups the columns of a schema, sorted by table and name, into the tables that are copied.
+pub(super) fn tables(listed: Vec<ListedColumn>) -> Result<Vec<Table>, StoreError> {
+    let mut tables: BTreeMap<String, Vec<Column>> = BTreeMap::new();
+    for (table, name, kind, key_position) in listed {
+        if LEFT_BEHIND.contains(&table.as_str()) {
+            continue;
+        }
+        let kind = match kind.as_str() {
+            "blob" | "bytea" => ColumnKind::Bytes,
+            "bigint" | "integer" => ColumnKind::Integer,
+            "text" => ColumnKind::Text,
+            other => {
+                let problem = format!("column {name} of table {table} has type {other}, which cannot be copied");
+                return Err(StoreError::Schema(problem));
+            }
+        };
+        tables.entry(table).or_default().push(Column { name, kind, key_position });
+    }
+    Ok(tables.into_iter().map(|(name, columns)| Table { name, columns }).collect())
+}
+
+/// Sorts tables so that every row finds the rows that it refers to. `references` holds pairs of a table and the table
+/// that it refers to.
+pub(super) fn sort_by_references(mut tables: Vec<Table>, references: &[(String, String)]) -> Vec<Table> {
+    let mut sorted = Vec::with_capacity(tables.len());
+    while !tables.is_empty() {
+        let waiting: BTreeSet<_> = tables.iter().map(|table| table.name.clone()).collect();
+        let must_wait = |table: &Table| {
+            references.iter().any(|(from, to)| *from == table.name && from != to && waiting.contains(to))
+        };
+        let (mut ready, mut rest): (Vec<_>, Vec<_>) = tables.into_iter().partition(|table| !must_wait(table));
+        if ready.is_empty() {
+            // Tables that refer to each other in a circle: the target's constraints decide.
+            ready.append(&mut rest);
+        }
+        sorted.append(&mut ready);
+        tables = rest;
+    }
+    sorted
+}
+
+/// A value as either database returns it.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Bytes(Option<Vec<u8>>),
@@ -325,7 +126,7 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// Length first, so that no two rows have one reading.
+    /// Writes the length first, so that no two rows have the same encoding.
     fn encode(&self, into: &mut Vec<u8>) {
         let bytes = match self {
             Self::Bytes(value) => value.clone(),
@@ -342,16 +143,16 @@ impl Value {
     }
 }
 
-/// Counts rows, and makes one digest of them in their order.
+/// Counts rows, and chains them into one digest in their order.
 #[derive(Default)]
-pub(super) struct Tally {
+pub(super) struct RowDigest {
     rows: u64,
-    /// Of all rows so far.
+    /// Digest of all rows so far.
     chain: Vec<u8>,
 }
 
-impl Tally {
-    pub(super) fn take(&mut self, row: &[Value]) {
+impl RowDigest {
+    pub(super) fn add(&mut self, row: &[Value]) {
         self.rows += 1;
         let mut bytes = std::mem::take(&mut self.chain);
         row.iter().for_each(|value| value.encode(&mut bytes));

@@ -1,14 +1,26 @@
-//! The database on a server that an installation moves to: everything in one transaction, which ends it or leaves it as
-//! it was.
+//! The PostgreSQL database that an installation moves to. One transaction writes everything, so that a copy that fails
+//! leaves the database as it was.
 
 use futures_util::TryStreamExt;
-use sqlx::postgres::PgRow;
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::tables::{ColumnKind, Table, Tally, Value};
+use super::tables::{ColumnKind, ListedColumn, RowDigest, Table, Value, sort_by_references, tables};
 use crate::base::Sha256;
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 use crate::store::postgres::{PostgresOptions, copy_target};
+
+const COLUMNS: &str = "\
+    select cast(t.relname as text), cast(c.attname as text), format_type(c.atttypid, null), \
+        coalesce(cast(array_position(k.conkey, c.attnum) as bigint), 0) \
+    from pg_class as t \
+    join pg_attribute as c on c.attrelid = t.oid and c.attnum > 0 and not c.attisdropped \
+    left join pg_constraint as k on k.conrelid = t.oid and k.contype = 'p' \
+    where t.relkind = 'r' and t.relnamespace = cast(current_schema() as regnamespace) \
+    order by t.relname, c.attname";
+
+const REFERENCES: &str = "\
+    select cast(f.relname as text), cast(t.relname as text) from pg_constraint as k \
+    join pg_class as f on f.oid = k.conrelid join pg_class as t on t.oid = k.confrelid where k.contype = 'f'";
 
 pub(super) struct Target {
     connection: PgConnection,
@@ -20,18 +32,27 @@ impl Target {
         Ok(Self { connection: copy_target::begin(options).await? })
     }
 
+    /// The tables, those that others refer to first.
+    pub(super) async fn tables(&mut self) -> Result<Vec<Table>, StoreError> {
+        let listed: Vec<ListedColumn> =
+            sqlx::query_as(COLUMNS).fetch_all(&mut self.connection).await.map_err(copy_target::unavailable)?;
+        let references: Vec<(String, String)> =
+            sqlx::query_as(REFERENCES).fetch_all(&mut self.connection).await.map_err(copy_target::unavailable)?;
+        Ok(sort_by_references(tables(listed)?, &references))
+    }
+
     pub(super) async fn is_empty(&mut self, table: &Table) -> Result<bool, StoreError> {
         let statement = format!("select 1 from {} limit 1", table.name);
         let row = sqlx::query(AssertSqlSafe(statement)).fetch_optional(&mut self.connection).await;
         Ok(row.map_err(copy_target::unavailable)?.is_none())
     }
 
-    /// Writes rows in one statement: a list for each column.
+    /// Writes rows in one statement, which binds a list for each column.
     pub(super) async fn write(&mut self, table: &Table, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
         if rows.is_empty() {
             return Ok(());
         }
-        let lists = table.columns.iter().enumerate().map(|(at, (_, kind))| match kind {
+        let lists = table.columns.iter().enumerate().map(|(at, column)| match column.kind {
             ColumnKind::Bytes => format!("${}::bytea[]", at + 1),
             ColumnKind::Integer => format!("${}::bigint[]", at + 1),
             ColumnKind::Text => format!("${}::text[]", at + 1),
@@ -43,42 +64,30 @@ impl Target {
         for row in rows {
             columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
         }
-        for (column, (_, kind)) in columns.into_iter().zip(table.columns) {
-            query = match kind {
-                ColumnKind::Bytes => query.bind(column.into_iter().map(bytes).collect::<Vec<_>>()),
-                ColumnKind::Integer => query.bind(column.into_iter().map(integer).collect::<Vec<_>>()),
-                ColumnKind::Text => query.bind(column.into_iter().map(text).collect::<Vec<_>>()),
+        for (values, column) in columns.into_iter().zip(&table.columns) {
+            query = match column.kind {
+                ColumnKind::Bytes => query.bind(values.into_iter().map(bytes).collect::<Vec<_>>()),
+                ColumnKind::Integer => query.bind(values.into_iter().map(integer).collect::<Vec<_>>()),
+                ColumnKind::Text => query.bind(values.into_iter().map(text).collect::<Vec<_>>()),
             };
         }
         query.execute(&mut self.connection).await.map_err(copy_target::unavailable)?;
         Ok(())
     }
 
-    /// Reads a table again as it stands there now.
+    /// Reads a table back within the transaction. Returns the number of rows and their digest.
     pub(super) async fn read(&mut self, table: &Table) -> Result<(u64, Sha256), StoreError> {
-        let statement = format!("select {} from {} order by {}", table.column_list(), table.name, table.key);
-        let mut rows = sqlx::query(AssertSqlSafe(statement)).fetch(&mut self.connection);
-        let mut tally = Tally::default();
+        let mut rows = sqlx::query(AssertSqlSafe(table.select())).fetch(&mut self.connection);
+        let mut digest = RowDigest::default();
         while let Some(row) = rows.try_next().await.map_err(copy_target::unavailable)? {
-            tally.take(&read(table, &row).map_err(copy_target::unavailable)?);
+            digest.add(&table.read(&row).map_err(copy_target::unavailable)?);
         }
-        Ok(tally.finish())
+        Ok(digest.finish())
     }
 
     pub(super) async fn commit(self) -> Result<(), StoreError> {
         copy_target::commit(self.connection).await
     }
-}
-
-fn read(table: &Table, row: &PgRow) -> Result<Vec<Value>, sqlx::Error> {
-    let value = |(at, (_, kind)): (usize, &(&str, ColumnKind))| {
-        Ok(match kind {
-            ColumnKind::Bytes => Value::Bytes(row.try_get(at)?),
-            ColumnKind::Integer => Value::Integer(row.try_get(at)?),
-            ColumnKind::Text => Value::Text(row.try_get(at)?),
-        })
-    };
-    table.columns.iter().enumerate().map(value).collect()
 }
 
 fn bytes(value: Value) -> Option<Vec<u8>> {

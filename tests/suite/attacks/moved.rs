@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use buildpass::base::IssuerId;
@@ -123,7 +123,7 @@ async fn every_token_that_left_during_a_copy_is_in_the_target_and_the_source_sta
     assert!(again.contains("holds an installation already"), "{again}");
     let elsewhere = PostgresServer::shared().database().await;
     let again = copy(&file, &elsewhere).failed(1);
-    assert!(again.contains("was marked as moved to"), "{again}");
+    assert!(again.contains("is marked as moved to"), "{again}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -172,4 +172,58 @@ async fn a_copy_that_was_cut_off_is_repeated_from_the_marked_source() {
     let copied = copy(&file, &database).json();
     let keys = copied["tables"].as_array().unwrap().iter().find(|table| table["table"] == "signing_keys").unwrap();
     assert_eq!(keys["rows"], 4);
+}
+
+/// An operator revoked a key of the former issuer before the move; the former issuer still publishes it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
+async fn an_adopted_key_that_was_revoked_before_the_move_stays_out_and_the_others_still_verify() {
+    let mut former = Folder::installed().run(&["keys", "export"]).json();
+    former["keys"].as_array_mut().unwrap().truncate(2);
+    let kid = |at: usize| former["keys"][at]["kid"].as_str().unwrap().to_owned();
+    let (revoked, other) = (kid(0), kid(1));
+    let reads = Arc::new(AtomicU64::new(0));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let source = format!("http://{}/keys", listener.local_addr().unwrap());
+    let (document, counted) = (former.clone(), Arc::clone(&reads));
+    let answer = move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(axum::Json(document.clone()))
+    };
+    let router = axum::Router::new().route("/keys", axum::routing::get(answer));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+
+    let folder = Folder::new();
+    folder.run(&["keys", "new-kek", "kek"]).done();
+    let config = |store: &str| {
+        let kek = "key_encryption_keys = [{ id = \"one\", file = \"kek\" }]";
+        let toml = format!("[store]\nurl = \"{store}\"\n[keys]\n{kek}\n");
+        std::fs::write(folder.path().join("buildpass.toml"), toml).unwrap();
+    };
+    config("sqlite://data/buildpass.db");
+    folder.run(&["keys", "init", "--adopt", &source, "--for", "3h", "--cached-for", "2h"]).done();
+    let published = |served: &crate::cli::Served| {
+        let keys: serde_json::Value = serde_json::from_str(&served.fetch("/.well-known/jwks")).unwrap();
+        let kids = keys["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str().unwrap().to_owned());
+        kids.collect::<HashSet<_>>()
+    };
+    let served = folder.serve(&[]);
+    assert!(published(&served).is_superset(&[revoked.clone(), other.clone()].into()));
+    served.end();
+    folder.run(&["keys", "revoke", &revoked, "--reason", "in wrong hands"]).done();
+
+    let database = PostgresServer::shared().database().await;
+    copy(&folder.path().join("data/buildpass.db"), &database).json();
+    config(&PostgresServer::url(&database));
+    let before = reads.load(Ordering::Relaxed);
+    let served = folder.serve(&[]);
+    while reads.load(Ordering::Relaxed) == before {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // The keys of the document that was read are adopted soon after, if any are.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let kids = published(&served);
+    assert!(kids.contains(&other) && !kids.contains(&revoked), "{kids:?}");
+    let listed = folder.run(&["keys", "list", "--json"]).done();
+    assert!(listed.lines().any(|line| line.contains(&revoked) && line.contains(r#""state":"revoked""#)), "{listed}");
 }

@@ -129,7 +129,14 @@ impl PostgresServer {
 
     /// Says something to one of its databases.
     pub(crate) async fn tell_database(options: &PostgresOptions, statement: &str) {
-        let mut connection = sqlx::postgres::PgConnectOptions::new_without_pgpass()
+        let mut connection = Self::connect(options).await;
+        sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// A session on one of its databases.
+    pub(crate) async fn connect(options: &PostgresOptions) -> sqlx::PgConnection {
+        sqlx::postgres::PgConnectOptions::new_without_pgpass()
             .host(&options.host)
             .port(options.port)
             .username(USER)
@@ -137,9 +144,7 @@ impl PostgresServer {
             .database(&options.database)
             .connect()
             .await
-            .unwrap();
-        sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
+            .unwrap()
     }
 
     /// The URL by which the configuration names one of its databases.

@@ -47,8 +47,10 @@ macro_rules! on_every_backend {
 mod backends;
 mod conformance;
 mod durability;
+mod filled;
 mod group_commit;
 mod issuing;
+mod moving;
 mod names;
 mod publications;
 mod races;
