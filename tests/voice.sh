@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Counts what the voice of CONTRIBUTING forbids and a machine can see, prints each place, and fails if there is any:
+# questions in doc comments, docs of fewer than three words, long subjects of commits.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# Subjects are checked from the commit after this one.
+since=1fda753f184bf7787bd688843b5f3a07dda1d12e
+longest=72
+
+if [[ $(git rev-parse --is-shallow-repository) == true ]]; then
+    echo "this clone is shallow, so the subjects of commits cannot be checked: clone the whole history (fetch-depth: 0)"
+    exit 1
+fi
+if ! git merge-base --is-ancestor "$since" HEAD; then
+    echo "commit $since is not in the history of HEAD: name another one in tests/voice.sh"
+    exit 1
+fi
+
+docs() {
+    git ls-files '*.rs' | python3 -c '
+import re, sys
+
+questions, short = [], []
+
+def prose(lines):
+    """The text of a doc comment without fenced code, code spans and addresses, line by line."""
+    kept, fenced = [], False
+    for number, text in lines:
+        if text.lstrip().startswith("```"):
+            fenced = not fenced
+            text = ""
+        kept.append((number, "" if fenced else text))
+    whole = "\n".join(text for _, text in kept)
+    blank = lambda match: re.sub(r"[^\n]", "x", match.group())
+    whole = re.sub(r"(`+)[^`]*\1", blank, whole)
+    whole = re.sub(r"https?://\S+", blank, whole)
+    return [(number, text) for (number, _), text in zip(kept, whole.split("\n"))]
+
+def close(path, block, outer):
+    if not block:
+        return
+    text = prose(block)
+    questions.extend(f"{path}:{number}: {line.strip()}" for number, line in text if "?" in line)
+    summary = []
+    for (_, line), (_, original) in zip(text, block):
+        if not line.strip() and summary:
+            break
+        summary += [word for word in original.split() if any(letter.isalnum() for letter in word)]
+    if outer and len(summary) < 3:
+        short.append(f"{path}:{block[0][0]}: {block[0][1].strip()}")
+
+for path in sys.stdin.read().split():
+    block, outer = [], False
+    for number, line in enumerate(open(path, encoding="utf-8"), 1):
+        found = re.match(r"\s*//([/!])(?!/)(.*)", line)
+        if found:
+            is_outer = found.group(1) == "/"
+            if block and is_outer != outer:
+                close(path, block, outer)
+                block = []
+            block.append((number, found.group(2)))
+            outer = is_outer
+        else:
+            close(path, block, outer)
+            block = []
+    close(path, block, outer)
+
+for title, found in (("doc comments with a question", questions), ("docs of fewer than three words", short)):
+    print(f"{title}: {len(found)}")
+    for place in found:
+        print(f"  {place}")
+sys.exit(1 if questions or short else 0)
+'
+}
+
+subjects() {
+    local long
+    long=$(git log --no-merges --format='%h %s' "$since..HEAD" | awk -v longest="$longest" \
+        '{hash = $1; sub(/^[^ ]+ /, "")} length($0) > longest {print "  " hash " " $0}')
+    printf 'commit subjects over %s characters: %s\n' "$longest" "$(grep -c . <<<"$long" || true)"
+    [[ -z $long ]] || { printf '%s\n' "$long"; return 1; }
+}
+
+code=0
+docs || code=1
+subjects || code=1
+exit "$code"
