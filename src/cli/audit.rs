@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::installation::{Place, now};
+use super::installation::{Installation, now};
 use super::output::{self, Table, cell};
 use super::since::since;
 use crate::base::{BuildId, IssuerId, Jti, Moment, Seconds};
@@ -74,10 +74,10 @@ pub(super) struct Events {
 }
 
 impl Audit {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
         match self {
             Self::List(list) => {
-                let Some(store) = place.existing_store().await? else {
+                let Some(store) = installation.existing_store().await? else {
                     output::note("There is no database yet, so no token was issued: buildpass serve makes it.");
                     return Ok(());
                 };
@@ -86,13 +86,13 @@ impl Audit {
                 done
             }
             Self::Show(show) => {
-                let store = place.required_store().await?;
+                let store = installation.required_store().await?;
                 let done = show.run(&*store).await;
                 store.close().await;
                 done
             }
             Self::Events(events) => {
-                let store = place.required_store().await?;
+                let store = installation.required_store().await?;
                 let done = events.run(&*store).await;
                 store.close().await;
                 done

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::installation::{Place, now};
+use super::installation::{Installation, now};
 use super::output::{self, Table, cell};
 use crate::base::{ClientId, IssuerId, Moment, Seconds, Secret, SystemEntropy};
 use crate::claims::AudiencePattern;
@@ -117,20 +117,22 @@ one, apply, give the new one to the client, and take the old line out.")]
 pub(super) struct NewSecret {}
 
 impl Clients {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
         match self {
-            Self::List(list) => list.run(place).await,
+            Self::List(list) => list.run(installation).await,
             Self::NewSecret(NewSecret {}) => {
                 Ok(output::line(Secret::draw(SECRET_PREFIX, &SystemEntropy)?.expose_secret())?)
             }
             Self::Create(create) => {
-                let configured = place.config(Flags::default())?.providers;
-                with(place.store().await?, async |store| create.run(store, &configured).await).await
+                let configured = installation.config(Flags::default())?.providers;
+                with(installation.store().await?, async |store| create.run(store, &configured).await).await
             }
             Self::RotateSecret(rotate) => {
-                with(place.required_store().await?, async |store| rotate.run(store).await).await
+                with(installation.required_store().await?, async |store| rotate.run(store).await).await
             }
-            Self::Disable(disable) => with(place.required_store().await?, async |store| disable.run(store).await).await,
+            Self::Disable(disable) => {
+                with(installation.required_store().await?, async |store| disable.run(store).await).await
+            }
         }
     }
 }
@@ -261,8 +263,8 @@ impl From<Client> for ListedClient {
 }
 
 impl List {
-    async fn run(self, place: &Place) -> Result<(), Failure> {
-        let clients = match place.existing_store().await? {
+    async fn run(self, installation: &Installation) -> Result<(), Failure> {
+        let clients = match installation.existing_store().await? {
             None => Vec::new(),
             Some(store) => {
                 let clients = store.list_clients(&IssuerId::main()).await;

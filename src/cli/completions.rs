@@ -1,21 +1,21 @@
-//! `completions`: what a shell needs to complete our command line.
+//! `completions`: the script by which a shell completes the command line.
 
 use super::failure::Failure;
 use super::output;
 
-/// Print the completions of a shell
+/// Print the completion script for a shell
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   buildpass completions bash > ~/.local/share/bash-completion/completions/buildpass")]
 pub(super) struct Completions {
-    /// Which shell
+    /// Shell to complete for
     shell: clap_complete::Shell,
 }
 
 impl Completions {
-    pub(super) fn run(self) -> Result<(), Failure> {
+    pub(super) fn run(self, mut command: clap::Command) -> Result<(), Failure> {
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut super::command(), "buildpass", &mut script);
+        clap_complete::generate(self.shell, &mut command, "buildpass", &mut script);
         Ok(output::bytes(&script)?)
     }
 }

@@ -6,12 +6,12 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::failure::Failure;
-use super::installation::{self, Place, now};
-use super::keys::attach;
-use super::output;
+use super::installation::{self, Installation, now};
+use super::keyring::attach;
+use super::output::{self, change_word};
 use crate::app;
 use crate::config::{self, Flags};
-use crate::exchange::{Change, ChangeKind, check_audiences};
+use crate::exchange::{Change, check_audiences};
 use crate::jose::Algorithm;
 use crate::store::{ClientChange, ClientChangeKind};
 
@@ -67,19 +67,19 @@ pub(super) struct Apply {
 }
 
 impl ConfigCommand {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
         match self {
-            Self::Apply(apply) => apply.run(place).await,
-            Self::Check(check) => check.run(place),
-            Self::Show(show) => show.run(place),
+            Self::Apply(apply) => apply.run(installation).await,
+            Self::Check(check) => check.run(installation),
+            Self::Show(show) => show.run(installation),
             Self::Reference(Reference {}) => Ok(output::bytes(config::reference().as_bytes())?),
         }
     }
 }
 
 impl Check {
-    fn run(self, place: &Place) -> Result<(), Failure> {
-        let checked = place.config(Flags::default()).and_then(|config| {
+    fn run(self, installation: &Installation) -> Result<(), Failure> {
+        let checked = installation.config(Flags::default()).and_then(|config| {
             let paths = app::paths(&config, config.server.listen)?;
             let settings = app::exchange_settings(&config, &paths);
             check_audiences(&settings, &config.providers).map_err(Failure::refused)?;
@@ -100,8 +100,8 @@ impl Check {
 }
 
 impl Show {
-    fn run(self, place: &Place) -> Result<(), Failure> {
-        let shown = place.config(Flags::default())?.show();
+    fn run(self, installation: &Installation) -> Result<(), Failure> {
+        let shown = installation.config(Flags::default())?.show();
         if !self.json {
             return Ok(output::bytes(shown.as_bytes())?);
         }
@@ -111,13 +111,13 @@ impl Show {
 }
 
 impl Apply {
-    async fn run(self, place: &Place) -> Result<(), Failure> {
-        let config = place.config(Flags::default())?;
-        let store = place.store().await?;
+    async fn run(self, installation: &Installation) -> Result<(), Failure> {
+        let config = installation.config(Flags::default())?;
+        let store = installation.store().await?;
         let applied = async {
             let keyring = attach(&config, Arc::clone(&store)).await?;
-            let keeper = installation::keeper(&config, &store)?;
-            Ok::<_, Failure>(app::apply(&config, &keeper, &keyring, now(), self.dry_run).await?)
+            let editor = installation::rules_editor(&config, &store)?;
+            Ok::<_, Failure>(app::apply(&config, &editor, &keyring, now(), self.dry_run).await?)
         }
         .await;
         store.close().await;
@@ -143,21 +143,11 @@ impl Apply {
             output::line(&format!("clients.{name}  {how}"))?;
         }
         for Change { name, change, .. } in &changes.providers {
-            output::line(&format!("oidc.{name}  {}", how(*change)))?;
+            output::line(&format!("oidc.{name}  {}", change_word(*change)))?;
         }
         if changes.is_empty() {
             output::line("nothing changes")?;
         }
         Ok(())
-    }
-}
-
-/// What happens to a thing, in words.
-pub(super) const fn how(change: ChangeKind) -> &'static str {
-    match change {
-        ChangeKind::Created => "created",
-        ChangeKind::Updated => "updated",
-        ChangeKind::Unchanged => "unchanged",
-        ChangeKind::Deleted => "deleted",
     }
 }

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::failure::Failure;
-use super::installation::{Place, now};
-use super::keys::attach;
+use super::installation::{Installation, now};
+use super::keyring::attach;
 use super::output;
 use crate::app;
 use crate::base::IssuerId;
@@ -18,7 +18,7 @@ use crate::config::Flags;
 use crate::issuer::Document;
 use crate::keyring::{ActError, KeyRefusal};
 
-/// Write discovery and the key set as files, as they are served now
+/// Write the discovery document and key set to files
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   buildpass export-static public
@@ -35,9 +35,9 @@ pub(super) struct ExportStatic {
 }
 
 impl ExportStatic {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
-        let config = place.config(Flags::default())?;
-        let store = place.required_store().await?;
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
+        let config = installation.config(Flags::default())?;
+        let store = installation.required_store().await?;
         let read = async {
             if store.read_keys(&IssuerId::main()).await?.rows.is_empty() {
                 return Err(ActError::from(KeyRefusal::NotBegun).into());

@@ -13,11 +13,11 @@ use crate::store::{InFlight, Store, StoreUrl};
 
 /// Where the configuration is to be found.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Installation {
     file: Option<PathBuf>,
 }
 
-impl Place {
+impl Installation {
     pub(super) const fn new(file: Option<PathBuf>) -> Self {
         Self { file }
     }
@@ -76,7 +76,7 @@ pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {
 }
 
 /// Who keeps the rules of the exchange in this store. Where no issuer is configured it is the one that `serve` would be.
-pub(super) fn keeper(config: &Config, store: &Arc<dyn Store>) -> Result<RulesEditor, Failure> {
+pub(super) fn rules_editor(config: &Config, store: &Arc<dyn Store>) -> Result<RulesEditor, Failure> {
     let paths = app::paths(config, config.server.listen)?;
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock::new()), Arc::new(SystemEntropy));
     Ok(app::rules_editor(config, &paths, store, &clock, &entropy))

@@ -1,7 +1,7 @@
-//! The command line: one file a command. Nothing but this floor prints, and nothing here decides who gets a token.
+//! The command line: one file or folder for each command. Only this module prints. It never decides who gets a token.
 
+mod access_policy;
 mod api;
-mod api_keys;
 mod audit;
 mod bench;
 mod builds;
@@ -12,17 +12,16 @@ mod demo;
 mod exchange;
 mod export_static;
 mod failure;
+mod help;
 mod input;
 mod installation;
+mod keyring;
 mod keys;
-mod migrate;
 mod names;
 mod output;
-mod policy;
 mod provenance;
 mod providers;
 mod retry;
-mod rules;
 mod serve;
 mod shell;
 mod signals;
@@ -37,28 +36,27 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::failure::Failure;
-use self::installation::Place;
-use crate::exchange::Section;
+use self::installation::Installation;
 
-/// What every exit code means, under the help of the whole.
+/// Closing lines of `buildpass --help`.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  refused, or found wanting
+  1  the check or request was refused
   2  usage: a flag, an argument or a variable is missing or wrong
-  3  a server, a file or the database can't be reached or opened
+  3  a server, a file or the database cannot be reached or opened
 
-Without a configuration everything lives in the working directory: data/buildpass.db, keys/master.key.
-See the whole road in one command: buildpass demo";
+`buildpass COMMAND --help` prints the help of a command. Without a configuration everything is kept in the working
+directory: data/buildpass.db, keys/master.key. To see how the parts work together: buildpass demo";
 
-/// Identity for CI builds: an OpenID Connect issuer that signs short-lived tokens for every build.
+/// OpenID Connect issuer that signs short-lived tokens for CI builds, verifies tokens, and exchanges them for credentials.
 #[derive(Debug, Parser)]
 #[command(name = "buildpass", version, after_help = EXIT_CODES, max_term_width = 100, arg_required_else_help = true)]
 struct CommandLine {
-    /// Configuration file; else $BUILDPASS_CONFIG, else ./buildpass.toml (`token` and `builds` read none)
+    /// Configuration file [default: $BUILDPASS_CONFIG, else ./buildpass.toml]; `token` and `builds` read none
     #[arg(long, global = true, value_name = "FILE", display_order = 900)]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -69,75 +67,56 @@ struct CommandLine {
 enum Command {
     Serve(serve::Serve),
     Demo(demo::Demo),
-    /// Make and manage clients: CI servers and others that call the API
-    #[command(subcommand)]
-    Clients(clients::Clients),
-    /// Register, finish and show builds over the HTTP API, for CI servers and workers
-    #[command(subcommand)]
-    Builds(builds::Builds),
-    /// The signing keys' life: list, rotate, revoke, take over from another issuer
-    #[command(subcommand)]
-    Keys(keys::Keys),
-    /// List names and the ids that they are bound to, release a name
-    #[command(subcommand)]
-    Names(names::Names),
-    /// Fetch an ID token from inside a job, look into one
-    #[command(subcommand)]
-    Token(token::Token),
-    /// Read the record of issued tokens
-    #[command(subcommand)]
-    Audit(audit::Audit),
-    Verify(verify::Verify),
-    /// Who may do what with which token
-    #[command(subcommand)]
-    Policy(policy::Policy),
-    /// The issuers whose tokens we verify
-    #[command(subcommand)]
-    Providers(providers::Providers),
-    /// RubyGems' roles; `apply` brings whole files of rules in
-    #[command(subcommand)]
-    Roles(rules::Roles),
-    /// RubyGems' trusted publishers
-    #[command(subcommand)]
-    TrustedPublishers(rules::Rules),
-    /// NuGet's trust policies
-    #[command(subcommand)]
-    Policies(rules::Rules),
-    /// Grants of the token endpoint and of forward authentication
-    #[command(subcommand)]
-    Grants(rules::Rules),
-    /// Users: whose keys roles and trust policies make
-    #[command(subcommand)]
-    Users(rules::Users),
-    /// Keys that were given for tokens
-    #[command(subcommand)]
-    ApiKeys(api_keys::ApiKeys),
-    /// What the doors of the exchange would do with a token
-    #[command(subcommand)]
-    Exchange(exchange::ExchangeCommand),
-    Provenance(provenance::Provenance),
-    Migrate(migrate::Migrate),
-    /// Move the installation to another database
-    #[command(subcommand)]
-    Store(store::StoreCommand),
-    /// Check, show, explain and apply the configuration
+    /// Check, show and apply the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Migrate the database schema, or move to another database
+    #[command(subcommand)]
+    Store(store::StoreCommand),
+    /// Manage clients: CI servers and others that call the API
+    #[command(subcommand)]
+    Clients(clients::Clients),
+    /// Manage signing keys: list, rotate, revoke, adopt
+    #[command(subcommand)]
+    Keys(keys::Keys),
+    /// List names and the ids they are bound to, release a name
+    #[command(subcommand)]
+    Names(names::Names),
+    /// Manage and check providers: issuers whose tokens are verified
+    #[command(subcommand)]
+    Providers(providers::Providers),
+    /// Manage the exchange: its rules and the keys it issued
+    #[command(subcommand)]
+    Exchange(exchange::ExchangeCommand),
+    /// Read the audit record: issued tokens and events
+    #[command(subcommand)]
+    Audit(audit::Audit),
+    Provenance(provenance::Provenance),
     ExportStatic(export_static::ExportStatic),
+    /// Register, finish and show builds over the HTTP API
+    #[command(subcommand)]
+    Builds(builds::Builds),
+    /// Request an ID token from inside a job, or decode one
+    #[command(subcommand)]
+    Token(token::Token),
+    Verify(verify::Verify),
+    /// Evaluate access policies
+    #[command(subcommand)]
+    AccessPolicy(access_policy::AccessPolicyCommand),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }
 
-/// The command line as data, for completions and for the pictures of its help.
+/// Returns the command line as data: for completions, the manual and tests.
 #[must_use]
 pub fn command() -> clap::Command {
-    CommandLine::command()
+    help::grouped(CommandLine::command())
 }
 
 /// Runs the command line of this process.
 #[must_use]
 pub fn run() -> ExitCode {
-    let line = CommandLine::parse();
+    let line = CommandLine::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
     match dispatch(line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -145,40 +124,33 @@ pub fn run() -> ExitCode {
 }
 
 fn dispatch(line: CommandLine) -> Result<(), Failure> {
-    let place = Place::new(line.config);
+    let installation = Installation::new(line.config);
     match line.command {
-        Command::Serve(serve) => wait(serve.run(&place)),
+        Command::Serve(serve) => wait(serve.run(&installation)),
         Command::Demo(demo) => wait(demo.run()),
-        Command::Clients(clients) => wait(clients.run(&place)),
+        Command::Config(config) => wait(config.run(&installation)),
+        Command::Store(store) => wait(store.run(&installation)),
+        Command::Clients(clients) => wait(clients.run(&installation)),
+        Command::Keys(keys) => wait(keys.run(&installation)),
+        Command::Names(names) => wait(names.run(&installation)),
+        Command::Providers(providers) => wait(providers.run(&installation)),
+        Command::Exchange(exchange) => wait(exchange.run(&installation)),
+        Command::Audit(audit) => wait(audit.run(&installation)),
+        Command::Provenance(provenance) => wait(provenance.run(&installation)),
+        Command::ExportStatic(export) => wait(export.run(&installation)),
         Command::Builds(builds) => wait(builds.run()),
-        Command::Keys(keys) => wait(keys.run(&place)),
-        Command::Names(names) => wait(names.run(&place)),
         Command::Token(token) => wait(token.run()),
-        Command::Audit(audit) => wait(audit.run(&place)),
-        Command::Verify(verify) => wait(verify.run(&place)),
-        Command::Policy(policy) => wait(policy.run()),
-        Command::Providers(providers) => wait(providers.run(&place)),
-        Command::Roles(roles) => wait(roles.run(&place)),
-        Command::TrustedPublishers(rules) => wait(rules.run(Section::TrustedPublishers, &place)),
-        Command::Policies(rules) => wait(rules.run(Section::TrustPolicies, &place)),
-        Command::Grants(rules) => wait(rules.run(Section::Grants, &place)),
-        Command::Users(users) => wait(users.run(&place)),
-        Command::ApiKeys(keys) => wait(keys.run(&place)),
-        Command::Exchange(exchange) => wait(exchange.run(&place)),
-        Command::Provenance(provenance) => wait(provenance.run(&place)),
-        Command::Migrate(migrate) => wait(migrate.run(&place)),
-        Command::Store(store) => wait(store.run()),
-        Command::Config(config) => wait(config.run(&place)),
-        Command::ExportStatic(export) => wait(export.run(&place)),
+        Command::Verify(verify) => wait(verify.run(&installation)),
+        Command::AccessPolicy(policy) => wait(policy.run()),
         Command::Bench(bench) => bench.run(),
-        Command::Completions(completions) => completions.run(),
+        Command::Completions(completions) => completions.run(command()),
     }
 }
 
 fn wait(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let done = runtime.block_on(work);
-    // A key that is being made when a signal comes is not waited for.
+    // Does not wait for a key that is being generated when a signal arrives.
     runtime.shutdown_background();
     done
 }
@@ -186,7 +158,7 @@ fn wait(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_command_line_contradicts_itself_nowhere() {
+    fn the_command_line_is_consistent() {
         super::command().debug_assert();
     }
 }

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::installation::Place;
+use super::installation::Installation;
 use super::output::{self, Table, cell};
 use crate::base::IssuerId;
 use crate::claims::fold_name;
@@ -63,11 +63,11 @@ impl From<Kind> for NameKind {
 }
 
 impl Names {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
         match self {
-            Self::List(list) => list.run(place).await,
+            Self::List(list) => list.run(installation).await,
             Self::Release(release) => {
-                let store = place.required_store().await?;
+                let store = installation.required_store().await?;
                 let done = release.run(&*store).await;
                 store.close().await;
                 done
@@ -77,8 +77,8 @@ impl Names {
 }
 
 impl List {
-    async fn run(self, place: &Place) -> Result<(), Failure> {
-        let names = match place.existing_store().await? {
+    async fn run(self, installation: &Installation) -> Result<(), Failure> {
+        let names = match installation.existing_store().await? {
             None => Vec::new(),
             Some(store) => {
                 let names = store.list_names(&IssuerId::main()).await;

@@ -7,7 +7,9 @@ use std::io::{self, Write as _};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
+use serde_json::Value;
 
+use crate::exchange::ChangeKind;
 use crate::telemetry::acts;
 use crate::verifier::Explanation;
 
@@ -145,6 +147,21 @@ fn aligned<'a>(cells: impl Iterator<Item = &'a str>, widths: &[usize]) -> String
 /// A value that may be absent, as a cell.
 pub(super) fn cell(value: Option<impl ToString>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// The word for a change in a table.
+pub(super) const fn change_word(change: ChangeKind) -> &'static str {
+    match change {
+        ChangeKind::Created => "created",
+        ChangeKind::Updated => "updated",
+        ChangeKind::Unchanged => "unchanged",
+        ChangeKind::Deleted => "deleted",
+    }
+}
+
+/// Parses JSON from the database; `null` if the text is not JSON.
+pub(super) fn stored_json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -3,15 +3,14 @@
 use clap::Args;
 use serde_json::json;
 
-use super::api_keys::text;
 use super::failure::Failure;
-use super::installation::Place;
-use super::output;
+use super::installation::Installation;
+use super::output::{self, stored_json};
 use crate::base::IssuerId;
 use crate::exchange::{provenance, shown_credential};
 use crate::store::Ecosystem;
 
-/// Say which key pushed a version of a package, for which ID token, with which claims
+/// Show which build pushed a version of a package
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass provenance app 1.2.0 --ecosystem rubygems")]
@@ -29,8 +28,8 @@ pub(super) struct Provenance {
 }
 
 impl Provenance {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
-        let store = place.required_store().await?;
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
+        let store = installation.required_store().await?;
         let found = provenance(&*store, &IssuerId::main(), &self.package, &self.version, self.ecosystem).await;
         store.close().await;
         let found = found?;
@@ -39,7 +38,7 @@ impl Provenance {
             return Err(Failure::refused(format!("nothing is recorded of {package} {version}")));
         }
         for (publication, key, token) in found {
-            let claims = text(&token.claims);
+            let claims = stored_json(&token.claims);
             let whole = json!({
                 "publication": {
                     "ecosystem": publication.ecosystem, "package": publication.package,
@@ -48,7 +47,7 @@ impl Provenance {
                 },
                 "key": shown_credential(&key),
                 "id_token": { "id": token.id, "provider": token.provider, "received_at": token.received_at,
-                              "header": text(&token.header) },
+                              "header": stored_json(&token.header) },
                 "claims": &claims,
             });
             if self.json {

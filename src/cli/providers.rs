@@ -5,19 +5,32 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::exchange::{Help, ObjectCommand};
 use super::failure::Failure;
-use super::installation::Place;
+use super::installation::Installation;
 use super::output;
-use super::rules::Rules;
 use crate::config::Flags;
 use crate::exchange::Section;
 use crate::verifier::{Provider, Survey, SystemResolver};
 
+const HELP: Help = Help {
+    command: "providers",
+    article: "a stored",
+    noun: "provider",
+    plural: "providers of the configuration and stored ones",
+    example: "partner-ci",
+    object: "name = \"partner-ci\"
+  provider = \"generic\"
+  issuer = \"https://ci.partner.example\"",
+};
+
+/// Commands on providers.
 #[derive(Debug, Subcommand)]
+#[command(mut_subcommands = HELP.describe())]
 pub(super) enum Providers {
-    Check(Check),
     #[command(flatten)]
-    One(Rules),
+    Stored(ObjectCommand),
+    Check(Check),
 }
 
 /// Fetch the documents of the providers in [oidc.NAME] and say what is wrong with them
@@ -35,17 +48,17 @@ pub(super) struct Check {
 }
 
 impl Providers {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
         match self {
-            Self::Check(check) => check.run(place).await,
-            Self::One(rules) => rules.run(Section::Providers, place).await,
+            Self::Check(check) => check.run(installation).await,
+            Self::Stored(command) => command.run(Section::Providers, installation).await,
         }
     }
 }
 
 impl Check {
-    async fn run(self, place: &Place) -> Result<(), Failure> {
-        let providers = place.config(Flags::default())?.providers;
+    async fn run(self, installation: &Installation) -> Result<(), Failure> {
+        let providers = installation.config(Flags::default())?.providers;
         if let Some(unknown) = self.names.iter().find(|name| !providers.iter().any(|provider| provider.name() == *name))
         {
             return Err(Failure::usage(format!("there is no provider {unknown:?} in the configuration")));

@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 
 use super::failure::Failure;
-use super::installation::Place;
+use super::installation::Installation;
 use super::output;
 use super::signals::Signals;
 use crate::app::App;
@@ -40,9 +40,9 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
         let flags = Flags { listen: self.listen, admin_listen: self.admin_listen, issuer: self.issuer };
-        let config = place.config(flags)?;
+        let config = installation.config(flags)?;
         telemetry::start_logs(&config.telemetry).map_err(Failure::refused)?;
         let mut signals = Signals::listen()?;
         let listeners = bind(&config).await?;

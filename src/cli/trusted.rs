@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::failure::Failure;
-use super::installation::Place;
-use super::keys;
+use super::installation::Installation;
+use super::keyring;
 use crate::base::SystemClock;
 use crate::config::{Config, Flags};
 use crate::jose::JwkSet;
@@ -18,8 +18,8 @@ pub(super) struct Trusted {
 }
 
 /// Reads the configuration that is named. Nothing is fetched yet.
-pub(super) async fn read(place: &Place) -> Result<Trusted, Failure> {
-    let config = place.named_config(Flags::default())?;
+pub(super) async fn read(installation: &Installation) -> Result<Trusted, Failure> {
+    let config = installation.named_config(Flags::default())?;
     let clock = Arc::new(SystemClock::new());
     let mut verifiers: Verifiers = Verifiers::of(config.providers.clone(), clock.clone()).map_err(Failure::refused)?;
     if let Some((issuer, keys)) = own_keys(&config).await? {
@@ -35,5 +35,5 @@ pub(super) async fn read(place: &Place) -> Result<Trusted, Failure> {
 /// Our own issuer and its keys, where its URL is known and the keys were made.
 async fn own_keys(config: &Config) -> Result<Option<(String, JwkSet)>, Failure> {
     let Some(issuer) = &config.issuer.url else { return Ok(None) };
-    Ok(keys::published(config).await?.map(|keys| (issuer.as_str().to_owned(), keys)))
+    Ok(keyring::published(config).await?.map(|keys| (issuer.as_str().to_owned(), keys)))
 }

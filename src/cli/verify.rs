@@ -6,12 +6,12 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::input;
-use super::installation::Place;
+use super::installation::Installation;
 use super::output;
 use super::trusted::{self, Trusted};
 use crate::verifier::{Explanation, Requirements, TokenRefusal, VerifiedToken};
 
-/// Check a token by a provider's keys and rules, and say why it is refused
+/// Verify a token against a provider, and explain a rejection
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass verify --config buildpass.toml --provider github-actions --audience artefacts.example.com - < token
@@ -37,9 +37,9 @@ pub(super) struct Verify {
 }
 
 impl Verify {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
         let token = input::token(&self.token)?;
-        let Trusted { verifiers, .. } = trusted::read(place).await?;
+        let Trusted { verifiers, .. } = trusted::read(installation).await?;
         let verifier = verifiers.named(&self.provider).ok_or_else(|| {
             let names: Vec<&str> = verifiers.names().collect();
             Failure::usage(format!("there is no provider {:?}; there are {}", self.provider, names.join(", ")))

@@ -36,12 +36,12 @@ rubygems_host = "gems.example.com"
 nuget_audience = "https://nuget.example.com"
 TOML
 serve "$state/server.log"
-check 'roles apply: brings the file in' buildpass roles apply "$here/exchange.rules.toml"
-buildpass roles apply "$here/exchange.rules.toml" --json >"$state/applied.json"
+check 'exchange apply: applies the rules file' buildpass exchange apply "$here/exchange.rules.toml"
+buildpass exchange apply "$here/exchange.rules.toml" --json >"$state/applied.json"
 if grep -qE '"change": ?"(created|updated|deleted)"' "$state/applied.json"; then
-    fail 'roles apply: a second time changes something'
+    fail 'exchange apply: a second time changes something'
 else
-    pass 'roles apply: a second time changes nothing'
+    pass 'exchange apply: a second time changes nothing'
 fi
 role=$(tell roles 0 token <"$state/applied.json")
 

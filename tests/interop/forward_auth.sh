@@ -166,7 +166,7 @@ try() {
     : >"$state/store/requests"
     printf '[forward_auth]\nproxy = "%s"\n' "$proxy" >"$state/server/buildpass.toml"
     serve "$state/server.log"
-    buildpass roles apply "$here/forward_auth.rules.toml" >/dev/null || give_up "$proxy: no grant"
+    buildpass exchange apply "$here/forward_auth.rules.toml" >/dev/null || give_up "$proxy: no grant"
     register_build
     python3 -B "$here/python/store.py" "$state/store" "$state/store.port" &
     pids+=($!)

@@ -18,7 +18,7 @@ use super::output::{self, Table};
 /// Rounds of each measurement; the median counts.
 const ROUNDS: usize = 9;
 
-/// Measure this machine: what the server does, beside what the hardware allows
+/// Measure the server's throughput beside the hardware's limit
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass bench --only P1

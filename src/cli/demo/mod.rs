@@ -31,7 +31,7 @@ use crate::http::{Limits, Listeners};
 /// Where the demo listens if nobody else does.
 const PORT: u16 = 8080;
 
-/// Show the whole road of a build's token, from the CI server to a cloud, in a temporary folder
+/// Walk through a token's life, end to end
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass demo --exit")]
@@ -177,7 +177,7 @@ async fn act(app: &Arc<App>, story: &mut Story) -> Result<CiServer, Failure> {
 async fn trade<'a>(app: &'a Arc<App>, issuer: &str, job: &Job, story: &mut Story) -> Result<Market<'a>, Failure> {
     story.step(
         "The operator says what builds may have at package registries",
-        Some("$ buildpass roles apply roles.toml"),
+        Some("$ buildpass exchange apply rules.toml"),
     )?;
     let market = Market::open(app, issuer).await?;
     story.say("A role and a publisher of RubyGems, a policy of NuGet, a grant of a store: for builds of acme/app.")?;

@@ -5,9 +5,9 @@ use std::path::Path;
 use clap::Args;
 
 use super::super::failure::Failure;
-use super::super::installation::Place;
+use super::super::installation::Installation;
+use super::super::keyring::attach;
 use super::super::output;
-use super::attach;
 use crate::app::FormerIssuer;
 use crate::base::Seconds;
 use crate::config::Flags;
@@ -44,8 +44,8 @@ pub(in crate::cli) struct Init {
 }
 
 impl Init {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
-        let config = place.config(Flags::default())?;
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
+        let config = installation.config(Flags::default())?;
         let (former, cached, source) = match &self.adopt {
             None => (JwkSet::default(), None, None),
             Some(place) if place.starts_with("http://") || place.starts_with("https://") => {
@@ -61,7 +61,7 @@ impl Init {
             source,
             until: None,
         };
-        let store = place.store().await?;
+        let store = installation.store().await?;
         let done =
             async { attach(&config, store.clone()).await?.init(&takeover, &former).await.map_err(Failure::from) }.await;
         store.close().await;

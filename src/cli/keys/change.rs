@@ -7,9 +7,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::failure::Failure;
-use super::super::installation::Place;
+use super::super::installation::Installation;
+use super::super::keyring::with_keyring;
 use super::super::output::{self, Table};
-use super::with_keys;
 use crate::base::SystemEntropy;
 use crate::keyring::{self, ActError};
 
@@ -88,8 +88,8 @@ pub(in crate::cli) struct Clock {
 }
 
 impl Rotate {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
-        let switches = with_keys(place, async |keyring| keyring.rotate(self.now).await).await?;
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
+        let switches = with_keyring(installation, async |keyring| keyring.rotate(self.now).await).await?;
         if self.json {
             return Ok(output::json_lines(switches)?);
         }
@@ -103,11 +103,11 @@ impl Rotate {
 }
 
 impl Revoke {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
         if self.reason.trim().is_empty() {
             return Err(Failure::usage("--reason: must not be empty; it stands in the record"));
         }
-        let revoked = with_keys(place, async |keyring| keyring.revoke(&self.kid, &self.reason).await).await?;
+        let revoked = with_keyring(installation, async |keyring| keyring.revoke(&self.kid, &self.reason).await).await?;
         if self.json {
             output::document(&revoked)?;
         } else {
@@ -132,8 +132,8 @@ impl Revoke {
 }
 
 impl Reseal {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
-        let count = with_keys(place, async |keyring| keyring.reseal().await).await?;
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
+        let count = with_keyring(installation, async |keyring| keyring.reseal().await).await?;
         if self.json {
             return Ok(output::document(&json!({ "resealed": count }))?);
         }
@@ -153,8 +153,8 @@ impl NewKek {
 }
 
 impl Clock {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
-        let revoked = with_keys(place, async |keyring| keyring.accept_clock().await).await?;
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
+        let revoked = with_keyring(installation, async |keyring| keyring.accept_clock().await).await?;
         if self.json {
             return Ok(output::document(&json!({ "revoked": revoked }))?);
         }

@@ -30,7 +30,7 @@ pub(in crate::store) fn unavailable(error: sqlx::Error) -> StoreError {
         Some("28P01" | "28000") => "the server refused the user or the password".to_owned(),
         Some("3D000") => "there is no such database on the server".to_owned(),
         Some("42501") => "the user may not do this in the database".to_owned(),
-        Some("42P01") => return StoreError::Schema("tables are missing: run `buildpass migrate`".to_owned()),
+        Some("42P01") => return StoreError::Schema("tables are missing: run `buildpass store migrate`".to_owned()),
         Some("53300") => "the server takes no more connections".to_owned(),
         Some("55P03") => "another session held a lock for too long".to_owned(),
         Some("57014") => "a statement took too long".to_owned(),

@@ -1,4 +1,4 @@
-//! `verify`, `policy check` and `providers check`: the whole way of a foreign token, against an issuer on loopback.
+//! `verify`, `access-policy check` and `providers check`: the whole way of a foreign token, against an issuer on loopback.
 
 use buildpass::base::{Clock, SystemClock};
 use serde_json::{Value, json};
@@ -68,8 +68,17 @@ impl World {
 
     async fn check(&self, token: &str, repository: &str, action: &str) -> Run {
         let request = json!({ "action": action }).to_string();
-        let arguments =
-            ["policy", "check", "registry.toml", "--token", "-", "--repository", repository, "--request", &request];
+        let arguments = [
+            "access-policy",
+            "check",
+            "registry.toml",
+            "--token",
+            "-",
+            "--repository",
+            repository,
+            "--request",
+            &request,
+        ];
         self.run(&arguments, token).await
     }
 }

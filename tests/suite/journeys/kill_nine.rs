@@ -133,7 +133,7 @@ fn a_first_start_that_is_killed_is_repeated_without_help() {
     }
     // Between the key file and the rows: the file stands, the database holds no key.
     let folder = Folder::new();
-    folder.run(&["migrate"]).done();
+    folder.run(&["store", "migrate"]).done();
     std::fs::create_dir(folder.path().join("keys")).unwrap();
     folder.run(&["keys", "new-kek", "keys/master.key"]).done();
     let before = std::fs::read(folder.path().join("keys/master.key")).unwrap();

@@ -1,32 +1,33 @@
-//! `api-keys`: what was given for tokens. A key itself is shown to nobody after it was made.
+//! `exchange keys`: the credentials that the exchange issued. The text of a credential is never stored, so no command can
+//! print it.
 
 use clap::{Args, Subcommand};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::failure::Failure;
-use super::installation::{Place, now};
-use super::output::{self, Table, cell};
+use super::super::failure::Failure;
+use super::super::installation::{Installation, now};
+use super::super::output::{self, Table, cell, stored_json};
 use crate::base::{CredentialId, IssuerId, SystemEntropy};
 use crate::exchange::{revoke_credential, shown_credential};
 use crate::store::{CredentialFilter, Store};
 
-/// Keys and access tokens that were given for tokens
+/// Commands on issued credentials.
 #[derive(Debug, Subcommand)]
-pub(super) enum ApiKeys {
+pub(in crate::cli) enum KeyCommand {
     List(List),
     Show(Show),
     Delete(Delete),
 }
 
-/// List keys, those that live unless --all
+/// List issued keys that are neither expired nor revoked
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  buildpass api-keys list --user octo --json | jq -r .id")]
-pub(super) struct List {
-    /// Of this user
-    #[arg(long, value_name = "U")]
+  buildpass exchange keys list --user octo --json | jq -r .id")]
+pub(in crate::cli) struct List {
+    /// List the keys of this user only
+    #[arg(long, value_name = "USER")]
     user: Option<String>,
-    /// Dead ones too
+    /// List expired and revoked keys too
     #[arg(long)]
     all: bool,
     /// Print JSON lines
@@ -34,27 +35,27 @@ pub(super) struct List {
     json: bool,
 }
 
-/// Show a key, and the ID token that it was given for
+/// Show an issued key, with the subject token that it was issued for
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  buildpass api-keys show 0199e0a0-0000-7000-8000-000000000000")]
-pub(super) struct Show {
-    /// Its id
+  buildpass exchange keys show 0199e0a0-0000-7000-8000-000000000000")]
+pub(in crate::cli) struct Show {
+    /// Id of the key, as `list` prints it
     id: CredentialId,
 }
 
-/// End a key at once; the record of it stays
+/// Revoke an issued key at once; its record is kept
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  buildpass api-keys delete 0199e0a0-0000-7000-8000-000000000000")]
-pub(super) struct Delete {
-    /// Its id
+  buildpass exchange keys delete 0199e0a0-0000-7000-8000-000000000000")]
+pub(in crate::cli) struct Delete {
+    /// Id of the key, as `list` prints it
     id: CredentialId,
 }
 
-impl ApiKeys {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
-        let store = place.required_store().await?;
+impl KeyCommand {
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
+        let store = installation.required_store().await?;
         let done = match self {
             Self::List(list) => list.run(&*store).await,
             Self::Show(show) => show.run(&*store).await,
@@ -73,7 +74,7 @@ impl List {
         if self.json {
             return Ok(output::json_lines(found.iter().map(shown_credential))?);
         }
-        let mut table = Table::new(&["ID", "DOOR", "NAME", "USER", "EXPIRES", "DEAD"]);
+        let mut table = Table::new(&["ID", "FLOW", "NAME", "USER", "EXPIRES", "REVOKED"]);
         for key in &found {
             table.row([
                 key.id.to_string(),
@@ -90,12 +91,11 @@ impl List {
 
 impl Show {
     async fn run(self, store: &dyn Store) -> Result<(), Failure> {
-        let none = || Failure::refused("there is no key of this id");
-        let key = store.show_credential(&IssuerId::main(), self.id).await?.ok_or_else(none)?;
-        let token = store.find_id_token(&IssuerId::main(), key.id_token).await?.ok_or_else(none)?;
+        let key = store.show_credential(&IssuerId::main(), self.id).await?.ok_or_else(|| unknown(self.id))?;
+        let token = store.find_id_token(&IssuerId::main(), key.id_token).await?.ok_or_else(|| unknown(self.id))?;
         let id_token = json!({
             "id": token.id, "provider": token.provider, "received_at": token.received_at,
-            "header": text(&token.header), "claims": text(&token.claims),
+            "header": stored_json(&token.header), "claims": stored_json(&token.claims),
         });
         Ok(output::document(&json!({ "key": shown_credential(&key), "id_token": id_token }))?)
     }
@@ -108,13 +108,12 @@ impl Delete {
             .await
             .map_err(|error| Failure::unreachable(error.to_string()))?
         {
-            return Ok(output::line("dead")?);
+            return Ok(output::line("revoked")?);
         }
-        Err(Failure::refused("there is no key of this id"))
+        Err(unknown(self.id))
     }
 }
 
-/// Stored JSON as JSON.
-pub(super) fn text(stored: &str) -> Value {
-    serde_json::from_str(stored).unwrap_or_default()
+fn unknown(id: CredentialId) -> Failure {
+    Failure::refused(format!("there is no key with the id {id}; `buildpass exchange keys list --all` lists all"))
 }

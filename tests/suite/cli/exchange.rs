@@ -1,4 +1,4 @@
-//! `roles apply` and its kin, `api-keys`, `exchange explain` and `provenance`, at the database beside a server or not.
+//! `exchange`, `providers` and `provenance`, on the database of a server.
 
 use serde_json::{Value, json};
 
@@ -69,20 +69,20 @@ fn changes(document: &Value) -> Vec<String> {
 #[test]
 fn a_file_is_brought_in_once_and_a_dry_run_only_says_so() {
     let folder = folder();
-    let dry = folder.run(&["roles", "apply", "roles.toml", "--dry-run", "--json"]).json();
+    let dry = folder.run(&["exchange", "apply", "roles.toml", "--dry-run", "--json"]).json();
     assert_eq!((dry["dry_run"].clone(), dry["users"][0]["change"].clone()), (json!(true), json!("created")));
-    assert_eq!(folder.run(&["roles", "list", "--json"]).json_lines(), Vec::<Value>::new());
-    let first = folder.run(&["roles", "apply", "roles.toml", "--json"]).json();
+    assert_eq!(folder.run(&["exchange", "roles", "list", "--json"]).json_lines(), Vec::<Value>::new());
+    let first = folder.run(&["exchange", "apply", "roles.toml", "--json"]).json();
     let created = changes(&first);
     assert_eq!(created.len(), 6);
     assert!(created.iter().all(|change| change.ends_with(" created")), "{created:?}");
     let token = first["roles"][0]["token"].as_str().unwrap();
-    let again = folder.run(&["roles", "apply", "roles.toml", "--json"]).json();
+    let again = folder.run(&["exchange", "apply", "roles.toml", "--json"]).json();
     assert!(changes(&again).iter().all(|change| change.ends_with(" unchanged")), "{again}");
     assert_eq!(again["roles"][0]["token"], token, "a role keeps its token");
     let changed = FILE.replace("valid_for = \"30m\"\n", "valid_for = \"20m\"\n");
     std::fs::write(folder.path().join("roles.toml"), changed).unwrap();
-    let updated = folder.run(&["roles", "apply", "roles.toml", "--json"]).json();
+    let updated = folder.run(&["exchange", "apply", "roles.toml", "--json"]).json();
     let updated: Vec<String> = changes(&updated).into_iter().filter(|one| !one.ends_with(" unchanged")).collect();
     assert_eq!(updated, ["artefacts updated"]);
 }
@@ -105,27 +105,27 @@ fn an_error_anywhere_brings_nothing_in_and_names_its_place() {
     for (good, bad, told) in cases {
         assert!(FILE.contains(good), "{good}");
         std::fs::write(folder.path().join("roles.toml"), FILE.replace(good, bad)).unwrap();
-        let said = folder.run(&["roles", "apply", "roles.toml"]).failed(1);
+        let said = folder.run(&["exchange", "apply", "roles.toml"]).failed(1);
         assert!(said.contains(told), "{told}: {said}");
-        assert_eq!(folder.run(&["users", "list", "--json"]).json_lines(), Vec::<Value>::new(), "{told}");
+        assert_eq!(folder.run(&["exchange", "users", "list", "--json"]).json_lines(), Vec::<Value>::new(), "{told}");
     }
     std::fs::write(folder.path().join("roles.toml"), "[[users]]\nname = \"octo\"\n\n[[users]]\nnam = 1\n").unwrap();
-    let said = folder.run(&["roles", "apply", "roles.toml"]).failed(1);
+    let said = folder.run(&["exchange", "apply", "roles.toml"]).failed(1);
     assert!(said.contains("roles.toml: line 4") || said.contains("roles.toml: line 5"), "{said}");
-    folder.run(&["roles", "apply", "nothing.toml"]).failed(3);
+    folder.run(&["exchange", "apply", "nothing.toml"]).failed(3);
 }
 
 #[test]
 fn what_a_file_does_not_hold_goes_where_that_is_asked_for() {
     let folder = folder();
-    folder.run(&["roles", "apply", "roles.toml"]).done();
+    folder.run(&["exchange", "apply", "roles.toml"]).done();
     std::fs::write(folder.path().join("roles.toml"), "[[users]]\nname = \"octo\"\n").unwrap();
-    let kept = folder.run(&["roles", "apply", "roles.toml", "--json"]).json();
+    let kept = folder.run(&["exchange", "apply", "roles.toml", "--json"]).json();
     assert_eq!(changes(&kept), ["octo unchanged"]);
-    let pruned = folder.run(&["roles", "apply", "roles.toml", "--prune", "--json"]).json();
+    let pruned = folder.run(&["exchange", "apply", "roles.toml", "--prune", "--json"]).json();
     let deleted = changes(&pruned).into_iter().filter(|one| one.ends_with(" deleted")).count();
     assert_eq!(deleted, 5, "{pruned}");
-    assert_eq!(folder.run(&["grants", "list", "--json"]).json_lines(), Vec::<Value>::new());
+    assert_eq!(folder.run(&["exchange", "grants", "list", "--json"]).json_lines(), Vec::<Value>::new());
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn the_configurations_providers_are_brought_in_and_no_command_changes_them() {
     let provider = "{\"name\":\"partner\",\"provider\":\"generic\",\"issuer\":\"https://other.example\"}";
     let said = folder.run_with(&["providers", "update", "-"], provider).failed(1);
     assert!(said.contains("the configuration's: change it there"), "{said}");
-    folder.run(&["roles", "apply", "roles.toml", "--prune"]).done();
+    folder.run(&["exchange", "apply", "roles.toml", "--prune"]).done();
     let listed = folder.run(&["providers", "list", "--json"]).json_lines();
     let names: Vec<&str> = listed.iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["partner", "partner-ci"], "a file prunes none of the configuration's");
@@ -152,30 +152,30 @@ fn the_configurations_providers_are_brought_in_and_no_command_changes_them() {
 #[test]
 fn things_are_made_shown_changed_and_removed_one_by_one() {
     let folder = folder();
-    folder.run(&["users", "create", "octo"]).done();
-    assert!(folder.run(&["users", "create", "octo"]).failed(1).contains("stands already"));
+    folder.run(&["exchange", "users", "create", "octo"]).done();
+    assert!(folder.run(&["exchange", "users", "create", "octo"]).failed(1).contains("stands already"));
     let grant = |scopes: &str| format!("name = \"g\"\nprovider = \"self\"\naudience = \"a\"\nscopes = [{scopes}]\n");
-    let made = folder.run_with(&["grants", "create", "-", "--json"], &grant("\"read\"")).json();
+    let made = folder.run_with(&["exchange", "grants", "create", "-", "--json"], &grant("\"read\"")).json();
     assert_eq!(made["change"], "created");
-    let shown = folder.run(&["grants", "show", "g"]).json();
+    let shown = folder.run(&["exchange", "grants", "show", "g"]).json();
     assert_eq!((shown["scopes"].clone(), shown["audience"].clone()), (json!(["read"]), json!("a")));
-    folder.run_with(&["grants", "update", "-"], &grant("\"read\", \"write\"")).done();
-    assert_eq!(folder.run(&["grants", "show", "g"]).json()["scopes"], json!(["read", "write"]));
-    folder.run(&["users", "update", "octo", "--disable"]).done();
-    assert_eq!(folder.run(&["users", "show", "octo"]).json()["disabled"], true);
-    folder.run(&["users", "update", "octo", "--enable"]).done();
-    folder.run(&["grants", "delete", "g"]).done();
-    assert!(folder.run(&["grants", "show", "g"]).failed(1).contains("there is no grant"));
-    assert!(folder.run(&["grants", "delete", "g"]).failed(1).contains("there is no grant"));
-    assert!(folder.run(&["users", "update", "nobody", "--disable"]).failed(1).contains("is not there"));
-    assert_eq!(folder.run(&["users", "update", "octo"]).code, 2);
+    folder.run_with(&["exchange", "grants", "update", "-"], &grant("\"read\", \"write\"")).done();
+    assert_eq!(folder.run(&["exchange", "grants", "show", "g"]).json()["scopes"], json!(["read", "write"]));
+    folder.run(&["exchange", "users", "update", "octo", "--disable"]).done();
+    assert_eq!(folder.run(&["exchange", "users", "show", "octo"]).json()["disabled"], true);
+    folder.run(&["exchange", "users", "update", "octo", "--enable"]).done();
+    folder.run(&["exchange", "grants", "delete", "g"]).done();
+    assert!(folder.run(&["exchange", "grants", "show", "g"]).failed(1).contains("there is no grant"));
+    assert!(folder.run(&["exchange", "grants", "delete", "g"]).failed(1).contains("there is no grant"));
+    assert!(folder.run(&["exchange", "users", "update", "nobody", "--disable"]).failed(1).contains("is not there"));
+    assert_eq!(folder.run(&["exchange", "users", "update", "octo"]).code, 2);
 }
 
 #[test]
 fn an_audience_that_two_kinds_of_doors_claim_is_refused_at_the_start_too() {
     let folder = folder();
     let grant = "name = \"g\"\nprovider = \"self\"\naudience = \"shared\"\n";
-    folder.run_with(&["grants", "create", "-"], grant).done();
+    folder.run_with(&["exchange", "grants", "create", "-"], grant).done();
     let toml = "[issuer]\nurl = \"https://ci.example.com\"\n[exchange]\nnuget_audience = \"shared\"\n";
     std::fs::write(folder.path().join("buildpass.toml"), toml).unwrap();
     let said = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]).failed(1);
@@ -187,7 +187,7 @@ fn explain_and_provenance_say_what_there_is_and_what_is_missing() {
     let folder = folder();
     let said = folder.run_with(&["exchange", "explain", "--grant", "--token", "-"], "a.b.c");
     assert_eq!((said.code, said.stdout.contains("FAILED  form")), (1, true), "{said:?}");
-    assert_eq!(folder.run(&["exchange", "explain", "--token", "x"]).code, 2, "which door?");
+    assert_eq!(folder.run(&["exchange", "explain", "--token", "x"]).code, 2, "which flow?");
     assert_eq!(folder.run(&["exchange", "explain", "--token", "x", "--registry", "nonsense"]).code, 2);
     let forward = ["exchange", "explain", "--token", "-", "--forward", "artefacts", "--method", "PUT", "--path", "/x"];
     let said = folder.run_with(&forward, "a.b.c");
@@ -197,34 +197,36 @@ fn explain_and_provenance_say_what_there_is_and_what_is_missing() {
     let document: Value = serde_json::from_str(&unknown.stdout).unwrap();
     assert_eq!(document["accepted"], false, "{unknown:?}");
     assert!(folder.run(&["provenance", "app", "1.0.0"]).failed(1).contains("nothing is recorded of app 1.0.0"));
-    assert_eq!(folder.run(&["api-keys", "list", "--json"]).json_lines(), Vec::<Value>::new());
+    assert_eq!(folder.run(&["exchange", "keys", "list", "--json"]).json_lines(), Vec::<Value>::new());
     let id = "01990000-0000-7000-8000-000000000000";
-    assert!(folder.run(&["api-keys", "delete", id]).failed(1).contains("no key of this id"));
+    assert!(folder.run(&["exchange", "keys", "delete", id]).failed(1).contains("there is no key with the id"));
 }
 
 #[test]
 fn a_dry_run_shows_no_token_and_nothing_at_all_prunes_nothing() {
     let folder = folder();
-    let dry = folder.run(&["roles", "apply", "roles.toml", "--dry-run", "--json"]).json();
+    let dry = folder.run(&["exchange", "apply", "roles.toml", "--dry-run", "--json"]).json();
     assert_eq!(dry["roles"][0].get("token"), None, "there is none yet");
-    folder.run(&["roles", "apply", "roles.toml"]).done();
-    let told = folder.run(&["users", "delete", "octo"]).failed(1);
+    folder.run(&["exchange", "apply", "roles.toml"]).done();
+    let told = folder.run(&["exchange", "users", "delete", "octo"]).failed(1);
     assert!(told.contains("\"octo\" would be removed, and is named here"), "{told}");
     for empty in ["", "# a comment\n", "users = []\n"] {
         std::fs::write(folder.path().join("empty.toml"), empty).unwrap();
-        assert!(folder.run(&["roles", "apply", "empty.toml", "--prune"]).failed(1).contains("holds nothing"));
+        assert!(folder.run(&["exchange", "apply", "empty.toml", "--prune"]).failed(1).contains("the file is empty"));
     }
     let large = format!("{FILE}#{}\n", "x".repeat(16 * 1_024 * 1_024));
     std::fs::write(folder.path().join("large.toml"), large).unwrap();
-    assert!(folder.run(&["roles", "apply", "large.toml", "--prune"]).failed(1).contains("may have 16777216 bytes"));
-    assert_eq!(folder.run(&["roles", "list", "--json"]).json_lines().len(), 1, "all is as it was");
+    assert!(
+        folder.run(&["exchange", "apply", "large.toml", "--prune"]).failed(1).contains("larger than 16777216 bytes")
+    );
+    assert_eq!(folder.run(&["exchange", "roles", "list", "--json"]).json_lines().len(), 1, "all is as it was");
 }
 
 #[test]
 fn what_was_changed_is_told_as_events_with_who_did_it() {
     let folder = folder();
     assert!(folder.run(&["audit", "events"]).stderr.contains("Nothing was traded"));
-    folder.run(&["roles", "apply", "roles.toml"]).done();
+    folder.run(&["exchange", "apply", "roles.toml"]).done();
     let rows = folder.run(&["audit", "events", "--json"]).json_lines();
     let kinds: Vec<&str> = rows.iter().map(|row| row["kind"].as_str().unwrap()).collect();
     assert_eq!(rows.len(), 6, "{kinds:?}");
@@ -239,7 +241,7 @@ fn a_client_without_a_secret_may_be_known_by_a_stored_provider() {
         folder.run(&["clients", "create", "vela", "--provider", provider, "--subject", "system:ci", "--json"])
     };
     assert!(create("partner-ci").failed(2).contains("there is no provider \"partner-ci\"; there is none"));
-    folder.run(&["roles", "apply", "roles.toml"]).done();
+    folder.run(&["exchange", "apply", "roles.toml"]).done();
     assert_eq!(create("partner-ci").json()["identity"]["provider"], "partner-ci");
 }
 
@@ -254,35 +256,36 @@ fn who_removes_one_says_whose_where_several_users_have_one_of_that_name() {
         )
     };
     std::fs::write(folder.path().join("roles.toml"), role("a") + &role("b")).unwrap();
-    folder.run(&["roles", "apply", "roles.toml"]).done();
-    assert!(folder.run(&["roles", "delete", "push"]).failed(1).contains("say whose"));
-    assert_eq!(folder.run(&["roles", "list", "--json"]).json_lines().len(), 2);
-    folder.run(&["roles", "delete", "push", "--user", "a"]).done();
-    folder.run(&["roles", "delete", "push"]).done();
-    assert_eq!(folder.run(&["roles", "list", "--json"]).json_lines(), Vec::<Value>::new());
+    folder.run(&["exchange", "apply", "roles.toml"]).done();
+    assert!(folder.run(&["exchange", "roles", "delete", "push"]).failed(1).contains("several users have"));
+    assert_eq!(folder.run(&["exchange", "roles", "list", "--json"]).json_lines().len(), 2);
+    folder.run(&["exchange", "roles", "delete", "push", "--user", "a"]).done();
+    folder.run(&["exchange", "roles", "delete", "push"]).done();
+    assert_eq!(folder.run(&["exchange", "roles", "list", "--json"]).json_lines(), Vec::<Value>::new());
 }
 
 #[test]
 fn what_is_shown_can_be_brought_back_as_it_is() {
     let folder = folder();
-    folder.run(&["roles", "apply", "roles.toml"]).done();
-    let listed = folder.run(&["trusted-publishers", "list", "--json"]).json_lines();
+    folder.run(&["exchange", "apply", "roles.toml"]).done();
+    let listed = folder.run(&["exchange", "publishers", "list", "--json"]).json_lines();
     let publisher = listed[0]["name"].as_str().unwrap().to_owned();
-    for (section, name) in [
-        ("providers", "partner-ci"),
-        ("roles", "push-app"),
-        ("trusted-publishers", publisher.as_str()),
-        ("policies", "nuget-app"),
-        ("grants", "artefacts"),
+    for (command, name) in [
+        (&["providers"][..], "partner-ci"),
+        (&["exchange", "roles"], "push-app"),
+        (&["exchange", "publishers"], publisher.as_str()),
+        (&["exchange", "trust-policies"], "nuget-app"),
+        (&["exchange", "grants"], "artefacts"),
     ] {
-        let shown = folder.run(&[section, "show", name]).done();
-        let same = folder.run_with(&[section, "update", "-", "--json"], &shown).json();
-        assert_eq!(same["change"], "unchanged", "{section}");
+        let shown = folder.run(&[command, &["show", name]].concat()).done();
+        let same = folder.run_with(&[command, &["update", "-", "--json"]].concat(), &shown).json();
+        assert_eq!(same["change"], "unchanged", "{command:?}");
         let other = shown.replacen("\"created_at\": \"2", "\"created_at\": \"1", 1);
-        assert!(folder.run_with(&[section, "update", "-"], &other).failed(1).contains("created_at"), "{section}");
+        let update = [command, &["update", "-"]].concat();
+        assert!(folder.run_with(&update, &other).failed(1).contains("created_at"), "{command:?}");
     }
     let twice = r#"{"name":"g","name":"h","provider":"self","audience":"a"}"#;
-    assert!(folder.run_with(&["grants", "create", "-"], twice).failed(1).contains("names a member twice"));
+    assert!(folder.run_with(&["exchange", "grants", "create", "-"], twice).failed(1).contains("duplicate member"));
 }
 
 #[test]
@@ -297,7 +300,7 @@ fn a_provider_that_can_not_stand_is_told_by_its_name_and_field() {
         ("foo=1", "provider \"bad\": foo: unknown field"),
     ] {
         std::fs::write(folder.path().join("roles.toml"), provider("good", "") + &provider("bad", more)).unwrap();
-        let said = folder.run(&["roles", "apply", "roles.toml"]).failed(1);
+        let said = folder.run(&["exchange", "apply", "roles.toml"]).failed(1);
         assert!(said.contains(told), "{told}: {said}");
     }
 }

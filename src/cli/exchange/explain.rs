@@ -1,14 +1,16 @@
-//! `exchange explain`: what would a door do with this token, step by step? Claims nothing, makes nothing.
+//! `exchange explain`: how a flow of the exchange would decide on a subject token, step by step. Never redeems the token
+//! and never issues a credential.
 
 use std::sync::Arc;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::json;
 
-use super::failure::Failure;
-use super::installation::{self, Place};
-use super::keys::attach;
-use super::{input, output};
+use super::super::failure::Failure;
+use super::super::installation::{self, Installation};
+
+use super::super::keyring::attach;
+use super::super::{input, output};
 use crate::app;
 use crate::base::Secret;
 use crate::config::{Config, Flags};
@@ -21,14 +23,9 @@ use crate::keyring::SigningPool;
 use crate::store::{InFlight, Store};
 use crate::telemetry::Metrics;
 
-#[derive(Debug, Subcommand)]
-pub(super) enum ExchangeCommand {
-    Explain(Explain),
-}
-
-/// Explain what a door would do with a token: every step passed, and the one that fails with what was expected
+/// Explain step by step how the exchange would decide on a subject token
 #[derive(Debug, Args)]
-#[command(group = clap::ArgGroup::new("door").required(true).args(["role", "publisher", "nuget", "grant", "registry", "forward"]))]
+#[command(group = clap::ArgGroup::new("flow").required(true).args(["role", "publisher", "nuget", "grant", "registry", "forward"]))]
 #[command(after_help = "Examples:
   buildpass exchange explain --token - --role rg_oidc_akr_0123456789abcdefghjk < token
   buildpass exchange explain --token - --nuget octo < token
@@ -36,55 +33,47 @@ pub(super) enum ExchangeCommand {
   buildpass exchange explain --token - --registry repository:acme/app:pull < token
   buildpass exchange explain --token - --forward artefacts --method PUT --path /acme/app.tgz < token
 
-Claims nothing and makes nothing. Ends with 1 where the token would be refused, or open nothing.")]
-pub(super) struct Explain {
-    /// The token, or - to read it from standard input, where other processes can't see it
+The token is not redeemed, and no credential is issued. The exit code is 1 if the exchange would refuse the token.")]
+pub(in crate::cli) struct Explain {
+    /// The subject token, or - to read it from standard input, hidden from other processes
     #[arg(long)]
     token: String,
-    /// The RubyGems role of this token
+    /// As a RubyGems role, named by its token
     #[arg(long, value_name = "TOKEN")]
     role: Option<String>,
-    /// RubyGems' trusted publishers
+    /// As a RubyGems trusted publisher
     #[arg(long)]
     publisher: bool,
-    /// NuGet's door, for this user
+    /// As a login to NuGet, by the trust policies of this user
     #[arg(long, value_name = "USER")]
     nuget: Option<String>,
-    /// The token endpoint, for the token's own audience
+    /// As a token exchange (RFC 8693) for the token's own audience
     #[arg(long)]
     grant: bool,
-    /// The scopes that are asked for at the token endpoint
+    /// Scopes of the token exchange, separated by commas
     #[arg(long, value_name = "S", value_delimiter = ',', requires = "grant")]
     scope: Vec<String>,
-    /// The registry's door, for this scope
+    /// As a login to a container registry, for this scope
     #[arg(long, value_name = "SCOPE")]
     registry: Option<String>,
-    /// A request behind the proxy that asks about this grant
+    /// As a request to a proxy that uses forward authentication with this grant
     #[arg(long, value_name = "GRANT")]
     forward: Option<String>,
-    /// The request's method
+    /// HTTP method of the request to the proxy
     #[arg(long, value_name = "M", requires = "forward", default_value = "GET")]
     method: String,
-    /// The request's path, as it came
+    /// Path of the request to the proxy, percent-encoded as received
     #[arg(long, value_name = "P", requires = "forward", default_value = "/")]
     path: String,
-    /// The request's host
+    /// Host of the request to the proxy
     #[arg(long, value_name = "H", requires = "forward", default_value = "")]
     host: String,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
-    /// Grants nothing and claims nothing; it never does
+    /// Accepted for symmetry with `apply`; this command never changes anything
     #[arg(long, hide = true)]
     dry_run: bool,
-}
-
-impl ExchangeCommand {
-    pub(super) async fn run(self, place: &Place) -> Result<(), Failure> {
-        match self {
-            Self::Explain(explain) => explain.run(place).await,
-        }
-    }
 }
 
 impl Explain {
@@ -97,7 +86,8 @@ impl Explain {
         }
         if let Some(scope) = &self.registry {
             let scope = RegistryScope::parse(scope);
-            let scope = scope.ok_or_else(|| Failure::usage("--registry is like repository:acme/app:pull,push"))?;
+            let scope = scope
+                .ok_or_else(|| Failure::usage("--registry: must be a scope such as repository:acme/app:pull,push"))?;
             return Ok(Ask::Registry { provider: None, scopes: vec![scope] });
         }
         if self.publisher {
@@ -107,7 +97,7 @@ impl Explain {
         Ok(Ask::Grant(TokenExchangeRequest { audiences: Vec::new(), scopes, requested: RequestedToken::Any }))
     }
 
-    async fn run(self, place: &Place) -> Result<(), Failure> {
+    pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
         let ask = self.ask()?;
         let token = Secret::new(input::token(&self.token)?);
         let forward = match &self.forward {
@@ -117,13 +107,15 @@ impl Explain {
                 credential: ForwardCredential(token.clone()),
                 method: self.method.clone(),
                 path: forward_path::decoded(&self.path).ok_or_else(|| {
-                    Failure::refused("--path: two servers could read it apart, and so it is refused, with 403")
+                    Failure::refused(
+                        "--path: ambiguous: two servers could decode it differently, so the server answers 403",
+                    )
                 })?,
                 host: self.host.clone(),
             }),
         };
-        let config = place.config(Flags::default())?;
-        let store = place.required_store().await?;
+        let config = installation.config(Flags::default())?;
+        let store = installation.required_store().await?;
         let explained = async {
             let exchange = exchange(&config, &store).await?;
             let explained = match &forward {
@@ -148,24 +140,24 @@ impl Explain {
         if explanation.accepted() {
             return Ok(());
         }
-        Err(Failure::refused("the token would be refused, or open nothing"))
+        Err(Failure::refused("the exchange would refuse the token"))
     }
 }
 
-/// The exchange as `serve` would put it together, beside a server that may be running.
+/// Builds the exchange as `serve` does, beside a server that may be running.
 async fn exchange(config: &Config, store: &Arc<dyn Store>) -> Result<Exchange, Failure> {
     let keyring = Arc::new(attach(config, Arc::clone(store)).await?);
-    let keeper = installation::keeper(config, store)?;
-    let books = app::rules_cache(config, &keeper, &keyring);
+    let editor = installation::rules_editor(config, store)?;
+    let cache = app::rules_cache(config, &editor, &keyring);
     let pool = SigningPool::new(1, 16, InFlight::default()).map_err(|error| Failure::refused(error.to_string()))?;
     let parts = ExchangeParts {
         store: Arc::clone(store),
-        rules_cache: books,
+        rules_cache: cache,
         keyring,
         pool: Arc::new(pool),
         metrics: Arc::new(Metrics::new()),
-        clock: Arc::clone(&keeper.clock),
-        entropy: Arc::clone(&keeper.entropy),
+        clock: Arc::clone(&editor.clock),
+        entropy: Arc::clone(&editor.entropy),
     };
-    Ok(Exchange::new(keeper.issuer.clone(), keeper.settings.clone(), parts))
+    Ok(Exchange::new(editor.issuer.clone(), editor.settings.clone(), parts))
 }

@@ -1,38 +1,34 @@
-//! `store copy`: an installation moves from one file to a PostgreSQL database.
+//! `store copy`: moves an installation from a SQLite file to a PostgreSQL database.
 
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::json;
 
-use super::failure::Failure;
-use super::installation::now;
-use super::output::{self, Table};
+use super::super::failure::Failure;
+use super::super::installation::now;
+use super::super::output::{self, Table};
 use crate::config::store_place;
 use crate::store::StoreUrl;
 use crate::store::copy::{self, CopyError};
 
-/// The database
-#[derive(Debug, Subcommand)]
-pub(super) enum StoreCommand {
-    Copy(Copy),
-}
-
-/// Move everything from a SQLite file to an empty PostgreSQL database: keys, clients, names, builds, the record
+/// Move everything from a SQLite file to an empty PostgreSQL database
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass store copy --from sqlite://data/buildpass.db \\
     --to 'postgres://buildpass@db.example.com/buildpass?sslmode=verify-full' --to-password-file secrets/database-password
 
-The file is marked first: a server that still runs on it answers 503 from then on, and none starts on it again. What is
-copied is read again and compared, and commits last; a copy that was cut off is repeated with the same command. Keep the
-key-encryption keys: the new server needs them.")]
-pub(super) struct Copy {
-    /// The file that is left
+Keys, clients, names, builds, rules and audit records are copied, read back and compared, and committed last.
+
+The SQLite file is marked as moved first: a server that still runs on it answers 503 from then on, and no server starts
+on it again. If the copy is interrupted, run the same command again. Keep the key-encryption keys: the server needs them
+for the new database too.")]
+pub(in crate::cli) struct Copy {
+    /// SQLite database to move from
     #[arg(long, value_name = "URL")]
     from: String,
-    /// The database to move to
+    /// PostgreSQL database to move to; must be empty
     #[arg(long, value_name = "URL")]
     to: String,
-    /// A file with the password, where the URL holds none
+    /// File with the password of the PostgreSQL database, if its URL holds none
     #[arg(long, value_name = "FILE")]
     to_password_file: Option<std::path::PathBuf>,
     /// Print one JSON document
@@ -40,24 +36,17 @@ pub(super) struct Copy {
     json: bool,
 }
 
-impl StoreCommand {
-    pub(super) async fn run(self) -> Result<(), Failure> {
-        let Self::Copy(copy) = self;
-        copy.run().await
-    }
-}
-
 impl Copy {
-    async fn run(self) -> Result<(), Failure> {
-        let here = std::env::current_dir()?;
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        let working_dir = std::env::current_dir()?;
         let password = self.to_password_file.map(std::fs::read_to_string).transpose()?;
         let password = password.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
-        let place = |flag: &str, url: &str, password| {
-            store_place(url, password, &here).map_err(|problem| Failure::usage(format!("{flag}: {problem}")))
+        let parse = |flag: &str, url: &str, password| {
+            store_place(url, password, &working_dir).map_err(|problem| Failure::usage(format!("{flag}: {problem}")))
         };
-        let (from, to) = (place("--from", &self.from, None)?, place("--to", &self.to, password)?);
+        let (from, to) = (parse("--from", &self.from, None)?, parse("--to", &self.to, password)?);
         let (StoreUrl::Sqlite(from), StoreUrl::Postgres(to)) = (from, to) else {
-            return Err(Failure::usage("a copy goes from sqlite:// to postgres://"));
+            return Err(Failure::usage("--from must be a sqlite:// URL and --to a postgres:// URL"));
         };
         let copied = copy::copy(&from, &to, now()).await.map_err(|error| match error {
             CopyError::Store(..) => Failure::unreachable(error),
@@ -75,7 +64,7 @@ impl Copy {
         }
         table.print()?;
         output::note(&format!(
-            "Everything stands in {to}. Next: set store.url to it, keep keys.key_encryption_keys, start the server there."
+            "Everything is in {to} now. Next: set store.url to it, keep keys.key_encryption_keys, start the server."
         ));
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! `policy check`: would this token be let in by the policies of this file? Decides nothing by itself.
+//! `access-policy check`: would this token be let in by the policies of this file? Decides nothing by itself.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::failure::Failure;
-use super::installation::Place;
+use super::installation::Installation;
 use super::output;
 use super::trusted::{self, Trusted};
 use super::{input, verify};
@@ -16,15 +16,16 @@ use crate::exchange::DefaultAudiences;
 use crate::policy::{AccessPolicy, AccessRequest};
 use crate::verifier::{Check as Checked, Explanation, Requirements, VerifiedToken};
 
+/// Commands on access policies.
 #[derive(Debug, Subcommand)]
-pub(super) enum Policy {
+pub(super) enum AccessPolicyCommand {
     Check(Check),
 }
 
 /// Check a token against the access policies of a configuration, part by part
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  buildpass policy check buildpass.toml --token - --repository myapp --request '{\"action\":\"put-manifest\"}' < token
+  buildpass access-policy check buildpass.toml --token - --repository myapp --request '{\"action\":\"put-manifest\"}' < token
 
 The token is verified first, as the registry would. Ends with 1 where it is refused.")]
 pub(super) struct Check {
@@ -50,7 +51,7 @@ struct Request {
     action: String,
 }
 
-impl Policy {
+impl AccessPolicyCommand {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self {
             Self::Check(check) => check.run().await,
@@ -63,7 +64,7 @@ impl Check {
         let request: Request = serde_json::from_str(&self.request)
             .map_err(|error| Failure::usage(format!("--request: {error}; it is {{\"action\": \"…\"}}")))?;
         let token = input::token(&self.token)?;
-        let Trusted { config, verifiers } = trusted::read(&Place::new(Some(self.file.clone()))).await?;
+        let Trusted { config, verifiers } = trusted::read(&Installation::new(Some(self.file.clone()))).await?;
         let (mut verdict, mut explanation) = verifiers.explain(&token, &Requirements::default()).await;
         let audience = registry_audience(&config);
         let none_required = |verified: &VerifiedToken| verified.provider().required_audience().is_none();

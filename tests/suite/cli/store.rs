@@ -1,17 +1,17 @@
-//! `buildpass migrate`.
+//! `store migrate`.
 
 use super::Folder;
 
 #[test]
 fn a_schema_is_made_once() {
     let folder = Folder::new();
-    let first = folder.run(&["migrate", "--json"]).json();
+    let first = folder.run(&["store", "migrate", "--json"]).json();
     assert_eq!(first["before"], 0);
     assert!(!first["applied"].as_array().unwrap().is_empty());
-    let second = folder.run(&["migrate", "--json"]).json();
+    let second = folder.run(&["store", "migrate", "--json"]).json();
     assert_eq!((&second["before"], &second["after"]), (&first["after"], &first["after"]));
     assert!(second["applied"].as_array().unwrap().is_empty());
-    assert!(folder.run(&["migrate"]).done().contains("the schema stands at version"));
+    assert!(folder.run(&["store", "migrate"]).done().contains("the schema is at version"));
     // Keys are the first start's to make.
     assert!(!folder.path().join("keys").exists());
 }
@@ -22,6 +22,6 @@ fn a_database_that_is_none_is_left_alone() {
     std::fs::create_dir(folder.path().join("data")).unwrap();
     let file = folder.path().join("data/buildpass.db");
     std::fs::write(&file, "not a database, but somebody's diary: many, many lines of it").unwrap();
-    folder.run(&["migrate"]).failed(3);
+    folder.run(&["store", "migrate"]).failed(3);
     assert!(std::fs::read_to_string(file).unwrap().starts_with("not a database"));
 }

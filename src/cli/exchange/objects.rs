@@ -1,0 +1,255 @@
+//! `create`, `list`, `show`, `update` and `delete` for one section of the rules. The objects are those of a rules file and
+//! of the admin API, and are applied as `exchange apply` does.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::super::failure::Failure;
+use super::super::installation::Installation;
+use super::super::output::{self, Table, cell};
+use super::changes::{self, with_editor};
+use crate::exchange::{Precondition, Prune, RulesFile, Section, is_same, leave_written, one_object, shown_rules};
+use crate::jose::{JsonProblem, require_unique_members};
+
+/// The words and examples in the help of one section's commands.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cli) struct Help {
+    /// The command above, such as `exchange roles`.
+    pub(in crate::cli) command: &'static str,
+    pub(in crate::cli) article: &'static str,
+    pub(in crate::cli) noun: &'static str,
+    pub(in crate::cli) plural: &'static str,
+    /// Arguments that select one object.
+    pub(in crate::cli) example: &'static str,
+    /// An object in TOML.
+    pub(in crate::cli) object: &'static str,
+}
+
+impl Help {
+    /// Returns what sets the help of every command of an [`ObjectCommand`].
+    pub(in crate::cli) fn describe(self) -> impl FnMut(clap::Command) -> clap::Command {
+        move |command| {
+            let (about, example) = match command.get_name() {
+                "create" => (self.create(), self.create_example()),
+                "list" => (self.list(), self.list_example()),
+                "show" => (self.show(), self.show_example()),
+                "update" => (self.update(), self.update_example()),
+                "delete" => (self.delete(), self.delete_example()),
+                _ => return command,
+            };
+            command.about(about).after_help(example).mut_args(self.arguments())
+        }
+    }
+
+    /// Returns what fits the arguments to the section: without `--user` where objects have no owner.
+    pub(in crate::cli) fn arguments(self) -> impl FnMut(clap::Arg) -> clap::Arg {
+        move |argument| match argument.get_id().as_str() {
+            "user" => argument.hide(!self.example.contains("--user")),
+            _ => argument,
+        }
+    }
+
+    fn one(&self) -> String {
+        format!("{} {}", self.article, self.noun)
+    }
+
+    fn create(&self) -> String {
+        format!("Create {} from a TOML or JSON file", self.one())
+    }
+
+    pub(in crate::cli) fn list(&self) -> String {
+        format!("List {}", self.plural)
+    }
+
+    pub(in crate::cli) fn show(&self) -> String {
+        format!("Show {} as JSON", self.one())
+    }
+
+    fn update(&self) -> String {
+        format!("Replace {}; credentials issued under the old version are revoked at once", self.one())
+    }
+
+    fn delete(&self) -> String {
+        format!("Delete {}; credentials issued under it are revoked at once", self.one())
+    }
+
+    fn create_example(&self) -> String {
+        let (command, object) = (self.command, self.object);
+        format!(
+            "Example:\n  buildpass {command} create - <<'EOF'\n  {object}\n  EOF\n\n\
+             The object has the form that it has in a rules file, in TOML or JSON."
+        )
+    }
+
+    pub(in crate::cli) fn list_example(&self) -> String {
+        format!("Example:\n  buildpass {} list --json | jq -r .name", self.command)
+    }
+
+    pub(in crate::cli) fn show_example(&self) -> String {
+        format!("Example:\n  buildpass {} show {}", self.command, self.example)
+    }
+
+    fn update_example(&self) -> String {
+        let (command, example) = (self.command, self.example);
+        format!(
+            "Example:\n  buildpass {command} show {example} > object.json\n  buildpass {command} update object.json\n\n\
+             The object must exist. Fields that `show` adds, such as created_at, may stay in the file."
+        )
+    }
+
+    pub(in crate::cli) fn delete_example(&self) -> String {
+        format!("Example:\n  buildpass {} delete {}", self.command, self.example)
+    }
+}
+
+/// Commands on the objects of one section.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum ObjectCommand {
+    Create(Create),
+    List(List),
+    Show(Show),
+    Update(Update),
+    Delete(Delete),
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Create {
+    /// File with the object, or - for standard input
+    file: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Update {
+    /// File with the object, or - for standard input
+    file: PathBuf,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct List {
+    /// Print JSON lines
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Show {
+    /// Name of the object, as `list` prints it
+    name: String,
+    /// Owner of the object; required if several users have an object of this name
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Delete {
+    /// Name of the object, as `list` prints it
+    name: String,
+    /// Owner of the object; required if several users have an object of this name
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+impl ObjectCommand {
+    pub(in crate::cli) async fn run(self, section: Section, installation: &Installation) -> Result<(), Failure> {
+        match self {
+            Self::Create(Create { file, json }) => {
+                apply_one(installation, section, &file, Precondition::New, json).await
+            }
+            Self::Update(Update { file, json }) => {
+                apply_one(installation, section, &file, Precondition::Standing, json).await
+            }
+            Self::List(list) => list.run(section, installation).await,
+            Self::Show(show) => show.run(section, installation).await,
+            Self::Delete(delete) => delete.run(section, installation).await,
+        }
+    }
+}
+
+async fn apply_one(
+    installation: &Installation,
+    section: Section,
+    file: &Path,
+    expect: Precondition,
+    json: bool,
+) -> Result<(), Failure> {
+    let fault = |problem: String| Failure::refused(format!("{}: {problem}", file.display()));
+    let mut object = parse(&changes::read(file)?).map_err(fault)?;
+    if let (Precondition::Standing, Some(object)) = (expect, object.as_object_mut()) {
+        let current = with_editor(installation, async |editor| Ok(editor.standing().await?)).await?;
+        if let Some(one) = shown_rules(&current, section).iter().find(|one| is_same(section, object, one)) {
+            leave_written(section, object, one);
+        }
+    }
+    let file = one_object(section, object).map_err(|error| fault(error.to_string()))?;
+    changes::apply(installation, file, Some(expect), Prune::Nothing, false).await?.print(json)
+}
+
+/// Parses an object in JSON or TOML.
+fn parse(text: &str) -> Result<Value, String> {
+    if !text.trim_start().starts_with('{') {
+        return toml::from_str(text).map_err(|error| error.message().to_owned());
+    }
+    if matches!(require_unique_members(text.as_bytes()), Err(JsonProblem::Duplicate)) {
+        return Err("duplicate member".to_owned());
+    }
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}
+
+impl List {
+    pub(super) async fn run(self, section: Section, installation: &Installation) -> Result<(), Failure> {
+        let current = with_editor(installation, async |editor| Ok(editor.standing().await?)).await?;
+        let rows = shown_rules(&current, section);
+        if self.json {
+            return Ok(output::json_lines(rows)?);
+        }
+        let mut table = Table::new(&["NAME", "USER", "PROVIDER", "TOKEN", "CREATED"]);
+        for row in &rows {
+            let text = |key: &str| row.get(key).and_then(Value::as_str).map(str::to_owned);
+            table.row(["name", "user", "provider", "token", "created_at"].map(|key| cell(text(key))));
+        }
+        Ok(table.print()?)
+    }
+}
+
+impl Show {
+    pub(super) async fn run(self, section: Section, installation: &Installation) -> Result<(), Failure> {
+        let current = with_editor(installation, async |editor| Ok(editor.standing().await?)).await?;
+        let mut rows = shown_rules(&current, section);
+        rows.retain(|row| row["name"] == self.name && self.user.as_ref().is_none_or(|user| row["user"] == *user));
+        match rows.as_slice() {
+            [one] => Ok(output::document(one)?),
+            [] => Err(unknown(section, &self.name)),
+            _ => Err(Failure::usage(format!(
+                "several users have a {} named {:?}: name the owner by --user",
+                section.noun(),
+                self.name
+            ))),
+        }
+    }
+}
+
+impl Delete {
+    pub(super) async fn run(self, section: Section, installation: &Installation) -> Result<(), Failure> {
+        let prune = Prune::One(section, self.user.clone(), self.name.clone());
+        let report = changes::apply(installation, RulesFile::default(), None, prune, false).await?;
+        if report.0.is_empty() {
+            return Err(unknown(section, &self.name));
+        }
+        report.print(self.json)
+    }
+}
+
+fn unknown(section: Section, name: &str) -> Failure {
+    Failure::refused(format!("there is no {} {name:?}", section.noun()))
+}
