@@ -37,7 +37,7 @@ struct Feed {
 async fn index(State(feed): State<Arc<Feed>>) -> axum::Json<Value> {
     axum::Json(json!({ "version": "3.0.0", "resources": [
         { "@id": format!("{}/api/v2/package", feed.url), "@type": "PackagePublish/2.0.0" },
-        { "@id": feed.token_service, "@type": "RequireTokenService/1.0.0" },
+        { "@id": feed.token_service, "@type": "TokenService/1.0.0" },
     ] }))
 }
 
