@@ -5,3 +5,5 @@ lint:
     cargo fmt --check && cargo clippy --all-targets --locked -- -D warnings
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
+book:
+    mdbook build

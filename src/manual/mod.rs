@@ -1,4 +1,5 @@
-//! The manual: prose that rustdoc checks. No code lives here; `book.toml` builds the same chapters as a book.
+//! The manual: prose that rustdoc checks. Contains no code. `book.toml` builds the same chapters as a book, in which the
+//! links from chapter to chapter work.
 
 #[doc = include_str!("api.md")]
 pub mod api {}
