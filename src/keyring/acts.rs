@@ -2,79 +2,13 @@
 
 use serde::Serialize;
 
-use super::keyring::KeyringSettings;
+use super::error::KeyRefusal;
 use super::plan::{PlanDraft, PlanStep, may_sign};
 use super::schedule::{KeyState, ScheduleSettings};
-use super::takeover::AdoptionError;
+use super::settings::KeyringSettings;
 use crate::base::{Moment, Seconds};
 use crate::jose::Algorithm;
 use crate::store::{KeyRow, KeyRows, KeyTimes};
-
-/// Why an act on the keys was refused. Nothing was written.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum KeyRefusal {
-    /// A former issuer's key set that can't be adopted.
-    #[error("the former issuer's key set: {0}")]
-    Adoption(AdoptionError),
-    /// The installation has keys already.
-    #[error("there are keys already: `keys init` comes before the first start, and never after it")]
-    Begun,
-    /// A list of algorithms under which no key could sign now.
-    #[error(
-        "algorithms {}: none of their keys signs yet; {}", names(.asked),
-        .from.map_or_else(
-            || "list them beside the old ones first, and take the old ones out when the new ones sign".to_owned(),
-            |from| format!("this list will be accepted from {from} on"),
-        )
-    )]
-    NoneSigns {
-        /// What was asked for.
-        asked: Vec<Algorithm>,
-        /// From when the first of their keys signs; `None` where none is announced.
-        from: Option<Moment>,
-    },
-    /// The installation has no keys yet.
-    #[error("there are no keys yet: the first `buildpass serve` makes them")]
-    NotBegun,
-    /// It was revoked before.
-    #[error("{kid} was revoked at {at} already")]
-    Revoked {
-        /// Which key.
-        kid: String,
-        /// When.
-        at: Moment,
-    },
-    /// No such key.
-    #[error("there is no key {kid:?}; `buildpass keys list` names them")]
-    Unknown {
-        /// What was asked for.
-        kid: String,
-    },
-    /// A reserve that strangers can't know yet.
-    #[error(
-        "{alg}: the reserve {kid} is not ripe: announced at {announced_at}, and every cache holds it {announce_for} \
-         later, at {ripe_at}. Without --now the switch is set for then; a key in wrong hands is a matter for `keys revoke`"
-    )]
-    Unripe {
-        /// Which algorithm.
-        alg: Algorithm,
-        /// The reserve.
-        kid: String,
-        /// When it was announced.
-        announced_at: Moment,
-        /// How long it must be announced.
-        announce_for: Seconds,
-        /// When that is over.
-        ripe_at: Moment,
-    },
-    /// Keys that have no times yet.
-    #[error("the keys wait for the first `buildpass serve`, which gives them their times")]
-    Waiting,
-}
-
-fn names(algorithms: &[Algorithm]) -> String {
-    algorithms.iter().map(|alg| alg.name()).collect::<Vec<_>>().join(", ")
-}
 
 /// When the reserve of an algorithm takes over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

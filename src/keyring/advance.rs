@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use super::KeyringError;
-use super::acts::{self, KeyRefusal, Revocation, Switch};
-use super::error::ActError;
+use super::acts::{self, Revocation, Switch};
+use super::error::{ActError, AdoptionError, KeyRefusal};
 use super::key_pool::PooledKey;
 use super::keyring::Keyring;
 use super::plan::{NewKey, PlanStep};
 use super::seal::{Owner, Sealed};
-use super::takeover::{AdoptedKey, AdoptionError, Takeover, adopted_until, init, schedule_takeover};
+use super::takeover::{AdoptedKey, Takeover, adopted_until, init, schedule_takeover};
 use crate::base::{Moment, Seconds};
 use crate::jose::{Algorithm, JwkSet};
 use crate::store::{AdoptedRow, KeyChange, KeyRow, KeyRows, SealedText, Still};

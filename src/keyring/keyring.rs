@@ -12,41 +12,14 @@ use super::error::{ActError, KeyringError};
 use super::kek::KekSource;
 use super::key_pool::KeyPool;
 use super::plan::{is_covered, plan};
-use super::schedule::ScheduleSettings;
 use super::seal::KeyEncryptionKeys;
+use super::settings::KeyringParts;
 use super::view::KeyView;
-use crate::base::{Clock, Entropy, IssuerId, Moment, Seconds, ServerId};
-use crate::jose::Algorithm;
-use crate::store::{KeyRows, Store, TimeNote};
+use crate::base::{Moment, Seconds, ServerId};
+use crate::store::{KeyRows, TimeNote};
 
 /// After a reading that failed, the next one is tried no sooner: many that wait would each wait for the same database.
 const RETRY_AFTER_MILLIS: u64 = 1_000;
-
-/// What an operator decided about keys.
-#[derive(Debug, Clone)]
-pub struct KeyringSettings {
-    /// The times.
-    pub schedule: ScheduleSettings,
-    /// Algorithms to have keys of, where the database does not say otherwise.
-    pub algorithms: Vec<Algorithm>,
-    /// Size of new RSA keys.
-    pub rsa_bits: u32,
-}
-
-/// What a keyring is made of; each part comes from outside.
-#[derive(Clone)]
-pub struct KeyringParts {
-    /// Where the rows are.
-    pub store: Arc<dyn Store>,
-    /// Whose keys they are.
-    pub issuer: IssuerId,
-    /// What an operator decided.
-    pub settings: KeyringSettings,
-    /// Where *now* comes from.
-    pub clock: Arc<dyn Clock>,
-    /// Where random bytes come from.
-    pub entropy: Arc<dyn Entropy>,
-}
 
 /// The signing keys of one issuer.
 pub struct Keyring {

@@ -4,8 +4,8 @@
 //! It never lets a key sign that was not announced for as long as caches may lack it, except at a first start, where no
 //! cache can exist, and it never takes out a key that an unexpired token still needs.
 
-use super::keyring::KeyringSettings;
 use super::schedule::{KeyState, Schedule, ScheduleSettings, schedules};
+use super::settings::KeyringSettings;
 use crate::base::{Moment, Seconds};
 use crate::jose::Algorithm;
 use crate::store::{KeyChange, KeyRow, KeyRows, KeyTimes, ServerSettings};

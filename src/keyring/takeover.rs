@@ -7,17 +7,13 @@ use std::str;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::KeyringError;
-use super::acts::KeyRefusal;
-use super::keyring::KeyringSettings;
+use super::error::{AdoptionError, KeyRefusal, KeyringError, MOST_ADOPTED};
 use super::plan::{PlanDraft, PlanStep};
 use super::seal::{KeyEncryptionKeys, Owner, Sealed};
+use super::settings::KeyringSettings;
 use crate::base::{Entropy, IssuerId, Moment, Seconds};
 use crate::jose::{Jwk, JwkSet};
 use crate::store::{AdoptedRow, KeyRows, KeyTimes, SealedText};
-
-/// More keys than any issuer has at a time.
-const MOST_ADOPTED: usize = 100;
 
 /// What is known of the issuer that stood at our URL before us.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,32 +85,6 @@ impl AdoptedKey {
 
 fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, KeyringError> {
     serde_json::to_vec(value).map_err(|_| KeyringError::CutOff)
-}
-
-/// A former issuer's key set that can't be adopted.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AdoptionError {
-    /// A name that no sealed text could carry.
-    #[error("key {index}: its kid must be 1 to 256 printable ASCII characters")]
-    Kid {
-        /// Its place, from 1.
-        index: usize,
-    },
-    /// Not a key set.
-    #[error("it is not a key set (RFC 7517 §5): {0}")]
-    KeySet(String),
-    /// Nothing that could be adopted.
-    #[error("it holds no key that signatures of RS256 or ES256 are checked with")]
-    None,
-    /// Its name is one of ours.
-    #[error("{kid} is a key of ours; a former issuer's key set is wanted here")]
-    Ours {
-        /// Which key.
-        kid: String,
-    },
-    /// Too many keys.
-    #[error("it holds more than {MOST_ADOPTED} keys")]
-    TooMany,
 }
 
 /// Reads a former issuer's key set: its public members alone, for checking signatures.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::keyring::KeyringParts;
 use super::schedule::{KeyState, Schedule, schedules};
 use super::seal::{KeyEncryptionKeys, Owner, Sealed};
+use super::settings::KeyringParts;
 use super::takeover::{AdoptedKey, Takeover};
 use crate::base::{Moment, Seconds};
 use crate::jose::{Algorithm, Jwk, PrivateKey, SigningKey};

@@ -5,11 +5,28 @@ use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 
-use super::verifier::SignedToken;
+use super::{Claims, ProviderKind};
 use crate::base::Sha256;
+use crate::jose::SignatureAlgorithm;
 
 /// How many tokens of one provider are remembered. None of them was made by a stranger: each has a good signature.
 const MOST: usize = 4_096;
+
+/// What follows from a token's bytes and one key alone.
+#[derive(Debug)]
+pub(crate) struct SignedToken {
+    pub(crate) claims: Claims,
+    pub(super) kid: String,
+    pub(super) algorithm: SignatureAlgorithm,
+    /// Of header, dot and payload.
+    pub(crate) digest: Sha256,
+}
+
+impl SignedToken {
+    pub(crate) fn id(&self) -> Option<&str> {
+        ProviderKind::token_ids().find_map(|claim| self.claims.filled(claim))
+    }
+}
 
 pub(super) struct TokenCache(Cache<Sha256, (u64, Arc<SignedToken>)>);
 

@@ -32,6 +32,7 @@ mod refusal;
 mod remote;
 #[cfg(feature = "axum")]
 mod require_token;
+mod sources;
 #[expect(clippy::module_inception, reason = "the verifier is what the floor is named for")]
 mod verifier;
 mod verifiers;

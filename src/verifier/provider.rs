@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::providers::ProviderKind;
-use super::{AllowedAddress, FetchError, FixedKeys, KeySource, MAX_TOLERANCE, NetworkAccess, RemoteKeys, Resolver};
-use crate::base::{Clock, FieldError, Seconds};
+use super::{AllowedAddress, FixedKeys, MAX_TOLERANCE, NetworkAccess};
+use crate::base::{FieldError, Seconds};
 use crate::jose::SignatureAlgorithm;
 
 /// The tolerance between clocks where none is configured.
@@ -303,24 +303,6 @@ impl Provider {
             hard_stop: DEFAULT_HARD_STOP,
             explain_to_holders: true,
             network: NetworkAccess::default(),
-        }
-    }
-
-    /// A source of its keys, from where it says that they are. Fetches nothing yet.
-    ///
-    /// # Errors
-    /// [`FetchError`] where keys that are written down can't be used, or a connection can't be made.
-    pub fn source(
-        &self,
-        clock: &Arc<dyn Clock>,
-        resolver: &Arc<dyn Resolver>,
-    ) -> Result<Arc<dyn KeySource>, FetchError> {
-        match &self.keys {
-            KeyOrigin::Inline(document) => Ok(Arc::new(FixedKeys::read(document.as_bytes())?)),
-            KeyOrigin::Own => Err(FetchError::Client("our own keys are not fetched".to_owned())),
-            KeyOrigin::Discovery | KeyOrigin::Uri(_) | KeyOrigin::File(_) => {
-                Ok(Arc::new(RemoteKeys::new(self, Arc::clone(clock), Arc::clone(resolver))?))
-            }
         }
     }
 

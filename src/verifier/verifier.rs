@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::cache::TokenCache;
+use super::cache::{SignedToken, TokenCache};
 use super::explanation::Trail;
 use super::window::{short_enough, valid_now};
-use super::{Check, Claims, Explanation, KeySource, KeySourceError, Provider, ProviderKind, TokenRefusal, claims};
+use super::{Check, Claims, Explanation, KeySource, KeySourceError, Provider, TokenRefusal, claims};
 use crate::base::{Clock, Moment, Sha256};
 use crate::jose::{CheckError, LONGEST_TOKEN, Part, PeekError, SignatureAlgorithm, UnverifiedToken, peek};
 
@@ -112,22 +112,6 @@ impl<'a> Text<'a> {
         let (start, signature) = token.split_at(token.rfind('.').unwrap_or(token.len()));
         let (signed, whole) = Sha256::of_start_and_whole(start.as_bytes(), signature.as_bytes());
         Ok(Self { token, signed, whole })
-    }
-}
-
-/// What follows from a token's bytes and one key alone.
-#[derive(Debug)]
-pub(crate) struct SignedToken {
-    pub(crate) claims: Claims,
-    kid: String,
-    algorithm: SignatureAlgorithm,
-    /// Of header, dot and payload.
-    pub(crate) digest: Sha256,
-}
-
-impl SignedToken {
-    pub(crate) fn id(&self) -> Option<&str> {
-        ProviderKind::token_ids().find_map(|claim| self.claims.filled(claim))
     }
 }
 

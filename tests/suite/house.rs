@@ -146,10 +146,8 @@ const TOLERATED_CIRCLES: &[&str] = &[
     "config",
     "exchange",
     "jose",
-    "keyring",
     "policy",
     "store",
-    "verifier",
 ];
 
 #[test]

@@ -1,6 +1,6 @@
 //! Buildkite. Its tokens have no `jti`; how long they live, the job says.
 
-use super::{ProviderKind, RS256, any_issuer, broken};
+use super::kind::{ProviderKind, RS256, any_issuer, broken};
 use crate::base::Seconds;
 use crate::verifier::{Claims, TokenRefusal};
 

@@ -1,6 +1,6 @@
 //! CircleCI, whose issuer is the organisation's own. Its tokens have no `jti` and no `nbf`, and live an hour.
 
-use super::{ProviderKind, RS256, broken};
+use super::kind::{ProviderKind, RS256, broken};
 use crate::base::Seconds;
 use crate::verifier::{Claims, TokenRefusal};
 

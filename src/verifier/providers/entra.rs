@@ -1,6 +1,6 @@
 //! Microsoft Entra: service principals of one tenant. The tenant is in the issuer, so that another's tokens never pass.
 
-use super::{ProviderKind, RS256, broken};
+use super::kind::{ProviderKind, RS256, broken};
 use crate::base::Seconds;
 use crate::verifier::{Claims, TokenRefusal};
 

@@ -1,6 +1,6 @@
 //! Any issuer that speaks OpenID Connect. Assumes nothing about its tokens.
 
-use super::{ProviderKind, any_issuer, any_token};
+use super::kind::{ProviderKind, any_issuer, any_token};
 use crate::base::Seconds;
 use crate::jose::SignatureAlgorithm;
 

@@ -1,6 +1,6 @@
 //! GitHub Actions; with `issuer`, an enterprise's or GitHub Enterprise Server's. Its tokens live five minutes.
 
-use super::{ProviderKind, RS256, any_issuer, broken};
+use super::kind::{ProviderKind, RS256, any_issuer, broken};
 use crate::base::Seconds;
 use crate::verifier::{Claims, TokenRefusal};
 

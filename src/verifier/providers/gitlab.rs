@@ -1,6 +1,6 @@
 //! GitLab CI; with `issuer`, one's own instance. Its tokens live as long as the job may run.
 
-use super::{ProviderKind, RS256, any_issuer, broken};
+use super::kind::{ProviderKind, RS256, any_issuer, broken};
 use crate::base::Seconds;
 use crate::verifier::{Claims, TokenRefusal};
 

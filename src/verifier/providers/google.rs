@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{ProviderKind, RS256, any_issuer, broken};
+use super::kind::{ProviderKind, RS256, any_issuer, broken};
 use crate::base::Seconds;
 use crate::verifier::{Claims, TokenRefusal};
 

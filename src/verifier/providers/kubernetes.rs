@@ -1,6 +1,6 @@
 //! A Kubernetes cluster's service accounts. Its issuer is often reached at a private address, with a token of its own.
 
-use super::{ProviderKind, any_issuer, broken};
+use super::kind::{ProviderKind, any_issuer, broken};
 use crate::base::Seconds;
 use crate::jose::SignatureAlgorithm;
 use crate::verifier::{Claims, TokenRefusal};

@@ -7,13 +7,12 @@ mod generic;
 mod github;
 mod gitlab;
 mod google;
+mod kind;
 mod kubernetes;
 mod own_issuer;
 mod vela;
 
-use super::{Claims, TokenRefusal};
-use crate::base::Seconds;
-use crate::jose::SignatureAlgorithm;
+pub use self::kind::ProviderKind;
 
 /// Every kind that can be configured.
 const KINDS: [&ProviderKind; 9] = [
@@ -27,29 +26,6 @@ const KINDS: [&ProviderKind; 9] = [
     &entra::KIND,
     &google::KIND,
 ];
-
-/// What all providers of a kind have in common.
-#[derive(Debug)]
-pub struct ProviderKind {
-    /// What the configuration calls it.
-    pub name: &'static str,
-    /// The issuer, where there is but one.
-    pub(super) issuer: Option<&'static str>,
-    /// Claims without which no token says anything about its build.
-    pub(super) required_claims: &'static [&'static str],
-    /// Algorithms that it uses.
-    pub(super) algorithms: &'static [SignatureAlgorithm],
-    /// The longest that its tokens live.
-    pub(super) max_lifetime: Seconds,
-    /// Hosts other than the issuer's that serve its keys.
-    pub(super) key_hosts: &'static [&'static str],
-    /// The claim that no two of its tokens share.
-    pub token_id: &'static str,
-    /// What every issuer of this kind looks like.
-    pub(super) issuer_form: fn(&str) -> Result<(), &'static str>,
-    /// What every token of this kind looks like, beyond its required claims.
-    pub(super) rule: fn(&Claims) -> Result<(), TokenRefusal>,
-}
 
 impl ProviderKind {
     /// The kind of this name.
@@ -75,21 +51,3 @@ impl ProviderKind {
         &own_issuer::KIND
     }
 }
-
-/// Any issuer will do.
-const fn any_issuer(_: &str) -> Result<(), &'static str> {
-    Ok(())
-}
-
-/// Any token will do.
-const fn any_token(_: &Claims) -> Result<(), TokenRefusal> {
-    Ok(())
-}
-
-/// The refusal of a claim that breaks a kind's rule.
-fn broken(claims: &Claims, claim: &'static str, expected: &str) -> TokenRefusal {
-    let actual = claims.all().get(claim).map_or_else(|| "none".to_owned(), ToString::to_string);
-    TokenRefusal::ProviderRule { claim, expected: expected.to_owned(), actual }
-}
-
-const RS256: &[SignatureAlgorithm] = &[SignatureAlgorithm::Rs256];

@@ -1,6 +1,6 @@
 //! Our own issuer. Its keys come from our keyring, without a network.
 
-use super::{ProviderKind, any_issuer, any_token};
+use super::kind::{ProviderKind, any_issuer, any_token};
 use crate::base::Seconds;
 use crate::jose::SignatureAlgorithm;
 

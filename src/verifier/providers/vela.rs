@@ -1,7 +1,7 @@
 //! Vela's own server, and ours with the preset `vela`. Its tokens live five minutes; those of Vela itself name the
 //! organisation in `repo` alone.
 
-use super::{ProviderKind, any_issuer, broken};
+use super::kind::{ProviderKind, any_issuer, broken};
 use crate::base::Seconds;
 use crate::jose::SignatureAlgorithm;
 use crate::verifier::{Claims, TokenRefusal};
