@@ -1,55 +1,40 @@
-//! The issuer that stood at our URL before us: its key set, fetched. Follows no redirect, reads no endless body, and
-//! never more than one document further than it was told.
-
-use std::time::Duration;
+//! The issuer that served our URL before us: fetches its key set with the verifier's guards. Dials no private address
+//! but the one that the operator named.
 
 use serde::Deserialize;
+use url::Url;
 
 use crate::base::Seconds;
 use crate::jose::JwkSet;
 use crate::keyring::{AdoptionError, read_former_keys};
+use crate::verifier::{Document, FetchError, Fetcher};
 
-/// Larger than any key set.
-const MOST_BYTES: usize = 1024 * 1024;
-
-/// Where a former issuer's key set is.
-#[derive(Debug)]
+/// URL of a former issuer's key set, checked.
 pub struct FormerIssuer {
-    url: reqwest::Url,
-    http: reqwest::Client,
+    url: Url,
+    fetcher: Fetcher,
 }
 
-/// A key set, and how long caches of it may last.
+/// A former issuer's key set and how long caches may keep it.
 #[derive(Debug)]
 pub struct FormerKeys {
-    /// The keys that we can adopt.
+    /// Keys that can be adopted.
     pub keys: JwkSet,
-    /// What the answer's `Cache-Control` says.
+    /// `max-age` of the answer's `Cache-Control`.
     pub max_age: Option<Seconds>,
 }
 
-/// Why a former issuer's key set can't be had.
+/// Error returned when a former issuer's key set cannot be fetched or adopted.
 #[derive(Debug, thiserror::Error)]
 pub enum FormerIssuerError {
-    /// What came is of no use.
+    /// The key set cannot be adopted.
     #[error(transparent)]
     Adoption(#[from] AdoptionError),
-    /// An answer that is no document.
-    #[error("{url} answered {status}, not 200")]
-    Status {
-        /// Who answered.
-        url: String,
-        /// With what.
-        status: u16,
-    },
-    /// An endless or very large document.
-    #[error("{0} answered more than {MOST_BYTES} bytes")]
-    TooLarge(String),
-    /// No answer.
+    /// The key set or the discovery document cannot be fetched.
     #[error(transparent)]
-    Unreachable(#[from] reqwest::Error),
-    /// Not a URL.
-    #[error("{0}: must be the http or https URL of a key set, or of a discovery document")]
+    Fetch(#[from] FetchError),
+    /// The text is not a URL.
+    #[error("{0}: must be the https URL of a key set or of a discovery document")]
     Url(String),
 }
 
@@ -59,64 +44,33 @@ struct Discovery {
 }
 
 impl FormerIssuer {
-    /// The URL of its key set, or of a discovery document that leads to it.
+    /// Takes the URL of the key set, or of a discovery document that names it. Fetches nothing yet.
     ///
     /// # Errors
-    /// [`FormerIssuerError::Url`].
+    /// [`FormerIssuerError::Url`] for what is not a URL, [`FormerIssuerError::Fetch`] for a URL that must not be
+    /// fetched, such as plain http to another machine.
     pub fn new(url: &str) -> Result<Self, FormerIssuerError> {
-        let url = web_url(url)?;
-        let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(10))
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        Ok(Self { url, http })
+        let url = parse(url)?;
+        let fetcher = Fetcher::of_named_host(url.clone())?;
+        Ok(Self { url, fetcher })
     }
 
-    /// Reads the key set.
+    /// Fetches the key set.
     ///
     /// # Errors
-    /// [`FormerIssuerError`].
+    /// [`FormerIssuerError`] names the URL and what is wrong with its answer.
     pub async fn read(&self) -> Result<FormerKeys, FormerIssuerError> {
-        let (document, max_age) = self.fetch(self.url.clone()).await?;
-        let (document, max_age) = match serde_json::from_slice::<Discovery>(&document) {
-            Ok(discovery) => {
-                let (keys, keys_age) = self.fetch(web_url(&discovery.jwks_uri)?).await?;
-                (keys, keys_age.or(max_age))
-            }
-            Err(_) => (document, max_age),
-        };
-        Ok(FormerKeys { keys: read_former_keys(&document)?, max_age })
-    }
-
-    async fn fetch(&self, url: reqwest::Url) -> Result<(Vec<u8>, Option<Seconds>), FormerIssuerError> {
-        let mut answer = self.http.get(url.clone()).send().await?;
-        let status = answer.status().as_u16();
-        if status != 200 {
-            return Err(FormerIssuerError::Status { url: url.to_string(), status });
+        let mut document = self.fetcher.fetch_document(&self.url).await?;
+        if let Ok(discovery) = serde_json::from_slice::<Discovery>(&document.bytes) {
+            let keys = self.fetcher.fetch_document(&parse(&discovery.jwks_uri)?).await?;
+            document = Document { max_age: keys.max_age.or(document.max_age), ..keys };
         }
-        let header = answer.headers().get(reqwest::header::CACHE_CONTROL).and_then(|value| value.to_str().ok());
-        let max_age = header.and_then(max_age);
-        let mut document = Vec::new();
-        while let Some(chunk) = answer.chunk().await? {
-            if document.len() + chunk.len() > MOST_BYTES {
-                return Err(FormerIssuerError::TooLarge(url.to_string()));
-            }
-            document.extend_from_slice(&chunk);
-        }
-        Ok((document, max_age))
+        Ok(FormerKeys { keys: read_former_keys(&document.bytes)?, max_age: document.max_age })
     }
 }
 
-fn web_url(text: &str) -> Result<reqwest::Url, FormerIssuerError> {
-    let url = reqwest::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    url.ok_or_else(|| FormerIssuerError::Url(text.to_owned()))
-}
-
-/// `max-age` of RFC 9111 §5.2.2.1.
-fn max_age(header: &str) -> Option<Seconds> {
-    let directives = header.split(',').filter_map(|directive| directive.trim().split_once('='));
-    let ages = directives.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
-    ages.filter_map(|(_, value)| value.trim().trim_matches('"').parse().ok()).map(Seconds::new).next()
+fn parse(text: &str) -> Result<Url, FormerIssuerError> {
+    Url::parse(text).map_err(|_| FormerIssuerError::Url(text.to_owned()))
 }
 
 #[cfg(test)]
@@ -124,17 +78,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_age_that_caches_heed_is_read_from_among_other_directives() {
-        assert_eq!(max_age("public, max-age=3600, must-revalidate"), Some(Seconds::new(3_600)));
-        assert_eq!(max_age("Max-Age=\"60\""), Some(Seconds::new(60)));
-        assert_eq!(max_age("no-store"), None);
-        assert_eq!(max_age("max-age=soon"), None);
+    fn only_https_urls_and_plain_http_on_loopback_are_fetched() {
+        for url in ["file:///etc/passwd", "ftp://x/y", "jwks.json", "http://ci.example.com/jwks", "https://u:p@x/y"] {
+            assert!(FormerIssuer::new(url).is_err(), "{url}");
+        }
+        for url in ["https://ci.example.com/jwks", "https://10.0.0.7/jwks", "http://127.0.0.1:8080/jwks"] {
+            assert!(FormerIssuer::new(url).is_ok(), "{url}");
+        }
     }
 
     #[test]
-    fn only_web_addresses_are_read() {
-        for url in ["file:///etc/passwd", "ftp://x/y", "jwks.json"] {
-            assert!(FormerIssuer::new(url).is_err(), "{url}");
-        }
+    fn cloud_metadata_is_never_fetched() {
+        assert!(FormerIssuer::new("https://169.254.169.254/jwks").is_err());
     }
 }

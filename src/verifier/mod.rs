@@ -49,6 +49,8 @@ pub use self::refusal::{Check, TokenRefusal};
 pub use self::remote::{
     AllowedAddress, Discovery, FetchError, NetworkAccess, RemoteKeys, Resolver, Survey, SystemResolver,
 };
+#[cfg(feature = "server")]
+pub(crate) use self::remote::{Document, Fetcher};
 #[cfg(feature = "axum")]
 pub use self::require_token::{RequireToken, RequireTokenRejection, RequireTokenService};
 pub use self::verifier::{ClaimForm, Requirements, VerifiedToken, Verifier};

@@ -74,7 +74,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("SystemTime", &["base/clock.rs"]),
     ("SysRng", &["base/entropy.rs"]),
     ("println!", &["cli/output.rs"]),
-    ("reqwest::", &["verifier/remote/", "app/former_issuer.rs", "cli/"]),
+    ("reqwest::", &["verifier/remote/", "cli/"]),
 ];
 
 /// What is wrong with one file of `src`; the path is below `src`.

@@ -5,15 +5,20 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, CONTENT_ENCODING, LOCATION};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_ENCODING, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Identity, Response};
 use url::Url;
 use zeroize::Zeroizing;
 
+#[cfg(feature = "server")]
+use super::address::AllowedAddress;
 use super::network::shown;
 use super::resolve::GuardedResolver;
+#[cfg(feature = "server")]
+use super::resolve::SystemResolver;
 use super::{FetchError, NetworkAccess, Resolver};
+use crate::base::Seconds;
 
 /// For one document with all its redirects.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -22,14 +27,31 @@ const MAX_BYTES: usize = 1_024 * 1_024;
 /// Redirects that are followed, all on one host.
 const REDIRECTS: usize = 3;
 
-/// Fetches the documents of one provider.
-pub(super) struct Fetcher {
+/// Fetches the documents of one issuer.
+pub(crate) struct Fetcher {
     client: Client,
     network: NetworkAccess,
     issuer: Url,
 }
 
+/// A document as a server answered it.
+pub(crate) struct Document {
+    pub(crate) bytes: Vec<u8>,
+    /// `max-age` of `Cache-Control`.
+    pub(crate) max_age: Option<Seconds>,
+}
+
 impl Fetcher {
+    /// A fetcher for a URL that an operator named by hand: its host may be at a private address, and no other host.
+    #[cfg(feature = "server")]
+    pub(crate) fn of_named_host(url: Url) -> Result<Self, FetchError> {
+        let host = AllowedAddress::parse(url.host_str().unwrap_or_default());
+        let allowed = vec![host.map_err(|_| FetchError::Url { url: shown(&url), problem: "has no usable host" })?];
+        let network = NetworkAccess { allowed, ..NetworkAccess::default() };
+        network.check_url(&url)?;
+        Self::new(network, url, Arc::new(SystemResolver))
+    }
+
     pub(super) fn new(network: NetworkAccess, issuer: Url, resolver: Arc<dyn Resolver>) -> Result<Self, FetchError> {
         let allowed = network.allowed.clone().into();
         let mut builder = Client::builder()
@@ -67,13 +89,18 @@ impl Fetcher {
         &self.network
     }
 
-    /// The bytes of a document, at most 1 MiB within five seconds.
+    /// Returns the bytes of a document, at most 1 MiB within five seconds.
     pub(super) async fn fetch(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
+        Ok(self.fetch_document(url).await?.bytes)
+    }
+
+    /// Returns a document and how long caches may keep it, with the limits of [`Self::fetch`].
+    pub(crate) async fn fetch_document(&self, url: &Url) -> Result<Document, FetchError> {
         let fetched = tokio::time::timeout(TIMEOUT, self.follow(url)).await;
         fetched.unwrap_or_else(|_| Err(FetchError::Timeout { url: shown(url) }))
     }
 
-    async fn follow(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
+    async fn follow(&self, url: &Url) -> Result<Document, FetchError> {
         let mut at = url.clone();
         for _ in 0..=REDIRECTS {
             self.network.check_url(&at)?;
@@ -108,21 +135,29 @@ fn target(from: &Url, response: &Response) -> Result<Url, FetchError> {
     if to.origin() == from.origin() { Ok(to) } else { refuse("to another host") }
 }
 
-async fn body(url: &Url, mut response: Response) -> Result<Vec<u8>, FetchError> {
+async fn body(url: &Url, mut response: Response) -> Result<Document, FetchError> {
     if response.status().as_u16() != 200 {
         return Err(FetchError::Status { url: shown(url), status: response.status().as_u16() });
     }
     if response.headers().get_all(CONTENT_ENCODING).iter().any(|coding| coding != "identity") {
         return Err(FetchError::Encoding { url: shown(url) });
     }
-    let mut document = Vec::new();
+    let max_age = response.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).and_then(max_age);
+    let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| broken(url, &error))? {
-        if document.len() + chunk.len() > MAX_BYTES {
+        if bytes.len() + chunk.len() > MAX_BYTES {
             return Err(FetchError::TooLarge { url: shown(url) });
         }
-        document.extend_from_slice(&chunk);
+        bytes.extend_from_slice(&chunk);
     }
-    Ok(document)
+    Ok(Document { bytes, max_age })
+}
+
+/// `max-age` of RFC 9111 §5.2.2.1.
+fn max_age(header: &str) -> Option<Seconds> {
+    let directives = header.split(',').filter_map(|directive| directive.trim().split_once('='));
+    let mut ages = directives.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
+    ages.find_map(|(_, value)| value.trim().trim_matches('"').parse().ok()).map(Seconds::new)
 }
 
 fn read(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>, FetchError> {
@@ -146,4 +181,17 @@ fn causes(error: &reqwest::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn max_age_is_found_among_other_directives() {
+        assert_eq!(max_age("public, max-age=3600, must-revalidate"), Some(Seconds::new(3_600)));
+        assert_eq!(max_age("Max-Age=\"60\""), Some(Seconds::new(60)));
+        assert_eq!(max_age("no-store"), None);
+        assert_eq!(max_age("max-age=soon"), None);
+    }
 }

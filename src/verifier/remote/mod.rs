@@ -14,6 +14,8 @@ pub use self::address::AllowedAddress;
 pub use self::discovery::Discovery;
 pub(super) use self::discovery::read_keys;
 pub use self::error::FetchError;
+#[cfg(feature = "server")]
+pub(crate) use self::fetch::{Document, Fetcher};
 pub use self::keys::RemoteKeys;
 pub use self::network::NetworkAccess;
 pub use self::resolve::{Resolver, SystemResolver};
