@@ -41,7 +41,9 @@ def close(path, block, outer):
     if not block:
         return
     text = prose(block)
-    questions.extend(f"{path}:{number}: {line.strip()}" for number, line in text if "?" in line)
+    questions.extend(
+        f"{path}:{number}: {original.strip()}" for (number, line), (_, original) in zip(text, block) if "?" in line
+    )
     summary = []
     for (_, line), (_, original) in zip(text, block):
         if not line.strip() and summary:
