@@ -55,7 +55,7 @@ impl Provenance {
             } else {
                 let shown = |name: &str, value: &str| output::line(&format!("{name:<13} {}", output::visible(value)));
                 let named = format!("{} {}", publication.package, publication.version);
-                output::heading(&format!("{} {}", publication.ecosystem.name(), output::visible(&named)))?;
+                output::heading(&format!("{} {}", publication.ecosystem, output::visible(&named)))?;
                 shown("digest", &publication.digest)?;
                 shown("published", &publication.published_at.to_string())?;
                 shown("key", &format!("{} ({})", key.name, key.id))?;

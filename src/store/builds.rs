@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use strum::{EnumString, IntoStaticStr};
 
 use super::{NameKind, NewRequestToken, StoreError};
 use crate::base::{BuildId, ClientId, IssuerId, Moment, Sha256};
@@ -9,8 +10,9 @@ use crate::claims::{AudiencePattern, Build};
 use crate::policy::Client;
 
 /// How a build ended, as its CI said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Finish {
     /// It was stopped.
     Canceled,

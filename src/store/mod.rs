@@ -36,6 +36,8 @@ macro_rules! sql_modules {
         mod registration;
         #[path = "../sql/request_tokens.rs"]
         mod request_tokens;
+        #[path = "../sql/rows.rs"]
+        mod rows;
         #[path = "../sql/rules.rs"]
         mod rules;
         #[path = "../sql/writer.rs"]

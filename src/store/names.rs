@@ -2,13 +2,15 @@
 
 use async_trait::async_trait;
 use serde::Serialize;
+use strum::{EnumString, IntoStaticStr};
 
 use super::StoreError;
 use crate::base::{IssuerId, Moment};
 
 /// What a name names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum NameKind {
     /// An organisation.
     Org,

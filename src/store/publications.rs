@@ -2,13 +2,17 @@
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumString, IntoStaticStr};
 
 use super::{EventRow, StoreError};
 use crate::base::{ClientId, CredentialId, IssuerId, Moment};
 
 /// Where a package belongs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase", parse_err_ty = UnknownEcosystem, parse_err_fn = UnknownEcosystem::of)]
 pub enum Ecosystem {
     /// Any other.
     Generic,
@@ -20,30 +24,14 @@ pub enum Ecosystem {
     Rubygems,
 }
 
-impl Ecosystem {
-    /// As it is written.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Generic => "generic",
-            Self::Nuget => "nuget",
-            Self::Oci => "oci",
-            Self::Rubygems => "rubygems",
-        }
-    }
+/// Error returned for the name of no ecosystem.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be rubygems, nuget, oci or generic")]
+pub struct UnknownEcosystem;
 
-    /// The ecosystem of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Generic, Self::Nuget, Self::Oci, Self::Rubygems].into_iter().find(|known| known.name() == name)
-    }
-}
-
-impl std::str::FromStr for Ecosystem {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::named(text).ok_or("must be rubygems, nuget, oci or generic")
+impl UnknownEcosystem {
+    fn of(_name: &str) -> Self {
+        Self
     }
 }
 

@@ -2,6 +2,7 @@
 //! in one transaction, which holds every row that the credential rests on; death is stamped, once.
 
 use async_trait::async_trait;
+use strum::{Display, EnumString, IntoStaticStr};
 
 use super::{EventRow, StoreError, StoredBuild};
 use crate::base::{BuildId, ClientId, CredentialId, EntitlementId, IdTokenId, IssuerId, Jti, Moment, Seconds, Sha256};
@@ -12,30 +13,14 @@ use crate::policy::{Client, Pins};
 pub const SPENT_FOR: Seconds = crate::verifier::MAX_TOLERANCE;
 
 /// What a credential is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum CredentialKind {
     /// A JWT that we signed (RFC 9068).
     AccessToken,
     /// An opaque key.
     Key,
-}
-
-impl CredentialKind {
-    /// As it is stored.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::AccessToken => "access_token",
-            Self::Key => "key",
-        }
-    }
-
-    /// The kind of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::AccessToken, Self::Key].into_iter().find(|kind| kind.name() == name)
-    }
 }
 
 /// One token, whoever signed it and however: its issuer, and the digest of its id, or of header and payload where it

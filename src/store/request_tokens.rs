@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use strum::{EnumString, IntoStaticStr};
 
 use super::{StoreError, StoredBuild};
 use crate::base::{BuildId, IssuerId, Moment, RequestTokenId, Sha256};
@@ -10,7 +11,8 @@ use crate::claims::{AudiencePattern, BuildStep};
 use crate::policy::Client;
 
 /// What a token is for; a token of one kind opens no door of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "lowercase")]
 pub enum TokenKind {
     /// Fetches ID tokens for the whole build.
     Build,

@@ -2,14 +2,18 @@
 //! and changed as one; what such a change ends is stamped dead in the same transaction.
 
 use async_trait::async_trait;
+use strum::{Display, EnumString, IntoStaticStr};
 
 use super::{EventRow, StoreError};
 use crate::base::{EntitlementId, IssuerId, Moment};
 use crate::policy::Pins;
 
 /// What an entitlement is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, serde::Serialize,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum EntitlementKind {
     /// For RFC 8693 and forward authentication.
     Grant,
@@ -19,25 +23,6 @@ pub enum EntitlementKind {
     Role,
     /// A trust policy of NuGet.
     TrustPolicy,
-}
-
-impl EntitlementKind {
-    /// As it is stored.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Grant => "grant",
-            Self::Publisher => "publisher",
-            Self::Role => "role",
-            Self::TrustPolicy => "trust_policy",
-        }
-    }
-
-    /// The kind of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Grant, Self::Publisher, Self::Role, Self::TrustPolicy].into_iter().find(|kind| kind.name() == name)
-    }
 }
 
 /// A user: whose keys a role or a trust policy makes.

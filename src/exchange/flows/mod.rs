@@ -136,7 +136,7 @@ pub const RUBYGEMS_CLAIMS: [(&str, ClaimForm); 4] =
 fn compiled<'a>(entitlement: &'a SharedEntitlement, entry: &ProviderEntry) -> Result<&'a Compiled, ExchangeRefusal> {
     entitlement.compiled(entry.provider()).map_err(|error| {
         let name = entitlement.row.name.clone();
-        tracing::error!(kind = entitlement.row.kind.name(), name, %error, "its terms can't be used: it gives nothing");
+        tracing::error!(kind = %entitlement.row.kind, name, %error, "its terms can't be used: it gives nothing");
         ExchangeRefusal::Broken { name, problem: error.to_string() }
     })
 }

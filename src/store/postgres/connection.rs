@@ -110,30 +110,32 @@ pub(super) async fn close(connection: PgConnection) {
 
 async fn examine(connection: &mut PgConnection) -> Result<(), StoreError> {
     let row = sqlx::query(
-        "select cast(current_setting('server_version_num') as integer), current_setting('synchronous_commit'), \
-                current_setting('fsync', true), current_setting('full_page_writes', true), \
-                current_setting('statement_timeout')",
+        "select cast(current_setting('server_version_num') as integer) as version, \
+                current_setting('synchronous_commit') as synchronous_commit, \
+                current_setting('fsync', true) as fsync, \
+                current_setting('full_page_writes', true) as full_page_writes, \
+                current_setting('statement_timeout') as statement_timeout",
     )
     .fetch_one(connection)
     .await
     .map_err(unavailable)?;
     let refuse = |text: &str| Err(StoreError::Unavailable(text.to_owned()));
-    let text = |at: usize| row.try_get::<Option<String>, _>(at).map_err(unavailable).map(Option::unwrap_or_default);
-    if row.try_get::<i32, _>(0).map_err(unavailable)? < OLDEST {
+    let text = |name: &str| row.try_get::<Option<String>, _>(name).map_err(unavailable).map(Option::unwrap_or_default);
+    if row.try_get::<i32, _>("version").map_err(unavailable)? < OLDEST {
         return refuse("the server is older than PostgreSQL 15");
     }
-    if text(1)? == "off" {
+    if text("synchronous_commit")? == "off" {
         return refuse(
-            "synchronous_commit is off: a token could leave whose record is lost when the server falls. Set it on for \
-             this database: alter database … set synchronous_commit = on",
+            "synchronous_commit is off: a token could leave although its record is lost when the server crashes. Set it \
+             on for this database: alter database … set synchronous_commit = on",
         );
     }
-    if text(4)? != STATEMENT_TIMEOUT {
+    if text("statement_timeout")? != STATEMENT_TIMEOUT {
         return refuse(POOLER);
     }
-    for (at, name) in [(2, "fsync"), (3, "full_page_writes")] {
-        if text(at)? == "off" {
-            tracing::warn!("{name} is off on the PostgreSQL server: a record may be lost when its machine falls");
+    for name in ["fsync", "full_page_writes"] {
+        if text(name)? == "off" {
+            tracing::warn!("{name} is off on the PostgreSQL server: a record may be lost when its machine crashes");
         }
     }
     Ok(())

@@ -34,8 +34,8 @@ pub(super) const LOCK: &[&str] = &[
 /// The version, the largest time seen, and the server's clock. A server that can't be written may be behind, so it
 /// says nothing.
 pub(super) const PULSE: &str = "\
-    select coalesce(k.version, 0), k.latest_seen, \
-           cast(extract(epoch from clock_timestamp()) * 1000 as bigint) \
+    select coalesce(k.version, 0) as version, k.latest_seen, \
+           cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as server_millis \
     from (select 1) as one left join key_sets as k on k.issuer = $1 \
     where current_setting('transaction_read_only') = 'off'";
 
@@ -53,7 +53,7 @@ pub(super) const RUNNING_UNTIL: &str = "\
 pub(super) const TOUCH: &str = "update key_sets set version = version where issuer = ''";
 
 pub(super) const READ: &str = "\
-    select g.at - 1, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, c.revision, \
+    select g.at - 1 as at, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, c.revision, \
            t.build_id, t.kind, t.expires_at, t.ended_at, t.max_uses, t.uses, r.issued \
     from jsonb_array_elements(cast($2 as jsonb)) with ordinality as g (value, at) \
     join builds as b on b.issuer = $1 and b.id = g.value ->> 0 \

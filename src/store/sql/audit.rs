@@ -30,7 +30,7 @@ pub(super) const LIST_BOTH: &str =
     concat!(audit_columns!(), " where issuer = $1 and build_id = $6 and subject = $7", page!());
 
 fn read_row(row: &DbRow) -> Result<AuditRow, StoreError> {
-    let mut fields = Fields::of(row, "audit");
+    let fields = Fields::of(row, "audit");
     Ok(AuditRow {
         jti: fields.parsed("jti")?,
         issued_at: fields.moment("issued_at")?,

@@ -2,60 +2,36 @@
 
 use async_trait::async_trait;
 
-use super::Backend;
 use super::credential_revocation::{RevocationCause, revoke_where};
 use super::fault::unavailable;
-use super::fields::Fields;
 use super::registration;
+use super::rows::{build_columns, read_build};
+use super::{Backend, DbConnection};
 use crate::base::{BuildId, ClientId, IssuerId, Moment};
 use crate::policy::Client;
 use crate::store::{Builds, Finish, NewBuild, Registered, RegistrationRefusal, StoreError, StoredBuild};
 
-/// The columns that [`read_build`] reads, of `registrations as r` and `builds as b`.
-macro_rules! build_columns {
-    () => {
-        "r.build_id, r.client_id, r.build, r.audiences, r.registered_at, \
-         b.deadline, b.finished_at, b.status, b.tokens_issued"
-    };
-}
-pub(super) use build_columns;
-
-/// Reads [`build_columns`].
-pub(super) fn read_build(fields: &mut Fields<'_>) -> Result<StoredBuild, StoreError> {
-    fields.continue_with("registrations");
-    let id = fields.parsed("build_id")?;
-    let client = ClientId::from_text(fields.text("client_id")?);
-    let build = fields.json("build")?;
-    let audiences = fields.optional_json("audiences")?;
-    let registered_at = fields.moment("registered_at")?;
-    fields.continue_with("builds");
-    let deadline = fields.moment("deadline")?;
-    let finished_at = fields.optional_moment("finished_at")?;
-    let status = fields.optional_text("status")?;
-    let finished = match (finished_at, status.as_deref().map(finish_named)) {
-        (None, None) => None,
-        (Some(at), Some(Some(finish))) => Some((at, finish)),
-        _ => return Err(fields.corrupt("status", "does not fit finished_at")),
-    };
-    let tokens_issued = fields.count("tokens_issued")?;
-    Ok(StoredBuild { id, client, build, audiences, registered_at, deadline, finished, tokens_issued })
-}
-
-fn word(finish: Finish) -> &'static str {
-    match finish {
-        Finish::Canceled => "canceled",
-        Finish::Failure => "failure",
-        Finish::Success => "success",
-    }
-}
-
-fn finish_named(word: &str) -> Option<Finish> {
-    match word {
-        "canceled" => Some(Finish::Canceled),
-        "failure" => Some(Finish::Failure),
-        "success" => Some(Finish::Success),
-        _ => None,
-    }
+/// Cancels the running builds of a client that was disabled, and revokes the credentials issued for tokens of its builds.
+/// Returns the number of canceled builds.
+pub(super) async fn cancel_builds(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    client: &ClientId,
+    now: Moment,
+) -> Result<u64, StoreError> {
+    let ended = sqlx::query(
+        "update builds set finished_at = $3, status = 'canceled' \
+         where issuer = $1 and client_id = $2 and finished_at is null and deadline > $3",
+    )
+    .bind(issuer.as_str())
+    .bind(client.as_str())
+    .bind(now.unix())
+    .execute(&mut *connection)
+    .await
+    .map_err(unavailable)?;
+    revoke_where(connection, issuer, RevocationCause::Client(client), "the client of its build was disabled", now)
+        .await?;
+    Ok(ended.rows_affected())
 }
 
 #[async_trait]
@@ -92,7 +68,7 @@ impl Builds for Backend {
         .fetch_optional(&self.readers)
         .await
         .map_err(unavailable)?;
-        row.map(|row| read_build(&mut Fields::of(&row, "registrations"))).transpose()
+        row.as_ref().map(read_build).transpose()
     }
 
     async fn finish_build(
@@ -117,7 +93,7 @@ impl Builds for Backend {
                     .bind(id.to_string())
                     .bind(client.as_str())
                     .bind(now.unix())
-                    .bind(word(status))
+                    .bind(<&str>::from(status))
                     .execute(&mut *connection)
                     .await
                     .map_err(unavailable)?;

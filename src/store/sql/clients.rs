@@ -1,78 +1,16 @@
 //! Clients. Never holds a secret: its digest alone.
 
-use super::credential_revocation::{RevocationCause, revoke_where};
+use super::builds::cancel_builds;
 use super::fault::unavailable;
-use super::fields::{Fields, stored_json};
-use super::{Backend, DbConnection, DbRow, declared};
+use super::fields::stored_json;
+use super::rows::{client_columns, client_secret_columns, read_client, read_stored_client};
+use super::{Backend, declared};
 use crate::base::{ClientId, IssuerId, Moment, Sha256};
 use crate::policy::{Client, ClientIdentity};
 use crate::store::{
-    ClientChange, ClientExists, ClientSecret, Clients, DeclaredClient, Disabled, NameTaken, StoreError, StoredClient,
+    ClientChange, ClientExists, Clients, DeclaredClient, Disabled, NameTaken, StoreError, StoredClient,
 };
 use async_trait::async_trait;
-
-/// The columns that [`read_client`] reads, of `clients as c`.
-macro_rules! client_columns {
-    () => {
-        "c.id, c.name, c.scopes, c.organizations, c.audiences, c.ids, c.provider, c.subject, c.created_at, \
-         c.disabled_at, c.declared, c.revision"
-    };
-}
-pub(super) use client_columns;
-
-/// Reads [`client_columns`].
-pub(super) fn read_client(fields: &mut Fields<'_>) -> Result<Client, StoreError> {
-    fields.continue_with("clients");
-    Ok(Client {
-        id: ClientId::from_text(fields.text("id")?),
-        name: fields.text("name")?,
-        scopes: fields.json("scopes")?,
-        organizations: fields.json("organizations")?,
-        audiences: fields.json("audiences")?,
-        ids: fields.optional_text("ids")?,
-        identity: {
-            let provider = fields.optional_text("provider")?;
-            let subject = fields.optional_text("subject")?;
-            provider.zip(subject).map(|(provider, subject)| ClientIdentity { provider, subject })
-        },
-        created_at: fields.moment("created_at")?,
-        disabled_at: fields.optional_moment("disabled_at")?,
-        declared: fields.count("declared")? != 0,
-        revision: fields.count("revision")?,
-    })
-}
-
-pub(super) fn read_stored(row: &DbRow) -> Result<StoredClient, StoreError> {
-    let mut fields = Fields::of(row, "clients");
-    let client = read_client(&mut fields)?;
-    let current = fields.digest("secret")?;
-    let previous = fields.optional_digest("previous_secret")?;
-    let until = fields.optional_moment("previous_until")?;
-    Ok(StoredClient { client, secret: ClientSecret { current, previous: previous.zip(until) } })
-}
-
-/// Ends the running builds of a client that was disabled, and what was given for tokens of its builds; gives back how
-/// many builds.
-pub(super) async fn end_builds(
-    connection: &mut DbConnection,
-    issuer: &IssuerId,
-    client: &ClientId,
-    now: Moment,
-) -> Result<u64, StoreError> {
-    let ended = sqlx::query(
-        "update builds set finished_at = $3, status = 'canceled' \
-         where issuer = $1 and client_id = $2 and finished_at is null and deadline > $3",
-    )
-    .bind(issuer.as_str())
-    .bind(client.as_str())
-    .bind(now.unix())
-    .execute(&mut *connection)
-    .await
-    .map_err(unavailable)?;
-    revoke_where(connection, issuer, RevocationCause::Client(client), "the client of its build was disabled", now)
-        .await?;
-    Ok(ended.rows_affected())
-}
 
 #[async_trait]
 impl Clients for Backend {
@@ -117,14 +55,16 @@ impl Clients for Backend {
         let row = sqlx::query(concat!(
             "select ",
             client_columns!(),
-            ", c.secret, c.previous_secret, c.previous_until from clients as c where c.issuer = $1 and c.id = $2"
+            ", ",
+            client_secret_columns!(),
+            " from clients as c where c.issuer = $1 and c.id = $2"
         ))
         .bind(issuer.as_str())
         .bind(id.as_str())
         .fetch_optional(&self.readers)
         .await
         .map_err(unavailable)?;
-        row.as_ref().map(read_stored).transpose()
+        row.as_ref().map(read_stored_client).transpose()
     }
 
     async fn identify_client(
@@ -143,7 +83,7 @@ impl Clients for Backend {
         .fetch_optional(&self.readers)
         .await
         .map_err(unavailable)?;
-        row.map(|row| read_client(&mut Fields::of(&row, "clients"))).transpose()
+        row.as_ref().map(read_client).transpose()
     }
 
     async fn list_clients(&self, issuer: &IssuerId) -> Result<Vec<Client>, StoreError> {
@@ -156,7 +96,7 @@ impl Clients for Backend {
         .fetch_all(&self.readers)
         .await
         .map_err(unavailable)?;
-        rows.iter().map(|row| read_client(&mut Fields::of(row, "clients"))).collect()
+        rows.iter().map(read_client).collect()
     }
 
     async fn rotate_client_secret(
@@ -232,7 +172,7 @@ impl Clients for Backend {
                     .await
                     .map_err(unavailable)?;
                     let Some(id) = id.map(ClientId::from_text) else { return Ok(Ok(None)) };
-                    let builds_ended = end_builds(connection, &issuer, &id, now).await?;
+                    let builds_ended = cancel_builds(connection, &issuer, &id, now).await?;
                     Ok(Ok(Some((id, Disabled { builds_ended }))))
                 })
             })

@@ -4,7 +4,7 @@ use super::fault::unavailable;
 use super::fields::{Fields, stored_json};
 use super::{DbConnection, DbRow};
 use crate::base::IssuerId;
-use crate::store::{CredentialKind, Redemption, StoreError, StoredCredential, StoredIdToken};
+use crate::store::{Redemption, StoreError, StoredCredential, StoredIdToken};
 
 /// Keeps the ID token; one that was kept before, where it may be traded more than once, is the same row. Not one that
 /// merely has the same `jti`: what is given for it would be judged by another's claims.
@@ -69,7 +69,7 @@ pub(super) async fn insert_credential(
     )
     .bind(issuer.as_str())
     .bind(new.id.to_string())
-    .bind(new.kind.name())
+    .bind(<&str>::from(new.kind))
     .bind(new.digest.as_bytes().as_slice())
     .bind(&new.flow)
     .bind(&new.name)
@@ -117,10 +117,10 @@ macro_rules! credentials_where {
 pub(super) use credentials_where;
 
 pub(super) fn read_credential(row: &DbRow) -> Result<StoredCredential, StoreError> {
-    let mut fields = Fields::of(row, "credentials");
+    let fields = Fields::of(row, "credentials");
     Ok(StoredCredential {
         id: fields.parsed("id")?,
-        kind: fields.named("kind", CredentialKind::named)?,
+        kind: fields.parsed("kind")?,
         flow: fields.text("flow")?,
         name: fields.text("name")?,
         subject: fields.text("subject")?,
@@ -143,7 +143,7 @@ pub(super) fn read_credential(row: &DbRow) -> Result<StoredCredential, StoreErro
 }
 
 pub(super) fn read_id_token(row: &DbRow) -> Result<StoredIdToken, StoreError> {
-    let mut fields = Fields::of(row, "oidc_id_tokens");
+    let fields = Fields::of(row, "oidc_id_tokens");
     Ok(StoredIdToken {
         id: fields.parsed("id")?,
         provider: fields.text("provider")?,

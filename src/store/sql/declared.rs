@@ -2,9 +2,10 @@
 //! Never touches a client that was made by command.
 
 use super::DbConnection;
-use super::clients::{client_columns, end_builds, read_stored};
+use super::builds::cancel_builds;
 use super::fault::unavailable;
 use super::fields::stored_json;
+use super::rows::{client_columns, client_secret_columns, read_stored_client};
 use super::statements::held_to_change;
 use super::transactions::Verdict;
 use crate::base::{ClientId, IssuerId, Moment};
@@ -59,7 +60,9 @@ async fn read(
             concat!(
                 "select ",
                 client_columns!(),
-                ", c.secret, c.previous_secret, c.previous_until from clients as c where c.issuer = $1 order by c.id"
+                ", ",
+                client_secret_columns!(),
+                " from clients as c where c.issuer = $1 order by c.id"
             )
         };
     }
@@ -69,7 +72,7 @@ async fn read(
         .fetch_all(connection)
         .await
         .map_err(unavailable)?;
-    rows.iter().map(read_stored).collect()
+    rows.iter().map(read_stored_client).collect()
 }
 
 fn is_as(stored: &StoredClient, wanted: &DeclaredClient) -> bool {
@@ -131,6 +134,6 @@ async fn disable(
         .execute(&mut *connection)
         .await
         .map_err(unavailable)?;
-    end_builds(connection, issuer, id, now).await?;
+    cancel_builds(connection, issuer, id, now).await?;
     Ok(())
 }

@@ -29,7 +29,7 @@ pub(super) async fn insert_event(
 }
 
 fn read_event(row: &DbRow) -> Result<EventRow, StoreError> {
-    let mut fields = Fields::of(row, "events");
+    let fields = Fields::of(row, "events");
     Ok(EventRow {
         id: fields.parsed("id")?,
         at: fields.moment("at")?,

@@ -9,11 +9,10 @@ use sqlx::AssertSqlSafe;
 
 use super::fault::{is_constraint, unavailable};
 use super::fields::{Fields, stored_count, stored_json};
-use super::request_tokens::kind_named;
 use super::statements::{COUNT_BUILDS, COUNT_RULES, COUNT_TOKENS, LOCK, READ};
 use super::transactions::Verdict;
-use super::{Db, DbArguments, DbConnection};
-use crate::base::IssuerId;
+use super::{Db, DbArguments, DbConnection, DbRow};
+use crate::base::{ClientId, IssuerId};
 use crate::store::issuance_decision::{Decision, Standing, Tally, TokenStanding, decide};
 use crate::store::{AuditRow, Issuance, IssuanceRefusal, StoreError};
 
@@ -90,41 +89,39 @@ async fn read(
         sqlx::query(READ).bind(issuer.as_str()).bind(&wanted).fetch_all(connection).await.map_err(unavailable)?;
     let mut standings = vec![None; members.len()];
     for row in &rows {
-        let mut fields = Fields::of(row, "builds");
-        let at = usize::try_from(fields.count("id")?).unwrap_or(usize::MAX);
+        let at = usize::try_from(Fields::of(row, "builds").count("at")?).unwrap_or(usize::MAX);
         if let Some(place) = standings.get_mut(at) {
-            *place = Some(standing(fields)?);
+            *place = Some(standing(row)?);
         }
     }
     Ok(standings)
 }
 
-fn standing(mut fields: Fields<'_>) -> Result<Standing, StoreError> {
-    let client = crate::base::ClientId::from_text(fields.text("client_id")?);
-    let deadline = fields.moment("deadline")?;
-    let finished = fields.optional_moment("finished_at")?.is_some();
-    let issued = fields.count("tokens_issued")?;
-    fields.continue_with("clients");
-    let client_disabled = fields.optional_moment("disabled_at")?.is_some();
-    let client_revision = fields.count("revision")?;
-    fields.continue_with("request_tokens");
-    let token = match fields.optional_parsed("build_id")? {
+fn standing(row: &DbRow) -> Result<Standing, StoreError> {
+    let build = Fields::of(row, "builds");
+    let client = Fields::of(row, "clients");
+    let token = Fields::of(row, "request_tokens");
+    let token = match token.optional_parsed("build_id")? {
         Some(build) => Some(TokenStanding {
             build,
-            kind: fields.named("kind", kind_named)?,
-            expires_at: fields.moment("expires_at")?,
-            ended: fields.optional_moment("ended_at")?.is_some(),
-            max_uses: fields.optional_count("max_uses")?,
-            uses: fields.count("uses")?,
+            kind: token.parsed("kind")?,
+            expires_at: token.moment("expires_at")?,
+            ended: token.optional_moment("ended_at")?.is_some(),
+            max_uses: token.optional_count("max_uses")?,
+            uses: token.count("uses")?,
         }),
-        None => {
-            fields.pass(5);
-            None
-        }
+        None => None,
     };
-    fields.continue_with("rule_counts");
-    let issued_by_rule = fields.optional_count("issued")?.unwrap_or(0);
-    Ok(Standing { client, client_disabled, client_revision, deadline, finished, issued, token, issued_by_rule })
+    Ok(Standing {
+        client: ClientId::from_text(build.text("client_id")?),
+        client_disabled: client.optional_moment("disabled_at")?.is_some(),
+        client_revision: client.count("revision")?,
+        deadline: build.moment("deadline")?,
+        finished: build.optional_moment("finished_at")?.is_some(),
+        issued: build.count("tokens_issued")?,
+        token,
+        issued_by_rule: Fields::of(row, "rule_counts").optional_count("issued")?.unwrap_or(0),
+    })
 }
 
 /// Takes from the counts. Each statement says once more what was decided: were a row not as it was read, the group

@@ -32,7 +32,7 @@ impl Keys for Backend {
 
     async fn key_poll(&self, issuer: &IssuerId) -> Result<KeyPoll, StoreError> {
         let row = self.pulse(issuer).await?;
-        let mut fields = Fields::of(&row, "key_sets");
+        let fields = Fields::of(&row, "key_sets");
         Ok(KeyPoll {
             version: fields.count("version")?,
             latest_seen: fields.optional_moment("latest_seen")?,
@@ -162,7 +162,7 @@ impl Backend {
 }
 
 fn read_set(row: &DbRow) -> Result<KeyRows, StoreError> {
-    let mut fields = Fields::of(row, "key_sets");
+    let fields = Fields::of(row, "key_sets");
     let version = fields.count("version")?;
     let algorithms = fields.optional_json("algorithms")?.unwrap_or_default();
     let latest_seen = fields.optional_moment("latest_seen")?;
@@ -180,7 +180,7 @@ fn read_set(row: &DbRow) -> Result<KeyRows, StoreError> {
 }
 
 fn read_server_settings(row: &DbRow) -> Result<ServerSettings, StoreError> {
-    let mut fields = Fields::of(row, "server_settings");
+    let fields = Fields::of(row, "server_settings");
     Ok(ServerSettings {
         server: fields.text("server")?,
         announce_for: Seconds::new(fields.count("announce_for")?),
@@ -191,7 +191,7 @@ fn read_server_settings(row: &DbRow) -> Result<ServerSettings, StoreError> {
 }
 
 fn read_key(row: &DbRow) -> Result<KeyRow, StoreError> {
-    let mut fields = Fields::of(row, "signing_keys");
+    let fields = Fields::of(row, "signing_keys");
     Ok(KeyRow {
         kid: fields.text("kid")?,
         alg: fields.parsed("alg")?,
@@ -210,7 +210,7 @@ fn read_key(row: &DbRow) -> Result<KeyRow, StoreError> {
 }
 
 fn read_adopted(row: &DbRow) -> Result<AdoptedRow, StoreError> {
-    let mut fields = Fields::of(row, "adopted_keys");
+    let fields = Fields::of(row, "adopted_keys");
     Ok(AdoptedRow {
         kid: fields.text("kid")?,
         sealed: fields.bytes("sealed")?,

@@ -11,21 +11,6 @@ use crate::policy::Client;
 use crate::store::{BoundName, NameKind, Names, RegistrationRefusal, Rename, StoreError};
 use async_trait::async_trait;
 
-fn word(kind: NameKind) -> &'static str {
-    match kind {
-        NameKind::Org => "org",
-        NameKind::Repo => "repo",
-    }
-}
-
-fn kind_named(word: &str) -> Option<NameKind> {
-    match word {
-        "org" => Some(NameKind::Org),
-        "repo" => Some(NameKind::Repo),
-        _ => None,
-    }
-}
-
 #[async_trait]
 impl Names for Backend {
     async fn list_names(&self, issuer: &IssuerId) -> Result<Vec<BoundName>, StoreError> {
@@ -37,9 +22,9 @@ impl Names for Backend {
                 .map_err(unavailable)?;
         rows.iter()
             .map(|row| {
-                let mut fields = Fields::of(row, "names");
+                let fields = Fields::of(row, "names");
                 Ok(BoundName {
-                    kind: fields.named("kind", kind_named)?,
+                    kind: fields.parsed("kind")?,
                     name: fields.text("name")?,
                     id: fields.optional_text("id")?,
                     bound_at: fields.moment("bound_at")?,
@@ -57,7 +42,7 @@ impl Names for Backend {
                 Box::pin(async move {
                     let done = sqlx::query("delete from names where issuer = $1 and kind = $2 and folded = $3")
                         .bind(issuer.as_str())
-                        .bind(word(kind))
+                        .bind(<&str>::from(kind))
                         .bind(&folded)
                         .execute(connection)
                         .await
@@ -127,13 +112,13 @@ impl Binder<'_> {
     async fn find(&mut self, kind: NameKind, folded: &str) -> Result<Option<Known>, StoreError> {
         let row = sqlx::query("select id, current from names where issuer = $1 and kind = $2 and folded = $3")
             .bind(self.issuer.as_str())
-            .bind(word(kind))
+            .bind(<&str>::from(kind))
             .bind(folded)
             .fetch_optional(&mut *self.connection)
             .await
             .map_err(unavailable)?;
         row.map(|row| {
-            let mut fields = Fields::of(&row, "names");
+            let fields = Fields::of(&row, "names");
             Ok(Known { id: fields.optional_text("id")?, current: fields.count("current")? != 0 })
         })
         .transpose()
@@ -148,7 +133,7 @@ impl Binder<'_> {
         if let Some(from) = others.into_iter().next() {
             sqlx::query("update names set current = 0 where issuer = $1 and kind = $2 and id = $3 and current = 1")
                 .bind(self.issuer.as_str())
-                .bind(word(given.kind))
+                .bind(<&str>::from(given.kind))
                 .bind(id)
                 .execute(&mut *self.connection)
                 .await
@@ -167,7 +152,7 @@ impl Binder<'_> {
              order by current desc, bound_at desc, folded",
         )
         .bind(self.issuer.as_str())
-        .bind(word(kind))
+        .bind(<&str>::from(kind))
         .bind(id)
         .bind(folded)
         .fetch_all(&mut *self.connection)
@@ -184,7 +169,7 @@ impl Binder<'_> {
              bound_at = case when names.id is not distinct from excluded.id then names.bound_at else excluded.bound_at end",
         )
         .bind(self.issuer.as_str())
-        .bind(word(given.kind))
+        .bind(<&str>::from(given.kind))
         .bind(folded)
         .bind(given.name)
         .bind(given.id)

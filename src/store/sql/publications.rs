@@ -35,7 +35,7 @@ async fn insert(
     )
     .bind(issuer.as_str())
     .bind(&publication.audience)
-    .bind(publication.ecosystem.name())
+    .bind(<&str>::from(publication.ecosystem))
     .bind(Publication::folded(publication.ecosystem, &publication.package))
     .bind(&publication.version)
     .bind(&publication.package)
@@ -54,10 +54,10 @@ async fn insert(
 }
 
 fn read_publication(row: &DbRow) -> Result<Publication, StoreError> {
-    let mut fields = Fields::of(row, "publications");
+    let fields = Fields::of(row, "publications");
     Ok(Publication {
         audience: fields.text("audience")?,
-        ecosystem: fields.named("ecosystem", Ecosystem::named)?,
+        ecosystem: fields.parsed("ecosystem")?,
         package: fields.text("package")?,
         version: fields.text("version")?,
         digest: fields.text("digest")?,

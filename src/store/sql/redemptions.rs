@@ -3,13 +3,12 @@
 
 use async_trait::async_trait;
 
-use super::builds::{build_columns, read_build};
-use super::clients::{client_columns, read_client};
 use super::credential_revocation::{RevocationCause, revoke_where};
 use super::credentials::{credentials_where, insert_credential, keep_id_token, read_credential, read_id_token};
 use super::events::insert_event;
 use super::fault::unavailable;
 use super::fields::{Fields, stored_count};
+use super::rows::{build_columns, client_columns, read_build, read_client};
 use super::rules::take_revision;
 use super::statements::{CLIENT_ENABLED, held, held_to_change};
 use super::transactions::Verdict;
@@ -294,11 +293,11 @@ impl Redemptions for Backend {
 
     async fn find_issued(&self, issuer: &IssuerId, jti: Jti) -> Result<Option<IssuedStanding>, StoreError> {
         let row = sqlx::query(concat!(
-            "select a.token_sha256, a.kid, a.revoked_at, ",
+            "select a.token_sha256 as a_token_sha256, a.kid as a_kid, a.revoked_at as a_revoked_at, ",
             build_columns!(),
             ", ",
             client_columns!(),
-            ", t.step from audit as a \
+            ", t.step as t_step from audit as a \
              join registrations as r on r.issuer = a.issuer and r.build_id = a.build_id \
              join builds as b on b.issuer = a.issuer and b.id = a.build_id \
              join clients as c on c.issuer = a.issuer and c.id = b.client_id \
@@ -311,17 +310,14 @@ impl Redemptions for Backend {
         .await
         .map_err(unavailable)?;
         let Some(row) = row else { return Ok(None) };
-        let mut fields = Fields::of(&row, "audit");
+        let audit = Fields::joined(&row, "audit", "a_");
         Ok(Some(IssuedStanding {
-            token_sha256: fields.digest("token_sha256")?,
-            kid: fields.text("kid")?,
-            revoked_at: fields.optional_moment("revoked_at")?,
-            build: read_build(&mut fields)?,
-            client: read_client(&mut fields)?,
-            step: {
-                fields.continue_with("request_tokens");
-                fields.optional_json("step")?
-            },
+            token_sha256: audit.digest("token_sha256")?,
+            kid: audit.text("kid")?,
+            revoked_at: audit.optional_moment("revoked_at")?,
+            build: read_build(&row)?,
+            client: read_client(&row)?,
+            step: Fields::joined(&row, "request_tokens", "t_").optional_json("step")?,
         }))
     }
 

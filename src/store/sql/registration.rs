@@ -2,11 +2,11 @@
 //! Never looks first and writes then: the row that a constraint refuses is what says that a build exists.
 
 use super::DbConnection;
-use super::builds::{build_columns, read_build};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_json};
 use super::names::{Binder, Changes, Given};
 use super::request_tokens::insert_token;
+use super::rows::{build_columns, read_build};
 use super::statements::CLIENT_ENABLED;
 use super::transactions::Verdict;
 use crate::base::{IssuerId, Moment, Sha256};
@@ -128,7 +128,7 @@ async fn find_by_key(
     key: &str,
 ) -> Result<(Sha256, StoredBuild), StoreError> {
     let row = sqlx::query(concat!(
-        "select r.body, ",
+        "select r.body as r_body, ",
         build_columns!(),
         " from registrations as r join builds as b on b.issuer = r.issuer and b.id = r.build_id \
          where r.issuer = $1 and r.client_id = $2 and r.key = $3"
@@ -139,8 +139,7 @@ async fn find_by_key(
     .fetch_one(connection)
     .await
     .map_err(unavailable)?;
-    let mut fields = Fields::of(&row, "registrations");
-    Ok((fields.digest("body")?, read_build(&mut fields)?))
+    Ok((Fields::joined(&row, "registrations", "r_").digest("body")?, read_build(&row)?))
 }
 
 /// Ends the worker's token and the build-wide one; the steps' stay.

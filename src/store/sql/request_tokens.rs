@@ -2,35 +2,14 @@
 
 use std::sync::Arc;
 
-use super::builds::{build_columns, read_build};
-use super::clients::{client_columns, read_client};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_count, stored_json};
+use super::rows::{build_columns, client_columns, read_build, read_client};
 use super::statements::RUNNING_UNTIL;
-use super::{Backend, DbConnection};
+use super::{Backend, DbConnection, DbRow};
 use crate::base::{BuildId, IssuerId, Moment, RequestTokenId, Sha256};
-use crate::store::{
-    BuildNotRunning, NewRequestToken, RequestTokens, StoreError, StoredRequestToken, TokenBearer, TokenKind,
-};
+use crate::store::{BuildNotRunning, NewRequestToken, RequestTokens, StoreError, StoredRequestToken, TokenBearer};
 use async_trait::async_trait;
-
-fn word(kind: TokenKind) -> &'static str {
-    match kind {
-        TokenKind::Build => "build",
-        TokenKind::Step => "step",
-        TokenKind::Worker => "worker",
-    }
-}
-
-/// The kind of this word.
-pub(super) fn kind_named(word: &str) -> Option<TokenKind> {
-    match word {
-        "build" => Some(TokenKind::Build),
-        "step" => Some(TokenKind::Step),
-        "worker" => Some(TokenKind::Worker),
-        _ => None,
-    }
-}
 
 /// Stores a token of a build; it dies no later than the build.
 pub(super) async fn insert_token(
@@ -47,7 +26,7 @@ pub(super) async fn insert_token(
     .bind(issuer.as_str())
     .bind(new.id.to_string())
     .bind(build.to_string())
-    .bind(word(new.kind))
+    .bind(<&str>::from(new.kind))
     .bind(new.digest.as_bytes().as_slice())
     .bind(new.step.as_ref().map(stored_json).transpose()?)
     .bind(new.audiences.as_ref().map(stored_json).transpose()?)
@@ -59,11 +38,11 @@ pub(super) async fn insert_token(
     Ok(())
 }
 
-fn read_token(fields: &mut Fields<'_>) -> Result<StoredRequestToken, StoreError> {
-    fields.continue_with("request_tokens");
+fn read_token(row: &DbRow) -> Result<StoredRequestToken, StoreError> {
+    let fields = Fields::joined(row, "request_tokens", "t_");
     Ok(StoredRequestToken {
         id: fields.parsed("id")?,
-        kind: fields.named("kind", kind_named)?,
+        kind: fields.parsed("kind")?,
         step: fields.optional_json("step")?,
         audiences: fields.optional_json("audiences")?,
         expires_at: fields.moment("expires_at")?,
@@ -137,7 +116,8 @@ impl RequestTokens for Backend {
 
     async fn find_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Result<Option<TokenBearer>, StoreError> {
         let row = sqlx::query(concat!(
-            "select t.id, t.kind, t.step, t.audiences, t.expires_at, t.ended_at, t.max_uses, t.uses, ",
+            "select t.id as t_id, t.kind as t_kind, t.step as t_step, t.audiences as t_audiences, \
+             t.expires_at as t_expires_at, t.ended_at as t_ended_at, t.max_uses as t_max_uses, t.uses as t_uses, ",
             build_columns!(),
             ", ",
             client_columns!(),
@@ -153,11 +133,7 @@ impl RequestTokens for Backend {
         .await
         .map_err(unavailable)?;
         let Some(row) = row else { return Ok(None) };
-        let mut fields = Fields::of(&row, "request_tokens");
-        let token = read_token(&mut fields)?;
-        let build = read_build(&mut fields)?;
-        let client = read_client(&mut fields)?;
-        let bearer = TokenBearer { token, build, client };
+        let bearer = TokenBearer { token: read_token(&row)?, build: read_build(&row)?, client: read_client(&row)? };
         self.request_token_cache.keep(issuer, digest, &bearer);
         Ok(Some(bearer))
     }

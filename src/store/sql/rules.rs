@@ -11,9 +11,7 @@ use super::transactions::Verdict;
 use super::{Backend, DbConnection, DbRow};
 use crate::base::{IssuerId, Moment};
 use crate::policy::Pins;
-use crate::store::{
-    EntitlementKind, EntitlementRow, FetchedDocuments, ProviderRow, RuleChange, RuleRows, Rules, StoreError, UserRow,
-};
+use crate::store::{EntitlementRow, FetchedDocuments, ProviderRow, RuleChange, RuleRows, Rules, StoreError, UserRow};
 
 /// Takes the next number, if the last one is the expected; whoever has it writes alone.
 pub(super) async fn take_revision(
@@ -141,7 +139,7 @@ async fn write_entitlement(
     )
     .bind(issuer.as_str())
     .bind(row.id.to_string())
-    .bind(row.kind.name())
+    .bind(<&str>::from(row.kind))
     .bind(&row.name)
     .bind(&row.user)
     .bind(&row.provider)
@@ -162,7 +160,7 @@ async fn write_entitlement(
 }
 
 fn read_user(row: &DbRow) -> Result<UserRow, StoreError> {
-    let mut fields = Fields::of(row, "users");
+    let fields = Fields::of(row, "users");
     Ok(UserRow {
         name: fields.text("name")?,
         revision: fields.count("revision")?,
@@ -173,7 +171,7 @@ fn read_user(row: &DbRow) -> Result<UserRow, StoreError> {
 }
 
 fn read_provider(row: &DbRow) -> Result<ProviderRow, StoreError> {
-    let mut fields = Fields::of(row, "oidc_providers");
+    let fields = Fields::of(row, "oidc_providers");
     let name = fields.text("name")?;
     let spec = fields.text("spec")?;
     let declared = fields.count("declared")? == 1;
@@ -189,10 +187,10 @@ fn read_provider(row: &DbRow) -> Result<ProviderRow, StoreError> {
 }
 
 fn read_entitlement(row: &DbRow) -> Result<EntitlementRow, StoreError> {
-    let mut fields = Fields::of(row, "entitlements");
+    let fields = Fields::of(row, "entitlements");
     Ok(EntitlementRow {
         id: fields.parsed("id")?,
-        kind: fields.named("kind", EntitlementKind::named)?,
+        kind: fields.parsed("kind")?,
         name: fields.text("name")?,
         user: fields.optional_text("user_name")?,
         provider: fields.text("provider")?,

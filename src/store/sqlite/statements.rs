@@ -16,7 +16,7 @@ pub(super) const LOCK: &[&str] = &[];
 
 /// The version and the largest time seen; the file has no clock but ours.
 pub(super) const PULSE: &str = "\
-    select coalesce(k.version, 0), k.latest_seen, null \
+    select coalesce(k.version, 0) as version, k.latest_seen, null as server_millis \
     from (select 1) as one left join key_sets as k on k.issuer = ?1";
 
 /// Is the client enabled?
@@ -32,7 +32,7 @@ pub(super) const TOUCH: &str = "pragma user_version = 0";
 
 /// `cross join` keeps the order: the group first, then each table by its primary key.
 pub(super) const READ: &str = "\
-    select g.key, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, c.revision, \
+    select g.key as at, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, c.revision, \
            t.build_id, t.kind, t.expires_at, t.ended_at, t.max_uses, t.uses, r.issued \
     from json_each(?2) as g \
     cross join builds as b on b.issuer = ?1 and b.id = g.value ->> 0 \

@@ -135,7 +135,7 @@ impl RulesEditor {
     fn check_audiences(&self, plan: &Plan) -> Result<(), AudienceConflict> {
         let mut claimed = Claimed::of(&self.settings, &plan.providers)?;
         for (row, compiled) in &plan.compiled {
-            claimed.entitlement(&format!("{} {:?}", row.kind.name(), row.name), compiled)?;
+            claimed.entitlement(&format!("{} {:?}", row.kind, row.name), compiled)?;
         }
         Ok(())
     }
