@@ -1,33 +1,33 @@
-//! The only reader of the time. Everything else is handed a `Moment`.
+//! The only code that reads the time. All other code receives a `Moment`, or reads an injected `Clock`.
 
 use std::time::{Duration, Instant};
 
-use super::Moment;
+use super::moment::Moment;
 
-/// Where *now* comes from.
+/// A source of the current time.
 ///
-/// Both times are given, because a wall clock may jump and a monotonic one can't name a date.
+/// Offers two clocks, because a wall clock may jump and a monotonic clock cannot name a date.
 pub trait Clock: Send + Sync + 'static {
-    /// The wall clock in milliseconds since 1970, UTC: for comparing clocks, and for nothing that is stored.
+    /// Returns the wall clock in milliseconds since 1970, UTC. Used to compare clocks; never stored.
     fn millis(&self) -> i64;
 
-    /// The wall clock in whole seconds, cut off and never rounded up.
+    /// Returns the wall clock in whole seconds, rounded down.
     fn now(&self) -> Moment {
         Moment::from_unix(self.millis().div_euclid(1_000))
     }
 
-    /// Time since some fixed instant of this process; it never goes back.
+    /// Returns the time since a fixed instant of this process. Never decreases.
     fn monotonic(&self) -> Duration;
 }
 
-/// The machine's clocks.
+/// The clocks of the operating system.
 #[derive(Debug)]
 pub struct SystemClock {
     started: Instant,
 }
 
 impl SystemClock {
-    /// A clock whose monotonic time starts at zero.
+    /// Creates a clock whose monotonic time starts at zero.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
     pub fn new() -> Self {

@@ -1,22 +1,22 @@
-//! The only door to the system generator. Everything random is drawn through `Entropy`.
+//! The only use of the system's random generator. All other code draws random bytes through `Entropy`.
 
 use rand::TryRng;
 
-/// The system generator gave nothing; whatever needed it must not go on.
+/// Error returned when the random generator fails. The operation that needed random bytes must stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the system's random generator failed")]
 pub struct EntropyError;
 
-/// Where random bytes come from: the system in production, a seed in tests.
+/// A source of random bytes: the system in production, a seed in tests.
 pub trait Entropy: Send + Sync + 'static {
     /// Fills `bytes` with unpredictable bytes.
     ///
     /// # Errors
-    /// [`EntropyError`] when the generator fails; `bytes` are then not to be used.
+    /// [`EntropyError`] when the generator fails; the contents of `bytes` must then not be used.
     fn fill(&self, bytes: &mut [u8]) -> Result<(), EntropyError>;
 }
 
-/// The operating system's generator.
+/// The random generator of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemEntropy;
 

@@ -1,19 +1,21 @@
-//! A value that a caller gave and that we can't take: which field, and why.
+//! The error for one invalid field of a caller's input: which field, and why. Never repeats the value.
 
 use std::fmt;
 
-/// One field that was refused. The text says what was wrong and what would be right;
-/// it never repeats the value.
+/// What a text must be in order to be parsed.
+pub(crate) type ParseProblem = &'static str;
+
+/// Error for one invalid field. The text says what is wrong and what would be right, and never repeats the value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
-    /// Dotted path of the field, as the caller wrote it: `runner.id`.
+    /// Dotted path of the field, as the caller wrote it, such as `runner.id`.
     pub field: String,
-    /// What was wrong and what would be right, without the field's name.
+    /// What is wrong and what would be right, without the field's name.
     pub problem: String,
 }
 
 impl FieldError {
-    /// A refusal of `field`, because of `problem`.
+    /// Creates the error of `field` with the text `problem`.
     pub fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { field: field.into(), problem: problem.into() }
     }

@@ -1,4 +1,4 @@
-//! Names for rows. An id of one kind can't stand where another kind is wanted.
+//! Ids of stored rows. Each kind of row has a type of its own, so that ids cannot be confused.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,9 +6,10 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Entropy, EntropyError, Moment};
+use super::entropy::{Entropy, EntropyError};
+use super::moment::Moment;
 
-/// UUIDv7 (RFC 9562 §5.7) from our clock and our entropy.
+/// UUIDv7 (RFC 9562 §5.7) from the injected clock and entropy.
 fn uuid_v7(now: Moment, entropy: &dyn Entropy) -> Result<Uuid, EntropyError> {
     let mut random = [0; 10];
     entropy.fill(&mut random)?;
@@ -38,7 +39,7 @@ macro_rules! uuid_id {
         }
 
         impl $name {
-            /// A new id, sorted by time.
+            /// Creates a new id. Ids sort by their time.
             ///
             /// # Errors
             /// [`EntropyError`] when the generator fails.
@@ -56,7 +57,7 @@ macro_rules! uuid_id {
         impl FromStr for $name {
             type Err = &'static str;
 
-            /// Takes the hyphenated lower-case form alone: one id has one spelling.
+            /// Parses the hyphenated lower-case form only, so that one id has one spelling.
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let id = Uuid::try_parse(text).map_err(|_| "not an id")?;
                 if id.as_hyphenated().to_string() == text { Ok(Self(id)) } else { Err("not an id") }
@@ -66,49 +67,49 @@ macro_rules! uuid_id {
 }
 
 uuid_id! {
-    /// One registered build.
+    /// Id of a registered build.
     BuildId
 }
 uuid_id! {
-    /// One request token (build-wide, of a step, or a worker's); not the secret itself.
+    /// Id of a request token (of a build or a step) or a worker token. Not the secret itself.
     RequestTokenId
 }
 uuid_id! {
-    /// One HTTP request, so that a caller's complaint finds its line in the log.
+    /// Id of an HTTP request, which finds the request's lines in the log.
     RequestId
 }
 uuid_id! {
-    /// One process among the servers of an installation.
+    /// Id of one server process of an installation.
     ServerId
 }
 uuid_id! {
-    /// `jti` of a token of ours.
+    /// The `jti` of a token that this issuer signed.
     Jti
 }
 uuid_id! {
-    /// A role, a trusted publisher, a trust policy or a grant.
+    /// Id of an entitlement: a role, a trusted publisher, a trust policy or a grant.
     EntitlementId
 }
 uuid_id! {
-    /// A key or an access token that was given for a token; of an access token its `jti`.
+    /// Id of a credential that the exchange issued. An access token carries it as its `jti`.
     CredentialId
 }
 uuid_id! {
-    /// An ID token that something was given for.
+    /// Id of a redeemed ID token.
     IdTokenId
 }
 uuid_id! {
-    /// One entry of what operators read.
+    /// Id of one event that operators read.
     EventId
 }
 
-/// A client that may call the API: a UUID for one made by command, a name for one declared in a file.
+/// Id of a client of the API: a UUID if a command created the client, a name if the configuration declares it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ClientId(String);
 
 impl ClientId {
-    /// A new id, sorted by time.
+    /// Creates a new id. Ids sort by their time.
     ///
     /// # Errors
     /// [`EntropyError`] when the generator fails.
@@ -116,12 +117,12 @@ impl ClientId {
         Ok(Self(uuid_v7(now, entropy)?.as_hyphenated().to_string()))
     }
 
-    /// An id as it was stored, declared or sent. Unknown ones simply find no row.
+    /// Wraps an id that was stored, declared or sent. Does not check that the client exists.
     pub fn from_text(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -134,18 +135,18 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// Which issuer of this installation a row belongs to. A name, never a URL: the URL may change.
+/// The issuer of this installation that a row belongs to. A name and never a URL, because the URL may change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IssuerId(String);
 
 impl IssuerId {
-    /// The issuer of the section `[issuer]`.
+    /// Returns the id of the issuer in the section `[issuer]`.
     #[must_use]
     pub fn main() -> Self {
         Self("main".to_owned())
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

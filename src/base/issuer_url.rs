@@ -1,4 +1,4 @@
-//! The issuer's URL, as verifiers compare it: byte for byte.
+//! The issuer's URL, which verifiers compare byte for byte.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ pub struct IssuerUrl {
 }
 
 impl IssuerUrl {
-    /// Reads an issuer's URL, keeping it exactly as it was written.
+    /// Parses an issuer's URL and keeps its text unchanged.
     ///
     /// # Errors
-    /// What is wrong with it, and what would be right.
+    /// Says what is wrong with the URL, and what would be right.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let url = Url::parse(text).map_err(|_| "not a URL; write https://host or https://host/path")?;
         let host = url.host().ok_or("has no host; write https://host or https://host/path")?;
@@ -27,7 +27,7 @@ impl IssuerUrl {
             _ => return Err("must be an https URL"),
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("must not hold a user name or password");
+            return Err("must not contain a user name or password");
         }
         if url.query().is_some() {
             return Err("must not have a query");
@@ -48,19 +48,19 @@ impl IssuerUrl {
         Ok(Self { origin_length: origin.len(), text: text.to_owned() })
     }
 
-    /// The URL as it was written, and as `iss` carries it.
+    /// Returns the text of the URL, which is also the value of `iss`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// Scheme, host and port: `https://ci.example.com`.
+    /// Returns scheme, host and port: `https://ci.example.com`.
     #[must_use]
     pub fn origin(&self) -> &str {
         self.text.get(..self.origin_length).unwrap_or(&self.text)
     }
 
-    /// The host without a port: `ci.example.com`, `[::1]`.
+    /// Returns the host without its port: `ci.example.com`, `[::1]`.
     #[must_use]
     pub fn host(&self) -> String {
         let authority = self.origin().split_once("://").map_or("", |(_, authority)| authority);
@@ -71,7 +71,7 @@ impl IssuerUrl {
         authority.get(..end).unwrap_or(authority).to_owned()
     }
 
-    /// The path without a trailing slash: `""` or `/_services/token`.
+    /// Returns the path without a trailing slash: `""` or `/_services/token`.
     #[must_use]
     pub fn path(&self) -> &str {
         self.text.get(self.origin_length..).unwrap_or("")

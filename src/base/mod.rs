@@ -1,4 +1,4 @@
-//! Values that every floor may use. Imports nothing of ours.
+//! Plain values that every module may use. Imports nothing from the rest of the crate.
 
 mod clock;
 mod entropy;
@@ -13,6 +13,7 @@ mod secret;
 pub use self::clock::{Clock, SystemClock};
 pub use self::entropy::{Entropy, EntropyError, SystemEntropy};
 pub use self::field::FieldError;
+pub(crate) use self::field::ParseProblem;
 pub use self::ids::{
     BuildId, ClientId, CredentialId, EntitlementId, EventId, IdTokenId, IssuerId, Jti, RequestId, RequestTokenId,
     ServerId,

@@ -1,4 +1,4 @@
-//! Whole seconds: a point in time, and a length of it. Never reads a clock.
+//! A point in time and a duration, both in whole seconds. Never reads a clock.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -11,19 +11,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Moment(i64);
 
 impl Moment {
-    /// From seconds since 1970, UTC.
+    /// Creates a moment from seconds since 1970, UTC.
     #[must_use]
     pub const fn from_unix(seconds: i64) -> Self {
         Self(seconds)
     }
 
-    /// Seconds since 1970, UTC.
+    /// Returns the seconds since 1970, UTC.
     #[must_use]
     pub const fn unix(self) -> i64 {
         self.0
     }
 
-    /// How long after `earlier` this is; zero if it is not.
+    /// Returns the time since `earlier`, or zero if `earlier` is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Seconds {
         Seconds(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -59,7 +59,7 @@ impl fmt::Display for Moment {
 impl FromStr for Moment {
     type Err = &'static str;
 
-    /// Reads RFC 3339; a fraction is cut off.
+    /// Parses RFC 3339 and drops a fraction of a second.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let timestamp: jiff::Timestamp = text.parse().map_err(|_| "a time reads like 2026-11-25T04:31:34Z")?;
         Ok(Self(timestamp.as_second()))
@@ -78,39 +78,39 @@ impl<'de> Deserialize<'de> for Moment {
     }
 }
 
-/// A length of time in whole seconds, written `90s`, `5m`, `12h`, `7d`, or as a sum of these: `1h30m`.
+/// A duration in whole seconds, written `90s`, `5m`, `12h`, `7d`, or as a sum of these: `1h30m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seconds(u64);
 
 /// The units, longest first, as `Display` writes them.
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
-/// Longer lengths are mistakes, and would overflow an `exp`.
+/// Longest duration that is accepted. Longer ones are mistakes, and would overflow an `exp`.
 const LONGEST: u64 = 100 * 366 * 86_400;
 
 impl Seconds {
-    /// No time at all.
+    /// The duration of zero seconds.
     pub const ZERO: Self = Self(0);
 
-    /// From a number of seconds.
+    /// Creates a duration from a number of seconds.
     #[must_use]
     pub const fn new(seconds: u64) -> Self {
         Self(seconds)
     }
 
-    /// The number of seconds.
+    /// Returns the number of seconds.
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
     }
 
-    /// The same length for timers.
+    /// Converts the duration to the type that timers use.
     #[must_use]
     pub const fn duration(self) -> std::time::Duration {
         std::time::Duration::from_secs(self.0)
     }
 
-    /// The difference, or zero.
+    /// Returns the difference, or zero if `other` is longer.
     #[must_use]
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
@@ -189,8 +189,8 @@ impl<'de> Deserialize<'de> for Seconds {
     }
 }
 
-/// A length of time as operators write it in files and objects: `30m`, a bare number of seconds, or `PT30M` (ISO 8601,
-/// as RubyGems writes it).
+/// Serialises an optional duration of operators' files and objects: `30m`, a bare number of seconds, or `PT30M`
+/// (ISO 8601, as RubyGems writes it).
 pub mod optional_seconds {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -198,27 +198,27 @@ pub mod optional_seconds {
 
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "must be a duration such as 30m, PT30M or 1800")]
-    enum Written {
+    enum Spelling {
         Number(u64),
         Text(String),
     }
 
-    /// Writes it as `30m`.
+    /// Writes the duration as `30m`.
     ///
     /// # Errors
-    /// The serialiser's.
+    /// Any error of the serialiser.
     pub fn serialize<S: Serializer>(length: &Option<Seconds>, serializer: S) -> Result<S::Ok, S::Error> {
         length.serialize(serializer)
     }
 
-    /// Reads any of the three.
+    /// Reads any of the three spellings.
     ///
     /// # Errors
-    /// What would be right.
+    /// Says what a duration must look like.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Seconds>, D::Error> {
-        let text = match Written::deserialize(deserializer)? {
-            Written::Number(seconds) => return Ok(Some(Seconds::new(seconds))),
-            Written::Text(text) => text,
+        let text = match Spelling::deserialize(deserializer)? {
+            Spelling::Number(seconds) => return Ok(Some(Seconds::new(seconds))),
+            Spelling::Text(text) => text,
         };
         let iso = text.strip_prefix('P').map(|rest| rest.replace('T', "").to_lowercase());
         iso.as_deref().unwrap_or(&text).parse().map(Some).map_err(serde::de::Error::custom)

@@ -1,5 +1,4 @@
-//! Rates by key: token buckets that run on the injected clock. Never sleeps; whoever comes too often is told when to
-//! come again.
+//! Rate limits by key: token buckets on the injected clock. Never sleeps; reports when the next call is allowed.
 
 use std::hash::Hash;
 use std::num::NonZeroU32;
@@ -11,23 +10,24 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 
-use super::{Clock, Seconds};
+use super::clock::Clock;
+use super::moment::Seconds;
 
-/// A rate that each key has for itself.
+/// A rate limit that applies to each key separately.
 pub struct Rate<K: Hash + Eq + Clone>(RateLimiter<K, DefaultKeyedStateStore<K>, OurClock, NoOpMiddleware<Reading>>);
 
 impl<K: Hash + Eq + Clone> Rate<K> {
-    /// So many a second, and so many at once. `None` where either is 0: no limit.
+    /// Creates a limit of a sustained rate and a burst. `None` if either is 0 (unlimited).
     #[must_use]
     pub fn new(per_second: u32, at_once: u32, clock: &Arc<dyn Clock>) -> Option<Self> {
         let quota = Quota::per_second(NonZeroU32::new(per_second)?).allow_burst(NonZeroU32::new(at_once)?);
         Some(Self(RateLimiter::dashmap_with_clock(quota, OurClock(Arc::clone(clock)))))
     }
 
-    /// Counts one.
+    /// Counts one call of `key`.
     ///
     /// # Errors
-    /// When the next one will be taken.
+    /// The time to wait until the next call is allowed.
     pub fn count(&self, key: &K) -> Result<(), Seconds> {
         self.0.check_key(key).map_err(|full| {
             let wait = full.wait_time_from(Reading(self.0.clock().0.monotonic()));
@@ -35,13 +35,13 @@ impl<K: Hash + Eq + Clone> Rate<K> {
         })
     }
 
-    /// Drops the buckets that are full again.
+    /// Drops the state of keys that are back at their full burst, so that memory does not grow.
     pub fn forget_idle(&self) {
         self.0.retain_recent();
     }
 }
 
-/// Our clock, as the limiter wants to read it.
+/// Adapts the injected clock to the limiter.
 #[derive(Clone)]
 struct OurClock(Arc<dyn Clock>);
 
@@ -53,7 +53,7 @@ impl governor::clock::Clock for OurClock {
     }
 }
 
-/// One reading of the monotonic clock.
+/// A reading of the monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Reading(Duration);
 

@@ -1,4 +1,4 @@
-//! Secrets: drawn, digested, compared. Nothing here can be printed or serialised by accident.
+//! Secrets: generation, digests, comparison. Never prints or serialises a secret by accident.
 
 use std::fmt;
 
@@ -7,19 +7,19 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{Entropy, EntropyError};
+use super::entropy::{Entropy, EntropyError};
 
-/// A value that no log, message or document may show. `Debug` prints `[secret]`; there is no `Serialize`.
+/// A value that no log, message or document may show. `Debug` prints `[secret]`, and there is no `Serialize`.
 #[derive(Clone)]
 pub struct Secret<T: Zeroize>(T);
 
 impl<T: Zeroize> Secret<T> {
-    /// Hides `value`.
+    /// Wraps `value` so that it is not printed and is cleared on drop.
     pub const fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// Shows the value. Each call is a place to look at in review.
+    /// Returns the value. Review each call: the value may leave through it.
     pub const fn expose_secret(&self) -> &T {
         &self.0
     }
@@ -38,7 +38,7 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
 }
 
 impl Secret<String> {
-    /// A new bearer secret of 256 bits: `prefix` and 43 base64url characters.
+    /// Generates a bearer secret of 256 bits: `prefix` and 43 base64url characters.
     ///
     /// # Errors
     /// [`EntropyError`] when the generator fails.
@@ -51,35 +51,35 @@ impl Secret<String> {
         Ok(Self(text))
     }
 
-    /// What is stored instead of the secret, and looked up by.
+    /// Returns the digest, which is stored and looked up instead of the secret.
     #[must_use]
     pub fn digest(&self) -> Sha256 {
         Sha256::of(self.0.as_bytes())
     }
 }
 
-/// A SHA-256 digest. Equality takes the same time whatever differs.
+/// A SHA-256 digest. Comparison takes constant time.
 #[derive(Clone, Copy)]
 pub struct Sha256([u8; 32]);
 
 impl Sha256 {
-    /// The digest of `bytes`.
+    /// Computes the digest of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        Self::finished(&digest::digest(&digest::SHA256, bytes))
+        Self::from_digest(&digest::digest(&digest::SHA256, bytes))
     }
 
-    /// The digests of `start` and of `start` with `rest` after it, in one pass over both.
+    /// Computes the digests of `start` and of `start` followed by `rest`, in one pass.
     #[must_use]
     pub fn of_start_and_whole(start: &[u8], rest: &[u8]) -> (Self, Self) {
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(start);
         let of_start = context.clone().finish();
         context.update(rest);
-        (Self::finished(&of_start), Self::finished(&context.finish()))
+        (Self::from_digest(&of_start), Self::from_digest(&context.finish()))
     }
 
-    fn finished(digest: &digest::Digest) -> Self {
+    fn from_digest(digest: &digest::Digest) -> Self {
         let mut out = [0; 32];
         for (to, from) in out.iter_mut().zip(digest.as_ref()) {
             *to = *from;
@@ -87,13 +87,13 @@ impl Sha256 {
         Self(out)
     }
 
-    /// A stored digest read back; `None` unless it is 32 bytes.
+    /// Reads a stored digest. `None` unless it has 32 bytes.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    /// The 32 bytes.
+    /// Returns the 32 bytes.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -137,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn two_digests_in_one_pass_are_those_of_two() {
+    fn digests_of_one_pass_equal_those_of_two_passes() {
         let (start, whole) = Sha256::of_start_and_whole(b"ab", b"c");
         assert_eq!((start, whole), (Sha256::of(b"ab"), Sha256::of(b"abc")));
     }
 
     #[test]
-    fn a_digest_is_that_of_fips_180() {
+    fn a_digest_matches_the_example_of_fips_180() {
         assert_eq!(Sha256::of(b"abc").to_string(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     }
 }

@@ -1,4 +1,4 @@
-//! Audiences that rules, clients and registrations allow.
+//! Audiences of tokens, and the patterns with which rules, clients and registrations allow them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,23 +8,22 @@ use serde::{Deserialize, Serialize};
 use super::glob::glob_covers;
 use crate::base::FieldError;
 
-/// The most bytes that an audience may have.
+/// Maximum bytes of an audience.
 const MAX_BYTES: usize = 1024;
 
-/// An audience by its whole text, where `*` stands for any run of characters within one segment:
-/// it never crosses `/`, `:`, `@`, `?` or `#`.
+/// A pattern of audiences. `*` matches any characters within one segment: never `/`, `:`, `@`, `?` or `#`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AudiencePattern(String);
 
 impl AudiencePattern {
-    /// Does the pattern cover this audience? Case counts: two audiences that differ in case are two audiences.
+    /// Returns whether the pattern matches the audience. Case counts: audiences that differ in case are different.
     #[must_use]
     pub fn matches(&self, audience: &str) -> bool {
         glob_covers(&self.0, audience)
     }
 
-    /// Does the pattern cover this audience, whatever the case?
+    /// Returns whether the pattern matches the audience without regard to case.
     #[must_use]
     pub fn mentions(&self, audience: &str) -> bool {
         glob_covers(&self.0.to_lowercase(), &audience.to_lowercase())
@@ -62,52 +61,52 @@ impl fmt::Display for AudiencePattern {
     }
 }
 
-/// How many audiences a token may have.
-const MOST: usize = 16;
+/// Maximum number of audiences of a token.
+const MAX_AUDIENCES: usize = 16;
 
-/// The audiences that a token was asked for: one to sixteen, each once, in the order of asking.
+/// The requested audiences of a token: one to sixteen, without duplicates, in the order of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audiences(Vec<String>);
 
-/// Why audiences were not taken.
+/// Error returned for invalid audiences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AudienceError {
-    /// One of them can't be taken.
+    /// An audience is invalid, or there are too many.
     Field(FieldError),
-    /// None was named, or an empty one.
+    /// No audience was given, or an empty one.
     Required,
 }
 
 impl Audiences {
-    /// Takes audiences as they were asked for; duplicates are dropped.
+    /// Checks the requested audiences and drops duplicates.
     ///
     /// # Errors
-    /// [`AudienceError`].
-    pub fn new(asked: Vec<String>) -> Result<Self, AudienceError> {
-        let refuse = |problem: String| Err(AudienceError::Field(FieldError::new("audience", problem)));
+    /// [`AudienceError`] if an audience is missing, empty, too long or one too many.
+    pub fn new(requested: Vec<String>) -> Result<Self, AudienceError> {
+        let invalid = |problem: String| Err(AudienceError::Field(FieldError::new("audience", problem)));
         let mut audiences: Vec<String> = Vec::new();
-        for audience in asked {
+        for audience in requested {
             if audience.is_empty() {
                 return Err(AudienceError::Required);
             }
             if audience.len() > MAX_BYTES {
-                return refuse(format!("must have at most {MAX_BYTES} bytes"));
+                return invalid(format!("must have at most {MAX_BYTES} bytes"));
             }
             if audience.chars().any(char::is_control) {
-                return refuse("must not hold control characters".to_owned());
+                return invalid("must not contain control characters".to_owned());
             }
             if audiences.contains(&audience) {
                 continue;
             }
-            if audiences.len() == MOST {
-                return refuse(format!("must be named at most {MOST} times"));
+            if audiences.len() == MAX_AUDIENCES {
+                return invalid(format!("must be given at most {MAX_AUDIENCES} times"));
             }
             audiences.push(audience);
         }
         if audiences.is_empty() { Err(AudienceError::Required) } else { Ok(Self(audiences)) }
     }
 
-    /// The audiences, in the order of asking.
+    /// Returns the audiences in the order of the request.
     #[must_use]
     pub fn as_slice(&self) -> &[String] {
         &self.0
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_or_hostile_pattern_is_refused() {
+    fn an_empty_or_hostile_pattern_is_rejected() {
         for text in ["", "a\nb", &"a".repeat(1025)] {
             assert!(text.parse::<AudiencePattern>().is_err());
         }

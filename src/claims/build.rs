@@ -1,103 +1,102 @@
-//! What a build is, once its registration was checked. Never holds a value that was not validated.
+//! A build whose registration was checked. Never holds a value that was not validated.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Image};
+use super::event::Event;
+use super::image::Image;
 
-/// The facts of one build, as its tokens will state them. Made from a checked registration
-/// alone, and read back from the store.
+/// One build, as its tokens describe it. Created from a checked registration only, and read back from the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Build {
-    /// Organisation; may hold `/`.
+    /// Organisation; may contain `/`.
     pub org: String,
-    /// The organisation's immutable id.
+    /// Immutable id of the organisation.
     pub org_id: Option<String>,
-    /// The repository's name alone, without `/`.
+    /// Name of the repository, without the organisation.
     pub repo: String,
-    /// The repository's immutable id.
+    /// Immutable id of the repository.
     pub repo_id: Option<String>,
-    /// The CI's number of the build.
+    /// Build number that the CI assigned.
     pub number: u64,
-    /// Which run of the same number; from 1.
+    /// Run of this build number, counted from 1.
     pub attempt: u64,
-    /// What set it off.
+    /// Event that triggered the build.
     pub event: Event,
-    /// `opened` of `pull_request:opened`.
+    /// Action of the event, such as `opened` in `pull_request:opened`.
     pub event_action: Option<String>,
-    /// Text from git: unauthenticated.
+    /// Author of the commit: text from git, not authenticated.
     pub author: Option<String>,
-    /// The author's id, as the CI says.
+    /// Id of the author, as the CI reports it.
     pub author_id: Option<String>,
-    /// Who set it off, as the CI authenticated them.
+    /// User who triggered the build, as the CI authenticated them.
     pub actor: Option<String>,
-    /// The actor's immutable id.
+    /// Immutable id of the actor.
     pub actor_id: Option<String>,
-    /// Full ref: `refs/heads/main`.
+    /// Full git ref, such as `refs/heads/main`.
     #[serde(rename = "ref")]
     pub git_ref: String,
-    /// Commit: 40 or 64 hexadecimal digits.
+    /// Commit hash: 40 or 64 hexadecimal digits.
     pub sha: String,
-    /// Target of a pull request, as given.
+    /// Target branch of a pull request, as the CI reports it.
     pub base_ref: Option<String>,
-    /// Source of a pull request, as given.
+    /// Source branch of a pull request, as the CI reports it.
     pub head_ref: Option<String>,
-    /// Does the code come from another repository? Shown as `pull_fork` for pull requests.
+    /// Whether the code comes from another repository. Pull requests show it as `pull_fork`.
     pub fork: bool,
-    /// Was the code that runs already accepted in the repository? Computed, never believed.
+    /// Whether the repository had already accepted the code that runs. Computed, never copied from the registration.
     pub trusted: bool,
-    /// Is the ref protected, where known; never true for a pull ref or an untrusted build.
+    /// Whether the ref is protected, if known. Never true for a pull ref or an untrusted build.
     pub ref_protected: Option<bool>,
-    /// Deployment environment; never for a pull ref or an untrusted build.
+    /// Deployment environment. Never set for a pull ref or an untrusted build.
     pub environment: Option<String>,
-    /// Visibility of the repository, as given.
+    /// Visibility of the repository, as the CI reports it.
     pub visibility: Option<String>,
-    /// The pipeline file.
+    /// Path of the pipeline file.
     pub workflow: Option<String>,
-    /// Where the pipeline file came from.
+    /// Repository and ref that the pipeline file was read from.
     pub workflow_ref: Option<String>,
-    /// The pipeline file's commit.
+    /// Commit of the pipeline file.
     pub workflow_sha: Option<String>,
-    /// Where the job's definition came from.
+    /// Repository and ref that the job's definition was read from.
     pub job_workflow_ref: Option<String>,
-    /// The commit of the job's definition.
+    /// Commit of the job's definition.
     pub job_workflow_sha: Option<String>,
-    /// Which runner.
+    /// Id of the runner.
     pub runner_id: Option<String>,
-    /// What kind of runner.
+    /// Kind of runner, such as `self-hosted`.
     pub runner_environment: Option<String>,
     /// Custom properties of the repository.
     pub properties: BTreeMap<String, String>,
 }
 
 impl Build {
-    /// `org/name`.
+    /// Returns `org/name` of the repository.
     #[must_use]
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.org, self.repo)
     }
 
-    /// Is the ref outside `refs/heads/` and `refs/tags/`?
+    /// Returns whether the ref is outside `refs/heads/` and `refs/tags/`.
     #[must_use]
     pub fn is_pull_ref(&self) -> bool {
         !self.git_ref.starts_with("refs/heads/") && !self.git_ref.starts_with("refs/tags/")
     }
 
-    /// Does the ref vouch for the code? Only then do a protection and an environment say anything: accepted code, on a
-    /// branch or tag.
+    /// Returns whether the code is trusted and on a branch or tag. Only then may a protection or an environment count.
     #[must_use]
     pub fn is_vouched(&self) -> bool {
         self.trusted && !self.is_pull_ref()
     }
 
-    /// Is the ref known to be protected? Never for a ref that vouches for nothing, whatever a row says.
+    /// Returns whether the ref is known to be protected. Never true unless [`Self::is_vouched`], whatever was stored.
     #[must_use]
     pub fn is_protected(&self) -> bool {
         self.ref_protected == Some(true) && self.is_vouched()
     }
 
-    /// The environment of a step, else of the build. Never where the ref vouches for nothing, whatever a row says.
+    /// Returns the environment of the step, else of the build. `None` unless [`Self::is_vouched`], whatever was stored.
     #[must_use]
     pub fn environment_of<'a>(&'a self, step: Option<&'a BuildStep>) -> Option<&'a str> {
         if !self.is_vouched() {
@@ -106,13 +105,13 @@ impl Build {
         step.and_then(|step| step.environment.as_deref()).or(self.environment.as_deref())
     }
 
-    /// The branch, derived from the ref.
+    /// Returns the branch, derived from the ref.
     #[must_use]
     pub fn branch(&self) -> Option<&str> {
         self.git_ref.strip_prefix("refs/heads/")
     }
 
-    /// `branch` or `tag`, derived from the ref; pull refs have neither.
+    /// Returns `branch` or `tag`, derived from the ref. Pull refs have neither.
     #[must_use]
     pub fn ref_type(&self) -> Option<&'static str> {
         if self.git_ref.starts_with("refs/heads/") {
@@ -125,17 +124,17 @@ impl Build {
     }
 }
 
-/// What a step's request token adds to the build's claims. Comes from the CI or the worker, never from the job.
+/// What a step's request token adds to the claims of the build. Set by the CI or the worker, never by the job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildStep {
-    /// The step's name.
+    /// Name of the step.
     pub step: String,
-    /// What the step runs in.
+    /// Container image that the step runs in.
     pub image: Option<Image>,
-    /// The step's declared purpose.
+    /// Declared purpose of the step.
     pub request: Option<String>,
-    /// Does the step run its own commands?
+    /// Whether the step runs its own commands.
     pub commands: Option<bool>,
-    /// The step's environment; only a client may set it.
+    /// Deployment environment of the step. Only a client may set it.
     pub environment: Option<String>,
 }

@@ -1,39 +1,52 @@
-//! The events that set builds off, in one vocabulary for every CI.
-
-use std::fmt;
-use std::str::FromStr;
+//! The events that trigger builds, in one vocabulary for every CI.
 
 use serde::{Deserialize, Serialize};
 
-/// What set a build off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Event that triggered a build.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = crate::base::ParseProblem, parse_err_fn = unknown)]
 pub enum Event {
     /// A comment, usually on a pull request.
     Comment,
-    /// A branch or tag was deleted; gets no token.
+    /// A branch or tag was deleted. Such a build gets no token.
     Delete,
-    /// A deployment.
+    /// A deployment was requested.
     Deployment,
-    /// Somebody started it by hand.
+    /// A user started the build by hand.
     Manual,
-    /// A merge queue's trial.
+    /// A merge queue tests a group of changes.
     MergeGroup,
-    /// A pull request.
+    /// A pull request was opened or changed.
     PullRequest,
     /// Commits were pushed.
     Push,
     /// A release was published.
     Release,
-    /// A timer.
+    /// A schedule was due.
     Schedule,
     /// A tag was pushed.
     Tag,
 }
 
 impl Event {
-    /// Every event.
-    pub const ALL: [Self; 10] = [
+    /// Every event, in the order of the manual.
+    pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] = [
         Self::Push,
         Self::Tag,
         Self::PullRequest,
@@ -46,36 +59,13 @@ impl Event {
         Self::Manual,
     ];
 
-    /// The event as claims and subjects write it.
+    /// Returns the name of the event in claims and subjects.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Comment => "comment",
-            Self::Delete => "delete",
-            Self::Deployment => "deployment",
-            Self::Manual => "manual",
-            Self::MergeGroup => "merge_group",
-            Self::PullRequest => "pull_request",
-            Self::Push => "push",
-            Self::Release => "release",
-            Self::Schedule => "schedule",
-            Self::Tag => "tag",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Event {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|known| known.name() == text).ok_or(
-            "must be push, tag, pull_request, merge_group, deployment, schedule, comment, delete, release or manual",
-        )
-    }
+const fn unknown(_: &str) -> &'static str {
+    "must be push, tag, pull_request, merge_group, deployment, schedule, comment, delete, release or manual"
 }

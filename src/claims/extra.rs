@@ -1,13 +1,13 @@
-//! Claims of the operator's own, made from templates. They can set no name that a verifier takes for authority.
+//! Extra claims that the operator configures as templates. Never sets a claim that verifiers read as authority.
 
 use std::collections::BTreeMap;
 
+use super::build::{Build, BuildStep};
 use super::presets::is_preset_name;
 use super::template::{Part, Template};
-use super::{Build, BuildStep};
 use crate::base::FieldError;
 
-/// Registered names, names that verifiers take for authority, and names of presets to come.
+/// Registered names, names that verifiers read as authority, and names of future presets.
 const RESERVED: &[&str] = &[
     "iss",
     "sub",
@@ -89,21 +89,21 @@ const RESERVED: &[&str] = &[
     "job_config",
 ];
 
-/// Names that begin like this belong to clouds.
+/// Prefixes of names that clouds reserve.
 const RESERVED_PREFIXES: &[&str] = &["https://aws.amazon.com/", "aws:", "kubernetes.io", "job_project_"];
 
-/// The longest name of a claim, in bytes.
+/// Maximum bytes of a claim's name.
 const MAX_NAME_BYTES: usize = 128;
 
-/// Claims from templates.
+/// Extra claims, each a name and a template.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExtraClaims(Vec<(String, Template)>);
 
 impl ExtraClaims {
-    /// Reads names and templates.
+    /// Checks and parses the templates by the names of their claims.
     ///
     /// # Errors
-    /// [`FieldError`] whose field is the claim's name.
+    /// [`FieldError`] with the name of the claim as its field.
     pub fn compile(claims: &BTreeMap<String, String>) -> Result<Self, FieldError> {
         let compiled = claims.iter().map(|(name, text)| {
             let folded = name.to_ascii_lowercase();
@@ -111,7 +111,7 @@ impl ExtraClaims {
                 || RESERVED_PREFIXES.iter().any(|prefix| folded.starts_with(prefix))
                 || is_preset_name(&folded)
             {
-                return Err(FieldError::new(name, "is reserved: verifiers read it as something else"));
+                return Err(FieldError::new(name, "is reserved: verifiers give it a meaning of their own"));
             }
             if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
                 return Err(FieldError::new(

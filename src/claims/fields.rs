@@ -1,5 +1,5 @@
 //! Every field of a build, once. Claims, the variables of conditions and the fields of templates are made from this
-//! table; tests hold [`Build`], `Registration` and the manual to it.
+//! table; tests compare [`Build`], `Registration` and the manual with it.
 //!
 //! To add a field, add a row here, a member to [`Build`] and `Registration`, and its name to the manual.
 
@@ -230,7 +230,7 @@ impl Field {
     }
 }
 
-/// Two rows with the same names are the same row: no name stands in two of them.
+/// Rows with equal names are the same row, because no name appears in two rows.
 impl PartialEq for Field {
     fn eq(&self, other: &Self) -> bool {
         (self.template, self.variable, self.vela, self.github)

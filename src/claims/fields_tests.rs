@@ -70,7 +70,7 @@ fn no_two_rows_share_a_name() {
     for name in names {
         let mut seen = BTreeSet::new();
         for name in FIELDS.iter().filter_map(name) {
-            assert!(seen.insert(name), "{name} stands in two rows");
+            assert!(seen.insert(name), "{name} appears in two rows");
         }
     }
 }

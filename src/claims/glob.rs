@@ -1,12 +1,12 @@
-//! Patterns in which `*` stands for any run of characters within one segment. A segment ends where names end.
+//! Patterns in which `*` matches any characters within one segment. Never matches across a delimiter of names.
 
-/// What `*` never crosses.
+/// Characters that `*` never matches.
 const DELIMITERS: &[u8] = b"/:@?#";
 
-/// Does the pattern cover the whole text?
+/// Returns whether the pattern matches the whole text.
 ///
-/// Never more steps than the product of both lengths. Going back to the last `*` alone is enough: whatever a longer run
-/// of an earlier one could reach, the last one reaches too, since neither crosses a delimiter.
+/// Takes at most as many steps as the product of both lengths. Backtracking to the last `*` alone is enough: the last
+/// `*` reaches every text that a longer match of an earlier one could reach, since neither crosses a delimiter.
 pub(crate) fn glob_covers(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut at, mut read) = (0, 0);
@@ -23,12 +23,12 @@ pub(crate) fn glob_covers(pattern: &str, text: &str) -> bool {
                 read += 1;
             }
             _ => {
-                let Some((after, taken)) = last_star else { return false };
-                if text.get(taken).is_none_or(|byte| DELIMITERS.contains(byte)) {
+                let Some((after, matched)) = last_star else { return false };
+                if text.get(matched).is_none_or(|byte| DELIMITERS.contains(byte)) {
                     return false;
                 }
-                last_star = Some((after, taken + 1));
-                (at, read) = (after, taken + 1);
+                last_star = Some((after, matched + 1));
+                (at, read) = (after, matched + 1);
             }
         }
     }

@@ -1,16 +1,16 @@
-//! OCI image references, as written: nothing is supplied that the CI did not say.
+//! OCI image references, kept as written. Never adds a registry, `library/` or a tag that the CI did not give.
 
 use serde::{Deserialize, Serialize};
 
-/// The form that a reference must have, for whoever wrote another one.
+/// Text of the error for an invalid reference.
 const FORM: &str = "must be an image reference: [registry[:port]/]name[:tag][@algorithm:digest]";
 
-/// The most bytes that a reference may have.
+/// Maximum bytes of a reference.
 const MAX_BYTES: usize = 1024;
 
 /// An image reference and its parts (the grammar of the OCI distribution specification).
 ///
-/// A registry's port is no tag, a digest is no tag, and a reference may have both tag and digest.
+/// A registry's port and a digest are not tags, and a reference may have both a tag and a digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Image {
@@ -21,25 +21,25 @@ pub struct Image {
 }
 
 impl Image {
-    /// The whole reference, as it was written.
+    /// Returns the whole reference, as written.
     #[must_use]
     pub fn reference(&self) -> &str {
         &self.reference
     }
 
-    /// Registry and repository, without tag and digest.
+    /// Returns registry and repository, without tag and digest.
     #[must_use]
     pub fn name(&self) -> &str {
         self.reference.get(self.name.clone()).unwrap_or_default()
     }
 
-    /// The tag, if one was written.
+    /// Returns the tag, if the reference has one.
     #[must_use]
     pub fn tag(&self) -> Option<&str> {
         self.reference.get(self.tag.clone()?)
     }
 
-    /// The digest with its algorithm, if one was written.
+    /// Returns the digest with its algorithm, if the reference has one.
     #[must_use]
     pub fn digest(&self) -> Option<&str> {
         self.reference.get(self.digest.clone()?)
@@ -79,7 +79,7 @@ impl From<Image> for String {
     }
 }
 
-/// Components of lower-case letters and digits with single separators inside; the first may be a registry.
+/// Whether the name consists of valid components, of which the first may be a registry.
 fn is_name(name: &str) -> bool {
     let mut parts = name.split('/');
     let Some(first) = parts.next() else { return false };
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_no_tag_and_a_digest_is_no_tag() {
+    fn a_port_and_a_digest_are_not_tags() {
         let digest = format!("sha256:{}", "a".repeat(64));
         for (reference, name, tag, has_digest) in [
             ("alpine".to_owned(), "alpine", None, false),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn an_odd_reference_is_refused() {
+    fn a_malformed_reference_is_rejected() {
         for reference in [
             "",
             ":",

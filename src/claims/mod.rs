@@ -1,4 +1,4 @@
-//! What our tokens say. Pure: no clock, no store, no HTTP.
+//! The claims of the tokens that the issuer signs. Pure: no clock, no store, no HTTP.
 
 mod audience;
 mod build;

@@ -1,32 +1,25 @@
-//! Presets: families of names under which the same fields appear as claims.
-
-use std::str::FromStr;
+//! Presets: sets of names under which the same fields appear as claims. Never holds a value.
 
 use super::fields::{Field, FieldSource, FieldValue};
 
-/// A family of names for the same facts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A set of claim names for the fields of a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "lowercase", parse_err_ty = crate::base::ParseProblem, parse_err_fn = unknown)]
 pub enum Preset {
-    /// GitHub's names, so that verifiers written for GitHub work.
+    /// GitHub's names, for verifiers written for GitHub.
     GitHub,
-    /// Vela's names, and ours.
+    /// Vela's names, which are the default.
     Vela,
 }
 
-impl FromStr for Preset {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "github" => Ok(Self::GitHub),
-            "vela" => Ok(Self::Vela),
-            "gitlab" => Err("gitlab is not supported yet; use vela, github or both"),
-            _ => Err("must be vela or github"),
-        }
+fn unknown(name: &str) -> &'static str {
+    match name {
+        "gitlab" => "gitlab is not supported yet; use vela, github or both",
+        _ => "must be vela or github",
     }
 }
 
-/// The presets in force: at least one, each once.
+/// The presets of an issuer: at least one, without duplicates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Presets(Vec<Preset>);
 

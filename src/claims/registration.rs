@@ -1,24 +1,27 @@
-//! What a CI server says of a build, and what of it we take. Nothing is guessed.
+//! A CI server's registration of a build, and its validation. Never guesses a missing value.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::audience::AudiencePattern;
+use super::build::Build;
+use super::event::Event;
+use super::subject::SubjectFormat;
 use super::text;
 use super::trust::{Provenance, is_trusted};
-use super::{AudiencePattern, Build, Event, SubjectFormat};
 use crate::base::{FieldError, Seconds};
 
-/// The largest number of a build: larger ones lose digits in many a JSON reader.
+/// Largest build number. Many JSON readers lose digits of larger ones.
 const MAX_NUMBER: u64 = (1 << 53) - 1;
 
-/// Custom properties: how many, and how many bytes in a key and a value.
+/// Limits of custom properties: their number, bytes of a key, bytes of a value.
 const MAX_PROPERTIES: (usize, usize, usize) = (64, 128, 1024);
 
-/// How long a build lives that asks for nothing else.
+/// Lifetime of a build whose registration names no `timeout`.
 const DEFAULT_TIMEOUT: Seconds = Seconds::new(3_600);
 
-/// The body of a registration. `null` is the same as absent for what is optional.
+/// Body of a registration. For optional members, `null` means absent.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
@@ -64,38 +67,38 @@ struct Runner {
     environment: Option<String>,
 }
 
-/// What a registration must fit.
+/// Limits and settings that a registration is checked against.
 #[derive(Debug)]
 pub struct RegistrationRules<'a> {
-    /// Put before the ids of organisation and repositories, so that two forges share none.
+    /// Prefix of the ids of organisations and repositories, so that two forges share no id.
     pub ids: Option<&'a str>,
-    /// The subject's format: some need ids.
+    /// Format of the subject. Some formats require ids.
     pub subject: &'a SubjectFormat,
-    /// The longest life of a build.
+    /// Maximum lifetime of a build.
     pub max_build: Seconds,
 }
 
-/// A registration that was taken.
+/// A registration that passed every check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedRegistration {
-    /// The build's facts.
+    /// The build, as its tokens describe it.
     pub build: Build,
-    /// The CI's own unique id of the build, or the default.
+    /// Unique key of the build: the CI's own, else `org/repo#number.attempt`.
     pub key: String,
-    /// Audiences that it allows; `None` says nothing, an empty list allows none.
+    /// Audiences that the build's tokens may have. `None` sets no limit, an empty list allows none.
     pub audiences: Option<Vec<AudiencePattern>>,
-    /// Is a build-wide request token wanted?
+    /// Whether the response includes a request token for the whole build.
     pub build_token: bool,
-    /// How long the build lives.
+    /// Lifetime of the build.
     pub timeout: Seconds,
 }
 
-/// Why a registration was not taken.
+/// Error returned for an invalid registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistrationError {
-    /// A value can't be taken.
+    /// The value of a field is invalid.
     Field(FieldError),
-    /// The subject's format needs `repo_id`.
+    /// The subject's format requires `repo_id`.
     IdsRequired,
 }
 
@@ -106,16 +109,16 @@ impl From<FieldError> for RegistrationError {
 }
 
 impl Registration {
-    /// The organisation, as it was written.
+    /// Returns the organisation before any check.
     #[must_use]
     pub fn org(&self) -> &str {
         &self.org
     }
 
-    /// Checks every value and computes what is never believed.
+    /// Checks every value and computes `trusted`.
     ///
     /// # Errors
-    /// [`RegistrationError`].
+    /// [`RegistrationError`] names the first invalid field, or says that the subject requires ids.
     pub fn check(self, rules: &RegistrationRules<'_>) -> Result<CheckedRegistration, RegistrationError> {
         text::path_name("org", &self.org)?;
         text::plain_name("repo", &self.repo)?;
@@ -143,7 +146,7 @@ impl Registration {
             fork: self.fork,
             head_repo_id: head_repo_id.as_deref(),
             repo_id: repo_id.as_deref(),
-            said: self.trusted,
+            declared: self.trusted,
         });
         let runner = self.runner.unwrap_or_default();
         let mut build = Build {
@@ -177,7 +180,7 @@ impl Registration {
             runner_environment: optional("runner.environment", runner.environment, text::text)?,
             properties: properties(self.properties.unwrap_or_default())?,
         };
-        // A pull request's own pipeline file may say what it likes: neither is shown for it.
+        // The author of a pull request controls its pipeline file, so neither value counts.
         if !build.is_vouched() {
             build.environment = None;
             build.ref_protected = build.ref_protected.filter(|protected| !protected);
@@ -196,7 +199,7 @@ impl Registration {
     }
 }
 
-/// An optional text: an empty one is absent.
+/// Checks an optional text. An empty text counts as absent.
 pub(super) fn optional(
     field: &str,
     value: Option<String>,
@@ -207,12 +210,12 @@ pub(super) fn optional(
     Ok(Some(value))
 }
 
-/// Patterns that narrow what may be asked for.
+/// Parses the patterns of the audiences that tokens may have.
 pub(super) fn audience_patterns(patterns: Option<Vec<String>>) -> Result<Option<Vec<AudiencePattern>>, FieldError> {
-    const MOST: usize = 64;
+    const MAX_PATTERNS: usize = 64;
     let Some(patterns) = patterns else { return Ok(None) };
-    if patterns.len() > MOST {
-        return Err(FieldError::new("audiences", format!("must hold at most {MOST} patterns")));
+    if patterns.len() > MAX_PATTERNS {
+        return Err(FieldError::new("audiences", format!("must have at most {MAX_PATTERNS} patterns")));
     }
     let parsed = patterns.into_iter().enumerate().map(|(index, pattern)| {
         pattern.try_into().map_err(|problem: &str| FieldError::new(format!("audiences[{index}]"), problem))
@@ -231,12 +234,12 @@ fn number(field: &str, value: u64, least: u64) -> Result<(), FieldError> {
 fn properties(properties: BTreeMap<String, String>) -> Result<BTreeMap<String, String>, FieldError> {
     let (most, key_bytes, value_bytes) = MAX_PROPERTIES;
     if properties.len() > most {
-        return Err(FieldError::new("properties", format!("must hold at most {most} properties")));
+        return Err(FieldError::new("properties", format!("must have at most {most} properties")));
     }
     for (key, value) in &properties {
         text::bounded("properties", key, key_bytes)?;
         if key.is_empty() {
-            return Err(FieldError::new("properties", "must not hold an empty key"));
+            return Err(FieldError::new("properties", "must not have an empty key"));
         }
         let field = format!("properties.{key}");
         text::bounded(&field, value, value_bytes)?;

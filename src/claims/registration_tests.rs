@@ -1,4 +1,4 @@
-//! Registrations: what is refused by which name, and what is computed.
+//! Registrations: which fields are rejected, and which values are computed.
 
 use std::fmt::Write;
 
@@ -25,7 +25,7 @@ fn with(field: &str, value: Value) -> Value {
 }
 
 #[test]
-fn a_value_that_cannot_be_taken_is_named() {
+fn an_invalid_value_is_rejected_by_the_name_of_its_field() {
     let long = "x".repeat(2_000);
     for (field, value) in [
         ("org", json!("")),
@@ -66,7 +66,7 @@ fn a_value_that_cannot_be_taken_is_named() {
 }
 
 #[test]
-fn a_format_that_needs_an_id_gets_one_or_refuses() {
+fn a_format_that_requires_an_id_rejects_a_registration_without_one() {
     assert_eq!(check(with("repo_id", Value::Null)).unwrap_err(), RegistrationError::IdsRequired);
     assert_eq!(check(with("repo_id", json!(""))).unwrap_err(), RegistrationError::IdsRequired);
 }
@@ -85,14 +85,14 @@ fn two_forges_share_no_id() {
 
 #[test]
 fn a_pull_requests_environment_and_protection_are_left_out() {
-    for (git_ref, event, said) in
+    for (git_ref, event, trusted) in
         [("refs/pull/7/head", "pull_request", json!(true)), ("refs/heads/main", "push", json!(false))]
     {
         let mut body = good();
         for (field, value) in [
             ("ref", json!(git_ref)),
             ("event", json!(event)),
-            ("trusted", said),
+            ("trusted", trusted),
             ("fork", json!(false)),
             ("head_repo_id", json!("1001")),
             ("environment", json!("production")),
@@ -105,24 +105,25 @@ fn a_pull_requests_environment_and_protection_are_left_out() {
     }
 }
 
-/// event × fork × head_repo_id × ref × the CI's own word: the whole table.
+/// Every combination of event, ref, fork, `head_repo_id` and the CI's own `trusted`.
 #[test]
-fn trust_is_computed_and_never_believed() {
-    let mut table = String::from("event, ref, fork, head_repo_id, said: the rows that are trusted\n");
+fn trust_is_computed_and_never_copied_from_the_registration() {
+    let mut table =
+        String::from("event, ref, fork, head_repo_id, trusted as declared: the combinations that are trusted\n");
     for event in Event::ALL {
         for git_ref in ["refs/heads/main", "refs/tags/v1", "refs/pull/7/head"] {
             for fork in [Value::Null, json!(false), json!(true)] {
                 for head in [Value::Null, json!("1001"), json!("666")] {
-                    for said in [Value::Null, json!(false), json!(true)] {
+                    for declared in [Value::Null, json!(false), json!(true)] {
                         let mut body = good();
-                        let fields = [("fork", &fork), ("head_repo_id", &head), ("trusted", &said)];
+                        let fields = [("fork", &fork), ("head_repo_id", &head), ("trusted", &declared)];
                         body["event"] = json!(event);
                         body["ref"] = json!(git_ref);
                         for (field, value) in fields {
                             body[field] = value.clone();
                         }
                         if check(body).unwrap().build.trusted {
-                            writeln!(table, "{event}, {git_ref}, {fork}, {head}, {said}").unwrap();
+                            writeln!(table, "{event}, {git_ref}, {fork}, {head}, {declared}").unwrap();
                         }
                     }
                 }

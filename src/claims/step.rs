@@ -1,13 +1,15 @@
-//! What a CI server or a worker says of one step. Never comes from the job itself.
+//! A CI server's or worker's description of one step. Never comes from the job itself.
 
 use serde::Deserialize;
 
+use super::audience::AudiencePattern;
+use super::build::{Build, BuildStep};
+use super::image::Image;
 use super::registration::{audience_patterns, optional};
 use super::text;
-use super::{AudiencePattern, Build, BuildStep, Image};
 use crate::base::{FieldError, Seconds};
 
-/// The body that makes a step's request token, and the `step` of a direct token.
+/// Body that creates a step's request token, and the member `step` of a direct token request.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepRequest {
@@ -21,24 +23,24 @@ pub struct StepRequest {
     max_uses: Option<u64>,
 }
 
-/// A step that was taken.
+/// A step that passed every check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedStep {
-    /// What it adds to the claims.
+    /// What the step adds to the claims.
     pub step: BuildStep,
-    /// Audiences that it allows; `None` says nothing, an empty list allows none.
+    /// Audiences that the step's tokens may have. `None` sets no limit, an empty list allows none.
     pub audiences: Option<Vec<AudiencePattern>>,
-    /// How long its request token lives; `None` as long as the build.
+    /// Lifetime of the step's request token; `None` as long as the build.
     pub lifetime: Option<Seconds>,
-    /// How many ID tokens it may fetch.
+    /// Number of ID tokens that the step may fetch; `None` is unlimited.
     pub max_uses: Option<u64>,
 }
 
 impl StepRequest {
-    /// Checks every value. An environment is dropped for untrusted builds and pull refs, as on a registration.
+    /// Checks every value. Drops the environment for untrusted builds and pull refs, as a registration does.
     ///
     /// # Errors
-    /// [`FieldError`].
+    /// [`FieldError`] names the first invalid field.
     pub fn check(self, build: &Build, may_set_environment: bool) -> Result<CheckedStep, FieldError> {
         text::text("step", &self.step)?;
         if self.step.is_empty() {
@@ -46,7 +48,7 @@ impl StepRequest {
         }
         let environment = optional("environment", self.environment, text::text)?;
         if environment.is_some() && !may_set_environment {
-            return Err(FieldError::new("environment", "is for clients; a worker token can't set it"));
+            return Err(FieldError::new("environment", "cannot be set by a worker token; only a client may set it"));
         }
         let image = self.image.filter(|image| !image.is_empty()).map(Image::try_from).transpose();
         let image = image.map_err(|problem| FieldError::new("image", problem))?;

@@ -1,7 +1,7 @@
-//! The subject: a security boundary with a grammar. No text moves from one field into another.
+//! The subject of a token. A security boundary: text of one field must never be read as part of another.
 //!
-//! Every value is percent-encoded outside `A-Z a-z 0-9 . _ - ~` (and `/` inside a ref or an organisation), so a delimiter
-//! in a subject was written by the format and by nothing else.
+//! Every value is percent-encoded outside `A-Z a-z 0-9 . _ - ~` (and `/` inside a ref or an organisation), so that every
+//! delimiter in a subject comes from the format and never from a value.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,78 +9,82 @@ use std::str::FromStr;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use super::build::{Build, BuildStep};
 use super::subject_template::SubjectTemplate;
 use super::template::Part;
-use super::{Build, BuildStep};
 
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'-').remove(b'~');
 const PATH: &AsciiSet = &VALUE.remove(b'/');
 
-/// What ends the subject of a build whose code was not accepted yet, in every format.
+/// Suffix of every untrusted build's subject, in every format.
 const UNTRUSTED: &str = ":untrusted";
 
-/// What the subjects of access tokens begin with that are given for other tokens.
+/// Prefix of the subjects of access tokens that the exchange issues.
 const RESERVED: &str = "exchange:";
 
-/// The longest subject, in bytes: OpenID Connect Core 1.0 §2.
-const LONGEST: usize = 255;
+/// Maximum bytes of a subject: OpenID Connect Core 1.0 §2.
+const MAX_BYTES: usize = 255;
 
-/// The longest subject that Google Cloud takes, in bytes.
-const LONGEST_FOR_GOOGLE: usize = 127;
+/// Maximum bytes of a subject that Google Cloud accepts.
+const GOOGLE_MAX_BYTES: usize = 127;
 
-/// How a subject is written.
+/// Format of subjects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubjectFormat {
-    /// `repo_id:1001:event:push:protected:true`
+    /// Ids only: `repo_id:1001:event:push:protected:true`.
     Ids,
-    /// `repo:acme@42/app@1001:ref:refs/heads/main`, with `environment:NAME` or `pull_request` in place of the ref.
+    /// Names with ids: `repo:acme@42/app@1001:ref:refs/heads/main`, or `environment:NAME` or `pull_request` in place of
+    /// the ref.
     Immutable,
-    /// `repo:acme/app:ref:refs/heads/main:event:push`
+    /// Names only: `repo:acme/app:ref:refs/heads/main:event:push`.
     Names,
-    /// Literals and fields of the operator's choosing.
+    /// A template that the operator configured.
     Template(SubjectTemplate),
 }
 
-/// The subject of one build's tokens, at most 255 bytes of ASCII.
+/// Subject of a build's tokens: at most 255 bytes of ASCII.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject(String);
 
-/// Why a build has no subject.
+/// Error returned when a build has no subject in a format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubjectUnavailable {
-    /// A field of the format has no value.
+    /// A field of the format has no value in this build.
     Missing(String),
-    /// It would begin as the subjects of access tokens do, which no build's may.
+    /// The subject would begin with the prefix that is reserved for access tokens.
     Reserved,
-    /// It would be longer than 255 bytes.
+    /// The subject would be longer than 255 bytes.
     TooLong(usize),
 }
 
 impl Subject {
-    /// The text, as `sub` carries it.
+    /// Returns the value of `sub`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Is it longer than Google Cloud takes?
+    /// Returns whether the subject is longer than Google Cloud accepts (127 bytes).
     #[must_use]
     pub fn is_long(&self) -> bool {
-        self.0.len() > LONGEST_FOR_GOOGLE
+        self.0.len() > GOOGLE_MAX_BYTES
     }
 }
 
 impl fmt::Display for SubjectUnavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing(field) => write!(f, "the subject's format names {field}, which this build does not have"),
-            Self::Reserved => write!(f, "the subject would begin with {RESERVED}, as those of traded tokens do"),
-            Self::TooLong(bytes) => write!(f, "the subject would have {bytes} bytes and may have {LONGEST}"),
+            Self::Missing(field) => write!(f, "the subject's format requires {field}, which this build does not have"),
+            Self::Reserved => write!(
+                f,
+                "the subject would begin with {RESERVED}, which is reserved for access tokens of the exchange"
+            ),
+            Self::TooLong(bytes) => write!(f, "the subject would have {bytes} bytes; at most {MAX_BYTES} are allowed"),
         }
     }
 }
 
-/// How a value is made safe; a parameter so that a test can show what the encoder is for.
+/// Encoder of values. A parameter, so that a test can show which attacks the encoder prevents.
 type Encoder = fn(&str, bool) -> String;
 
 fn encode(value: &str, holds_slashes: bool) -> String {
@@ -88,16 +92,16 @@ fn encode(value: &str, holds_slashes: bool) -> String {
 }
 
 impl SubjectFormat {
-    /// Can no subject be written without `repo_id`?
+    /// Returns whether the format requires `repo_id`.
     #[must_use]
     pub fn needs_repo_id(&self) -> bool {
         matches!(self, Self::Ids | Self::Immutable)
     }
 
-    /// Writes the subject of a build, or of one step of it.
+    /// Renders the subject of a build, or of one of its steps.
     ///
     /// # Errors
-    /// [`SubjectUnavailable`].
+    /// [`SubjectUnavailable`] if a field is missing, or if the subject is too long or reserved.
     pub fn render(&self, build: &Build, step: Option<&BuildStep>) -> Result<Subject, SubjectUnavailable> {
         self.render_with(encode, build, step)
     }
@@ -154,13 +158,13 @@ impl SubjectFormat {
         if text.starts_with(RESERVED) {
             return Err(SubjectUnavailable::Reserved);
         }
-        if text.len() > LONGEST { Err(SubjectUnavailable::TooLong(text.len())) } else { Ok(Subject(text)) }
+        if text.len() > MAX_BYTES { Err(SubjectUnavailable::TooLong(text.len())) } else { Ok(Subject(text)) }
     }
 
-    /// Reads a subject of this format back: its fields, decoded, and `untrusted` where it ends so.
+    /// Parses a subject of this format into its decoded fields, with `untrusted` if it has that suffix.
     #[must_use]
     pub fn parse(&self, subject: &str) -> Option<BTreeMap<String, String>> {
-        // No value holds a delimiter, so at most one of the two readings has as many as the format.
+        // No value contains a delimiter, so at most one of the two parses has as many delimiters as the format.
         if let Some(fields) = self.parse_trusted(subject) {
             return Some(fields);
         }
@@ -220,7 +224,7 @@ impl SubjectFormat {
     }
 }
 
-/// A value as it was before it was encoded; `None` if it holds what the encoder never writes.
+/// Decodes a value. `None` if it contains a character that the encoder never writes.
 fn decode(value: &str) -> Option<String> {
     let is_written = |byte: u8| byte.is_ascii_alphanumeric() || b"._-~%/".contains(&byte);
     if !value.bytes().all(is_written) {

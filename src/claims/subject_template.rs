@@ -1,11 +1,11 @@
-//! Subjects of the operator's own form, as far as they can be read back without doubt.
+//! Subject formats that the operator configures. Never accepts one whose subjects could be parsed in two ways.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::template::{Part, Template};
 
-/// A template that every subject of its own can be read back by.
+/// A template whose subjects can be parsed back unambiguously.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubjectTemplate(Template);
 
@@ -14,7 +14,7 @@ impl SubjectTemplate {
         &self.0.parts
     }
 
-    /// Cuts a subject into the values of the fields, still encoded.
+    /// Splits a subject into the values of its fields, still encoded.
     pub(super) fn split<'a>(&self, subject: &'a str) -> Option<Vec<(String, &'a str)>> {
         let mut values = Vec::new();
         let mut rest = subject;
@@ -28,13 +28,13 @@ impl SubjectTemplate {
                 }
                 Part::Field(field) => field,
             };
-            // A value reaches to the next character that no value holds.
+            // A value ends at the next character that no value contains.
             let run = rest.find(is_delimiter).unwrap_or(rest.len());
             let (mut value, mut after) = rest.split_at(run);
             if let [Part::Literal(slash), Part::Field(repo), ..] = tail
                 && is_org_and_repo(part, slash, &Part::Field(repo.clone()))
             {
-                // An organisation may hold slashes and a repository none: the last one parts them.
+                // An organisation may contain slashes and a repository none: split at the last one.
                 let end = value.len().checked_sub(undelimited_prefix(tail.get(2..)).len())?;
                 let both = value.get(..end)?;
                 let at = both.rfind('/')?;
@@ -52,7 +52,7 @@ impl SubjectTemplate {
     }
 }
 
-/// What of the literal that follows a field could be taken for the field's value.
+/// The start of the literal after a field that could be read as part of the field's value.
 fn undelimited_prefix(parts: Option<&[Part]>) -> &str {
     match parts.and_then(<[Part]>::first) {
         Some(Part::Literal(literal)) => {
@@ -62,7 +62,7 @@ fn undelimited_prefix(parts: Option<&[Part]>) -> &str {
     }
 }
 
-/// A character that no encoded value holds.
+/// Whether no encoded value contains the character.
 fn is_delimiter(c: char) -> bool {
     !(c.is_ascii_alphanumeric() || "._-~%/".contains(c))
 }
@@ -77,35 +77,36 @@ impl FromStr for SubjectTemplate {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let template = Template::parse(text)?;
-        let refuse = |problem: &str| Err(problem.to_owned());
+        let invalid = |problem: &str| Err(problem.to_owned());
         match template.parts.first() {
             Some(Part::Literal(literal)) if literal.starts_with("exchange:") => {
-                return refuse("must not begin with exchange:, which is for exchanged tokens");
+                return invalid("must not begin with exchange:, which is reserved for access tokens of the exchange");
             }
             Some(Part::Literal(_)) => {}
-            _ => return refuse("must begin with a literal, such as repo:"),
+            _ => return invalid("must begin with a literal, such as repo:"),
         }
         if matches!(template.parts.last(), Some(Part::Literal(literal)) if literal.ends_with(":untrusted")) {
-            return refuse("must not end in :untrusted, which marks untrusted builds");
+            return invalid("must not end in :untrusted, which is the suffix of untrusted builds");
         }
-        if let Some(problem) = doubtful(&template) {
+        if let Some(problem) = ambiguity(&template) {
             return Err(problem);
         }
         if !(template.names("repo_id") || (template.names("org") && template.names("repo"))) {
-            return refuse("must hold {org} and {repo}, or {repo_id}");
+            return invalid("must contain {org} and {repo}, or {repo_id}");
         }
-        let tells_context = template.names("ref")
+        let has_context = template.names("ref")
             || template.names("environment")
             || (template.names("ref_protected") && template.names("event"));
-        if !tells_context {
-            return refuse("must hold {ref}, {environment}, or both {ref_protected} and {event}");
+        if !has_context {
+            return invalid("must contain {ref}, {environment}, or both {ref_protected} and {event}");
         }
         Ok(Self(template))
     }
 }
 
-/// Between two fields stands a literal with a character that no value holds; `{org}/{repo}` alone may do without.
-fn doubtful(template: &Template) -> Option<String> {
+/// Why the template's subjects could be parsed in two ways. Two fields need a literal between them with a character that
+/// no value contains; `{org}/{repo}` is the one exception.
+fn ambiguity(template: &Template) -> Option<String> {
     let parts = template.parts.as_slice();
     let mut seen = Vec::new();
     for (at, part) in parts.iter().enumerate() {
@@ -115,7 +116,7 @@ fn doubtful(template: &Template) -> Option<String> {
         }
         seen.push(field.name());
         let follows = parts.get(at + 1..).unwrap_or_default();
-        let parted = match follows {
+        let is_separated = match follows {
             [] | [Part::Literal(_)] => true,
             [Part::Literal(literal), ..] if literal.contains(is_delimiter) => true,
             [Part::Literal(slash), repo, after @ ..] if is_org_and_repo(part, slash, repo) => {
@@ -123,7 +124,7 @@ fn doubtful(template: &Template) -> Option<String> {
             }
             _ => false,
         };
-        if !parted {
+        if !is_separated {
             return Some(format!(
                 "needs a delimiter after {{{}}}: a literal with a character outside A-Z a-z 0-9 . _ - ~ % /, such as :",
                 field.name()

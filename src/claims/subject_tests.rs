@@ -1,4 +1,4 @@
-//! The subject's grammar, held by near misses: text that moves across a delimiter must not make the same subject.
+//! The subject's grammar, tested with near misses: text that moves across a delimiter must change the subject.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use super::*;
 use crate::claims::Event;
 
-/// Everything that could pass for a delimiter, and a letter.
+/// Every character that could be read as a delimiter, and a letter.
 const ALPHABET: &[u8] = b"a:@/%*-";
 
 const PAIRS: usize = 100_000;
@@ -28,7 +28,7 @@ fn text(random: &mut StdRng, longest: usize) -> String {
     text
 }
 
-/// Two builds whose fields hold the same characters in a row, cut at different places.
+/// Two builds with the same characters in a row, split into fields at different places.
 fn near_miss(random: &mut StdRng) -> [Build; 2] {
     let whole = text(random, 12);
     let one = cut(&whole, random);
@@ -37,7 +37,7 @@ fn near_miss(random: &mut StdRng) -> [Build; 2] {
     [one, other]
 }
 
-/// The build whose fields, written raw, would give the same text as those of `one`, cut at other delimiters.
+/// The build whose unencoded fields make the same text as those of `one`, split at other delimiters.
 fn moved(one: &Build, random: &mut StdRng) -> Option<Build> {
     let mut other = one.clone();
     if let Some(org_id) = &one.org_id {
@@ -66,7 +66,7 @@ fn cut(whole: &str, random: &mut StdRng) -> Build {
     let mut at = [0_usize; 4].map(|_| random.random_range(0..=whole.len()));
     at.sort_unstable();
     let mut build = build();
-    // A repository's name holds no slash: registration sees to that.
+    // Registration rejects a repository's name with a slash.
     build.org = format!("x{}", &whole[..at[0]]);
     build.org_id = Some(format!("x{}", &whole[at[0]..at[1]])).filter(|_| random.random_bool(0.7));
     build.repo = format!("x{}", whole[at[1]..at[2]].replace('/', ""));
@@ -83,7 +83,7 @@ fn cut(whole: &str, random: &mut StdRng) -> Build {
     build
 }
 
-/// What a format says of a build, field by field: two builds that differ here must differ in the subject.
+/// The fields of a build that a format shows. Two builds that differ in them must differ in the subject.
 fn fields(format: &SubjectFormat, build: &Build) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
     let mut put = |name: &str, value: Option<&str>| {
@@ -127,7 +127,7 @@ fn fields(format: &SubjectFormat, build: &Build) -> BTreeMap<String, String> {
     fields
 }
 
-/// Templates drawn from fields and literals; those that the grammar refuses are drawn again.
+/// Draws templates from fields and literals until the grammar accepts one.
 fn drawn_template(random: &mut StdRng) -> SubjectFormat {
     const FIELDS: [&str; 8] =
         ["{org}/{repo}", "{org}", "{repo}", "{repo_id}", "{ref}", "{environment}", "{event}", "{ref_protected}"];
@@ -147,7 +147,7 @@ fn drawn_template(random: &mut StdRng) -> SubjectFormat {
     }
 }
 
-/// Of so many near misses: how many times two builds that differ in the format's fields share a subject.
+/// Among `pairs` near misses, the number of pairs that differ in the format's fields and share a subject.
 fn shared(format: &SubjectFormat, encode: Encoder, pairs: usize, random: &mut StdRng) -> usize {
     let mut shared = 0;
     for _ in 0..pairs {
@@ -200,8 +200,8 @@ fn with_the_identity_as_encoder_two_builds_share_a_subject() {
     assert!(shared(&SubjectFormat::Names, identity, PAIRS / 10, &mut random) > 0);
 }
 
-/// Of so many pairs of a trusted build and one that is not, or of a pull ref: how many share a subject. Their names hold
-/// the very words by which subjects tell the two apart.
+/// Among `pairs` of a trusted build and an untrusted one or one of a pull ref, the number that share a subject. Their
+/// names contain the very words by which subjects distinguish the two.
 fn mistaken(format: &SubjectFormat, encode: Encoder, pairs: usize, random: &mut StdRng) -> usize {
     const WORDS: [&str; 6] = ["", ":untrusted", ":pull_request", ":environment:prod", ":ref:refs/heads/main", "@1"];
     let mut mistaken = 0;
@@ -223,7 +223,7 @@ fn mistaken(format: &SubjectFormat, encode: Encoder, pairs: usize, random: &mut 
             }
         }
         one.trusted = true;
-        // A pull ref is trusted for these two events alone, and they only on one.
+        // Only these two events are trusted on a pull ref, and only there.
         one.event = Event::Push;
         if random.random_bool(0.7) {
             (other.trusted, other.event) = (false, Event::Push);
@@ -251,7 +251,7 @@ fn an_untrusted_or_pull_build_never_has_the_subject_of_a_branch_tag_or_environme
 fn with_the_identity_as_encoder_an_untrusted_build_passes_for_a_trusted_one() {
     let mut random = StdRng::seed_from_u64(5);
     let identity: Encoder = |value, _| value.to_owned();
-    // The other two built-in formats end in a word that no build chooses, so nothing can stand in for what follows it.
+    // The other two built-in formats end in a word that no build chooses, so no value can imitate what follows it.
     for format in [SubjectFormat::Immutable, "repo:{org}/{repo}:{ref}".parse().unwrap()] {
         assert!(mistaken(&format, identity, 20_000, &mut random) > 0, "{format}");
     }
@@ -274,7 +274,7 @@ fn the_built_in_formats_are_those_that_verifiers_know() {
 }
 
 #[test]
-fn a_template_that_leaves_a_doubt_is_refused() {
+fn an_ambiguous_template_is_rejected() {
     for (text, problem) in [
         ("{org}:{repo}:{ref}", "must begin with a literal"),
         ("exchange:{repo_id}:{ref}", "must not begin with exchange:"),
@@ -282,20 +282,20 @@ fn a_template_that_leaves_a_doubt_is_refused() {
         ("repo:{org}-{repo}:{ref}", "needs a delimiter after {org}"),
         ("repo:{repo}/{org}:{ref}", "needs a delimiter after {repo}"),
         ("repo:{org}/{repo}{ref}", "needs a delimiter after {org}"),
-        ("repo:{org}:{ref}", "must hold {org} and {repo}, or {repo_id}"),
-        ("repo:{repo_id}", "must hold {ref}"),
-        ("repo:{repo_id}:{event}", "must hold {ref}"),
+        ("repo:{org}:{ref}", "must contain {org} and {repo}, or {repo_id}"),
+        ("repo:{repo_id}", "must contain {ref}"),
+        ("repo:{repo_id}:{event}", "must contain {ref}"),
         ("repo:{repo_id}:{ref}:untrusted", "must not end in :untrusted"),
         ("repo:{repo_id}:{ref}:{ref}", "twice"),
-        ("repo:{nothing}:{ref}", "names a field that builds do not have"),
-        ("repo:{repo_id:{ref}", "names a field that builds do not have"),
-        ("repo:{repo_id}:{ref", "nothing closes"),
-        ("repo:}{repo_id}:{ref}", "closes nothing"),
+        ("repo:{nothing}:{ref}", "names an unknown field of builds"),
+        ("repo:{repo_id:{ref}", "names an unknown field of builds"),
+        ("repo:{repo_id}:{ref", "without a } after it"),
+        ("repo:}{repo_id}:{ref}", "without a { before it"),
         ("repo:ü{repo_id}:{ref}", "outside printable ASCII"),
         ("imutable", "must be immutable, names, ids"),
     ] {
-        let refused = text.parse::<SubjectFormat>().unwrap_err();
-        assert!(refused.contains(problem), "{text}: {refused}");
+        let error = text.parse::<SubjectFormat>().unwrap_err();
+        assert!(error.contains(problem), "{text}: {error}");
     }
     for text in [
         "repo:{org}/{repo}:ref:{ref}:env:{environment}",
@@ -307,7 +307,7 @@ fn a_template_that_leaves_a_doubt_is_refused() {
 }
 
 #[test]
-fn a_field_without_value_or_a_long_subject_is_no_subject() {
+fn a_build_without_a_field_or_with_a_long_subject_has_no_subject() {
     let mut build = build();
     let template: SubjectFormat = "repo:{repo_id}:env:{environment}".parse().unwrap();
     assert_eq!(template.render(&build, None), Err(SubjectUnavailable::Missing("environment".to_owned())));
@@ -316,8 +316,8 @@ fn a_field_without_value_or_a_long_subject_is_no_subject() {
 }
 
 #[test]
-fn no_build_has_a_subject_that_begins_as_those_of_used_tokens_do() {
-    // One that begins so by itself is refused when it is read; a value can complete it too.
+fn no_build_has_a_subject_with_the_prefix_of_access_tokens() {
+    // A template that begins with the prefix is rejected when it is parsed; a value can complete the prefix too.
     let template: SubjectFormat = "ex{org}:{repo_id}:{ref}".parse().unwrap();
     let build = Build { org: "change".to_owned(), ..build() };
     assert_eq!(template.render(&build, None), Err(SubjectUnavailable::Reserved));

@@ -1,4 +1,4 @@
-//! Text with `{fields}`. Expanded once: a value is never read as a template.
+//! Templates: text with `{fields}`. Expanded once; a value is never parsed as a template.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use super::build::{Build, BuildStep};
 use super::fields::{Field, FieldSource};
 
-/// Literals and fields in turn.
+/// A parsed template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {
     pub(super) parts: Vec<Part>,
@@ -60,7 +60,7 @@ impl TemplateField {
 }
 
 impl Template {
-    /// Reads `{field}`s; there is no escape, since no literal of ours needs a brace.
+    /// Parses a template. There is no escape, since no literal needs a brace.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -68,7 +68,7 @@ impl Template {
             let at = rest.find(['{', '}']).unwrap_or(rest.len());
             let (literal, tail) = rest.split_at(at);
             if literal.chars().any(|c| !c.is_ascii_graphic() && c != ' ') {
-                return Err("holds a character outside printable ASCII".to_owned());
+                return Err("contains a character outside printable ASCII".to_owned());
             }
             if !literal.is_empty() {
                 parts.push(Part::Literal(literal.to_owned()));
@@ -76,10 +76,10 @@ impl Template {
             if tail.is_empty() {
                 break;
             }
-            let inner = tail.strip_prefix('{').ok_or("holds a } that closes nothing")?;
-            let (name, after) = inner.split_once('}').ok_or("holds a { that nothing closes")?;
+            let inner = tail.strip_prefix('{').ok_or("has a } without a { before it")?;
+            let (name, after) = inner.split_once('}').ok_or("has a { without a } after it")?;
             let field = TemplateField::parse(name)
-                .ok_or_else(|| format!("names a field that builds do not have: {{{}}}", name.escape_default()))?;
+                .ok_or_else(|| format!("names an unknown field of builds: {{{}}}", name.escape_default()))?;
             parts.push(Part::Field(field));
             rest = after;
         }

@@ -1,27 +1,28 @@
-//! What text a claim may hold. Every check names its field, and none repeats the value.
+//! Checks of the text in claims. Every error names its field, and none repeats the value.
 
 use crate::base::FieldError;
 
-/// The most bytes of a name, an id, a ref.
+/// Maximum bytes of a name, an id or a ref.
 const MAX_NAME_BYTES: usize = 255;
 
-/// The most bytes of any other text.
+/// Maximum bytes of any other text.
 const MAX_TEXT_BYTES: usize = 1024;
 
-/// What names are compared by, wherever two of them are. Upper case first, because some letters (`ſ`, `ς`) meet others
-/// only there.
+/// Folds the case of a name. Two names are equal if their folded forms are equal.
+///
+/// Converts to upper case first, because some letters (`ſ`, `ς`) equal others only there.
 #[must_use]
 pub fn fold_name(name: &str) -> String {
     name.to_uppercase().to_lowercase()
 }
 
-/// Text of one line, at most 1 KiB.
+/// Checks a text of one line and at most 1 KiB.
 pub(super) fn text(field: &str, value: &str) -> Result<(), FieldError> {
     bounded(field, value, MAX_TEXT_BYTES)?;
     no_userinfo(field, value)
 }
 
-/// A name that may hold `/`: no empty part, no dot segment, at most 255 bytes.
+/// Checks a name that may contain `/`: no empty part, no dot segment, at most 255 bytes.
 pub(super) fn path_name(field: &str, value: &str) -> Result<(), FieldError> {
     bounded(field, value, MAX_NAME_BYTES)?;
     if value.is_empty() {
@@ -29,34 +30,34 @@ pub(super) fn path_name(field: &str, value: &str) -> Result<(), FieldError> {
     }
     for part in value.split('/') {
         match part {
-            "" => return Err(FieldError::new(field, "must not begin or end with / or hold //")),
-            "." | ".." => return Err(FieldError::new(field, "must not hold a dot segment")),
-            part if part.trim() != part => return Err(FieldError::new(field, "must not have spaces at its ends")),
+            "" => return Err(FieldError::new(field, "must not begin or end with / or contain //")),
+            "." | ".." => return Err(FieldError::new(field, "must not contain a dot segment")),
+            part if part.trim() != part => return Err(FieldError::new(field, "must not begin or end with a space")),
             _ => {}
         }
     }
     Ok(())
 }
 
-/// A name without `/`.
+/// Checks a name without `/`.
 pub(super) fn plain_name(field: &str, value: &str) -> Result<(), FieldError> {
     path_name(field, value)?;
     if value.contains('/') {
-        return Err(FieldError::new(field, "must not hold /"));
+        return Err(FieldError::new(field, "must not contain /"));
     }
     Ok(())
 }
 
-/// An id: any text of one line, not empty, at most 255 bytes.
+/// Checks an id: one line of at most 255 bytes, without spaces at its ends.
 pub(super) fn id(field: &str, value: &str) -> Result<(), FieldError> {
     bounded(field, value, MAX_NAME_BYTES)?;
     if value.trim() != value {
-        return Err(FieldError::new(field, "must not have spaces at its ends"));
+        return Err(FieldError::new(field, "must not begin or end with a space"));
     }
     Ok(())
 }
 
-/// The action of an event: a word, so that `event:action` has one reading.
+/// Checks the action of an event: one word, so that `event:action` is unambiguous.
 pub(super) fn word(field: &str, value: &str) -> Result<(), FieldError> {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if value.len() > 64 || !value.bytes().all(is_word) {
@@ -65,7 +66,7 @@ pub(super) fn word(field: &str, value: &str) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// A full ref by git's rules (git-check-ref-format): `refs/heads/main`.
+/// Checks a full ref by git's rules (git-check-ref-format), such as `refs/heads/main`.
 pub(super) fn git_ref(field: &str, value: &str) -> Result<(), FieldError> {
     const FORM: &str = "must be a full git ref, such as refs/heads/main or refs/pull/7/head";
     bounded(field, value, MAX_NAME_BYTES)?;
@@ -85,7 +86,7 @@ pub(super) fn git_ref(field: &str, value: &str) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// A commit: 40 or 64 hexadecimal digits.
+/// Checks a commit hash: 40 or 64 hexadecimal digits.
 pub(super) fn sha(field: &str, value: &str) -> Result<(), FieldError> {
     if !matches!(value.len(), 40 | 64) || !value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(FieldError::new(field, "must be 40 or 64 hexadecimal digits"));
@@ -93,13 +94,13 @@ pub(super) fn sha(field: &str, value: &str) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// One line of at most `most` bytes, without marks that make a reader see other text than a program.
+/// Checks one line of at most `most` bytes, without marks that show a reader another text than a program reads.
 pub(super) fn bounded(field: &str, value: &str, most: usize) -> Result<(), FieldError> {
     if value.len() > most {
         return Err(FieldError::new(field, format!("must have at most {most} bytes")));
     }
     if value.chars().any(is_hostile) {
-        return Err(FieldError::new(field, "must not hold control characters, line ends or bidirectional marks"));
+        return Err(FieldError::new(field, "must not contain control characters, line ends or bidirectional marks"));
     }
     Ok(())
 }
@@ -109,13 +110,13 @@ fn is_hostile(c: char) -> bool {
         || matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// A URL with a user name or password in it, wherever it stands in the value.
+/// Rejects a value that contains a URL with a user name or password.
 pub(super) fn no_userinfo(field: &str, value: &str) -> Result<(), FieldError> {
     for (at, separator) in value.match_indices("://") {
         let rest = value.get(at + separator.len()..).unwrap_or_default();
         let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
         if authority.contains('@') {
-            return Err(FieldError::new(field, "must not hold a user name or password"));
+            return Err(FieldError::new(field, "must not contain a user name or password"));
         }
     }
     Ok(())

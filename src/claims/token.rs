@@ -1,34 +1,37 @@
-//! An ID token's claims, written straight into the serialiser: this is the hot path.
+//! The claims of an ID token. Writes them directly into the serialiser, because every issued token takes this path.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::audience::Audiences;
+use super::build::{Build, BuildStep};
+use super::extra::ExtraClaims;
 use super::fields::{FieldSource, FieldValue, flag_text};
-use super::{Audiences, Build, BuildStep, ExtraClaims, Presets};
+use super::presets::Presets;
 use crate::base::{BuildId, Jti, Moment, Seconds};
 
-/// The largest token, in bytes.
+/// Maximum size of an ID token, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 
-/// Time that `nbf` lies before `iat`, so that a verifier with a slow clock accepts a fresh token.
+/// Time by which `nbf` precedes `iat`, so that a verifier with a slow clock accepts a fresh token.
 const BACKDATED: Seconds = Seconds::new(5);
 
-/// Claims that every token has.
+/// Claims of every token.
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "iat", "nbf", "jti"];
 
-/// When a token holds.
+/// The times between which a token is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
-    /// When it was issued.
+    /// Time at which the token is issued.
     pub iat: Moment,
-    /// From when it holds.
+    /// Time from which the token is valid.
     pub nbf: Moment,
-    /// Until when it holds.
+    /// Time at which the token expires.
     pub exp: Moment,
 }
 
 impl Window {
-    /// The window of a token that is issued now.
+    /// Creates the window of a token that is issued at `now`.
     #[must_use]
     pub fn new(now: Moment, lifetime: Seconds) -> Self {
         Self::until(now, now + lifetime)
@@ -41,28 +44,28 @@ impl Window {
     }
 }
 
-/// The claims of one token. Serialises to its payload.
+/// The claims of one token. Serialises to the token's payload.
 #[derive(Debug, Clone)]
 pub struct IdToken<'a> {
-    /// `iss`.
+    /// Value of `iss`.
     pub issuer: &'a str,
-    /// `sub`.
+    /// Value of `sub`.
     pub subject: String,
-    /// `aud`.
+    /// Values of `aud`.
     pub audiences: &'a Audiences,
-    /// `iat`, `nbf`, `exp`.
+    /// Values of `iat`, `nbf` and `exp`.
     pub window: Window,
-    /// `jti`; none in a preview.
+    /// Value of `jti`; `None` in a preview.
     pub jti: Option<Jti>,
-    /// Our id of the build.
+    /// Id of the build at this issuer.
     pub build_id: BuildId,
-    /// The build.
+    /// Build that the token describes.
     pub build: &'a Build,
-    /// The step, where the token is a step's.
+    /// Step that the token describes, if it belongs to one.
     pub step: Option<&'a BuildStep>,
-    /// Under which names claims appear.
+    /// Presets that name the claims.
     pub presets: &'a Presets,
-    /// The operator's own claims.
+    /// Extra claims that the operator configured.
     pub extra: &'a ExtraClaims,
 }
 
@@ -89,7 +92,7 @@ impl Serialize for IdToken<'_> {
     }
 }
 
-/// The three largest claims of a payload and their sizes in bytes, largest first.
+/// Returns the three largest claims of a payload with their sizes in bytes, largest first.
 #[must_use]
 pub fn largest_claims(payload: &[u8]) -> Vec<(String, usize)> {
     let claims: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(payload).unwrap_or_default();
@@ -99,7 +102,7 @@ pub fn largest_claims(payload: &[u8]) -> Vec<(String, usize)> {
     sizes
 }
 
-/// The names of every claim that a token may have, for discovery.
+/// Returns the names of all claims that a token may have, for the discovery document.
 #[must_use]
 pub fn claims_supported(presets: &Presets, extra: &ExtraClaims) -> Vec<String> {
     let mut names: Vec<String> = REGISTERED.into_iter().chain(presets.all_names()).map(str::to_owned).collect();

@@ -1,4 +1,4 @@
-//! A whole token under each preset, as verifiers meet it.
+//! A whole token under each preset, as verifiers see it.
 
 use std::collections::BTreeMap;
 
@@ -48,17 +48,17 @@ fn claims(presets: &[Preset]) -> Value {
     let text = serde_json::to_string(&token).unwrap();
     let value: Value = serde_json::from_str(&text).unwrap();
     let names = value.as_object().unwrap().len();
-    assert_eq!(text.matches("\":").count() - 1, names, "no name stands twice: {text}");
+    assert_eq!(text.matches("\":").count() - 1, names, "no name appears twice: {text}");
     value
 }
 
 #[test]
-fn a_vela_token_is_as_the_manual_says() {
+fn a_token_of_the_preset_vela_is_as_the_manual_says() {
     insta::assert_json_snapshot!(claims(&[Preset::Vela]));
 }
 
 #[test]
-fn a_github_token_has_githubs_names() {
+fn a_token_of_the_preset_github_has_githubs_names() {
     insta::assert_json_snapshot!(claims(&[Preset::GitHub]));
 }
 
@@ -82,7 +82,7 @@ fn every_claim_is_listed_in_discovery() {
 }
 
 #[test]
-fn an_extra_claim_cannot_set_what_verifiers_read_as_authority() {
+fn an_extra_claim_cannot_set_a_claim_that_verifiers_read_as_authority() {
     for name in
         ["sub", "email", "Groups", "scope", "repo", "repository", "https://aws.amazon.com/tags", "namespace_id", ""]
     {

@@ -1,8 +1,8 @@
-//! Was the code that runs already accepted in the repository? Computed from what the CI said, never believed.
+//! Decides whether a repository had already accepted the code that a build runs. Never trusts the CI's own word for it.
 
-use super::Event;
+use super::event::Event;
 
-/// What the CI said about where the code comes from.
+/// Where the code comes from, as the CI reports it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Provenance<'a> {
     pub(super) event: Event,
@@ -10,14 +10,14 @@ pub(super) struct Provenance<'a> {
     pub(super) fork: Option<bool>,
     pub(super) head_repo_id: Option<&'a str>,
     pub(super) repo_id: Option<&'a str>,
-    /// The CI's own word: it may take trust away, and must give it where nothing else can.
-    pub(super) said: Option<bool>,
+    /// The CI's own `trusted`: `false` always counts; comments and merge queues require `true`.
+    pub(super) declared: Option<bool>,
 }
 
-/// Anything missing or unknown is no.
+/// Whether the code is trusted. Anything missing or unknown makes it untrusted.
 pub(super) fn is_trusted(build: &Provenance<'_>) -> bool {
     let foreign_head = build.head_repo_id.is_some_and(|head| Some(head) != build.repo_id);
-    if build.said == Some(false) || build.fork == Some(true) || foreign_head {
+    if build.declared == Some(false) || build.fork == Some(true) || foreign_head {
         return false;
     }
     let on_branch = build.git_ref.starts_with("refs/heads/");
@@ -28,8 +28,8 @@ pub(super) fn is_trusted(build: &Provenance<'_>) -> bool {
             on_branch || on_tag
         }
         Event::PullRequest => own_head && !on_branch && !on_tag,
-        Event::Comment => own_head && !on_branch && !on_tag && build.said == Some(true),
-        Event::MergeGroup => own_head && on_branch && build.said == Some(true),
+        Event::Comment => own_head && !on_branch && !on_tag && build.declared == Some(true),
+        Event::MergeGroup => own_head && on_branch && build.declared == Some(true),
         Event::Delete => false,
     }
 }

@@ -1,12 +1,23 @@
-//! The signature algorithms of our ID tokens, under their registered names.
-
-use std::fmt;
-use std::str::FromStr;
+//! The algorithms with which this issuer signs tokens, by their registered names (RFC 7518 §3.1).
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// RFC 7518 §3.1. No EdDSA, PS* or HS*: AWS and Google refuse them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Algorithm with which this issuer signs. Excludes EdDSA, PS* and HS*, because AWS and Google reject them.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::Display,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "UPPERCASE", parse_err_ty = crate::base::ParseProblem, parse_err_fn = unknown)]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.
     Es256,
@@ -15,31 +26,18 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Every algorithm, for lists in documents and metrics.
-    pub const ALL: [Self; 2] = [Self::Rs256, Self::Es256];
+    /// Every algorithm, in the order of documents and metrics.
+    pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] = [Self::Rs256, Self::Es256];
 
-    /// The `alg` value.
+    /// Returns the value of `alg`.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Es256 => "ES256",
-            Self::Rs256 => "RS256",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
-impl fmt::Display for Algorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Algorithm {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|known| known.name() == text).ok_or("must be RS256 or ES256")
-    }
+const fn unknown(_: &str) -> &'static str {
+    "must be RS256 or ES256"
 }
 
 impl Serialize for Algorithm {

@@ -8,8 +8,11 @@ use jsonwebtoken::DecodingKey;
 use jsonwebtoken::crypto::aws_lc;
 
 use super::foreign_jwk::ForeignJwk;
+use super::jwk::Jwk;
+use super::peek::UnverifiedToken;
 use super::public_key::Numbers;
-use super::{Jwk, PublicKey, SignatureAlgorithm, UnverifiedToken};
+use super::public_key::PublicKey;
+use super::signature_algorithm::SignatureAlgorithm;
 
 /// A public key held ready to check signatures.
 #[derive(Clone)]
@@ -69,7 +72,7 @@ impl VerificationKey {
 
     /// Is this the signature, in base64url, of these bytes?
     fn signed(&self, algorithm: SignatureAlgorithm, input: &[u8], signature: &str) -> bool {
-        jsonwebtoken::crypto::verify(signature, input, &self.held, algorithm.judge()).unwrap_or(false)
+        jsonwebtoken::crypto::verify(signature, input, &self.held, algorithm.to_jsonwebtoken()).unwrap_or(false)
     }
 }
 

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::json::require_unique_members;
-use super::{PublicKey, PublicKeyError, SignatureAlgorithm};
+use super::public_key::{PublicKey, PublicKeyError};
+use super::signature_algorithm::SignatureAlgorithm;
 
 /// Members that only private keys have (RFC 7518 §6.2.2, §6.3.2, §6.4.1).
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];

@@ -5,7 +5,8 @@ use rand::{TryCryptoRng, TryRng};
 use rsa::Generate as _;
 use zeroize::Zeroizing;
 
-use super::{Algorithm, KeyError, PrivateKey};
+use super::algorithm::Algorithm;
+use super::private_key::{KeyError, PrivateKey};
 use crate::base::{Entropy, EntropyError};
 
 impl PrivateKey {

@@ -4,9 +4,10 @@
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::algorithm::Algorithm;
 use super::foreign_jwk::{ForeignJwk, JwkError, JwkSetError, UnusableKey, part, read_keys};
 use super::public_key::Numbers;
-use super::{Algorithm, PublicKey, PublicKeyError};
+use super::public_key::{PublicKey, PublicKeyError};
 
 /// One public key of ours, or one that we publish for another's sake, with the name that tokens call it by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

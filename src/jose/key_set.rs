@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::VerificationKey;
+use super::check::VerificationKey;
 use super::foreign_jwk::{ForeignJwk, JwkError, JwkSetError, UnusableKey, part, read_keys};
 
 /// The keys that can be used, by `kid`, and those that were passed over.

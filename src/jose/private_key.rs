@@ -4,7 +4,9 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::{Algorithm, PublicKeyError, SigningKey};
+use super::algorithm::Algorithm;
+use super::public_key::PublicKeyError;
+use super::sign::SigningKey;
 use crate::base::EntropyError;
 
 /// A key that is not fit to sign our tokens.

@@ -8,8 +8,9 @@ use aws_lc_rs::signature::{
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use super::algorithm::Algorithm;
 use super::roca::is_marked;
-use super::{Algorithm, SignatureAlgorithm};
+use super::signature_algorithm::SignatureAlgorithm;
 use crate::base::Sha256;
 
 /// Base64url of 65537, the exponent of the keys that we publish.

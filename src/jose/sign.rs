@@ -8,7 +8,10 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPai
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{Algorithm, Jwk, KeyError, PrivateKey, PublicKey, PublicKeyError};
+use super::algorithm::Algorithm;
+use super::jwk::Jwk;
+use super::private_key::{KeyError, PrivateKey};
+use super::public_key::{PublicKey, PublicKeyError};
 
 /// Bytes of a signature of ES256 (RFC 7518 §3.4): R and S, 32 each.
 const ES256_SIGNATURE: usize = 64;

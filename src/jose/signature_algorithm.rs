@@ -1,15 +1,30 @@
-//! The signature algorithms that we check, under their registered names. What we sign with ourselves is
-//! [`Algorithm`](super::Algorithm), a part of it.
-
-use std::fmt;
-use std::str::FromStr;
+//! The algorithms of the signatures that the verifier checks, by their registered names (RFC 7518 §3.1). This issuer
+//! signs with a subset, [`Algorithm`].
 
 use serde::{Deserialize, Serialize};
 
-use super::Algorithm;
+use super::algorithm::Algorithm;
 
-/// RFC 7518 §3.1. No HS* (a public key is no secret), no `none`, no PS* or EdDSA (no CI issuer signs with them).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, Serialize)]
+/// Algorithm of a signature that the verifier checks.
+///
+/// Excludes `none`, HS* (a public key is not a secret), PS* and EdDSA (no CI issuer signs with them).
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Deserialize,
+    Serialize,
+    strum::Display,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "UPPERCASE", parse_err_ty = crate::base::ParseProblem, parse_err_fn = unknown)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum SignatureAlgorithm {
     /// ECDSA on P-256 with SHA-256.
@@ -25,22 +40,18 @@ pub enum SignatureAlgorithm {
 }
 
 impl SignatureAlgorithm {
-    /// Every algorithm that we check.
-    pub const ALL: [Self; 5] = [Self::Rs256, Self::Rs384, Self::Rs512, Self::Es256, Self::Es384];
+    /// Every algorithm, in the order of documents.
+    pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] =
+        [Self::Rs256, Self::Rs384, Self::Rs512, Self::Es256, Self::Es384];
 
-    /// The `alg` value.
+    /// Returns the value of `alg`.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    pub(super) const fn judge(self) -> jsonwebtoken::Algorithm {
+    /// The same algorithm as the crate that checks signatures names it.
+    pub(super) const fn to_jsonwebtoken(self) -> jsonwebtoken::Algorithm {
         match self {
             Self::Es256 => jsonwebtoken::Algorithm::ES256,
             Self::Es384 => jsonwebtoken::Algorithm::ES384,
@@ -60,17 +71,6 @@ impl From<Algorithm> for SignatureAlgorithm {
     }
 }
 
-impl fmt::Display for SignatureAlgorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for SignatureAlgorithm {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let known = Self::ALL.into_iter().find(|known| known.name() == text);
-        known.ok_or("must be RS256, RS384, RS512, ES256 or ES384")
-    }
+const fn unknown(_: &str) -> &'static str {
+    "must be RS256, RS384, RS512, ES256 or ES384"
 }

@@ -9,28 +9,49 @@ use crate::base::{ClientId, Moment};
 use crate::claims::{AudiencePattern, fold_name};
 
 /// One right of a client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    strum::Display,
+    strum::EnumCount,
+    strum::EnumString,
+    strum::IntoStaticStr,
+)]
+#[strum(parse_err_ty = crate::base::ParseProblem, parse_err_fn = unknown_scope)]
 pub enum Scope {
     /// Everything on the admin listener.
     #[serde(rename = "admin")]
+    #[strum(serialize = "admin")]
     Admin,
     /// Tokens for builds of its own.
     #[serde(rename = "builds:tokens")]
+    #[strum(serialize = "builds:tokens")]
     BuildsTokens,
     /// Register, show and finish builds.
     #[serde(rename = "builds:write")]
+    #[strum(serialize = "builds:write")]
     BuildsWrite,
     /// Record what a key pushed.
     #[serde(rename = "publications:write")]
+    #[strum(serialize = "publications:write")]
     PublicationsWrite,
     /// IssuanceRequest whether a credential is good.
     #[serde(rename = "tokens:introspect")]
+    #[strum(serialize = "tokens:introspect")]
     TokensIntrospect,
 }
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 5] =
+    pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] =
         [Self::BuildsWrite, Self::BuildsTokens, Self::TokensIntrospect, Self::PublicationsWrite, Self::Admin];
 
     /// A CI server's, where none is named.
@@ -38,32 +59,13 @@ impl Scope {
 
     /// The scope as it is written.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::BuildsTokens => "builds:tokens",
-            Self::BuildsWrite => "builds:write",
-            Self::PublicationsWrite => "publications:write",
-            Self::TokensIntrospect => "tokens:introspect",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Scope {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|known| known.name() == text)
-            .ok_or("must be builds:write, builds:tokens, tokens:introspect, publications:write or admin")
-    }
+const fn unknown_scope(_: &str) -> &'static str {
+    "must be builds:write, builds:tokens, tokens:introspect, publications:write or admin"
 }
 
 /// An organisation by its whole name, or `prefix/*`: everything below `prefix/` at any depth, not `prefix` itself.

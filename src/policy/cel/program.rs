@@ -10,10 +10,11 @@ use ::cel::extractors::This;
 use ::cel::{Context, Env, ExecutionError, Value};
 use regex::Regex;
 
+use super::error::{CelError, CelFailure};
+use super::facts::{Facts, Names};
 use super::scan::{conjuncts, scan};
 use super::shape::examine;
 use super::trial::{Example, attempt};
-use super::{CelError, CelFailure, Facts, Names};
 
 /// CEL's own functions, without its optional values, and `lowerAscii`.
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {

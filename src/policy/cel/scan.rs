@@ -1,7 +1,7 @@
 //! Measures a condition's text before anything parses it: the parser goes as deep as the text is nested.
 //! Never decides what is CEL; it may count too much, and never too little.
 
-use super::CelError;
+use super::error::CelError;
 
 /// Longest condition, in bytes.
 pub(super) const SOURCE_BYTES: usize = 4_096;

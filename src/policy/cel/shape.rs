@@ -7,8 +7,9 @@ use ::cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, Source
 use ::cel::{IdedExpr, Program};
 use regex::{Regex, RegexBuilder};
 
+use super::error::CelError;
+use super::facts::Names;
 use super::tree::{children, descendants, dotted};
-use super::{CelError, Names};
 
 /// Deepest tree: the evaluator goes as deep on its stack.
 pub(super) const DEPTH: usize = 100;

@@ -8,10 +8,11 @@ use ::cel::common::value::CowVal;
 use ::cel::context::VariableResolver;
 use ::cel::{Context, ExecutionError, IdedExpr, Value};
 
+use super::error::CelError;
 use super::facts::text_map;
+use super::facts::{Fact, Names};
 use super::shape::error_at;
 use super::tree::{children, dotted};
-use super::{CelError, Fact, Names};
 
 /// The example, with maps that hold every key that the condition could ask for: which keys there will be, an example
 /// can't know.
