@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::base::{BuildId, ClientId, IssuerId, Jti, Moment, RequestTokenId, Sha256};
 use crate::jose::Algorithm;
 

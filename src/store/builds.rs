@@ -1,38 +1,14 @@
 //! Builds: registered, running, ended.
 
 use async_trait::async_trait;
-use serde::{Deserialize, Serialize};
-use strum::{EnumString, IntoStaticStr};
 
-use super::{NameKind, NewRequestToken, StoreError};
+use super::error::StoreError;
+use super::names::NameKind;
+use super::request_tokens::NewRequestToken;
+use super::stored_build::{Finish, StoredBuild};
 use crate::base::{BuildId, ClientId, IssuerId, Moment, Sha256};
 use crate::claims::{AudiencePattern, Build};
 use crate::policy::Client;
-
-/// How a build ended, as its CI said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[strum(serialize_all = "lowercase")]
-pub enum Finish {
-    /// It was stopped.
-    Canceled,
-    /// It failed.
-    Failure,
-    /// It did what it should.
-    Success,
-}
-
-/// Where a build is in its life. Follows from its row and *now*.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum BuildState {
-    /// Its deadline passed before anybody finished it.
-    Expired,
-    /// Somebody said that it ended.
-    Finished,
-    /// Its tokens live.
-    Running,
-}
 
 /// A build to register, with the tokens that are made in the same transaction.
 #[derive(Debug, Clone)]
@@ -53,39 +29,6 @@ pub struct NewBuild {
     pub deadline: Moment,
     /// The worker's token and the build-wide request token, where there are such.
     pub tokens: Vec<NewRequestToken>,
-}
-
-/// A build as it was stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredBuild {
-    /// Its id.
-    pub id: BuildId,
-    /// Who registered it.
-    pub client: ClientId,
-    /// What it is.
-    pub build: Build,
-    /// Audiences that the registration allows; `None` says nothing, an empty list allows none.
-    pub audiences: Option<Vec<AudiencePattern>>,
-    /// When it was registered.
-    pub registered_at: Moment,
-    /// When it dies at the latest.
-    pub deadline: Moment,
-    /// When and how it ended, if somebody said so.
-    pub finished: Option<(Moment, Finish)>,
-    /// ID tokens issued so far.
-    pub tokens_issued: u64,
-}
-
-impl StoredBuild {
-    /// Where it is in its life.
-    #[must_use]
-    pub fn state(&self, now: Moment) -> BuildState {
-        match self.finished {
-            Some(_) => BuildState::Finished,
-            None if self.deadline <= now => BuildState::Expired,
-            None => BuildState::Running,
-        }
-    }
 }
 
 /// An id that came under a new name, from a client that may act for all its names.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::base::{ClientId, IssuerId, Moment, Sha256};
 use crate::claims::AudiencePattern;
 use crate::policy::{Client, ClientIdentity, OrganizationPattern, Scope};

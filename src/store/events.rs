@@ -4,7 +4,7 @@
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::base::{EventId, IssuerId, Moment};
 
 /// One entry.

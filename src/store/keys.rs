@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::base::{IssuerId, Moment, Seconds};
 use crate::jose::Algorithm;
 

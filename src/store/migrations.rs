@@ -3,7 +3,7 @@
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// What bringing a schema up to date did.
 #[derive(Debug, Clone, PartialEq, Eq)]

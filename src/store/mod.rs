@@ -30,6 +30,8 @@ macro_rules! sql_modules {
         mod names;
         #[path = "../sql/publications.rs"]
         mod publications;
+        #[path = "../sql/redeem.rs"]
+        mod redeem;
         #[path = "../sql/redemptions.rs"]
         mod redemptions;
         #[path = "../sql/registration.rs"]
@@ -65,12 +67,11 @@ mod request_token_cache;
 mod request_tokens;
 mod rules;
 pub mod sqlite;
+mod stored_build;
 mod url;
 
 pub use self::audit::{Audit, AuditFilter, AuditRow, Issuance, IssuanceRefusal};
-pub use self::builds::{
-    BuildState, Builds, Finish, NewBuild, REPEAT_WITHIN, Registered, RegistrationRefusal, Rename, StoredBuild,
-};
+pub use self::builds::{Builds, NewBuild, REPEAT_WITHIN, Registered, RegistrationRefusal, Rename};
 pub use self::clients::{
     ClientChange, ClientChangeKind, ClientExists, ClientSecret, Clients, DeclaredClient, Disabled, NameTaken,
     StoredClient,
@@ -94,6 +95,7 @@ pub use self::request_tokens::{
 pub use self::rules::{
     EntitlementKind, EntitlementRow, FetchedDocuments, ProviderRow, RuleChange, RuleRows, Rules, UserRow, Write,
 };
+pub use self::stored_build::{BuildState, Finish, StoredBuild};
 pub use self::url::StoreUrl;
 
 /// Everything that one installation remembers, whichever backend keeps it.

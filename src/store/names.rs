@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use strum::{EnumString, IntoStaticStr};
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::base::{IssuerId, Moment};
 
 /// What a name names.

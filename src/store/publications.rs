@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
-use super::{EventRow, StoreError};
+use super::error::StoreError;
+use super::events::EventRow;
 use crate::base::{ClientId, CredentialId, IssuerId, Moment};
 
 /// Where a package belongs.

@@ -4,7 +4,9 @@
 use async_trait::async_trait;
 use strum::{Display, EnumString, IntoStaticStr};
 
-use super::{EventRow, StoreError, StoredBuild};
+use super::error::StoreError;
+use super::events::EventRow;
+use super::stored_build::StoredBuild;
 use crate::base::{BuildId, ClientId, CredentialId, EntitlementId, IdTokenId, IssuerId, Jti, Moment, Seconds, Sha256};
 use crate::claims::BuildStep;
 use crate::policy::{Client, Pins};

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use strum::{EnumString, IntoStaticStr};
 
-use super::{StoreError, StoredBuild};
+use super::error::StoreError;
+use super::stored_build::{BuildState, StoredBuild};
 use crate::base::{BuildId, IssuerId, Moment, RequestTokenId, Sha256};
 use crate::claims::{AudiencePattern, BuildStep};
 use crate::policy::Client;
@@ -79,7 +80,7 @@ impl TokenBearer {
     pub fn is_alive(&self, now: Moment) -> bool {
         self.token.ended_at.is_none()
             && self.token.expires_at > now
-            && self.build.state(now) == super::BuildState::Running
+            && self.build.state(now) == BuildState::Running
             && self.client.disabled_at.is_none()
     }
 }

@@ -4,7 +4,8 @@
 use async_trait::async_trait;
 use strum::{Display, EnumString, IntoStaticStr};
 
-use super::{EventRow, StoreError};
+use super::error::StoreError;
+use super::events::EventRow;
 use crate::base::{EntitlementId, IssuerId, Moment};
 use crate::policy::Pins;
 

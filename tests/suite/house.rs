@@ -147,7 +147,6 @@ const TOLERATED_CIRCLES: &[&str] = &[
     "exchange",
     "jose",
     "policy",
-    "store",
 ];
 
 #[test]

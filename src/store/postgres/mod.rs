@@ -3,6 +3,7 @@
 
 mod connection;
 pub(in crate::store) mod copy_target;
+mod driver;
 mod fault;
 mod migrations;
 mod options;
@@ -15,11 +16,12 @@ crate::store::sql_modules!();
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use sqlx::postgres::{PgPool, PgRow};
+use sqlx::postgres::PgPool;
 
 pub use self::options::{PostgresOptions, Tls};
 
 use self::connection::Connector;
+use self::driver::DbRow;
 use self::fault::{closed, unavailable};
 use self::writers::Writers;
 use super::migrations::MigrationReport;
@@ -27,12 +29,8 @@ use super::request_token_cache::RequestTokenCache;
 use super::{InFlight, Store, StoreError};
 use crate::base::IssuerId;
 
-// What the files in `sql/` are compiled for here.
+/// The name that the files in `sql/` use.
 type Backend = PostgresStore;
-type Db = sqlx::Postgres;
-type DbArguments = sqlx::postgres::PgArguments;
-type DbConnection = sqlx::PgConnection;
-type DbRow = PgRow;
 
 /// A store on a server. It is used through [`Store`] and the traits that it is made of.
 #[derive(Debug)]
@@ -69,7 +67,7 @@ impl PostgresStore {
         migrations::migrate(&connector).await
     }
 
-    async fn pulse(&self, issuer: &IssuerId) -> Result<PgRow, StoreError> {
+    async fn pulse(&self, issuer: &IssuerId) -> Result<DbRow, StoreError> {
         let mut connection = self.readers.acquire().await.map_err(unavailable)?;
         let row = sqlx::query(statements::PULSE).bind(issuer.as_str()).fetch_optional(&mut *connection).await;
         match row.map_err(unavailable)? {

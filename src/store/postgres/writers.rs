@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::DbConnection;
 use super::connection::Connector;
+use super::driver::DbConnection;
 use super::fault::closed;
 use super::transactions::Verdict;
 use super::writer::Writer;

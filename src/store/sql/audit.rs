@@ -1,8 +1,9 @@
 //! The record of ID tokens: read here, written by the issuing act alone.
 
+use super::Backend;
+use super::driver::DbRow;
 use super::fault::unavailable;
 use super::fields::Fields;
-use super::{Backend, DbRow};
 use crate::base::{ClientId, IssuerId, Jti, Moment};
 use crate::store::{Audit, AuditFilter, AuditRow, Issuance, IssuanceRefusal, StoreError};
 use async_trait::async_trait;

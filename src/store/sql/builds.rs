@@ -2,11 +2,12 @@
 
 use async_trait::async_trait;
 
+use super::Backend;
 use super::credential_revocation::{RevocationCause, revoke_where};
+use super::driver::DbConnection;
 use super::fault::unavailable;
 use super::registration;
 use super::rows::{build_columns, read_build};
-use super::{Backend, DbConnection};
 use crate::base::{BuildId, ClientId, IssuerId, Moment};
 use crate::policy::Client;
 use crate::store::{Builds, Finish, NewBuild, Registered, RegistrationRefusal, StoreError, StoredBuild};

@@ -1,6 +1,6 @@
 //! Death of credentials, stamped once by the act that causes it. Never lifted, and never moved to another time.
 
-use super::DbConnection;
+use super::driver::DbConnection;
 use super::fault::unavailable;
 use crate::base::{BuildId, ClientId, CredentialId, EntitlementId, IssuerId, Moment, Sha256};
 use crate::store::StoreError;

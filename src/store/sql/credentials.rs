@@ -1,8 +1,8 @@
 //! What was given for tokens, and the ID tokens that it was given for. Never holds a key's text: its digest alone.
 
+use super::driver::{DbConnection, DbRow};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_json};
-use super::{DbConnection, DbRow};
 use crate::base::IssuerId;
 use crate::store::{Redemption, StoreError, StoredCredential, StoredIdToken};
 

@@ -1,8 +1,8 @@
 //! Clients that the configuration declares: made, changed and disabled so that exactly those stand that are declared.
 //! Never touches a client that was made by command.
 
-use super::DbConnection;
 use super::builds::cancel_builds;
+use super::driver::DbConnection;
 use super::fault::unavailable;
 use super::fields::stored_json;
 use super::rows::{client_columns, client_secret_columns, read_stored_client};

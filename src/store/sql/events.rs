@@ -2,31 +2,13 @@
 
 use async_trait::async_trait;
 
+use super::Backend;
+use super::driver::DbRow;
 use super::fault::unavailable;
 use super::fields::Fields;
-use super::{Backend, DbConnection, DbRow};
+use super::rows::insert_event;
 use crate::base::{EventId, IssuerId, Moment};
 use crate::store::{EventRow, Events, StoreError};
-
-/// Writes one.
-pub(super) async fn insert_event(
-    connection: &mut DbConnection,
-    issuer: &IssuerId,
-    event: &EventRow,
-) -> Result<(), StoreError> {
-    sqlx::query("insert into events (issuer, id, at, kind, flow, subject, detail) values ($1, $2, $3, $4, $5, $6, $7)")
-        .bind(issuer.as_str())
-        .bind(event.id.to_string())
-        .bind(event.at.unix())
-        .bind(&event.kind)
-        .bind(&event.flow)
-        .bind(&event.subject)
-        .bind(&event.detail)
-        .execute(connection)
-        .await
-        .map_err(unavailable)?;
-    Ok(())
-}
 
 fn read_event(row: &DbRow) -> Result<EventRow, StoreError> {
     let fields = Fields::of(row, "events");

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::de::DeserializeOwned;
 use sqlx::{Decode, Row, Type};
 
-use super::{Db, DbRow};
+use super::driver::{Db, DbRow};
 use crate::base::{Moment, Sha256};
 use crate::store::StoreError;
 

@@ -7,11 +7,11 @@ use std::sync::{Arc, LazyLock};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 
+use super::driver::{Db, DbArguments, DbConnection, DbRow};
 use super::fault::{is_constraint, unavailable};
 use super::fields::{Fields, stored_count, stored_json};
 use super::statements::{COUNT_BUILDS, COUNT_RULES, COUNT_TOKENS, LOCK, READ};
 use super::transactions::Verdict;
-use super::{Db, DbArguments, DbConnection, DbRow};
 use crate::base::{ClientId, IssuerId};
 use crate::store::issuance_decision::{Decision, Standing, Tally, TokenStanding, decide};
 use crate::store::{AuditRow, Issuance, IssuanceRefusal, StoreError};

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::Backend;
 use super::credential_revocation::{RevocationCause, revoke_where};
+use super::driver::{DbConnection, DbRow};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_count, stored_json};
-use super::{Backend, DbConnection, DbRow};
 use crate::base::{IssuerId, Moment, Seconds};
 use crate::store::{
     AdoptedRow, KeyChange, KeyPoll, KeyRow, KeyRows, KeyTimes, Keys, SealedText, ServerSettings, Still, StoreError,

@@ -1,10 +1,11 @@
 //! Bound names, and the binding itself, which runs inside a registration's transaction. Never prunes a row,
 //! and never lets an id move to a name without the right to act for every name that it had.
 
+use super::Backend;
+use super::driver::DbConnection;
 use super::fault::unavailable;
 use super::fields::Fields;
 use super::transactions::Verdict;
-use super::{Backend, DbConnection};
 use crate::base::{IssuerId, Moment};
 use crate::claims::fold_name;
 use crate::policy::Client;

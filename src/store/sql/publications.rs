@@ -2,12 +2,13 @@
 
 use async_trait::async_trait;
 
-use super::events::insert_event;
+use super::Backend;
+use super::driver::{DbConnection, DbRow};
 use super::fault::unavailable;
 use super::fields::Fields;
+use super::rows::insert_event;
 use super::statements::held;
 use super::transactions::Verdict;
-use super::{Backend, DbConnection, DbRow};
 use crate::base::{ClientId, IssuerId};
 use crate::store::{Ecosystem, EventRow, Publication, PublicationRefusal, Publications, StoreError};
 

@@ -1,7 +1,7 @@
 //! Registering a build: its names bound, its row written, its tokens made, in the transaction of the caller.
 //! Never looks first and writes then: the row that a constraint refuses is what says that a build exists.
 
-use super::DbConnection;
+use super::driver::DbConnection;
 use super::fault::unavailable;
 use super::fields::{Fields, stored_json};
 use super::names::{Binder, Changes, Given};

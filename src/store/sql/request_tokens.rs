@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use super::Backend;
+use super::driver::{DbConnection, DbRow};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_count, stored_json};
 use super::rows::{build_columns, client_columns, read_build, read_client};
 use super::statements::RUNNING_UNTIL;
-use super::{Backend, DbConnection, DbRow};
 use crate::base::{BuildId, IssuerId, Moment, RequestTokenId, Sha256};
 use crate::store::{BuildNotRunning, NewRequestToken, RequestTokens, StoreError, StoredRequestToken, TokenBearer};
 use async_trait::async_trait;

@@ -1,12 +1,11 @@
-//! Readers of rows that several statements select, each beside the columns that it reads.
+//! Rows that several acts read or write: readers stand beside the columns that they read.
 
-use super::DbRow;
-use super::fields::Fields;
-use crate::base::ClientId;
+use super::driver::{DbConnection, DbRow};
+use super::fault::unavailable;
+use super::fields::{Fields, stored_count};
+use crate::base::{ClientId, IssuerId};
 use crate::policy::{Client, ClientIdentity};
-use crate::store::builds::StoredBuild;
-use crate::store::clients::{ClientSecret, StoredClient};
-use crate::store::error::StoreError;
+use crate::store::{ClientSecret, EventRow, StoreError, StoredBuild, StoredClient};
 
 /// The columns that [`read_client`] reads, of `clients as c`.
 macro_rules! client_columns {
@@ -80,4 +79,47 @@ pub(super) fn read_build(row: &DbRow) -> Result<StoredBuild, StoreError> {
         finished,
         tokens_issued: build.count("tokens_issued")?,
     })
+}
+
+pub(super) async fn insert_event(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    event: &EventRow,
+) -> Result<(), StoreError> {
+    sqlx::query("insert into events (issuer, id, at, kind, flow, subject, detail) values ($1, $2, $3, $4, $5, $6, $7)")
+        .bind(issuer.as_str())
+        .bind(event.id.to_string())
+        .bind(event.at.unix())
+        .bind(&event.kind)
+        .bind(&event.flow)
+        .bind(&event.subject)
+        .bind(&event.detail)
+        .execute(connection)
+        .await
+        .map_err(unavailable)?;
+    Ok(())
+}
+
+/// Takes the next revision of the rules, if the last one is `expected` or nothing is expected. Locks it until the end of the
+/// transaction, so that changes of rules follow one another.
+pub(super) async fn next_revision(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    expected: Option<u64>,
+) -> Result<Option<u64>, StoreError> {
+    sqlx::query("insert into rules_revisions (issuer, revision) values ($1, 0) on conflict do nothing")
+        .bind(issuer.as_str())
+        .execute(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    let taken: Option<i64> = sqlx::query_scalar(
+        "update rules_revisions set revision = revision + 1 \
+         where issuer = $1 and (cast($2 as bigint) is null or revision = $2) returning revision",
+    )
+    .bind(issuer.as_str())
+    .bind(expected.map(stored_count))
+    .fetch_optional(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(taken.map(|taken| u64::try_from(taken).unwrap_or_default()))
 }

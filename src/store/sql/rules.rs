@@ -3,38 +3,16 @@
 
 use async_trait::async_trait;
 
+use super::Backend;
 use super::credential_revocation::{RevocationCause, revoke_where};
-use super::events::insert_event;
+use super::driver::{DbConnection, DbRow};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_count};
+use super::rows::{insert_event, next_revision};
 use super::transactions::Verdict;
-use super::{Backend, DbConnection, DbRow};
 use crate::base::{IssuerId, Moment};
 use crate::policy::Pins;
 use crate::store::{EntitlementRow, FetchedDocuments, ProviderRow, RuleChange, RuleRows, Rules, StoreError, UserRow};
-
-/// Takes the next number, if the last one is the expected; whoever has it writes alone.
-pub(super) async fn take_revision(
-    connection: &mut DbConnection,
-    issuer: &IssuerId,
-    expected: Option<u64>,
-) -> Result<Option<u64>, StoreError> {
-    sqlx::query("insert into rules_revisions (issuer, revision) values ($1, 0) on conflict do nothing")
-        .bind(issuer.as_str())
-        .execute(&mut *connection)
-        .await
-        .map_err(unavailable)?;
-    let taken: Option<i64> = sqlx::query_scalar(
-        "update rules_revisions set revision = revision + 1 \
-         where issuer = $1 and (cast($2 as bigint) is null or revision = $2) returning revision",
-    )
-    .bind(issuer.as_str())
-    .bind(expected.map(stored_count))
-    .fetch_optional(connection)
-    .await
-    .map_err(unavailable)?;
-    Ok(taken.map(|taken| u64::try_from(taken).unwrap_or_default()))
-}
 
 async fn change(
     connection: &mut DbConnection,
@@ -43,7 +21,7 @@ async fn change(
     change: &RuleChange,
     now: Moment,
 ) -> Verdict<(), ()> {
-    let Some(revision) = take_revision(connection, issuer, Some(expected)).await? else { return Ok(Err(())) };
+    let Some(revision) = next_revision(connection, issuer, Some(expected)).await? else { return Ok(Err(())) };
     // What is changed first can't be rested on any more by whoever asks after it; then what rests on it dies.
     for write in &change.users {
         write_user(connection, issuer, &write.row, revision).await?;

@@ -9,11 +9,11 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
 
-use super::DbConnection;
 use super::connection::Connector;
+use super::driver::DbConnection;
 use super::fault::{closed, unavailable};
 use super::issuance::{self, RowRefused, Waiting};
-use super::redemptions;
+use super::redeem::redeem;
 use super::statements::TOUCH;
 use super::transactions::{Transactions, Verdict};
 use crate::base::IssuerId;
@@ -290,7 +290,7 @@ impl Task {
                 let redemptions = Arc::clone(&redemptions);
                 Box::pin(async move {
                     let (issuer, redemption) = redemptions.get(at).ok_or_else(closed)?;
-                    redemptions::redeem(connection, issuer, redemption).await
+                    redeem(connection, issuer, redemption).await
                 })
             });
             answers.push(alone.await);
@@ -339,7 +339,7 @@ async fn settle_together(
     let mut answers = Vec::with_capacity(group.len());
     for (issuer, redemption) in group {
         sqlx::query("savepoint redemption").execute(&mut *connection).await.map_err(unavailable)?;
-        let answer = redemptions::redeem(connection, issuer, redemption).await?;
+        let answer = redeem(connection, issuer, redemption).await?;
         if answer.is_err() {
             sqlx::query("rollback to redemption").execute(&mut *connection).await.map_err(unavailable)?;
         }

@@ -2,9 +2,11 @@
 //! Never writes outside the writer's task, and never answers before what it says is on disk.
 
 mod connection;
+mod driver;
 mod fault;
 mod migrations;
 pub(in crate::store) mod moved_marker;
+mod options;
 #[cfg(test)]
 mod plans;
 mod statements;
@@ -13,51 +15,24 @@ mod transactions;
 crate::store::sql_modules!();
 
 use std::path::Path;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::sqlite::{SqlitePool, SqliteRow};
+use sqlx::sqlite::SqlitePool;
 
 pub use self::connection::Settings;
+pub use self::options::SqliteOptions;
 
 use self::connection::Connector;
+use self::driver::DbRow;
 use self::fault::unavailable;
 use self::writer::Writer;
 use super::migrations::MigrationReport;
 use super::request_token_cache::RequestTokenCache;
-use super::{InFlight, Store, StoreError};
+use super::{Store, StoreError};
 use crate::base::IssuerId;
 
-// What the files in `sql/` are compiled for here.
+/// The name that the files in `sql/` use.
 type Backend = SqliteStore;
-type Db = sqlx::Sqlite;
-type DbArguments = sqlx::sqlite::SqliteArguments;
-type DbConnection = sqlx::SqliteConnection;
-type DbRow = SqliteRow;
-
-/// How the store is run.
-#[derive(Debug, Clone)]
-pub struct SqliteOptions {
-    /// Tokens that are being signed: while there are some, those that wait to be recorded wait a little longer.
-    pub pending: InFlight,
-    /// How long they wait at most; zero for never.
-    pub linger: Duration,
-    /// Connections that read, at most; each is a thread.
-    pub readers: u32,
-    /// How long another process's lock is waited for.
-    pub busy_timeout: Duration,
-}
-
-impl Default for SqliteOptions {
-    fn default() -> Self {
-        Self {
-            pending: InFlight::default(),
-            linger: Duration::from_millis(10),
-            readers: 4,
-            busy_timeout: Duration::from_secs(5),
-        }
-    }
-}
 
 /// A store in one file. It is used through [`Store`] and the traits that it is made of.
 #[derive(Debug)]
@@ -101,7 +76,7 @@ impl SqliteStore {
         report
     }
 
-    async fn pulse(&self, issuer: &IssuerId) -> Result<SqliteRow, StoreError> {
+    async fn pulse(&self, issuer: &IssuerId) -> Result<DbRow, StoreError> {
         let row = sqlx::query(statements::PULSE).bind(issuer.as_str()).fetch_one(&self.readers).await;
         row.map_err(unavailable)
     }

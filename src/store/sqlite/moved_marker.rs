@@ -8,6 +8,7 @@ use super::connection::Connector;
 pub(in crate::store) use super::connection::close;
 pub(in crate::store) use super::fault::unavailable;
 use super::migrations;
+use super::options::SqliteOptions;
 use crate::base::Moment;
 use crate::store::StoreError;
 
@@ -16,7 +17,7 @@ pub(in crate::store) async fn connect(path: &Path) -> Result<SqliteConnection, S
     if !path.exists() {
         return Err(StoreError::Unavailable(format!("there is no file {}", path.display())));
     }
-    let connector = Connector::prepare(path, super::SqliteOptions::default().busy_timeout).await?;
+    let connector = Connector::prepare(path, SqliteOptions::default().busy_timeout).await?;
     let mut connection = connector.connect().await?;
     migrations::migrate(&mut connection).await?;
     Ok(connection)
