@@ -1,12 +1,14 @@
 //! **buildpass** makes any CI system an OpenID Connect provider for its builds.
 //!
-//! For each build it signs short-lived tokens that say which repository, organisation, author, event, ref and commit
-//! the build is, and publishes the documents by which clouds and registries check them.
+//! The server signs short-lived ID tokens for each build and publishes the documents by which clouds and registries
+//! verify them. A token's claims name the repository, organisation, author, event, ref and commit of its build. The
+//! exchange verifies tokens of any provider and issues short-lived credentials for them.
 //!
-//! The floors, from the ground up; nothing imports upwards:
+//! The modules are floors. Each imports only those before it:
 //! [`base`] → [`jose`], [`claims`] → [`policy`], [`verifier`] → `store` → `keyring` → `issuer`, `exchange` → `app` → `http` → `cli`.
-//! The feature `server` (the default) holds everything from `store` up; without it the library is what another
-//! service needs to check tokens.
+//!
+//! Without the feature `server`, which is on by default, the crate is the library that another service needs to verify
+//! tokens: everything before `store`.
 
 #![cfg_attr(
     test,

@@ -1,4 +1,4 @@
-//! The program `buildpass`: runs the command line and hands back its exit code. Holds no logic of its own.
+//! The program `buildpass`. Runs the command line and returns its exit code.
 
 use std::process::ExitCode;
 

@@ -14,7 +14,7 @@ use crate::verifier::{Provider, Requirements, SystemResolver, TokenRefusal, Veri
 
 /// What an operator decided about the exchange of this issuer.
 #[must_use]
-pub fn exchange_settings(config: &Config, paths: &Paths) -> ExchangeSettings {
+pub(crate) fn exchange_settings(config: &Config, paths: &Paths) -> ExchangeSettings {
     let defaults = DefaultAudiences::of(paths.issuer());
     let set = &config.exchange;
     ExchangeSettings {
@@ -31,7 +31,7 @@ pub fn exchange_settings(config: &Config, paths: &Paths) -> ExchangeSettings {
 
 /// Who keeps the rules of the exchange, for a server and for commands.
 #[must_use]
-pub fn rules_editor(
+pub(crate) fn rules_editor(
     config: &Config,
     paths: &Paths,
     store: &Arc<dyn Store>,
@@ -50,7 +50,7 @@ pub fn rules_editor(
 
 /// The rules as every request reads them; our own tokens are judged by our keyring.
 #[must_use]
-pub fn rules_cache(config: &Config, keeper: &RulesEditor, keyring: &Arc<Keyring>) -> Arc<RulesCache> {
+pub(crate) fn rules_cache(config: &Config, keeper: &RulesEditor, keyring: &Arc<Keyring>) -> Arc<RulesCache> {
     let clock = &keeper.clock;
     let keys = Arc::new(OwnKeys::new(Arc::clone(keyring), Arc::clone(clock)));
     let own = Verifier::new(keeper.own.clone(), keys, Arc::clone(clock));

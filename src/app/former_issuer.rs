@@ -44,10 +44,10 @@ struct Discovery {
 }
 
 impl FormerIssuer {
-    /// Takes the URL of the key set, or of a discovery document that names it. Fetches nothing yet.
+    /// Creates a former issuer from the URL of its key set, or of a discovery document that names it.
     ///
     /// # Errors
-    /// [`FormerIssuerError::Url`] for what is not a URL, [`FormerIssuerError::Fetch`] for a URL that must not be
+    /// [`FormerIssuerError::Url`] for text that is not a URL, [`FormerIssuerError::Fetch`] for a URL that must not be
     /// fetched, such as plain http to another machine.
     pub fn new(url: &str) -> Result<Self, FormerIssuerError> {
         let url = parse(url)?;
@@ -58,7 +58,7 @@ impl FormerIssuer {
     /// Fetches the key set.
     ///
     /// # Errors
-    /// [`FormerIssuerError`] names the URL and what is wrong with its answer.
+    /// [`FormerIssuerError`], which names the URL.
     pub async fn read(&self) -> Result<FormerKeys, FormerIssuerError> {
         let mut document = self.fetcher.fetch_document(&self.url).await?;
         if let Ok(discovery) = serde_json::from_slice::<Discovery>(&document.bytes) {

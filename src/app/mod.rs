@@ -1,4 +1,4 @@
-//! The composition root: configuration, clock and entropy in, a running issuer out.
+//! The composition root: builds the issuer and the exchange from configuration, clock and entropy.
 
 mod exchange;
 mod former_issuer;
@@ -8,12 +8,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use self::exchange::{exchange_settings, rules_cache, rules_editor};
+pub(crate) use self::exchange::{exchange_settings, rules_cache, rules_editor};
 pub use self::former_issuer::{FormerIssuer, FormerIssuerError, FormerKeys};
 pub use self::shared::{ApplyError, SharedChanges, apply};
 use crate::base::{Clock, Entropy, IssuerId, IssuerUrl, Moment, Seconds};
 use crate::config::Config;
-pub use crate::config::Proxy as ForwardProxy;
+pub(crate) use crate::config::Proxy as ForwardProxy;
 use crate::exchange::{Exchange, ExchangeParts, RulesEditor};
 use crate::issuer::{Documents, Issuer, IssuerParts, IssuerSettings, Paths, Rates};
 use crate::keyring::{ActError, KeyView, Keyring, KeyringParts, SigningPool};
@@ -21,18 +21,18 @@ use crate::policy::IssuancePolicy;
 use crate::store::{InFlight, Store};
 use crate::telemetry::Metrics;
 
-/// How many signatures may wait before we say that we are busy.
+/// Maximum number of signatures that wait; further requests are refused as unavailable.
 const SIGNING_QUEUE: usize = 8192;
 
-/// How often a former issuer's key set is read again.
-const ADOPT_AGAIN: Duration = Duration::from_secs(60);
+/// Interval at which a former issuer's key set is fetched again.
+const ADOPT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Everything that the doors use.
+/// The application behind the HTTP API: issuer, exchange, store and settings.
 pub struct App {
     issuer: Arc<Issuer>,
     exchange: Option<Arc<Exchange>>,
-    keeper: RulesEditor,
-    proxy: ForwardProxy,
+    rules_editor: RulesEditor,
+    forward_proxy: ForwardProxy,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -41,21 +41,21 @@ pub struct App {
     refresh_interval: Seconds,
 }
 
-/// Why the start was refused. The text says what to do.
+/// Error returned when the server cannot start. The text names the remedy.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The configuration can't work.
+    /// The configuration is valid by itself, but not with the state of the installation.
     #[error("{0}")]
     Config(String),
-    /// The keys can't be opened, or what is configured can't be brought in.
+    /// The signing keys cannot be opened, or the configured algorithms cannot be applied.
     #[error(transparent)]
     Keyring(#[from] ActError),
-    /// The database can't be opened.
+    /// The database cannot be opened or read.
     #[error(transparent)]
     Store(#[from] crate::store::StoreError),
 }
 
-/// Why nothing was adopted this time.
+/// Why no key of the former issuer was adopted.
 #[derive(Debug, thiserror::Error)]
 enum AdoptError {
     #[error(transparent)]
@@ -65,9 +65,9 @@ enum AdoptError {
 }
 
 impl App {
-    /// Opens the store and the keys and puts the issuer together.
+    /// Opens the store and the signing keys, applies the shared configuration, and builds the issuer and the exchange.
     ///
-    /// `bound` is where the public listener listens: the issuer's URL where none is configured.
+    /// `bound` is the address of the public listener. The issuer's URL derives from it if none is configured.
     ///
     /// # Errors
     /// [`StartError`].
@@ -77,8 +77,8 @@ impl App {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, StartError> {
-        let pending = InFlight::default();
-        let store = config.store.place.open(pending.clone()).await?;
+        let in_flight = InFlight::default();
+        let store = config.store.place.open(in_flight.clone()).await?;
         let issuer_id = IssuerId::main();
         let parts = KeyringParts {
             store: Arc::clone(&store),
@@ -87,33 +87,33 @@ impl App {
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&entropy),
         };
-        let nothing_brought_in = store.read_keys(&issuer_id).await?.algorithms.is_empty();
+        let is_first_start = store.read_keys(&issuer_id).await?.algorithms.is_empty();
         let keyring = Arc::new(Keyring::open(parts, &config.keys.kek_source()).await?);
         let paths = paths(config, bound)?;
-        let keeper = rules_editor(config, &paths, &store, &clock, &entropy);
-        bring_in(config, &keeper, &keyring, clock.now(), nothing_brought_in).await?;
-        keeper.check().await.map_err(|error| StartError::Config(error.to_string()))?;
+        let rules_editor = rules_editor(config, &paths, &store, &clock, &entropy);
+        apply_at_start(config, &rules_editor, &keyring, clock.now(), is_first_start).await?;
+        rules_editor.check().await.map_err(|error| StartError::Config(error.to_string()))?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let pool =
-            SigningPool::new(threads, SIGNING_QUEUE, pending).map_err(|error| StartError::Config(error.to_string()))?;
+        let pool = SigningPool::new(threads, SIGNING_QUEUE, in_flight)
+            .map_err(|error| StartError::Config(error.to_string()))?;
         let pool = Arc::new(pool);
         let metrics = Arc::new(Metrics::new());
-        let books = exchange::rules_cache(config, &keeper, &keyring);
+        let rules_cache = exchange::rules_cache(config, &rules_editor, &keyring);
         let exchange = config.exchange.enabled.then(|| {
             let parts = ExchangeParts {
                 store: Arc::clone(&store),
-                rules_cache: Arc::clone(&books),
+                rules_cache: Arc::clone(&rules_cache),
                 keyring: Arc::clone(&keyring),
                 pool: Arc::clone(&pool),
                 metrics: Arc::clone(&metrics),
                 clock: Arc::clone(&clock),
                 entropy: Arc::clone(&entropy),
             };
-            Arc::new(Exchange::new(issuer_id.clone(), keeper.settings.clone(), parts))
+            Arc::new(Exchange::new(issuer_id.clone(), rules_editor.settings.clone(), parts))
         });
         let parts = IssuerParts {
             store: Arc::clone(&store),
-            judge: Arc::new(exchange::Judge(books)),
+            token_verifier: Arc::new(exchange::Judge(rules_cache)),
             keyring,
             pool,
             metrics,
@@ -121,12 +121,12 @@ impl App {
             entropy: Arc::clone(&entropy),
         };
         let rates = Rates::new(config.limits.build_per_second, config.limits.client_per_second, &clock);
-        let issuer = Arc::new(Issuer::new(issuer_id, paths, terms(config)?, rates, parts));
+        let issuer = Arc::new(Issuer::new(issuer_id, paths, issuer_settings(config)?, rates, parts));
         Ok(Self {
             issuer,
             exchange,
-            keeper,
-            proxy: config.exchange.proxy,
+            rules_editor,
+            forward_proxy: config.exchange.proxy,
             store,
             clock,
             entropy,
@@ -136,89 +136,89 @@ impl App {
         })
     }
 
-    /// The issuer of the section `[issuer]`.
+    /// Returns the issuer.
     #[must_use]
     pub fn issuer(&self) -> &Arc<Issuer> {
         &self.issuer
     }
 
-    /// The exchange, where it is open.
+    /// Returns the exchange. `None` while it is disabled.
     #[must_use]
     pub fn exchange(&self) -> Option<&Arc<Exchange>> {
         self.exchange.as_ref()
     }
 
-    /// Who keeps the rules of the exchange.
+    /// Returns the editor of the exchange's rules.
     #[must_use]
     pub fn rules_editor(&self) -> &RulesEditor {
-        &self.keeper
+        &self.rules_editor
     }
 
-    /// Whose headers forward authentication reads.
+    /// Returns the proxy whose headers forward authentication reads.
     #[must_use]
-    pub fn forward_proxy(&self) -> ForwardProxy {
-        self.proxy
+    pub(crate) fn forward_proxy(&self) -> ForwardProxy {
+        self.forward_proxy
     }
 
-    /// The store, for commands and for the end.
+    /// Returns the store that issuer and exchange share.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
 
-    /// Where *now* comes from.
+    /// Returns the clock of the application.
     #[must_use]
     pub fn clock(&self) -> &dyn Clock {
         &*self.clock
     }
 
-    /// Where random bytes come from.
+    /// Returns the source of random bytes.
     #[must_use]
     pub fn entropy(&self) -> &dyn Entropy {
         &*self.entropy
     }
 
-    /// How long caches may keep the documents.
+    /// Returns the time for which caches may keep the documents.
     #[must_use]
-    pub fn jwks_max_age(&self) -> Seconds {
+    pub(crate) fn jwks_max_age(&self) -> Seconds {
         self.jwks_max_age
     }
 
-    /// Do we believe what this address says about its callers?
+    /// Whether `X-Forwarded-For` and the headers of forward auth are believed from this address.
     #[must_use]
     pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
     }
 
-    /// Does what is due with the keys, twice in every `refresh_interval`, for ever.
-    pub async fn keep_fresh(&self) {
+    /// Does the work that is due on keys and rules, twice in every `refresh_interval`. Never returns.
+    pub(crate) async fn keep_fresh(&self) {
         let mut ticks = tokio::time::interval(self.refresh_interval.duration() / 2);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
             if let Err(error) = self.issuer.step().await {
-                tracing::error!(%error, "the keys can't be brought up to date");
+                tracing::error!(%error, "could not refresh the signing keys");
             }
             if let Some(exchange) = &self.exchange
                 && let Err(error) = exchange.step().await
             {
-                tracing::warn!(%error, "what the exchange keeps can't be brought up to date");
+                tracing::warn!(%error, "could not refresh the rules of the exchange");
             }
         }
     }
 
-    /// Reads a former issuer's key set again at every minute until our first signature, since each of its processes may
-    /// make a key of its own.
-    pub async fn keep_adopting(&self) {
+    /// Fetches a former issuer's key set every minute until our first signature, since each of its processes may create
+    /// a key of its own.
+    pub(crate) async fn keep_adopting(&self) {
         let keyring = self.issuer.keyring();
-        let mut ticks = tokio::time::interval(ADOPT_AGAIN);
+        let mut ticks = tokio::time::interval(ADOPT_INTERVAL);
         loop {
             ticks.tick().await;
             let Some(source) = keyring.former_source(self.clock.now()) else { return };
             match self.adopt_from(&source).await {
                 Ok(0) => {}
-                Ok(count) => tracing::info!(count, "more keys of the former issuer are adopted"),
-                Err(error) => tracing::warn!(%error, "the former issuer's key set can't be read again"),
+                Ok(count) => tracing::info!(count, "adopted more keys of the former issuer"),
+                Err(error) => tracing::warn!(%error, "could not fetch the key set of the former issuer"),
             }
         }
     }
@@ -228,48 +228,45 @@ impl App {
         Ok(self.issuer.keyring().adopt(&former.keys).await?)
     }
 
-    /// Waits for what was accepted and closes the store.
+    /// Waits for the writes in progress and closes the store.
     pub async fn close(&self) {
         self.store.close().await;
     }
 }
 
-/// The documents of an issuer as they are served, without a server.
+/// Renders the public documents without a server.
 ///
 /// # Errors
-/// [`StartError::Config`]: without a configured URL there is nothing that a copy could say.
-pub fn documents(config: &Config, view: &KeyView, now: Moment) -> Result<Documents, StartError> {
+/// [`StartError::Config`] if `issuer.url` is not set.
+pub(crate) fn documents(config: &Config, view: &KeyView, now: Moment) -> Result<Documents, StartError> {
     let Some(url) = &config.issuer.url else {
-        return Err(StartError::Config("issuer.url: is not set, and without it there is no issuer to copy".to_owned()));
+        return Err(StartError::Config("issuer.url: must be set to export the documents of the issuer".to_owned()));
     };
     let paths = Paths::new(url.clone(), config.server.public_url.clone(), config.issuer.serve_at_root);
     let paths = paths.map_err(|problem| StartError::Config(problem.to_owned()))?;
-    Ok(Documents::render(&paths, &terms(config)?, view, now))
+    Ok(Documents::render(&paths, &issuer_settings(config)?, view, now))
 }
 
-/// The file's server alone brings in what it says at each start. Where several share a database only the first start of
-/// all does: an old one that starts again in the middle of a rolling update must change nothing.
-async fn bring_in(
+/// Applies the shared configuration at the start. On a database that several servers share, only the very first start
+/// applies it: an old server that restarts during a rolling update must not undo what a new one applied.
+async fn apply_at_start(
     config: &Config,
-    keeper: &RulesEditor,
+    rules_editor: &RulesEditor,
     keyring: &Keyring,
     now: Moment,
-    nothing_brought_in: bool,
+    is_first_start: bool,
 ) -> Result<(), StartError> {
-    let dry_run = keeper.store.is_shared() && !nothing_brought_in;
+    let dry_run = rules_editor.store.is_shared() && !is_first_start;
     if !keyring.clock_is_sound(now) {
         return Ok(());
     }
-    match apply(config, keeper, keyring, now, dry_run).await {
+    match apply(config, rules_editor, keyring, now, dry_run).await {
         Ok(changes) if changes.is_empty() => {}
         Ok(changes) if dry_run => {
-            tracing::warn!(
-                ?changes,
-                "the configuration differs from what is in force; `buildpass config apply` brings it in"
-            );
+            tracing::warn!(?changes, "the configuration differs from the database; run `buildpass config apply`");
         }
-        Ok(changes) => tracing::info!(?changes, "the shared configuration is brought in"),
-        Err(error) if dry_run => tracing::warn!(%error, "the configuration could not be brought in as it is"),
+        Ok(changes) => tracing::info!(?changes, "applied the shared configuration"),
+        Err(error) if dry_run => tracing::warn!(%error, "could not compare the configuration with the database"),
         Err(ApplyError::Keys(error)) => return Err(error.into()),
         Err(ApplyError::Store(error)) => return Err(error.into()),
         Err(error @ (ApplyError::Client(_) | ApplyError::Rules(_))) => {
@@ -279,22 +276,22 @@ async fn bring_in(
     Ok(())
 }
 
-/// Where everything answers, on a server that listens there.
+/// Returns the URLs of a server that listens on `bound`.
 ///
 /// # Errors
-/// [`StartError::Config`] where no issuer is configured and the address is not a loopback one.
-pub fn paths(config: &Config, bound: SocketAddr) -> Result<Paths, StartError> {
-    let wrong = |problem: &str| StartError::Config(problem.to_owned());
+/// [`StartError::Config`] if `issuer.url` is not set and the address is not loopback.
+pub(crate) fn paths(config: &Config, bound: SocketAddr) -> Result<Paths, StartError> {
+    let config_error = |problem: &str| StartError::Config(problem.to_owned());
     let issuer = match &config.issuer.url {
         Some(url) => url.clone(),
         None => IssuerUrl::parse(&format!("http://{bound}")).map_err(|problem| {
-            wrong(&format!("issuer.url: {problem}; it is required where the server does not listen on loopback"))
+            config_error(&format!("issuer.url: {problem}; it must be set if the server does not listen on loopback"))
         })?,
     };
-    Paths::new(issuer, config.server.public_url.clone(), config.issuer.serve_at_root).map_err(wrong)
+    Paths::new(issuer, config.server.public_url.clone(), config.issuer.serve_at_root).map_err(config_error)
 }
 
-fn terms(config: &Config) -> Result<IssuerSettings, StartError> {
+fn issuer_settings(config: &Config) -> Result<IssuerSettings, StartError> {
     let tokens = &config.tokens;
     let policy = IssuancePolicy::new(config.issuance.default, config.issuance.rules.clone())
         .map_err(|error| StartError::Config(error.to_string()))?;

@@ -1,5 +1,5 @@
-//! What all servers of an installation must agree on, brought from the configuration into the database: the list of
-//! algorithms, the declared clients, and the providers.
+//! The shared configuration, on which all servers of an installation must agree: algorithms, declared clients and
+//! providers. Applying it writes it to the database.
 
 use crate::base::{IssuerId, Moment};
 use crate::config::Config;
@@ -9,73 +9,73 @@ use crate::keyring::{ActError, Keyring};
 use crate::store::{ClientChange, NameTaken, StoreError};
 use crate::verifier::Provider;
 
-/// What bringing the configuration in changes, or would change.
+/// Changes that applying the shared configuration makes, or would make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedChanges {
-    /// The algorithms in force before and after; `None` for no change.
+    /// Algorithms before and after. `None` if they do not change.
     pub algorithms: Option<(Vec<Algorithm>, Vec<Algorithm>)>,
-    /// Clients that are added, changed or disabled.
+    /// Clients that are created, updated or disabled.
     pub clients: Vec<ClientChange>,
-    /// Providers that are added, changed or removed.
+    /// Providers that are created, updated or deleted.
     pub providers: Vec<Change>,
 }
 
 impl SharedChanges {
-    /// Does the database say what the configuration says?
+    /// Whether the database already agrees with the configuration.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.algorithms.is_none() && self.clients.is_empty() && self.providers.is_empty()
     }
 }
 
-/// Why the configuration can't be brought in.
+/// Error returned when the shared configuration cannot be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// A declared client's name is taken.
+    /// A client that is not declared has the name of a declared one.
     #[error("[clients]: {0}")]
     Client(NameTaken),
-    /// The list of algorithms can't be put in force.
+    /// The list of algorithms cannot be applied.
     #[error(transparent)]
     Keys(#[from] ActError),
-    /// A provider can't stand beside the others, or beside the rules of the exchange.
+    /// A provider conflicts with another provider or with the rules of the exchange.
     #[error("[oidc] and [exchange]: {0}")]
     Rules(ApplyRulesError),
-    /// The database can't be asked.
+    /// The database cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Brings what is shared in, or with `dry_run` only says what that would change. Done twice, it changes nothing more.
+/// Applies the shared configuration; with `dry_run` only returns the changes. Idempotent.
 ///
 /// # Errors
 /// [`ApplyError`].
 pub async fn apply(
     config: &Config,
-    keeper: &RulesEditor,
+    rules_editor: &RulesEditor,
     keyring: &Keyring,
     now: Moment,
     dry_run: bool,
 ) -> Result<SharedChanges, ApplyError> {
     let wanted = &config.keys.algorithms;
-    let written =
+    let named_spec =
         |provider: &Provider| NamedProviderSpec { name: provider.name().to_owned(), spec: provider.spec().clone() };
-    let declared = Some(config.providers.iter().map(written).collect());
-    let bring = ChangeSet { declared, prune: Prune::All, ..ChangeSet::default() };
-    // First of all whether they can stand: what follows is not undone.
-    keeper.apply(&bring, BY, true).await.map_err(rules)?;
+    let declared = Some(config.providers.iter().map(named_spec).collect());
+    let change_set = ChangeSet { declared, prune: Prune::All, ..ChangeSet::default() };
+    // A dry run of the providers comes first, since the changes after it are not undone if they conflict.
+    rules_editor.apply(&change_set, ACTOR, true).await.map_err(rules_error)?;
     let before = keyring.apply_algorithms(wanted, dry_run).await?;
     let algorithms = (before != *wanted).then(|| (before, wanted.clone()));
-    let clients = keeper.store.apply_clients(&IssuerId::main(), &config.clients, now, dry_run).await?;
+    let clients = rules_editor.store.apply_clients(&IssuerId::main(), &config.clients, now, dry_run).await?;
     let clients = clients.map_err(ApplyError::Client)?;
-    let mut providers = keeper.apply(&bring, BY, dry_run).await.map_err(rules)?.0;
+    let mut providers = rules_editor.apply(&change_set, ACTOR, dry_run).await.map_err(rules_error)?.0;
     providers.retain(|change| change.change != ChangeKind::Unchanged);
     Ok(SharedChanges { algorithms, clients, providers })
 }
 
-/// Who brings them in, as events tell it.
-const BY: &str = "configuration";
+/// Actor of the changes in events.
+const ACTOR: &str = "configuration";
 
-fn rules(error: ApplyRulesError) -> ApplyError {
+fn rules_error(error: ApplyRulesError) -> ApplyError {
     match error {
         ApplyRulesError::Store(error) => ApplyError::Store(error),
         other => ApplyError::Rules(other),

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::exchange::ChangeKind;
-use crate::telemetry::acts;
+use crate::telemetry::is_unprintable;
 use crate::verifier::Explanation;
 
 const HEADING: Style = Style::new().bold();
@@ -65,12 +65,12 @@ pub(super) fn pretty(value: &impl Serialize) -> io::Result<String> {
 /// Line ends are the document's own; every other character that could act on a terminal can only stand in a string,
 /// where JSON has an escape for it.
 fn json(text: String) -> String {
-    if !text.chars().any(|character| character != '\n' && acts(character)) {
+    if !text.chars().any(|character| character != '\n' && is_unprintable(character)) {
         return text;
     }
     let mut safe = String::with_capacity(text.len() + 16);
     for character in text.chars() {
-        if character == '\n' || !acts(character) {
+        if character == '\n' || !is_unprintable(character) {
             safe.push(character);
         } else {
             for unit in character.encode_utf16(&mut [0; 2]) {
@@ -83,11 +83,11 @@ fn json(text: String) -> String {
 
 /// A stranger's text for one line of a terminal: what would act there is shown as `\u{1b}`.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(acts) {
+    if !text.chars().any(is_unprintable) {
         return Cow::Borrowed(text);
     }
     Cow::Owned(text.chars().fold(String::new(), |mut safe, character| {
-        if acts(character) {
+        if is_unprintable(character) {
             safe.extend(character.escape_unicode());
         } else {
             safe.push(character);
@@ -178,7 +178,7 @@ mod tests {
     fn json_that_is_safe_on_a_terminal_says_the_same() {
         let value = serde_json::json!({"a": "x\u{1b}[2J\u{9b}\u{202e}\u{e0041}\n", "b": ["ü\u{7f}"]});
         let text = pretty(&value).unwrap();
-        assert!(!text.chars().any(|character| character != '\n' && acts(character)), "{text}");
+        assert!(!text.chars().any(|character| character != '\n' && is_unprintable(character)), "{text}");
         assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 

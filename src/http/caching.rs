@@ -1,13 +1,13 @@
-//! How long an answer may be kept: good documents as long as their header says, everything else not at all.
+//! Answers with a public document, which caches may keep. A layer marks every other answer `no-store`.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use crate::issuer::Document;
 
-/// A document, or `304` where the caller has it already (RFC 9110 §13.1.2).
-pub(super) fn document(document: &Document, max_age: &HeaderValue, request: &HeaderMap) -> Response<Body> {
-    let mut response = if known(document, request) {
+/// Answers with a document, or 304 if the caller has it already (RFC 9110 §13.1.2).
+pub(super) fn document(document: &Document, cache_control: &HeaderValue, request: &HeaderMap) -> Response<Body> {
+    let mut response = if is_known(document, request) {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response
@@ -20,12 +20,12 @@ pub(super) fn document(document: &Document, max_age: &HeaderValue, request: &Hea
     if let Ok(etag) = HeaderValue::from_str(&document.etag) {
         headers.insert(header::ETAG, etag);
     }
-    headers.insert(header::CACHE_CONTROL, max_age.clone());
+    headers.insert(header::CACHE_CONTROL, cache_control.clone());
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
 }
 
-fn known(document: &Document, request: &HeaderMap) -> bool {
+fn is_known(document: &Document, request: &HeaderMap) -> bool {
     request.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok()).any(|value| {
         value.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == document.etag)
     })

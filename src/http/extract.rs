@@ -1,4 +1,4 @@
-//! What a request carries: credentials, a JSON body, query parameters. Every rejection is a problem of ours.
+//! Extractors for credentials, bodies, paths and queries. Every rejection is a [`Problem`].
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -12,22 +12,22 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 
-use super::error::{Code, Problem};
+use super::error::{Code, NOT_FOUND, Problem};
 use super::state::AppState;
 use crate::base::{ClientId, FieldError, Secret, Sha256};
 use crate::issuer::{ClientCredential, TokenCaller};
 use crate::jose::{JsonProblem, require_unique_members};
 
-/// The most bytes that a body may have.
+/// Maximum size of a body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// A client: `Authorization: Basic` (RFC 7617), or a provider's token as `Bearer`.
+/// Credential of a client: `Authorization: Basic` (RFC 7617), or a provider's token as `Bearer`.
 pub(super) struct OfClient(pub(super) ClientCredential);
 
-/// `Authorization: Bearer` (RFC 6750), scheme in any case: a token of a build.
+/// Request token or worker token of a build, as `Authorization: Bearer` (RFC 6750) with the scheme in any case.
 pub(super) struct Bearer(pub(super) Secret<String>);
 
-/// Either of the two.
+/// Credential of a client, or worker token of a build.
 pub(super) struct EitherCaller(pub(super) TokenCaller);
 
 impl FromRequestParts<AppState> for OfClient {
@@ -64,16 +64,16 @@ fn credential(headers: &HeaderMap) -> Result<TokenCaller, Problem> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let Some(value) = values.next() else { return Err(Problem::unauthenticated()) };
     if values.next().is_some() {
-        return Err(FieldError::new("Authorization", "came twice; send one credential").into());
+        return Err(FieldError::new("Authorization", "must not be repeated; send one credential").into());
     }
     let value = value.to_str().map_err(|_| Problem::unauthenticated())?;
     let (scheme, rest) = value.split_once(' ').ok_or_else(Problem::unauthenticated)?;
     let rest = rest.trim_matches(' ');
     if scheme.eq_ignore_ascii_case("bearer") {
         let token = Secret::new(rest.to_owned());
-        // Three parts with dots: somebody's signed token. None of ours that are drawn holds one.
-        let signed = rest.contains('.');
-        return Ok(if signed {
+        // A dot tells a JWT, which is the token of a provider, from our own random tokens.
+        let is_jwt = rest.contains('.');
+        return Ok(if is_jwt {
             TokenCaller::Client(ClientCredential::Token(token))
         } else {
             TokenCaller::Worker(token)
@@ -89,7 +89,7 @@ fn credential(headers: &HeaderMap) -> Result<TokenCaller, Problem> {
     Ok(TokenCaller::Client(ClientCredential::Secret { id, secret }))
 }
 
-/// A JSON body, and the digest of its bytes. Unknown fields and wrong types are refused by name.
+/// JSON body with the digest of its bytes. Refuses unknown fields and wrong types by name.
 pub(super) struct JsonBody<T> {
     pub(super) value: T,
     pub(super) digest: Sha256,
@@ -100,7 +100,7 @@ impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
-            return Err(Problem::new(Code::UnsupportedMediaType, "send the body as Content-Type: application/json"));
+            return Err(Problem::new(Code::UnsupportedMediaType, "Content-Type: must be application/json"));
         }
         let bytes = read_body(request, state).await?;
         let value = parse(&bytes)?;
@@ -112,14 +112,14 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence(headers).is_some_and(|essence| essence == "application/json")
 }
 
-/// The media type of a body in lower case, without parameters.
+/// Returns the media type of a body in lower case, without parameters.
 fn essence(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next()?.trim().to_ascii_lowercase())
 }
 
 async fn read_body(request: Request, state: &AppState) -> Result<Bytes, Problem> {
-    let too_large = || Problem::new(Code::PayloadTooLarge, "a body may have 65536 bytes");
+    let too_large = || Problem::new(Code::PayloadTooLarge, "the body is over 65536 bytes");
     let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if declared.is_some_and(|length: u64| length > MAX_BODY_BYTES as u64) {
         return Err(too_large());
@@ -128,30 +128,30 @@ async fn read_body(request: Request, state: &AppState) -> Result<Bytes, Problem>
     match tokio::time::timeout(state.limits.body_within, body).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(FieldError::new("body", "ended before it was whole").into()),
-        Err(_) => Err(Problem::new(Code::RequestTimeout, "the body did not arrive in time")),
+        Ok(Err(_)) => Err(FieldError::new("body", "ended before its Content-Length").into()),
+        Err(_) => Err(Problem::new(Code::RequestTimeout, "the body did not arrive within the time limit")),
     }
 }
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|_| FieldError::new("body", "is not UTF-8"))?;
-    // An array would be taken for the fields in their order.
+    let text = std::str::from_utf8(bytes).map_err(|_| FieldError::new("body", "must be UTF-8"))?;
+    // serde would read an array as the fields in their order.
     if text.trim_start().starts_with('[') {
         return Err(FieldError::new("body", "must be a JSON object").into());
     }
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| describe(&error.path().to_string(), error.inner()))?;
-    json.end().map_err(|_| FieldError::new("body", "goes on after its JSON value"))?;
+        .map_err(|error| field_error(&error.path().to_string(), error.inner()))?;
+    json.end().map_err(|_| FieldError::new("body", "has text after its JSON object"))?;
     match require_unique_members(bytes) {
-        Err(JsonProblem::Duplicate) => Err(FieldError::new("body", "names a member twice").into()),
+        Err(JsonProblem::Duplicate) => Err(FieldError::new("body", "has a duplicate member").into()),
         _ => Ok(value),
     }
 }
 
-/// serde's own words name what was expected, and quote wrong values, which may be secrets pasted by mistake: types are
-/// told without the value.
-fn describe(path: &str, error: &serde_json::Error) -> FieldError {
+/// Turns serde's error into a field and what it must be. Leaves out the value that serde quotes: it may be a secret that
+/// was pasted by mistake.
+fn field_error(path: &str, error: &serde_json::Error) -> FieldError {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
     let field = if path == "." || path == "?" { "body" } else { path };
@@ -162,7 +162,7 @@ fn describe(path: &str, error: &serde_json::Error) -> FieldError {
     }
     if text.starts_with("unknown field") {
         let known = text.split_once("expected ").map_or("none", |(_, known)| known).trim_start_matches("one of ");
-        return FieldError::new(field, format!("is not a field of this request; there are {}", known.replace('`', "")));
+        return FieldError::new(field, format!("is an unknown field; known fields: {}", known.replace('`', "")));
     }
     if text.starts_with("unknown variant") {
         let known = text.split_once("expected ").map_or("another", |(_, known)| known);
@@ -177,33 +177,33 @@ fn describe(path: &str, error: &serde_json::Error) -> FieldError {
         };
         return FieldError::new(field, format!("must be {expected}"));
     }
-    // serde says so also of a value that is no variant of a name.
+    // serde has the same text for a value of another type than an enum's name.
     if error.is_syntax() && text == "expected value" && path != "." {
-        return FieldError::new(field, "is not JSON there, or has a value of another type than is due");
+        return FieldError::new(field, "is not valid JSON, or has a value of the wrong type");
     }
     if error.is_syntax() || error.is_eof() {
         return FieldError::new(
             field,
-            format!("is not JSON at line {}, column {}: {text}", error.line(), error.column()),
+            format!("is not valid JSON at line {}, column {}: {text}", error.line(), error.column()),
         );
     }
     FieldError::new(field, text)
 }
 
-/// Path parameters that must have a form; where they have not, nothing is here.
+/// Path parameters. Answers 404 if one is malformed.
 pub(super) struct PathOf<T>(pub(super) T);
 
 impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for PathOf<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let not_found = |_| Problem::new(Code::NotFound, "there is no such thing here");
+        let not_found = |_| Problem::new(Code::NotFound, NOT_FOUND);
         let Path(read) = Path::<T>::from_request_parts(parts, state).await.map_err(not_found)?;
         Ok(Self(read))
     }
 }
 
-/// Query parameters, decoded as forms are; each key with its values in order.
+/// Query parameters, decoded like a form. Keeps the order of repeated values.
 pub(super) struct QueryOf(BTreeMap<String, Vec<String>>);
 
 impl FromRequestParts<AppState> for QueryOf {
@@ -215,7 +215,7 @@ impl FromRequestParts<AppState> for QueryOf {
     }
 }
 
-/// A form in the body (`application/x-www-form-urlencoded`); what is sent as something else holds nothing.
+/// Form in the body (`application/x-www-form-urlencoded`). Empty if the body has another media type.
 pub(super) struct FormOf(pub(super) QueryOf);
 
 impl FromRequest<AppState> for FormOf {
@@ -224,14 +224,14 @@ impl FromRequest<AppState> for FormOf {
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
         let is_form = essence(request.headers()).is_some_and(|essence| essence == "application/x-www-form-urlencoded");
         let bytes = read_body(request, state).await?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| FieldError::new("body", "is not UTF-8"))?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| FieldError::new("body", "must be UTF-8"))?;
         Ok(Self(QueryOf::read(if is_form { text } else { "" })?))
     }
 }
 
-/// A body as it came, with what it calls itself: for dialects that have words of their own for a wrong one.
+/// Body as it was sent, with its media type, for dialects that refuse a wrong one in their own words.
 pub(super) struct RawBody {
-    /// The media type in lower case, without parameters.
+    /// Media type in lower case, without parameters.
     pub(super) essence: Option<String>,
     pub(super) bytes: Bytes,
 }
@@ -250,34 +250,35 @@ fn decode(text: &str) -> Option<String> {
 }
 
 impl QueryOf {
-    /// Reads pairs as forms write them.
+    /// Parses `application/x-www-form-urlencoded` text.
     pub(super) fn read(text: &str) -> Result<Self, FieldError> {
         let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            // A key that is no text is no key of ours.
+            // A key that is not UTF-8 is unknown, and unknown keys are ignored.
             let Some(key) = decode(key) else { continue };
-            let value = decode(value).ok_or_else(|| FieldError::new(key.clone(), "is not UTF-8 after decoding"))?;
+            let value =
+                decode(value).ok_or_else(|| FieldError::new(key.clone(), "must be UTF-8 after percent-decoding"))?;
             values.entry(key).or_default().push(value);
         }
         Ok(Self(values))
     }
 
-    /// All values of a key that may repeat.
+    /// Removes and returns all values of a key that may be repeated.
     pub(super) fn all(&mut self, key: &str) -> Vec<String> {
         self.0.remove(key).unwrap_or_default()
     }
 
-    /// The value of a key that may stand once.
+    /// Removes and returns the value of a key that must not be repeated.
     pub(super) fn one(&mut self, key: &str) -> Result<Option<String>, FieldError> {
         let mut values = self.all(key);
         if values.len() > 1 {
-            return Err(FieldError::new(key, "stands more than once"));
+            return Err(FieldError::new(key, "must not be repeated"));
         }
         Ok(values.pop())
     }
 
-    /// The same, read as a value of some form.
+    /// Removes and parses the value of a key that must not be repeated.
     pub(super) fn parsed<T>(&mut self, key: &str) -> Result<Option<T>, FieldError>
     where
         T: FromStr,

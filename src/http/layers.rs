@@ -1,4 +1,4 @@
-//! What every request passes: its id, its peer, its limits, its problem's body, its line in the log.
+//! The layers around every route: request id, caller's address, limits, the body of a problem, the log line.
 
 use std::any::Any;
 
@@ -15,40 +15,40 @@ use super::peer::{Peer, SocketAddress, peer};
 use super::state::AppState;
 use crate::base::RequestId;
 
-/// The longest request target, in bytes.
+/// Maximum size of a request target, in bytes.
 const MAX_URI_BYTES: usize = 8 * 1024;
 
-/// The most bytes that names and values of all headers may have.
+/// Maximum size of all header names and values together, in bytes.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The id of the request that is being answered.
+/// Id of the current request.
 #[derive(Debug, Clone)]
 pub(super) struct CurrentRequest(pub(super) String);
 
-/// Wraps the routes; the first layer named here is the innermost.
+/// Wraps the routes in the layers. The first is the innermost.
 pub(super) fn wrap(router: Router<AppState>, state: &AppState) -> Router<AppState> {
     router
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn_with_state(state.clone(), within_time))
-        .layer(from_fn_with_state(state.clone(), attend))
+        .layer(from_fn_with_state(state.clone(), limit_time))
+        .layer(from_fn_with_state(state.clone(), identify))
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Response<Body> {
-    // The panic hook has logged where; its text may hold anything and is not repeated.
-    Problem::internal("a handler panicked").into_response()
+    // The panic hook has logged the place. The text of a panic may hold a secret and is not repeated.
+    Problem::internal("panic in a handler").into_response()
 }
 
-async fn within_time(State(state): State<AppState>, request: Request, next: Next) -> Response<Body> {
+async fn limit_time(State(state): State<AppState>, request: Request, next: Next) -> Response<Body> {
     match tokio::time::timeout(state.limits.whole_within, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem::unavailable("the request took too long").into_response(),
+        Err(_) => Problem::unavailable("the request exceeded its time limit").into_response(),
     }
 }
 
-/// The outermost layer.
-async fn attend(State(state): State<AppState>, mut request: Request, next: Next) -> Response<Body> {
+/// Outermost layer: names the request, and turns the problem of an inner layer or handler into the answer.
+async fn identify(State(state): State<AppState>, mut request: Request, next: Next) -> Response<Body> {
     let started = state.app.clock().monotonic();
     let Ok(id) = RequestId::new(state.app.clock().now(), state.app.entropy()) else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
@@ -86,7 +86,7 @@ async fn attend(State(state): State<AppState>, mut request: Request, next: Next)
     let status = response.status();
     state.app.issuer().metrics().answered(status.as_u16());
     let took = state.app.clock().monotonic().saturating_sub(started);
-    let line = Line { method: &method, route, status, micros: took.as_micros(), id: &id, peer };
+    let line = LogLine { method: &method, route, status, micros: took.as_micros(), id: &id, peer };
     let noted = response.extensions_mut().remove::<Noted>();
     line.log(problem.map(Noted::from).or(noted).as_ref(), &state);
     response
@@ -99,17 +99,17 @@ fn caller(state: &AppState, request: &Request) -> Peer {
 fn oversize(request: &Request) -> Option<Problem> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > MAX_URI_BYTES {
-        return Some(Problem::new(Code::UriTooLong, "a request target may have 8192 bytes"));
+        return Some(Problem::new(Code::UriTooLong, "the request target is over 8192 bytes"));
     }
     let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if headers > MAX_HEADER_BYTES {
-        return Some(Problem::new(Code::InvalidRequest, "headers: all together may have 16384 bytes"));
+        return Some(Problem::new(Code::InvalidRequest, "headers: over 16384 bytes in all"));
     }
     None
 }
 
-/// One line of the log: the route as it is written in the router, never the path or the query as they came.
-struct Line<'a> {
+/// Log line of one request. Holds the route as the router has it, never the path or query of the request.
+struct LogLine<'a> {
     method: &'a Method,
     route: &'a str,
     status: StatusCode,
@@ -118,7 +118,7 @@ struct Line<'a> {
     peer: Peer,
 }
 
-impl Line<'_> {
+impl LogLine<'_> {
     fn log(&self, noted: Option<&Noted>, state: &AppState) {
         let Self { method, route, status, micros, id, peer } = self;
         let failed = status.is_server_error();

@@ -1,4 +1,4 @@
-//! The doors: parse, one call, answer. No SQL, no policy, no cryptography here.
+//! The HTTP API: the accept loop, the layers, and the handlers. Holds no SQL, no policy and no cryptography.
 
 mod caching;
 mod dialects;

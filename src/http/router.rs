@@ -1,4 +1,4 @@
-//! Every route on one screen.
+//! The routes of both listeners.
 
 use axum::Router;
 use axum::http::header;
@@ -6,12 +6,15 @@ use axum::response::IntoResponse;
 use axum::routing::{any, delete, get, post};
 
 use super::dialects::{forward_auth, nuget, registry, rubygems, token_exchange};
-use super::error::{Code, Problem};
+use super::error::{Code, NO_SUCH_PATH, Problem};
 use super::layers;
 use super::routes::{admin, builds, documents, health, id_tokens, metrics, publications, request_tokens};
 use super::state::AppState;
 
-/// What strangers, jobs and CI servers reach.
+/// Text of a 405, whose `Allow` header names the methods.
+const METHOD_NOT_ALLOWED: &str = "method not allowed: the Allow header names the methods of this path";
+
+/// Routes of the public listener, for verifiers, jobs and CI servers.
 pub(super) fn public(state: &AppState) -> Router {
     let paths = state.app.issuer().paths();
     let mut router = Router::new().without_v07_checks();
@@ -29,25 +32,25 @@ pub(super) fn public(state: &AppState) -> Router {
         .route("/api/v1/builds/{id}", get(builds::show))
         .route("/api/v1/builds/{id}/finish", post(builds::finish))
         .route("/api/v1/builds/{id}/request_tokens", post(request_tokens::create))
-        .route("/api/v1/builds/{id}/request_tokens/{token}", delete(request_tokens::end))
+        .route("/api/v1/builds/{id}/request_tokens/{token}", delete(request_tokens::revoke))
         .route("/api/v1/builds/{id}/id_tokens", post(id_tokens::create))
         .route(
             "/api/v1/builds/{id}/id_token",
-            get(id_tokens::pull).post(id_tokens::pull).head(|| mints_nothing("GET, POST")),
+            get(id_tokens::pull).post(id_tokens::pull).head(|| not_by_head("GET, POST")),
         )
         .route(
             "/api/v1/repos/{org}/{repo}/builds/{number}/id_token",
-            get(id_tokens::pull_as_vela).head(|| mints_nothing("GET")),
+            get(id_tokens::pull_as_vela).head(|| not_by_head("GET")),
         );
     let api = if state.app.exchange().is_some() { api.merge(exchange_routes()) } else { api };
     router = match paths.api_prefix() {
         "" => router.merge(api),
         prefix => router.nest(prefix, api),
     };
-    finish(router.merge(health_routes()), state)
+    with_layers(router.merge(health_routes()), state)
 }
 
-/// Where tokens are traded, while the exchange is open.
+/// Routes of the exchange, present only while it is enabled.
 fn exchange_routes() -> Router<AppState> {
     Router::new()
         .route("/oauth/token", post(token_exchange::token))
@@ -64,13 +67,13 @@ fn exchange_routes() -> Router<AppState> {
         .route("/api/v1/oidc/id_tokens/{id}", get(rubygems::id_token))
         .route("/api/v2/token", post(nuget::token))
         .route("/v3/index.json", get(nuget::service_index))
-        .route("/token", get(registry::token).post(registry::not_by_post).head(|| mints_nothing("GET")))
+        .route("/token", get(registry::token).post(registry::not_by_post).head(|| not_by_head("GET")))
         .route("/authz/{grant}", any(forward_auth::authorize))
         .route("/authz/{grant}/", any(forward_auth::authorize))
         .route("/authz/{grant}/{*path}", any(forward_auth::authorize_path))
 }
 
-/// What operators reach.
+/// Routes of the admin listener.
 pub(super) fn operators(state: &AppState) -> Router {
     let router = health_routes()
         .route("/metrics", get(metrics::render))
@@ -79,23 +82,21 @@ pub(super) fn operators(state: &AppState) -> Router {
         .route("/admin/v1/events", get(admin::events))
         .route("/admin/v1/{section}", get(admin::list).post(admin::create))
         .route("/admin/v1/{section}/{id}", get(admin::show).put(admin::update).delete(admin::delete));
-    finish(router, state)
+    with_layers(router, state)
 }
 
 fn health_routes() -> Router<AppState> {
     Router::new().route("/health/live", get(health::live)).route("/health/ready", get(health::ready))
 }
 
-fn finish(router: Router<AppState>, state: &AppState) -> Router {
+fn with_layers(router: Router<AppState>, state: &AppState) -> Router {
     let router = router
-        .fallback(|| async { Problem::new(Code::NotFound, "there is nothing at this path") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(Code::MethodNotAllowed, "not by this method; see Allow")
-        });
+        .fallback(|| async { Problem::new(Code::NotFound, NO_SUCH_PATH) })
+        .method_not_allowed_fallback(|| async { Problem::new(Code::MethodNotAllowed, METHOD_NOT_ALLOWED) });
     layers::wrap(router, state).with_state(state.clone())
 }
 
-/// HEAD would run GET's handler and mint a token that nobody receives.
-async fn mints_nothing(allow: &'static str) -> impl IntoResponse {
-    ([(header::ALLOW, allow)], Problem::new(Code::MethodNotAllowed, "not by this method; see Allow"))
+/// Refuses HEAD, which would run the handler of GET and issue a token that nobody receives.
+async fn not_by_head(allow: &'static str) -> impl IntoResponse {
+    ([(header::ALLOW, allow)], Problem::new(Code::MethodNotAllowed, METHOD_NOT_ALLOWED))
 }

@@ -1,4 +1,4 @@
-//! Who is calling: a client by its secret or by a provider's token, or the worker of a build by its token.
+//! Authentication of callers: a client by its secret or by a provider's token, a build's worker by its token.
 
 use super::issuer::Issuer;
 use super::refusal::{IssueError, IssueRefusal, NotIssued};
@@ -7,35 +7,30 @@ use crate::policy::{Client, ClientIdentity, Scope};
 use crate::store::{TokenBearer, TokenKind};
 use crate::verifier::{self, Requirements};
 
-/// What a client sent to say who it is.
+/// Credential of a client, not verified yet.
 #[derive(Debug, Clone)]
-pub enum ClientCredential {
-    /// Its id and secret (RFC 7617).
-    Secret {
-        /// Its id.
-        id: ClientId,
-        /// Its secret.
-        secret: Secret<String>,
-    },
-    /// A token of a provider (RFC 6750), of a client that has no secret.
+pub(crate) enum ClientCredential {
+    /// HTTP Basic (RFC 7617).
+    Secret { id: ClientId, secret: Secret<String> },
+    /// Bearer token of a provider (RFC 6750), for a client without a secret.
     Token(Secret<String>),
 }
 
-/// Who may make and end the step tokens of a build.
+/// Caller that may create and revoke the step tokens of a build.
 #[derive(Debug, Clone)]
-pub enum TokenCaller {
-    /// The client that registered the build.
+pub(crate) enum TokenCaller {
+    /// Client that registered the build.
     Client(ClientCredential),
-    /// The worker that runs it.
+    /// Worker that runs the build.
     Worker(Secret<String>),
 }
 
 impl Issuer {
-    /// The client of this credential, if it has this scope; counts one request of its rate.
+    /// Authenticates a client, requires `scope`, and counts one request towards its rate.
     ///
     /// # Errors
-    /// [`NotIssued`]: not authenticated, scope, rate, or a fault of ours.
-    pub async fn client(&self, credential: &ClientCredential, scope: Scope) -> Result<Client, NotIssued> {
+    /// [`NotIssued`]: not authenticated, missing scope, rate exceeded, or an error of ours.
+    pub(crate) async fn client(&self, credential: &ClientCredential, scope: Scope) -> Result<Client, NotIssued> {
         let client = match credential {
             ClientCredential::Secret { id, secret } => self.client_by_secret(id, secret).await?,
             ClientCredential::Token(token) => self.client_by_token(token).await?,
@@ -49,15 +44,15 @@ impl Issuer {
 
     async fn client_by_secret(&self, id: &ClientId, secret: &Secret<String>) -> Result<Client, NotIssued> {
         let now = self.parts.clock.now();
-        let subject_token = secret.digest();
+        let presented = secret.digest();
         let stored = self.parts.store.find_client(&self.id, id).await?;
-        // An unknown id costs one comparison too.
+        // An unknown id costs one comparison too, so that timing does not tell it apart.
         let current = stored.as_ref().map_or_else(|| Sha256::of(b""), |stored| stored.secret.current);
         let previous = stored.as_ref().and_then(|stored| stored.secret.previous);
-        let matches = current == subject_token;
-        let matches_previous = previous.is_some_and(|(digest, until)| until > now && digest == subject_token);
+        let matches = current == presented;
+        let matches_previous = previous.is_some_and(|(digest, until)| until > now && digest == presented);
         match stored.map(|stored| stored.client) {
-            // The secret in the row of a client that has none was never shown to anybody.
+            // A client with an identity has a secret in its row that was never shown to anybody.
             Some(client)
                 if (matches || matches_previous) && client.disabled_at.is_none() && client.identity.is_none() =>
             {
@@ -67,24 +62,24 @@ impl Issuer {
         }
     }
 
-    /// A token of a provider for our API alone, whose subject is a client's. Nothing is spent: a CI server sends one
-    /// token as often as it calls.
+    /// Authenticates a client by a provider's token, issued for our API alone. Does not redeem the token: a CI server
+    /// sends the same token with each call.
     async fn client_by_token(&self, token: &Secret<String>) -> Result<Client, NotIssued> {
         let audience = self.paths.api_audience();
         let requirements =
             Requirements { audience: Some(&audience), instead_of_providers: true, ..Requirements::default() };
-        let taken = match self.parts.judge.verify(token.expose_secret(), &requirements).await? {
-            Ok(taken) => taken,
+        let accepted = match self.parts.token_verifier.verify(token.expose_secret(), &requirements).await? {
+            Ok(accepted) => accepted,
             Err(verifier::TokenRefusal::KeysUnavailable { reason, retry_after }) => {
                 return Err(IssueError::ProviderKeys { reason, retry_after }.into());
             }
             Err(refusal) => {
-                tracing::debug!(reason = refusal.reason(), %refusal, "a client's token was not taken");
+                tracing::debug!(reason = refusal.reason(), %refusal, "rejected the token of a client");
                 return Err(IssueRefusal::Unauthenticated.into());
             }
         };
-        // A client is of one entry, and two may be of one issuer.
-        for verified in &taken {
+        // A client belongs to one provider, and two providers may have the same issuer.
+        for verified in &accepted {
             let Some(subject) = verified.claims().subject() else { continue };
             let provider = verified.provider_name().to_owned();
             let identity = ClientIdentity { provider, subject: subject.to_owned() };
@@ -97,7 +92,7 @@ impl Issuer {
         Err(IssueRefusal::Unauthenticated.into())
     }
 
-    /// The living worker of this build. A token of another build or kind is as unknown as any.
+    /// Authenticates the worker of a running build. A token of another build or kind counts as unknown.
     pub(super) async fn worker(&self, build: BuildId, token: &Secret<String>) -> Result<TokenBearer, NotIssued> {
         let now = self.parts.clock.now();
         let bearer = self.parts.store.find_bearer(&self.id, token.digest()).await?;

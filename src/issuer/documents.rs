@@ -1,4 +1,4 @@
-//! The public documents as prepared bytes. Rendered when the key set changes, never per request.
+//! The public documents as prepared bytes, rendered when the key set changes and never per request.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -10,29 +10,29 @@ use crate::claims::claims_supported;
 use crate::jose::{Algorithm, JwkSet};
 use crate::keyring::KeyView;
 
-/// One document, ready to be sent.
+/// A document with its headers' values, ready to send.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
-    /// The JSON text.
-    pub bytes: Bytes,
-    /// Its strong entity tag (RFC 9110 §8.8.3), quotes included.
-    pub etag: String,
+pub(crate) struct Document {
+    /// JSON text.
+    pub(crate) bytes: Bytes,
+    /// Strong entity tag (RFC 9110 §8.8.3), quotes included.
+    pub(crate) etag: String,
 }
 
-/// Discovery and key set at one moment.
+/// Discovery document and key set, rendered together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Documents {
-    /// `.well-known/openid-configuration`, and its RFC 8414 alias.
-    pub discovery: Document,
-    /// `.well-known/jwks`.
-    pub jwks: Document,
+pub(crate) struct Documents {
+    /// Body of `.well-known/openid-configuration` and of its RFC 8414 alias.
+    pub(crate) discovery: Document,
+    /// Body of `.well-known/jwks`.
+    pub(crate) jwks: Document,
 }
 
-/// OpenID Connect Discovery 1.0 §3: what this issuer can do, and nothing that it can't.
+/// Provider metadata of OpenID Connect Discovery 1.0 §3. Lists nothing that this issuer does not support.
 #[derive(Serialize)]
 struct Discovery<'a> {
     issuer: &'a str,
-    /// Required by Discovery, and by one widely used client; it answers that there is no interactive login.
+    /// Required by Discovery, and by one widely used client. The endpoint answers that there is no interactive login.
     authorization_endpoint: String,
     jwks_uri: String,
     response_types_supported: [&'static str; 1],
@@ -41,12 +41,12 @@ struct Discovery<'a> {
     scopes_supported: [&'static str; 1],
     claims_supported: Vec<String>,
     #[serde(flatten)]
-    exchange: Option<Exchange>,
+    exchange: Option<ExchangeEndpoints>,
 }
 
-/// RFC 8414 §2: where the exchange answers, while it is open.
+/// Endpoints of the exchange (RFC 8414 §2), while it is enabled.
 #[derive(Serialize)]
-struct Exchange {
+struct ExchangeEndpoints {
     token_endpoint: String,
     introspection_endpoint: String,
     revocation_endpoint: String,
@@ -54,7 +54,7 @@ struct Exchange {
     token_endpoint_auth_methods_supported: [&'static str; 1],
 }
 
-impl Exchange {
+impl ExchangeEndpoints {
     fn at(paths: &Paths) -> Self {
         Self {
             token_endpoint: paths.api("/oauth/token"),
@@ -67,9 +67,9 @@ impl Exchange {
 }
 
 impl Documents {
-    /// Renders both documents from the keys that may be met now.
+    /// Renders both documents with the keys that verifiers may need at `now`.
     #[must_use]
-    pub fn render(paths: &Paths, settings: &IssuerSettings, keys: &KeyView, now: Moment) -> Self {
+    pub(crate) fn render(paths: &Paths, settings: &IssuerSettings, keys: &KeyView, now: Moment) -> Self {
         let published = keys.published(now);
         let mut algorithms: Vec<_> =
             Algorithm::ALL.into_iter().filter(|alg| published.iter().any(|jwk| jwk.algorithm() == *alg)).collect();
@@ -86,7 +86,7 @@ impl Documents {
             id_token_signing_alg_values_supported: algorithms,
             scopes_supported: ["openid"],
             claims_supported: claims_supported(&settings.presets, &settings.extra),
-            exchange: settings.exchange.then(|| Exchange::at(paths)),
+            exchange: settings.exchange.then(|| ExchangeEndpoints::at(paths)),
         };
         let keys = JwkSet { keys: published.into_iter().cloned().collect() };
         Self { discovery: Document::of(&discovery), jwks: Document::of(&keys) }
@@ -95,7 +95,7 @@ impl Documents {
 
 impl Document {
     fn of<T: Serialize>(value: &T) -> Self {
-        // Serialising our own structs to memory can't fail; an empty document would be refused by every verifier.
+        // Serialising these structs to memory cannot fail; every verifier would reject an empty document.
         let bytes = serde_json::to_vec(value).unwrap_or_default();
         let etag = format!("\"{}\"", Sha256::of(&bytes));
         Self { bytes: bytes.into(), etag }

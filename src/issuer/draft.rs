@@ -1,17 +1,17 @@
-//! Deciding one ID token: for whom, by which rule, under which key, for how long. Signs nothing and records nothing.
+//! The decision on one ID token: rule, key, lifetime and claims. Signs nothing and records nothing.
 
 use std::sync::Arc;
 
-use super::asked::TokenRequest;
 use super::issuer::Issuer;
 use super::refusal::{IssueError, IssueRefusal, NotIssued};
+use super::token_request::TokenRequest;
 use crate::base::{Moment, Seconds};
 use crate::claims::{AudienceError, AudiencePattern, Audiences, BuildStep, CheckedStep, IdToken, Window};
 use crate::jose::{Algorithm, SigningKey};
 use crate::policy::{Client, Grant, IssuanceRequest};
 use crate::store::{StoredBuild, StoredRequestToken, TokenBearer};
 
-/// A token that was allowed but is not signed yet.
+/// A token that policy allows, not signed yet.
 pub(super) struct TokenDraft<'a> {
     pub(super) grant: Grant,
     pub(super) key: Arc<SigningKey>,
@@ -20,11 +20,11 @@ pub(super) struct TokenDraft<'a> {
     pub(super) claims: IdToken<'a>,
 }
 
-/// For whom a token is made: everything that the decision depends on.
+/// The build, and the credential in its name, that a token is issued to.
 pub(super) enum Holder {
-    /// A job with its request token.
+    /// Job with its request token.
     Job(Arc<TokenBearer>),
-    /// A CI server that injects the token.
+    /// CI server that injects the token.
     Server { build: Box<StoredBuild>, client: Box<Client>, step: Option<Box<CheckedStep>> },
 }
 
@@ -50,7 +50,7 @@ impl Holder {
         }
     }
 
-    /// Audiences that the step's token, or the step, is narrowed to.
+    /// Audiences that the step is limited to, if any.
     fn step_audiences(&self) -> Option<&[AudiencePattern]> {
         match self {
             Self::Job(bearer) => bearer.token.audiences.as_deref(),
@@ -67,7 +67,7 @@ impl Holder {
 }
 
 impl Issuer {
-    /// Everything that may refuse a token before it is signed, in the order in which it is told.
+    /// Applies every check that may refuse a token before it is signed. The first refusal is the one reported.
     pub(super) fn draft<'a>(
         &'a self,
         holder: &'a Holder,
@@ -98,11 +98,11 @@ impl Issuer {
     }
 
     fn grant(&self, holder: &Holder, request: &TokenRequest, audiences: &Audiences) -> Result<Grant, IssueRefusal> {
-        let of_build = holder.build().audiences.as_deref();
-        let of_step = holder.step_audiences();
-        let of_client = Some(holder.client().audiences.as_slice()).filter(|listed| !listed.is_empty());
-        let narrowed: Vec<_> = [of_build, of_step, of_client].into_iter().flatten().collect();
-        let ask = IssuanceRequest {
+        let build_audiences = holder.build().audiences.as_deref();
+        let step_audiences = holder.step_audiences();
+        let client_audiences = Some(holder.client().audiences.as_slice()).filter(|listed| !listed.is_empty());
+        let narrowed: Vec<_> = [build_audiences, step_audiences, client_audiences].into_iter().flatten().collect();
+        let request = IssuanceRequest {
             build: &holder.build().build,
             step: holder.step(),
             audiences: audiences.as_slice(),
@@ -110,7 +110,7 @@ impl Issuer {
             algorithm: request.algorithm,
             narrowed: &narrowed,
         };
-        self.settings.policy.decide(&ask).map_err(IssueRefusal::Denied)
+        self.settings.policy.decide(&request).map_err(IssueRefusal::Denied)
     }
 
     fn key(&self, wanted: Option<Algorithm>, now: Moment) -> Result<Arc<SigningKey>, NotIssued> {
@@ -119,11 +119,12 @@ impl Issuer {
             return Err(IssueRefusal::AlgorithmNotOffered { asked, offered: keys.algorithms().to_vec() }.into());
         }
         let signer = wanted.map_or_else(|| keys.default_signer(now), |wanted| keys.signer(wanted, now));
-        let from = || keys.signs_from(wanted, now).map(|from| from.since(now));
-        signer.ok_or_else(|| IssueError::NoSigner { wanted, signs_in: from() }.into())
+        let signs_in = || keys.signs_from(wanted, now).map(|from| from.since(now));
+        signer.ok_or_else(|| IssueError::NoSigner { wanted, signs_in: signs_in() }.into())
     }
 
-    /// Given: exactly that, or a refusal. Absent: the smallest of the default, the rule's cap and the build's rest.
+    /// Returns the requested lifetime, or refuses it. If none is requested, returns the smallest of the default, the
+    /// rule's cap and the time to the build's deadline.
     fn lifetime(
         &self,
         holder: &Holder,
@@ -143,7 +144,7 @@ impl Issuer {
     }
 }
 
-/// The audiences that were asked for, checked.
+/// Checks the requested audiences.
 pub(super) fn audiences(request: &TokenRequest) -> Result<Audiences, IssueRefusal> {
     Audiences::new(request.audiences.clone()).map_err(|error| match error {
         AudienceError::Required => IssueRefusal::AudienceRequired,

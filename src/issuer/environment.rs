@@ -1,12 +1,12 @@
-//! What a worker puts into a job's environment so that unmodified clients find the pull endpoint.
+//! Environment variables of a job, by which unmodified clients find the endpoint for ID tokens.
 
 use super::paths::Paths;
 use crate::base::{BuildId, Secret};
 use crate::claims::Build;
 
-/// The variables of one request token, under the names that three families of clients look for.
+/// Environment variables for one request token, under the names that clients of buildpass, GitHub and Vela read.
 #[derive(Debug, Clone)]
-pub struct JobEnvironment {
+pub(crate) struct JobEnvironment {
     request_url: String,
     vela_request_url: String,
     issuer: String,
@@ -17,9 +17,8 @@ pub struct JobEnvironment {
 }
 
 impl JobEnvironment {
-    /// The environment of a job that holds `token`.
     #[must_use]
-    pub fn new(paths: &Paths, id: BuildId, build: &Build, token: Secret<String>) -> Self {
+    pub(crate) fn new(paths: &Paths, id: BuildId, build: &Build, token: Secret<String>) -> Self {
         Self {
             request_url: paths.pull(id),
             vela_request_url: paths.vela_pull(build),
@@ -31,21 +30,20 @@ impl JobEnvironment {
         }
     }
 
-    /// The pull endpoint, ending in a query.
+    /// Returns the URL for ID tokens. It ends in a query, since GitHub's clients append `&audience=`.
     #[must_use]
-    pub fn request_url(&self) -> &str {
+    pub(crate) fn request_url(&self) -> &str {
         &self.request_url
     }
 
-    /// The request token.
     #[must_use]
-    pub fn token(&self) -> &Secret<String> {
+    pub(crate) fn token(&self) -> &Secret<String> {
         &self.token
     }
 
-    /// Names and values, the token among them: for the answer to whoever registered, and for nobody's log.
+    /// Returns names and values, the request token included. Never log them.
     #[must_use]
-    pub fn expose_secret(&self) -> [(&'static str, &str); 10] {
+    pub(crate) fn expose_secret(&self) -> [(&'static str, &str); 10] {
         let token = self.token.expose_secret();
         [
             ("BUILDPASS_ID_TOKEN_REQUEST_URL", &self.request_url),

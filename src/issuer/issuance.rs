@@ -1,27 +1,27 @@
-//! The act that everything else is for: deciding, signing and recording one ID token.
+//! Issuing one ID token: decide, sign, record.
 //!
-//! A token never leaves before its record is on disk, and never after its build, its request token or its client died:
-//! the transaction that records it judges both.
+//! A token never leaves before its audit row is on disk, and never after its build has finished or its request token or
+//! client was revoked: the transaction that records the token checks all of them.
 
 use std::sync::Arc;
 
-use super::asked::{DirectRequest, PullPath, TokenRequest};
 use super::authentication::ClientCredential;
 use super::draft::{Holder, audiences};
 use super::issued::{Issued, IssuedToken, Preview};
 use super::issuer::Issuer;
 use super::refusal::{IssueError, IssueRefusal, NotIssued, Quota};
+use super::token_request::{DirectRequest, PullPath, TokenRequest};
 use crate::base::{BuildId, FieldError, Jti, Moment, Secret, Sha256};
 use crate::claims::{CheckedStep, MAX_TOKEN_BYTES, largest_claims};
 use crate::policy::Scope;
 use crate::store::{AuditRow, Issuance, IssuanceRefusal, TokenBearer, TokenKind};
 
 impl Issuer {
-    /// Serves a job that holds a request token: a token, or with `preview` everything but one.
+    /// Issues an ID token to a job that holds a request token. With `preview` nothing is signed or recorded.
     ///
     /// # Errors
     /// [`NotIssued`].
-    pub async fn pull(
+    pub(crate) async fn pull(
         self: &Arc<Self>,
         secret: &Secret<String>,
         path: &PullPath,
@@ -30,19 +30,19 @@ impl Issuer {
     ) -> Result<Issued, NotIssued> {
         let digest = secret.digest();
         let now = self.parts.clock.now();
-        // First of all: by a clock that is wrong, every credential could seem dead.
+        // First of all: a wrong clock would make every credential look expired.
         self.parts.keyring.ready_to_sign(now).await?;
         let mut counted = false;
-        // A recent reading may be stale: it is good enough to try, and never enough to refuse. A preview asks no
-        // transaction, so nothing would correct it.
-        let recalled = if preview { None } else { self.parts.store.recall_bearer(&self.id, digest) };
-        if let Some(recalled) = recalled.filter(|recalled| opens(recalled, path, now)) {
-            self.rates.count_token(recalled.token.id)?;
+        // A cached request token may be stale: it suffices to try, and never to refuse. A preview runs no transaction
+        // that would notice, so it reads the database.
+        let cached = if preview { None } else { self.parts.store.recall_bearer(&self.id, digest) };
+        if let Some(cached) = cached.filter(|cached| opens(cached, path, now)) {
+            self.rates.count_token(cached.token.id)?;
             counted = true;
-            match self.issue(Holder::Job(recalled), request.clone(), now).await {
-                // Dead, by what is recalled: perhaps only what is recalled is old. Every other refusal stands.
+            match self.issue(Holder::Job(cached), request.clone(), now).await {
+                // Perhaps only the cache is stale; every other refusal is final.
                 Err(NotIssued::Refused(IssueRefusal::Unauthenticated)) => {}
-                done => return done,
+                outcome => return outcome,
             }
         }
         let found = self.parts.store.find_bearer(&self.id, digest).await?;
@@ -54,11 +54,11 @@ impl Issuer {
         if preview { self.preview(holder, request, now).await } else { self.issue(holder, request, now).await }
     }
 
-    /// Serves a CI server that injects tokens.
+    /// Issues an ID token to a CI server that injects it into a job.
     ///
     /// # Errors
     /// [`NotIssued`].
-    pub async fn issue_direct(
+    pub(crate) async fn issue_direct(
         self: &Arc<Self>,
         credential: &ClientCredential,
         id: BuildId,
@@ -70,7 +70,7 @@ impl Issuer {
         let build = self.running_build_of(&client, id).await?;
         let step = match request.step {
             Some(step) => {
-                let checked = step.check(&build.build, true).and_then(direct_step);
+                let checked = step.check(&build.build, true).and_then(check_direct_step);
                 Some(Box::new(checked.map_err(IssueRefusal::Invalid)?))
             }
             None => None,
@@ -170,7 +170,7 @@ impl Issuer {
     }
 }
 
-/// The counts that the transaction judges, kept to say which one refused.
+/// Quotas that the transaction checks, kept to report the one that refused.
 struct Quotas {
     build: u64,
     rule: Option<(String, u64)>,
@@ -196,23 +196,23 @@ impl Quotas {
     }
 }
 
-/// Does this token open this path now?
+/// Whether the request token is valid at `now` for the build that `path` names.
 fn opens(bearer: &TokenBearer, path: &PullPath, now: Moment) -> bool {
     bearer.token.kind != TokenKind::Worker && path.names(&bearer.build) && bearer.is_alive(now)
 }
 
-/// A direct token has no request token, so what limits one has no meaning here.
-fn direct_step(step: CheckedStep) -> Result<CheckedStep, FieldError> {
-    const MEANINGLESS: &str = "limits a request token, and a direct token has none; leave it out";
+/// Refuses limits of a request token, since a direct token has none.
+fn check_direct_step(step: CheckedStep) -> Result<CheckedStep, FieldError> {
+    const UNUSED: &str = "limits a request token, and this endpoint issues none; leave it out";
     if step.lifetime.is_some() {
-        return Err(FieldError::new("step.lifetime", MEANINGLESS));
+        return Err(FieldError::new("step.lifetime", UNUSED));
     }
     if step.max_uses.is_some() {
-        return Err(FieldError::new("step.max_uses", MEANINGLESS));
+        return Err(FieldError::new("step.max_uses", UNUSED));
     }
     Ok(step)
 }
 
 fn internal(error: serde_json::Error) -> IssueError {
-    IssueError::Internal(format!("claims can't be rendered: {error}"))
+    IssueError::Internal(format!("could not serialise the claims: {error}"))
 }

@@ -1,50 +1,38 @@
-//! What comes of it: a token that may leave, or a look at one.
+//! The result of a request for a token: a token, or a preview of one.
 
 use crate::base::{Jti, Moment, Seconds, Secret};
 use crate::claims::Audiences;
 use crate::jose::Algorithm;
 
-/// What a request for a token comes to.
+/// Result of a request for a token.
 #[derive(Debug)]
-pub enum Issued {
-    /// Everything but a token.
+pub(crate) enum Issued {
     Preview(Preview),
-    /// A recorded token.
     Token(IssuedToken),
 }
 
-/// A token that may leave: its record is on disk.
+/// A signed token that may leave the server: its audit row is on disk.
 #[derive(Debug)]
-pub struct IssuedToken {
-    /// The JWT.
-    pub token: Secret<String>,
-    /// Its `jti`.
-    pub jti: Jti,
-    /// Its `exp`.
-    pub expires_at: Moment,
-    /// From now to then.
-    pub lifetime: Seconds,
-    /// Its `sub`.
-    pub subject: String,
-    /// Its `aud`.
-    pub audiences: Audiences,
-    /// The rule that granted it; `None` where the default did.
-    pub rule: Option<String>,
+pub(crate) struct IssuedToken {
+    pub(crate) token: Secret<String>,
+    pub(crate) jti: Jti,
+    pub(crate) expires_at: Moment,
+    pub(crate) lifetime: Seconds,
+    pub(crate) subject: String,
+    pub(crate) audiences: Audiences,
+    /// Rule that granted the token. `None` if the default did.
+    pub(crate) rule: Option<String>,
 }
 
-/// What a token would be.
+/// The token that would be issued (dry run).
 #[derive(Debug)]
-pub struct Preview {
-    /// Its `sub`.
-    pub subject: String,
-    /// Its `aud`.
-    pub audiences: Audiences,
-    /// The rule that would grant it; `None` where the default would.
-    pub rule: Option<String>,
-    /// Its `alg`.
-    pub algorithm: Algorithm,
-    /// Its lifetime.
-    pub lifetime: Seconds,
-    /// Its claims, without a `jti`.
-    pub claims: serde_json::Value,
+pub(crate) struct Preview {
+    pub(crate) subject: String,
+    pub(crate) audiences: Audiences,
+    /// Rule that would grant the token. `None` if the default would.
+    pub(crate) rule: Option<String>,
+    pub(crate) algorithm: Algorithm,
+    pub(crate) lifetime: Seconds,
+    /// All claims but `jti`.
+    pub(crate) claims: serde_json::Value,
 }

@@ -1,4 +1,4 @@
-//! One issuer: its name, its URL, its keys and its settings. Other files add its acts.
+//! The issuer: its name, URL, keys and settings. Other files of the floor add its acts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::base::{IssuerId, IssuerUrl};
 use crate::keyring::{ActError, Keyring};
 use crate::telemetry::Metrics;
 
-/// Whether the database answered last, and when on the monotonic clock.
-pub(super) type DatabaseAnswer = Mutex<Option<(Duration, bool)>>;
+/// Time of the last database check on the monotonic clock, and whether it succeeded.
+pub(super) type DatabaseCheck = Mutex<Option<(Duration, bool)>>;
 
-/// One issuer: its name, its URL, its keys and its settings. A value, not a global.
+/// An OpenID Connect issuer with its keys and settings. A value, not a global.
 pub struct Issuer {
     pub(super) id: IssuerId,
     pub(super) paths: Paths,
@@ -26,62 +26,58 @@ pub struct Issuer {
     pub(super) rates: Rates,
     pub(super) parts: IssuerParts,
     pub(super) documents: ArcSwap<Documents>,
-    pub(super) database_answer: DatabaseAnswer,
+    pub(super) database_check: DatabaseCheck,
 }
 
 impl Issuer {
-    /// Puts an issuer together and renders its documents for the first time.
     #[must_use]
-    pub fn new(id: IssuerId, paths: Paths, settings: IssuerSettings, rates: Rates, parts: IssuerParts) -> Self {
+    pub(crate) fn new(id: IssuerId, paths: Paths, settings: IssuerSettings, rates: Rates, parts: IssuerParts) -> Self {
         let documents = Documents::render(&paths, &settings, &parts.keyring.view(), parts.clock.now());
         let documents = ArcSwap::from_pointee(documents);
-        Self { id, paths, settings, rates, parts, documents, database_answer: DatabaseAnswer::default() }
+        Self { id, paths, settings, rates, parts, documents, database_check: DatabaseCheck::default() }
     }
 
-    /// The issuer's name in this installation.
     #[must_use]
-    pub fn id(&self) -> &IssuerId {
+    pub(crate) fn id(&self) -> &IssuerId {
         &self.id
     }
 
-    /// The issuer's URL: `iss` of its tokens.
+    /// Returns the URL of the issuer: `iss` of its tokens.
     #[must_use]
     pub fn url(&self) -> &IssuerUrl {
         self.paths.issuer()
     }
 
-    /// Where everything answers.
     #[must_use]
-    pub fn paths(&self) -> &Paths {
+    pub(crate) fn paths(&self) -> &Paths {
         &self.paths
     }
 
-    /// The documents as they are served now.
+    /// Returns the current documents.
     #[must_use]
-    pub fn documents(&self) -> arc_swap::Guard<Arc<Documents>> {
+    pub(crate) fn documents(&self) -> arc_swap::Guard<Arc<Documents>> {
         self.documents.load()
     }
 
-    /// What is counted.
     #[must_use]
-    pub fn metrics(&self) -> &Metrics {
+    pub(crate) fn metrics(&self) -> &Metrics {
         &self.parts.metrics
     }
 
-    /// What is counted, as text, with the queue as it is now.
+    /// Returns the metrics as OpenMetrics text, with the current length of the signing queue.
     #[must_use]
-    pub fn render_metrics(&self) -> String {
+    pub(crate) fn render_metrics(&self) -> String {
         self.parts.metrics.queue(self.parts.pool.waiting());
         self.parts.metrics.render()
     }
 
-    /// Does what is due with the keys, renders the documents if they changed, and forgets idle rate counters.
-    /// Called all the time, and at least every `refresh_interval`.
+    /// Does the key work that is due, renders the documents if they changed, and drops idle rate counters.
+    /// Must run at least every `refresh_interval`: a server without a fresh view of the keys does not sign.
     ///
     /// # Errors
-    /// [`ActError`] when the keys can't be read or changed; the documents stay as they were, but for what time changes.
+    /// [`ActError`] when the keys cannot be read or changed. The documents then show the keys last read.
     pub async fn step(&self) -> Result<(), ActError> {
-        let done = self.parts.keyring.step().await;
+        let result = self.parts.keyring.step().await;
         let now = self.parts.clock.now();
         let view = self.parts.keyring.view();
         self.parts.metrics.rotation_overdue(view.is_overdue(now));
@@ -90,10 +86,10 @@ impl Issuer {
             self.documents.store(Arc::new(rendered));
         }
         self.rates.forget_idle();
-        done
+        result
     }
 
-    /// Our signing keys.
+    /// Returns the signing keys of the issuer.
     #[must_use]
     pub fn keyring(&self) -> &Arc<Keyring> {
         &self.parts.keyring

@@ -1,4 +1,4 @@
-//! Builds as their client sees them: shown and finished. Another client's build does not exist here.
+//! Reading and finishing the builds of a client. The build of another client is reported as not found.
 
 use super::authentication::ClientCredential;
 use super::issuer::Issuer;
@@ -7,27 +7,32 @@ use crate::base::BuildId;
 use crate::policy::{Client, Scope};
 use crate::store::{BuildState, Finish, StoredBuild};
 
+/// A build as its client sees it.
+pub(crate) struct ShownBuild {
+    pub(crate) build: StoredBuild,
+    pub(crate) state: BuildState,
+    /// Subject of the build's tokens. `None` if the subject format needs a value that the build lacks.
+    pub(crate) subject: Option<String>,
+}
+
 impl Issuer {
-    /// A build of this client, and where it is in its life.
+    /// Returns a build of the authenticated client.
     ///
     /// # Errors
-    /// [`NotIssued`]: not authenticated, scope, not found, or a fault of ours.
-    pub async fn show_build(
-        &self,
-        credential: &ClientCredential,
-        id: BuildId,
-    ) -> Result<(StoredBuild, BuildState), NotIssued> {
+    /// [`NotIssued`]: not authenticated, missing scope, not found, or an error of ours.
+    pub(crate) async fn show_build(&self, credential: &ClientCredential, id: BuildId) -> Result<ShownBuild, NotIssued> {
         let client = self.client(credential, Scope::BuildsWrite).await?;
         let build = self.build_of(&client, id).await?;
         let state = build.state(self.parts.clock.now());
-        Ok((build, state))
+        let subject = self.settings.subject.render(&build.build, None).ok().map(|subject| subject.as_str().to_owned());
+        Ok(ShownBuild { build, state, subject })
     }
 
-    /// Ends a build: from here on its tokens of every kind are dead. Again: nothing changes.
+    /// Finishes a build and with it revokes its tokens of every kind. Idempotent: the first status stays.
     ///
     /// # Errors
-    /// [`NotIssued`]: not authenticated, scope, not found, or a fault of ours.
-    pub async fn finish_build(
+    /// [`NotIssued`]: not authenticated, missing scope, not found, or an error of ours.
+    pub(crate) async fn finish_build(
         &self,
         credential: &ClientCredential,
         id: BuildId,
@@ -41,13 +46,6 @@ impl Issuer {
         }
     }
 
-    /// The subject of a build's tokens; `None` where it has none.
-    #[must_use]
-    pub fn subject_of(&self, build: &StoredBuild) -> Option<String> {
-        self.settings.subject.render(&build.build, None).ok().map(|subject| subject.as_str().to_owned())
-    }
-
-    /// A build of this client; another client's is not found.
     pub(super) async fn build_of(&self, client: &Client, id: BuildId) -> Result<StoredBuild, NotIssued> {
         let found = self.parts.store.find_build(&self.id, id).await?;
         match found {
@@ -56,7 +54,7 @@ impl Issuer {
         }
     }
 
-    /// The same, while it runs.
+    /// Returns a build of `client` that is running.
     pub(super) async fn running_build_of(&self, client: &Client, id: BuildId) -> Result<StoredBuild, NotIssued> {
         let build = self.build_of(client, id).await?;
         match build.state(self.parts.clock.now()) {

@@ -1,6 +1,5 @@
-//! The act of issuing: registering builds, issuing request tokens, signing ID tokens, publishing documents.
+//! The issuer: registers builds, issues request tokens, signs ID tokens, publishes documents.
 
-mod asked;
 mod authentication;
 mod documents;
 mod draft;
@@ -18,20 +17,17 @@ mod refusal;
 mod registration;
 mod settings;
 mod step_tokens;
+mod token_request;
 mod token_verifier;
 
-pub use self::asked::{DirectRequest, PullPath, TokenRequest};
-pub use self::authentication::{ClientCredential, TokenCaller};
-pub use self::documents::{Document, Documents};
-pub use self::environment::JobEnvironment;
-pub use self::issued::{Issued, IssuedToken, Preview};
+pub(crate) use self::authentication::{ClientCredential, TokenCaller};
+pub(crate) use self::documents::{Document, Documents};
+pub(crate) use self::issued::{Issued, IssuedToken, Preview};
 pub use self::issuer::Issuer;
-pub use self::parts::IssuerParts;
-pub use self::paths::Paths;
-pub use self::rates::Rates;
-pub use self::readiness::Readiness;
-pub use self::refusal::{IssueError, IssueRefusal, NotIssued, Quota};
-pub use self::registration::Registration;
-pub use self::settings::IssuerSettings;
-pub use self::step_tokens::StepToken;
-pub use self::token_verifier::TokenVerifier;
+pub(crate) use self::parts::IssuerParts;
+pub(crate) use self::paths::Paths;
+pub(crate) use self::rates::Rates;
+pub(crate) use self::refusal::{IssueError, IssueRefusal, NotIssued, Quota};
+pub(crate) use self::settings::IssuerSettings;
+pub(crate) use self::token_request::{DirectRequest, PullPath, TokenRequest};
+pub(crate) use self::token_verifier::TokenVerifier;

@@ -1,4 +1,4 @@
-//! What an issuer is put together from.
+//! The dependencies of an issuer.
 
 use std::sync::Arc;
 
@@ -8,20 +8,15 @@ use crate::keyring::{Keyring, SigningPool};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
-/// What the issuer is made of; each part comes from outside.
-pub struct IssuerParts {
-    /// Where everything is remembered.
-    pub store: Arc<dyn Store>,
-    /// Our signing keys.
-    pub keyring: Arc<Keyring>,
-    /// The threads that sign.
-    pub pool: Arc<SigningPool>,
-    /// Who tells whose token a client without a secret sends.
-    pub judge: Arc<dyn TokenVerifier>,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// Where *now* comes from.
-    pub clock: Arc<dyn Clock>,
-    /// Where random bytes come from.
-    pub entropy: Arc<dyn Entropy>,
+/// Dependencies of an issuer, each injected.
+pub(crate) struct IssuerParts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) keyring: Arc<Keyring>,
+    /// Threads that sign.
+    pub(crate) pool: Arc<SigningPool>,
+    /// Verifier of the tokens that clients without a secret send.
+    pub(crate) token_verifier: Arc<dyn TokenVerifier>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
 }

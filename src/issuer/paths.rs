@@ -1,28 +1,28 @@
-//! Every URL that we hand out. Comes from the configuration alone, never from a request's Host header.
+//! Every URL that buildpass hands out. URLs come from the configuration alone, never from a request's `Host` header.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::base::{BuildId, IssuerUrl};
 use crate::claims::Build;
 
-/// What passes raw inside one path segment (RFC 3986 §2.3).
+/// Characters other than the unreserved ones of RFC 3986 §2.3, which are percent-encoded in a path segment.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Where the documents and the API answer.
+/// URLs and path prefixes of the documents and the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Paths {
+pub(crate) struct Paths {
     issuer: IssuerUrl,
     api: IssuerUrl,
     documents_at_root: bool,
 }
 
 impl Paths {
-    /// Documents below `issuer` (at the host's root too where `documents_at_root`), the API below `public_url`,
-    /// which is the issuer's origin where none is given.
+    /// Places the documents below `issuer`, with `documents_at_root` at the host's root too, and the API below
+    /// `public_url`. Without a `public_url` the API is at the issuer's origin.
     ///
     /// # Errors
-    /// What is wrong with the origin; it can't be for an issuer that was read by [`IssuerUrl::parse`].
-    pub fn new(
+    /// The reason why the issuer's origin is no valid URL, which [`IssuerUrl::parse`] rules out.
+    pub(crate) fn new(
         issuer: IssuerUrl,
         public_url: Option<IssuerUrl>,
         documents_at_root: bool,
@@ -34,70 +34,69 @@ impl Paths {
         Ok(Self { issuer, api, documents_at_root })
     }
 
-    /// The issuer's URL.
     #[must_use]
-    pub fn issuer(&self) -> &IssuerUrl {
+    pub(crate) fn issuer(&self) -> &IssuerUrl {
         &self.issuer
     }
 
-    /// The path that the API's routes stand under: `""` or `/buildpass`.
+    /// Returns the path prefix of the API's routes: `""` or for example `/buildpass`.
     #[must_use]
-    pub fn api_prefix(&self) -> &str {
+    pub(crate) fn api_prefix(&self) -> &str {
         self.api.path()
     }
 
-    /// The paths that the documents stand under: the issuer's, and the root where that is wanted.
+    /// Returns the path prefixes of the documents.
     #[must_use]
-    pub fn document_prefixes(&self) -> Vec<&str> {
+    pub(crate) fn document_prefixes(&self) -> Vec<&str> {
         let own = self.issuer.path();
         if self.documents_at_root && !own.is_empty() { vec![own, ""] } else { vec![own] }
     }
 
-    /// The path of the RFC 8414 document: the well-known part goes before the issuer's path (§3.1).
+    /// Returns the path of the RFC 8414 document. The well-known part precedes the issuer's path (§3.1).
     #[must_use]
-    pub fn authorization_server_metadata(&self) -> String {
+    pub(crate) fn authorization_server_metadata(&self) -> String {
         format!("/.well-known/oauth-authorization-server{}", self.issuer.path())
     }
 
-    /// Where the key set is.
+    /// Returns the URL of the key set.
     #[must_use]
-    pub fn jwks(&self) -> String {
+    pub(crate) fn jwks(&self) -> String {
         format!("{}/.well-known/jwks", self.issuer)
     }
 
-    /// Where Discovery wants a login page to be; ours refuses.
+    /// Returns the URL that Discovery requires for interactive login, which this issuer refuses.
     #[must_use]
-    pub fn authorize(&self) -> String {
+    pub(crate) fn authorize(&self) -> String {
         format!("{}/authorize", self.issuer)
     }
 
-    /// The `type` of a problem (RFC 9457 §3.1.1).
+    /// Returns the `type` of a problem (RFC 9457 §3.1.1).
     #[must_use]
-    pub fn problem(&self, code: &str) -> String {
+    pub(crate) fn problem(&self, code: &str) -> String {
         format!("{}/problems/{}", self.issuer, code.replace('_', "-"))
     }
 
-    /// The only audience of a token by which a client without a secret calls the API.
+    /// Returns the audience that a client without a secret must request for the token by which it calls the API.
     #[must_use]
-    pub fn api_audience(&self) -> String {
+    pub(crate) fn api_audience(&self) -> String {
         format!("{}/api/v1", self.api)
     }
 
-    /// A URL of the API.
+    /// Returns the URL of an API path.
     #[must_use]
-    pub fn api(&self, path: &str) -> String {
+    pub(crate) fn api(&self, path: &str) -> String {
         format!("{}{path}", self.api)
     }
 
-    /// The pull endpoint of a build. Ends in a query, since GitHub's clients append `&audience=`.
+    /// Returns the URL for ID tokens of a build. It ends in a query, since GitHub's clients append `&audience=`.
     #[must_use]
-    pub fn pull(&self, build: BuildId) -> String {
+    pub(crate) fn pull(&self, build: BuildId) -> String {
         format!("{}/api/v1/builds/{build}/id_token?v=1", self.api)
     }
 
-    /// The pull endpoint under Vela's path. Ends without a query, since Vela's clients append `?audience=`.
+    /// Returns the URL for ID tokens under Vela's path. It has no query, since Vela's clients append `?audience=`.
     #[must_use]
-    pub fn vela_pull(&self, build: &Build) -> String {
+    pub(crate) fn vela_pull(&self, build: &Build) -> String {
         let (org, repo) = (utf8_percent_encode(&build.org, SEGMENT), utf8_percent_encode(&build.repo, SEGMENT));
         format!("{}/api/v1/repos/{org}/{repo}/builds/{}/id_token", self.api, build.number)
     }

@@ -1,4 +1,5 @@
-//! Rates of builds and clients: token buckets that hold ten seconds' worth, since a build's jobs start together.
+//! Rate limits of request tokens, builds and clients: token buckets with a burst of ten seconds, since the jobs of one
+//! build start together.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -6,20 +7,20 @@ use std::sync::Arc;
 use super::refusal::IssueRefusal;
 use crate::base::{BuildId, ClientId, Clock, Rate, RequestTokenId};
 
-/// How many seconds' worth a bucket holds.
+/// Burst of a bucket, in seconds of its sustained rate.
 const BURST_SECONDS: u32 = 10;
 
-/// The rates of one issuer.
-pub struct Rates {
+/// Rate limits of one issuer.
+pub(crate) struct Rates {
     builds: Option<Rate<BuildId>>,
     tokens: Option<Rate<RequestTokenId>>,
     clients: Option<Rate<ClientId>>,
 }
 
 impl Rates {
-    /// Rates per second; 0 is no limit.
+    /// Creates rate limits from sustained rates per second; 0 is unlimited.
     #[must_use]
-    pub fn new(build_per_second: u32, client_per_second: u32, clock: &Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(build_per_second: u32, client_per_second: u32, clock: &Arc<dyn Clock>) -> Self {
         Self {
             builds: rate(build_per_second, clock),
             tokens: rate(build_per_second, clock),
@@ -27,33 +28,33 @@ impl Rates {
         }
     }
 
-    /// Counts one request with a request token or worker token. Each has a rate of its own, so that a step that loops
-    /// takes nothing from another step, nor from the worker.
+    /// Counts one request with a request token or worker token. Each token has a rate of its own, so that a step in a
+    /// loop does not slow down other steps or the worker.
     ///
     /// # Errors
     /// [`IssueRefusal::RateLimited`].
-    pub fn count_token(&self, token: RequestTokenId) -> Result<(), IssueRefusal> {
+    pub(crate) fn count_token(&self, token: RequestTokenId) -> Result<(), IssueRefusal> {
         count(self.tokens.as_ref(), &token)
     }
 
-    /// Counts one direct token of a build.
+    /// Counts one direct token towards the rate of its build.
     ///
     /// # Errors
     /// [`IssueRefusal::RateLimited`].
-    pub fn count_build(&self, build: BuildId) -> Result<(), IssueRefusal> {
+    pub(crate) fn count_build(&self, build: BuildId) -> Result<(), IssueRefusal> {
         count(self.builds.as_ref(), &build)
     }
 
-    /// Counts one request of a client.
+    /// Counts one request towards the rate of its client.
     ///
     /// # Errors
     /// [`IssueRefusal::RateLimited`].
-    pub fn count_client(&self, client: &ClientId) -> Result<(), IssueRefusal> {
+    pub(crate) fn count_client(&self, client: &ClientId) -> Result<(), IssueRefusal> {
         count(self.clients.as_ref(), client)
     }
 
-    /// Drops the buckets that are full again.
-    pub fn forget_idle(&self) {
+    /// Drops full buckets, which hold no information.
+    pub(crate) fn forget_idle(&self) {
         if let Some(builds) = &self.builds {
             builds.forget_idle();
         }

@@ -1,4 +1,4 @@
-//! Can we issue, and may our documents be believed? Answers readiness and the documents alike.
+//! Whether the server can issue tokens, and whether its documents are safe to serve.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,47 +7,47 @@ use serde::Serialize;
 
 use super::issuer::Issuer;
 
-/// How long an answer of the database counts: asking it writes, and strangers may ask as often as they like.
-const DATABASE_ANSWER_COUNTS: Duration = Duration::from_secs(1);
+/// Time for which the result of the database check is reused: the check writes, and anybody may request it.
+const DATABASE_CHECK_REUSED: Duration = Duration::from_secs(1);
 
-/// What a load balancer and an operator are told.
+/// Body of `/health/ready`, for load balancers and operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Readiness {
-    /// `ready`, `degraded` (no issuing, documents are safe), or `unready` (documents could mislead).
-    pub status: &'static str,
-    /// Why it is not `ready`.
+pub(crate) struct Readiness {
+    /// `ready`, `degraded` (cannot issue tokens, documents are safe), or `unready` (documents could mislead).
+    pub(crate) status: &'static str,
+    /// Reasons why the status is not `ready`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub reasons: Vec<&'static str>,
-    /// What an operator should look at, though everything works.
+    pub(crate) reasons: Vec<&'static str>,
+    /// Conditions that an operator should look at although the server works.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<&'static str>,
+    pub(crate) warnings: Vec<&'static str>,
 }
 
 impl Readiness {
-    /// May the documents be served?
+    /// Whether the documents may be served.
     #[must_use]
-    pub fn documents_are_safe(&self) -> bool {
+    pub(crate) fn documents_are_safe(&self) -> bool {
         self.status != "unready"
     }
 }
 
 impl Issuer {
-    /// Whether the documents may be served now; asks no database.
+    /// Whether the documents may be served now. Does not query the database.
     #[must_use]
-    pub fn documents_are_safe(&self) -> bool {
-        self.misleading().is_empty()
+    pub(crate) fn documents_are_safe(&self) -> bool {
+        self.misleading_reasons().is_empty()
     }
 
-    /// The whole state, the database asked.
-    pub async fn readiness(&self) -> Readiness {
+    /// Returns the whole state, with a check of the database.
+    pub(crate) async fn readiness(&self) -> Readiness {
         let now = self.parts.clock.now();
-        let misleading = self.misleading();
+        let misleading = self.misleading_reasons();
         let view = self.parts.keyring.view();
         let mut reasons = misleading.clone();
         if misleading.is_empty() && view.is_announced(now) {
             reasons.push("announced");
         }
-        if !self.database_answers().await {
+        if !self.database_works().await {
             reasons.push("database");
         }
         let status = match (misleading.is_empty(), reasons.is_empty()) {
@@ -59,24 +59,24 @@ impl Issuer {
         Readiness { status, reasons, warnings }
     }
 
-    /// One question at a time, and at most one a second.
-    async fn database_answers(&self) -> bool {
-        let mut last = self.database_answer.lock().await;
+    /// Checks the database, one check at a time and at most one a second.
+    async fn database_works(&self) -> bool {
+        let mut last = self.database_check.lock().await;
         let now = self.parts.clock.monotonic();
-        if let Some((asked, answered)) = *last
-            && now.saturating_sub(asked) < DATABASE_ANSWER_COUNTS
+        if let Some((checked_at, works)) = *last
+            && now.saturating_sub(checked_at) < DATABASE_CHECK_REUSED
         {
-            return answered;
+            return works;
         }
-        // In a task of its own: a caller who hangs up before the answer leaves the next one no reason to ask again.
+        // In a task of its own, so that a caller that hangs up does not cancel the check and make the next one repeat it.
         *last = Some((now, false));
         let store = Arc::clone(&self.parts.store);
-        let answered = tokio::spawn(async move { store.check().await.is_ok() }).await.unwrap_or(false);
-        *last = Some((now, answered));
-        answered
+        let works = tokio::spawn(async move { store.check().await.is_ok() }).await.unwrap_or(false);
+        *last = Some((now, works));
+        works
     }
 
-    fn misleading(&self) -> Vec<&'static str> {
+    fn misleading_reasons(&self) -> Vec<&'static str> {
         let now = self.parts.clock.now();
         let view = self.parts.keyring.view();
         let mut reasons = Vec::new();

@@ -7,25 +7,21 @@ use crate::keyring::{KeyringError, SigningError};
 use crate::policy::{Denied, Scope};
 use crate::store::{NameKind, StoreError};
 
-/// The caller asked for what can't be given. Nothing was written.
+/// A request that cannot be fulfilled as it was made. Nothing was written.
 #[derive(Debug, Clone, PartialEq)]
-pub enum IssueRefusal {
-    /// The algorithm is not one that this issuer signs with.
+pub(crate) enum IssueRefusal {
+    /// The issuer does not sign with the requested algorithm.
     AlgorithmNotOffered {
-        /// What was asked.
         asked: Algorithm,
-        /// What may be asked.
         offered: Vec<Algorithm>,
     },
-    /// No audience was named.
     AudienceRequired,
-    /// The client has registered this key already.
+    /// The client has registered a build under this key before.
     BuildExists(BuildId),
-    /// The build ended.
     BuildFinished,
-    /// The rules grant nothing.
+    /// The issuance policy denies the request.
     Denied(Denied),
-    /// The client may not address this audience.
+    /// The client may not request this audience.
     ForbiddenAudience(String),
     /// The client may not act for this organisation.
     ForbiddenOrganization(String),
@@ -33,112 +29,82 @@ pub enum IssueRefusal {
     ForbiddenScope(Scope),
     /// The id is bound to a name that this client may not act for.
     IdBound(NameKind),
-    /// The subject's format needs an id that was not given.
+    /// The subject format needs an id that the registration lacks.
     IdsRequired,
-    /// A value can't be taken.
+    /// A field has a value that is not allowed.
     Invalid(FieldError),
-    /// The lifetime is beyond a cap.
     LifetimeNotAllowed {
-        /// The rule that granted the audience.
+        /// Rule that granted the audience.
         rule: Option<String>,
-        /// What was asked.
         asked: Seconds,
-        /// The longest that would be given now.
+        /// Longest lifetime that would be allowed now.
         allowed: Seconds,
     },
-    /// The name is bound to another id, or came without its id.
+    /// The name is bound to another id, or was registered with an id that is missing now.
     NameBound {
-        /// Organisation or repository.
         kind: NameKind,
-        /// The name that was asked for.
         name: String,
     },
-    /// There is no such thing, or it is another client's: which of the two is not told.
+    /// The object does not exist or belongs to another client. The two are not told apart.
     NotFound,
-    /// A count is used up.
+    /// A quota is used up.
     Quota(Quota),
-    /// Too many requests in a short time.
     RateLimited {
-        /// When one more will be taken.
+        /// Time until the next request is accepted.
         retry_after: Seconds,
     },
-    /// The build has no subject.
     SubjectUnavailable(SubjectUnavailable),
-    /// The token would be too large.
     TokenTooLarge {
-        /// How large it would be, in bytes.
+        /// Size of the token, in bytes.
         bytes: usize,
-        /// The largest claims and their sizes in bytes.
+        /// Largest claims with their sizes in bytes.
         largest: Vec<(String, usize)>,
     },
-    /// No credential, or one that opens nothing here: unknown, dead, or of another kind.
+    /// The credential is missing, unknown, revoked, expired, or of another kind. The cases are not told apart.
     Unauthenticated,
 }
 
-/// Which count is used up.
+/// A quota that is used up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Quota {
+pub(crate) enum Quota {
     /// Tokens of one build.
-    Build {
-        /// How many it may have.
-        allowed: u64,
-    },
-    /// Tokens of one build by one rule.
-    Rule {
-        /// The rule.
-        rule: String,
-        /// How many it grants.
-        allowed: u64,
-    },
+    Build { allowed: u64 },
+    /// Tokens of one build granted by one rule.
+    Rule { rule: String, allowed: u64 },
     /// Uses of one request token.
-    RequestToken {
-        /// How many it has.
-        allowed: u64,
-    },
+    RequestToken { allowed: u64 },
 }
 
-/// We could not do it. Whether something was written may be unknown; no token left.
+/// A failure of ours. Whether something was written may be unknown; no token left the server.
 #[derive(Debug, thiserror::Error)]
-pub enum IssueError {
-    /// The system's generator failed.
+pub(crate) enum IssueError {
     #[error(transparent)]
     Entropy(#[from] EntropyError),
-    /// Something that can't be happened all the same.
+    /// A failure that the code rules out elsewhere.
     #[error("{0}")]
     Internal(String),
-    /// The keys can't be read.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// No key signs now: none of the algorithm that was asked for, or none at all.
-    #[error("no key {}signs now", .wanted.map_or_else(String::new, |alg| format!("of {alg} ")))]
+    /// No active key of the wanted algorithm, or of any.
+    #[error("no active signing key{}", .wanted.map_or_else(String::new, |alg| format!(" of {alg}")))]
     NoSigner {
-        /// What was asked for.
         wanted: Option<Algorithm>,
-        /// After how long the first of them signs, where one is announced.
+        /// Time until the first announced key is active.
         signs_in: Option<Seconds>,
     },
-    /// The keys of the provider whose token a client sent can't be had.
-    #[error("the provider's keys can't be had: {reason}")]
-    ProviderKeys {
-        /// Why.
-        reason: String,
-        /// When it is worth trying again.
-        retry_after: Seconds,
-    },
-    /// The signing pool is full, or the backend refused to sign.
+    /// The signing keys of the provider that issued a client's token could not be fetched.
+    #[error("could not fetch the signing keys of the token's issuer: {reason}")]
+    ProviderKeys { reason: String, retry_after: Seconds },
     #[error(transparent)]
     Signing(#[from] SigningError),
-    /// The database could not do its work.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 /// Why an act did not happen.
 #[derive(Debug)]
-pub enum NotIssued {
-    /// Our doing.
+pub(crate) enum NotIssued {
     Failed(IssueError),
-    /// The caller's doing.
     Refused(IssueRefusal),
 }
 

@@ -1,4 +1,4 @@
-//! Registering a build: its facts checked, its names bound, its tokens made, all in one act.
+//! Registering a build: checks its facts, binds its names to its ids and issues its tokens, in one transaction.
 
 use super::authentication::ClientCredential;
 use super::environment::JobEnvironment;
@@ -9,36 +9,35 @@ use crate::claims::{self, Build, CheckedRegistration, RegistrationError, Registr
 use crate::policy::{Client, Scope};
 use crate::store::{NameKind, NewBuild, NewRequestToken, Registered, RegistrationRefusal, Rename, TokenKind};
 
-/// What the CI server is answered.
+/// A registered build, with the tokens that only its CI server receives.
 #[derive(Debug)]
-pub struct Registration {
-    /// The build.
-    pub id: BuildId,
-    /// Did it stand already, so that this is a lost answer given again?
-    pub repeated: bool,
-    /// The subject of its tokens; `None` where it has none, and a warning says why.
-    pub subject: Option<String>,
-    /// What an operator should know.
-    pub warnings: Vec<String>,
-    /// The worker's token, where the client may have tokens.
-    pub worker_token: Option<Secret<String>>,
-    /// The build-wide job environment with its request token, where one was wanted and the client may have tokens.
-    pub environment: Option<JobEnvironment>,
-    /// When the build dies at the latest.
-    pub expires_at: Moment,
+pub(crate) struct RegisteredBuild {
+    pub(crate) id: BuildId,
+    /// Whether the same request registered the build before, so that this repeats an answer that was lost.
+    pub(crate) repeated: bool,
+    /// Subject of the build's tokens. `None` if the build can have none; a warning then gives the reason.
+    pub(crate) subject: Option<String>,
+    /// Conditions that an operator should know of.
+    pub(crate) warnings: Vec<String>,
+    /// Worker token, if the client has the scope `builds:tokens`.
+    pub(crate) worker_token: Option<Secret<String>>,
+    /// Environment with the build-wide request token, if the registration wants one and the client has the scope.
+    pub(crate) environment: Option<JobEnvironment>,
+    /// Deadline of the build.
+    pub(crate) expires_at: Moment,
 }
 
 impl Issuer {
-    /// Registers a build, as `body` (already parsed from bytes of this digest) describes it.
+    /// Registers a build. `digest` is that of the body's bytes: the same bytes again repeat a lost answer.
     ///
     /// # Errors
     /// [`NotIssued`].
-    pub async fn register_build(
+    pub(crate) async fn register_build(
         &self,
         credential: &ClientCredential,
         body: claims::Registration,
         digest: Sha256,
-    ) -> Result<Registration, NotIssued> {
+    ) -> Result<RegisteredBuild, NotIssued> {
         let client = self.client(credential, Scope::BuildsWrite).await?;
         if !client.may_act_for(body.org()) {
             return Err(IssueRefusal::ForbiddenOrganization(body.org().to_owned()).into());
@@ -52,12 +51,12 @@ impl Issuer {
             RegistrationError::Field(field) => IssueRefusal::Invalid(field),
             RegistrationError::IdsRequired => IssueRefusal::IdsRequired,
         })?;
-        let (new, secrets) = self.draw(&client, checked, digest)?;
+        let (new, secrets) = self.new_build(&client, checked, digest)?;
         let registered = self.parts.store.register_build(&self.id, &client, &new).await?.map_err(refusal)?;
         Ok(self.answer(new, secrets, registered))
     }
 
-    fn draw(
+    fn new_build(
         &self,
         client: &Client,
         checked: CheckedRegistration,
@@ -68,7 +67,7 @@ impl Issuer {
         let deadline = now + checked.timeout;
         let mut secrets = DrawnSecrets::default();
         let mut tokens = Vec::new();
-        let mut make = |kind, prefix| -> Result<Secret<String>, NotIssued> {
+        let mut draw_token = |kind, prefix| -> Result<Secret<String>, NotIssued> {
             let secret = Secret::draw(prefix, entropy)?;
             tokens.push(NewRequestToken {
                 id: RequestTokenId::new(now, entropy)?,
@@ -82,9 +81,9 @@ impl Issuer {
             Ok(secret)
         };
         if client.has(Scope::BuildsTokens) {
-            secrets.worker = Some(make(TokenKind::Worker, "bpw_")?);
+            secrets.worker = Some(draw_token(TokenKind::Worker, "bpw_")?);
             if checked.build_token {
-                secrets.build = Some(make(TokenKind::Build, "bpr_")?);
+                secrets.build = Some(draw_token(TokenKind::Build, "bpr_")?);
             }
         }
         let new = NewBuild {
@@ -100,7 +99,7 @@ impl Issuer {
         Ok((new, secrets))
     }
 
-    fn answer(&self, new: NewBuild, secrets: DrawnSecrets, registered: Registered) -> Registration {
+    fn answer(&self, new: NewBuild, secrets: DrawnSecrets, registered: Registered) -> RegisteredBuild {
         let mut warnings = Vec::new();
         let (id, build, expires_at, repeated) = match registered {
             Registered::New { renames, ids_taken } => {
@@ -117,19 +116,19 @@ impl Issuer {
             Ok(subject) => {
                 if subject.is_long() {
                     warnings.push(format!(
-                        "the subject has {} bytes: Google Cloud takes at most 127",
+                        "the subject has {} bytes: Google Cloud accepts at most 127",
                         subject.as_str().len()
                     ));
                 }
                 Some(subject.as_str().to_owned())
             }
             Err(reason) => {
-                warnings.push(format!("this build can have no token: {reason}"));
+                warnings.push(format!("no token can be issued to this build: {reason}"));
                 None
             }
         };
         let environment = secrets.build.map(|token| JobEnvironment::new(&self.paths, id, &build, token));
-        Registration { id, repeated, subject, warnings, worker_token: secrets.worker, environment, expires_at }
+        RegisteredBuild { id, repeated, subject, warnings, worker_token: secrets.worker, environment, expires_at }
     }
 
     fn rename_warning(&self, build: &Build, rename: &Rename) -> String {
@@ -148,7 +147,7 @@ impl Issuer {
                 .map_or_else(|_| "none".to_owned(), |subject| subject.as_str().to_owned())
         };
         format!(
-            "{} id {} was known as {} and is now {}: the subject changes from {} to {}",
+            "{} id {} was renamed from {} to {}: the subject of its tokens changes from {} to {}",
             noun(rename.kind),
             rename.id,
             rename.from,
@@ -167,13 +166,12 @@ struct DrawnSecrets {
 
 fn id_taken_warning(kind: NameKind, name: &str) -> String {
     format!(
-        "{} {name} was first seen without an id and is bound to this one from now on: its subject may change",
+        "{} {name} was registered without an id before and is now bound to this id: the subject of its tokens may change",
         noun(kind)
     )
 }
 
-/// What a kind of name is called in a sentence.
-pub(super) const fn noun(kind: NameKind) -> &'static str {
+const fn noun(kind: NameKind) -> &'static str {
     match kind {
         NameKind::Org => "organisation",
         NameKind::Repo => "repository",

@@ -1,28 +1,26 @@
-//! What an operator decided about tokens, as the configuration says it.
+//! The issuer's part of the configuration, checked and compiled.
 
 use crate::base::Seconds;
 use crate::claims::{ExtraClaims, Presets, SubjectFormat};
 use crate::policy::IssuancePolicy;
 
-/// What an operator decided about tokens.
+/// The operator's settings for ID tokens.
 #[derive(Debug)]
-pub struct IssuerSettings {
-    /// Lifetime of a token that asks for none.
-    pub default_lifetime: Seconds,
-    /// Cap of every lifetime.
-    pub max_lifetime: Seconds,
-    /// Cap of a build's own deadline.
-    pub max_build: Seconds,
-    /// How many tokens a build may have; `None` for no limit.
-    pub tokens_per_build: Option<u64>,
-    /// How a subject is written.
-    pub subject: SubjectFormat,
-    /// Under which names claims appear.
-    pub presets: Presets,
-    /// Claims made from templates.
-    pub extra: ExtraClaims,
-    /// Who gets which audience.
-    pub policy: IssuancePolicy,
-    /// Is the exchange open, so that the documents name it?
-    pub exchange: bool,
+pub(crate) struct IssuerSettings {
+    /// Lifetime of a token if its request names none.
+    pub(crate) default_lifetime: Seconds,
+    /// Maximum lifetime of a token.
+    pub(crate) max_lifetime: Seconds,
+    /// Maximum time from the registration of a build to its deadline.
+    pub(crate) max_build: Seconds,
+    /// Maximum number of tokens of one build. `None` if unlimited.
+    pub(crate) tokens_per_build: Option<u64>,
+    pub(crate) subject: SubjectFormat,
+    /// Names under which claims appear.
+    pub(crate) presets: Presets,
+    /// Claims rendered from templates.
+    pub(crate) extra: ExtraClaims,
+    pub(crate) policy: IssuancePolicy,
+    /// Whether the exchange is enabled, so that the documents list its endpoints.
+    pub(crate) exchange: bool,
 }

@@ -1,4 +1,4 @@
-//! Request tokens of single steps, made by the client or the worker, so that one step can't take another's.
+//! Request tokens of single steps, issued to the client or the worker, so that no step can use the token of another.
 
 use super::authentication::TokenCaller;
 use super::environment::JobEnvironment;
@@ -9,23 +9,22 @@ use crate::claims::StepRequest;
 use crate::policy::Scope;
 use crate::store::{NewRequestToken, StoredBuild, TokenKind};
 
-/// What the maker of a step token is answered.
+/// A step's request token, as its creator receives it.
 #[derive(Debug)]
-pub struct StepToken {
-    /// Its id; not the secret.
-    pub id: RequestTokenId,
-    /// The step's environment with its request token.
-    pub environment: JobEnvironment,
-    /// When it dies at the latest.
-    pub expires_at: Moment,
+pub(crate) struct StepToken {
+    /// Id by which the token is revoked. Not a secret.
+    pub(crate) id: RequestTokenId,
+    /// Environment of the step, with the request token.
+    pub(crate) environment: JobEnvironment,
+    pub(crate) expires_at: Moment,
 }
 
 impl Issuer {
-    /// Makes a request token that is bound to one step of a running build.
+    /// Creates a request token that is bound to one step of a running build.
     ///
     /// # Errors
     /// [`NotIssued`].
-    pub async fn create_step_token(
+    pub(crate) async fn create_step_token(
         &self,
         caller: &TokenCaller,
         id: BuildId,
@@ -56,11 +55,11 @@ impl Issuer {
         }
     }
 
-    /// Ends a step's token.
+    /// Revokes a step's request token.
     ///
     /// # Errors
     /// [`NotIssued`].
-    pub async fn end_step_token(
+    pub(crate) async fn revoke_step_token(
         &self,
         caller: &TokenCaller,
         id: BuildId,

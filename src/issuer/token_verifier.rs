@@ -1,15 +1,15 @@
-//! The verifier of client tokens, as the issuer needs it; `app` supplies it.
+//! The verifier of client tokens as the issuer needs it; the floor `app` implements it.
 
 use crate::store::StoreError;
 use crate::verifier::{Requirements, TokenRefusal, VerifiedToken};
 
-/// Who verifies the tokens of clients without a secret, by the providers that stand. Never takes one of our own.
+/// Verifier of the tokens that clients without a secret send. Never accepts a token of our own issuer.
 #[async_trait::async_trait]
-pub trait TokenVerifier: Send + Sync + 'static {
-    /// The token as each provider of its issuer took it that finds it good, and what the door demands.
+pub(crate) trait TokenVerifier: Send + Sync + 'static {
+    /// Verifies a token with each current provider of its issuer. Returns one verified token per provider that accepts it.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error as the provider's verifier says that got furthest, where none took it.
+    /// [`StoreError`] if the providers cannot be read. The inner error is that of the provider that got furthest.
     async fn verify(
         &self,
         token: &str,

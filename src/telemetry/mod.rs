@@ -1,7 +1,9 @@
-//! Logs and metrics. No secret and no token may reach either, and no label's value comes from a request.
+//! Logs and metrics. Neither may hold a secret or token. No label takes its value from a request.
 
 mod logs;
 mod metrics;
 
-pub use self::logs::{LogFormat, LogSettings, acts, start_logs};
-pub use self::metrics::{METRICS_CONTENT_TYPE, Metrics};
+pub use self::logs::{LogFormat, LogSettings};
+pub(crate) use self::logs::{is_unprintable, start_logs};
+pub(crate) use self::metrics::METRICS_CONTENT_TYPE;
+pub use self::metrics::Metrics;

@@ -15,7 +15,7 @@ use axum::response::Response;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::de::DeserializeOwned;
 
-use super::error::{Code, Noted, Problem};
+use super::error::{Code, NO_SUCH_PATH, Noted, Problem};
 use super::state::AppState;
 use crate::base::Seconds;
 use crate::exchange::{DisclosedRefusal, Exchange, ExchangeError};
@@ -29,7 +29,7 @@ const PLAIN: &AsciiSet = &CONTROLS.add(b'%').add(b'"');
 
 /// The exchange; its routes are there only while it is open.
 fn exchange(state: &AppState) -> Result<&Arc<Exchange>, Problem> {
-    state.app.exchange().ok_or_else(|| Problem::new(Code::NotFound, "there is nothing at this path"))
+    state.app.exchange().ok_or_else(|| Problem::new(Code::NotFound, NO_SUCH_PATH))
 }
 
 /// A body that is one JSON object with no member twice; an array would be taken for the fields in their order.

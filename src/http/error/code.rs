@@ -1,96 +1,69 @@
-//! The stable names of what can go wrong, with status and title.
+//! The error codes of the HTTP API, each with its status and title.
 
 use axum::http::StatusCode;
 
-/// The stable names of everything that can go wrong (`code` of a problem).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Error code of the HTTP API: `code` of a problem. Names are stable; clients match on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::VariantArray)]
 pub enum Code {
-    /// The algorithm can't be had.
+    /// The requested algorithm is not allowed.
     AlgorithmNotAllowed,
-    /// The audience can't be had.
+    /// The requested audience is not allowed.
     AudienceNotAllowed,
-    /// No audience was named.
+    /// The request names no audience.
     AudienceRequired,
-    /// The build is registered already.
+    /// The client has registered a build under this key before.
     BuildExists,
-    /// The build ended.
+    /// The build is finished.
     BuildFinished,
-    /// The build's code was not accepted in the repository yet.
+    /// The build runs code that the repository has not accepted.
     BuildUntrusted,
-    /// Beyond what the client may do.
+    /// The client lacks the scope, or may not act for the organisation or audience.
     Forbidden,
     /// The id is bound to another name.
     IdBound,
-    /// The subject's format needs ids.
+    /// The subject format needs an id that the request lacks.
     IdsRequired,
-    /// A fault of ours.
+    /// An internal error.
     Internal,
-    /// The request can't be understood.
+    /// The request is malformed or has an invalid value.
     InvalidRequest,
-    /// The lifetime can't be had.
+    /// The requested lifetime is over the limit.
     LifetimeNotAllowed,
-    /// Not by this method.
+    /// The path has no such method.
     MethodNotAllowed,
     /// The name is bound to another id.
     NameBound,
-    /// Nothing here, or nothing for this caller.
+    /// The object or path does not exist, or belongs to another client.
     NotFound,
     /// The body is too large.
     PayloadTooLarge,
-    /// The version was recorded before.
+    /// The version of the package has been recorded before.
     PublicationExists,
-    /// A count is used up.
+    /// A quota of tokens or uses is used up.
     QuotaExceeded,
-    /// Too many requests.
+    /// The caller sends too many requests.
     RateLimited,
-    /// The request came too slowly.
+    /// The body did not arrive within the time limit.
     RequestTimeout,
-    /// The build has no subject.
+    /// The subject format needs a value that the build lacks.
     SubjectUnavailable,
-    /// The token would be too large.
+    /// The token would exceed the size limit.
     TokenTooLarge,
-    /// No credential that opens this.
+    /// The credential is missing or not valid for this request.
     Unauthenticated,
-    /// We can't do it now.
+    /// The server cannot answer at the moment.
     Unavailable,
-    /// The body is not JSON.
+    /// The body has the wrong media type.
     UnsupportedMediaType,
-    /// The URL is too long.
+    /// The request target is too long.
     UriTooLong,
 }
 
 impl Code {
-    /// Every code, for metrics and for the error table.
-    pub const ALL: [Self; 26] = [
-        Self::Unauthenticated,
-        Self::Forbidden,
-        Self::InvalidRequest,
-        Self::NotFound,
-        Self::MethodNotAllowed,
-        Self::RequestTimeout,
-        Self::PayloadTooLarge,
-        Self::UriTooLong,
-        Self::UnsupportedMediaType,
-        Self::BuildExists,
-        Self::BuildFinished,
-        Self::NameBound,
-        Self::IdBound,
-        Self::PublicationExists,
-        Self::IdsRequired,
-        Self::SubjectUnavailable,
-        Self::TokenTooLarge,
-        Self::AudienceRequired,
-        Self::AudienceNotAllowed,
-        Self::BuildUntrusted,
-        Self::LifetimeNotAllowed,
-        Self::AlgorithmNotAllowed,
-        Self::QuotaExceeded,
-        Self::RateLimited,
-        Self::Internal,
-        Self::Unavailable,
-    ];
+    /// Every code, in the order of their names.
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// Name, status and title.
+    /// Returns name, status and title.
     pub(super) const fn row(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::AlgorithmNotAllowed => ("algorithm_not_allowed", StatusCode::FORBIDDEN, "Algorithm not allowed"),
@@ -126,15 +99,13 @@ impl Code {
         }
     }
 
-    /// The code as it is written.
+    /// Returns the stable name of the code.
     #[must_use]
     pub const fn name(self) -> &'static str {
         self.row().0
     }
 
-    /// Its status.
-    #[must_use]
-    pub const fn status(self) -> StatusCode {
+    pub(super) const fn status(self) -> StatusCode {
         self.row().1
     }
 }

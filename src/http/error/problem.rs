@@ -1,4 +1,4 @@
-//! The answer to a refusal or a fault as `application/problem+json` (RFC 9457), and what the log is told of it.
+//! A refusal or an error as `application/problem+json` (RFC 9457), with its cause for the log.
 
 use std::borrow::Cow;
 
@@ -10,18 +10,24 @@ use super::code::Code;
 use crate::base::Seconds;
 use crate::issuer::Paths;
 
-/// What a caller is told, before it knows its request id: a layer writes the body.
+/// Text of a 404 for an object. The same whether the object does not exist or belongs to another client.
+pub(in crate::http) const NOT_FOUND: &str = "no such object, or not one of yours";
+
+/// Text of a 404 for a path, the same for a path that is disabled or hidden.
+pub(in crate::http) const NO_SUCH_PATH: &str = "no such path";
+
+/// A refusal or an error, without a body: the outermost layer writes the body, which holds the request id.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct Problem {
     pub(in crate::http) code: Code,
     detail: Cow<'static, str>,
     retry_after: Option<Seconds>,
     pub(super) existing: Option<String>,
-    /// For the log alone.
+    /// Cause, for the log alone.
     pub(in crate::http) cause: Option<String>,
 }
 
-/// RFC 9457, with `error` and `message` for clients that show only these.
+/// Body of a problem (RFC 9457). `error` and `message` repeat `detail` for clients that show only these.
 #[derive(Serialize)]
 struct Body<'a> {
     r#type: String,
@@ -51,7 +57,6 @@ impl Problem {
         self
     }
 
-    /// What was wrong, for who sent it.
     pub(in crate::http) fn detail(&self) -> &str {
         &self.detail
     }
@@ -59,19 +64,21 @@ impl Problem {
     pub(in crate::http) fn unauthenticated() -> Self {
         Self::new(
             Code::Unauthenticated,
-            "no valid credential: send a client's id and secret as HTTP Basic, or this build's token as Bearer",
+            "no valid credential: send the client's id and secret as HTTP Basic, or the build's token as Bearer",
         )
     }
 
     pub(in crate::http) fn internal(cause: impl ToString) -> Self {
-        Self::new(Code::Internal, "something went wrong here; tell the operator the request id").because(cause)
+        Self::new(Code::Internal, "internal error: give the operator the request id").because(cause)
     }
 
     pub(in crate::http) fn unavailable(cause: impl ToString) -> Self {
-        Self::new(Code::Unavailable, "can't be done now; try again soon").retry_after(Seconds::new(5)).because(cause)
+        Self::new(Code::Unavailable, "temporarily unavailable: retry after Retry-After")
+            .retry_after(Seconds::new(5))
+            .because(cause)
     }
 
-    /// The answer, body and all.
+    /// Renders the answer with its body and headers.
     pub(in crate::http) fn render(&self, paths: &Paths, request_id: &str) -> Response {
         let (code, status, title) = self.code.row();
         let detail = self.detail.as_ref();
@@ -100,12 +107,12 @@ impl Problem {
     }
 }
 
-/// What the log is told of a refusal or a fault whose answer a dialect wrote.
+/// Log entry of a refusal or an error whose answer a dialect wrote.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct Noted {
-    /// The stable name of it, for the log and for metrics.
+    /// Stable name, for the log and for metrics.
     pub(in crate::http) code: &'static str,
-    /// Why, where that is worth a warning.
+    /// Cause, if it deserves a warning.
     pub(in crate::http) cause: Option<String>,
 }
 
@@ -115,7 +122,7 @@ impl From<Problem> for Noted {
     }
 }
 
-/// Leaves the problem for the layer that knows the request id.
+/// Attaches the problem to the response, for the outermost layer to render.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.code.status().into_response();

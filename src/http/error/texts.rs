@@ -1,13 +1,17 @@
-//! What a caller is told of each refusal and fault: which field or rule, what was asked, what would be right.
+//! The public text of each refusal and error: which field or rule, what was requested, what is allowed.
 
 use super::code::Code;
-use super::problem::Problem;
+use super::problem::{NOT_FOUND, Problem};
 use crate::base::{FieldError, Seconds};
 use crate::claims::Event;
 use crate::exchange::{self, ApplyRulesError, PublicationError};
 use crate::issuer::{IssueError, IssueRefusal, NotIssued, Quota};
 use crate::policy::{AudienceBar, Denied};
 use crate::store::NameKind;
+
+const PROVIDER_KEYS: &str = "could not fetch the signing keys of the token's issuer: retry after Retry-After";
+
+const RATE_LIMITED: &str = "too many requests: retry after Retry-After";
 
 impl From<FieldError> for Problem {
     fn from(field: FieldError) -> Self {
@@ -29,16 +33,14 @@ impl From<IssueError> for Problem {
         match error {
             IssueError::Entropy(_) | IssueError::Internal(_) => Self::internal(error),
             IssueError::NoSigner { wanted, signs_in } => {
-                let key = wanted.map_or_else(|| "no key".to_owned(), |alg| format!("no key of {alg}"));
-                let when = if signs_in.is_some() { "the first is announced; try again" } else { "try again" };
-                Self::new(Code::Unavailable, format!("{key} signs now; {when} when Retry-After is over"))
+                let algorithm = wanted.map(|alg| format!(" of {alg}")).unwrap_or_default();
+                let when = if signs_in.is_some() { "the first key is announced; " } else { "" };
+                Self::new(Code::Unavailable, format!("no active signing key{algorithm}: {when}retry after Retry-After"))
                     .retry_after(signs_in.unwrap_or(Seconds::new(30)).max(Seconds::new(1)))
                     .because(error)
             }
             IssueError::ProviderKeys { retry_after, .. } => {
-                Self::new(Code::Unavailable, "the keys that would tell whose token this is can't be had now; try again")
-                    .retry_after(retry_after)
-                    .because(error)
+                Self::new(Code::Unavailable, PROVIDER_KEYS).retry_after(retry_after).because(error)
             }
             IssueError::Keyring(_) | IssueError::Signing(_) | IssueError::Store(_) => Self::unavailable(error),
         }
@@ -51,14 +53,9 @@ impl From<exchange::ExchangeError> for Problem {
         match error {
             Fault::Entropy(_) | Fault::Internal(_) => Self::internal(error),
             Fault::ProviderKeys { retry_after, .. } => {
-                Self::new(Code::Unavailable, "the keys that would tell whose token this is can't be had now; try again")
-                    .retry_after(retry_after)
-                    .because(error)
+                Self::new(Code::Unavailable, PROVIDER_KEYS).retry_after(retry_after).because(error)
             }
-            Fault::TooMany { retry_after } => {
-                Self::new(Code::RateLimited, "too many requests; wait as long as Retry-After says")
-                    .retry_after(retry_after)
-            }
+            Fault::TooMany { retry_after } => Self::new(Code::RateLimited, RATE_LIMITED).retry_after(retry_after),
             Fault::Keyring(_) | Fault::NoSigner | Fault::Signing(_) | Fault::Store(_) => Self::unavailable(error),
         }
     }
@@ -83,10 +80,10 @@ impl From<PublicationError> for Problem {
             PublicationError::Field(field) => field.into(),
             PublicationError::Key => Self::new(
                 Code::Forbidden,
-                "key: opens nothing of this registry's now, or is not for pushing this package",
+                "key: unknown, expired or revoked, or not allowed to push this package to this registry",
             ),
             PublicationError::Exists => {
-                Self::new(Code::PublicationExists, "this version of the package was recorded before")
+                Self::new(Code::PublicationExists, "this version of the package is already recorded")
             }
         }
     }
@@ -99,27 +96,27 @@ impl From<IssueRefusal> for Problem {
                 let offered = offered.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ");
                 Self::new(
                     Code::AlgorithmNotAllowed,
-                    format!("algorithm {asked} is not one that this issuer signs with; ask for one of: {offered}"),
+                    format!("algorithm: this issuer does not sign with {asked}; request one of: {offered}"),
                 )
             }
             IssueRefusal::AudienceRequired => Self::new(
                 Code::AudienceRequired,
-                "name the audience: who is the token for? Add audience=… to the query, or \"audience\" to the body",
+                "audience: missing; name the recipient of the token as audience=… in the query or \"audience\" in the body",
             ),
             IssueRefusal::BuildExists(id) => {
                 let mut problem = Self::new(
                     Code::BuildExists,
-                    "this client has registered a build with this key already; its id is in \"id\"",
+                    "this client has already registered a build with this key; \"id\" is its id",
                 );
                 problem.existing = Some(id.to_string());
                 problem
             }
             IssueRefusal::BuildFinished => {
-                Self::new(Code::BuildFinished, "the build has ended: it gets no more tokens")
+                Self::new(Code::BuildFinished, "the build is finished: no more tokens are issued to it")
             }
             IssueRefusal::Denied(denied) => denied.into(),
             IssueRefusal::ForbiddenAudience(audience) => {
-                Self::new(Code::Forbidden, format!("this client may not address the audience {audience:?}"))
+                Self::new(Code::Forbidden, format!("this client may not request the audience {audience:?}"))
             }
             IssueRefusal::ForbiddenOrganization(org) => {
                 Self::new(Code::Forbidden, format!("this client may not act for the organisation {org:?}"))
@@ -130,7 +127,7 @@ impl From<IssueRefusal> for Problem {
             IssueRefusal::IdBound(kind) => Self::new(Code::IdBound, id_bound(kind)),
             IssueRefusal::IdsRequired => Self::new(
                 Code::IdsRequired,
-                "repo_id: the subject's format needs the repository's immutable id; send it, \
+                "repo_id: missing, and the subject format needs the repository's immutable id; send it, \
                  or set issuer.subject = \"names\" if the CI has none",
             ),
             IssueRefusal::Invalid(field) => field.into(),
@@ -138,21 +135,20 @@ impl From<IssueRefusal> for Problem {
                 lifetime_not_allowed(rule.as_deref(), asked, allowed)
             }
             IssueRefusal::NameBound { kind, name } => Self::new(Code::NameBound, name_bound(kind, &name)),
-            IssueRefusal::NotFound => Self::new(Code::NotFound, "there is no such thing here"),
+            IssueRefusal::NotFound => Self::new(Code::NotFound, NOT_FOUND),
             IssueRefusal::Quota(quota) => Self::new(Code::QuotaExceeded, quota_exceeded(&quota)),
             IssueRefusal::RateLimited { retry_after } => {
-                Self::new(Code::RateLimited, "too many requests; wait as long as Retry-After says")
-                    .retry_after(retry_after)
+                Self::new(Code::RateLimited, RATE_LIMITED).retry_after(retry_after)
             }
             IssueRefusal::SubjectUnavailable(reason) => {
-                Self::new(Code::SubjectUnavailable, format!("this build has no subject: {reason}"))
+                Self::new(Code::SubjectUnavailable, format!("no subject for this build: {reason}"))
             }
             IssueRefusal::TokenTooLarge { bytes, largest } => {
                 let largest: Vec<_> = largest.iter().map(|(name, size)| format!("{name} ({size} bytes)")).collect();
                 Self::new(
                     Code::TokenTooLarge,
                     format!(
-                        "the token would have {bytes} bytes and may have 8192; its largest claims are {}",
+                        "the token would have {bytes} bytes, over the limit of 8192; its largest claims are {}",
                         largest.join(", ")
                     ),
                 )
@@ -167,7 +163,7 @@ impl From<Denied> for Problem {
         match denied {
             Denied::AlgorithmNotAllowed { rule, asked, allowed } => Self::new(
                 Code::AlgorithmNotAllowed,
-                format!("algorithm {asked} was asked for; the rule {rule:?} allows {allowed}"),
+                format!("algorithm: {asked} is not allowed; the rule {rule:?} allows {allowed}"),
             ),
             Denied::AudienceNotAllowed { audience, because } => {
                 Self::new(Code::AudienceNotAllowed, audience_not_allowed(&audience, &because))
@@ -175,7 +171,7 @@ impl From<Denied> for Problem {
             Denied::LifetimeNotAllowed { rule, asked, allowed } => lifetime_not_allowed(Some(&rule), asked, allowed),
             Denied::RuleFailed { rule, failure } => Self::new(
                 Code::AudienceNotAllowed,
-                format!("the rule {rule:?} could not be evaluated, so it grants nothing; the operator's log says why"),
+                format!("could not evaluate the rule {rule:?}, so it grants nothing; the operator's log has the cause"),
             )
             .because(format!("rule {rule:?}: {failure}")),
             Denied::Untrusted { event, rules } => Self::new(Code::BuildUntrusted, build_untrusted(event, &rules)),
@@ -186,21 +182,21 @@ impl From<Denied> for Problem {
 fn audience_not_allowed(audience: &str, because: &AudienceBar) -> String {
     match because {
         AudienceBar::Narrowed { allowed } => format!(
-            "the audience {audience:?} is not among those that the build, its step or its client is narrowed to: {}",
+            "the audience {audience:?} is not among those that the build, its step or its client is limited to: {}",
             listed(allowed)
         ),
         AudienceBar::Rules { rules } => format!(
-            "the audience {audience:?} is granted by rules alone, and none that lists it is true of this build: {}",
+            "the audience {audience:?} is granted by rules only, and no rule that lists it matches this build: {}",
             listed(rules)
         ),
         AudienceBar::Several { rules } => format!(
-            "the audience {audience:?} can't be had together with others: no rule that lists all of them says \
-             multiple = true ({}); ask for one audience at a time",
+            "the audience {audience:?} cannot be combined with others: no rule that lists all of them has \
+             multiple = true ({}); request one audience at a time",
             listed(rules)
         ),
         AudienceBar::Unlisted => {
             format!(
-                "no rule grants the audience {audience:?}, and issuance.default is \"deny\"; the operator sets rules"
+                "no rule grants the audience {audience:?}, and issuance.default is \"deny\"; ask the operator to add a rule"
             )
         }
     }
@@ -208,12 +204,12 @@ fn audience_not_allowed(audience: &str, because: &AudienceBar) -> String {
 
 fn build_untrusted(event: Event, rules: &[String]) -> String {
     if event == Event::Delete {
-        return "a build for a deleted branch or tag gets no token".to_owned();
+        return "no token is issued to a build of a deleted branch or tag".to_owned();
     }
     let rules = if rules.is_empty() { String::new() } else { format!(" (listed by {})", listed(rules)) };
     format!(
-        "this build runs code that was not accepted in the repository yet (a fork's pull request, for example): it gets \
-         a token only where a rule says allow_untrusted = true{rules}"
+        "this build is untrusted: it runs code that the repository has not accepted, such as a fork's pull request. \
+         Tokens are issued to it only by a rule with allow_untrusted = true{rules}"
     )
 }
 
@@ -227,7 +223,7 @@ fn listed(names: &[String]) -> String {
 fn lifetime_not_allowed(rule: Option<&str>, asked: Seconds, allowed: Seconds) -> Problem {
     let by = rule.map(|rule| format!(" by the rule {rule:?}")).unwrap_or_default();
     let detail = format!(
-        "lifetime: {} s were asked for; at most {} s are allowed{by}, and never more than the build has left",
+        "lifetime: {} s requested, at most {} s allowed{by}; never longer than the time to the build's deadline",
         asked.get(),
         allowed.get()
     );
@@ -237,16 +233,16 @@ fn lifetime_not_allowed(rule: Option<&str>, asked: Seconds, allowed: Seconds) ->
 fn id_bound(kind: NameKind) -> String {
     let (field, noun) = id_field(kind);
     format!(
-        "{field}: this id is bound to another {noun} name. After a rename, a client that may act for both names \
-         registers the new one; otherwise the operator runs `buildpass names release`"
+        "{field}: this id is bound to another {noun} name. If the {noun} was renamed, register with a client that may \
+         act for both names, or ask the operator to run `buildpass names release`"
     )
 }
 
 fn name_bound(kind: NameKind, name: &str) -> String {
     let (field, noun) = id_field(kind);
     format!(
-        "{field}: the {noun} name {name:?} is bound to another id, or came without its id. If the name has a new \
-         owner, the operator runs `buildpass names release`"
+        "{field}: the {noun} name {name:?} is bound to another id, or its id is missing. If the name has a new owner, \
+         ask the operator to run `buildpass names release`"
     )
 }
 
@@ -259,10 +255,10 @@ const fn id_field(kind: NameKind) -> (&'static str, &'static str) {
 
 fn quota_exceeded(quota: &Quota) -> String {
     match quota {
-        Quota::Build { allowed } => format!("this build has had its {allowed} tokens (limits.tokens_per_build)"),
-        Quota::RequestToken { allowed } => format!("this request token has been used {allowed} times (max_uses)"),
+        Quota::Build { allowed } => format!("quota used up: {allowed} tokens of this build (limits.tokens_per_build)"),
+        Quota::RequestToken { allowed } => format!("quota used up: {allowed} uses of this request token (max_uses)"),
         Quota::Rule { rule, allowed } => {
-            format!("this build has had its {allowed} tokens by the rule {rule:?} (max_tokens_per_build)")
+            format!("quota used up: {allowed} tokens of this build by the rule {rule:?} (max_tokens_per_build)")
         }
     }
 }

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
-use super::super::error::{Code, Problem};
+use super::super::error::{Code, NO_SUCH_PATH, NOT_FOUND, Problem};
 use super::super::extract::{JsonBody, OfClient, PathOf, QueryOf};
 use super::super::state::AppState;
 use crate::base::{CredentialId, FieldError, Moment};
@@ -42,11 +42,11 @@ fn limit(query: &mut QueryOf, default: u32) -> Result<u32, FieldError> {
 }
 
 fn nothing() -> Problem {
-    Problem::new(Code::NotFound, "there is nothing at this path")
+    Problem::new(Code::NotFound, NO_SUCH_PATH)
 }
 
 fn no_such() -> Problem {
-    Problem::new(Code::NotFound, "there is no such thing here")
+    Problem::new(Code::NotFound, NOT_FOUND)
 }
 
 /// The client that asks. While there is none that could be an admin, there is nothing here for anybody.

@@ -1,4 +1,4 @@
-//! `/api/v1/builds`: registered, shown, finished.
+//! `/api/v1/builds`: register, show and finish a build.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::claims::Registration;
 use crate::store::{BuildState, Finish};
 
 #[derive(Serialize)]
-struct RegisteredBuild<'a> {
+struct RegisterAnswer<'a> {
     id: BuildId,
     issuer: &'a str,
     subject: Option<&'a str>,
@@ -40,7 +40,7 @@ pub(in super::super) async fn register(
     let issuer = state.app.issuer();
     let registered = issuer.register_build(&client, body.value, body.digest).await?;
     let environment = registered.environment.as_ref();
-    let answer = RegisteredBuild {
+    let answer = RegisterAnswer {
         id: registered.id,
         issuer: issuer.url().as_str(),
         subject: registered.subject.as_deref(),
@@ -56,7 +56,7 @@ pub(in super::super) async fn register(
 }
 
 #[derive(Serialize)]
-struct ShownBuild {
+struct ShowAnswer {
     id: BuildId,
     state: BuildState,
     status: Option<Finish>,
@@ -71,17 +71,17 @@ pub(in super::super) async fn show(
     OfClient(client): OfClient,
     PathOf(id): PathOf<BuildId>,
 ) -> Result<Response, Problem> {
-    let (build, build_state) = state.app.issuer().show_build(&client, id).await?;
-    let shown = ShownBuild {
+    let shown = state.app.issuer().show_build(&client, id).await?;
+    let answer = ShowAnswer {
         id,
-        state: build_state,
-        status: build.finished.map(|(_, status)| status),
-        subject: state.app.issuer().subject_of(&build),
-        tokens_issued: build.tokens_issued,
-        registered_at: build.registered_at,
-        expires_at: build.deadline,
+        state: shown.state,
+        status: shown.build.finished.map(|(_, status)| status),
+        subject: shown.subject,
+        tokens_issued: shown.build.tokens_issued,
+        registered_at: shown.build.registered_at,
+        expires_at: shown.build.deadline,
     };
-    Ok(Json(shown).into_response())
+    Ok(Json(answer).into_response())
 }
 
 #[derive(Deserialize)]

@@ -1,4 +1,4 @@
-//! The public documents, as prepared bytes; refused while they could mislead.
+//! The public documents, as prepared bytes. Refused while they could mislead verifiers.
 
 use axum::Json;
 use axum::extract::State;
@@ -14,29 +14,27 @@ pub(in super::super) async fn discovery(
     State(state): State<AppState>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let issuer = state.app.issuer();
-    safe(&state)?;
-    Ok(caching::document(&issuer.documents().discovery, &state.document_caching, &headers))
+    check_safe(&state)?;
+    Ok(caching::document(&state.app.issuer().documents().discovery, &state.document_caching, &headers))
 }
 
 pub(in super::super) async fn jwks(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, Problem> {
-    let issuer = state.app.issuer();
-    safe(&state)?;
-    Ok(caching::document(&issuer.documents().jwks, &state.document_caching, &headers))
+    check_safe(&state)?;
+    Ok(caching::document(&state.app.issuer().documents().jwks, &state.document_caching, &headers))
 }
 
-fn safe(state: &AppState) -> Result<(), Problem> {
+fn check_safe(state: &AppState) -> Result<(), Problem> {
     if state.app.issuer().documents_are_safe() {
         Ok(())
     } else {
-        Err(Problem::unavailable("the documents could mislead; /health/ready says why"))
+        Err(Problem::unavailable("the documents could mislead verifiers; /health/ready has the reasons"))
     }
 }
 
-/// Discovery requires the member `authorization_endpoint`; there is no interactive login, and never a redirect.
-/// The body is that of RFC 6749 §4.1.2.1 with the members of our own problems.
+/// Refuses interactive login, never with a redirect. The endpoint exists because Discovery requires the member
+/// `authorization_endpoint`. The body is that of RFC 6749 §4.1.2.1, with `message` as in a problem.
 pub(in super::super) async fn authorize() -> Response {
-    let detail = "this issuer signs tokens for CI builds; it has no interactive login";
+    let detail = "this issuer issues tokens to CI builds and has no interactive login";
     let body = json!({
         "error": "unsupported_response_type", "error_description": detail, "message": detail,
     });

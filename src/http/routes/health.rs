@@ -1,4 +1,4 @@
-//! Alive, and ready: a load balancer's questions.
+//! `/health/live` and `/health/ready`, for load balancers.
 
 use axum::Json;
 use axum::extract::State;

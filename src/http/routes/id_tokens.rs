@@ -1,4 +1,4 @@
-//! ID tokens: pulled by a job under our path or Vela's, or made for a CI server that injects them.
+//! ID tokens: fetched by a job under our path or Vela's, or by a CI server that injects them.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use super::super::error::{Code, Problem};
+use super::super::error::Problem;
 use super::super::extract::{Bearer, JsonBody, OfClient, PathOf, QueryOf};
 use super::super::peer::Peer;
 use super::super::state::AppState;
@@ -17,9 +17,9 @@ use crate::jose::Algorithm;
 
 #[derive(Serialize)]
 struct TokenAnswer<'a> {
-    /// What GitHub's clients read.
+    /// Member that GitHub's clients read.
     value: &'a str,
-    /// What Vela's clients read.
+    /// Member that Vela's clients read.
     token: &'a str,
     expires_at: Moment,
     expires_in: u64,
@@ -42,6 +42,37 @@ struct PreviewAnswer<'a> {
     claims: &'a serde_json::Value,
 }
 
+/// Query of a job's request for a token.
+struct PullQuery {
+    request: TokenRequest,
+    preview: bool,
+    /// Whether the answer is the bare token as text.
+    raw: bool,
+}
+
+impl PullQuery {
+    fn parse(mut query: QueryOf, peer: Peer) -> Result<Self, FieldError> {
+        let raw = match query.one("format")?.as_deref() {
+            None | Some("json") => false,
+            Some("raw") => true,
+            Some(_) => return Err(FieldError::new("format", "must be json or raw")),
+        };
+        let preview = match query.one("preview")?.as_deref() {
+            None | Some("0") => false,
+            Some("1") => true,
+            Some(_) => return Err(FieldError::new("preview", "must be 0 or 1")),
+        };
+        let lifetime = query.one("lifetime")?.map(|text| whole_seconds(&text)).transpose()?;
+        let request = TokenRequest {
+            audiences: query.all("audience"),
+            lifetime,
+            algorithm: query.parsed("algorithm")?,
+            peer: Some(peer.0.to_string()),
+        };
+        Ok(Self { request, preview, raw })
+    }
+}
+
 pub(in super::super) async fn pull(
     state: State<AppState>,
     bearer: Bearer,
@@ -49,7 +80,7 @@ pub(in super::super) async fn pull(
     peer: axum::Extension<Peer>,
     query: QueryOf,
 ) -> Result<Response, Problem> {
-    serve(&state, &bearer, &PullPath::Build(build), &peer, query).await
+    pull_by(&state, &bearer, &PullPath::Build(build), *peer, query).await
 }
 
 pub(in super::super) async fn pull_as_vela(
@@ -60,45 +91,29 @@ pub(in super::super) async fn pull_as_vela(
     query: QueryOf,
 ) -> Result<Response, Problem> {
     let Path((org, repo, number)) = path.map_err(|_| Problem::unauthenticated())?;
-    serve(&state, &bearer, &PullPath::Vela { org, repo, number }, &peer, query).await
+    pull_by(&state, &bearer, &PullPath::Vela { org, repo, number }, *peer, query).await
 }
 
-async fn serve(
+async fn pull_by(
     state: &AppState,
     Bearer(token): &Bearer,
     path: &PullPath,
-    peer: &Peer,
-    mut query: QueryOf,
+    peer: Peer,
+    query: QueryOf,
 ) -> Result<Response, Problem> {
-    let raw = match query.one("format")?.as_deref() {
-        None | Some("json") => false,
-        Some("raw") => true,
-        Some(_) => return Err(FieldError::new("format", "must be json or raw").into()),
-    };
-    let preview = match query.one("preview")?.as_deref() {
-        None | Some("0") => false,
-        Some("1") => true,
-        Some(_) => return Err(FieldError::new("preview", "must be 0 or 1").into()),
-    };
-    let lifetime = query.one("lifetime")?.map(|text| whole_seconds(&text)).transpose()?;
-    let request = TokenRequest {
-        audiences: query.all("audience"),
-        lifetime,
-        algorithm: query.parsed("algorithm")?,
-        peer: Some(peer.0.to_string()),
-    };
+    let PullQuery { request, preview, raw } = PullQuery::parse(query, peer)?;
     let issued = state.app.issuer().pull(token, path, request, preview).await?;
     Ok(answer(state, StatusCode::OK, &issued, raw))
 }
 
 fn whole_seconds(text: &str) -> Result<Seconds, FieldError> {
-    let wrong = || FieldError::new("lifetime", "must be whole seconds from 1, such as 300");
+    let malformed = || FieldError::new("lifetime", "must be a whole number of seconds from 1, such as 300");
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wrong());
+        return Err(malformed());
     }
-    // More digits than a number holds is a very long lifetime, and refused as one.
+    // A number that overflows is refused as a lifetime over the limit.
     let seconds = text.parse().unwrap_or(u64::MAX);
-    if seconds == 0 { Err(wrong()) } else { Ok(Seconds::new(seconds)) }
+    if seconds == 0 { Err(malformed()) } else { Ok(Seconds::new(seconds)) }
 }
 
 fn answer(state: &AppState, status: StatusCode, issued: &Issued, raw: bool) -> Response {
@@ -175,7 +190,7 @@ pub(in super::super) async fn create(
 ) -> Result<Response, Problem> {
     let body = body.value;
     if body.lifetime == Some(Seconds::ZERO) {
-        return Err(Problem::new(Code::InvalidRequest, "lifetime: must be at least 1s"));
+        return Err(FieldError::new("lifetime", "must be at least 1s").into());
     }
     let token = TokenRequest {
         audiences: body.audience.map(OneOrMany::into_vec).unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! One thin file for each noun of the API: parse, one call, answer.
+//! The handlers, one file for each noun of the API. A handler is parse, one call, answer.
 
 pub(super) mod admin;
 pub(super) mod builds;

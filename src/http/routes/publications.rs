@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use super::super::error::{Code, Problem};
+use super::super::error::{Code, NO_SUCH_PATH, Problem};
 use super::super::extract::{JsonBody, OfClient};
 use super::super::state::AppState;
 use crate::exchange::PublicationSpec;
@@ -17,7 +17,7 @@ pub(in super::super) async fn record(
     OfClient(client): OfClient,
     body: JsonBody<PublicationSpec>,
 ) -> Result<Response, Problem> {
-    let exchange = state.app.exchange().ok_or_else(|| Problem::new(Code::NotFound, "there is nothing at this path"))?;
+    let exchange = state.app.exchange().ok_or_else(|| Problem::new(Code::NotFound, NO_SUCH_PATH))?;
     let client = state.app.issuer().client(&client, Scope::PublicationsWrite).await?;
     let recorded = exchange.publish(&client, body.value).await?;
     let answer = json!({
