@@ -73,7 +73,7 @@ impl Problem {
     }
 
     pub(in crate::http) fn unavailable(cause: impl ToString) -> Self {
-        Self::new(Code::Unavailable, "temporarily unavailable: retry after Retry-After")
+        Self::new(Code::Unavailable, "temporarily unavailable: wait for the time in the Retry-After header")
             .retry_after(Seconds::new(5))
             .because(cause)
     }

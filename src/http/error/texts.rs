@@ -9,9 +9,10 @@ use crate::issuer::{IssueError, IssueRefusal, NotIssued, Quota};
 use crate::policy::{AudienceBar, Denied};
 use crate::store::NameKind;
 
-const PROVIDER_KEYS: &str = "could not fetch the signing keys of the token's issuer: retry after Retry-After";
+const PROVIDER_KEYS: &str =
+    "could not fetch the signing keys of the token's issuer: wait for the time in the Retry-After header";
 
-const RATE_LIMITED: &str = "too many requests: retry after Retry-After";
+const RATE_LIMITED: &str = "too many requests: wait for the time in the Retry-After header";
 
 impl From<FieldError> for Problem {
     fn from(field: FieldError) -> Self {
@@ -35,9 +36,12 @@ impl From<IssueError> for Problem {
             IssueError::NoSigner { wanted, signs_in } => {
                 let algorithm = wanted.map(|alg| format!(" of {alg}")).unwrap_or_default();
                 let when = if signs_in.is_some() { "the first key is announced; " } else { "" };
-                Self::new(Code::Unavailable, format!("no active signing key{algorithm}: {when}retry after Retry-After"))
-                    .retry_after(signs_in.unwrap_or(Seconds::new(30)).max(Seconds::new(1)))
-                    .because(error)
+                Self::new(
+                    Code::Unavailable,
+                    format!("no active signing key{algorithm}: {when}wait for the time in the Retry-After header"),
+                )
+                .retry_after(signs_in.unwrap_or(Seconds::new(30)).max(Seconds::new(1)))
+                .because(error)
             }
             IssueError::ProviderKeys { retry_after, .. } => {
                 Self::new(Code::Unavailable, PROVIDER_KEYS).retry_after(retry_after).because(error)

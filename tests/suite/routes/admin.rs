@@ -195,7 +195,7 @@ async fn a_body_is_an_object_that_names_each_member_once_and_what_was_shown_may_
     };
     let twice = r#"{"name":"dup","provider":"self","audience":"https://dup","when":"false","when":"true"}"#;
     let (status, text) = send(twice).await;
-    assert_eq!((status, text.contains("names a member twice")), (400, true), "{text}");
+    assert_eq!((status, text.contains("has a duplicate member")), (400, true), "{text}");
     let (status, text) = send(r#"["listed","self","https://listed",null,[],null,"key"]"#).await;
     assert_eq!((status, text.contains("must be a JSON object")), (400, true), "{text}");
     let mut grants = admin.get("grants").await["items"].as_array().unwrap().clone();

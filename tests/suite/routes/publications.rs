@@ -121,7 +121,7 @@ async fn a_field_that_is_wrong_is_named() {
         (spoiled("package", json!("")), "package: must be text"),
         (spoiled("version", json!("a\nb")), "version: must be text"),
         (spoiled("ecosystem", json!("cargo")), "ecosystem: must be"),
-        (spoiled("extra", json!(1)), "extra: is not a field"),
+        (spoiled("extra", json!(1)), "extra: is an unknown field"),
     ] {
         let reply = publish(&market, &client, &body).await;
         let detail = reply.json()["detail"].as_str().unwrap().to_owned();
