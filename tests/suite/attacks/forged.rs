@@ -1,4 +1,4 @@
-//! Forged tokens of every family: each a good token that was spoiled in one way, each refused for a reason of its own.
+//! Forged tokens of every family. Each is a valid token changed in one way and is rejected for a reason of its own.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use crate::verifier::forge::{Forge, base64url, claims_with, good, header};
 use crate::verifier::{judge, spec, verifiers};
 
-/// The parts of a good token.
+/// The parts of a valid token.
 fn parts(token: &str) -> (String, String, String) {
     let mut parts = token.split('.').map(str::to_owned);
     (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap())
 }
 
-/// Every forged token, by its name.
+/// Returns every forged token by its name.
 pub(crate) fn all(forge: &Forge) -> Vec<(String, String)> {
     let families = [of_other_algorithms, of_other_keys, of_other_texts, of_other_headers, of_other_signatures];
     families.into_iter().flat_map(|family| family(forge)).collect()
@@ -64,7 +64,7 @@ async fn an_algorithm_that_is_none_or_another_family_is_refused_before_any_key_i
     insta::assert_snapshot!(table(&forge, of_other_algorithms(&forge)).await);
 }
 
-/// Members of a header that name or bring a key.
+/// Header members that name or carry a key.
 fn key_bearers(stranger: &Forge) -> [(&'static str, Value); 4] {
     [
         ("jku", json!("https://evil.example/jwks")),
@@ -199,7 +199,7 @@ async fn a_header_that_asks_for_more_than_a_plain_id_token_is_refused() {
     judge(spec(&forge), &forge.with_header(json!({ "typ": null }))).await.unwrap();
 }
 
-/// DER of a signature (RFC 3279 §2.2.3) from its two numbers.
+/// Encodes the two numbers of a signature as DER (RFC 3279 §2.2.3).
 fn der(signature: &[u8]) -> Vec<u8> {
     let integer = |number: &[u8]| {
         let number: Vec<u8> = number.iter().copied().skip_while(|byte| *byte == 0).collect();
@@ -254,7 +254,7 @@ async fn a_signature_is_exactly_the_keys_in_exactly_its_form() {
     insta::assert_snapshot!(table(&forge, of_other_signatures(&forge)).await);
 }
 
-/// `s` and `n − s` both verify: one token, whichever of the two it carries.
+/// `s` and `n − s` both verify, so that the two forms must count as one token.
 #[tokio::test]
 async fn a_token_with_the_other_signature_of_the_same_key_is_the_same_token() {
     let forge = Forge::new();

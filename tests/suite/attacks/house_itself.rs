@@ -1,4 +1,4 @@
-//! The house itself: floods, forged lines, doors that must not be there.
+//! The server itself: floods, forged log lines, routes that must not exist.
 
 use buildpass::base::IssuerId;
 use buildpass::store::AuditFilter;
@@ -10,7 +10,7 @@ use crate::harness::{Auth, Server, logged, registration, registration_with};
 async fn a_hundred_thousand_bad_requests_leave_no_row() {
     let server = std::sync::Arc::new(Server::start().await);
     let before = rows(&server).await;
-    // Over kept connections, pipelined: the point is the number of requests, not of sockets.
+    // Pipelined over a few connections, since the number of requests matters, not that of sockets.
     let path = "/api/v1/builds/0199aaaa-0000-7000-8000-000000000001/id_token?audience=x";
     let bad = [
         format!("GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer bpr_nobody\r\n\r\n"),
@@ -50,7 +50,7 @@ async fn a_hundred_thousand_bad_requests_leave_no_row() {
     for flood in floods {
         answered += flood.await.unwrap();
     }
-    // An answer cut between two reads is counted once or not at all.
+    // An answer that is split between two reads is counted at most once.
     assert!(answered > 99_000, "{answered}");
     assert_eq!(rows(&server).await, before);
     let (_, build) = server.build().await;

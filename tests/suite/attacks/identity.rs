@@ -1,4 +1,4 @@
-//! Who one is: names, ids, forks, environments, subjects.
+//! Identity: names, ids, forks, environments, subjects.
 
 use serde_json::{Value, json};
 

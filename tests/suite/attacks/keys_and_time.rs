@@ -1,4 +1,4 @@
-//! Keys: what lies on the disk, and who may read it.
+//! Keys at rest: the content of files and database, and their permissions.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;

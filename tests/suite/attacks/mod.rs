@@ -1,4 +1,4 @@
-//! What attackers try, a sentence each; the manual's list of threats follows the same order.
+//! Attacks, one test each, in the order of the manual's list of threats.
 
 mod doors;
 mod exchange;

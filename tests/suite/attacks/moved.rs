@@ -1,4 +1,4 @@
-//! What attackers try around `store copy`: the source used again, a name bound anew in the target, a token that is in neither.
+//! Attacks around `store copy`: the source is used again, a name is bound anew in the target, a token is in neither.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::cli::Folder;
 use crate::harness::postgres::PostgresServer;
 use crate::harness::{Auth, Server, claims, registration_with};
 
-/// A command run in a folder of its own against this database.
+/// Runs a command in a folder of its own against this database.
 fn copy(from: &std::path::Path, to: &buildpass::store::postgres::PostgresOptions) -> crate::cli::Run {
     let from = format!("sqlite://{}", from.display());
     Folder::new().run(&["store", "copy", "--from", &from, "--to", &PostgresServer::url(to), "--json"])
@@ -22,7 +22,7 @@ fn copy(from: &std::path::Path, to: &buildpass::store::postgres::PostgresOptions
 
 const MANY: u64 = 100_000;
 
-/// As many builds and records more, each like the one that is there.
+/// Adds this many builds and audit rows, each a copy of the existing one.
 async fn fill(file: &std::path::Path) {
     let mut stranger = sqlx::sqlite::SqliteConnectOptions::new()
         .filename(file)
@@ -102,7 +102,7 @@ async fn every_token_that_left_during_a_copy_is_in_the_target_and_the_source_sta
     assert_eq!((rows("clients"), rows("signing_keys"), rows("names")), (1, 4, 2));
     assert!(rows("builds") > MANY && rows("audit") > MANY, "{} builds, {} records", rows("builds"), rows("audit"));
 
-    // The copy took its time, and the test's clock stands still: the two agree again from here on.
+    // The copy took real time that the test's clock lacks; from here on the two agree.
     server.clock.advance(0);
     let moved = crate::harness::Start::new(LIMITS).on(&database, &server.clock).go().await;
     let (main, all) = (IssuerId::main(), AuditFilter::default());
@@ -114,7 +114,7 @@ async fn every_token_that_left_during_a_copy_is_in_the_target_and_the_source_sta
     assert_eq!((before.status, &before.text), (200, &after.text), "the same keys");
     let path = build.request_url.strip_prefix(&server.url).unwrap();
     moved.get(&format!("{path}&audience=x"), Auth::Token(&build.request_token)).await.token();
-    // A name that was bound there is bound here, in another case too.
+    // A name that is bound in the source is bound in the target, in any case.
     let other = registration_with(&json!({"org": "ACME", "org_id": "666", "number": 99}));
     assert_eq!(moved.post("/api/v1/builds", Auth::Client(&client), &other).await.status, 409);
     moved.register(&client, &registration_with(&json!({"number": 98}))).await;
@@ -132,7 +132,7 @@ async fn a_source_that_was_copied_starts_no_server_and_takes_no_command() {
     let folder = Folder::installed();
     let file = folder.path().join("data/buildpass.db");
     let database = PostgresServer::shared().database().await;
-    // A target that can't be reached leaves the source as it is.
+    // An unreachable target leaves the source unchanged.
     let unreachable = buildpass::store::postgres::PostgresOptions { port: 1, ..database.clone() };
     copy(&file, &unreachable).failed(3);
     folder.serve(&[]).end();
@@ -142,7 +142,7 @@ async fn a_source_that_was_copied_starts_no_server_and_takes_no_command() {
     assert!(folder.run(&["clients", "create", "ci"]).failed(3).contains("moved to"));
 }
 
-/// What a copy that was cut off leaves behind: a marked source, and a target that nothing was committed to.
+/// Interrupts a copy, which leaves a marked source and a target without any commit.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
 async fn a_copy_that_was_cut_off_is_repeated_from_the_marked_source() {
@@ -150,7 +150,7 @@ async fn a_copy_that_was_cut_off_is_repeated_from_the_marked_source() {
     let file = folder.path().join("data/buildpass.db");
     let database = PostgresServer::shared().database().await;
     buildpass::store::postgres::PostgresStore::migrate(database.clone()).await.unwrap();
-    // A table that is copied late can't be written while another session locks it, so the copy is killed before its end.
+    // Another session locks a table that is copied late, so that the copy is killed before its end.
     let lock = "begin; lock table signing_keys in exclusive mode; select pg_sleep(20)".to_owned();
     let (holder, place) = (database.clone(), database.clone());
     let held = tokio::spawn(async move { PostgresServer::tell_database(&holder, &lock).await });
@@ -174,7 +174,7 @@ async fn a_copy_that_was_cut_off_is_repeated_from_the_marked_source() {
     assert_eq!(keys["rows"], 4);
 }
 
-/// An operator revoked a key of the former issuer before the move; the former issuer still publishes it.
+/// An operator revoked an adopted key before the move, and the former issuer still publishes it.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
 async fn an_adopted_key_that_was_revoked_before_the_move_stays_out_and_the_others_still_verify() {
@@ -220,7 +220,7 @@ async fn an_adopted_key_that_was_revoked_before_the_move_stays_out_and_the_other
     while reads.load(Ordering::Relaxed) == before {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // The keys of the document that was read are adopted soon after, if any are.
+    // Adoption follows shortly after the document is fetched.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let kids = published(&served);
     assert!(kids.contains(&other) && !kids.contains(&revoked), "{kids:?}");

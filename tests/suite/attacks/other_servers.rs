@@ -1,4 +1,4 @@
-//! Discovery documents and key sets of servers that lie, stall or send us elsewhere.
+//! Discovery documents and key sets of servers that lie, stall or redirect.
 
 use std::io;
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ use crate::verifier::forge::{Forge, claims_with, header};
 use crate::verifier::remote::spec_at;
 use crate::verifier::stranger::{Answer, Stranger, ok, with};
 
-/// Why no token of this provider is taken.
+/// Returns the reason why tokens of this provider are rejected.
 async fn unavailable(spec: ProviderSpec, resolver: Option<Arc<dyn Resolver>>) -> String {
     let forge = Forge::new();
     let clock = Arc::new(SettableClock::at(START));
@@ -33,7 +33,7 @@ async fn unavailable(spec: ProviderSpec, resolver: Option<Arc<dyn Resolver>>) ->
     }
 }
 
-/// The reason, without this server's port.
+/// Returns the reason without the port of the server.
 async fn told_by(stranger: &Stranger) -> String {
     unavailable(spec_at(stranger), None).await.replace(&stranger.port.to_string(), "PORT")
 }
@@ -151,7 +151,7 @@ async fn a_redirect_leads_nowhere_but_to_the_same_origin_and_not_for_ever() {
     verifiers.verify(&token, &Requirements::default()).await.unwrap();
 }
 
-/// Answers with another address each time it is asked.
+/// Resolver that answers each query with another address.
 struct Rebinding {
     addresses: Vec<Vec<&'static str>>,
     asked: AtomicUsize,
@@ -186,8 +186,8 @@ async fn a_name_that_turns_to_a_private_address_is_not_dialled() {
     assert!(listener.accept().is_err(), "nobody called");
 }
 
-/// The address that was checked is the one that is dialled: a second answer is asked for only with a second fetch, and
-/// is checked again.
+/// The checked address is the one that is dialled. Only a second fetch resolves the name again, and checks the answer
+/// again.
 #[tokio::test]
 async fn a_name_is_resolved_once_for_each_request_and_checked_each_time() {
     let forge = Forge::new();

@@ -1,4 +1,4 @@
-//! What two servers on one database can be made to do that one could not.
+//! Attacks that need two servers on one database.
 
 use std::sync::Arc;
 

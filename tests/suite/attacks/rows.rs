@@ -1,5 +1,5 @@
-//! Rows of keys edited by hand, and clocks that lie: what opens as something else is not published, and a time that
-//! never was destroys nothing.
+//! Key rows edited by hand, and wrong clocks. A sealed key that is moved to another row is not published, and a wrong
+//! time deletes nothing.
 
 use buildpass::base::{Moment, Seconds};
 use buildpass::jose::Algorithm;
@@ -9,7 +9,7 @@ use crate::harness::{Auth, START, Server};
 
 const TWO_YEARS: Seconds = Seconds::new(2 * 366 * 86_400);
 
-/// Does something to the keys' rows behind the server's back, and starts it again.
+/// Edits the key rows while the server is down, and starts it again.
 async fn after(statement: &str) -> Server {
     let mut server = Server::start().await;
     server.end().await;
@@ -82,7 +82,7 @@ async fn a_clock_set_back_beyond_the_skew_issues_nothing_until_it_is_right_again
     assert_eq!(server.pull(&build, "audience=x").await.code(), "unavailable");
     let ready = server.get("/health/ready", Auth::None).await;
     assert_eq!((ready.status, ready.json()["reasons"][0].as_str()), (503, Some("clock")));
-    // Nor after a start.
+    // A restart does not make the server ready either.
     let server = server.restart("").await;
     assert_eq!(server.get("/health/ready", Auth::None).await.status, 503);
     server.clock.set(START);
@@ -93,7 +93,7 @@ async fn a_clock_set_back_beyond_the_skew_issues_nothing_until_it_is_right_again
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_two_years_ahead_for_a_minute_erases_nothing_and_the_same_keys_sign_afterwards() {
     let server = Server::start().await;
-    // Long enough that something could be erased at all.
+    // Long enough for keys to be due for deletion.
     for _ in 0..130 {
         server.clock.advance(30);
         server.app.issuer().step().await.unwrap();

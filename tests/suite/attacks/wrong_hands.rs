@@ -1,4 +1,4 @@
-//! Tokens in the wrong hands: other steps, other builds, races, deadlines.
+//! Tokens used by another holder: other steps, other builds, races, deadlines.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A database that can't commit: no token leaves, and everything heals when it can again.
+//! A database that cannot commit. No token leaves, and the server recovers when commits succeed again.
 
 use buildpass::base::IssuerId;
 use buildpass::store::AuditFilter;
@@ -18,7 +18,7 @@ async fn meddle(server: &Server, statements: &'static str) {
 async fn no_token_leaves_whose_row_was_not_committed() {
     let server = Server::start().await;
     let (_, build) = server.build().await;
-    // A reference that is judged at the commit, and to nothing: every statement succeeds, the commit alone does not.
+    // A deferred foreign key to a missing row: every statement succeeds, and the commit fails.
     meddle(
         &server,
         "create table missing (id integer primary key);

@@ -1,4 +1,4 @@
-//! A fork's build under each way of writing rules.
+//! A fork's build under each kind of issuance policy.
 
 use std::fmt::Write;
 

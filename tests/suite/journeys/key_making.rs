@@ -1,15 +1,15 @@
-//! A key that takes long to make makes nobody wait.
+//! Generating a slow RSA key does not delay any request.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::harness::{Auth, Server};
 
-/// On one thread, which serves everybody: had the key been made on it, nobody would be served while it is held.
+/// Runs on one thread. If the key were generated on it, no request would be answered meanwhile.
 #[tokio::test]
 async fn while_a_key_is_being_made_every_request_is_served() {
     let server = Server::with("[keys]\nalgorithms = [\"RS256\"]\n").await;
-    // To the eve of the switch, and then in strides: the spare key for it is made when it is near.
+    // The reserve key is generated shortly before the rotation, so the clock advances there in steps.
     for _ in 0..13 {
         server.clock.advance(43_200);
         server.app.issuer().step().await.unwrap();

@@ -39,7 +39,7 @@ fn every_token_that_a_client_received_is_in_the_record_after_fifty_kills() {
                 thread::spawn(move || load(job, &registered, &stop, &arrived))
             })
             .collect();
-        // However slow the machine is: into the load, and then at a random moment.
+        // Waits until requests succeed, however slow the machine is, and then for a random time.
         for _ in 0..1_000 {
             if arrived.load(Ordering::Relaxed) >= 8 {
                 break;
@@ -73,7 +73,7 @@ fn every_token_that_a_client_received_is_in_the_record_after_fifty_kills() {
     assert_eq!(sound, "ok");
 }
 
-/// Pulls until told to stop, or until the server is gone; gives the ids of the tokens that arrived whole.
+/// Fetches tokens until told to stop or until the server is killed. Returns the ids of the tokens that arrived whole.
 fn load(job: usize, registered: &Value, stop: &AtomicBool, arrived: &AtomicUsize) -> Vec<String> {
     let http = reqwest_blocking();
     let token = registered["request_token"].as_str().unwrap().to_owned();
@@ -92,7 +92,7 @@ fn load(job: usize, registered: &Value, stop: &AtomicBool, arrived: &AtomicUsize
 
 type Call = Box<dyn Fn(&str, Option<(&str, &str)>, Option<&Value>, Option<&str>) -> Option<Value>>;
 
-/// One connection of its own, kept alive, whose failures are `None`: the server may be dead at any moment.
+/// A keep-alive connection. Failures are `None`, since the server may be killed at any moment.
 fn reqwest_blocking() -> Call {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(5)).build().unwrap();
@@ -131,7 +131,7 @@ fn a_first_start_that_is_killed_is_repeated_without_help() {
         assert_eq!(keys.len(), 4);
         served.end();
     }
-    // Between the key file and the rows: the file stands, the database holds no key.
+    // Killed between writing the key file and the rows: the file exists, the database holds no key.
     let folder = Folder::new();
     folder.run(&["store", "migrate"]).done();
     std::fs::create_dir(folder.path().join("keys")).unwrap();

@@ -1,4 +1,4 @@
-//! A registration whose answer was lost is asked for again.
+//! A registration is repeated because its answer was lost.
 
 use serde_json::json;
 

@@ -1,7 +1,7 @@
-//! Whole roads: a lost answer, a restart, a fork, a foreign judge, a kill.
+//! Whole journeys through a server: a lost answer, a restart, a fork, a foreign client, a kill.
 
 mod failing_commit;
-mod foreign_judge;
+mod foreign_client;
 mod fork;
 mod key_making;
 mod kill_nine;

@@ -1,4 +1,4 @@
-//! Several servers on one PostgreSQL: what one of them did, every other one knows.
+//! Several servers on one PostgreSQL database. A change by one of them is effective on every other.
 
 use std::sync::Arc;
 
@@ -100,7 +100,7 @@ async fn an_old_server_that_starts_again_during_an_update_changes_nothing() {
     assert_eq!(names(&newer).await, 0, "the second start brings nothing in");
     let config = Start::new(&declared).on(&replicas.database, &replicas.clock).config();
     let (keeper, keyring) = (newer.app.rules_editor(), newer.app.issuer().keyring());
-    // What the second server's log warns of, and what an operator then brings in.
+    // The second server's log warns of the difference, and an operator then applies it.
     let differs = buildpass::app::apply(&config, keeper, keyring, START, true).await.unwrap();
     insta::assert_debug_snapshot!("two_servers_whose_files_differ", differs);
     let changes = buildpass::app::apply(&config, keeper, keyring, START, false).await.unwrap();
@@ -128,7 +128,7 @@ async fn while_the_database_is_down_documents_are_served_nothing_is_issued_and_n
     server.pull(&build, "audience=x").await.token();
     let down = Arc::clone(&machine);
     tokio::task::spawn_blocking(move || down.stop()).await.unwrap();
-    // Longer than `refresh_interval`, shorter than what the documents are good for.
+    // Longer than `refresh_interval`, shorter than the time until documents are refused as stale.
     server.clock.advance(600);
     assert!(server.app.issuer().step().await.is_err());
     assert_eq!(server.get("/.well-known/jwks", Auth::None).await.status, 200);

@@ -1,4 +1,4 @@
-//! The same folder under another URL, port or host: what must last, lasts.
+//! A restart on the same folder under another URL or port. Keys and builds survive.
 
 use buildpass::base::IssuerId;
 use serde_json::json;

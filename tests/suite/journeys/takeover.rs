@@ -1,5 +1,5 @@
-//! A URL taken over: an issuer of a few lines signs under it with its own key, strict clients cache its key set, and we
-//! come after it. Its last tokens and our first verify without one failure.
+//! Takeover of another issuer's URL. The former issuer signs with its own key and strict clients cache its key set.
+//! Neither its last tokens nor our first ones fail to verify.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Auth, START, Server, SettableClock, Start, registration_with};
 
-/// Who was there before: one key, documents without a `Cache-Control`, tokens of an hour.
+/// The former issuer: one key, documents without a `Cache-Control`, tokens with a lifetime of an hour.
 struct Former {
     key: EncodingKey,
     jwk: Value,
@@ -24,7 +24,7 @@ impl Former {
     fn new() -> Self {
         let private = PrivateKey::generate(Algorithm::Es256, 2048, &SystemEntropy).unwrap();
         let mut jwk = serde_json::to_value(SigningKey::from_private(&private).unwrap().jwk()).unwrap();
-        // Its own name for its key, as Vela's are.
+        // A `kid` in the form that Vela uses.
         jwk["kid"] = json!("0196f7a1-vela");
         Self { key: EncodingKey::from_ec_der(private.pkcs8()), jwk }
     }
@@ -37,7 +37,7 @@ impl Former {
     }
 }
 
-/// A client that keeps a key set for as long as it was told, or an hour where it was told nothing.
+/// A client that caches a key set for its `max-age`, or for an hour without one.
 struct Strict {
     held: JwkSet,
     until: Moment,
@@ -67,7 +67,7 @@ async fn the_last_tokens_of_a_former_issuer_and_our_first_verify_without_one_fai
     let clock = Arc::new(SettableClock::at(START));
     let start = Start::new("").at(&clock);
     let config = start.config();
-    // `keys init --adopt`, while it still serves.
+    // `keys init --adopt`, while the former issuer still serves.
     let store = config.store.place.open(InFlight::default()).await.unwrap();
     let parts = KeyringParts {
         store: Arc::clone(&store),
@@ -85,7 +85,7 @@ async fn the_last_tokens_of_a_former_issuer_and_our_first_verify_without_one_fai
     store.close().await;
     clock.advance(600);
 
-    // One client fetched just before we came; it will not ask again for an hour.
+    // One client fetched the key set just before the takeover and does not fetch it again for an hour.
     let now = || START + Seconds::new(600);
     let mut clients: Vec<Strict> =
         (0..12).map(|n| Strict { held: adopted.clone(), until: now() + Seconds::new(n * 300) }).collect();
@@ -117,7 +117,7 @@ async fn the_last_tokens_of_a_former_issuer_and_our_first_verify_without_one_fai
         server.app.issuer().step().await.unwrap();
     }
     assert!(theirs.len() > 20 && ours.len() > 10, "{} {}", theirs.len(), ours.len());
-    // Theirs opens no door of ours, and leaves when its time is over.
+    // The former issuer's key is rejected by our API, and unpublished when its time is over.
     server.clock.advance(2 * 7_200);
     server.app.issuer().step().await.unwrap();
     assert!(!server.get("/.well-known/jwks", Auth::None).await.text.contains("0196f7a1-vela"));

@@ -1,4 +1,4 @@
-//! The documents: bytes, caches, places.
+//! The public documents: their bytes, caching and paths.
 
 use reqwest::Method;
 

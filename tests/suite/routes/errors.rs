@@ -1,4 +1,4 @@
-//! Every error of the contract, provoked over the socket, in one table.
+//! Every error code, provoked over a socket, in one table.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -112,7 +112,7 @@ async fn the_error_table_is_the_contract() {
     let finished = server.register(&client, &build(8, json!({}))).await;
     server.post(&format!("/api/v1/builds/{}/finish", finished.id), client_auth, &json!({"status": "success"})).await;
     see("a finished build", direct(&finished.id, json!({"audience": "x"})).await);
-    // The first answer names the request.
+    // The first draw names the request; the handler makes the second.
     server.entropy.fail_after(1);
     see("a generator that fails", register(build(9, json!({}))).await);
     server.entropy.fail_after(u64::MAX);
@@ -149,7 +149,7 @@ async fn the_error_table_is_the_contract() {
     assert_eq!(clients.len(), 5);
 }
 
-/// The same version of a package again.
+/// Records the same version of a package twice.
 async fn published_twice(server: &Server, client: &crate::harness::Credential) -> Reply {
     let rules = "[[grants]]\nname=\"store\"\nprovider=\"self\"\naudience=\"store\"\n";
     let bring = ChangeSet { file: read_rules_file(rules).unwrap(), ..ChangeSet::default() };
@@ -198,7 +198,7 @@ async fn form(server: &Server, client: &crate::harness::Credential) -> Reply {
     Reply::read(request.send().await.unwrap()).await
 }
 
-/// On a connection of its own: it is closed before the body was read, and nothing else may be on its way there.
+/// Sends a body that is too large, on a connection of its own, since the server closes it without reading the body.
 async fn too_large(server: &Server, client: &Credential) -> Reply {
     let request = reqwest::Client::new().post(format!("{}/api/v1/builds", server.url));
     let body = registration_with(&json!({"author": "x".repeat(70_000)}));

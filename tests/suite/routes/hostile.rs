@@ -1,4 +1,4 @@
-//! Bad input of every kind: never a 5xx, never a panic, nothing half-written, no secret in the log.
+//! Malformed input of every kind. Never a 5xx, a panic, a partial write, or a secret in the log.
 
 use base64::Engine;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! The doors; this tree mirrors the URL tree.
+//! The routes. This tree mirrors the URL tree.
 
 mod admin;
 mod builds;

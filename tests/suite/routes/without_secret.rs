@@ -1,4 +1,4 @@
-//! Clients without a secret: a CI server that is known by the tokens of a provider, such as its cluster.
+//! Clients without a secret: a CI server that authenticates with the token of a provider, such as its cluster.
 
 use buildpass::policy::{Client, ClientIdentity};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ struct Cluster {
 }
 
 impl Cluster {
-    /// A server that knows the providers `k8s` and `other`, which have the same keys.
+    /// Starts a server with the providers `k8s` and `other`, which have the same keys.
     async fn new() -> Self {
         let forge = Forge::new();
         let (issuer, other) = (Stranger::issuer(&forge.jwks()).await, Stranger::issuer(&forge.jwks()).await);
@@ -35,7 +35,7 @@ impl Cluster {
         self.server.client_with(known).await
     }
 
-    /// A good token of the cluster for our API, with these claims changed.
+    /// Returns a valid token of the cluster for our API with these claims changed.
     fn token(&self, changed: Value) -> String {
         let mut claims = claims_with(json!({
             "iss": self.issuer.url, "aud": format!("{}/api/v1", self.server.url), "sub": SUBJECT,
@@ -70,7 +70,7 @@ async fn a_ci_server_in_a_cluster_does_all_its_work_with_its_clusters_token() {
     assert_eq!(cluster.issuer.asked(), 2, "its keys were fetched once");
 }
 
-/// Two entries of one issuer differ in what they demand; a client is of one of them.
+/// Two providers of one issuer with different requirements. A client belongs to one of them.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_entries_of_one_issuer_the_clients_own_is_asked() {
     let forge = Forge::new();
@@ -113,7 +113,7 @@ async fn nobody_elses_token_is_the_clients() {
     let body = registration_with(&json!({ "number": 18 }));
     let reply = cluster.server.post("/api/v1/builds", Auth::Token(&listed), &body).await;
     assert_eq!(reply.status, 201, "Kubernetes writes a list of one");
-    // The secret in its row was never shown; were it known, it would open nothing.
+    // The secret in its row was never shown, and would be rejected even if it were known.
     let reply = cluster.server.post("/api/v1/builds", Auth::Client(&credential), &registration()).await;
     assert_eq!(reply.status, 401);
 }

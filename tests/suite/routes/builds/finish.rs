@@ -1,4 +1,4 @@
-//! `POST /api/v1/builds/{id}/finish`.
+//! `POST /api/v1/builds/{id}/finish`: finish a build.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `GET|POST /api/v1/builds/{id}/id_token`: what a job asks.
+//! `GET|POST /api/v1/builds/{id}/id_token`: a job fetches its ID token.
 
 use reqwest::Method;
 use serde_json::json;

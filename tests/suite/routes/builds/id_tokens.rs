@@ -1,4 +1,4 @@
-//! `POST /api/v1/builds/{id}/id_tokens`: tokens for CI servers that inject.
+//! `POST /api/v1/builds/{id}/id_tokens`: ID tokens for a CI server that injects them.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `/api/v1/builds`.
+//! `/api/v1/builds` and everything below.
 
 mod finish;
 mod id_token;

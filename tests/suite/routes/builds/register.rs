@@ -1,4 +1,4 @@
-//! `POST /api/v1/builds`.
+//! `POST /api/v1/builds`: register a build.
 
 use buildpass::policy::Scope;
 use serde_json::json;

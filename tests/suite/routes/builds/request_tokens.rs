@@ -1,4 +1,4 @@
-//! `/api/v1/builds/{id}/request_tokens`.
+//! `/api/v1/builds/{id}/request_tokens`: request tokens of steps.
 
 use reqwest::Method;
 use serde_json::{Value, json};

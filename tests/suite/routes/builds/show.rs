@@ -1,4 +1,4 @@
-//! `GET /api/v1/builds/{id}`.
+//! `GET /api/v1/builds/{id}`: show a build.
 
 use serde_json::json;
 

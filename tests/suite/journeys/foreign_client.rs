@@ -1,4 +1,4 @@
-//! The `openidconnect` crate, the strictest client known, finds us by our URL alone and judges our tokens.
+//! The `openidconnect` crate, the strictest client known, discovers the issuer by its URL and verifies its tokens.
 
 use std::str::FromStr;
 
@@ -58,7 +58,7 @@ async fn the_strictest_client_accepts_our_tokens_and_no_spoiled_one() {
     }
 }
 
-/// The token with one character of a part changed.
+/// Returns the token with one character of one part changed.
 fn spoiled(token: &str, part: usize) -> String {
     let mut parts: Vec<String> = token.split('.').map(str::to_owned).collect();
     let changed = if parts[part].as_bytes()[10] == b'A' { "B" } else { "A" };
