@@ -126,7 +126,7 @@ impl App {
             issuer,
             exchange,
             rules_editor,
-            forward_proxy: config.exchange.proxy,
+            forward_proxy: config.forward_auth.proxy,
             store,
             clock,
             entropy,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::failure::Failure;
@@ -44,11 +44,22 @@ pub(super) struct Show {
     json: bool,
 }
 
-/// Print every key with its meaning and default, as a file to start from
+/// Print every key with its meaning, type and default
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass config reference > buildpass.toml")]
-pub(super) struct Reference {}
+pub(super) struct Reference {
+    /// `toml` is a configuration file that changes nothing, `markdown` the manual's page
+    #[arg(long, value_enum, default_value_t)]
+    format: ReferenceFormat,
+}
+
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+enum ReferenceFormat {
+    #[default]
+    Toml,
+    Markdown,
+}
 
 /// Write what all servers share to the database: keys.algorithms and [clients.*]
 #[derive(Debug, Args)]
@@ -72,7 +83,7 @@ impl ConfigCommand {
             Self::Apply(apply) => apply.run(installation).await,
             Self::Check(check) => check.run(installation),
             Self::Show(show) => show.run(installation),
-            Self::Reference(Reference {}) => Ok(output::bytes(config::reference().as_bytes())?),
+            Self::Reference(reference) => reference.run(),
         }
     }
 }
@@ -107,6 +118,16 @@ impl Show {
         }
         let table: toml::Table = toml::from_str(&shown).map_err(Failure::refused)?;
         Ok(output::document(&table)?)
+    }
+}
+
+impl Reference {
+    fn run(&self) -> Result<(), Failure> {
+        let text = match self.format {
+            ReferenceFormat::Toml => config::reference(),
+            ReferenceFormat::Markdown => config::markdown_reference(),
+        };
+        Ok(output::bytes(text.as_bytes())?)
     }
 }
 

@@ -1,8 +1,8 @@
-//! What is wrong with a configuration. Never repeats a value that may be secret.
+//! The faults of a configuration. Never repeats a value that may be a secret.
 
 use std::fmt;
 
-/// Everything that was wrong, found in one reading.
+/// Error returned when the configuration is invalid. Lists every fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     lines: Vec<String>,
@@ -15,7 +15,7 @@ impl ConfigError {
 }
 
 impl fmt::Display for ConfigError {
-    /// One line an error: `FILE:LINE: key: problem`; what belongs to it follows indented.
+    /// One line per fault: `FILE:LINE: key: problem`. Further lines of a problem follow indented.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines.join("\n"))
     }

@@ -1,61 +1,66 @@
-//! `[exchange]` and `[forward_auth]`: the audiences of the doors, and whose headers are believed.
+//! `[exchange]` and `[forward_auth]`: audiences of the exchange's flows, and the proxy that asks for decisions.
 
-use super::reader::{Reader, boolean, text};
+use serde::Deserialize;
 
-/// A proxy that asks before it lets a request through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+use super::describe::{Described, ValueKind, section};
+use super::reader::Reader;
+
+/// A reverse proxy that asks whether to let a request through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Proxy {
-    /// Caddy, `forward_auth`.
-    Caddy,
-    /// Envoy, `ext_authz` over HTTP.
-    Envoy,
-    /// nginx, `auth_request`.
+    /// nginx with `auth_request`.
     Nginx,
-    /// Traefik, `forwardAuth`.
+    /// Traefik with `forwardAuth`.
     Traefik,
+    /// Caddy with `forward_auth`.
+    Caddy,
+    /// Envoy with `ext_authz` over HTTP.
+    Envoy,
 }
 
-/// What an operator decided about the exchange.
-#[derive(Debug, Clone)]
-pub struct Exchange {
-    /// Is it open at all?
-    pub enabled: bool,
-    /// Audience of RubyGems' doors; `None`: the issuer's host.
-    pub rubygems_host: Option<String>,
-    /// Audience of NuGet's door; `None`: the issuer's origin.
-    pub nuget_audience: Option<String>,
-    /// Audience of the registry's door; `None`: the issuer's host with `:registry`.
-    pub registry_audience: Option<String>,
-    /// Whose headers forward authentication reads.
-    pub proxy: Proxy,
+impl Described for Proxy {
+    const KIND: ValueKind = ValueKind::Text;
+}
+
+section! {
+    /// The exchange of tokens for short-lived credentials.
+    pub struct Exchange in ("exchange") {
+        /// Whether to serve the exchange. `false` turns off every endpoint of the exchange.
+        enabled: bool = default "true";
+        /// Audience of RubyGems' flows, for roles with statements that name no audience. If absent: the issuer's host.
+        rubygems_host: Option<String> = example r#""gems.example.com""#, read audience;
+        /// Audience of the NuGet flow. If absent: the issuer's origin.
+        nuget_audience: Option<String> = example r#""https://nuget.example.com""#, read audience;
+        /// Audience of the registry's flow, for providers without a required audience, and of the access tokens that
+        /// the flow issues. If absent: the issuer's host followed by `:registry`.
+        registry_audience: Option<String> = example r#""registry.example.com""#, read audience;
+    }
+}
+
+section! {
+    /// Decisions for a reverse proxy about the requests that pass through the proxy.
+    pub struct ForwardAuth in ("forward_auth") {
+        /// Proxy that asks for decisions: `nginx`, `traefik`, `caddy` or `envoy`. The server reads the request's
+        /// description from the headers of this proxy and rejects those of the others.
+        proxy: Proxy = default r#""nginx""#;
+    }
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Exchange> {
-    let mut audience = |path: &str| {
-        reader.optional(path, |value| match text(value)? {
-            "" => Err("must not be empty".to_owned()),
-            text if text.len() > 1_024 || text.chars().any(char::is_control) => {
-                Err("must have at most 1024 bytes and no control characters".to_owned())
-            }
-            text => Ok(text.to_owned()),
-        })
-    };
-    let rubygems_host = audience("exchange.rubygems_host");
-    let nuget_audience = audience("exchange.nuget_audience");
-    let registry_audience = audience("exchange.registry_audience");
-    let enabled = reader.read("exchange.enabled", boolean);
-    let proxy = reader.read("forward_auth.proxy", |value| match text(value)? {
-        "caddy" => Ok(Proxy::Caddy),
-        "envoy" => Ok(Proxy::Envoy),
-        "nginx" => Ok(Proxy::Nginx),
-        "traefik" => Ok(Proxy::Traefik),
-        _ => Err("must be nginx, traefik, caddy or envoy".to_owned()),
-    });
-    Some(Exchange {
-        enabled: enabled?,
-        rubygems_host: rubygems_host?,
-        nuget_audience: nuget_audience?,
-        registry_audience: registry_audience?,
-        proxy: proxy?,
-    })
+    Exchange::read_keys(reader)
+}
+
+pub(super) fn read_forward_auth(reader: &mut Reader<'_>) -> Option<ForwardAuth> {
+    ForwardAuth::read_keys(reader)
+}
+
+fn audience(text: String) -> Result<String, &'static str> {
+    if text.is_empty() {
+        return Err("must not be empty");
+    }
+    if text.len() > 1_024 || text.chars().any(char::is_control) {
+        return Err("must have at most 1024 bytes and no control characters");
+    }
+    Ok(text)
 }

@@ -1,99 +1,81 @@
-//! `[issuance]`: which build may have which audience. The rules are compiled here to find their faults, and no more.
+//! `[issuance]`: the rules that decide which build may have a token for which audience. Compiles the rules to find
+//! their faults and keeps the sources.
 
-use super::reader::{Reader, boolean, each, list, number, seconds, table, text};
-use super::value::{Located, Value};
+use super::describe::{section, table};
+use super::fault::{Fault, Step};
+use super::reader::{Reader, any};
 use crate::base::Seconds;
 use crate::claims::AudiencePattern;
 use crate::jose::Algorithm;
 use crate::policy::{DefaultGrant, IssuancePolicy, RuleSpec};
 
-/// Which build may have which audience.
-#[derive(Debug, Clone)]
-pub struct Issuance {
-    /// What an audience gets that no rule lists.
-    pub default: DefaultGrant,
-    /// In the order in which they decide.
-    pub rules: Vec<RuleSpec>,
-}
-
 const RULES: &str = "issuance.rules";
 
-const FIELDS: [&str; 8] =
-    ["name", "when", "audiences", "multiple", "allow_untrusted", "max_lifetime", "max_tokens_per_build", "algorithm"];
+section! {
+    /// The rules that decide which build may have a token for which audience.
+    pub struct Issuance in ("issuance", RuleKeys::TABLE) {
+        /// Decision for an audience that no rule lists: `trusted` allows trusted builds, `deny` allows no build.
+        default: DefaultGrant = default r#""trusted""#;
+        /// Rules, in the order of evaluation. Also written as `[[issuance.rules]]`.
+        rules: Vec<RuleSpec> = default "[]", each rule;
+    }
+}
 
+table! {
+    /// A rule that allows audiences to builds.
+    struct RuleKeys in "[[issuance.rules]]" {
+        /// Unique name, which tokens, logs and errors mention.
+        name: String;
+        /// Condition in CEL over `build`. If absent: the rule applies to every build.
+        when: Option<String>;
+        /// Audiences that the rule allows, at least one. `*` stands for any characters within one segment.
+        audiences: Vec<AudiencePattern>;
+        /// Whether one token may have several of the audiences at once.
+        multiple: bool = "false";
+        /// Whether the rule allows the audiences to untrusted builds too.
+        allow_untrusted: bool = "false";
+        /// Maximum lifetime of a token by this rule, at most `tokens.max_lifetime`. If absent: `tokens.max_lifetime`.
+        max_lifetime: Option<Seconds>;
+        /// Maximum number of tokens for one build by this rule. If absent: `limits.tokens_per_build` alone applies.
+        max_tokens_per_build: Option<u64>;
+        /// Required signature algorithm: `RS256` or `ES256`. If absent: any algorithm of `keys.algorithms`.
+        algorithm: Option<Algorithm>;
+    }
+}
+
+/// Reads the section. `longest` is `tokens.max_lifetime`.
 pub(super) fn read(reader: &mut Reader<'_>, longest: Option<Seconds>) -> Option<Issuance> {
-    let default = reader.read("issuance.default", |value| match text(value)? {
-        "trusted" => Ok(DefaultGrant::Trusted),
-        "deny" => Ok(DefaultGrant::Deny),
-        _ => Err("must be trusted or deny".to_owned()),
-    });
-    let written = reader.read(RULES, |value| list(value).map(<[Located]>::to_vec))?;
-    let mut rules = Vec::new();
-    for (index, item) in written.iter().enumerate() {
-        match rule(&item.value, longest) {
-            Ok(rule) => rules.push(rule),
-            Err((field, problem)) => refuse(reader, (index, item), &field, &problem),
+    let issuance = Issuance::read_keys(reader)?;
+    let mut are_too_long = false;
+    for (index, rule) in issuance.rules.iter().enumerate() {
+        if let (Some(length), Some(longest)) = (rule.max_lifetime, longest)
+            && length > longest
+        {
+            let fault = Fault::from(format!("{length} is longer than tokens.max_lifetime, {longest}"));
+            reader.refuse(RULES, fault.below([Step::Item(index), Step::Field("max_lifetime".to_owned())]));
+            are_too_long = true;
         }
     }
-    let default = default?;
-    if rules.len() < written.len() {
+    if are_too_long {
         return None;
     }
-    if let Err(error) = IssuancePolicy::new(default, rules.clone()) {
-        if let Some(item) = written.get(error.index) {
-            refuse(reader, (error.index, item), error.field, &error.text);
-        } else {
-            reader.refuse(RULES, &error.to_string());
-        }
+    if let Err(error) = IssuancePolicy::new(issuance.default, issuance.rules.clone()) {
+        let path = [Step::Item(error.index), Step::Field(error.field.to_owned())];
+        reader.refuse(RULES, Fault::from(error.text).below(path));
         return None;
     }
-    Some(Issuance { default, rules })
+    Some(issuance)
 }
 
-/// Notes a fault at the field's line, or at the rule's.
-fn refuse(reader: &mut Reader<'_>, (index, item): (usize, &Located), field: &str, problem: &str) {
-    let line = match &item.value {
-        Value::Table(fields) => fields.get(field).map_or(item.line, |field| field.line),
-        _ => item.line,
-    };
-    let origin = reader.origin(RULES).at(line);
-    let path = if field.is_empty() { format!("{RULES}[{index}]") } else { format!("{RULES}[{index}].{field}") };
-    reader.refuse_at(&origin, &path, problem);
-}
-
-/// One rule, or its field and what is wrong.
-fn rule(value: &Value, longest: Option<Seconds>) -> Result<RuleSpec, (String, String)> {
-    let fields = table(value).map_err(|problem| (String::new(), problem))?;
-    if let Some(name) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
-        return Err((name.clone(), format!("there is no such key; a rule has {}", FIELDS.join(", "))));
-    }
-    let missing = |name: &str| (name.to_owned(), "is missing".to_owned());
-    let owned = |value: &Value| text(value).map(str::to_owned);
-    let audiences = |value: &Value| each(value, |text| text.parse::<AudiencePattern>().map_err(str::to_owned));
-    let algorithm = |value: &Value| text(value)?.parse::<Algorithm>().map_err(str::to_owned);
-    let lifetime = |value: &Value| match (seconds(value)?, longest) {
-        (length, Some(longest)) if length > longest => {
-            Err(format!("{length} is longer than tokens.max_lifetime, {longest}"))
-        }
-        (length, _) => Ok(length),
-    };
-    Ok(RuleSpec {
-        name: field(value, "name", owned)?.ok_or_else(|| missing("name"))?,
-        when: field(value, "when", owned)?,
-        audiences: field(value, "audiences", audiences)?.ok_or_else(|| missing("audiences"))?,
-        multiple: field(value, "multiple", boolean)?.unwrap_or(false),
-        allow_untrusted: field(value, "allow_untrusted", boolean)?.unwrap_or(false),
-        max_lifetime: field(value, "max_lifetime", lifetime)?,
-        max_tokens_per_build: field(value, "max_tokens_per_build", number)?,
-        algorithm: field(value, "algorithm", algorithm)?,
+fn rule(keys: RuleKeys) -> Result<RuleSpec, Fault> {
+    any(RuleSpec {
+        name: keys.name,
+        when: keys.when,
+        audiences: keys.audiences,
+        multiple: keys.multiple,
+        allow_untrusted: keys.allow_untrusted,
+        max_lifetime: keys.max_lifetime,
+        max_tokens_per_build: keys.max_tokens_per_build,
+        algorithm: keys.algorithm,
     })
-}
-
-fn field<T>(
-    rule: &Value,
-    name: &str,
-    read: impl FnOnce(&Value) -> Result<T, String>,
-) -> Result<Option<T>, (String, String)> {
-    let Value::Table(fields) = rule else { return Ok(None) };
-    fields.get(name).map(|field| read(&field.value)).transpose().map_err(|problem| (name.to_owned(), problem))
 }

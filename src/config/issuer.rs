@@ -1,46 +1,48 @@
-//! `[issuer]`: whom tokens come from, and what they say.
+//! `[issuer]`: the issuer of the tokens that this server signs, and their claims.
 
 use std::net::SocketAddr;
+use std::str::FromStr;
 
-use super::reader::{Reader, boolean, each, text};
+use super::describe::section;
+use super::fault::{Fault, Step};
+use super::reader::Reader;
 use crate::base::IssuerUrl;
 use crate::claims::{Preset, Presets, SubjectFormat};
 
-/// Whom tokens come from, and what they say.
-#[derive(Debug, Clone)]
-pub struct Issuer {
-    /// The issuer; `None`: `http://` and the bound address, which is then loopback.
-    pub url: Option<IssuerUrl>,
-    /// Are its documents served at the root too?
-    pub serve_at_root: bool,
-    /// How `sub` is made.
-    pub subject: SubjectFormat,
-    /// Families of claims.
-    pub claims: Presets,
+section! {
+    /// The issuer of the tokens that this server signs, and their claims.
+    pub struct Issuer in ("issuer") {
+        /// Issuer URL, the `iss` claim of every token. Must be https, without a trailing slash. If absent: http and the
+        /// bound address, where `server.listen` is loopback; required where it is not.
+        url: Option<IssuerUrl> = example r#""https://ci.example.com/_services/token""#, read IssuerUrl::parse;
+        /// Whether to serve the issuer's documents at the root too, for a proxy that strips the issuer's path.
+        serve_at_root: bool = default "false";
+        /// Format of the `sub` claim: `immutable`, `names`, `ids`, or a template with {fields}.
+        subject: SubjectFormat = default r#""immutable""#, read SubjectFormat::from_str;
+        /// Claim presets that every token contains: `vela`, `github` or both.
+        claims: Presets = default r#"["vela"]"#, read presets;
+    }
 }
 
 impl Issuer {
-    /// The issuer's URL, where it does not hang on the bound address.
+    /// The configured URL. `None` if the URL depends on the bound address.
     pub(super) fn known_url(&self) -> Option<&str> {
         self.url.as_ref().map(IssuerUrl::as_str)
     }
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, listen: Option<SocketAddr>) -> Option<Issuer> {
-    let url = reader.optional("issuer.url", |value| IssuerUrl::parse(text(value)?).map_err(str::to_owned));
-    if let (Some(None), Some(listen)) = (&url, listen)
-        && !listen.ip().is_loopback()
-    {
-        let origin = reader.origin("server.listen");
+    if !reader.has("issuer.url") && listen.is_some_and(|listen| !listen.ip().is_loopback()) {
         let problem = "is required where server.listen is not loopback, such as https://ci.example.com";
-        reader.refuse_at(&origin, "issuer.url", problem);
+        reader.refuse_at(&reader.origin("server.listen"), "issuer.url", problem);
     }
-    let serve_at_root = reader.read("issuer.serve_at_root", boolean);
-    let subject = reader
-        .read("issuer.subject", |value| text(value)?.parse::<SubjectFormat>().map_err(|problem| problem.to_string()));
-    let claims = reader.read("issuer.claims", |value| {
-        let presets = each(value, |text| text.parse::<Preset>().map_err(|problem| problem.to_string()))?;
-        Presets::try_from(presets).map_err(|problem| problem.to_string())
-    });
-    Some(Issuer { url: url?, serve_at_root: serve_at_root?, subject: subject?, claims: claims? })
+    Issuer::read_keys(reader)
+}
+
+fn presets(names: Vec<&str>) -> Result<Presets, Fault> {
+    let preset = |(index, name): (usize, &str)| {
+        name.parse::<Preset>().map_err(|problem| Fault::from(problem).below([Step::Item(index)]))
+    };
+    let presets = names.into_iter().enumerate().map(preset).collect::<Result<Vec<_>, _>>()?;
+    Ok(Presets::try_from(presets)?)
 }

@@ -1,92 +1,102 @@
-//! `[keys]`: signing keys, and the arithmetic of their lives. Reads no key.
+//! `[keys]`: signing keys, their schedule, and the keys that seal them. Reads no key.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::reader::{Reader, each, list, number, seconds, table, text};
-use super::source::Origin;
-use super::value::Value;
+use super::describe::{Described, SecretText, ValueKind, section, table};
+use super::entries::Origin;
+use super::fault::{Fault, Step};
+use super::reader::{Reader, period};
 use crate::base::{Seconds, Secret};
 use crate::jose::Algorithm;
 use crate::keyring::{KekPlace, KekSource, ScheduleSettings};
 use crate::verifier::MAX_TOLERANCE;
 
-/// Signing keys.
-#[derive(Debug, Clone)]
-pub struct Keys {
-    /// The first that can sign is the default.
-    pub algorithms: Vec<Algorithm>,
-    /// Size of new RSA keys: 2048, 3072 or 4096.
-    pub rsa_bits: u32,
-    /// How long a key signs.
-    pub rotation_period: Seconds,
-    /// How long verifiers may cache the key set.
-    pub jwks_max_age: Seconds,
-    /// Shortest time between a key's publication and its first signature.
-    pub announce_at_least: Seconds,
-    /// How often replicas read the keys again.
-    pub refresh_interval: Seconds,
-    /// How far clocks may differ.
-    pub clock_skew: Seconds,
-    /// What strangers' verifiers may add to `exp`.
-    pub verifier_leeway: Seconds,
-    /// The first seals, all open.
-    pub key_encryption_keys: Vec<KeyEncryptionKey>,
+const KEY_ENCRYPTION_KEYS: &str = "keys.key_encryption_keys";
+
+section! {
+    /// Signing keys, their schedule, and the keys that seal them.
+    pub struct Keys in ("keys", KekKeys::TABLE) {
+        /// Signature algorithms. The first one with an active key is the default.
+        algorithms: Vec<Algorithm> = default r#"["RS256", "ES256"]"#, read algorithms;
+        /// Size of new RSA keys in bits: 2048, 3072 or 4096.
+        rsa_bits: u32 = default "2048", read rsa_bits;
+        /// Time that a key signs before the next key replaces it.
+        rotation_period: Seconds = default r#""7d""#, read period;
+        /// Time that verifiers may cache the key set, the `max-age` of its response.
+        jwks_max_age: Seconds = default r#""5m""#, read period;
+        /// Minimum time between a key's publication and its first signature, for verifiers that ignore cache headers.
+        announce_at_least: Seconds = default r#""20m""#;
+        /// Interval at which each replica reads the keys again. Other replicas may see a change of keys this late.
+        refresh_interval: Seconds = default r#""5s""#, read period;
+        /// Maximum difference between the clocks of replicas and verifiers. At most 5m.
+        clock_skew: Seconds = default r#""30s""#, read clock_skew;
+        /// Leeway of other verifiers: the time after `exp` for which they may still accept a token.
+        verifier_leeway: Seconds = default r#""300s""#;
+        /// Keys that seal private keys in the store. The first seals, and all of them open. Without this key a first
+        /// start on SQLite makes the file `keys/master.key`.
+        key_encryption_keys: Vec<KeyEncryptionKey> =
+            default r#"[{ id = "k1", file = "keys/master.key" }]"#, each key_encryption_key;
+    }
 }
 
-/// A key that seals private halves in the store.
+table! {
+    /// A key that seals private keys in the store.
+    struct KekKeys in "[[keys.key_encryption_keys]]" {
+        /// Unique id, which sealed values mention.
+        id: String;
+        /// File with the key, as `buildpass keys new-kek` makes it. Exactly one of `file` and `value` is required.
+        file: Option<PathBuf>;
+        /// The key itself.
+        value: Option<SecretText>;
+    }
+}
+
+/// A key that seals private keys in the store.
 #[derive(Debug, Clone)]
 pub struct KeyEncryptionKey {
-    /// Its name in sealed values.
+    /// Unique id, which sealed values mention.
     pub id: String,
-    /// Where it is.
+    /// File or value with the key.
     pub place: KekPlace,
 }
 
+impl Described for KeyEncryptionKey {
+    const KIND: ValueKind = ValueKind::Table;
+}
+
+/// Reads the section. `max_lifetime` is `tokens.max_lifetime`.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     state_dir: &Path,
     max_lifetime: Option<Seconds>,
     shares_database: bool,
 ) -> Option<Keys> {
-    let algorithms = reader.read("keys.algorithms", algorithms);
-    let rsa_bits = reader.read("keys.rsa_bits", |value| match number::<u32>(value)? {
-        bits @ (2048 | 3072 | 4096) => Ok(bits),
-        _ => Err("must be 2048, 3072 or 4096".to_owned()),
-    });
-    let rotation_period = reader.period("keys.rotation_period");
-    let jwks_max_age = reader.period("keys.jwks_max_age");
-    let announce_at_least = reader.read("keys.announce_at_least", seconds);
-    let refresh_interval = reader.period("keys.refresh_interval");
-    // Our own tokens are taken so much longer, and are remembered as spent no longer than any tolerance may be.
-    let clock_skew = reader.read("keys.clock_skew", |value| match seconds(value)? {
-        skew if skew <= MAX_TOLERANCE => Ok(skew),
-        _ => Err(format!("must be {MAX_TOLERANCE} at most")),
-    });
-    let verifier_leeway = reader.read("keys.verifier_leeway", seconds);
-    // Where several servers share a database each would make another one up.
-    let may_be_made = !shares_database && reader.origin("keys.key_encryption_keys") == Origin::Default;
-    let key_encryption_keys =
-        reader.read("keys.key_encryption_keys", |value| key_encryption_keys(value, state_dir, may_be_made));
-    let keys = Keys {
-        algorithms: algorithms?,
-        rsa_bits: rsa_bits?,
-        rotation_period: rotation_period?,
-        jwks_max_age: jwks_max_age?,
-        announce_at_least: announce_at_least?,
-        refresh_interval: refresh_interval?,
-        clock_skew: clock_skew?,
-        verifier_leeway: verifier_leeway?,
-        key_encryption_keys: key_encryption_keys?,
+    let mut keys = Keys::read_keys(reader)?;
+    // Servers that share a database would each make a key of their own.
+    let is_made = !shares_database && reader.origin(KEY_ENCRYPTION_KEYS) == Origin::Default;
+    for key in &mut keys.key_encryption_keys {
+        if let KekPlace::File { path, may_be_made } = &mut key.place {
+            *path = state_dir.join(&*path);
+            *may_be_made = is_made;
+        }
+    }
+    let problem = match keys.key_encryption_keys.as_slice() {
+        [] => Some("must list at least one key".into()),
+        listed => duplicate(listed),
     };
+    if let Some(problem) = problem {
+        reader.refuse(KEY_ENCRYPTION_KEYS, problem);
+        return None;
+    }
     if let Some(problem) = keys.schedule(max_lifetime?).refusal() {
-        reader.refuse("keys.rotation_period", &problem);
+        reader.refuse("keys.rotation_period", problem);
         return None;
     }
     Some(keys)
 }
 
 impl Keys {
-    /// The times that a key's life is computed from; `max_lifetime` is `tokens.max_lifetime`.
+    /// Returns the times that a key's states are computed from. `max_lifetime` is `tokens.max_lifetime`.
     #[must_use]
     pub fn schedule(&self, max_lifetime: Seconds) -> ScheduleSettings {
         ScheduleSettings {
@@ -100,7 +110,7 @@ impl Keys {
         }
     }
 
-    /// The key-encryption keys, not read yet. The default file alone may be made at a first start.
+    /// Returns the sources of the key-encryption keys, unread. A first start may make the default file alone.
     #[must_use]
     pub fn kek_source(&self) -> KekSource {
         let keys = self.key_encryption_keys.iter().map(|key| (key.id.clone(), key.place.clone()));
@@ -108,8 +118,7 @@ impl Keys {
     }
 }
 
-fn algorithms(value: &Value) -> Result<Vec<Algorithm>, String> {
-    let algorithms = each(value, |text| text.parse::<Algorithm>().map_err(str::to_owned))?;
+fn algorithms(algorithms: Vec<Algorithm>) -> Result<Vec<Algorithm>, String> {
     if algorithms.is_empty() {
         return Err("must list at least one of RS256, ES256".to_owned());
     }
@@ -121,37 +130,33 @@ fn algorithms(value: &Value) -> Result<Vec<Algorithm>, String> {
     Ok(algorithms)
 }
 
-fn key_encryption_keys(value: &Value, state_dir: &Path, may_be_made: bool) -> Result<Vec<KeyEncryptionKey>, String> {
-    let mut keys: Vec<KeyEncryptionKey> = Vec::new();
-    for (index, item) in list(value)?.iter().enumerate() {
-        let place = |problem: String| format!("item {} (line {}): {problem}", index + 1, item.line);
-        let key = key_encryption_key(&item.value, state_dir, may_be_made).map_err(place)?;
-        if keys.iter().any(|earlier| earlier.id == key.id) {
-            return Err(place(format!("another key has the id {:?} too; ids are unique", key.id)));
-        }
-        keys.push(key);
-    }
-    if keys.is_empty() { Err("must list at least one key".to_owned()) } else { Ok(keys) }
+fn rsa_bits(bits: u32) -> Result<u32, &'static str> {
+    if matches!(bits, 2048 | 3072 | 4096) { Ok(bits) } else { Err("must be 2048, 3072 or 4096") }
 }
 
-fn key_encryption_key(value: &Value, state_dir: &Path, may_be_made: bool) -> Result<KeyEncryptionKey, String> {
-    let fields = table(value)?;
-    if let Some(name) = fields.keys().find(|name| !["id", "file", "value"].contains(&name.as_str())) {
-        return Err(format!("there is no such key as {name:?}; it has id and either file or value"));
-    }
-    let field = |name: &str| {
-        let text = fields.get(name).map(|field| text(&field.value)).transpose();
-        match text.map_err(|problem| format!("{name}: {problem}"))? {
-            Some("") => Err(format!("{name}: must not be empty")),
-            other => Ok(other),
+/// This server accepts its own tokens for this much longer, and keeps used tokens no longer than [`MAX_TOLERANCE`].
+fn clock_skew(skew: Seconds) -> Result<Seconds, String> {
+    if skew <= MAX_TOLERANCE { Ok(skew) } else { Err(format!("must be at most {MAX_TOLERANCE}")) }
+}
+
+fn key_encryption_key(keys: KekKeys) -> Result<KeyEncryptionKey, Fault> {
+    let empty = |field: &str| Err(Fault::from("must not be empty").below([Step::Field(field.to_owned())]));
+    let place = match (keys.file, keys.value) {
+        (Some(file), None) if file.as_os_str().is_empty() => return empty("file"),
+        (None, Some(SecretText(value))) if value.expose_secret().is_empty() => return empty("value"),
+        (Some(path), None) => KekPlace::File { path, may_be_made: false },
+        (None, Some(SecretText(value))) => {
+            KekPlace::Value(Secret::new(value.expose_secret().trim_end_matches(['\r', '\n']).to_owned()))
         }
+        (Some(_), Some(_)) => return Err("has both file and value; keep one".into()),
+        (None, None) => return Err("has neither file nor value".into()),
     };
-    let id = field("id")?.ok_or("id: is missing")?.to_owned();
-    let place = match (field("file")?, field("value")?) {
-        (Some(file), None) => KekPlace::File { path: state_dir.join(file), may_be_made },
-        (None, Some(value)) => KekPlace::Value(Secret::new(value.trim_end_matches(['\r', '\n']).to_owned())),
-        (Some(_), Some(_)) => return Err("has both file and value; keep one".to_owned()),
-        (None, None) => return Err("has neither file nor value".to_owned()),
-    };
-    Ok(KeyEncryptionKey { id, place })
+    if keys.id.is_empty() { empty("id") } else { Ok(KeyEncryptionKey { id: keys.id, place }) }
+}
+
+fn duplicate(keys: &[KeyEncryptionKey]) -> Option<Fault> {
+    let is_duplicate = |(index, key): &(usize, &KeyEncryptionKey)| keys.iter().take(*index).any(|k| k.id == key.id);
+    let (index, _) = keys.iter().enumerate().find(is_duplicate)?;
+    let path = [Step::Item(index), Step::Field("id".to_owned())];
+    Some(Fault::from("is another key's id too; ids are unique").below(path))
 }

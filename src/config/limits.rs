@@ -1,25 +1,21 @@
-//! `[limits]`: rates and counts. 0 is no limit.
+//! `[limits]`: rates and counts.
 
-use super::reader::{Reader, number};
+use super::describe::section;
+use super::reader::Reader;
 
-/// Rates and counts; 0 is no limit.
-#[derive(Debug, Clone)]
-pub struct Limits {
-    /// Tokens that one build may have.
-    pub tokens_per_build: u64,
-    /// Requests a second of one build.
-    pub build_per_second: u32,
-    /// Requests a second of one client.
-    pub client_per_second: u32,
+section! {
+    /// Rates and counts. 0 is unlimited.
+    pub struct Limits in ("limits") {
+        /// Maximum number of tokens for one build. 0 is unlimited.
+        tokens_per_build: u64 = default "1000";
+        /// Requests per second with one request token, and requests per second for direct tokens of one build. 0 is
+        /// unlimited.
+        build_per_second: u32 = default "50";
+        /// Requests per second of one client. 0 is unlimited.
+        client_per_second: u32 = default "200";
+    }
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Limits> {
-    let tokens_per_build = reader.read("limits.tokens_per_build", number);
-    let build_per_second = reader.read("limits.build_per_second", number);
-    let client_per_second = reader.read("limits.client_per_second", number);
-    Some(Limits {
-        tokens_per_build: tokens_per_build?,
-        build_per_second: build_per_second?,
-        client_per_second: client_per_second?,
-    })
+    Limits::read_keys(reader)
 }

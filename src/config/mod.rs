@@ -1,18 +1,23 @@
-//! The configuration: defaults, then the file, then the environment, then flags. It never guesses: a key it does not
-//! know, or a value that cannot work, is refused by name and line.
+//! The configuration, from defaults, file, environment and flags; a later source wins. Never guesses: an unknown key or
+//! an impossible value is an error with key, file and line.
 
 mod clients;
+mod describe;
+mod deserializer;
+mod entries;
 mod error;
 mod exchange;
-mod fields;
+mod fault;
 mod issuance;
 mod issuer;
 mod keys;
 mod limits;
 mod providers;
 mod reader;
+mod reference;
 mod repositories;
 mod server;
+mod show;
 mod source;
 mod store;
 mod table;
@@ -21,15 +26,15 @@ mod tokens;
 mod value;
 
 pub use self::error::ConfigError;
-pub use self::exchange::{Exchange, Proxy};
+pub use self::exchange::{Exchange, ForwardAuth, Proxy};
 pub use self::issuance::Issuance;
 pub use self::issuer::Issuer;
 pub use self::keys::{KeyEncryptionKey, Keys};
 pub use self::limits::Limits;
+pub use self::reference::{markdown_reference, reference};
 pub use self::server::Server;
 pub use self::source::{Flags, Sources, environment};
 pub use self::store::{StoreSection, store_place};
-pub use self::table::reference;
 pub use self::tokens::Tokens;
 
 use std::sync::Arc;
@@ -41,32 +46,34 @@ use crate::store::{DeclaredClient, StoreUrl};
 use crate::telemetry::LogSettings;
 use crate::verifier::Provider;
 
-/// Everything that an operator may set, checked.
+/// The configuration, checked.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where and how the server listens.
+    /// Listeners, state folder and trusted proxies.
     pub server: Server,
-    /// Whom tokens come from, and what they say.
+    /// The issuer of the tokens that this server signs.
     pub issuer: Issuer,
-    /// Where state is kept.
+    /// The database, by its URL.
     pub store: StoreSection,
-    /// Clients that are declared here.
+    /// Clients that the configuration declares.
     pub clients: Vec<DeclaredClient>,
-    /// Signing keys.
+    /// Signing keys and their schedule.
     pub keys: Keys,
-    /// How long tokens live.
+    /// Lifetimes and extra claims of tokens.
     pub tokens: Tokens,
     /// Rates and counts.
     pub limits: Limits,
-    /// Which build may have which audience.
+    /// Rules that decide which build may have which audience.
     pub issuance: Issuance,
-    /// Providers of tokens that we verify.
+    /// Providers of tokens that this server verifies.
     pub providers: Vec<Provider>,
-    /// The exchange.
+    /// Audiences of the exchange's flows.
     pub exchange: Exchange,
-    /// Who may do what in a registry.
+    /// The proxy that asks for decisions.
+    pub forward_auth: ForwardAuth,
+    /// Access policies of repositories.
     pub repositories: Arc<RepositoryPolicies>,
-    /// Logs.
+    /// Format and filter of logs.
     pub telemetry: LogSettings,
     shown: String,
 }
@@ -75,7 +82,7 @@ impl Config {
     /// Reads and checks the configuration.
     ///
     /// # Errors
-    /// [`ConfigError`] lists everything that is wrong, a line each.
+    /// [`ConfigError`] lists every fault, one per line.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let (entries, base, errors) = source::gather(sources)?;
         let mut reader = Reader::new(&entries, errors);
@@ -93,6 +100,7 @@ impl Config {
         let providers = providers::read(&mut reader, &state_dir, issuer.as_ref().and_then(Issuer::known_url));
         let repositories = providers.as_ref().and_then(|known| repositories::read(&mut reader, known)).map(Arc::new);
         let exchange = exchange::read(&mut reader);
+        let forward_auth = exchange::read_forward_auth(&mut reader);
         let telemetry = telemetry::read(&mut reader);
         let errors = reader.finish();
         let whole = || {
@@ -107,9 +115,10 @@ impl Config {
                 issuance: issuance?,
                 providers: providers?,
                 exchange: exchange?,
+                forward_auth: forward_auth?,
                 repositories: repositories?,
                 telemetry: telemetry?,
-                shown: table::show(&entries),
+                shown: show::show(&entries),
             })
         };
         match whole() {
@@ -118,7 +127,7 @@ impl Config {
         }
     }
 
-    /// What an operator decided about keys.
+    /// Returns the settings of the keyring.
     #[must_use]
     pub fn keyring(&self) -> KeyringSettings {
         KeyringSettings {
@@ -128,13 +137,13 @@ impl Config {
         }
     }
 
-    /// The times that a key's life is computed from.
+    /// Returns the times that a key's states are computed from.
     #[must_use]
     pub fn schedule(&self) -> ScheduleSettings {
         self.keys.schedule(self.tokens.max_lifetime)
     }
 
-    /// What is in force, as TOML, with where each value came from; secrets are left out.
+    /// Returns the values in force as TOML, with their sources and without secrets.
     #[must_use]
     pub fn show(&self) -> String {
         self.shown.clone()

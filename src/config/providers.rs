@@ -1,40 +1,136 @@
-//! `[oidc.NAME]`: providers of tokens that we verify. Reads no key set and no certificate.
+//! `[oidc.NAME]`: providers of tokens that this server verifies. Reads no key set and no certificate.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::fields::{Fault, Fields, read_named};
+use super::describe::{Key, Section, Table, ValueKind};
 use super::reader::Reader;
-use super::value::Value;
-use crate::jose::SignatureAlgorithm;
+use crate::base::FieldError;
 use crate::verifier::{Provider, ProviderSpec};
 
-/// The key under which the whole section stands.
-pub(super) const PROVIDERS: &str = "oidc.NAME";
+const PROVIDERS: &str = "oidc.NAME";
 
-const FIELDS: [&str; 19] = [
-    "provider",
-    "issuer",
-    "jwks_uri",
-    "jwks",
-    "jwks_file",
-    "required_audience",
-    "clock_skew_tolerance",
-    "jwks_refresh_interval",
-    "jwks_hard_stop",
-    "required_claims",
-    "allowed_algorithms",
-    "max_token_lifetime",
-    "jwks_hosts",
-    "allow_private",
-    "server_ca_bundle",
-    "client_certificate_bundle",
-    "client_private_key_file",
-    "bearer_token_file",
-    "explain_to_holders",
-];
+pub(super) const SECTION: Section = Section {
+    name: "oidc",
+    about: "Providers of tokens that this server verifies.",
+    keys: &[Key::unset(
+        PROVIDERS,
+        ValueKind::Table,
+        "{ provider = \"github\", required_audience = \"artefacts.example.com\" }",
+        "A provider. Policies, logs and commands refer to it as NAME. Also written as `[oidc.NAME]`.",
+    )],
+    table: Some(&TABLE),
+};
+
+/// The keys of [`ProviderSpec`], which serde reads. A test compares the names.
+const TABLE: Table = Table {
+    heading: "[oidc.NAME]",
+    about: "A provider of tokens. The kind has a default for each key without one here.",
+    keys: &[
+        Key::required("provider", ValueKind::Text, "Kind of the provider, such as `github`, `gitlab` or `generic`."),
+        Key::unset(
+            "issuer",
+            ValueKind::Text,
+            "",
+            "Issuer URL, compared with the `iss` claim byte for byte. Required if the kind has no issuer of its own.",
+        ),
+        Key::unset(
+            "jwks_uri",
+            ValueKind::Text,
+            "",
+            "URL of the key set. Without `jwks_uri`, `jwks` and `jwks_file` the discovery document names the URL.",
+        ),
+        Key::unset("jwks", ValueKind::Table, "", "The key set itself. Nothing is fetched."),
+        Key::unset("jwks_file", ValueKind::Text, "", "File with the key set, read again at each refresh."),
+        Key::unset(
+            "required_audience",
+            ValueKind::Text,
+            "",
+            "Audience that tokens must have in flows without an audience of their own. Two providers of one issuer need \
+             different ones.",
+        ),
+        Key::set(
+            "clock_skew_tolerance",
+            ValueKind::Duration,
+            "\"60s\"",
+            "Tolerated difference between the clocks of provider and server. At most 5m.",
+        ),
+        Key::set(
+            "jwks_refresh_interval",
+            ValueKind::Duration,
+            "\"1h\"",
+            "Age at which a key set is fetched again. At least 1s, at most `jwks_hard_stop`.",
+        ),
+        Key::set(
+            "jwks_hard_stop",
+            ValueKind::Duration,
+            "\"24h\"",
+            "Maximum age of a key set, at least `jwks_refresh_interval`. The server rejects tokens of the provider while it has no younger key set.",
+        ),
+        Key::unset(
+            "required_claims",
+            ValueKind::Texts,
+            "",
+            "Claims that every token must have, with a value other than null. If absent: those of the kind.",
+        ),
+        Key::unset(
+            "allowed_algorithms",
+            ValueKind::Texts,
+            "",
+            "Accepted signature algorithms, at least one. If absent: those of the kind.",
+        ),
+        Key::unset(
+            "max_token_lifetime",
+            ValueKind::Duration,
+            "",
+            "Maximum lifetime of a token, from `iat` to `exp`. From 1s to 30d. If absent: that of the kind.",
+        ),
+        Key::unset(
+            "jwks_hosts",
+            ValueKind::Texts,
+            "",
+            "Hosts other than the issuer's that may serve the key set. If absent: those of the kind.",
+        ),
+        Key::set(
+            "allow_private",
+            ValueKind::Texts,
+            "[]",
+            "Private addresses, networks and names that the server may connect to. It refuses all others.",
+        ),
+        Key::unset(
+            "server_ca_bundle",
+            ValueKind::Text,
+            "",
+            "PEM file with the authorities of the provider's server certificate. If absent: those of the system.",
+        ),
+        Key::unset(
+            "client_certificate_bundle",
+            ValueKind::Text,
+            "",
+            "PEM file with the client certificate and its chain. Requires `client_private_key_file`.",
+        ),
+        Key::unset(
+            "client_private_key_file",
+            ValueKind::Text,
+            "",
+            "PEM file with the client certificate's private key.",
+        ),
+        Key::unset(
+            "bearer_token_file",
+            ValueKind::Text,
+            "",
+            "File with a bearer token, sent only to the issuer's origin.",
+        ),
+        Key::set(
+            "explain_to_holders",
+            ValueKind::Boolean,
+            "false",
+            "Whether the error response names the failed claim to a caller with an authentic token of this provider.",
+        ),
+    ],
+};
 
 pub(super) fn read(reader: &mut Reader<'_>, state_dir: &Path, own_issuer: Option<&str>) -> Option<Vec<Provider>> {
-    let providers = read_named(reader, PROVIDERS, |name, value| provider(name, value, state_dir))?;
+    let providers = reader.named(PROVIDERS, |name, spec| provider(name, spec, state_dir))?;
     match Provider::check_all(&providers, own_issuer) {
         Ok(()) => Some(providers),
         Err(error) => {
@@ -44,30 +140,16 @@ pub(super) fn read(reader: &mut Reader<'_>, state_dir: &Path, own_issuer: Option
     }
 }
 
-fn provider(name: &str, value: &Value, state_dir: &Path) -> Result<Provider, Fault> {
-    let fields = Fields::read("a provider", value, &FIELDS)?;
-    let file = |field: &str| fields.text(field, |text| Ok::<PathBuf, String>(state_dir.join(text)));
-    let algorithm = |text: &str| text.parse::<SignatureAlgorithm>().map_err(str::to_owned);
-    let spec = ProviderSpec {
-        kind: fields.string("provider")?.ok_or_else(|| Fault::whole("provider is missing: the kind".to_owned()))?,
-        issuer: fields.string("issuer")?,
-        jwks_uri: fields.string("jwks_uri")?,
-        jwks: fields.json("jwks")?,
-        jwks_file: file("jwks_file")?,
-        required_audience: fields.string("required_audience")?,
-        clock_skew_tolerance: fields.seconds("clock_skew_tolerance")?,
-        jwks_refresh_interval: fields.seconds("jwks_refresh_interval")?,
-        jwks_hard_stop: fields.seconds("jwks_hard_stop")?,
-        required_claims: fields.strings("required_claims")?,
-        allowed_algorithms: fields.list("allowed_algorithms", algorithm)?,
-        max_token_lifetime: fields.seconds("max_token_lifetime")?,
-        jwks_hosts: fields.strings("jwks_hosts")?,
-        allow_private: fields.strings("allow_private")?.unwrap_or_default(),
-        server_ca_bundle: file("server_ca_bundle")?,
-        client_certificate_bundle: file("client_certificate_bundle")?,
-        client_private_key_file: file("client_private_key_file")?,
-        bearer_token_file: file("bearer_token_file")?,
-        explain_to_holders: fields.flag("explain_to_holders")?.unwrap_or_default(),
-    };
-    Provider::new(name, spec).map_err(|error| fields.fault(&error))
+fn provider(name: &str, mut spec: ProviderSpec, state_dir: &Path) -> Result<Provider, FieldError> {
+    let files = [
+        &mut spec.jwks_file,
+        &mut spec.server_ca_bundle,
+        &mut spec.client_certificate_bundle,
+        &mut spec.client_private_key_file,
+        &mut spec.bearer_token_file,
+    ];
+    for file in files.into_iter().flatten() {
+        *file = state_dir.join(&*file);
+    }
+    Provider::new(name, spec)
 }

@@ -1,117 +1,132 @@
-//! Typed readings of values. A fault is noted with its place and reading goes on, so that all faults are told at once.
+//! Reads values into types. A fault is recorded with its origin and reading continues, so that one run reports every
+//! fault.
 
-use std::collections::BTreeMap;
+use serde::Deserialize;
 
-use super::source::{Entries, Origin};
-use super::value::{Located, Value};
+use super::deserializer;
+use super::entries::{Entries, Origin};
+use super::fault::{Fault, Step};
+use super::value::Value;
 use crate::base::Seconds;
 
-/// Reads values, and keeps what was wrong.
+/// Reads values and collects faults.
 pub(super) struct Reader<'a> {
     entries: &'a Entries,
     errors: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(entries: &'a Entries, errors: Vec<String>) -> Self {
+    pub(super) const fn new(entries: &'a Entries, errors: Vec<String>) -> Self {
         Self { entries, errors }
     }
 
-    /// What was wrong.
+    /// Returns every fault recorded so far.
     pub(super) fn finish(self) -> Vec<String> {
         self.errors
     }
 
-    /// Where the key's value was written.
+    pub(super) fn has(&self, path: &str) -> bool {
+        self.entries.contains_key(path)
+    }
+
     pub(super) fn origin(&self, path: &str) -> Origin {
         self.entries.get(path).map_or(Origin::Default, |entry| entry.origin.clone())
     }
 
-    /// Notes a fault of a key.
-    pub(super) fn refuse(&mut self, path: &str, problem: &str) {
-        let origin = self.origin(path);
-        self.refuse_at(&origin, path, problem);
+    /// Records a fault of a key, at the line of the faulty part.
+    pub(super) fn refuse(&mut self, path: &str, fault: impl Into<Fault>) {
+        let fault = fault.into();
+        let line = self.entries.get(path).and_then(|entry| fault.line(&entry.value));
+        self.refuse_at(&self.origin(path).at(line), &fault.full_path(path), fault.problem());
     }
 
-    /// Notes a fault at a place. Lines after the first follow indented.
+    /// Records a fault at an origin. Further lines of the problem follow indented.
     pub(super) fn refuse_at(&mut self, origin: &Origin, path: &str, problem: &str) {
-        // A rule's own lines, with the caret below its place, follow indented.
         let problem = problem.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n    ");
         self.errors.push(format!("{origin}: {path}: {problem}"));
     }
 
-    /// The value, by `read`; `None` was noted.
-    pub(super) fn read<T>(&mut self, path: &str, read: impl FnOnce(&Value) -> Result<T, String>) -> Option<T> {
-        let Some(entry) = self.entries.get(path) else {
+    fn value(&mut self, path: &str) -> Option<&'a Value> {
+        let entry = self.entries.get(path);
+        if entry.is_none() {
             self.refuse(path, "is missing");
-            return None;
-        };
-        match read(&entry.value) {
-            Ok(value) => Some(value),
-            Err(problem) => {
-                self.refuse(path, &problem);
-                None
-            }
         }
+        entry.map(|entry| &entry.value)
     }
 
-    /// As [`Self::read`], where the key may be absent.
-    pub(super) fn optional<T>(
+    /// Returns the value, or records the fault.
+    pub(super) fn keep<T>(&mut self, path: &str, read: Result<T, impl Into<Fault>>) -> Option<T> {
+        read.map_err(|fault| self.refuse(path, fault)).ok()
+    }
+
+    /// Reads the value as an `I`, then checks it.
+    pub(super) fn read<I: Deserialize<'a>, T, E: Into<Fault>>(
         &mut self,
         path: &str,
-        read: impl FnOnce(&Value) -> Result<T, String>,
+        check: impl FnOnce(I) -> Result<T, E>,
+    ) -> Option<T> {
+        let value = self.value(path)?;
+        self.keep(path, deserializer::read(value).and_then(|value| check(value).map_err(Into::into)))
+    }
+
+    /// As [`Self::read`] for a key that may be absent. `Some(None)` is an absent key, `None` a recorded fault.
+    pub(super) fn optional<I: Deserialize<'a>, T, E: Into<Fault>>(
+        &mut self,
+        path: &str,
+        check: impl FnOnce(I) -> Result<T, E>,
     ) -> Option<Option<T>> {
-        if self.entries.contains_key(path) { self.read(path, read).map(Some) } else { Some(None) }
+        if self.has(path) { self.read(path, check).map(Some) } else { Some(None) }
     }
 
-    /// A length of time that is not zero.
-    pub(super) fn period(&mut self, path: &str) -> Option<Seconds> {
-        self.read(path, |value| match seconds(value)? {
-            Seconds::ZERO => Err("must be at least 1s".to_owned()),
-            length => Ok(length),
-        })
+    /// As [`Self::read`] for each item of a list. Records the fault of every faulty item.
+    pub(super) fn each<I: Deserialize<'a>, T, E: Into<Fault>>(
+        &mut self,
+        path: &str,
+        check: impl Fn(I) -> Result<T, E>,
+    ) -> Option<Vec<T>> {
+        let value = self.value(path)?;
+        let Value::List(items) = value else {
+            // Records that the value must be a list.
+            return self.keep(path, deserializer::read::<Vec<I>>(value)).map(|_| Vec::new());
+        };
+        let mut read = Vec::new();
+        for (index, item) in items.iter().enumerate() {
+            let checked = deserializer::read(&item.value).and_then(|item| check(item).map_err(Into::into));
+            read.extend(self.keep(path, checked.map_err(|fault| fault.below([Step::Item(index)]))));
+        }
+        (read.len() == items.len()).then_some(read)
+    }
+
+    /// As [`Self::each`] for a section with names that the operator chose. `path` is `SECTION.NAME`.
+    pub(super) fn named<I: Deserialize<'a>, T, E: Into<Fault>>(
+        &mut self,
+        path: &str,
+        check: impl Fn(&str, I) -> Result<T, E>,
+    ) -> Option<Vec<T>> {
+        let Some(Value::Table(tables)) = self.entries.get(path).map(|entry| &entry.value) else {
+            return Some(Vec::new());
+        };
+        let section = path.trim_end_matches(".NAME");
+        let mut read = Vec::new();
+        for (name, table) in tables {
+            match deserializer::read(&table.value).and_then(|table| check(name, table).map_err(Into::into)) {
+                Ok(one) => read.push(one),
+                Err(fault) => {
+                    let origin = self.origin(path).at(fault.line(&table.value).or(Some(table.line)));
+                    self.refuse_at(&origin, &fault.full_path(&format!("{section}.{name}")), fault.problem());
+                }
+            }
+        }
+        (read.len() == tables.len()).then_some(read)
     }
 }
 
-fn wrong(expected: &str, value: &Value) -> String {
-    format!("must be {expected}, not {}", value.kind())
+/// The check of a key that accepts every value of its type.
+pub(super) const fn any<T>(value: T) -> Result<T, Fault> {
+    Ok(value)
 }
 
-/// A string.
-pub(super) fn text(value: &Value) -> Result<&str, String> {
-    if let Value::Text(text) = value { Ok(text) } else { Err(wrong("a string", value)) }
-}
-
-/// True or false.
-pub(super) fn boolean(value: &Value) -> Result<bool, String> {
-    if let Value::Boolean(truth) = value { Ok(*truth) } else { Err(wrong("true or false", value)) }
-}
-
-/// A whole number that fits.
-pub(super) fn number<T: TryFrom<i64>>(value: &Value) -> Result<T, String> {
-    let Value::Integer(number) = value else { return Err(wrong("a whole number", value)) };
-    T::try_from(*number).map_err(|_| "is out of range: it must not be negative, nor so large".to_owned())
-}
-
-/// A length of time.
-pub(super) fn seconds(value: &Value) -> Result<Seconds, String> {
-    text(value)?.parse().map_err(|problem: &'static str| problem.to_owned())
-}
-
-/// A list.
-pub(super) fn list(value: &Value) -> Result<&[Located], String> {
-    if let Value::List(items) = value { Ok(items) } else { Err(wrong("a list", value)) }
-}
-
-/// A list of strings, each by `read`.
-pub(super) fn each<T>(value: &Value, read: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, String> {
-    let item = |(index, item): (usize, &Located)| {
-        text(&item.value).and_then(&read).map_err(|problem| format!("item {}: {problem}", index + 1))
-    };
-    list(value)?.iter().enumerate().map(item).collect()
-}
-
-/// A table.
-pub(super) fn table(value: &Value) -> Result<&BTreeMap<String, Located>, String> {
-    if let Value::Table(fields) = value { Ok(fields) } else { Err(wrong("a table", value)) }
+/// Checks a duration that must not be zero.
+pub(super) fn period(length: Seconds) -> Result<Seconds, &'static str> {
+    if length == Seconds::ZERO { Err("must be at least 1s") } else { Ok(length) }
 }

@@ -1,72 +1,97 @@
-//! `[repository."NAME".access_policy]`: who may do what in a registry, in CEL. Decides which providers' tokens a policy
-//! holds for where it does not say so, and refuses to guess.
+//! `[repository."NAME".access_policy]`: access policies of a registry, in CEL. Chooses the provider of a policy that
+//! names none where only one choice is possible, and refuses to guess otherwise.
 
 use std::collections::BTreeMap;
 
-use super::fields::{Fault, Fields, read_named};
+use super::describe::{Described, Key, Section, ValueKind, table};
+use super::fault::{Fault, Step};
 use super::reader::Reader;
-use super::value::Value;
-use crate::policy::{AccessDefault, AccessPolicy, AccessPolicySpec, RepositoryPolicies};
+use crate::policy::{AccessDefault, AccessPolicy, AccessPolicyError, AccessPolicySpec, RepositoryPolicies};
 use crate::verifier::Provider;
 
-/// The key under which the whole section stands.
-pub(super) const REPOSITORIES: &str = "repository.NAME";
+const REPOSITORIES: &str = "repository.NAME";
 
-const FIELDS: [&str; 4] = ["default", "rules", "providers", "allow_untrusted"];
+pub(super) const SECTION: Section = Section {
+    name: "repository",
+    about: "Access policies for the repositories of a registry and for forward authentication.",
+    keys: &[Key::unset(
+        REPOSITORIES,
+        ValueKind::Table,
+        "{ access_policy = { rules = [\"identity.oidc.claims.repository == 'acme/app'\"] } }",
+        "Access policy of the repository NAME and of all repositories below it. Also written as \
+         `[repository.\"NAME\".access_policy]`.",
+    )],
+    table: Some(PolicyKeys::TABLE),
+};
+
+/// The content of `[repository."NAME"]`.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RepositoryKeys {
+    access_policy: PolicyKeys,
+}
+
+table! {
+    /// An access policy of one repository.
+    struct PolicyKeys in "[repository.\"NAME\".access_policy]" {
+        /// Decision where no rule is true: `deny`, or `allow`. With `deny` a rule that is true allows the request, and
+        /// with `allow` a rule that is true denies the request.
+        default: AccessDefault = "\"deny\"";
+        /// Conditions in CEL, in the order of evaluation.
+        rules: Vec<String> = "[]";
+        /// Names of the providers that the policy applies to; `self` is the own issuer. If absent: the only provider,
+        /// or the only provider of a kind other than `generic`.
+        providers: Option<Vec<String>>;
+        /// Whether the policy applies to tokens of untrusted builds of the own issuer too.
+        allow_untrusted: bool = "false";
+    }
+}
+
+impl Described for PolicyKeys {
+    const KIND: ValueKind = ValueKind::Table;
+}
 
 pub(super) fn read(reader: &mut Reader<'_>, providers: &[Provider]) -> Option<RepositoryPolicies> {
-    let policies = read_named(reader, REPOSITORIES, |name, value| {
-        Ok((
-            name.to_owned(),
-            AccessPolicy::new(spec(name, value, providers)?)
-                .map_err(|error| Fault::whole(format!("access_policy: {error}")))?,
-        ))
+    let policies = reader.named(REPOSITORIES, |name, keys: RepositoryKeys| {
+        if name.is_empty() || name.split('/').any(str::is_empty) {
+            return Err(Fault::from("must be the name of a repository, such as myapp or acme/app"));
+        }
+        let policy = spec(keys.access_policy, providers).and_then(|spec| AccessPolicy::new(spec).map_err(faulty_rule));
+        Ok((name.to_owned(), policy.map_err(|fault| fault.below([Step::Field("access_policy".to_owned())]))?))
     })?;
     Some(RepositoryPolicies::new(policies.into_iter().collect::<BTreeMap<_, _>>()))
 }
 
-fn spec(name: &str, value: &Value, providers: &[Provider]) -> Result<AccessPolicySpec, Fault> {
-    if name.is_empty() || name.split('/').any(str::is_empty) {
-        return Err(Fault::whole("must be the name of a repository, such as myapp or acme/app".to_owned()));
-    }
-    let repository = Fields::read("a repository", value, &["access_policy"])?;
-    let Some(policy) = repository.table("access_policy") else {
-        return Err(Fault::whole("has no access_policy".to_owned()));
-    };
-    let fields = Fields::read("an access_policy", policy, &FIELDS)?;
-    let default = fields.text("default", |text| match text {
-        "allow" => Ok(AccessDefault::Allow),
-        "deny" => Ok(AccessDefault::Deny),
-        _ => Err("must be allow or deny".to_owned()),
-    })?;
-    let rules = fields.strings("rules")?.unwrap_or_default();
-    let named = fields.strings("providers")?;
+fn faulty_rule(error: AccessPolicyError) -> Fault {
+    Fault::from(error.error.to_string())
+        .below([Step::Field("rules".to_owned()), Step::Item(error.rule.saturating_sub(1))])
+}
+
+fn spec(keys: PolicyKeys, providers: &[Provider]) -> Result<AccessPolicySpec, Fault> {
     Ok(AccessPolicySpec {
-        default: default.unwrap_or_default(),
-        rules,
-        // One that is not configured may be stored.
-        providers: match named {
+        default: keys.default,
+        rules: keys.rules,
+        // A name that is not configured may be the name of a stored provider.
+        providers: match keys.providers {
             Some(named) if named.is_empty() => {
-                return Err(Fault::whole("providers: must name one at least".to_owned()));
+                return Err(Fault::from("must name at least one").below([Step::Field("providers".to_owned())]));
             }
             Some(named) => named,
-            None => vec![only(providers)?],
+            None => vec![only_provider(providers)?],
         },
-        allow_untrusted: fields.flag("allow_untrusted")?.unwrap_or_default(),
+        allow_untrusted: keys.allow_untrusted,
     })
 }
 
-/// The provider that a policy is for which names none: the only one there is, or the only one that is not `generic`.
-fn only(providers: &[Provider]) -> Result<String, Fault> {
-    let special: Vec<&Provider> = providers.iter().filter(|provider| provider.kind() != "generic").collect();
-    match (providers, special.as_slice()) {
+/// Returns the provider of a policy that names none: the only provider, or the only one that is not `generic`.
+fn only_provider(providers: &[Provider]) -> Result<String, Fault> {
+    let specific: Vec<&Provider> = providers.iter().filter(|provider| provider.kind() != "generic").collect();
+    match (providers, specific.as_slice()) {
         ([one], _) => Ok(one.name().to_owned()),
         (_, [one]) => Ok(one.name().to_owned()),
-        _ => Err(Fault::whole(format!("must say for whose tokens it holds: providers = […], of {}", names(providers)))),
+        _ => {
+            let names = providers.iter().map(Provider::name).chain(["self"]).collect::<Vec<_>>().join(", ");
+            Err(format!("must name the providers that it applies to: providers = […], of {names}").into())
+        }
     }
-}
-
-fn names(providers: &[Provider]) -> String {
-    let configured = providers.iter().map(Provider::name);
-    configured.chain(["self"]).collect::<Vec<_>>().join(", ")
 }

@@ -1,32 +1,58 @@
-//! `[server]`: where and how the server listens. Opens nothing.
+//! `[server]`: listeners, state folder and trusted proxies. Opens no socket and resolves no name.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
-use super::reader::{Reader, each, number, text};
+use super::describe::section;
+use super::reader::Reader;
 use crate::base::IssuerUrl;
 
-/// Where and how the server listens.
-#[derive(Debug, Clone)]
-pub struct Server {
-    /// The public door.
-    pub listen: SocketAddr,
-    /// Metrics and administration; `None` is off.
-    pub admin_listen: Option<SocketAddr>,
-    /// Where relative paths start.
-    pub state_dir: PathBuf,
-    /// How many connections may be open at once.
-    pub max_connections: usize,
-    /// Base URL of the API; `None`: the issuer's origin.
-    pub public_url: Option<IssuerUrl>,
-    /// Proxies whose forwarding headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
+section! {
+    /// Listeners, state folder and trusted proxies.
+    pub struct Server in ("server") {
+        /// Address and port of the public listener. Port 0 picks a free port.
+        listen: SocketAddr = default r#""127.0.0.1:8080""#, read address;
+        /// Address and port of the listener for metrics and the admin API. An empty string turns it off.
+        admin_listen: Option<SocketAddr> = default r#""127.0.0.1:8081""#, read admin_address;
+        /// Folder that relative paths start from. A relative `state_dir` starts from the folder of the configuration
+        /// file, or from the working directory without a file.
+        state_dir: PathBuf = default r#"".""#, read folder;
+        /// Maximum number of open connections. Must be at least 1.
+        max_connections: usize = default "4096", read at_least_one;
+        /// Base URL of the API as builds reach it, without a trailing slash. If absent: the origin of `issuer.url`.
+        public_url: Option<IssuerUrl> = example r#""https://ci.example.com/buildpass""#, read IssuerUrl::parse;
+        /// Addresses and networks of reverse proxies. Forwarding headers are accepted from these alone. Forward
+        /// authentication accepts requests from these and from loopback.
+        trusted_proxies: Vec<IpNet> = default "[]", each network;
+    }
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
+pub(super) fn read(reader: &mut Reader<'_>, base: &Path) -> Option<Server> {
+    let mut server = Server::read_keys(reader)?;
+    server.state_dir = base.join(server.state_dir);
+    if server.admin_listen == Some(server.listen) && server.listen.port() != 0 {
+        reader.refuse("server.admin_listen", "must differ from server.listen");
+        return None;
+    }
+    Some(server)
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080 or [::1]:8080")
+}
+
+fn admin_address(text: &str) -> Result<Option<SocketAddr>, &'static str> {
+    if text.is_empty() { Ok(None) } else { address(text).map(Some) }
+}
+
+fn folder(text: &str) -> Result<PathBuf, &'static str> {
+    if text.is_empty() { Err("must be a folder; \".\" is the configuration file's own") } else { Ok(text.into()) }
+}
+
+fn at_least_one(count: usize) -> Result<usize, &'static str> {
+    if count == 0 { Err("must be at least 1") } else { Ok(count) }
 }
 
 /// An address is a network of one. An IPv4-mapped address counts as the IPv4 address that it holds.
@@ -40,38 +66,4 @@ fn network(text: &str) -> Result<IpNet, String> {
         return Err(format!("has bits set after its prefix; the network is {}", network.trunc()));
     }
     Ok(network)
-}
-
-pub(super) fn read(reader: &mut Reader<'_>, base: &Path) -> Option<Server> {
-    let listen = reader.read("server.listen", |value| address(text(value)?));
-    let admin_listen = reader.read("server.admin_listen", |value| match text(value)? {
-        "" => Ok(None),
-        text => address(text).map(Some),
-    });
-    let state_dir = reader.read("server.state_dir", |value| match text(value)? {
-        "" => Err("must be a folder; \".\" is this file's own".to_owned()),
-        text => Ok(base.join(text)),
-    });
-    let max_connections = reader.read("server.max_connections", |value| match number::<usize>(value)? {
-        0 => Err("must be at least 1".to_owned()),
-        count => Ok(count),
-    });
-    let public_url =
-        reader.optional("server.public_url", |value| IssuerUrl::parse(text(value)?).map_err(str::to_owned));
-    let trusted_proxies = reader.read("server.trusted_proxies", |value| each(value, network));
-    if let (Some(listen), Some(Some(admin))) = (listen, admin_listen)
-        && listen == admin
-        && listen.port() != 0
-    {
-        reader.refuse("server.admin_listen", "must differ from server.listen");
-        return None;
-    }
-    Some(Server {
-        listen: listen?,
-        admin_listen: admin_listen?,
-        state_dir: state_dir?,
-        max_connections: max_connections?,
-        public_url: public_url?,
-        trusted_proxies: trusted_proxies?,
-    })
 }

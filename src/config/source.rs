@@ -1,38 +1,40 @@
-//! Where values come from, and which of them wins. The only place that reads the process's environment.
+//! Gathers values from defaults, file, environment and flags; a later source wins. The only reader of the process's
+//! environment.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 
+use super::describe::{Key, ValueKind};
+use super::entries::{Entries, Origin, SettingEntry};
 use super::error::ConfigError;
-use super::table::{self, KEYS, Key, ValueKind};
+use super::table;
 use super::value::{self, Located, Value};
 
-/// What the configuration is made from.
+/// The sources of the configuration.
 #[derive(Clone, Default)]
 pub struct Sources {
-    /// The file of `--config`.
+    /// File named by `--config`.
     pub file: Option<PathBuf>,
-    /// The environment, as [`environment`] reads it.
+    /// Environment variables, as [`environment`] returns them.
     pub environment: BTreeMap<String, String>,
-    /// Where relative names start.
+    /// Folder that relative file names start from.
     pub working_dir: PathBuf,
-    /// What the command line says.
+    /// Values of flags of `serve`.
     pub flags: Flags,
 }
 
-/// What flags of `serve` set.
+/// Values of flags of `serve`. `None` is a flag that was not used.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
-    /// `--listen`.
+    /// `--listen`, which overrides `server.listen`.
     pub listen: Option<String>,
-    /// `--admin-listen`.
+    /// `--admin-listen`, which overrides `server.admin_listen`.
     pub admin_listen: Option<String>,
-    /// `--issuer`.
+    /// `--issuer`, which overrides `issuer.url`.
     pub issuer: Option<String>,
 }
 
-/// The variables of this process whose names begin with `BUILDPASS_`.
+/// Returns this process's environment variables with the prefix `BUILDPASS_`.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
 pub fn environment() -> BTreeMap<String, String> {
@@ -42,50 +44,11 @@ pub fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Where a value was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Origin {
-    Default,
-    File(PathBuf, usize),
-    Environment(String),
-    Flag(&'static str),
-}
-
-impl Origin {
-    /// The same source at another line.
-    pub(super) fn at(&self, line: usize) -> Self {
-        match self {
-            Self::File(file, _) => Self::File(file.clone(), line),
-            other => other.clone(),
-        }
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::File(file, line) => write!(f, "{}:{line}", file.display()),
-            Self::Environment(name) => f.write_str(name),
-            Self::Flag(name) => f.write_str(name),
-        }
-    }
-}
-
-/// A value and where it was written.
-pub(super) struct SettingEntry {
-    pub(super) value: Value,
-    pub(super) origin: Origin,
-}
-
-/// Values by `section.name`.
-pub(super) type Entries = BTreeMap<&'static str, SettingEntry>;
-
-/// All values, the folder that `state_dir` starts at, and what was wrong so far.
+/// Returns all values, the folder that `state_dir` starts from, and the faults so far.
 pub(super) fn gather(sources: &Sources) -> Result<(Entries, PathBuf, Vec<String>), ConfigError> {
     let mut entries = Entries::new();
     let mut errors = Vec::new();
-    for key in KEYS {
+    for key in table::keys() {
         if let Some(default) = key.default {
             match value::parse_value(default) {
                 Ok(value) => drop(entries.insert(key.path, SettingEntry { value, origin: Origin::Default })),
@@ -97,7 +60,7 @@ pub(super) fn gather(sources: &Sources) -> Result<(Entries, PathBuf, Vec<String>
     if let Some(file) = file(sources) {
         let path = sources.working_dir.join(&file);
         let text = std::fs::read_to_string(&path)
-            .map_err(|error| ConfigError::new(vec![format!("{}: cannot be read: {error}", file.display())]))?;
+            .map_err(|error| ConfigError::new(vec![format!("{}: could not read the file: {error}", file.display())]))?;
         let document = value::parse(&text)
             .map_err(|(line, message)| ConfigError::new(vec![format!("{}:{line}: {message}", file.display())]))?;
         from_file(&file, document, &mut entries, &mut errors);
@@ -140,7 +103,6 @@ fn from_file(file: &Path, document: BTreeMap<String, Located>, entries: &mut Ent
             continue;
         };
         if let Some(key) = table::named(&section) {
-            // Its keys are names that the operator chose.
             if !fields.is_empty() {
                 let origin = Origin::File(file.to_path_buf(), content.line);
                 entries.insert(key.path, SettingEntry { value: Value::Table(fields), origin });
@@ -178,10 +140,10 @@ fn from_environment(variables: &BTreeMap<String, String>, entries: &mut Entries,
     }
 }
 
-/// A variable's text as the kind of value that the key takes; a list of strings may also be joined by commas.
+/// Reads a variable's text as the key's kind of value. A list of strings may also be joined by commas.
 fn from_text(key: &Key, text: &str) -> Result<Value, String> {
     match key.kind {
-        ValueKind::Text => Ok(Value::Text(text.to_owned())),
+        ValueKind::Text | ValueKind::Duration | ValueKind::Secret => Ok(Value::Text(text.to_owned())),
         ValueKind::Integer => text.parse().map(Value::Integer).map_err(|_| "must be a whole number".to_owned()),
         ValueKind::Boolean => text.parse().map(Value::Boolean).map_err(|_| "must be true or false".to_owned()),
         ValueKind::Texts if !text.trim_start().starts_with('[') => {

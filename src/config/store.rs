@@ -1,4 +1,4 @@
-//! `[store]`: where state is kept. Opens nothing, and never repeats a URL, which may hold a password.
+//! `[store]`: the database. Opens no connection and never repeats a URL, which may hold a password.
 
 use std::fs;
 use std::net::IpAddr;
@@ -7,55 +7,72 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::reader::{Reader, text};
-use super::source::Origin;
-use super::value::Value;
+use super::describe::{SecretText, section};
+use super::entries::Origin;
+use super::reader::Reader;
 use crate::base::Secret;
 use crate::store::StoreUrl;
 use crate::store::postgres::{PostgresOptions, Tls};
 
-/// Connections to PostgreSQL of one server.
+/// Connections of one server to PostgreSQL.
 const READERS: u32 = 8;
 const WRITERS: u32 = 5;
 
-/// Where state is kept.
+section! {
+    /// The database.
+    pub(super) struct StoreKeys in ("store") {
+        /// Database URL: `sqlite://PATH`, or `postgres://USER@HOST/DATABASE?sslmode=verify-full`, optionally with
+        /// `&sslrootcert=FILE`.
+        url: String = default r#""sqlite://data/buildpass.db""#;
+        /// File with the database URL. At most one of `url` and `url_file` may be set.
+        url_file: Option<String> = example r#""secrets/database-url""#;
+        /// Password of the database user, for a URL without one.
+        password: Option<SecretText> = example r#""…""#;
+        /// File with the password. At most one of `password` and `password_file` may be set.
+        password_file: Option<String> = example r#""secrets/database-password""#;
+    }
+}
+
+/// The database, checked.
 #[derive(Debug, Clone)]
 pub struct StoreSection {
-    /// The database.
+    /// URL of the database.
     pub place: StoreUrl,
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, state_dir: &Path) -> Option<StoreSection> {
-    let from_file = reader.optional("store.url_file", |value| secret_file(value, state_dir))?;
-    let password = reader.optional("store.password", |value| text(value).map(str::to_owned))?;
-    let password_file = reader.optional("store.password_file", |value| secret_file(value, state_dir))?;
-    if password.is_some() && password_file.is_some() {
-        reader.refuse("store.password_file", "stands beside store.password; keep one");
+    let keys = StoreKeys::read_keys(reader)?;
+    if keys.password.is_some() && keys.password_file.is_some() {
+        reader.refuse("store.password_file", "is set beside store.password; keep one");
         return None;
     }
-    let place = |url: &str| store_place(url, password.or(password_file), state_dir);
-    let place = match from_file {
-        None => reader.read("store.url", |value| place(text(value)?))?,
-        Some(_) if reader.origin("store.url") != Origin::Default => {
-            reader.refuse("store.url_file", "stands beside store.url; keep one");
-            return None;
-        }
-        Some(url) => reader.read("store.url_file", |_| place(&url))?,
+    if keys.url_file.is_some() && reader.origin("store.url") != Origin::Default {
+        reader.refuse("store.url_file", "is set beside store.url; keep one");
+        return None;
+    }
+    let mut from_file = |path: &str, file: Option<String>| match file {
+        Some(file) => reader.keep(path, secret_file(&file, state_dir)).map(Some),
+        None => Some(None),
     };
-    Some(StoreSection { place })
+    let from_password_file = from_file("store.password_file", keys.password_file)?;
+    let from_url_file = from_file("store.url_file", keys.url_file)?;
+    let password = keys.password.map(|SecretText(password)| password.expose_secret().clone()).or(from_password_file);
+    let path = if from_url_file.is_some() { "store.url_file" } else { "store.url" };
+    let place = store_place(&from_url_file.unwrap_or(keys.url), password, state_dir);
+    Some(StoreSection { place: reader.keep(path, place)? })
 }
 
-/// A secret that stands in a file: line ends at its end don't count.
-fn secret_file(value: &Value, state_dir: &Path) -> Result<String, String> {
-    let path = state_dir.join(text(value)?);
-    let read = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(read.trim_end_matches(['\r', '\n']).to_owned())
+/// Reads a secret from a file, without line ends at its end.
+fn secret_file(file: &str, state_dir: &Path) -> Result<String, String> {
+    let path = state_dir.join(file);
+    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// Reads a database's URL; relative paths start at `state_dir`.
+/// Parses a database URL. Relative paths start from `state_dir`.
 ///
 /// # Errors
-/// What is wrong with it, without repeating it.
+/// Returns the problem and what would be right, without the URL.
 pub fn store_place(url: &str, password: Option<String>, state_dir: &Path) -> Result<StoreUrl, String> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return postgres(url, password, state_dir).map(StoreUrl::Postgres);
@@ -72,25 +89,25 @@ fn postgres(url: &str, password: Option<String>, state_dir: &Path) -> Result<Pos
     let url = Url::parse(url).map_err(|error| format!("is not a URL: {error}"))?;
     let decoded = |text: &str| {
         let decoded = percent_encoding::percent_decode_str(text).decode_utf8();
-        decoded.map(|text| text.into_owned()).map_err(|_| "holds what is not UTF-8".to_owned())
+        decoded.map(|text| text.into_owned()).map_err(|_| "is not UTF-8 after percent-decoding".to_owned())
     };
     let query = Query::read(&url)?;
     let host = match (query.host, url.host_str().filter(|host| !host.is_empty())) {
         (Some(folder), None) => folder,
         (None, Some(host)) => host.trim_matches(['[', ']']).to_owned(),
-        (None, None) => return Err("names no host".to_owned()),
-        (Some(_), Some(_)) => return Err("names a host twice; host= is for the folder of a unix socket".to_owned()),
+        (None, None) => return Err("has no host: postgres://user@host/database".to_owned()),
+        (Some(_), Some(_)) => return Err("has two hosts; host= is for the folder of a unix socket".to_owned()),
     };
     let user = decoded(url.username())?;
     if user.is_empty() {
-        return Err("names no user: postgres://user@host/database".to_owned());
+        return Err("has no user: postgres://user@host/database".to_owned());
     }
     let database = decoded(url.path().trim_start_matches('/'))?;
     if database.is_empty() || database.contains('/') {
-        return Err("names no database: postgres://user@host/database".to_owned());
+        return Err("has no database: postgres://user@host/database".to_owned());
     }
     let password = match (url.password().map(decoded).transpose()?, password) {
-        (Some(_), Some(_)) => return Err("holds a password, and store.password is set too; keep one".to_owned()),
+        (Some(_), Some(_)) => return Err("has a password, and store.password is set too; keep one".to_owned()),
         (one, other) => one.or(other).map(Secret::new),
     };
     let is_local = host.starts_with('/')
@@ -119,7 +136,7 @@ fn postgres(url: &str, password: Option<String>, state_dir: &Path) -> Result<Pos
     })
 }
 
-/// What may stand behind the question mark.
+/// The query of a PostgreSQL URL.
 #[derive(Default)]
 struct Query {
     host: Option<String>,
@@ -134,27 +151,18 @@ impl Query {
         for (name, value) in url.query_pairs() {
             match name.as_ref() {
                 "sslmode" => {
-                    query.tls = Some(match value.as_ref() {
-                        "disable" => Tls::Disable,
-                        "require" => Tls::Require,
-                        "verify-ca" => Tls::VerifyCa,
-                        "verify-full" => Tls::VerifyFull,
-                        _ => {
-                            return Err(
-                                "sslmode must be disable, require, verify-ca or verify-full; there is none that \
-                                        falls back to plain text"
-                                    .to_owned(),
-                            );
-                        }
-                    });
+                    let tls = value.parse().map_err(|_| {
+                        "sslmode must be disable, require, verify-ca or verify-full; no mode falls back to plain text"
+                    })?;
+                    query.tls = Some(tls);
                 }
                 "sslrootcert" => query.root_certificates = Some(PathBuf::from(value.as_ref())),
                 "host" if value.starts_with('/') => query.host = Some(value.into_owned()),
                 "port" => query.port = Some(value.parse().map_err(|_| "port must be a number".to_owned())?),
                 other => {
                     return Err(format!(
-                        "has {other:?} behind the question mark; known are sslmode, sslrootcert, port, and host with \
-                         the folder of a unix socket"
+                        "has the unknown parameter {other:?}; the known ones are sslmode, sslrootcert, port, and host \
+                         with the folder of a unix socket"
                     ));
                 }
             }

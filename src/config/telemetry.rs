@@ -1,18 +1,25 @@
-//! `[telemetry]`: logs.
+//! `[telemetry]`: format and filter of the logs.
 
-use super::reader::{Reader, text};
+use super::describe::section;
+use super::reader::Reader;
 use crate::telemetry::{LogFormat, LogSettings};
 
+section! {
+    /// Format and filter of the logs.
+    pub(super) struct Telemetry in ("telemetry") {
+        /// Format of log lines: `text`, `json`, or `auto` for text on a terminal and JSON elsewhere.
+        log_format: LogFormat = default r#""auto""#;
+        /// Minimum level of log lines: `error`, `warn`, `info`, `debug`, `trace`, or `target=level` pairs joined by
+        /// commas.
+        log_filter: String = default r#""info""#, read filter;
+    }
+}
+
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<LogSettings> {
-    let log_format = reader.read("telemetry.log_format", |value| match text(value)? {
-        "auto" => Ok(LogFormat::Auto),
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        _ => Err("must be auto, text or json".to_owned()),
-    });
-    let log_filter = reader.read("telemetry.log_filter", |value| {
-        let filter = text(value)?;
-        LogSettings::check_filter(filter).map(|()| filter.to_owned())
-    });
-    Some(LogSettings { format: log_format?, filter: log_filter? })
+    let keys = Telemetry::read_keys(reader)?;
+    Some(LogSettings { format: keys.log_format, filter: keys.log_filter })
+}
+
+fn filter(filter: String) -> Result<String, String> {
+    LogSettings::check_filter(&filter).map(|()| filter)
 }

@@ -1,46 +1,46 @@
-//! `[tokens]`: how long tokens live, and what else they say.
+//! `[tokens]`: lifetimes and extra claims of the tokens that this server signs.
 
 use std::collections::BTreeMap;
 
-use super::reader::{Reader, table, text};
-use crate::base::Seconds;
+use super::describe::section;
+use super::reader::{Reader, period};
+use crate::base::{FieldError, Seconds};
 use crate::claims::ExtraClaims;
 
-/// A token must be refused after a day everywhere, even where a few seconds are added.
+/// Every verifier must reject a token after a day, even one that adds a few seconds of leeway.
 const LONGEST: Seconds = Seconds::new(86_395);
 
-/// How long tokens live, and what else they say.
-#[derive(Debug, Clone)]
-pub struct Tokens {
-    /// Where the build asks for nothing else.
-    pub default_lifetime: Seconds,
-    /// The longest that a token may live.
-    pub max_lifetime: Seconds,
-    /// The longest that a build may run.
-    pub max_build: Seconds,
-    /// Further claims.
-    pub extra_claims: ExtraClaims,
+section! {
+    /// Lifetimes and extra claims of the tokens that this server signs.
+    pub struct Tokens in ("tokens") {
+        /// Lifetime of a token if the request names none.
+        default_lifetime: Seconds = default r#""5m""#, read period;
+        /// Maximum lifetime of a token. At most 86395s, five seconds less than a day.
+        max_lifetime: Seconds = default r#""1h""#, read lifetime;
+        /// Maximum duration of a build. A build that runs longer receives no more tokens.
+        max_build: Seconds = default r#""24h""#, read period;
+        /// Extra claims, each a template with fields of the build: `{ team = "{properties.team}" }`.
+        extra_claims: ExtraClaims = default "{}", read extra_claims;
+    }
 }
 
 pub(super) fn read(reader: &mut Reader<'_>) -> Option<Tokens> {
-    let default_lifetime = reader.period("tokens.default_lifetime");
-    let max_lifetime = reader.period("tokens.max_lifetime");
-    let max_build = reader.period("tokens.max_build");
-    let extra_claims = reader.read("tokens.extra_claims", |value| {
-        let fields = table(value)?.iter().map(|(name, field)| match text(&field.value) {
-            Ok(text) => Ok((name.clone(), text.to_owned())),
-            Err(problem) => Err(format!("{name}: {problem}")),
-        });
-        let fields = fields.collect::<Result<BTreeMap<String, String>, String>>()?;
-        ExtraClaims::compile(&fields).map_err(|problem| problem.to_string())
-    });
-    let (default_lifetime, max_lifetime) = (default_lifetime?, max_lifetime?);
-    if max_lifetime > LONGEST {
-        reader.refuse("tokens.max_lifetime", "must be at most 86395s, five seconds less than a day");
+    let tokens = Tokens::read_keys(reader)?;
+    if tokens.default_lifetime > tokens.max_lifetime {
+        let problem =
+            format!("{} is longer than tokens.max_lifetime, {}", tokens.default_lifetime, tokens.max_lifetime);
+        reader.refuse("tokens.default_lifetime", problem);
     }
-    if default_lifetime > max_lifetime {
-        let problem = format!("{default_lifetime} is longer than tokens.max_lifetime, {max_lifetime}");
-        reader.refuse("tokens.default_lifetime", &problem);
+    Some(tokens)
+}
+
+fn lifetime(length: Seconds) -> Result<Seconds, &'static str> {
+    match period(length)? {
+        length if length > LONGEST => Err("must be at most 86395s, five seconds less than a day"),
+        length => Ok(length),
     }
-    Some(Tokens { default_lifetime, max_lifetime, max_build: max_build?, extra_claims: extra_claims? })
+}
+
+fn extra_claims(claims: BTreeMap<String, String>) -> Result<ExtraClaims, FieldError> {
+    ExtraClaims::compile(&claims)
 }

@@ -1,18 +1,18 @@
-//! Values as they were written, each with its line. Has no `Debug`: a value may be secret.
+//! TOML values with their lines. They have no `Debug`, since a value may be a secret.
 
 use std::collections::BTreeMap;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A value and the line it stands on, from 1.
+/// A value and its line, counted from 1.
 #[derive(Clone)]
 pub(super) struct Located {
     pub(super) value: Value,
     pub(super) line: usize,
 }
 
-/// What TOML can say, as far as we use it.
+/// A TOML value of a type that the configuration uses, or `Other`.
 #[derive(Clone)]
 pub(super) enum Value {
     Text(String),
@@ -24,7 +24,7 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// What the value is, for messages.
+    /// The name of the value's type in error texts.
     pub(super) const fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a string",
@@ -32,11 +32,11 @@ impl Value {
             Self::Boolean(_) => "true or false",
             Self::List(_) => "a list",
             Self::Table(_) => "a table",
-            Self::Other => "a value of a kind that is not used here",
+            Self::Other => "a number with a fraction or a date",
         }
     }
 
-    /// As TOML for display; what a key named `value` holds is a secret.
+    /// The value as TOML for display. Hides no secret.
     pub(super) fn shown(&self) -> toml::Value {
         match self {
             Self::Text(text) => toml::Value::String(text.clone()),
@@ -51,16 +51,16 @@ impl Value {
     }
 }
 
-/// Reads a document: its top-level tables, or `(line, message)`.
+/// Parses a document into its top-level tables. An error is its line and a message.
 pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Located>, (usize, String)> {
     let document = DeTable::parse(text).map_err(|error| {
-        // `Display` of this error would print the line itself, and a secret with it.
+        // `Display` of this error prints the whole line, which may hold a secret.
         (line_at(text, error.span().map_or(0, |span| span.start)), one_line(error.message()))
     })?;
     Ok(table(text, document.get_ref()))
 }
 
-/// Reads one value.
+/// Parses one value.
 pub(super) fn parse_value(text: &str) -> Result<Value, String> {
     DeValue::parse(text)
         .map(|value| convert(text, value.get_ref()))

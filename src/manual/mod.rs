@@ -4,6 +4,9 @@
 #[doc = include_str!("api.md")]
 pub mod api {}
 
+#[doc = include_str!("configuration.md")]
+pub mod configuration {}
+
 #[doc = include_str!("decisions.md")]
 pub mod decisions {}
 

@@ -9,7 +9,8 @@ use super::cel::{CelError, CelFailure, Fact, Facts, Names};
 use super::condition::{Condition, RulePart};
 
 /// What happens where no rule is true.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum AccessDefault {
     /// Allowed: then the first rule that is true denies.
     Allow,

@@ -8,7 +8,8 @@ use std::sync::atomic::AtomicI64;
 use crate::base::Secret;
 
 /// How the connection is protected. There is no mode that falls back to plain text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Tls {
     /// Not at all: for the loopback interface and unix sockets.
     Disable,

@@ -50,10 +50,10 @@ fn with_sqlite_a_start_brings_in_what_the_file_says() {
 fn a_declaration_that_can_not_work_is_refused_by_its_line() {
     for (toml, expected) in [
         ("[clients.ci]\n", "clients.ci: has neither secret_file nor secret"),
-        ("[clients.ci]\nsecret = \"short\"\n", "buildpass.toml:2: clients.ci: secret: must hold one secret"),
-        ("[clients.ci]\nsecret_file = \"nowhere\"\n", "buildpass.toml:2: clients.ci: secret_file: "),
-        ("[clients.ci]\nscopes = [\"everything\"]\n", "buildpass.toml:2: clients.ci: scopes: item 1: must be"),
-        ("[clients.ci]\nsecrets = \"x\"\n", "there is no such key as \"secrets\""),
+        ("[clients.ci]\nsecret = \"short\"\n", "buildpass.toml:2: clients.ci.secret: must hold one secret"),
+        ("[clients.ci]\nsecret_file = \"nowhere\"\n", "buildpass.toml:2: clients.ci.secret_file: "),
+        ("[clients.ci]\nscopes = [\"everything\"]\n", "buildpass.toml:2: clients.ci.scopes[0]: must be"),
+        ("[clients.ci]\nsecrets = \"x\"\n", "clients.ci.secrets: there is no such key"),
         ("[clients.\"a b\"]\nsecret = \"x\"\n", "a name has up to 100 letters"),
     ] {
         let folder = Folder::new();

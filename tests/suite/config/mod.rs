@@ -1,11 +1,11 @@
-//! The configuration: what is refused and how it is told, what wins, what is never shown.
+//! The configuration: error texts, precedence of sources, hidden secrets and the reference.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use buildpass::base::Seconds;
-use buildpass::config::{Config, ConfigError, Flags, Sources, reference};
+use buildpass::config::{Config, ConfigError, Flags, Sources, markdown_reference, reference};
 
 struct Setting {
     folder: tempfile::TempDir,
@@ -30,10 +30,10 @@ impl Setting {
         Config::load(&Sources { file: None, environment: self.environment, working_dir, flags: self.flags })
     }
 
-    /// What is said of it, without the folder's name.
+    /// Returns the error text, without the folder's name.
     fn refusal(self) -> String {
         let folder = self.folder.path().display().to_string();
-        self.load().map(|_| "taken".to_owned()).unwrap_or_else(|error| error.to_string()).replace(&folder, "FOLDER")
+        self.load().map(|_| "accepted".to_owned()).unwrap_or_else(|error| error.to_string()).replace(&folder, "FOLDER")
     }
 }
 
@@ -99,12 +99,31 @@ fn every_refusal_names_key_file_and_line() {
         "[[issuance.rules]]\nname = \"r\"\naudiences = [\"x\"]\n[[issuance.rules]]\nname = \"r\"\naudiences = [\"y\"]\n",
         "[[issuance.rules]]\nname = \"r\"\naudiences = [\"x\"]\nmax_lifetime = \"3h\"\n",
         "[[issuance.rules]]\nname = \"r\"\naudiences = [\"x\"]\nonly = true\n",
+        "[[issuance.rules]]\nname = 7\naudiences = [\"x\"]\n[[issuance.rules]]\nname = \"r\"\naudiences = [\"x\",\n\"\"]\n",
+        "[issuance]\nrules = 7\n",
+        "[clients]\nci = 7\n",
+        "[clients.ci]\nsecret = \"hunter2\"\n",
+        "[clients.ci]\nsecret = [\"hunter2\"]\n",
+        "[clients.ci]\nscopes = [\"everything\"]\n",
+        "[clients.ci]\nsecrets = \"hunter2\"\n",
+        "[oidc.p]\nissuer = \"https://issuer.example\"\n",
+        "[oidc.p]\nprovider = \"generic\"\nissuer = \"https://issuer.example\"\njwks_hard_stop = true\n",
+        "[oidc.p]\nprovider = \"generic\"\nissuer = \"https://issuer.example\"\nclock_skew_tolerance = \"1h\"\n",
+        "[oidc.p]\nprovider = \"generic\"\nnothing = 1\n[oidc.q]\nprovider = 1\n",
+        "[repository.app]\n",
+        "[repository.\"a//b\"]\naccess_policy = {}\n",
+        "[repository.app.access_policy]\ndefault = \"hunter2\"\n",
+        "[repository.app.access_policy]\nproviders = []\n",
+        "[repository.app.access_policy]\nproviders = [\"self\"]\nrules = [\"true\", \"identity.\"]\n",
+        "[forward_auth]\nproxy = \"hunter2\"\n",
+        "[limits]\nclient_per_second = 1.5\n",
+        "[limits]\nclient_per_second = 4294967296\n",
         "[telemetry]\nlog_format = \"xml\"\n",
         "[server\n",
         "[server]\nlisten = \n",
     ] {
         let refusal = Setting::new(file).refusal();
-        assert_ne!(refusal, "taken", "{file}");
+        assert_ne!(refusal, "accepted", "{file}");
         assert!(!refusal.contains("hunter2"), "{refusal}");
         writeln!(table, "{}\n    {}\n", file.trim_end().replace('\n', "⏎"), refusal.replace('\n', "\n    ")).unwrap();
     }
@@ -121,9 +140,9 @@ fn a_mapped_address_is_the_address_that_it_holds() {
 }
 
 #[test]
-fn all_that_is_wrong_is_told_at_once() {
-    let file = "[server]\nlisten = 1\n[keys]\nrsa_bits = 1\n[nothing]\n";
-    assert_eq!(Setting::new(file).refusal().lines().count(), 3);
+fn every_fault_is_reported_at_once() {
+    let file = "[server]\nlisten = 1\nmax_connections = 0\n[keys]\nrsa_bits = 1\n[nothing]\n[clients.a]\n[clients.b]\n";
+    assert_eq!(Setting::new(file).refusal().lines().count(), 6);
 }
 
 #[test]
@@ -140,7 +159,7 @@ fn flags_win_over_the_environment_the_environment_over_the_file_and_the_file_ove
 }
 
 #[test]
-fn a_name_in_the_environment_that_is_no_key_is_refused_and_kubernetes_names_are_not_looked_at() {
+fn an_unknown_key_in_the_environment_is_refused_and_kubernetes_names_are_ignored() {
     let refusal = Setting::new("").with("BUILDPASS_SERVER__LISTN", "x").refusal();
     assert!(refusal.contains("BUILDPASS_SERVER__LISTN"), "{refusal}");
     let kubernetes = Setting::new("")
@@ -151,7 +170,7 @@ fn a_name_in_the_environment_that_is_no_key_is_refused_and_kubernetes_names_are_
 }
 
 #[test]
-fn one_folder_holds_all_that_must_last() {
+fn relative_paths_start_from_the_state_dir() {
     let setting = Setting::new("[server]\nstate_dir = \"state\"\n");
     let folder = setting.folder.path().to_owned();
     let config = setting.load().unwrap();
@@ -166,13 +185,13 @@ fn one_folder_holds_all_that_must_last() {
 }
 
 #[test]
-fn a_file_that_was_named_and_is_not_there_is_refused() {
+fn a_named_file_that_is_missing_is_refused() {
     let setting = Setting::new("").with("BUILDPASS_CONFIG", "absent.toml");
     assert!(setting.refusal().contains("absent.toml"));
 }
 
 #[test]
-fn the_reference_in_the_repository_is_made_from_the_types_and_changes_nothing() {
+fn the_reference_is_current_and_changes_nothing() {
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("buildpass.reference.toml");
     assert_eq!(
         std::fs::read_to_string(kept).unwrap(),
@@ -185,6 +204,38 @@ fn the_reference_in_the_repository_is_made_from_the_types_and_changes_nothing() 
     };
     let (default, referred) = (Setting::new("").load().unwrap(), Setting::new(&reference()).load().unwrap());
     assert_eq!(strip(default.show()), strip(referred.show()));
+}
+
+#[test]
+fn the_manuals_page_is_current() {
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual/configuration.md");
+    assert_eq!(
+        std::fs::read_to_string(kept).unwrap(),
+        markdown_reference(),
+        "cargo run -- config reference --format markdown > src/manual/configuration.md"
+    );
+}
+
+#[test]
+fn the_reference_lists_the_keys_of_a_provider_that_are_read() {
+    let refusal = Setting::new("[oidc.p]\nnothing = 1\n").refusal();
+    let known = refusal.split("known keys are ").nth(1).unwrap().trim();
+    let page = markdown_reference();
+    let section = page.split("### `[oidc.NAME]`").nth(1).unwrap().split("\n#").next().unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
+    let listed: Vec<&str> = rows.map(|row| row.split('`').next().unwrap()).collect();
+    assert_eq!(listed.join(", "), known);
+}
+
+#[test]
+fn no_inline_secret_of_a_client_is_shown() {
+    const SECRET: &str = "bpc_0123456789abcdefghijklmnopqrstuvwxyzABCDEFG";
+    let config = Setting::new(&format!("[clients.ci]\nsecret = \"{SECRET}\"\n")).load().unwrap();
+    assert!(!config.show().contains(SECRET) && config.show().contains("[secret]"), "{}", config.show());
+    let file = "[store]\nurl = \"postgres://user@localhost/db\"\npassword = \"hunter2\"\n\
+                [keys]\nkey_encryption_keys = [{ id = \"a\", file = \"x\" }]\n";
+    let config = Setting::new(file).load().unwrap();
+    assert!(!config.show().contains("hunter2") && !format!("{config:?}").contains("hunter2"), "{}", config.show());
 }
 
 #[test]
@@ -201,7 +252,7 @@ fn no_secret_is_ever_shown() {
         file.replace("\"a\"", "7"),
     ] {
         let refusal = Setting::new(&broken).refusal();
-        assert!(refusal != "taken" && !refusal.contains(SECRET), "{refusal}");
+        assert!(refusal != "accepted" && !refusal.contains(SECRET), "{refusal}");
     }
 }
 

@@ -1,0 +1,235 @@
+//! One typed description of each key. The reader, the reference file and the manual's page are made from it, so that
+//! they cannot differ.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Deserializer};
+
+use crate::base::{IssuerUrl, Seconds, Secret};
+use crate::claims::{AudiencePattern, ExtraClaims, Presets, SubjectFormat};
+use crate::jose::Algorithm;
+use crate::policy::{AccessDefault, DefaultGrant, OrganizationPattern, RuleSpec, Scope};
+use crate::telemetry::LogFormat;
+
+/// How a value is written in TOML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ValueKind {
+    Text,
+    Duration,
+    Secret,
+    Integer,
+    Boolean,
+    Texts,
+    Tables,
+    Table,
+}
+
+impl ValueKind {
+    /// The kind's name in the reference and the manual.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Text | Self::Secret => "string",
+            Self::Duration => "duration",
+            Self::Integer => "whole number",
+            Self::Boolean => "true or false",
+            Self::Texts => "list of strings",
+            Self::Tables => "list of tables",
+            Self::Table => "table",
+        }
+    }
+}
+
+/// One key.
+pub(super) struct Key {
+    /// `section.name`.
+    pub(super) path: &'static str,
+    pub(super) kind: ValueKind,
+    /// The default as TOML. A key without one is absent by default.
+    pub(super) default: Option<&'static str>,
+    /// A value as TOML, for a key without a default.
+    pub(super) example: &'static str,
+    pub(super) is_required: bool,
+    doc: &'static str,
+}
+
+impl Key {
+    /// A key with a default.
+    pub(super) const fn set(path: &'static str, kind: ValueKind, default: &'static str, doc: &'static str) -> Self {
+        Self { path, kind, default: Some(default), example: "", is_required: false, doc }
+    }
+
+    /// A key that is absent by default.
+    pub(super) const fn unset(path: &'static str, kind: ValueKind, example: &'static str, doc: &'static str) -> Self {
+        Self { path, kind, default: None, example, is_required: false, doc }
+    }
+
+    /// A key that must be present in its table.
+    pub(super) const fn required(path: &'static str, kind: ValueKind, doc: &'static str) -> Self {
+        Self { path, kind, default: None, example: "", is_required: true, doc }
+    }
+
+    pub(super) const fn doc(&self) -> &'static str {
+        self.doc.trim_ascii()
+    }
+
+    /// Whether the value consists of tables with the keys of [`Section::table`].
+    pub(super) fn holds_tables(&self) -> bool {
+        self.kind == ValueKind::Tables || self.path.ends_with(".NAME")
+    }
+
+    /// Returns section and name. A key of a table has no section.
+    pub(super) fn parts(&self) -> (&'static str, &'static str) {
+        self.path.split_once('.').unwrap_or(("", self.path))
+    }
+}
+
+/// The keys of one section, in the order of the reference.
+pub(super) struct Section {
+    pub(super) name: &'static str,
+    pub(super) about: &'static str,
+    pub(super) keys: &'static [Key],
+    /// The keys of the tables in this section, such as those of one rule.
+    pub(super) table: Option<&'static Table>,
+}
+
+/// The keys of a table that a section may hold several times.
+pub(super) struct Table {
+    /// As TOML writes it: `[clients.NAME]`.
+    pub(super) heading: &'static str,
+    pub(super) about: &'static str,
+    pub(super) keys: &'static [Key],
+}
+
+/// A type that a key may have.
+pub(super) trait Described {
+    const KIND: ValueKind;
+    const IS_OPTIONAL: bool = false;
+}
+
+macro_rules! described {
+    ($($kind:ident: $($type:ty),+;)+) => {
+        $($(impl Described for $type {
+            const KIND: ValueKind = ValueKind::$kind;
+        })+)+
+    };
+}
+
+described! {
+    Text: String, SocketAddr, PathBuf, IpNet, IssuerUrl, SubjectFormat, Algorithm, AudiencePattern, OrganizationPattern,
+        Scope, DefaultGrant, AccessDefault, LogFormat;
+    Duration: Seconds;
+    Secret: SecretText;
+    Integer: u32, u64, usize;
+    Boolean: bool;
+    Texts: Presets;
+    Table: ExtraClaims, RuleSpec;
+}
+
+impl<T: Described> Described for Option<T> {
+    const KIND: ValueKind = T::KIND;
+    const IS_OPTIONAL: bool = true;
+}
+
+impl<T: Described> Described for Vec<T> {
+    const KIND: ValueKind = match T::KIND {
+        ValueKind::Table => ValueKind::Tables,
+        _ => ValueKind::Texts,
+    };
+}
+
+/// A secret that is written in the configuration itself. `config show` never prints it.
+#[derive(Debug, Clone)]
+pub(super) struct SecretText(pub(super) Secret<String>);
+
+impl<'de> Deserialize<'de> for SecretText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
+    }
+}
+
+/// Defines a section: its type, its keys and their reader. A key's doc comment is also its line in the reference.
+///
+/// `= default TOML` is a key's default and `= example TOML` the example for a key without one. `read CHECK` checks the
+/// value, and `each CHECK` each item of a list.
+macro_rules! section {
+    (
+        $(#[doc = $about:literal])+
+        $vis:vis struct $name:ident in ($section:literal $(, $table:expr)?) {
+            $($(#[doc = $doc:literal])+ $key:ident: $type:ty = $given:ident $toml:literal $(, $how:ident $check:expr)?;)+
+        }
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Debug, Clone)]
+        $vis struct $name {
+            $($(#[doc = $doc])+ $vis $key: $type,)+
+        }
+
+        impl $name {
+            pub(super) const SECTION: crate::config::describe::Section = crate::config::describe::Section {
+                name: $section,
+                about: concat!($($about),+),
+                keys: &[$(section!(@key $given concat!($section, ".", stringify!($key)), $type, $toml, concat!($($doc),+))),+],
+                table: section!(@table $($table)?),
+            };
+
+            fn read_keys(reader: &mut crate::config::reader::Reader<'_>) -> Option<Self> {
+                $(let $key = section!(@read $given reader, concat!($section, ".", stringify!($key)) $(, $how $check)?);)+
+                Some(Self { $($key: $key?),+ })
+            }
+        }
+    };
+    (@table) => { None };
+    (@table $table:expr) => { Some($table) };
+    (@key default $path:expr, $type:ty, $toml:literal, $doc:expr) => {
+        crate::config::describe::Key::set($path, <$type as crate::config::describe::Described>::KIND, $toml, $doc)
+    };
+    (@key example $path:expr, $type:ty, $toml:literal, $doc:expr) => {
+        crate::config::describe::Key::unset($path, <$type as crate::config::describe::Described>::KIND, $toml, $doc)
+    };
+    (@read default $reader:ident, $path:expr) => { $reader.read($path, crate::config::reader::any) };
+    (@read default $reader:ident, $path:expr, read $check:expr) => { $reader.read($path, $check) };
+    (@read default $reader:ident, $path:expr, each $check:expr) => { $reader.each($path, $check) };
+    (@read example $reader:ident, $path:expr) => { $reader.optional($path, crate::config::reader::any) };
+    (@read example $reader:ident, $path:expr, read $check:expr) => { $reader.optional($path, $check) };
+}
+
+/// Defines a table that a section holds several times: its type, read by serde, and its keys. `= TOML` is the default
+/// of a key that is not an `Option`. A key with neither is required.
+macro_rules! table {
+    (
+        $(#[doc = $about:literal])+
+        struct $name:ident in $heading:literal {
+            $($(#[doc = $doc:literal])+ $key:ident: $type:ty $(= $default:literal)?;)+
+        }
+    ) => {
+        $(#[doc = $about])+
+        #[derive(serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct $name {
+            $($(#[doc = $doc])+ $(#[doc = concat!("Default: ", $default)] #[serde(default)])? $key: $type,)+
+        }
+
+        impl $name {
+            const TABLE: &crate::config::describe::Table = &crate::config::describe::Table {
+                heading: $heading,
+                about: concat!($($about),+),
+                keys: &[$(table!(@key stringify!($key), $type, concat!($($doc),+) $(, $default)?)),+],
+            };
+        }
+    };
+    (@key $name:expr, $type:ty, $doc:expr, $default:literal) => {
+        crate::config::describe::Key::set($name, <$type as crate::config::describe::Described>::KIND, $default, $doc)
+    };
+    (@key $name:expr, $type:ty, $doc:expr) => {{
+        use crate::config::describe::{Described, Key};
+        if <$type as Described>::IS_OPTIONAL {
+            Key::unset($name, <$type as Described>::KIND, "", $doc)
+        } else {
+            Key::required($name, <$type as Described>::KIND, $doc)
+        }
+    }};
+}
+
+pub(super) use {section, table};

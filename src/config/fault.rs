@@ -1,0 +1,140 @@
+//! Problems of one value, with the path to the faulty part. Never repeats the value, which may be a secret.
+
+use std::fmt;
+
+use serde::de::{self, Expected, Unexpected};
+
+use super::value::{Located, Value};
+use crate::base::FieldError;
+
+/// One step from a value down to a part of it.
+#[derive(Debug)]
+pub(super) enum Step {
+    Item(usize),
+    Field(String),
+}
+
+/// A problem and the path to the part that has it.
+#[derive(Debug)]
+pub(super) struct Fault {
+    path: Vec<Step>,
+    problem: String,
+}
+
+impl Fault {
+    /// The same fault, seen from the value that holds this one.
+    pub(super) fn below(mut self, outer: impl IntoIterator<Item = Step>) -> Self {
+        self.path.splice(0..0, outer);
+        self
+    }
+
+    pub(super) fn problem(&self) -> &str {
+        &self.problem
+    }
+
+    /// Appends the path to `path`: `issuance.rules` becomes `issuance.rules[0].name`.
+    pub(super) fn full_path(&self, path: &str) -> String {
+        self.path.iter().fold(path.to_owned(), |path, step| match step {
+            Step::Item(index) => format!("{path}[{index}]"),
+            Step::Field(name) => format!("{path}.{name}"),
+        })
+    }
+
+    /// The line of the faulty part, or of the nearest part around it that exists.
+    pub(super) fn line(&self, value: &Value) -> Option<usize> {
+        let (mut value, mut line) = (value, None);
+        for step in &self.path {
+            let part: Option<&Located> = match (step, value) {
+                (Step::Item(index), Value::List(items)) => items.get(*index),
+                (Step::Field(name), Value::Table(fields)) => fields.get(name),
+                _ => None,
+            };
+            let Some(part) = part else { break };
+            (value, line) = (&part.value, Some(part.line));
+        }
+        line
+    }
+}
+
+impl From<String> for Fault {
+    fn from(problem: String) -> Self {
+        Self { path: Vec::new(), problem }
+    }
+}
+
+impl From<&str> for Fault {
+    fn from(problem: &str) -> Self {
+        problem.to_owned().into()
+    }
+}
+
+impl From<FieldError> for Fault {
+    fn from(error: FieldError) -> Self {
+        Self::from(error.problem).below([Step::Field(error.field)])
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for Fault {}
+
+/// serde's own texts repeat the value. These name its type alone.
+impl de::Error for Fault {
+    fn custom<T: fmt::Display>(problem: T) -> Self {
+        problem.to_string().into()
+    }
+
+    fn invalid_type(actual: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        let actual = match actual {
+            Unexpected::Bool(_) => "true or false",
+            Unexpected::Signed(_) | Unexpected::Unsigned(_) => "a whole number",
+            Unexpected::Str(_) => "a string",
+            Unexpected::Seq => "a list",
+            Unexpected::Map => "a table",
+            _ => "a number with a fraction or a date",
+        };
+        format!("must be {}, not {actual}", type_name(expected)).into()
+    }
+
+    fn invalid_value(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
+        match expected.to_string().as_str() {
+            "u32" => format!("must be a whole number from 0 to {}", u32::MAX).into(),
+            "u64" | "usize" => format!("must be a whole number from 0 to {}", i64::MAX).into(),
+            _ => format!("must be {}", type_name(expected)).into(),
+        }
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        match expected {
+            [names @ .., last] if !names.is_empty() => format!("must be {} or {last}", names.join(", ")).into(),
+            _ => format!("must be {}", expected.join(", ")).into(),
+        }
+    }
+
+    fn unknown_field(_: &str, expected: &'static [&'static str]) -> Self {
+        format!("there is no such key; the known keys are {}", expected.join(", ")).into()
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::from("is missing").below([Step::Field(field.to_owned())])
+    }
+}
+
+/// serde names Rust's types. Operators know TOML's.
+fn type_name(expected: &dyn Expected) -> String {
+    let name = expected.to_string();
+    match name.as_str() {
+        "a borrowed string" | "path string" => "a string",
+        "a boolean" => "true or false",
+        "u32" | "u64" | "usize" => "a whole number",
+        "a sequence" => "a list",
+        "a map" => "a table",
+        name if name.starts_with("struct ") => "a table",
+        name => name,
+    }
+    .to_owned()
+}
