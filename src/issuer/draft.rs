@@ -113,14 +113,14 @@ impl Issuer {
         self.settings.policy.decide(&request).map_err(IssueRefusal::Denied)
     }
 
-    fn key(&self, wanted: Option<Algorithm>, now: Moment) -> Result<Arc<SigningKey>, NotIssued> {
+    fn key(&self, algorithm: Option<Algorithm>, now: Moment) -> Result<Arc<SigningKey>, NotIssued> {
         let keys = self.parts.keyring.view();
-        if let Some(asked) = wanted.filter(|wanted| !keys.algorithms().contains(wanted)) {
-            return Err(IssueRefusal::AlgorithmNotOffered { asked, offered: keys.algorithms().to_vec() }.into());
+        if let Some(requested) = algorithm.filter(|algorithm| !keys.algorithms().contains(algorithm)) {
+            return Err(IssueRefusal::AlgorithmNotOffered { requested, offered: keys.algorithms().to_vec() }.into());
         }
-        let signer = wanted.map_or_else(|| keys.default_signer(now), |wanted| keys.signer(wanted, now));
-        let signs_in = || keys.signs_from(wanted, now).map(|from| from.since(now));
-        signer.ok_or_else(|| IssueError::NoSigner { wanted, signs_in: signs_in() }.into())
+        let signer = algorithm.map_or_else(|| keys.default_signer(now), |algorithm| keys.signer(algorithm, now));
+        let signs_in = || keys.signs_from(algorithm, now).map(|from| from.since(now));
+        signer.ok_or_else(|| IssueError::NoSigner { algorithm, signs_in: signs_in() }.into())
     }
 
     /// Returns the requested lifetime, or refuses it. If none is requested, returns the smallest of the default, the
@@ -135,10 +135,10 @@ impl Issuer {
         let cap = grant.max_lifetime.map_or(self.settings.max_lifetime, |rule| rule.min(self.settings.max_lifetime));
         let allowed = cap.min(holder.build().deadline.since(now));
         match request.lifetime {
-            Some(asked) if asked > allowed => {
-                Err(IssueRefusal::LifetimeNotAllowed { rule: grant.rule.clone(), asked, allowed })
+            Some(requested) if requested > allowed => {
+                Err(IssueRefusal::LifetimeNotAllowed { rule: grant.rule.clone(), requested, allowed })
             }
-            Some(asked) => Ok(asked),
+            Some(requested) => Ok(requested),
             None => Ok(self.settings.default_lifetime.min(allowed)),
         }
     }

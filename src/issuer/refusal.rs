@@ -12,7 +12,7 @@ use crate::store::{NameKind, StoreError};
 pub(crate) enum IssueRefusal {
     /// The issuer does not sign with the requested algorithm.
     AlgorithmNotOffered {
-        asked: Algorithm,
+        requested: Algorithm,
         offered: Vec<Algorithm>,
     },
     AudienceRequired,
@@ -36,7 +36,7 @@ pub(crate) enum IssueRefusal {
     LifetimeNotAllowed {
         /// Rule that granted the audience.
         rule: Option<String>,
-        asked: Seconds,
+        requested: Seconds,
         /// Longest lifetime that would be allowed now.
         allowed: Seconds,
     },
@@ -85,10 +85,10 @@ pub(crate) enum IssueError {
     Internal(String),
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// No active key of the wanted algorithm, or of any.
-    #[error("no active signing key{}", .wanted.map_or_else(String::new, |alg| format!(" of {alg}")))]
+    /// No active key of this algorithm, or of any.
+    #[error("no active signing key{}", .algorithm.map_or_else(String::new, |alg| format!(" of {alg}")))]
     NoSigner {
-        wanted: Option<Algorithm>,
+        algorithm: Option<Algorithm>,
         /// Time until the first announced key is active.
         signs_in: Option<Seconds>,
     },

@@ -148,7 +148,7 @@ impl Issuer {
         };
         format!(
             "{} id {} was renamed from {} to {}: the subject of its tokens changes from {} to {}",
-            noun(rename.kind),
+            name_kind(rename.kind),
             rename.id,
             rename.from,
             rename.to,
@@ -167,11 +167,11 @@ struct DrawnSecrets {
 fn id_taken_warning(kind: NameKind, name: &str) -> String {
     format!(
         "{} {name} was registered without an id before and is now bound to this id: the subject of its tokens may change",
-        noun(kind)
+        name_kind(kind)
     )
 }
 
-const fn noun(kind: NameKind) -> &'static str {
+const fn name_kind(kind: NameKind) -> &'static str {
     match kind {
         NameKind::Org => "organisation",
         NameKind::Repo => "repository",

@@ -33,8 +33,8 @@ impl From<IssueError> for Problem {
     fn from(error: IssueError) -> Self {
         match error {
             IssueError::Entropy(_) | IssueError::Internal(_) => Self::internal(error),
-            IssueError::NoSigner { wanted, signs_in } => {
-                let algorithm = wanted.map(|alg| format!(" of {alg}")).unwrap_or_default();
+            IssueError::NoSigner { algorithm, signs_in } => {
+                let algorithm = algorithm.map(|alg| format!(" of {alg}")).unwrap_or_default();
                 let when = if signs_in.is_some() { "the first key is announced; " } else { "" };
                 Self::new(
                     Code::Unavailable,
@@ -96,11 +96,11 @@ impl From<PublicationError> for Problem {
 impl From<IssueRefusal> for Problem {
     fn from(refusal: IssueRefusal) -> Self {
         match refusal {
-            IssueRefusal::AlgorithmNotOffered { asked, offered } => {
+            IssueRefusal::AlgorithmNotOffered { requested, offered } => {
                 let offered = offered.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(", ");
                 Self::new(
                     Code::AlgorithmNotAllowed,
-                    format!("algorithm: this issuer does not sign with {asked}; request one of: {offered}"),
+                    format!("algorithm: this issuer does not sign with {requested}; request one of: {offered}"),
                 )
             }
             IssueRefusal::AudienceRequired => Self::new(
@@ -135,8 +135,8 @@ impl From<IssueRefusal> for Problem {
                  or set issuer.subject = \"names\" if the CI has none",
             ),
             IssueRefusal::Invalid(field) => field.into(),
-            IssueRefusal::LifetimeNotAllowed { rule, asked, allowed } => {
-                lifetime_not_allowed(rule.as_deref(), asked, allowed)
+            IssueRefusal::LifetimeNotAllowed { rule, requested, allowed } => {
+                lifetime_not_allowed(rule.as_deref(), requested, allowed)
             }
             IssueRefusal::NameBound { kind, name } => Self::new(Code::NameBound, name_bound(kind, &name)),
             IssueRefusal::NotFound => Self::new(Code::NotFound, NOT_FOUND),
@@ -224,11 +224,11 @@ fn listed(names: &[String]) -> String {
     names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
 }
 
-fn lifetime_not_allowed(rule: Option<&str>, asked: Seconds, allowed: Seconds) -> Problem {
+fn lifetime_not_allowed(rule: Option<&str>, requested: Seconds, allowed: Seconds) -> Problem {
     let by = rule.map(|rule| format!(" by the rule {rule:?}")).unwrap_or_default();
     let detail = format!(
         "lifetime: {} s requested, at most {} s allowed{by}; never longer than the time to the build's deadline",
-        asked.get(),
+        requested.get(),
         allowed.get()
     );
     Problem::new(Code::LifetimeNotAllowed, detail)
