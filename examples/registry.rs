@@ -34,7 +34,7 @@ struct Store {
 }
 
 impl Store {
-    /// May this build do that? What is denied is told to the log alone.
+    /// Checks that the policy allows the action. The reason of a denial goes to the log only.
     fn judge(&self, token: &VerifiedToken, action: &str, repository: &str) -> Result<(), StatusCode> {
         let request = AccessRequest {
             provider: token.provider_name(),

@@ -96,7 +96,7 @@ impl Buildpass {
 }
 
 impl Key {
-    /// Is it for this package, as far as we can tell before we ask?
+    /// Whether the key may cover `package`. A glob is left to buildpass, which decides when the publication is recorded.
     pub(crate) fn may_be_for(&self, package: &str) -> bool {
         self.packages.iter().any(|glob| glob.contains('*') || glob.eq_ignore_ascii_case(package))
     }

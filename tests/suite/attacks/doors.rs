@@ -87,7 +87,7 @@ async fn a_token_of_a_client_without_a_secret_opens_the_api_and_no_other_door() 
     }
 }
 
-/// Was it given, and does it open anything?
+/// Whether the reply holds a credential that grants any access.
 fn opened(reply: &Reply) -> bool {
     let nothing = |token: &Value| token.as_str().is_some_and(|token| claims(token)["access"] == json!([]));
     let answer: Value = serde_json::from_str(&reply.text).unwrap_or_default();

@@ -220,7 +220,7 @@ impl Market {
             .await
     }
 
-    /// Is this key or token good, as a downstream asks?
+    /// Introspects a key or token as a downstream server does.
     pub(crate) async fn introspect(&self, token: &str) -> Value {
         let downstream =
             self.server.client_with(|client| client.scopes = vec![buildpass::policy::Scope::TokensIntrospect]).await;

@@ -93,7 +93,7 @@ impl SeededEntropy {
         self.gate.shut.store(false, Ordering::SeqCst);
     }
 
-    /// Is somebody held now?
+    /// Whether a maker of an RSA key waits at the gate.
     pub(crate) fn holds_rsa(&self) -> bool {
         self.gate.held.load(Ordering::SeqCst)
     }
@@ -428,7 +428,7 @@ impl Drop for Server {
     }
 }
 
-/// Who asks.
+/// Credential that a request carries.
 #[derive(Clone, Copy)]
 pub(crate) enum Auth<'a> {
     Client(&'a Credential),

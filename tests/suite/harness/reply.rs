@@ -24,7 +24,7 @@ impl Reply {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Was it given?
+    /// Whether the answer is a success.
     pub(crate) fn is_good(&self) -> bool {
         matches!(self.status, 200 | 201)
     }
