@@ -1,4 +1,4 @@
-//! What operators do to keys, as pure as [`plan`](super::plan): each act says what changes, or why it may not.
+//! Acts of operators on keys, as pure functions like [`plan`](super::plan): each returns the change, or why it is refused.
 
 use serde::Serialize;
 
@@ -10,57 +10,58 @@ use crate::base::{Moment, Seconds};
 use crate::jose::Algorithm;
 use crate::store::{KeyRow, KeyRows, KeyTimes};
 
-/// When the reserve of an algorithm takes over.
+/// Scheduled moment at which the reserve key of an algorithm takes over.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Switch {
-    /// Which algorithm.
+    /// Algorithm of the key.
     pub alg: Algorithm,
-    /// The key that will sign.
+    /// `kid` of the reserve key.
     pub kid: String,
-    /// From when.
+    /// Time from which the reserve key signs.
     pub signs_from: Moment,
-    /// Was that set by this call? Asked again, a switch stays as it was set.
+    /// Whether this call set the time. A repeated call leaves it unchanged.
     pub moved: bool,
 }
 
-/// What an emergency revocation did, and from when it is safe.
+/// Result of an emergency revocation, with the times that matter to verifiers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Revocation {
-    /// The key that is gone.
+    /// `kid` of the revoked key.
     pub kid: String,
-    /// The key that signs in its place; `None` where it did not sign, or where one had to be made.
+    /// `kid` of the reserve that signs instead; `None` if the revoked key did not sign, or if a new key had to be made.
     pub promoted: Option<String>,
-    /// Was the promoted key announced for as long as caches may lack it?
+    /// Whether the key that signs now was announced for long enough that every cache holds it.
     pub ripe: bool,
-    /// From when no verifier that heeds our headers can lack the promoted key.
+    /// Time from which every verifier that respects our cache headers holds the key that signs now.
     pub safe_from: Moment,
-    /// Until when caches that heed our headers may go on accepting the revoked key.
+    /// Time until which caches that respect our headers may accept the revoked key.
     pub caches_accept_until: Moment,
-    /// Until when a replica that is cut off from the database may go on serving the old key set.
+    /// Time until which a replica without a database connection may serve the old key set.
     #[serde(skip)]
     pub cut_off_until: Moment,
 }
 
 impl Revocation {
-    /// Of a key that promoted none.
-    fn of(kid: &str, schedule: &ScheduleSettings, told: Seconds, now: Moment) -> Self {
+    /// A revocation that promotes no reserve; `cached_for` is the largest age of a cached key set.
+    fn of(kid: &str, schedule: &ScheduleSettings, cached_for: Seconds, now: Moment) -> Self {
         Self {
             kid: kid.to_owned(),
             promoted: None,
             ripe: true,
             safe_from: now,
-            caches_accept_until: now + schedule.refresh_interval + schedule.clock_skew + told,
+            caches_accept_until: now + schedule.refresh_interval + schedule.clock_skew + cached_for,
             cut_off_until: now + schedule.documents_safe_for(),
         }
     }
 
-    /// Of a former issuer's key.
+    /// The revocation of a former issuer's key.
     pub(super) fn of_adopted(kid: &str, schedule: &ScheduleSettings, now: Moment) -> Self {
         Self::of(kid, schedule, schedule.jwks_max_age, now)
     }
 }
 
-/// Sets the earliest safe switch for every algorithm, or with `at_once` the nearest one, if the reserve is ripe by then.
+/// Schedules the earliest safe switch of every algorithm to its reserve. With `at_once`, requires that every reserve is
+/// ripe at the nearest possible switch.
 ///
 /// # Errors
 /// [`KeyRefusal::Unripe`], [`KeyRefusal::NotBegun`], [`KeyRefusal::Waiting`].
@@ -89,7 +90,7 @@ pub fn rotate(
     Ok((draft.step(), switches))
 }
 
-/// Takes a key of ours out at once; where it signed, its reserve takes its place, ripe or not.
+/// Revokes one of our keys at once. If it is the signing key, its reserve signs from now on, ripe or not.
 ///
 /// # Errors
 /// [`KeyRefusal::Unknown`], [`KeyRefusal::Revoked`], [`KeyRefusal::Waiting`].
@@ -102,7 +103,7 @@ pub fn revoke(
 ) -> Result<(PlanStep, Revocation), KeyRefusal> {
     let mut draft = begun(keys, settings, now)?;
     let announce_for = draft.announce_for();
-    let told = draft.told();
+    let cached_for = draft.largest_max_age();
     let states = draft.rows.iter().zip(draft.times());
     let state = states.filter(|(row, _)| row.kid == kid).map(|(_, times)| times.state(now)).next();
     let unknown = || KeyRefusal::Unknown { kid: kid.to_owned() };
@@ -111,8 +112,8 @@ pub fn revoke(
         return Err(KeyRefusal::Revoked { kid: kid.to_owned(), at });
     }
     let (alg, former) = (row.alg, row.times);
-    take_out(row, reason, now);
-    let mut revocation = Revocation::of(kid, draft.schedule, told, now);
+    mark_revoked(row, reason, now);
+    let mut revocation = Revocation::of(kid, draft.schedule, cached_for, now);
     if let (Some(KeyState::Signing), Some(former)) = (state, former) {
         match reserve(&mut draft.rows, alg, now) {
             Some((row, times)) => {
@@ -121,19 +122,19 @@ pub fn revoke(
                 revocation.promoted = Some(row.kid.clone());
             }
             None if draft.algorithms.contains(&alg) => {
-                draft.make(alg, Some(KeyTimes { announced_at: now, signs_from: former.signs_from }));
+                draft.add_key(alg, Some(KeyTimes { announced_at: now, signs_from: former.signs_from }));
                 revocation.safe_from = now + announce_for;
             }
             None => {}
         }
         revocation.ripe = revocation.safe_from <= now;
     }
-    draft.stock();
+    draft.fill_reserves();
     Ok((draft.step(), revocation))
 }
 
-/// Puts a list of algorithms in force. One that is added is announced first; one that is taken out signs until the
-/// nearest switch, and its keys stay published for as long as their tokens live.
+/// Changes the list of algorithms. Keys of an added algorithm are announced before they sign. Keys of a removed
+/// algorithm sign until the nearest switch and stay published until their tokens have expired.
 ///
 /// # Errors
 /// [`KeyRefusal::NoneSigns`].
@@ -146,12 +147,12 @@ pub fn change_algorithms(
     let mut draft = PlanDraft::new(keys, settings, now);
     draft.algorithms = wanted.to_vec();
     let nearest = draft.nearest_switch();
-    // A key may come back as long as every replica will hear of it before it would have forgotten it.
+    // A key may return only if every replica reads of it before it would have forgotten the key.
     let times = draft.times();
     for (row, times) in draft.rows.iter_mut().zip(times) {
         if wanted.contains(&row.alg) {
-            let gone = times.forget_at.is_some_and(|forget| forget <= nearest);
-            row.ends_at = row.ends_at.filter(|_| gone);
+            let forgotten = times.forget_at.is_some_and(|forget| forget <= nearest);
+            row.ends_at = row.ends_at.filter(|_| forgotten);
         } else if may_sign(row) {
             row.ends_at = Some(nearest);
         }
@@ -166,14 +167,13 @@ pub fn change_algorithms(
         return Err(KeyRefusal::NoneSigns { asked: wanted.to_vec(), from });
     }
     if !keys.rows.is_empty() {
-        draft.stock();
+        draft.fill_reserves();
     }
     Ok(draft.step())
 }
 
-/// After a clock that ran ahead: makes `now` the largest time seen, and revokes what was announced in a time that never
-/// was. Where nothing is left that signs, the reserve does, and where nothing is left at all the first keys are made
-/// anew.
+/// Accepts `now` as the largest time seen, after a clock that ran ahead, and revokes the keys that were announced later
+/// than `now`. An algorithm without a signing key promotes its reserve; one without any key gets new first keys.
 ///
 /// # Errors
 /// [`KeyRefusal::NotBegun`].
@@ -187,7 +187,7 @@ pub fn accept_clock(
     let mut revoked = Vec::new();
     for row in &mut draft.rows {
         if row.revoked_at.is_none() && row.times.is_some_and(|times| times.announced_at > now) {
-            take_out(row, "announced by a clock that ran ahead", now);
+            mark_revoked(row, "announced by a clock that ran ahead", now);
             revoked.push(row.kid.clone());
         }
     }
@@ -200,12 +200,12 @@ pub fn accept_clock(
             row.times = Some(KeyTimes { signs_from: now, ..times });
         }
     }
-    draft.begin();
-    draft.stock();
+    draft.add_first_keys();
+    draft.fill_reserves();
     Ok((draft.step(), revoked))
 }
 
-/// The draft of an act that needs keys with times.
+/// Returns a draft for an act that requires keys with times.
 fn begun<'a>(keys: &'a KeyRows, settings: &'a KeyringSettings, now: Moment) -> Result<PlanDraft<'a>, KeyRefusal> {
     if keys.rows.is_empty() {
         return Err(KeyRefusal::NotBegun);
@@ -216,7 +216,7 @@ fn begun<'a>(keys: &'a KeyRows, settings: &'a KeyringSettings, now: Moment) -> R
     Ok(PlanDraft::new(keys, settings, now))
 }
 
-/// The next key of this algorithm that will sign.
+/// Returns the announced key of this algorithm that signs next.
 fn reserve(rows: &mut [KeyRow], alg: Algorithm, now: Moment) -> Option<(&mut KeyRow, KeyTimes)> {
     let waiting = rows.iter_mut().filter(|row| row.alg == alg && may_sign(row));
     let waiting = waiting.filter_map(|row| row.times.map(|times| (row, times)));
@@ -224,8 +224,8 @@ fn reserve(rows: &mut [KeyRow], alg: Algorithm, now: Moment) -> Option<(&mut Key
     waiting.min_by(|(one, a), (other, b)| (a.signs_from, &one.kid).cmp(&(b.signs_from, &other.kid)))
 }
 
-/// A revoked key never signs again, so its private half goes with it.
-fn take_out(row: &mut KeyRow, reason: &str, now: Moment) {
+/// Marks a key as revoked and erases its private half, which must never sign again.
+fn mark_revoked(row: &mut KeyRow, reason: &str, now: Moment) {
     row.revoked_at = Some(now);
     row.revoked_reason = Some(reason.to_owned());
     (row.sealed, row.kek) = (None, None);

@@ -1,5 +1,5 @@
-//! The compare-and-swap by which every change of keys is made, and the acts of operators on top of it. A change is
-//! decided anew whenever another was quicker, and none is written that was decided too long ago.
+//! Writes changes of keys by compare-and-swap, and the acts of operators on top of that. A change is computed again
+//! after every conflict, and a change that was computed too long ago is never written.
 
 use std::sync::Arc;
 
@@ -15,11 +15,11 @@ use crate::base::{Moment, Seconds};
 use crate::jose::{Algorithm, JwkSet};
 use crate::store::{AdoptedRow, KeyChange, KeyRow, KeyRows, SealedText, Still};
 
-/// Others may be quicker so often; then something is wrong.
+/// Number of conflicts after which a change fails.
 const ATTEMPTS: usize = 20;
 
 impl Keyring {
-    /// Does what `decide` says of the rows as they stand, in one compare-and-swap, with a clock that can be believed.
+    /// Writes the change that `decide` computes from the current rows, in one compare-and-swap. Requires a sound clock.
     pub(super) async fn advance<T>(
         &self,
         decide: impl Fn(&KeyRows, Moment) -> Result<(PlanStep, T), ActError>,
@@ -38,17 +38,17 @@ impl Keyring {
         for _ in 0..ATTEMPTS {
             let keys = self.parts.store.read_keys(&self.parts.issuer).await.map_err(KeyringError::from)?;
             let now = self.parts.clock.now();
-            let still = self.still();
+            let still = self.recency_check();
             let (step, answer) = decide(&keys, now)?;
             if step.is_empty() {
                 return Ok(answer);
             }
             let wanted: Vec<_> = step.made.iter().map(|key| key.alg).collect();
-            if self.key_pool.make_up_to(&wanted).await? {
-                continue; // Making keys took its time: what is due is decided anew.
+            if self.key_pool.fill(&wanted).await? {
+                continue; // Generating keys takes seconds, so the change is computed again.
             }
             let (change, used) = self.with_keys(step)?;
-            // After an error nobody knows whether the keys are in the database, so they are not used again.
+            // After an error the keys may be in the database or not, so they must not be used again.
             let swapped = self.parts.store.advance_keys(&self.parts.issuer, keys.version, &change, &still).await;
             if swapped.map_err(KeyringError::from)? {
                 self.refresh().await?;
@@ -59,43 +59,44 @@ impl Keyring {
         Err(KeyringError::Contended.into())
     }
 
-    /// A change that lies for longer than replicas take to read it would announce keys later than it says.
-    fn still(&self) -> Still {
+    /// Returns a check that the store makes before it commits: a change that is older than `refresh_interval` would
+    /// announce keys later than its rows say.
+    fn recency_check(&self) -> Still {
         let (clock, decided) = (Arc::clone(&self.parts.clock), self.parts.clock.monotonic());
         let within = self.parts.settings.schedule.refresh_interval.duration();
         Arc::new(move || clock.monotonic().saturating_sub(decided) <= within)
     }
 
-    /// The change with the keys that it wants made, and those keys.
+    /// Returns the change with its new keys sealed, and the pooled keys that it uses.
     fn with_keys(&self, step: PlanStep) -> Result<(KeyChange, Vec<PooledKey>), KeyringError> {
         let PlanStep { mut change, made } = step;
         let mut used = Vec::new();
         for key in made {
-            let spare = self.key_pool.take(key.alg).ok_or(KeyringError::CutOff)?;
-            change.rows.push(self.seal(key, &spare)?);
-            used.push(spare);
+            let pooled = self.key_pool.take(key.alg).ok_or(KeyringError::CutOff)?;
+            change.rows.push(self.seal(key, &pooled)?);
+            used.push(pooled);
         }
         Ok((change, used))
     }
 
-    fn seal(&self, key: NewKey, spare: &PooledKey) -> Result<KeyRow, KeyringError> {
-        let owner = Owner { issuer: &self.parts.issuer, what: Sealed::Private { kid: &spare.kid, alg: key.alg } };
-        let SealedText { sealed, kek } = self.keks.seal(&owner, spare.private.pkcs8(), &*self.parts.entropy)?;
-        Ok(key.row(spare.kid.clone(), sealed, kek))
+    fn seal(&self, key: NewKey, pooled: &PooledKey) -> Result<KeyRow, KeyringError> {
+        let owner = Owner { issuer: &self.parts.issuer, what: Sealed::Private { kid: &pooled.kid, alg: key.alg } };
+        let SealedText { sealed, kek } = self.keks.seal(&owner, pooled.private.pkcs8(), &*self.parts.entropy)?;
+        Ok(key.row(pooled.kid.clone(), sealed, kek))
     }
 
-    /// Sets the earliest safe switch to the reserves, or with `at_once` the nearest one.
+    /// Schedules the earliest safe switch to the reserve keys, or with `at_once` the nearest possible one.
     ///
     /// # Errors
-    /// [`ActError`].
+    /// [`ActError`]; [`KeyRefusal::Unripe`] if `at_once` is set and a cache may lack a reserve key.
     pub async fn rotate(&self, at_once: bool) -> Result<Vec<Switch>, ActError> {
         self.advance(|keys, now| Ok(acts::rotate(keys, &self.parts.settings, now, at_once)?)).await
     }
 
-    /// Takes a key out at once: one of ours, or a former issuer's.
+    /// Revokes a key at once: one of ours, or an adopted key of a former issuer.
     ///
     /// # Errors
-    /// [`ActError`].
+    /// [`ActError`]; [`KeyRefusal::Unknown`] and [`KeyRefusal::Revoked`] name the key.
     pub async fn revoke(&self, kid: &str, reason: &str) -> Result<Revocation, ActError> {
         self.advance(|keys, now| {
             if let Some(row) = keys.adopted.iter().find(|row| row.kid == kid) {
@@ -121,11 +122,11 @@ impl Keyring {
         Ok((PlanStep { change, made: Vec::new() }, revocation))
     }
 
-    /// Puts a list of algorithms in force; what is due after that is done in the same swap. With `dry_run` it is only
-    /// checked. Gives back the list that was in force before.
+    /// Changes the list of algorithms and adds the keys that it needs, in one swap. With `dry_run`, only checks the
+    /// list. Returns the previous list.
     ///
     /// # Errors
-    /// [`ActError`].
+    /// [`ActError`]; [`KeyRefusal::NoneSigns`] if no key of the list could sign.
     pub async fn apply_algorithms(&self, wanted: &[Algorithm], dry_run: bool) -> Result<Vec<Algorithm>, ActError> {
         self.advance(|keys, now| {
             let before = keys.algorithms.clone();
@@ -138,7 +139,7 @@ impl Keyring {
         .await
     }
 
-    /// Makes *now* the largest time seen, after a clock that ran ahead; gives back the keys that it revoked.
+    /// Accepts the current time as the largest time seen, after a clock that ran ahead. Returns the revoked keys.
     ///
     /// # Errors
     /// [`ActError`].
@@ -150,10 +151,10 @@ impl Keyring {
         self.swap(|keys, now| Ok(acts::accept_clock(keys, &self.parts.settings, now)?)).await
     }
 
-    /// Seals everything anew that was not sealed under the first key-encryption key; gives back how many texts.
+    /// Seals every text again that is not sealed under the first key-encryption key. Returns the number of texts.
     ///
     /// # Errors
-    /// [`ActError`]; [`KeyringError::NothingOpens`] where one of them opens under none.
+    /// [`ActError`]; [`KeyringError::NothingOpens`] if a text cannot be opened with any configured key.
     pub async fn reseal(&self) -> Result<usize, ActError> {
         self.swap(|keys, _| {
             let change = self.resealed(keys)?;
@@ -165,7 +166,7 @@ impl Keyring {
 
     fn resealed(&self, keys: &KeyRows) -> Result<KeyChange, KeyringError> {
         let first = self.keks.first();
-        let again = |what: Sealed<'_>, sealed: &[u8]| {
+        let reseal = |what: Sealed<'_>, sealed: &[u8]| {
             let owner = Owner { issuer: &self.parts.issuer, what };
             let plain = self.keks.open(&owner, sealed).ok_or(KeyringError::NothingOpens)?;
             self.keks.seal(&owner, &plain, &*self.parts.entropy)
@@ -173,24 +174,24 @@ impl Keyring {
         let mut change = KeyChange::default();
         for row in keys.rows.iter().filter(|row| row.kek.as_deref() != first) {
             let Some(sealed) = row.sealed.as_deref() else { continue };
-            let text = again(Sealed::Private { kid: &row.kid, alg: row.alg }, sealed)?;
+            let text = reseal(Sealed::Private { kid: &row.kid, alg: row.alg }, sealed)?;
             change.rows.push(KeyRow { sealed: Some(text.sealed), kek: Some(text.kek), ..row.clone() });
         }
         for row in keys.adopted.iter().filter(|row| Some(row.kek.as_str()) != first) {
-            let text = again(Sealed::Adopted { kid: &row.kid }, &row.sealed)?;
+            let text = reseal(Sealed::Adopted { kid: &row.kid }, &row.sealed)?;
             change.adopted.push(AdoptedRow { sealed: text.sealed, kek: text.kek, ..row.clone() });
         }
         if let Some(text) = keys.takeover.as_ref().filter(|text| Some(text.kek.as_str()) != first) {
-            change.takeover = Some(again(Sealed::Takeover, &text.sealed)?);
+            change.takeover = Some(reseal(Sealed::Takeover, &text.sealed)?);
         }
         Ok(change)
     }
 
-    /// Makes the first keys, without times, for a URL that another issuer still serves; its keys, if there are any
-    /// given, stand in our key set from our first start on.
+    /// Creates the first keys, without times, for a URL that another issuer still serves. The keys in `former` are
+    /// published in our key set from our first start on.
     ///
     /// # Errors
-    /// [`ActError`].
+    /// [`ActError`]; [`KeyRefusal::Begun`] if there are keys already.
     pub async fn init(&self, takeover: &Takeover, former: &JwkSet) -> Result<(), ActError> {
         self.advance(|keys, now| {
             let mut step = init(keys, &self.parts.settings, now)?;
@@ -202,15 +203,15 @@ impl Keyring {
         .await
     }
 
-    /// Gives the keys that waited for this start their times, and a former issuer's keys their end.
+    /// Sets the times of keys that were created by [`Self::init`], and the expiry of adopted keys.
     pub(super) async fn schedule_takeover(&self) -> Result<(), ActError> {
         self.advance(|keys, now| {
             let Some(mut takeover) = self.takeover(keys) else {
                 return Ok((schedule_takeover(keys, &self.parts.settings, now, Seconds::ZERO), ()));
             };
             let mut step = schedule_takeover(keys, &self.parts.settings, now, takeover.cached_for);
-            let stamped = KeyRows { rows: step.change.rows.clone(), ..KeyRows::default() };
-            let until = adopted_until(&stamped, &self.parts.settings, now, takeover.adopt_for);
+            let scheduled = KeyRows { rows: step.change.rows.clone(), ..KeyRows::default() };
+            let until = adopted_until(&scheduled, &self.parts.settings, now, takeover.adopt_for);
             takeover.until = Some(until);
             let (issuer, entropy) = (&self.parts.issuer, &*self.parts.entropy);
             step.change.takeover = Some(takeover.seal(issuer, &self.keks, entropy)?);
@@ -223,7 +224,8 @@ impl Keyring {
         .await
     }
 
-    /// Where the former issuer's key set is to be read again: until our first signature, if it came from a URL.
+    /// Returns the URL of the former issuer's key set until our first signature; `None` afterwards, and if the key set
+    /// came from a file.
     #[must_use]
     pub fn former_source(&self, now: Moment) -> Option<String> {
         let view = self.view();
@@ -231,14 +233,14 @@ impl Keyring {
         view.takeover.as_ref().filter(|_| now < first)?.source.clone()
     }
 
-    /// Adds what is new in a former issuer's key set; gives back how many keys that is.
+    /// Adopts the new keys of a former issuer's key set. Returns their number.
     ///
     /// # Errors
     /// [`ActError`].
     pub async fn adopt(&self, former: &JwkSet) -> Result<usize, ActError> {
         self.advance(|keys, _| {
             let until = self.takeover(keys).and_then(|takeover| takeover.until);
-            // Our own documents may come from there by now.
+            // The URL may already serve our own documents.
             let theirs = former.keys.iter().filter(|key| keys.rows.iter().all(|row| row.kid != key.kid()));
             let theirs = JwkSet { keys: theirs.cloned().collect() };
             let adopted = self.adopt_rows(keys, &theirs, until)?;

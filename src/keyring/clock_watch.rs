@@ -1,5 +1,5 @@
-//! Is our clock to be believed? It is held against the largest time that any of us has seen, and against the database
-//! server's own clock. Never judges by a reading that itself took too long.
+//! Checks that our clock is sound: it is compared with the largest time that any server has stored, and with the clock of
+//! the database server. A reading that itself took too long is never used.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -9,45 +9,45 @@ use std::time::Duration;
 use crate::base::{Moment, Seconds};
 use crate::store::KeyPoll;
 
-/// What erases for good goes by the smallest time that was read for this long.
+/// Private halves and audit rows are erased by the smallest time that was read within this period.
 const ERASE_AFTER: Duration = Duration::from_secs(3_600);
 
-/// Why our clock is not believed.
+/// Error returned when our clock is not sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClockFault {
-    /// It differs from the database server's.
+    /// Our clock differs too much from the clock of the database server.
     #[error(
-        "this machine's clock is more than {allowed} away from the database server's (half of keys.clock_skew): set it \
-         right, by NTP for one"
+        "the clock differs by more than {allowed} (half of keys.clock_skew) from the database server's clock: \
+         synchronize both, for example by NTP"
     )]
     Apart {
-        /// How far they may differ.
+        /// Largest allowed difference.
         allowed: Seconds,
     },
-    /// It is behind what was seen before.
+    /// Our clock is behind a time that was stored before.
     #[error(
-        "the clock says {now}, and {latest} was seen before, more than keys.clock_skew later: set the clock right; if it \
-         is right and ran ahead before, `buildpass keys clock --accept`"
+        "the clock is at {now}, more than keys.clock_skew behind {latest}, which was stored earlier: correct the clock; \
+         if it is correct and ran ahead before, run `buildpass keys clock --accept`"
     )]
     Behind {
-        /// What it says.
+        /// Time that our clock shows.
         now: Moment,
-        /// The largest time seen.
+        /// Largest time that was stored.
         latest: Moment,
     },
 }
 
-/// One reading of our clocks.
+/// One reading of our wall clock and monotonic clock.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
     pub(super) wall_millis: i64,
     pub(super) monotonic: Duration,
 }
 
-/// What is known of clocks.
+/// State of the clock check.
 pub(super) struct ClockWatch {
     skew: Seconds,
-    /// In seconds since 1970.
+    /// Largest time stored, in seconds since 1970.
     latest: AtomicI64,
     apart: AtomicBool,
     /// The smallest time of each minute of the last hour, oldest first.
@@ -64,22 +64,22 @@ impl ClockWatch {
         }
     }
 
-    /// Believes what the database remembers, even if it is less than we have seen: an operator said so.
-    pub(super) fn remember(&self, latest: Option<Moment>) {
+    /// Replaces the largest time by the one in the database, which is smaller after an operator accepted the clock.
+    pub(super) fn set_latest(&self, latest: Option<Moment>) {
         self.latest.store(latest.map_or(i64::MIN, Moment::unix), Ordering::Relaxed);
     }
 
-    /// Keeps a time that was written to the database, if it is the largest.
-    pub(super) fn noted(&self, now: Moment) {
+    /// Raises the largest time to one that was written to the database.
+    pub(super) fn raise_latest(&self, now: Moment) {
         self.latest.fetch_max(now.unix(), Ordering::Relaxed);
     }
 
-    /// Takes what the database said between two readings of ours.
-    pub(super) fn observe(&self, pulse: &KeyPoll, asked: Reading, answered: Reading) {
-        if let Some(latest) = pulse.latest_seen {
-            self.noted(latest);
+    /// Compares our clock with the database server's clock, which was read between `asked` and `answered`.
+    pub(super) fn observe(&self, poll: &KeyPoll, asked: Reading, answered: Reading) {
+        if let Some(latest) = poll.latest_seen {
+            self.raise_latest(latest);
         }
-        let Some(server) = pulse.server_millis else { return };
+        let Some(server) = poll.server_millis else { return };
         let half_skew = self.half_skew_millis();
         let took = i64::try_from(answered.monotonic.saturating_sub(asked.monotonic).as_millis()).unwrap_or(i64::MAX);
         if took > half_skew {
@@ -89,7 +89,7 @@ impl ClockWatch {
         self.apart.store(off > half_skew, Ordering::Relaxed);
     }
 
-    /// Whether *now* can be believed.
+    /// Checks that our clock is sound at `now`.
     ///
     /// # Errors
     /// [`ClockFault`].
@@ -102,8 +102,8 @@ impl ClockWatch {
         if now + self.skew < latest { Err(ClockFault::Behind { now, latest }) } else { Ok(()) }
     }
 
-    /// A time that surely has passed: the smallest that was read in the last hour of the monotonic clock; `None` before
-    /// a first hour.
+    /// Returns a time that has certainly passed: the smallest one read within the last hour of the monotonic clock.
+    /// `None` during the first hour.
     pub(super) fn surely_passed(&self, now: Moment, monotonic: Duration) -> Option<Moment> {
         let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
         match readings.back_mut() {
@@ -111,7 +111,7 @@ impl ClockWatch {
             _ => readings.push_back((monotonic, now)),
         }
         let hour_ago = monotonic.checked_sub(ERASE_AFTER)?;
-        // The last reading before the hour stays: without it there would be no telling that an hour has passed.
+        // The last reading before the hour is kept: it proves that a whole hour has passed.
         while readings.get(1).is_some_and(|(at, _)| *at <= hour_ago) {
             readings.pop_front();
         }
@@ -138,7 +138,7 @@ mod tests {
         Reading { wall_millis, monotonic: Duration::from_millis(monotonic) }
     }
 
-    fn pulse(latest: Option<i64>, server_millis: Option<i64>) -> KeyPoll {
+    fn poll(latest: Option<i64>, server_millis: Option<i64>) -> KeyPoll {
         KeyPoll { version: 1, latest_seen: latest.map(at), server_millis }
     }
 
@@ -146,10 +146,10 @@ mod tests {
     fn a_clock_may_be_behind_the_largest_time_seen_by_the_skew_and_no_more() {
         let watch = ClockWatch::new(SKEW);
         watch.check(at(1)).unwrap();
-        watch.observe(&pulse(Some(1_000), None), reading(0, 0), reading(0, 0));
+        watch.observe(&poll(Some(1_000), None), reading(0, 0), reading(0, 0));
         watch.check(at(970)).unwrap();
         assert_eq!(watch.check(at(969)), Err(ClockFault::Behind { now: at(969), latest: at(1_000) }));
-        watch.remember(Some(at(500)));
+        watch.set_latest(Some(at(500)));
         watch.check(at(600)).unwrap();
     }
 
@@ -160,7 +160,7 @@ mod tests {
                 let watch = ClockWatch::new(SKEW);
                 let server = 1_000_000 + took / 2 + off;
                 let answered = reading(1_000_000 + took, u64::try_from(took).unwrap());
-                watch.observe(&pulse(None, Some(server)), reading(1_000_000, 0), answered);
+                watch.observe(&poll(None, Some(server)), reading(1_000_000, 0), answered);
                 assert_eq!(watch.check(at(1_000)).is_ok(), believed, "{off} {took}");
             }
         }
@@ -169,18 +169,18 @@ mod tests {
     #[test]
     fn a_reading_that_took_too_long_counts_for_nothing() {
         let watch = ClockWatch::new(SKEW);
-        watch.observe(&pulse(None, Some(900_000)), reading(0, 0), reading(0, 15_001));
+        watch.observe(&poll(None, Some(900_000)), reading(0, 0), reading(0, 15_001));
         watch.check(at(1)).unwrap();
-        watch.observe(&pulse(None, Some(900_000)), reading(0, 0), reading(0, 15_000));
+        watch.observe(&poll(None, Some(900_000)), reading(0, 0), reading(0, 15_000));
         assert!(watch.check(at(1)).is_err());
-        watch.observe(&pulse(None, Some(100)), reading(0, 0), reading(0, 15_001));
+        watch.observe(&poll(None, Some(100)), reading(0, 0), reading(0, 15_001));
         assert!(watch.check(at(1)).is_err(), "and does not clear a fault either");
-        watch.observe(&pulse(None, Some(100)), reading(100, 0), reading(100, 1));
+        watch.observe(&poll(None, Some(100)), reading(100, 0), reading(100, 1));
         watch.check(at(1)).unwrap();
     }
 
     #[test]
-    fn nothing_is_surely_past_before_an_hour_and_a_leap_ahead_hastens_nothing() {
+    fn nothing_is_surely_past_before_an_hour_and_a_jump_ahead_hastens_nothing() {
         let watch = ClockWatch::new(SKEW);
         let passed = |second: u64, wall: i64| watch.surely_passed(at(wall), Duration::from_secs(second));
         for second in (0..3_600).step_by(5) {

@@ -1,4 +1,4 @@
-//! Why keys can't be had. Every text says what to do, and none holds a key.
+//! Errors and refusals of the keyring. Every text says what to do, and none holds key material.
 
 use std::path::PathBuf;
 
@@ -7,139 +7,138 @@ use crate::base::{EntropyError, Moment, Seconds};
 use crate::jose::{Algorithm, KeyError};
 use crate::store::StoreError;
 
-/// More keys than any issuer has at a time.
+/// Maximum number of keys in a former issuer's key set.
 pub(super) const MOST_ADOPTED: usize = 100;
 
-/// The keys can't be opened, made or read.
+/// Error returned when keys cannot be read, opened or created.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
-    /// Our clock is not to be believed.
+    /// Our clock is not sound.
     #[error(transparent)]
     Clock(#[from] ClockFault),
-    /// Others changed the keys again and again while we tried.
-    #[error("the keys were changed by others at every try; try again")]
+    /// Every attempt to change the keys conflicted with another change.
+    #[error("could not change the keys: other servers changed them at every attempt; retry")]
     Contended,
-    /// The generator failed.
+    /// The system's random generator failed.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
-    /// A key-encryption key's file can't be read or made.
-    #[error("the key-encryption key {path}: {problem}", path = path.display())]
+    /// The file of a key-encryption key cannot be read or created.
+    #[error("key-encryption key {path}: {problem}", path = path.display())]
     File {
-        /// Which file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong.
+        /// Description of the problem.
         problem: String,
     },
-    /// A key can't be made.
-    #[error("a signing key can't be made: {0}")]
+    /// A signing key cannot be generated.
+    #[error("could not generate a signing key: {0}")]
     Key(#[from] KeyError),
-    /// A key-encryption key is not one.
-    #[error(
-        "the key-encryption key {id}: must be base64 of 32 bytes on one line, as `buildpass keys new-kek` makes it"
-    )]
+    /// The text of a key-encryption key is malformed.
+    #[error("key-encryption key {id}: must be base64 of 32 bytes on one line, as `buildpass keys new-kek` creates it")]
     NotAKey {
-        /// Its configured id.
+        /// Configured id of the key-encryption key.
         id: String,
     },
-    /// No key-encryption key, but sealed keys.
+    /// The database holds sealed keys, but the key-encryption key is missing.
     #[error(
-        "the database holds sealed signing keys, and the key-encryption key {path} is missing: restore it from the \
-         backup. A new one would open none of them", path = path.display()
+        "the database holds sealed signing keys, but the key-encryption key {path} is missing: restore it from the \
+         backup; a new one cannot open them", path = path.display()
     )]
     Lost {
-        /// Where it should be.
+        /// Configured path of the key-encryption key.
         path: PathBuf,
     },
-    /// No reading succeeded for longer than `refresh_interval`.
-    #[error("the keys could not be read again lately")]
+    /// The last successful reading of the keys is older than `refresh_interval`.
+    #[error("could not read the signing keys from the database within keys.refresh_interval; retry later")]
     NoFreshView,
-    /// The other servers don't know yet under which settings this one runs.
-    #[error("the settings of this server are not written to the database yet")]
-    NotPromised,
-    /// None of the configured key-encryption keys opens any signing key.
+    /// The settings of this server are not stored yet, so other servers cannot respect them.
+    #[error("the key settings of this server are not stored in the database yet; retry later")]
+    SettingsNotStored,
+    /// No signing key can be opened with the configured key-encryption keys.
     #[error(
-        "none of the sealed signing keys can be opened with the configured key-encryption keys \
-         (keys.key_encryption_keys): restore the one that sealed them"
+        "no sealed signing key can be opened with the configured key-encryption keys (keys.key_encryption_keys): \
+         restore the one that sealed them"
     )]
     NothingOpens,
-    /// The database could not do its work.
+    /// The store cannot complete a transaction.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A task of ours was ended.
-    #[error("making a key was cut off")]
+    /// The task that generates a key was cancelled.
+    #[error("the task that generates a signing key was cancelled; retry")]
     CutOff,
 }
 
-/// Why an act on the keys did not happen.
+/// Error returned by acts on the keys.
 #[derive(Debug, thiserror::Error)]
 pub enum ActError {
-    /// Our doing.
+    /// The act failed on our side.
     #[error(transparent)]
     Failed(#[from] KeyringError),
-    /// The caller's doing. Nothing was written.
+    /// The act was refused. Nothing was written.
     #[error(transparent)]
     Refused(#[from] KeyRefusal),
 }
 
-/// Why an act on the keys was refused. Nothing was written.
+/// Reason why an act on the keys was refused. Nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRefusal {
-    /// A former issuer's key set that can't be adopted.
-    #[error("the former issuer's key set: {0}")]
+    /// The key set of a former issuer cannot be adopted.
+    #[error("former issuer's key set: {0}")]
     Adoption(AdoptionError),
     /// The installation has keys already.
-    #[error("there are keys already: `keys init` comes before the first start, and never after it")]
+    #[error("signing keys exist already: `keys init` must run before the first start")]
     Begun,
-    /// A list of algorithms under which no key could sign now.
+    /// No key of the requested algorithms could sign now.
     #[error(
-        "algorithms {}: none of their keys signs yet; {}", names(.asked),
+        "algorithms {}: no key of these signs yet; {}", names(.asked),
         .from.map_or_else(
-            || "list them beside the old ones first, and take the old ones out when the new ones sign".to_owned(),
+            || "list them beside the old ones first, and remove the old ones when the new ones sign".to_owned(),
             |from| format!("this list will be accepted from {from} on"),
         )
     )]
     NoneSigns {
-        /// What was asked for.
+        /// Requested list of algorithms.
         asked: Vec<Algorithm>,
-        /// From when the first of their keys signs; `None` where none is announced.
+        /// Time from which the first of their keys signs; `None` if none is announced.
         from: Option<Moment>,
     },
     /// The installation has no keys yet.
-    #[error("there are no keys yet: the first `buildpass serve` makes them")]
+    #[error("no signing keys exist yet: the first `buildpass serve` creates them")]
     NotBegun,
-    /// It was revoked before.
-    #[error("{kid} was revoked at {at} already")]
+    /// The key was revoked before.
+    #[error("key {kid} was already revoked at {at}")]
     Revoked {
-        /// Which key.
+        /// `kid` of the key.
         kid: String,
-        /// When.
+        /// Time of the revocation.
         at: Moment,
     },
-    /// No such key.
-    #[error("there is no key {kid:?}; `buildpass keys list` names them")]
+    /// No key has this `kid`.
+    #[error("no such key: {kid:?}; `buildpass keys list` shows all keys")]
     Unknown {
-        /// What was asked for.
+        /// Requested `kid`.
         kid: String,
     },
-    /// A reserve that strangers can't know yet.
+    /// The reserve key is too new: some caches may lack it.
     #[error(
-        "{alg}: the reserve {kid} is not ripe: announced at {announced_at}, and every cache holds it {announce_for} \
-         later, at {ripe_at}. Without --now the switch is set for then; a key in wrong hands is a matter for `keys revoke`"
+        "{alg}: the reserve key {kid} is not ripe: it was announced at {announced_at}, and every cache holds it \
+         {announce_for} later, at {ripe_at}. Without --now, the switch is scheduled for then; for a compromised key, use \
+         `keys revoke`"
     )]
     Unripe {
-        /// Which algorithm.
+        /// Algorithm of the reserve key.
         alg: Algorithm,
-        /// The reserve.
+        /// `kid` of the reserve key.
         kid: String,
-        /// When it was announced.
+        /// Time of its announcement.
         announced_at: Moment,
-        /// How long it must be announced.
+        /// Time for which a key must be announced.
         announce_for: Seconds,
-        /// When that is over.
+        /// Time from which every cache holds the key.
         ripe_at: Moment,
     },
-    /// Keys that have no times yet.
-    #[error("the keys wait for the first `buildpass serve`, which gives them their times")]
+    /// The keys have no times before the first start.
+    #[error("the signing keys have no times yet: the first `buildpass serve` sets them")]
     Waiting,
 }
 
@@ -147,28 +146,28 @@ fn names(algorithms: &[Algorithm]) -> String {
     algorithms.iter().map(|alg| alg.name()).collect::<Vec<_>>().join(", ")
 }
 
-/// A former issuer's key set that can't be adopted.
+/// Reason why a former issuer's key set cannot be adopted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AdoptionError {
-    /// A name that no sealed text could carry.
+    /// A `kid` has a form that cannot be stored.
     #[error("key {index}: its kid must be 1 to 256 printable ASCII characters")]
     Kid {
-        /// Its place, from 1.
+        /// Position of the key in the set, from 1.
         index: usize,
     },
-    /// Not a key set.
-    #[error("it is not a key set (RFC 7517 §5): {0}")]
+    /// The document is not a key set.
+    #[error("not a key set (RFC 7517 §5): {0}")]
     KeySet(String),
-    /// Nothing that could be adopted.
-    #[error("it holds no key that signatures of RS256 or ES256 are checked with")]
+    /// The set holds no key that can be adopted.
+    #[error("holds no key that verifies RS256 or ES256 signatures")]
     None,
-    /// Its name is one of ours.
-    #[error("{kid} is a key of ours; a former issuer's key set is wanted here")]
+    /// The set holds one of our own keys.
+    #[error("{kid} is one of our own keys: give the key set of the former issuer")]
     Ours {
-        /// Which key.
+        /// `kid` of the key.
         kid: String,
     },
-    /// Too many keys.
-    #[error("it holds more than {MOST_ADOPTED} keys")]
+    /// The set holds too many keys.
+    #[error("holds more than {MOST_ADOPTED} keys")]
     TooMany,
 }

@@ -1,4 +1,4 @@
-//! Where key-encryption keys come from. A file is made at a first start alone, and never over anything that stands.
+//! Reads key-encryption keys. A file is created only at a first start, and an existing file is never overwritten.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{ErrorKind, Read, Write};
@@ -12,29 +12,29 @@ use zeroize::Zeroizing;
 use super::{KeyEncryptionKeys, KeyringError};
 use crate::base::{Entropy, Secret};
 
-/// The configured key-encryption keys, not read yet: the first seals, all open.
+/// Configured key-encryption keys, not read yet. The first seals; all open.
 #[derive(Debug, Clone)]
 pub struct KekSource {
-    /// Ids and places.
+    /// Id and place of each key.
     pub keys: Vec<(String, KekPlace)>,
 }
 
-/// Where one key-encryption key is.
+/// Place of one key-encryption key.
 #[derive(Debug, Clone)]
 pub enum KekPlace {
-    /// In a file.
+    /// The key is in a file.
     File {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// May it be made at a first start?
+        /// Whether a first start creates a missing file.
         may_be_made: bool,
     },
-    /// In the configuration itself.
+    /// The key is in the configuration itself.
     Value(Secret<String>),
 }
 
 impl KekSource {
-    /// Reads every key; a missing file is made where that is allowed and `has_rows` says that nothing is sealed yet.
+    /// Reads every key. Creates a missing file if that is allowed and no key row exists (`has_rows`).
     pub(super) fn read(&self, has_rows: bool, entropy: &dyn Entropy) -> Result<KeyEncryptionKeys, KeyringError> {
         let mut keys = Vec::new();
         for (id, place) in &self.keys {
@@ -62,19 +62,19 @@ fn read_or_make(
         return Err(KeyringError::Lost { path: path.to_owned() });
     }
     if !may_be_made {
-        let problem = format!("is missing; make one with `buildpass keys new-kek {}`", path.display());
+        let problem = format!("is missing: create it with `buildpass keys new-kek {}`", path.display());
         return Err(KeyringError::File { path: path.to_owned(), problem });
     }
     match make_kek_file(path, entropy) {
         Ok(()) => {}
-        // Another first start was quicker: its key is as good.
+        // Another first start has created the file in the meantime.
         Err(_) if path.exists() => {}
         Err(error) => return Err(error),
     }
     read_file(path)?.ok_or_else(|| KeyringError::Lost { path: path.to_owned() })
 }
 
-/// `None` where there is no such file. An operator's symlink is read; wide modes of a file are warned of.
+/// Returns `None` if the file is missing. Follows a symlink, and warns if others may read the file.
 fn read_file(path: &Path) -> Result<Option<Zeroizing<String>>, KeyringError> {
     let refuse = |error: std::io::Error| KeyringError::File { path: path.to_owned(), problem: error.to_string() };
     let file = match fs::File::open(path) {
@@ -84,18 +84,18 @@ fn read_file(path: &Path) -> Result<Option<Zeroizing<String>>, KeyringError> {
     };
     let mode = file.metadata().map_err(refuse)?.permissions().mode();
     if mode & 0o077 != 0 {
-        tracing::warn!(path = %path.display(), mode = format!("{:04o}", mode & 0o7777), "others may read the key-encryption key");
+        tracing::warn!(path = %path.display(), mode = format!("{:04o}", mode & 0o7777), "the file of the key-encryption key is readable by others: set its mode to 0600");
     }
     let mut text = Zeroizing::new(String::new());
     file.take(4096).read_to_string(&mut text).map_err(refuse)?;
     Ok(Some(text))
 }
 
-/// Makes a key-encryption key in a new file: mode 0600 whatever the umask, its folder 0700, on disk before it is used.
-/// A file or symlink that stands is never touched.
+/// Creates a key-encryption key in a new file: mode 0600 whatever the umask, its folder 0700, synced to disk. An existing
+/// file or symlink is never changed.
 ///
 /// # Errors
-/// [`KeyringError`].
+/// [`KeyringError::File`] names the path; [`KeyringError::Entropy`].
 pub fn make_kek_file(path: &Path, entropy: &dyn Entropy) -> Result<(), KeyringError> {
     let refuse = |error: std::io::Error| KeyringError::File { path: path.to_owned(), problem: error.to_string() };
     let line = new_kek(entropy)?;
@@ -103,7 +103,7 @@ pub fn make_kek_file(path: &Path, entropy: &dyn Entropy) -> Result<(), KeyringEr
     if let Some(folder) = folder.filter(|folder| !folder.exists()) {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refuse)?;
     }
-    // Whole before it has its name: a start that is killed in between leaves nothing that a later one would read.
+    // Written whole under another name first: a start that is killed half-way leaves no truncated key file.
     let mut file = tempfile::Builder::new()
         .prefix(".new-key.")
         .permissions(Permissions::from_mode(0o600))
@@ -118,7 +118,7 @@ pub fn make_kek_file(path: &Path, entropy: &dyn Entropy) -> Result<(), KeyringEr
     Ok(())
 }
 
-/// A new key-encryption key as text: base64 of 32 bytes and a line end.
+/// Generates a key-encryption key as text: base64 of 32 bytes and a line end.
 ///
 /// # Errors
 /// [`KeyringError::Entropy`].
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_start_left_behind_is_in_nobodys_way() {
+    fn the_leftover_of_a_killed_start_does_not_hinder_the_next() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("master.key");
         fs::write(folder.path().join(".new-key.abc"), "half a k").unwrap();
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_key_is_never_made_anew() {
+    fn a_lost_key_is_never_replaced_by_a_new_one() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("master.key");
         let refused = source(&path, true).read(true, &SystemEntropy).unwrap_err().to_string();
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_key_is_refused_without_showing_it() {
+    fn a_malformed_key_is_refused_without_showing_it() {
         for text in ["", "c2hvcnQ=", "not base64 at all, and long enough to be one maybe"] {
             let source = KekSource { keys: vec![("k1".to_owned(), KekPlace::Value(Secret::new(text.to_owned())))] };
             let refused = source.read(false, &SystemEntropy).unwrap_err().to_string();

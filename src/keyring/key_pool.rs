@@ -1,4 +1,4 @@
-//! Keys that are made before they are needed. Making one takes up to seconds, so it happens on threads that serve nobody.
+//! Signing keys generated ahead of need, in memory. Generation takes up to seconds, so it never runs on an async thread.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,13 +6,12 @@ use super::KeyringError;
 use crate::base::Entropy;
 use crate::jose::{Algorithm, PrivateKey, SigningKey};
 
-/// A key that belongs to no row yet.
+/// A generated key that has no row yet.
 pub(super) struct PooledKey {
     pub(super) kid: String,
     pub(super) private: PrivateKey,
 }
 
-/// Keys in hand, in memory alone.
 pub(super) struct KeyPool {
     rsa_bits: u32,
     entropy: Arc<dyn Entropy>,
@@ -24,47 +23,46 @@ impl KeyPool {
         Self { rsa_bits, entropy, keys: Mutex::new(Vec::new()) }
     }
 
-    /// Makes keys until there are so many of each algorithm; `false` if there were enough.
-    pub(super) async fn make_up_to(&self, wanted: &[Algorithm]) -> Result<bool, KeyringError> {
-        let mut made = false;
+    /// Generates keys until the pool holds those in `wanted`. Returns whether any had to be generated.
+    pub(super) async fn fill(&self, wanted: &[Algorithm]) -> Result<bool, KeyringError> {
+        let mut generated = false;
         for alg in Algorithm::ALL {
             let wanted = wanted.iter().filter(|wanted| **wanted == alg).count();
             while self.count(alg) < wanted {
-                let spare = self.generate(alg).await?;
-                self.lock().push(spare);
-                made = true;
+                let key = self.generate(alg).await?;
+                self.lock().push(key);
+                generated = true;
             }
         }
-        Ok(made)
+        Ok(generated)
     }
 
-    /// Takes one in hand.
     pub(super) fn take(&self, alg: Algorithm) -> Option<PooledKey> {
         let mut keys = self.lock();
-        let at = keys.iter().position(|spare| spare.private.algorithm() == alg)?;
+        let at = keys.iter().position(|key| key.private.algorithm() == alg)?;
         Some(keys.swap_remove(at))
     }
 
-    /// Gives back what was taken and not used.
-    pub(super) fn give_back(&self, key_pool: Vec<PooledKey>) {
-        self.lock().extend(key_pool);
+    /// Returns unused keys to the pool.
+    pub(super) fn give_back(&self, unused: Vec<PooledKey>) {
+        self.lock().extend(unused);
     }
 
     fn count(&self, alg: Algorithm) -> usize {
-        self.lock().iter().filter(|spare| spare.private.algorithm() == alg).count()
+        self.lock().iter().filter(|key| key.private.algorithm() == alg).count()
     }
 
     async fn generate(&self, alg: Algorithm) -> Result<PooledKey, KeyringError> {
         let (rsa_bits, entropy) = (self.rsa_bits, Arc::clone(&self.entropy));
-        let made = tokio::task::spawn_blocking(move || -> Result<PooledKey, KeyringError> {
+        let task = tokio::task::spawn_blocking(move || -> Result<PooledKey, KeyringError> {
             let private = PrivateKey::generate(alg, rsa_bits, &*entropy)?;
             let kid = SigningKey::from_private(&private)?.kid().to_owned();
             Ok(PooledKey { kid, private })
         });
-        made.await.map_err(|_| KeyringError::CutOff)?
+        task.await.map_err(|_| KeyringError::CutOff)?
     }
 
-    /// Nothing is done under the lock that could leave it half done, so a poisoned one is as good.
+    /// Ignores poisoning: no operation under the lock can leave the list half changed.
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<PooledKey>> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The keyring: reads the rows, opens what is sealed, and says whether it may be used now. Holds no lock while it
+//! The keyring: reads the key rows, opens sealed keys, and checks that they may be used now. Holds no lock while it
 //! computes, and signs nothing itself.
 
 use std::sync::Arc;
@@ -18,53 +18,53 @@ use super::view::KeyView;
 use crate::base::{Moment, Seconds, ServerId};
 use crate::store::{KeyRows, TimeNote};
 
-/// After a reading that failed, the next one is tried no sooner: many that wait would each wait for the same database.
+/// Pause after a failed reading, so that many waiting callers do not each wait for the same unavailable database.
 const RETRY_AFTER_MILLIS: u64 = 1_000;
 
-/// The signing keys of one issuer.
+/// Keyring of one issuer: its current keys and the acts that change them.
 pub struct Keyring {
     pub(super) parts: KeyringParts,
-    /// This process among all servers.
+    /// Id of this process among all servers.
     server: String,
     pub(super) keks: KeyEncryptionKeys,
     pub(super) key_pool: KeyPool,
     pub(super) watch: ClockWatch,
     view: ArcSwap<KeyView>,
-    /// When the rows that the view shows stood in the database, in milliseconds of the monotonic clock.
+    /// Time of the last successful reading, in milliseconds of the monotonic clock.
     read_at: AtomicU64,
-    /// When a reading failed last, likewise.
+    /// Time of the last failed reading, likewise; `u64::MAX` if the last one succeeded.
     failed_at: AtomicU64,
-    /// When the others were last told under which settings we run, likewise; they count on it for a while.
-    promised_at: AtomicU64,
-    /// One reading at a time.
+    /// Time at which our settings were last stored for the other servers, likewise.
+    settings_stored_at: AtomicU64,
+    /// Held during a reading, so that there is one at a time.
     reading: tokio::sync::Mutex<()>,
 }
 
 impl Keyring {
-    /// Opens the keys to serve with them, and does what is due before the first document is served: first keys where
-    /// there are none at all, times for keys that waited for this start, promises raised to what is configured.
+    /// Opens the keys of a server, and makes the changes that are due before it serves its first document: creates the
+    /// first keys, sets the times of keys that waited for this start, and stores the server's settings.
     ///
     /// # Errors
-    /// [`ActError`]: keys that don't open, a list of algorithms under which none can sign, a clock that can't be
-    /// believed where there are no keys yet.
+    /// [`ActError`] if keys cannot be opened, if no key of the listed algorithms can sign, or if there are no keys yet
+    /// and the clock is not sound.
     pub async fn open(parts: KeyringParts, source: &KekSource) -> Result<Self, ActError> {
         let keyring = Self::attach(parts, source).await?;
         match keyring.watch.check(keyring.parts.clock.now()) {
-            Ok(()) => keyring.begin().await?,
+            Ok(()) => keyring.prepare_start().await?,
             Err(fault) if keyring.view().is_empty() => return Err(KeyringError::Clock(fault).into()),
-            Err(fault) => tracing::error!(%fault, "nothing is issued until the clock can be believed"),
+            Err(fault) => tracing::error!(%fault, "the clock is not sound: no token is issued until it is corrected"),
         }
         Ok(keyring)
     }
 
-    /// Opens the keys as they stand, for a command: changes nothing. A key-encryption key is made where none is sealed.
+    /// Opens the keys for a command, without changing any row. Creates the key-encryption key if nothing is sealed yet.
     ///
     /// # Errors
-    /// [`KeyringError`].
+    /// [`KeyringError`], for example [`KeyringError::Lost`] and [`KeyringError::NothingOpens`].
     pub async fn attach(parts: KeyringParts, source: &KekSource) -> Result<Self, KeyringError> {
         let keys = parts.store.read_keys(&parts.issuer).await?;
         let has_sealed = keys.rows.iter().any(|row| row.sealed.is_some()) || !keys.adopted.is_empty();
-        // The file first, then the rows: a first start that is cut off between the two can be repeated.
+        // The key file is created before the rows, so that an interrupted first start can be repeated.
         let keks = source.read(has_sealed || !keys.rows.is_empty(), &*parts.entropy)?;
         let keyring = Self {
             server: ServerId::new(parts.clock.now(), &*parts.entropy)?.to_string(),
@@ -75,40 +75,41 @@ impl Keyring {
             parts,
             read_at: AtomicU64::new(0),
             failed_at: AtomicU64::new(u64::MAX),
-            promised_at: AtomicU64::new(0),
+            settings_stored_at: AtomicU64::new(0),
             reading: tokio::sync::Mutex::new(()),
         };
-        // Never a key made beside those that can't be opened: nobody would notice that they are lost.
+        // New keys beside ones that cannot be opened would hide the loss from the operator.
         if has_sealed && !keyring.view().opens_any() {
             return Err(KeyringError::NothingOpens);
         }
-        keyring.watch.remember(keys.latest_seen);
+        keyring.watch.set_latest(keys.latest_seen);
         keyring.refresh().await?;
         Ok(keyring)
     }
 
-    /// The keys as they were read last.
+    /// Returns the keys as of the last reading.
     #[must_use]
     pub fn view(&self) -> Arc<KeyView> {
         self.view.load_full()
     }
 
-    /// May we sign at `now`? A view that is older than `refresh_interval` is read again first.
+    /// Checks that we may sign at `now`. Reads the keys again first if the view is older than `refresh_interval`.
     ///
     /// # Errors
-    /// [`KeyringError`]: no fresh view can be had, or our clock is not to be believed.
+    /// [`KeyringError`] if the keys cannot be read, if our clock is not sound, or if our settings are not stored.
     pub async fn ready_to_sign(&self, now: Moment) -> Result<(), KeyringError> {
         self.ready_to_verify(now).await?;
         if !self.is_covered() {
-            return Err(KeyringError::NotPromised);
+            return Err(KeyringError::SettingsNotStored);
         }
         Ok(())
     }
 
-    /// May we judge tokens of our own at `now`? A view that is older than `refresh_interval` is read again first.
+    /// Checks that we may verify our own tokens at `now`. Reads the keys again first if the view is older than
+    /// `refresh_interval`.
     ///
     /// # Errors
-    /// [`KeyringError`]: no fresh view can be had, or our clock is not to be believed.
+    /// [`KeyringError`] if the keys cannot be read, or if our clock is not sound.
     pub async fn ready_to_verify(&self, now: Moment) -> Result<(), KeyringError> {
         if !self.is_fresh() {
             self.read_again(false).await?;
@@ -116,13 +117,13 @@ impl Keyring {
         Ok(self.watch.check(now)?)
     }
 
-    /// Is our clock to be believed?
+    /// Returns whether our clock is sound at `now`.
     #[must_use]
     pub fn clock_is_sound(&self, now: Moment) -> bool {
         self.watch.check(now).is_ok()
     }
 
-    /// A moment that has passed for sure, however far a clock may have jumped; `None` while that can't be known.
+    /// Returns a time that has certainly passed, however far the clock may have jumped; `None` during the first hour.
     #[must_use]
     pub fn surely_passed(&self) -> Option<Moment> {
         let now = self.parts.clock.now();
@@ -130,33 +131,35 @@ impl Keyring {
         self.watch.surely_passed(now, self.parts.clock.monotonic())
     }
 
-    /// Reads the rows again if they changed; keys that are open stay open.
+    /// Reads the rows again if they changed. Keys that are open stay open.
     ///
     /// # Errors
-    /// [`KeyringError`]; the view stays as it was.
+    /// [`KeyringError`] if the store cannot be read; the view does not change.
     pub async fn refresh(&self) -> Result<(), KeyringError> {
         self.read_again(true).await
     }
 
-    /// Could the documents lack a key that signs? They could when the last reading is too old, and when the others don't
-    /// know how long caches may keep what we serve.
+    /// Returns whether our documents could lack a key that signs: the last reading is too old, or the other servers do
+    /// not know how long caches may keep what we serve.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         self.age() > self.parts.settings.schedule.documents_safe_for() || !self.is_covered()
     }
 
-    /// Do the others know our settings, and count on them still? After a long time without the database they don't.
+    /// Whether the stored settings of this server are current and respected. After a long time without the database they
+    /// are not.
     fn is_covered(&self) -> bool {
         let schedule = &self.parts.settings.schedule;
-        let counted_on = schedule.announce_for().get().saturating_mul(1_000);
-        let since = self.millis().saturating_sub(self.promised_at.load(Ordering::Relaxed));
-        since <= counted_on && is_covered(&self.view.load().server_settings, &self.server, schedule)
+        let respected_for = schedule.announce_for().get().saturating_mul(1_000);
+        let since = self.millis().saturating_sub(self.settings_stored_at.load(Ordering::Relaxed));
+        since <= respected_for && is_covered(&self.view.load().server_settings, &self.server, schedule)
     }
 
-    /// What is due, if anything is, and what need not be waited for: the largest time seen is noted.
+    /// Makes the change of keys that is due, if any, and stores the current time as the largest one seen. Called every
+    /// `refresh_interval`.
     ///
     /// # Errors
-    /// [`ActError`].
+    /// [`ActError`] if the store cannot be read or written.
     pub async fn step(&self) -> Result<(), ActError> {
         let (now, monotonic) = (self.parts.clock.now(), self.parts.clock.monotonic());
         let passed = self.watch.surely_passed(now, monotonic);
@@ -166,26 +169,25 @@ impl Keyring {
         }
         let note = TimeNote { server: self.server.clone(), now, erasable_before: passed };
         self.parts.store.note_time(&self.parts.issuer, note).await.map_err(KeyringError::from)?;
-        self.watch.noted(now);
+        self.watch.raise_latest(now);
         self.advance(|keys, now| Ok((plan(keys, &self.parts.settings, &self.server, now, passed), ()))).await?;
-        // Only now: what was noted may have been a promise that somebody had dropped, and that this has made anew.
-        self.promised_at.store(whole_millis(monotonic), Ordering::Relaxed);
-        // The change that comes next then waits for no key; long before it, nobody waits for threads that make some.
+        // Set last: the stored settings may have been pruned, and the change above has stored them again.
+        self.settings_stored_at.store(whole_millis(monotonic), Ordering::Relaxed);
+        // Fills the pool ahead of the next switch, so that the change need not wait for key generation.
         let view = self.view();
         if view.switch_is_near(self.parts.clock.now()) {
-            self.key_pool.make_up_to(view.algorithms()).await?;
+            self.key_pool.fill(view.algorithms()).await?;
         }
         Ok(())
     }
 
-    /// What is due before the first document is served.
-    async fn begin(&self) -> Result<(), ActError> {
+    async fn prepare_start(&self) -> Result<(), ActError> {
         if self.view().waits_for_first_start() {
             self.schedule_takeover().await?;
         }
         let monotonic = self.parts.clock.monotonic();
         self.advance(|keys, now| Ok((plan(keys, &self.parts.settings, &self.server, now, None), ()))).await?;
-        self.promised_at.store(whole_millis(monotonic), Ordering::Relaxed);
+        self.settings_stored_at.store(whole_millis(monotonic), Ordering::Relaxed);
         Ok(())
     }
 
@@ -204,22 +206,22 @@ impl Keyring {
     }
 
     async fn read(&self, asked: Reading) -> Result<(), KeyringError> {
-        let pulse = self.parts.store.key_poll(&self.parts.issuer).await?;
+        let poll = self.parts.store.key_poll(&self.parts.issuer).await?;
         let answered = self.reading();
-        if pulse.version != self.view.load().version {
+        if poll.version != self.view.load().version {
             let keys = self.parts.store.read_keys(&self.parts.issuer).await?;
-            self.show(&keys);
+            self.replace_view(&keys);
         }
-        self.watch.observe(&pulse, asked, answered);
-        // The rows stood so in the database no earlier than when it was asked.
+        self.watch.observe(&poll, asked, answered);
+        // The time of the question, not of the answer: the rows may have changed in between.
         self.read_at.store(whole_millis(asked.monotonic), Ordering::Relaxed);
         Ok(())
     }
 
-    fn show(&self, keys: &KeyRows) {
+    fn replace_view(&self, keys: &KeyRows) {
         let former = self.view.load_full();
         self.view.store(Arc::new(KeyView::open(&self.parts, &self.keks, keys, Some(&former))));
-        self.watch.remember(keys.latest_seen);
+        self.watch.set_latest(keys.latest_seen);
     }
 
     fn failed_lately(&self) -> bool {
@@ -231,7 +233,7 @@ impl Keyring {
         self.age() <= self.parts.settings.schedule.refresh_interval
     }
 
-    /// In whole seconds, rounded up: never younger than it is.
+    /// Age of the view in whole seconds, rounded up.
     fn age(&self) -> Seconds {
         Seconds::new(self.millis().saturating_sub(self.read_at.load(Ordering::Relaxed)).div_ceil(1_000))
     }

@@ -1,4 +1,4 @@
-//! Our signing keys through their life: made, sealed, announced, signing, retiring, forgotten.
+//! Signing keys of our issuer and their life: announced, signing, retiring, forgotten. Private halves are sealed at rest.
 
 mod acts;
 mod advance;

@@ -1,4 +1,4 @@
-//! Our own key set as the verifier sees it: the keys that we publish, read from the keyring and never fetched.
+//! Key source of our own issuer for the verifier: the keys that we publish, read from the keyring and never fetched.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,25 +9,24 @@ use crate::base::{Clock, Seconds};
 use crate::jose::{Jwk, VerificationKey};
 use crate::verifier::{KeySource, KeySourceError};
 
-/// When it is worth asking again after a fault of ours.
+/// Time after which a caller should retry when our keys are unavailable.
 const RETRY_AFTER: Seconds = Seconds::new(5);
 
-/// The keys of our own issuer.
+/// Key source backed by our own keyring.
 pub struct OwnKeys {
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
-    /// Those that were made ready, with the version of the key set that they stand in.
-    ready: Mutex<(u64, Ready)>,
+    /// Parsed keys by kid, and the version of the key set that they belong to.
+    parsed: Mutex<(u64, ParsedKeys)>,
 }
 
-/// Keys by their names.
-type Ready = Vec<(String, Arc<VerificationKey>)>;
+type ParsedKeys = Vec<(String, Arc<VerificationKey>)>;
 
 impl OwnKeys {
-    /// The keys of this keyring.
+    /// Creates a source of the keys that `keyring` publishes.
     #[must_use]
     pub fn new(keyring: Arc<Keyring>, clock: Arc<dyn Clock>) -> Self {
-        Self { keyring, clock, ready: Mutex::default() }
+        Self { keyring, clock, parsed: Mutex::default() }
     }
 }
 
@@ -44,16 +43,16 @@ impl KeySource for OwnKeys {
         let view = self.keyring.view();
         let published = view.published(now);
         let jwk: &Jwk = published.into_iter().find(|jwk| jwk.kid() == kid).ok_or(KeySourceError::Unknown)?;
-        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
-        if ready.0 != view.version() {
-            *ready = (view.version(), Vec::new());
+        let mut parsed = self.parsed.lock().unwrap_or_else(PoisonError::into_inner);
+        if parsed.0 != view.version() {
+            *parsed = (view.version(), Vec::new());
         }
-        if let Some((_, key)) = ready.1.iter().find(|(known, _)| known == kid) {
+        if let Some((_, key)) = parsed.1.iter().find(|(known, _)| known == kid) {
             return Ok((Arc::clone(key), view.version()));
         }
         let key = VerificationKey::from_jwk(jwk).map_err(|error| unavailable(error.to_string()))?;
         let key = Arc::new(key);
-        ready.1.push((kid.to_owned(), Arc::clone(&key)));
+        parsed.1.push((kid.to_owned(), Arc::clone(&key)));
         Ok((key, view.version()))
     }
 }

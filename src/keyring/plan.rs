@@ -1,8 +1,8 @@
-//! What the keys need now: a pure function from the rows, the settings and *now* to the next change. It knows no key
-//! bytes and no database, so that a simulation can walk it through years.
+//! Computes the next change of keys: a pure function of the rows, the settings and *now*. Knows no key bytes and no
+//! database, so that a simulation can run it through years.
 //!
-//! It never lets a key sign that was not announced for as long as caches may lack it, except at a first start, where no
-//! cache can exist, and it never takes out a key that an unexpired token still needs.
+//! Never lets a key sign that was not announced for as long as caches may lack it, except at a first start, where no
+//! cache can exist. Never removes a key that an unexpired token still needs.
 
 use super::schedule::{KeyState, Schedule, ScheduleSettings, schedules};
 use super::settings::KeyringSettings;
@@ -10,38 +10,38 @@ use crate::base::{Moment, Seconds};
 use crate::jose::Algorithm;
 use crate::store::{KeyChange, KeyRow, KeyRows, KeyTimes, ServerSettings};
 
-/// One compare-and-swap: what changes, and which keys must be made for it first.
+/// One compare-and-swap: the change, and the keys to generate for it first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PlanStep {
-    /// Rows that change, and what all keys share.
+    /// Change of rows and of settings that all keys share.
     pub change: KeyChange,
-    /// Keys to make.
+    /// Keys to generate.
     pub made: Vec<NewKey>,
 }
 
 impl PlanStep {
-    /// Is there nothing to do?
+    /// Returns whether nothing changes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// A key that does not exist yet: everything about it but its bytes.
+/// A key that is not generated yet: its row without its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewKey {
-    /// What it will sign with.
+    /// Algorithm of the key.
     pub alg: Algorithm,
-    /// Its times; `None` until the first start that takes over.
+    /// Times of the key; `None` until the first start, if another issuer still serves the URL.
     pub times: Option<KeyTimes>,
-    /// What caches are told while it is live.
+    /// Largest `max-age` of the key set while the key is live.
     pub jwks_max_age: Seconds,
-    /// How long tokens may live while it is live.
+    /// Longest token lifetime while the key is live.
     pub max_lifetime: Seconds,
 }
 
 impl NewKey {
-    /// Its row, once it was made and sealed.
+    /// Returns the row of the generated and sealed key.
     #[must_use]
     pub fn row(self, kid: String, sealed: Vec<u8>, kek: String) -> KeyRow {
         KeyRow {
@@ -59,10 +59,10 @@ impl NewKey {
     }
 }
 
-/// The step that is due, empty where none is: first keys where there are none at all, a reserve for every algorithm that
-/// lacks one, the promise of the server that asks, private halves of forgotten keys erased.
+/// Returns the change that is due, or an empty one. Creates the first keys if there are none, and a reserve for every
+/// algorithm that lacks one; stores the settings of `server`; erases private halves of forgotten keys.
 ///
-/// `erasable_before` is a time that surely has passed; `None` erases nothing.
+/// `erasable_before` is a time that has certainly passed; `None` erases nothing.
 #[must_use]
 pub fn plan(
     keys: &KeyRows,
@@ -75,18 +75,18 @@ pub fn plan(
     if keys.algorithms.is_empty() {
         draft.algorithms.clone_from(&settings.algorithms);
     }
-    draft.server_settings(server);
+    draft.store_settings(server);
     if keys.rows.is_empty() {
-        draft.begin();
+        draft.add_first_keys();
     }
-    draft.stock();
+    draft.fill_reserves();
     if let Some(passed) = erasable_before {
         draft.erase(passed);
     }
     draft.step()
 }
 
-/// The rows as they will be, while an act decides.
+/// Rows of a change while it is computed.
 pub(super) struct PlanDraft<'a> {
     before: &'a KeyRows,
     pub(super) algorithms: Vec<Algorithm>,
@@ -112,67 +112,63 @@ impl<'a> PlanDraft<'a> {
         }
     }
 
-    /// What differs from before.
+    /// Returns the difference from the current rows.
     pub(super) fn step(self) -> PlanStep {
-        let former = |row: &KeyRow| self.before.rows.iter().any(|before| before == row);
+        let is_unchanged = |row: &KeyRow| self.before.rows.iter().any(|before| before == row);
         let change = KeyChange {
             algorithms: (self.algorithms != self.before.algorithms).then_some(self.algorithms),
             latest_seen: self.latest_seen,
             server_settings: self.server_settings,
             takeover: None,
-            rows: self.rows.into_iter().filter(|row| !former(row)).collect(),
+            rows: self.rows.into_iter().filter(|row| !is_unchanged(row)).collect(),
             adopted: Vec::new(),
         };
         PlanStep { change, made: self.made }
     }
 
-    /// How long a key that is announced now must wait: caches, and servers with an old view, go by what they were told
-    /// or told others, not by what is configured here.
+    /// Time for which a key that is announced now must wait: the largest of all servers' settings, since caches follow
+    /// the headers of the server that they asked.
     pub(super) fn announce_for(&self) -> Seconds {
-        self.largest(self.schedule.announce_for(), |server_settings| server_settings.announce_for)
+        self.largest(self.schedule.announce_for(), |server| server.announce_for)
     }
 
-    /// The largest age that caches may have been told lately.
-    pub(super) fn told(&self) -> Seconds {
-        self.largest(self.schedule.jwks_max_age, |server_settings| server_settings.jwks_max_age)
+    /// Largest `max-age` that any server may have served lately.
+    pub(super) fn largest_max_age(&self) -> Seconds {
+        self.largest(self.schedule.jwks_max_age, |server| server.jwks_max_age)
     }
 
     fn largest(&self, own: Seconds, of: impl Fn(&ServerSettings) -> Seconds) -> Seconds {
-        let counting = self
-            .before
-            .server_settings
-            .iter()
-            .filter(|server_settings| counts(server_settings, self.schedule, self.now));
-        counting.map(of).fold(own, Seconds::max)
+        let servers = self.before.server_settings.iter();
+        servers.filter(|server| is_in_use(server, self.schedule, self.now)).map(of).fold(own, Seconds::max)
     }
 
-    /// The nearest moment at which anything may switch: by then every replica has read it.
+    /// Earliest time of a switch: every replica has read the change before then.
     pub(super) fn nearest_switch(&self) -> Moment {
         self.now + self.schedule.refresh_interval + self.schedule.clock_skew
     }
 
-    /// The times of the rows, in their order.
+    /// Schedules of the rows, in their order.
     pub(super) fn times(&self) -> Vec<Schedule> {
         schedules(&self.rows, self.schedule)
     }
 
-    /// The first keys of the algorithms that have none that could ever sign: they sign at once.
-    pub(super) fn begin(&mut self) {
+    /// Adds a key that signs at once for every algorithm that has no key to sign now or later.
+    pub(super) fn add_first_keys(&mut self) {
         let at = self.now - self.schedule.clock_skew;
         for alg in self.algorithms.clone() {
             if self.signing_times(alg).next().is_none() {
-                self.make(alg, Some(KeyTimes { announced_at: at, signs_from: at }));
+                self.add_key(alg, Some(KeyTimes { announced_at: at, signs_from: at }));
             }
         }
     }
 
-    /// Brings every algorithm in force to one key that signs, or will first, and one in reserve behind it.
-    pub(super) fn stock(&mut self) {
+    /// Adds keys until every algorithm has one that signs, or will sign first, and one in reserve.
+    pub(super) fn fill_reserves(&mut self) {
         let announced_at = self.now;
         let ripe = self.now + self.announce_for();
         for alg in self.algorithms.clone() {
             if self.rows.iter().any(|row| row.alg == alg && row.revoked_at.is_none() && row.times.is_none()) {
-                continue; // They wait for the first start, reserve and all.
+                continue; // All keys wait for the first start, the reserve included.
             }
             loop {
                 let signs = self.signing_times(alg).any(|from| from <= self.now);
@@ -181,26 +177,26 @@ impl<'a> PlanDraft<'a> {
                     break;
                 }
                 let turn = self.signing_times(alg).max().map_or(ripe, |last| last + self.schedule.rotation_period);
-                self.make(alg, Some(KeyTimes { announced_at, signs_from: turn.max(ripe) }));
+                self.add_key(alg, Some(KeyTimes { announced_at, signs_from: turn.max(ripe) }));
             }
         }
     }
 
-    pub(super) fn make(&mut self, alg: Algorithm, times: Option<KeyTimes>) {
-        let jwks_max_age = self.told();
-        let max_lifetime = self.largest(self.schedule.max_lifetime, |server_settings| server_settings.max_lifetime);
+    pub(super) fn add_key(&mut self, alg: Algorithm, times: Option<KeyTimes>) {
+        let jwks_max_age = self.largest_max_age();
+        let max_lifetime = self.largest(self.schedule.max_lifetime, |server| server.max_lifetime);
         self.made.push(NewKey { alg, times, jwks_max_age, max_lifetime });
     }
 
-    /// From when each key of this algorithm signs that may sign now or later.
+    /// `signs_from` of each key of this algorithm that may sign now or later.
     fn signing_times(&self, alg: Algorithm) -> impl Iterator<Item = Moment> {
         let rows = self.rows.iter().filter(move |row| row.alg == alg && may_sign(row)).filter_map(|row| row.times);
         let made = self.made.iter().filter(move |key| key.alg == alg).filter_map(|key| key.times);
         rows.chain(made).map(|times| times.signs_from)
     }
 
-    /// Before a server tells the world anything under its settings, all of them know.
-    fn server_settings(&mut self, server: &str) {
+    /// Stores the settings of `server`, which must be known to all servers before it serves anything under them.
+    fn store_settings(&mut self, server: &str) {
         let ScheduleSettings { jwks_max_age, max_lifetime, .. } = *self.schedule;
         if !is_covered(&self.before.server_settings, server, self.schedule) {
             self.server_settings = Some(ServerSettings {
@@ -227,25 +223,25 @@ impl<'a> PlanDraft<'a> {
     }
 }
 
-/// Can anybody still go by what was promised? A server that is cut off, and caches of what it serves, do for as long as
-/// an announcement lasts.
-fn counts(server_settings: &ServerSettings, schedule: &ScheduleSettings, now: Moment) -> bool {
-    server_settings.promised_at + server_settings.announce_for + schedule.refresh_interval + schedule.clock_skew >= now
+/// Whether a server may still run under these settings. One without a database connection does for `announce_for`, and
+/// so do caches of what it serves.
+fn is_in_use(settings: &ServerSettings, schedule: &ScheduleSettings, now: Moment) -> bool {
+    settings.promised_at + settings.announce_for + schedule.refresh_interval + schedule.clock_skew >= now
 }
 
-/// Do the others know under which settings this server tells the world how long caches and tokens last? If not, it tells
-/// nothing, and signs nothing.
+/// Returns whether the stored settings of `server` are those of `schedule`. If they are not, other servers do not know
+/// how long its caches and tokens last, so it must serve no documents and sign nothing.
 #[must_use]
 pub fn is_covered(server_settings: &[ServerSettings], server: &str, schedule: &ScheduleSettings) -> bool {
-    server_settings.iter().any(|server_settings| {
-        server_settings.server == server
-            && server_settings.announce_for == schedule.announce_for()
-            && server_settings.jwks_max_age == schedule.jwks_max_age
-            && server_settings.max_lifetime == schedule.max_lifetime
+    server_settings.iter().any(|stored| {
+        stored.server == server
+            && stored.announce_for == schedule.announce_for()
+            && stored.jwks_max_age == schedule.jwks_max_age
+            && stored.max_lifetime == schedule.max_lifetime
     })
 }
 
-/// Could this key sign, now or later?
+/// Whether this key may sign, now or later.
 pub(super) fn may_sign(row: &KeyRow) -> bool {
     row.revoked_at.is_none() && row.ends_at.is_none()
 }

@@ -1,54 +1,51 @@
-//! When a key does what: pure functions of the rows' times and of *now*, so that every replica reads the same schedule.
-
-use std::fmt;
+//! Schedule of a key: pure functions of the rows' times and of *now*, so that every replica computes the same one.
 
 use serde::Serialize;
 
 use crate::base::{Moment, Seconds};
 use crate::store::KeyRow;
 
-/// The times that a key's life is computed from.
+/// Times that a key's life is computed from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduleSettings {
-    /// How long a key signs.
+    /// Time for which a key signs.
     pub rotation_period: Seconds,
-    /// How long caches may keep the documents.
+    /// Time for which caches may keep the documents (`max-age`).
     pub jwks_max_age: Seconds,
-    /// The least time of announcement, for verifiers that heed no cache header.
+    /// Minimum time of announcement, for verifiers that ignore cache headers.
     pub announce_at_least: Seconds,
-    /// How often replicas read the keys again.
+    /// Interval at which replicas read the keys again.
     pub refresh_interval: Seconds,
-    /// How far clocks may differ.
+    /// Largest difference between two clocks.
     pub clock_skew: Seconds,
-    /// What strangers' verifiers may add to `exp`.
+    /// Time that other verifiers may add to `exp`.
     pub verifier_leeway: Seconds,
-    /// The longest lifetime of a token.
+    /// Longest lifetime of a token.
     pub max_lifetime: Seconds,
 }
 
 impl ScheduleSettings {
-    /// How long a key is published before it may sign.
+    /// Returns the time for which a key is published before it may sign.
     #[must_use]
     pub fn announce_for(&self) -> Seconds {
         (self.jwks_max_age * 2).max(self.announce_at_least) + self.refresh_interval + self.clock_skew
     }
 
-    /// How long a key is published after it stopped signing.
+    /// Returns the time for which a key is published after it stopped signing.
     #[must_use]
     pub fn retire_for(&self) -> Seconds {
         retire_for(self, self.max_lifetime, self.jwks_max_age)
     }
 
-    /// How old a view of the keys may be before its documents could mislead: by then a key that it lacks could sign
-    /// within the age of a cache. A change is written at most `refresh_interval` after the moment that it names, so that
-    /// much is taken off too.
+    /// Returns the age at which documents of a replica become unsafe: a key that they lack could sign before their caches
+    /// expire. A change may be written up to `refresh_interval` after the time that it names, which is subtracted too.
     #[must_use]
     pub fn documents_safe_for(&self) -> Seconds {
         let unseen = self.jwks_max_age + self.clock_skew + self.refresh_interval;
         self.announce_for().saturating_sub(unseen)
     }
 
-    /// Why these times can't work together, with the arithmetic; `None` if they can.
+    /// Returns why these times contradict each other, with the arithmetic; `None` if they do not.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {
         let Self {
@@ -64,7 +61,7 @@ impl ScheduleSettings {
         let least = announce + retire;
         (*rotation_period < least).then(|| {
             format!(
-                "{rotation_period} is shorter than {least}, which a change of keys takes: announced for \
+                "{rotation_period} is shorter than a change of keys, which takes {least}: announced for \
                  max(2 * jwks_max_age {jwks_max_age}, announce_at_least {announce_at_least}) + refresh_interval \
                  {refresh_interval} + clock_skew {clock_skew} = {announce}, retired for tokens.max_lifetime \
                  {max_lifetime} + verifier_leeway {verifier_leeway} + jwks_max_age {jwks_max_age} + clock_skew \
@@ -78,68 +75,56 @@ fn retire_for(settings: &ScheduleSettings, max_lifetime: Seconds, jwks_max_age: 
     max_lifetime + settings.verifier_leeway + jwks_max_age + settings.clock_skew
 }
 
-/// Where a key is in its life. Never stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+/// State of a key. Never stored: it follows from the key's schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum KeyState {
-    /// Published, and not signing yet.
+    /// Published, but not signing yet.
     Announced,
     /// Published and signing.
     Signing,
-    /// Published for the tokens that it signed.
+    /// Published for the tokens that it signed, but no longer signing.
     Retiring,
-    /// Gone; the row stays for the audit.
+    /// No longer published; the row stays for the audit.
     Forgotten,
-    /// Taken out at once by an operator.
+    /// Revoked at once by an operator.
     Revoked,
-    /// A former issuer's: published until its end, signs nothing of ours.
+    /// Key of a former issuer: published until it expires, signs nothing of ours.
     Adopted,
 }
 
 impl KeyState {
-    /// Does a key in this state stand in the key set?
+    /// Returns whether a key in this state is part of the key set.
     #[must_use]
     pub const fn is_published(self) -> bool {
         matches!(self, Self::Announced | Self::Signing | Self::Retiring | Self::Adopted)
     }
 }
 
-impl fmt::Display for KeyState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Announced => "announced",
-            Self::Signing => "signing",
-            Self::Retiring => "retiring",
-            Self::Forgotten => "forgotten",
-            Self::Revoked => "revoked",
-            Self::Adopted => "adopted",
-        })
-    }
-}
-
-/// One key's times: computed from its own row and from the other rows of its algorithm.
+/// Times of one key, computed from its row and from the other rows of its algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
-    /// From when it stands in the key set; `None` while it waits for the first start.
+    /// Time from which the key is published; `None` while it waits for the first start.
     pub announced_at: Option<Moment>,
-    /// From when it signs; `None` likewise.
+    /// Time from which the key signs; `None` likewise.
     pub signs_from: Option<Moment>,
-    /// Until when it signs; `None` while it has no successor.
+    /// Time until which the key signs; `None` while it has no successor.
     pub signs_until: Option<Moment>,
-    /// When it leaves the key set; `None` while it has no successor.
+    /// Time at which the key leaves the key set; `None` while it has no successor.
     pub forget_at: Option<Moment>,
-    /// When it was revoked, if it was.
+    /// Time of its revocation, if any.
     pub revoked_at: Option<Moment>,
 }
 
-/// The times of every row, in the rows' order.
+/// Computes the schedule of every row, in the rows' order.
 #[must_use]
 pub fn schedules(rows: &[KeyRow], settings: &ScheduleSettings) -> Vec<Schedule> {
     let mut ranked: Vec<_> = rows.iter().enumerate().collect();
     ranked.sort_by(|(_, one), (_, other)| rank(other).cmp(&rank(one)));
     let mut schedules: Vec<_> = rows.iter().map(|row| Schedule::of(row, None, settings)).collect();
     let mut successor: Option<&KeyRow> = None;
-    // From the last to the first: whoever was passed last, and was not revoked, is the successor.
+    // From the last key to the first: the last one visited that is not revoked is the successor.
     for (at, row) in ranked {
         let follows = successor.filter(|successor| successor.alg == row.alg);
         if let Some(schedule) = schedules.get_mut(at) {
@@ -156,7 +141,7 @@ impl Schedule {
     fn of(row: &KeyRow, successor: Option<&KeyRow>, settings: &ScheduleSettings) -> Self {
         let succeeded = row.times.and(successor).and_then(|successor| successor.times).map(|times| times.signs_from);
         let signs_until = [succeeded, row.ends_at].into_iter().flatten().min();
-        // What was promised while the key was live counts, not what is configured now.
+        // The largest settings while the key was live count, not the current configuration.
         let retire = retire_for(settings, row.max_lifetime, row.jwks_max_age);
         Self {
             announced_at: row.times.map(|times| times.announced_at),
@@ -167,7 +152,7 @@ impl Schedule {
         }
     }
 
-    /// Where the key is in its life.
+    /// Returns the state of the key at `now`.
     #[must_use]
     pub fn state(&self, now: Moment) -> KeyState {
         let passed = |moment: Option<Moment>| moment.is_some_and(|moment| moment <= now);
@@ -185,7 +170,7 @@ impl Schedule {
     }
 }
 
-/// The order in which keys of one algorithm sign; the kid decides between equals, the same on every replica.
+/// Order in which the keys of one algorithm sign. Ties are broken by kid, the same way on every replica.
 fn rank(row: &KeyRow) -> (&'static str, Option<Moment>, &str) {
     (row.alg.name(), row.times.map(|times| times.signs_from), &row.kid)
 }
@@ -252,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_an_algorithm_that_was_taken_out_ends_with_it() {
+    fn a_key_of_a_removed_algorithm_stops_signing_with_it() {
         let mut rows = [row("a", 10_000), row("b", 20_000)];
         for row in &mut rows {
             row.ends_at = Some(Moment::from_unix(15_000));
@@ -277,10 +262,10 @@ mod tests {
     }
 
     #[test]
-    fn a_promise_once_made_is_kept_when_the_configuration_shrinks() {
-        let mut promised = row("a", 10_000);
-        promised.max_lifetime = Seconds::new(7_200);
-        let rows = [promised, row("b", 20_000)];
+    fn a_shorter_max_lifetime_does_not_shorten_the_retirement_of_older_keys() {
+        let mut older = row("a", 10_000);
+        older.max_lifetime = Seconds::new(7_200);
+        let rows = [older, row("b", 20_000)];
         let schedule = schedules(&rows, &settings())[0];
         assert_eq!(schedule.forget_at, Some(Moment::from_unix(20_000 + 7_830)));
     }

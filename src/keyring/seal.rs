@@ -1,6 +1,6 @@
-//! Private halves at rest: AES-256-GCM under a key-encryption key. The only user of the cipher.
+//! Seals private halves at rest: AES-256-GCM under a key-encryption key. The only user of the cipher.
 //!
-//! A sealed text opens only as what it was sealed as: issuer id, kid and algorithm are its associated data.
+//! A sealed text opens only for the owner that it was sealed for: issuer id, kid and algorithm are its associated data.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
@@ -12,31 +12,31 @@ use crate::store::SealedText;
 
 const NONCE_BYTES: usize = 12;
 
-/// The key-encryption keys of an installation: the first seals, all open.
+/// Key-encryption keys of an installation. The first seals; all open.
 pub struct KeyEncryptionKeys {
     keys: Vec<(String, LessSafeKey)>,
 }
 
-/// What a sealed text belongs to.
+/// Owner of a sealed text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Owner<'a> {
     pub(super) issuer: &'a IssuerId,
     pub(super) what: Sealed<'a>,
 }
 
-/// What a sealed text is.
+/// Content of a sealed text.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sealed<'a> {
-    /// A former issuer's public key.
+    /// Public key of a former issuer.
     Adopted { kid: &'a str },
-    /// A private half of ours.
+    /// Private half of one of our keys.
     Private { kid: &'a str, alg: Algorithm },
-    /// What is known of the former issuer.
+    /// Record of the former issuer.
     Takeover,
 }
 
 impl Owner<'_> {
-    /// No part can hold a line end, and no algorithm is called `adopted` or `takeover`, so the text has one reading.
+    /// The text is unambiguous: no part can hold a line end, and no algorithm is called `adopted` or `takeover`.
     fn associated_data(&self) -> Aad<Vec<u8>> {
         let issuer = self.issuer;
         let text = match self.what {
@@ -49,7 +49,7 @@ impl Owner<'_> {
 }
 
 impl KeyEncryptionKeys {
-    /// Keys of 32 bytes under their configured ids.
+    /// Takes keys of 32 bytes under their configured ids.
     ///
     /// # Errors
     /// [`KeyringError::NotAKey`].
@@ -61,12 +61,12 @@ impl KeyEncryptionKeys {
         Ok(Self { keys: keys.collect::<Result<_, _>>()? })
     }
 
-    /// The id of the key that seals.
+    /// Returns the id of the key that seals.
     pub(super) fn first(&self) -> Option<&str> {
         self.keys.first().map(|(id, _)| id.as_str())
     }
 
-    /// Seals under the first key: nonce, ciphertext and tag in one.
+    /// Seals a text under the first key, as nonce, ciphertext and tag.
     pub(super) fn seal(
         &self,
         owner: &Owner<'_>,
@@ -82,7 +82,7 @@ impl KeyEncryptionKeys {
         Ok(SealedText { sealed: [nonce.as_slice(), &sealed].concat(), kek: id.clone() })
     }
 
-    /// Opens what any of the keys sealed; `None` if it is not this owner's, was changed, or its key is missing.
+    /// Opens a sealed text with any of the keys. `None` if it has another owner, was changed, or its key is missing.
     pub(super) fn open(&self, owner: &Owner<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, text) = sealed.split_at_checked(NONCE_BYTES)?;
         self.keys.iter().find_map(|(_, key)| {
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_key_opens_as_what_it_was_and_as_nothing_else() {
+    fn a_sealed_key_opens_for_its_owner_and_for_no_other() {
         let issuer = IssuerId::main();
         let owner = |what| Owner { issuer: &issuer, what };
         let one = owner(Sealed::Private { kid: "one", alg: Algorithm::Rs256 });

@@ -1,4 +1,4 @@
-//! What a keyring is opened with. Holds no key.
+//! Settings and parts that a keyring is opened with. Holds no key.
 
 use std::sync::Arc;
 
@@ -7,28 +7,28 @@ use crate::base::{Clock, Entropy, IssuerId};
 use crate::jose::Algorithm;
 use crate::store::Store;
 
-/// What an operator decided about keys.
+/// Configured settings of the signing keys.
 #[derive(Debug, Clone)]
 pub struct KeyringSettings {
-    /// The times.
+    /// Times that a key's life is computed from.
     pub schedule: ScheduleSettings,
-    /// Algorithms to have keys of, where the database does not say otherwise.
+    /// Algorithms of the first keys; afterwards the list in the database counts.
     pub algorithms: Vec<Algorithm>,
-    /// Size of new RSA keys.
+    /// Size of new RSA keys, in bits.
     pub rsa_bits: u32,
 }
 
-/// What a keyring is made of; each part comes from outside.
+/// Dependencies of a keyring.
 #[derive(Clone)]
 pub struct KeyringParts {
-    /// Where the rows are.
+    /// Store of the key rows.
     pub store: Arc<dyn Store>,
-    /// Whose keys they are.
+    /// Id of the issuer that owns the keys.
     pub issuer: IssuerId,
-    /// What an operator decided.
+    /// Configured settings of the keys.
     pub settings: KeyringSettings,
-    /// Where *now* comes from.
+    /// Source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// Where random bytes come from.
+    /// Source of random bytes.
     pub entropy: Arc<dyn Entropy>,
 }

@@ -1,4 +1,4 @@
-//! The threads that sign: a small pool of its own, so that a burst of RSA never delays another request.
+//! Thread pool for signing, separate from the async threads, so that a burst of RSA never delays another request.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -6,24 +6,24 @@ use tokio::sync::oneshot;
 
 use crate::store::InFlight;
 
-/// Large enough for the deepest rule that the policy floor lets in.
+/// Stack of each thread: enough for the deepest rule that policies accept.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// Why work was not done.
+/// Error returned when the pool does not complete a job.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SigningError {
-    /// Too much is waiting already.
-    #[error("too many signatures are waiting")]
+    /// The queue is full.
+    #[error("the signing queue is full; retry later")]
     Busy,
-    /// The work ended in a panic.
-    #[error("signing panicked")]
+    /// The job panicked.
+    #[error("a signing job panicked")]
     Panicked,
-    /// The threads can't be started.
-    #[error("the signing threads can't be started: {0}")]
+    /// The threads cannot be started.
+    #[error("could not start the signing threads: {0}")]
     Threads(String),
 }
 
-/// Threads for everything that computes: rules, rendering, signing.
+/// Thread pool for CPU-bound work: rules, rendering, signing.
 pub struct SigningPool {
     threads: rayon::ThreadPool,
     queue: usize,
@@ -31,7 +31,7 @@ pub struct SigningPool {
 }
 
 impl SigningPool {
-    /// So many threads, before which at most `queue` pieces of work wait; `pending` counts them.
+    /// Starts the threads. At most `queue` jobs wait or run; `pending` counts them.
     ///
     /// # Errors
     /// [`SigningError::Threads`].
@@ -45,13 +45,13 @@ impl SigningPool {
         Ok(Self { threads, queue, pending })
     }
 
-    /// How many pieces of work wait or run.
+    /// Returns the number of jobs that wait or run.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.pending.count()
     }
 
-    /// Does `work` on the pool. It goes on even if nobody waits for its result.
+    /// Runs `work` on the pool. The job completes even if the caller is cancelled.
     ///
     /// # Errors
     /// [`SigningError::Busy`], [`SigningError::Panicked`].
@@ -63,7 +63,7 @@ impl SigningPool {
         let (reply, answer) = oneshot::channel();
         self.threads.spawn_fifo(move || {
             let done = catch_unwind(AssertUnwindSafe(work)).map_err(|_| SigningError::Panicked);
-            // Uncounted first: what is answered is no longer on its way to the writer's next group.
+            // Uncounted before the answer: a finished job no longer makes the store's writer wait for its group.
             drop(counted);
             let _ = reply.send(done);
         });
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_full_queue_says_that_it_is_busy() {
+    async fn a_full_queue_refuses_as_busy() {
         let pending = InFlight::default();
         let pool = SigningPool::new(1, 1, pending.clone()).unwrap();
         let _other = pending.enter();

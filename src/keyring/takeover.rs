@@ -1,6 +1,5 @@
-//! Taking a URL over from another issuer: its public keys stay in our key set until their end, and our own keys are
-//! announced before they sign. A key of theirs signs nothing of ours, and none is published that does not open as what
-//! we sealed.
+//! Takes over a URL from another issuer: its public keys stay in our key set until they expire, and our own keys are
+//! announced before they sign. An adopted key signs nothing of ours, and is published only if its sealed text opens.
 
 use std::str;
 
@@ -15,16 +14,16 @@ use crate::base::{Entropy, IssuerId, Moment, Seconds};
 use crate::jose::{Jwk, JwkSet};
 use crate::store::{AdoptedRow, KeyRows, KeyTimes, SealedText};
 
-/// What is known of the issuer that stood at our URL before us.
+/// Record of the issuer that served our URL before us.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Takeover {
-    /// How long caches of its documents may last.
+    /// Time for which caches may keep its documents.
     pub cached_for: Seconds,
-    /// How long its keys stay in our key set, at the least.
+    /// Minimum time for which its keys stay in our key set.
     pub adopt_for: Seconds,
-    /// Where its key set is read again until our first signature; `None` where it came from a file.
+    /// URL of its key set, fetched again until our first signature; `None` if it came from a file.
     pub source: Option<String>,
-    /// Until when its keys stay; `None` before our first start.
+    /// Time until which its keys stay; `None` before our first start.
     pub until: Option<Moment>,
 }
 
@@ -44,16 +43,16 @@ impl Takeover {
     }
 }
 
-/// A key of a former issuer, and its end.
+/// Public key of a former issuer, with its expiry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AdoptedKey {
     pub(super) jwk: Jwk,
-    /// `None` before our first start.
+    /// Expiry; `None` before our first start.
     pub(super) until: Option<Moment>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct AdoptedText {
+struct SealedAdoptedKey {
     jwk: Value,
     until: Option<i64>,
 }
@@ -61,7 +60,7 @@ struct AdoptedText {
 impl AdoptedKey {
     pub(super) fn open(issuer: &IssuerId, keks: &KeyEncryptionKeys, row: &AdoptedRow) -> Option<Self> {
         let owner = Owner { issuer, what: Sealed::Adopted { kid: &row.kid } };
-        let text: AdoptedText = serde_json::from_slice(&keks.open(&owner, &row.sealed)?).ok()?;
+        let text: SealedAdoptedKey = serde_json::from_slice(&keks.open(&owner, &row.sealed)?).ok()?;
         let jwk = Jwk::read(&text.jwk).ok().filter(|jwk| jwk.kid() == row.kid)?;
         Some(Self { jwk, until: text.until.map(Moment::from_unix) })
     }
@@ -73,7 +72,7 @@ impl AdoptedKey {
         entropy: &dyn Entropy,
     ) -> Result<AdoptedRow, KeyringError> {
         let kid = self.jwk.kid().to_owned();
-        let text = AdoptedText {
+        let text = SealedAdoptedKey {
             jwk: serde_json::to_value(&self.jwk).map_err(|_| KeyringError::CutOff)?,
             until: self.until.map(Moment::unix),
         };
@@ -87,14 +86,14 @@ fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, KeyringError> {
     serde_json::to_vec(value).map_err(|_| KeyringError::CutOff)
 }
 
-/// Reads a former issuer's key set: its public members alone, for checking signatures.
+/// Reads a former issuer's key set. Keeps public members only, of keys that verify RS256 or ES256.
 ///
 /// # Errors
-/// [`AdoptionError`].
+/// [`AdoptionError`] names the first problem.
 pub fn read_former_keys(document: &[u8]) -> Result<JwkSet, AdoptionError> {
     let (set, unusable) = JwkSet::read(document).map_err(|error| AdoptionError::KeySet(error.to_string()))?;
     for key in unusable {
-        tracing::warn!(place = key.index + 1, reason = %key.reason, "a key of the former issuer is not adopted");
+        tracing::warn!(place = key.index + 1, reason = %key.reason, "a key of the former issuer cannot be adopted");
     }
     if set.keys.is_empty() {
         return Err(AdoptionError::None);
@@ -111,7 +110,7 @@ pub fn read_former_keys(document: &[u8]) -> Result<JwkSet, AdoptionError> {
     Ok(set)
 }
 
-/// The first keys of an installation whose URL another issuer still serves: made, and without times.
+/// Creates the first keys, without times, of an installation whose URL another issuer still serves.
 ///
 /// # Errors
 /// [`KeyRefusal::Begun`].
@@ -124,14 +123,14 @@ pub fn init(keys: &KeyRows, settings: &KeyringSettings, now: Moment) -> Result<P
         draft.algorithms.clone_from(&settings.algorithms);
     }
     for alg in draft.algorithms.clone() {
-        draft.make(alg, None);
-        draft.make(alg, None);
+        draft.add_key(alg, None);
+        draft.add_key(alg, None);
     }
     Ok(draft.step())
 }
 
-/// The first start of such an installation: its keys get their times. They sign when no cache of the former documents
-/// can be left.
+/// Sets the times of the keys at the first start of such an installation. They sign once every cache of the former
+/// documents has expired.
 #[must_use]
 pub fn schedule_takeover(keys: &KeyRows, settings: &KeyringSettings, now: Moment, cached_for: Seconds) -> PlanStep {
     let mut draft = PlanDraft::new(keys, settings, now);
@@ -148,8 +147,8 @@ pub fn schedule_takeover(keys: &KeyRows, settings: &KeyringSettings, now: Moment
     draft.step()
 }
 
-/// Until when a former issuer's keys stay: as long as was asked, and at least as long as its tokens may live after our
-/// first signature.
+/// Time until which adopted keys stay: for `adopt_for`, and until every token that was issued before our first signature
+/// has expired.
 pub(super) fn adopted_until(keys: &KeyRows, settings: &KeyringSettings, now: Moment, adopt_for: Seconds) -> Moment {
     let first = keys.rows.iter().filter_map(|row| row.times).map(|times| times.signs_from).min();
     (now + adopt_for).max(first.unwrap_or(now) + settings.schedule.retire_for())

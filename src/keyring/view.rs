@@ -1,4 +1,4 @@
-//! The keys at one version: opened, scheduled, ready to sign. Never changes; a new one takes its place.
+//! The keys at one version: opened, scheduled, ready to sign. A view never changes; a new one replaces it.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::base::{Moment, Seconds};
 use crate::jose::{Algorithm, Jwk, PrivateKey, SigningKey};
 use crate::store::{AdoptedRow, KeyRow, KeyRows, ServerSettings};
 
-/// One row, and its key where it opened.
+/// One row, with its key if it could be opened.
 struct Key {
     kid: String,
     alg: Algorithm,
@@ -20,49 +20,49 @@ struct Key {
     opened: Option<Arc<SigningKey>>,
 }
 
-/// A former issuer's key, where its row opened.
+/// Row of an adopted key, with the key if it could be opened.
 struct Adopted {
     row: AdoptedRow,
     opened: Option<AdoptedKey>,
 }
 
-/// All keys of an issuer, as they were read last.
+/// All keys of an issuer, as of one reading.
 pub struct KeyView {
     pub(super) version: u64,
     pub(super) algorithms: Vec<Algorithm>,
     pub(super) server_settings: Vec<ServerSettings>,
     pub(super) takeover: Option<Takeover>,
-    /// By algorithm, announcement and kid.
+    /// Sorted by algorithm, announcement and kid.
     keys: Vec<Key>,
     adopted: Vec<Adopted>,
-    /// A reserve that is missing for longer than this is overdue.
+    /// Time after which a missing reserve is overdue.
     announce_for: Seconds,
     rotation_period: Seconds,
 }
 
-/// A key as operators see it.
+/// Description of a key for operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyListing {
-    /// RFC 7638 thumbprint; of an adopted key, whatever its owner called it.
+    /// `kid`: the RFC 7638 thumbprint, or the former issuer's own name of an adopted key.
     pub kid: String,
-    /// What it signs with.
+    /// Algorithm of the key; `None` if an adopted key cannot be opened.
     pub alg: Option<Algorithm>,
-    /// Where it is in its life.
+    /// State of the key.
     pub state: KeyState,
-    /// From when it stands in the key set; of a key that waits for the first start, nothing yet.
+    /// Time from which the key is published; `None` while it waits for the first start.
     pub announced_at: Option<Moment>,
-    /// From when it signs.
+    /// Time from which the key signs.
     pub signs_from: Option<Moment>,
-    /// Until when it signs, where that is known.
+    /// Time until which the key signs, if known.
     pub signs_until: Option<Moment>,
-    /// When it leaves the key set, where that is known.
+    /// Time at which the key leaves the key set, if known.
     pub forget_at: Option<Moment>,
-    /// When it was revoked, if it was.
+    /// Time of its revocation, if any.
     pub revoked_at: Option<Moment>,
 }
 
 impl KeyView {
-    /// Opens the rows; what is open in `former` stays open.
+    /// Opens the rows. Reuses the keys that are open in `former`.
     pub(super) fn open(parts: &KeyringParts, keks: &KeyEncryptionKeys, rows: &KeyRows, former: Option<&Self>) -> Self {
         let schedule = &parts.settings.schedule;
         let mut keys: Vec<Key> = rows
@@ -77,15 +77,15 @@ impl KeyView {
             })
             .collect();
         keys.sort_by(|a, b| {
-            let place = |key: &Key| (key.alg == Algorithm::Es256, key.schedule.announced_at, key.schedule.signs_from);
-            place(a).cmp(&place(b)).then_with(|| a.kid.cmp(&b.kid))
+            let rank = |key: &Key| (key.alg == Algorithm::Es256, key.schedule.announced_at, key.schedule.signs_from);
+            rank(a).cmp(&rank(b)).then_with(|| a.kid.cmp(&b.kid))
         });
         let adopt = |row: &AdoptedRow| {
-            // A key of ours is ours alone, whatever stands beside it.
+            // An adopted key must never replace one of ours that has the same kid.
             let opened = AdoptedKey::open(&parts.issuer, keks, row);
             let opened = opened.filter(|_| rows.rows.iter().all(|ours| ours.kid != row.kid));
             if opened.is_none() {
-                tracing::error!(kid = row.kid, "an adopted key can't be opened and is not published");
+                tracing::error!(kid = row.kid, "an adopted key cannot be opened, so it is not published");
             }
             Adopted { row: row.clone(), opened }
         };
@@ -101,32 +101,32 @@ impl KeyView {
         }
     }
 
-    /// Which key set it is: a number that changes with it.
+    /// Returns the version of the key set, a number that changes with every change of keys.
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
     }
 
-    /// The algorithms in force; the first that can sign is the default.
+    /// Returns the current list of algorithms. The first that can sign is the default.
     #[must_use]
     pub fn algorithms(&self) -> &[Algorithm] {
         &self.algorithms
     }
 
-    /// The key of this algorithm that signs now.
+    /// Returns the key of this algorithm that signs at `now`.
     #[must_use]
     pub fn signer(&self, alg: Algorithm, now: Moment) -> Option<Arc<SigningKey>> {
         let signing = self.keys.iter().find(|key| key.alg == alg && key.schedule.state(now) == KeyState::Signing)?;
         signing.opened.clone()
     }
 
-    /// The key that signs where nobody asks for an algorithm.
+    /// Returns the key that signs at `now` if the caller names no algorithm.
     #[must_use]
     pub fn default_signer(&self, now: Moment) -> Option<Arc<SigningKey>> {
         self.algorithms.iter().find_map(|alg| self.signer(*alg, now))
     }
 
-    /// From when a key signs that does not sign yet: of this algorithm, or of any in force.
+    /// Returns the time from which the next announced key signs, of this algorithm or of any listed one.
     #[must_use]
     pub fn signs_from(&self, alg: Option<Algorithm>, now: Moment) -> Option<Moment> {
         let asked =
@@ -135,8 +135,8 @@ impl KeyView {
         waiting.filter_map(|key| key.schedule.signs_from).min()
     }
 
-    /// The public halves that stand in the key set now: announced, signing and retiring ones, and adopted ones. What
-    /// does not open is not published.
+    /// Returns the public halves in the key set at `now`: of announced, signing, retiring and adopted keys. A key that
+    /// cannot be opened is not published.
     #[must_use]
     pub fn published(&self, now: Moment) -> Vec<&Jwk> {
         let live = self.keys.iter().filter(|key| key.schedule.state(now).is_published());
@@ -145,21 +145,21 @@ impl KeyView {
         ours.chain(adopted.filter_map(|key| key.opened.as_ref().map(|key| &key.jwk))).collect()
     }
 
-    /// Did every key that should be published open?
+    /// Returns whether every key that should be published could be opened.
     #[must_use]
     pub fn is_sound(&self, now: Moment) -> bool {
         let ours = self.keys.iter().all(|key| key.opened.is_some() || !key.schedule.state(now).is_published());
         ours && self.adopted.iter().all(|key| key.opened.is_some() || key.row.revoked_at.is_some())
     }
 
-    /// Are all keys announced, and none has signed yet?
+    /// Returns whether all keys are announced and none has signed yet.
     #[must_use]
     pub fn is_announced(&self, now: Moment) -> bool {
         let mut live = self.keys.iter().filter(|key| key.schedule.revoked_at.is_none()).peekable();
         live.peek().is_some() && live.all(|key| key.schedule.state(now) == KeyState::Announced)
     }
 
-    /// Has a key signed for longer than it should, or does a reserve lack?
+    /// Returns whether a key has signed for too long, or an algorithm has lacked a reserve for too long.
     #[must_use]
     pub fn is_overdue(&self, now: Moment) -> bool {
         let overdue = |alg: Algorithm| {
@@ -171,25 +171,25 @@ impl KeyView {
         self.algorithms.iter().any(|alg| overdue(*alg))
     }
 
-    /// Will a reserve take over within the time of an announcement, so that another one will be wanted?
+    /// Whether a reserve takes over within `announce_for`, after which a new reserve is needed.
     pub(super) fn switch_is_near(&self, now: Moment) -> bool {
         let waiting = self.algorithms.iter().filter_map(|alg| self.signs_from(Some(*alg), now));
         waiting.min().is_some_and(|from| from <= now + self.announce_for)
     }
 
-    /// Until when a copy of the documents is complete: until a key that is not in it yet may sign.
+    /// Returns the time until which a copy of the documents is complete: a key that it lacks may sign afterwards.
     #[must_use]
     pub fn complete_until(&self, now: Moment) -> Moment {
         let last = |alg: &Algorithm| {
             let keys = self.keys.iter().filter(|key| key.alg == *alg && key.schedule.state(now).is_published());
             keys.filter_map(|key| key.schedule.signs_from).max()
         };
-        // Behind each reserve stands one that is announced when the reserve takes over, at the soonest.
+        // The key after a reserve is announced when the reserve takes over, at the earliest.
         let next = self.algorithms.iter().filter_map(last).min();
         next.map_or(now, |reserve| reserve.max(now) + self.announce_for)
     }
 
-    /// Every key and where it is in its life.
+    /// Returns every key with its state at `now`.
     #[must_use]
     pub fn list(&self, now: Moment) -> Vec<KeyListing> {
         let ours = self.keys.iter().map(|key| KeyListing {
@@ -215,22 +215,21 @@ impl KeyView {
         ours.chain(adopted).collect()
     }
 
-    /// Are there no keys at all?
     pub(super) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Does anything open?
+    /// Whether at least one key could be opened.
     pub(super) fn opens_any(&self) -> bool {
         self.keys.iter().any(|key| key.opened.is_some()) || self.adopted.iter().any(|key| key.opened.is_some())
     }
 
-    /// Do keys wait for their times?
+    /// Whether any key has no times yet.
     pub(super) fn waits_for_first_start(&self) -> bool {
         self.keys.iter().any(|key| key.schedule.revoked_at.is_none() && key.schedule.signs_from.is_none())
     }
 
-    /// When the first of our keys signed, or will.
+    /// Time of our first signature, past or future.
     pub(super) fn first_signature(&self) -> Option<Moment> {
         self.keys.iter().filter_map(|key| key.schedule.signs_from).min()
     }
@@ -241,12 +240,12 @@ impl Adopted {
         if self.row.revoked_at.is_some() {
             return KeyState::Revoked;
         }
-        let over = self.opened.as_ref().and_then(|key| key.until).is_some_and(|until| until <= now);
-        if over { KeyState::Forgotten } else { KeyState::Adopted }
+        let expired = self.opened.as_ref().and_then(|key| key.until).is_some_and(|until| until <= now);
+        if expired { KeyState::Forgotten } else { KeyState::Adopted }
     }
 }
 
-/// The published half is derived from the private one, so a row that was edited by hand publishes nothing.
+/// Derives the published half from the private one, so that a row edited by hand publishes nothing.
 fn open_row(
     parts: &KeyringParts,
     keks: &KeyEncryptionKeys,
@@ -265,7 +264,7 @@ fn open_row(
         .and_then(|private| SigningKey::from_private(&private).ok())
         .filter(|key| key.kid() == row.kid);
     if opened.is_none() {
-        tracing::error!(kid = row.kid, alg = %row.alg, "a signing key can't be opened and is not published");
+        tracing::error!(kid = row.kid, alg = %row.alg, "a signing key cannot be opened, so it is not published");
     }
     opened.map(Arc::new)
 }
