@@ -87,7 +87,7 @@ pub enum ExchangeRefusal {
 impl ExchangeRefusal {
     /// A stable name of the reason.
     #[must_use]
-    pub const fn reason(&self) -> &'static str {
+    pub fn reason(&self) -> &'static str {
         match self {
             Self::Token(refusal) => refusal.reason(),
             Self::NotRecorded => "not_recorded",

@@ -1,5 +1,5 @@
-//! Tokens whose signature was found good, so that one that is used again costs a digest and not a signature. Holds
-//! nothing that time or a database can change, and nothing of a key set that is no longer held.
+//! Cache of tokens with a verified signature: a token that is used again costs a digest instead of a signature check.
+//! Holds nothing that time or a database can change, and no token of a former key set.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use super::{Claims, ProviderKind};
 use crate::base::Sha256;
 use crate::jose::SignatureAlgorithm;
 
-/// How many tokens of one provider are remembered. None of them was made by a stranger: each has a good signature.
-const MOST: usize = 4_096;
+/// Number of cached tokens per provider. Only tokens with a valid signature are cached, so an attacker cannot fill it.
+const CAPACITY: usize = 4_096;
 
-/// What follows from a token's bytes and one key alone.
+/// A token with a verified signature: what follows from its bytes and one key alone.
 #[derive(Debug)]
 pub(crate) struct SignedToken {
     pub(crate) claims: Claims,
     pub(super) kid: String,
     pub(super) algorithm: SignatureAlgorithm,
-    /// Of header, dot and payload.
+    /// SHA-256 of header, dot and payload.
     pub(crate) digest: Sha256,
 }
 
@@ -32,12 +32,12 @@ pub(super) struct TokenCache(Cache<Sha256, (u64, Arc<SignedToken>)>);
 
 impl Default for TokenCache {
     fn default() -> Self {
-        Self(Cache::new(MOST))
+        Self(Cache::new(CAPACITY))
     }
 }
 
 impl TokenCache {
-    /// The token of this digest, if it was found good under this key set.
+    /// Returns the token with this digest if it was verified under the key set of this generation.
     pub(super) fn find(&self, whole: &Sha256, generation: u64) -> Option<Arc<SignedToken>> {
         let (of, signed) = self.0.get(whole)?;
         if of == generation {

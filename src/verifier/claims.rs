@@ -1,15 +1,15 @@
-//! What a token says, with the standard claims typed by us (RFC 7519 §4.1). Follows from the bytes alone: judges no
-//! time, no audience and no issuer.
+//! Claims of a token, with the standard claims typed (RFC 7519 §4.1). Depends on the bytes alone: checks no time, no
+//! audience and no issuer.
 
 use serde_json::{Map, Value};
 
 use super::TokenRefusal;
 use crate::base::Moment;
 
-/// The last second of the year 9999: later times are no times.
+/// Last second of the year 9999, the latest accepted time.
 const LATEST: f64 = 253_402_300_799.0;
 
-/// The claims of a token whose standard claims have their types.
+/// Claims of a token whose standard claims have the right types.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claims {
     iss: String,
@@ -21,8 +21,8 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Types the standard claims. `iss`, `aud`, `exp` and `iat` must be there; `sub`, `nbf` and `jti` must be right
-    /// where they are there. `aud` is a string, or a list of strings, which may be empty.
+    /// Reads the standard claims. `iss`, `aud`, `exp` and `iat` are required; `sub`, `nbf` and `jti` are optional but must
+    /// have the right type. `aud` is a string or a list of strings, which may be empty.
     ///
     /// # Errors
     /// [`TokenRefusal::ClaimMissing`] and [`TokenRefusal::ClaimType`] name the claim.
@@ -41,62 +41,62 @@ impl Claims {
         })
     }
 
-    /// `iss`: who says all this.
+    /// Returns `iss`, the issuer.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.iss
     }
 
-    /// `aud`, as many as there are.
+    /// Returns the audiences in `aud`.
     #[must_use]
     pub fn audiences(&self) -> &[String] {
         &self.audiences
     }
 
-    /// `sub`, where there is one.
+    /// Returns `sub`, if present.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.text("sub")
     }
 
-    /// `exp`, in whole seconds.
+    /// Returns `exp`, in whole seconds.
     #[must_use]
     pub const fn expires(&self) -> Moment {
         self.exp
     }
 
-    /// `iat`, in whole seconds.
+    /// Returns `iat`, in whole seconds.
     #[must_use]
     pub const fn issued(&self) -> Moment {
         self.iat
     }
 
-    /// `nbf`, in whole seconds, where there is one.
+    /// Returns `nbf`, in whole seconds, if present.
     #[must_use]
     pub const fn not_before(&self) -> Option<Moment> {
         self.nbf
     }
 
-    /// A claim that is a string.
+    /// Returns a claim if it is a string.
     #[must_use]
     pub fn text(&self, claim: &str) -> Option<&str> {
         self.all.get(claim).and_then(Value::as_str)
     }
 
-    /// A claim that is a string and not blank.
+    /// Returns a claim if it is a string that is not blank.
     #[must_use]
     pub fn filled(&self, claim: &str) -> Option<&str> {
         self.text(claim).filter(|text| !text.trim().is_empty())
     }
 
-    /// Every claim as it stands in the token.
+    /// Returns every claim as the token holds it.
     #[must_use]
     pub const fn all(&self) -> &Map<String, Value> {
         &self.all
     }
 }
 
-/// A value's JSON type in words.
+/// Name of a value's JSON type.
 pub(super) const fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -108,7 +108,7 @@ pub(super) const fn type_of(value: &Value) -> &'static str {
     }
 }
 
-fn wrong(claim: &str, expected: &'static str, value: &Value) -> TokenRefusal {
+fn wrong_type(claim: &str, expected: &'static str, value: &Value) -> TokenRefusal {
     TokenRefusal::ClaimType { claim: claim.to_owned(), expected, actual: type_of(value) }
 }
 
@@ -116,7 +116,7 @@ fn text<'a>(claims: &'a Map<String, Value>, claim: &str) -> Result<Option<&'a st
     match claims.get(claim) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(other) => Err(wrong(claim, "a string", other)),
+        Some(other) => Err(wrong_type(claim, "a string", other)),
     }
 }
 
@@ -126,10 +126,11 @@ fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, TokenRefusal> {
         None => Err(TokenRefusal::ClaimMissing { claim: "aud".to_owned() }),
         Some(Value::String(one)) => Ok(vec![one.clone()]),
         Some(Value::Array(several)) => {
-            let text = |value: &Value| value.as_str().map(str::to_owned).ok_or_else(|| wrong("aud", EXPECTED, value));
+            let text =
+                |value: &Value| value.as_str().map(str::to_owned).ok_or_else(|| wrong_type("aud", EXPECTED, value));
             several.iter().map(text).collect()
         }
-        Some(other) => Err(wrong("aud", EXPECTED, other)),
+        Some(other) => Err(wrong_type("aud", EXPECTED, other)),
     }
 }
 
@@ -137,7 +138,7 @@ fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, TokenRefusal> {
 fn time(claims: &Map<String, Value>, claim: &str) -> Result<Option<Moment>, TokenRefusal> {
     const EXPECTED: &str = "a number of seconds from 1970 to the year 9999";
     let Some(value) = claims.get(claim) else { return Ok(None) };
-    let Value::Number(number) = value else { return Err(wrong(claim, EXPECTED, value)) };
+    let Value::Number(number) = value else { return Err(wrong_type(claim, EXPECTED, value)) };
     let seconds = number.as_f64().filter(|seconds| (0.0..=LATEST).contains(seconds));
     let seconds = seconds.ok_or_else(|| TokenRefusal::ClaimType {
         claim: claim.to_owned(),

@@ -1,5 +1,5 @@
-//! Each step of a judgement with what was expected and what was there. For operators and those whom they tell; made
-//! only where somebody asks.
+//! Explanation of a verification: each check with the expected and the actual value. For operators; recorded only on
+//! request.
 
 use std::fmt;
 
@@ -7,39 +7,39 @@ use serde::Serialize;
 
 use super::{Check, TokenRefusal};
 
-/// One step.
+/// One check of a verification, with its result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExplanationStep {
-    /// Which check.
+    /// Check that was made.
     pub check: Check,
-    /// Did it pass?
+    /// Whether the check passed.
     pub passed: bool,
-    /// What would pass.
+    /// Value that passes the check.
     pub expected: String,
-    /// What was there.
+    /// Value that was found.
     pub actual: String,
 }
 
-/// The steps of one judgement, in their order; the last decides.
+/// Steps of one verification, in order. The last step decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
 pub struct Explanation {
-    /// The steps.
+    /// Checks in the order in which they were made.
     pub steps: Vec<ExplanationStep>,
 }
 
 impl Explanation {
-    /// Did the last step pass? Without any there was no judgement.
+    /// Returns whether the last step passed. An explanation without steps accepts nothing.
     #[must_use]
     pub fn accepted(&self) -> bool {
         self.steps.last().is_some_and(|step| step.passed)
     }
 
-    /// Adds a step: of a policy, a part of a rule that did not have to hold, and at the end the decision.
+    /// Adds a step. A policy adds the parts of its rules, which may fail, and at the end its decision.
     pub fn step(&mut self, check: Check, passed: bool, expected: String, actual: String) {
         self.steps.push(ExplanationStep { check, passed, expected, actual });
     }
 
-    /// Adds the step that failed.
+    /// Adds the failed step of a refusal.
     pub fn refused(&mut self, refusal: &TokenRefusal) {
         self.step(refusal.check(), false, refusal.expected(), refusal.actual());
     }
@@ -55,7 +55,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// Where a judgement notes its steps, if anybody wants to read them.
+/// Recorder of the steps of a verification. A silent trail records none.
 #[derive(Debug)]
 pub struct Trail {
     explanation: Option<Explanation>,
@@ -63,37 +63,37 @@ pub struct Trail {
 }
 
 impl Trail {
-    /// Nobody wants to read them.
+    /// Creates a trail that records no steps.
     #[must_use]
     pub const fn silent() -> Self {
         Self { explanation: None, signed_for: None }
     }
 
-    /// Somebody wants to read them.
+    /// Creates a trail that records every step.
     #[must_use]
     pub const fn recording() -> Self {
         Self { explanation: Some(Explanation { steps: Vec::new() }), signed_for: None }
     }
 
-    /// Does nobody want to read them?
+    /// Returns whether the trail records no steps.
     #[must_use]
     pub const fn is_silent(&self) -> bool {
         self.explanation.is_none()
     }
 
-    /// Notes, for every reader, that the credential was found to be this provider's: signed by its key, or given for
-    /// what was.
+    /// Records, on silent trails too, that the credential is authentic: signed by a key of this provider, or issued for a
+    /// token that was.
     pub fn found_good(&mut self, provider: &str) {
         self.signed_for = Some(provider.to_owned());
     }
 
-    /// The provider whose credential it was found to be; none where a stranger may have made it up.
+    /// Returns the provider that the credential is known to come from; `None` if anybody could have made it up.
     #[must_use]
     pub fn signed_for(&self) -> Option<&str> {
         self.signed_for.as_deref()
     }
 
-    /// Notes a step that passed; its texts are made only where they are read.
+    /// Records a passed step. `texts` (expected, actual) is called only on a recording trail.
     pub fn passed(&mut self, check: Check, texts: impl FnOnce() -> (String, String)) {
         if let Some(explanation) = &mut self.explanation {
             let (expected, actual) = texts();
@@ -101,14 +101,14 @@ impl Trail {
         }
     }
 
-    /// Notes the steps of a judgement within this one.
+    /// Records the steps of a nested verification.
     pub fn within(&mut self, steps: Explanation) {
         if let Some(explanation) = &mut self.explanation {
             explanation.steps.extend(steps.steps);
         }
     }
 
-    /// Notes the step that failed.
+    /// Records a failed step. `texts` (expected, actual) is called only on a recording trail.
     pub fn failed(&mut self, check: Check, texts: impl FnOnce() -> (String, String)) {
         if let Some(explanation) = &mut self.explanation {
             let (expected, actual) = texts();
@@ -116,7 +116,7 @@ impl Trail {
         }
     }
 
-    /// The steps; none where nobody wanted to read them.
+    /// Returns the recorded steps; a silent trail has none.
     #[must_use]
     pub fn finish(self) -> Explanation {
         self.explanation.unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Where the keys of a provider come from. Whoever implements it never hands out a key that is not the provider's.
+//! Sources of a provider's keys. An implementation must never return a key that is not the provider's.
 
 use std::sync::Arc;
 
@@ -9,68 +9,69 @@ use super::remote::read_keys;
 use crate::base::{Moment, Seconds};
 use crate::jose::{KeySet, VerificationKey};
 
-/// Why there is no key.
+/// Error returned when a source has no key of a given name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySourceError {
-    /// The key set, which is fresh enough to tell, has no key of this name.
+    /// The current key set has no key of this name.
     Unknown,
-    /// There is no key set that could tell.
+    /// No current key set is available.
     Unavailable {
-        /// Why, without any secret.
+        /// Cause of the last failure, without any secret.
         reason: String,
-        /// When it is worth trying again.
+        /// Time after which a retry may succeed.
         retry_after: Seconds,
     },
 }
 
-/// A provider's keys.
+/// Source of a provider's keys.
 #[async_trait]
 pub trait KeySource: Send + Sync + 'static {
-    /// Which key set is held, as a number that changes with it; none where no set may be used now. What was verified
-    /// under another set is verified anew.
+    /// Returns a number that changes with the key set; `None` if no set may be used now. Tokens that were verified under
+    /// another generation are verified again.
     fn generation(&self) -> Option<u64>;
 
-    /// The key of this name, with the number of the set that it was taken from.
+    /// Returns the key with this `kid`, and the generation of its key set.
     ///
     /// # Errors
-    /// [`KeySourceError`].
+    /// [`KeySourceError::Unknown`] if the current set lacks the key, [`KeySourceError::Unavailable`] if there is no current
+    /// set.
     async fn find(&self, kid: &str) -> Result<(Arc<VerificationKey>, u64), KeySourceError>;
 
-    /// A key set that somebody fetched at that moment, to begin with where none was fetched yet. Sources that fetch
-    /// nothing have no use for it.
+    /// Sets the initial key set to one that was fetched earlier, if none was fetched yet. Sources that fetch nothing
+    /// ignore it.
     fn begin_with(&self, _document: &[u8], _fetched_at: Moment) {}
 
-    /// What was fetched last, where anything was: discovery document, key set, and when.
+    /// Returns the documents that were fetched last, if any.
     fn fetched(&self) -> Option<Fetched> {
         None
     }
 }
 
-/// A provider's documents as they were fetched.
+/// Documents of a provider, as fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// The key set.
+    /// Bytes of the key set.
     pub jwks: Vec<u8>,
-    /// The discovery document, where there is one.
+    /// Discovery document, if the key set was found by one.
     pub configuration: Option<Vec<u8>>,
-    /// When.
+    /// Time of the fetch.
     pub at: Moment,
 }
 
-/// A key set that is written down, and never changes.
+/// Key set from the configuration, which never changes.
 #[derive(Debug)]
 pub struct FixedKeys(KeySet);
 
 impl FixedKeys {
-    /// Reads a key set (RFC 7517 §5) that is written down.
+    /// Reads a key set (RFC 7517 §5).
     ///
     /// # Errors
-    /// [`FetchError`] when the document is none, or holds no key that can be used.
+    /// [`FetchError`] if the document is not a key set or holds no usable key.
     pub fn read(document: &[u8]) -> Result<Self, FetchError> {
         read_keys("jwks", document).map(Self)
     }
 
-    /// The set.
+    /// Returns the key set.
     #[must_use]
     pub const fn keys(&self) -> &KeySet {
         &self.0

@@ -1,5 +1,5 @@
-//! The keys of a provider whose source can't be made yet, for want of a file that it names: made when it can be. Until
-//! then there is no key set, which is not the token's fault.
+//! Key source of a provider whose files are missing or unreadable: set up later, once they can be read. Until then its
+//! keys are unavailable, and none of its tokens is rejected as unknown.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -10,36 +10,36 @@ use super::{Fetched, KeySource, KeySourceError, Provider, Resolver};
 use crate::base::{Clock, Moment, Seconds};
 use crate::jose::VerificationKey;
 
-/// How long a failure stands before it is tried again.
-const AGAIN: Seconds = Seconds::new(10);
+/// Pause between attempts to set up the source.
+const RETRY_AFTER: Seconds = Seconds::new(10);
 
-/// A source that is made late.
+/// Key source that is set up on first use.
 pub(crate) struct LateSource {
     provider: Provider,
     clock: Arc<dyn Clock>,
     resolver: Arc<dyn Resolver>,
     made: OnceLock<Arc<dyn KeySource>>,
-    /// When it was tried last, and why it failed.
+    /// Time and cause of the last failure.
     failed: Mutex<(Duration, String)>,
-    /// What somebody fetched, to begin with.
+    /// Initial key set for the source.
     begin_with: Mutex<Option<(Vec<u8>, Moment)>>,
 }
 
 impl LateSource {
-    /// For a provider whose source could not be made just now, and why.
+    /// Creates the source of a provider after a first failure, described by `problem`.
     pub(crate) fn new(provider: Provider, clock: Arc<dyn Clock>, resolver: Arc<dyn Resolver>, problem: String) -> Self {
         let failed = Mutex::new((clock.monotonic(), problem));
         Self { provider, clock, resolver, made: OnceLock::new(), failed, begin_with: Mutex::default() }
     }
 
-    /// The source, or why there is none and when it is tried again.
+    /// Returns the source, or the cause of the failure and the time until the next attempt.
     fn source(&self) -> Result<&Arc<dyn KeySource>, (String, Seconds)> {
         if let Some(source) = self.made.get() {
             return Ok(source);
         }
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.clock.monotonic();
-        let left = AGAIN.duration().saturating_sub(now.saturating_sub(failed.0));
+        let left = RETRY_AFTER.duration().saturating_sub(now.saturating_sub(failed.0));
         if !left.is_zero() {
             return Err((failed.1.clone(), Seconds::new(left.as_secs().max(1))));
         }
@@ -53,7 +53,7 @@ impl LateSource {
             }
             Err(error) => {
                 *failed = (now, error.to_string());
-                Err((failed.1.clone(), AGAIN))
+                Err((failed.1.clone(), RETRY_AFTER))
             }
         }
     }

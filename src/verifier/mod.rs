@@ -1,28 +1,29 @@
-//! Checks OpenID Connect tokens of any issuer as strictly as the strictest registry, and says why when it refuses.
-//! Needs no store and no keyring, and is a library of its own: `default-features = false, features = ["verifier"]`.
+//! Verifies OpenID Connect tokens of any issuer as strictly as the strictest registry, and explains every refusal.
+//! Needs no store and no keyring: use it as a library with `default-features = false, features = ["verifier"]`.
 //!
 //! ```
 //! use std::sync::Arc;
 //! use buildpass::base::SystemClock;
-//! use buildpass::verifier::{Requirements, Provider, ProviderSpec, Verifiers};
+//! use buildpass::verifier::{Provider, ProviderSpec, Requirements, Verifiers};
 //!
-//! # async fn door(header: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! # async fn publish(token: &str) -> Result<(), Box<dyn std::error::Error>> {
 //! let github = ProviderSpec { kind: "github".into(), ..ProviderSpec::default() };
 //! let providers = vec![Provider::new("github-actions", github)?];
 //! let verifiers = Verifiers::of(providers, Arc::new(SystemClock::new()))?;
-//! let demand = Requirements { audience: Some("artefacts.example.com"), ..Requirements::default() };
-//! let token = verifiers.verify(header, &demand).await?;
-//! println!("{} may come in", token.claims().text("repository").unwrap_or_default());
+//! let requirements = Requirements { audience: Some("artefacts.example.com"), ..Requirements::default() };
+//! let verified = verifiers.verify(token, &requirements).await?;
+//! println!("a build of {}", verified.claims().text("repository").unwrap_or_default());
 //! # Ok(()) }
 //! ```
 //!
-//! The order of the checks is that of [`Check`]: size and shape, the issuer (to choose the provider, and for nothing
-//! else), the key and its algorithm, the signature, then types, audience, times, lifetime, required claims and the
-//! rule of the provider's kind. A policy comes after all of them.
+//! The checks run in the order of [`Check`]: size and shape, the issuer (which only selects the provider), the key and
+//! its algorithm, the signature, then types, audience, times, lifetime, required claims and the check of the provider's
+//! kind. Policies are evaluated after all of them.
 
 mod cache;
 mod claims;
 mod explanation;
+mod furthest;
 mod key_source;
 #[cfg(feature = "server")]
 mod late_source;
@@ -40,6 +41,8 @@ mod window;
 
 pub use self::claims::Claims;
 pub use self::explanation::{Explanation, ExplanationStep, Trail};
+#[cfg(feature = "server")]
+pub(crate) use self::furthest::Furthest;
 pub use self::key_source::{Fetched, FixedKeys, KeySource, KeySourceError};
 #[cfg(feature = "server")]
 pub(crate) use self::late_source::LateSource;

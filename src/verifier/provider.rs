@@ -1,4 +1,4 @@
-//! One provider of tokens as an operator configures it, checked. Holds no keys and judges no token.
+//! Configuration of one provider, checked. Holds no keys and verifies no token.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,80 +11,80 @@ use super::{AllowedAddress, FixedKeys, MAX_TOLERANCE, NetworkAccess};
 use crate::base::{FieldError, Seconds};
 use crate::jose::SignatureAlgorithm;
 
-/// The tolerance between clocks where none is configured.
+/// Default tolerance between clocks.
 const DEFAULT_TOLERANCE: Seconds = Seconds::new(60);
-/// How old a key set may grow before it is fetched again, where nothing is configured.
+/// Default age at which a key set is fetched again.
 const DEFAULT_REFRESH: Seconds = Seconds::new(3_600);
-/// How old a key set may be at all, where nothing is configured.
+/// Default age at which a key set is no longer used.
 const DEFAULT_HARD_STOP: Seconds = Seconds::new(24 * 3_600);
-/// The longest that a foreign token may ever live.
+/// Longest configurable lifetime of a provider's tokens.
 const LONGEST_LIFETIME: Seconds = Seconds::new(30 * 24 * 3_600);
 
-/// A provider as it is written: what is `None` comes from its kind.
+/// Configuration of a provider as written. Fields that are `None` default to those of its kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderSpec {
-    /// The kind's name: `generic`, `github`, …
+    /// Name of the provider's kind: `generic`, `github`, …
     #[serde(rename = "provider")]
     pub kind: String,
-    /// `iss` of its tokens, byte for byte.
+    /// `iss` of its tokens, compared byte for byte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
-    /// The URL of its key set.
+    /// URL of the key set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
-    /// Its key set, written down.
+    /// Key set as inline JSON.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "document")]
     pub jwks: Option<String>,
-    /// A file that holds its key set.
+    /// File that holds the key set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<PathBuf>,
-    /// The one audience of its tokens, where the door has none of its own.
+    /// Only audience of its tokens, unless a request sets another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_audience: Option<String>,
-    /// Between clocks; at most 300 s.
+    /// Tolerance between clocks, at most 300 s.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub clock_skew_tolerance: Option<Seconds>,
-    /// How old a key set may grow before it is fetched again.
+    /// Age at which the key set is fetched again.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub jwks_refresh_interval: Option<Seconds>,
-    /// How old a key set may be at all.
+    /// Age at which the key set is no longer used.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub jwks_hard_stop: Option<Seconds>,
-    /// Claims that must be there and not null.
+    /// Claims that must be present and not null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_claims: Option<Vec<String>>,
-    /// Algorithms that it may use.
+    /// Algorithms that its tokens may use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_algorithms: Option<Vec<SignatureAlgorithm>>,
-    /// The longest that its tokens may live.
+    /// Longest lifetime of its tokens.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub max_token_lifetime: Option<Seconds>,
     /// Hosts other than the issuer's that may serve its keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_hosts: Option<Vec<String>>,
-    /// Private addresses and names that may be dialled.
+    /// Private addresses, and names with private addresses, that may be connected to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_private: Vec<String>,
-    /// Certificates (PEM) that its server's must lead to, instead of the system's.
+    /// Root certificates (PEM) for its server, instead of the system's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_ca_bundle: Option<PathBuf>,
-    /// Our certificate for its server, with its chain (PEM).
+    /// Client certificate for its server, with the chain (PEM).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate_bundle: Option<PathBuf>,
-    /// The key of that certificate (PEM).
+    /// Private key of the client certificate (PEM).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_private_key_file: Option<PathBuf>,
-    /// A file that holds a bearer token for the issuer's origin.
+    /// File that holds a bearer token for the issuer's origin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer_token_file: Option<PathBuf>,
-    /// May the holder of a good token of this provider read which claim failed?
+    /// Whether the holder of a token with a valid signature may read which claim failed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain_to_holders: bool,
 }
 
 impl ProviderSpec {
-    /// Does it name files, which are of one machine?
+    /// Returns whether the configuration names files, which exist on one machine only.
     #[must_use]
     pub const fn names_files(&self) -> bool {
         self.jwks_file.is_some()
@@ -95,7 +95,7 @@ impl ProviderSpec {
     }
 }
 
-/// A JSON document that is kept as its text.
+/// Serde module for a JSON document that is kept as text.
 mod document {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use serde_json::Value;
@@ -111,22 +111,22 @@ mod document {
     }
 }
 
-/// Where a provider's keys come from.
+/// Origin of a provider's keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyOrigin {
-    /// Its discovery document (OpenID Connect Discovery 1.0 §4).
+    /// The key set named by the discovery document (OpenID Connect Discovery 1.0 §4).
     Discovery,
-    /// This URL.
+    /// The key set at this URL.
     Uri(Url),
-    /// Written down.
+    /// The key set in the configuration, as JSON.
     Inline(String),
-    /// This file.
+    /// The key set in this file.
     File(PathBuf),
-    /// Our own keyring.
+    /// The keyring of our own issuer.
     Own,
 }
 
-/// A provider, checked.
+/// A provider with a checked configuration.
 #[derive(Debug, Clone)]
 pub struct Provider {
     spec: ProviderSpec,
@@ -146,17 +146,17 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Checks a provider. `name` is what policies, refusals and logs call it.
+    /// Checks the configuration of a provider. Policies, refusals and logs refer to it by `name`.
     ///
     /// # Errors
-    /// [`FieldError`] names the field, what is wrong with it and what would be right.
+    /// [`FieldError`] names the field, the problem and what would be right.
     pub fn new(name: &str, spec: ProviderSpec) -> Result<Self, FieldError> {
-        let written = spec.clone();
+        let original = spec.clone();
         let fault = |field: &str, problem: String| FieldError::new(field, problem);
         let printable = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if name.is_empty() || name.len() > 64 || !name.bytes().all(printable) || name == ProviderKind::own_issuer().name
         {
-            let problem = "must be 1 to 64 letters, digits, dots, hyphens and underscores, and not self";
+            let problem = "must be 1 to 64 letters, digits, dots, hyphens and underscores, and must not be self";
             return Err(fault("name", problem.to_owned()));
         }
         let kind = ProviderKind::named(&spec.kind).ok_or_else(|| {
@@ -165,7 +165,9 @@ impl Provider {
         let issuer = match (spec.issuer, kind.issuer) {
             (Some(issuer), _) => issuer,
             (None, Some(issuer)) => issuer.to_owned(),
-            (None, None) => return Err(fault("issuer", format!("is missing; {} has no issuer of its own", kind.name))),
+            (None, None) => {
+                return Err(fault("issuer", format!("is missing: the kind {} has no default issuer", kind.name)));
+            }
         };
         let allowed = spec.allow_private.iter().map(|text| AllowedAddress::parse(text));
         let allowed = allowed.collect::<Result<Vec<_>, _>>().map_err(|problem| fault("allow_private", problem))?;
@@ -179,16 +181,22 @@ impl Provider {
                 (Some(certificate), Some(key)) => Some((certificate, key)),
                 (None, None) => None,
                 (Some(_), None) => {
-                    return Err(fault("client_private_key_file", "is missing beside the certificate".to_owned()));
+                    return Err(fault(
+                        "client_private_key_file",
+                        "is missing: client_certificate_bundle needs it".to_owned(),
+                    ));
                 }
                 (None, Some(_)) => {
-                    return Err(fault("client_certificate_bundle", "is missing beside the private key".to_owned()));
+                    return Err(fault(
+                        "client_certificate_bundle",
+                        "is missing: client_private_key_file needs it".to_owned(),
+                    ));
                 }
             },
             bearer_token_file: spec.bearer_token_file,
         };
         if issuer_url.query().is_some() || issuer_url.fragment().is_some() {
-            return Err(fault("issuer", "must have no query and no fragment".to_owned()));
+            return Err(fault("issuer", "must not have a query or fragment".to_owned()));
         }
         (kind.issuer_form)(&issuer).map_err(|problem| fault("issuer", problem.to_owned()))?;
         let keys = match (spec.jwks_uri, spec.jwks, spec.jwks_file) {
@@ -206,7 +214,7 @@ impl Provider {
                 KeyOrigin::Inline(document)
             }
             (None, None, Some(file)) => KeyOrigin::File(file),
-            _ => return Err(fault("jwks", "give one of jwks_uri, jwks and jwks_file alone".to_owned())),
+            _ => return Err(fault("jwks", "set only one of jwks_uri, jwks and jwks_file".to_owned())),
         };
         let tolerance = spec.clock_skew_tolerance.unwrap_or(DEFAULT_TOLERANCE);
         if tolerance > MAX_TOLERANCE {
@@ -214,7 +222,7 @@ impl Provider {
         }
         let algorithms = spec.allowed_algorithms.unwrap_or_else(|| kind.algorithms.to_vec());
         if algorithms.is_empty() {
-            return Err(fault("allowed_algorithms", "must hold at least one algorithm".to_owned()));
+            return Err(fault("allowed_algorithms", "must name at least one algorithm".to_owned()));
         }
         let max_lifetime = spec.max_token_lifetime.unwrap_or(kind.max_lifetime);
         if max_lifetime == Seconds::ZERO || max_lifetime > LONGEST_LIFETIME {
@@ -223,21 +231,24 @@ impl Provider {
         let refresh_interval = spec.jwks_refresh_interval.unwrap_or(DEFAULT_REFRESH);
         let hard_stop = spec.jwks_hard_stop.unwrap_or_else(|| DEFAULT_HARD_STOP.max(refresh_interval));
         if refresh_interval == Seconds::ZERO || hard_stop < refresh_interval {
-            let problem = "must be at least 1s, and at most jwks_hard_stop".to_owned();
+            let problem = "must be at least 1s and at most jwks_hard_stop".to_owned();
             return Err(fault("jwks_refresh_interval", problem));
         }
         let blank = |text: &String| text.is_empty() || text.chars().any(char::is_control);
         if spec.required_audience.as_ref().is_some_and(blank) {
-            return Err(fault("required_audience", "must not be empty, nor hold control characters".to_owned()));
+            return Err(fault("required_audience", "must not be empty or contain control characters".to_owned()));
         }
         let required = spec
             .required_claims
             .unwrap_or_else(|| kind.required_claims.iter().map(|claim| (*claim).to_owned()).collect());
         if required.iter().any(blank) {
-            return Err(fault("required_claims", "must hold names of claims".to_owned()));
+            return Err(fault(
+                "required_claims",
+                "must be names of claims, not empty and without control characters".to_owned(),
+            ));
         }
         Ok(Self {
-            spec: written,
+            spec: original,
             name: name.into(),
             kind,
             issuer,
@@ -254,28 +265,28 @@ impl Provider {
         })
     }
 
-    /// Do these entries go together? `own` is our own issuer's URL, where there is one.
+    /// Checks that these providers do not conflict. `own` is the URL of our own issuer, if there is one.
     ///
     /// # Errors
-    /// [`FieldError`] where a name stands twice, where one names our own issuer, and where one token could be good for
-    /// two: entries of one issuer must each have a `required_audience`, and differ in it.
+    /// [`FieldError`] for a duplicate name, for our own issuer, and for a token that two providers would accept: providers
+    /// with the same issuer must each have a different `required_audience`.
     pub fn check_all<'a>(providers: impl IntoIterator<Item = &'a Self>, own: Option<&str>) -> Result<(), FieldError> {
         let mut seen: Vec<&Self> = Vec::new();
         for provider in providers {
             let fault = |problem: String| Err(FieldError::new(format!("oidc.{}", provider.name), problem));
             if own == Some(provider.issuer()) {
-                return fault("has our own issuer, which is always there under the name self".to_owned());
+                return fault("has our own issuer, which is built in under the name self".to_owned());
             }
             for other in &seen {
                 if other.name == provider.name {
-                    return fault("stands twice".to_owned());
+                    return fault("duplicate provider name".to_owned());
                 }
                 let (here, there) = (provider.required_audience(), other.required_audience());
                 if other.issuer == provider.issuer && (here.is_none() || there.is_none() || here == there) {
                     let other = &other.name;
                     return fault(format!(
-                        "has the issuer of {other}; two entries of one issuer each need a required_audience, and not \
-                         the same"
+                        "has the same issuer as {other}: providers with one issuer must each have a different \
+                         required_audience"
                     ));
                 }
             }
@@ -284,7 +295,7 @@ impl Provider {
         Ok(())
     }
 
-    /// Our own issuer: always there, never configured. Its keys come from whoever holds them.
+    /// Creates the provider of our own issuer, which is never configured. The caller supplies its keys.
     #[must_use]
     pub fn own_issuer(issuer: &str, tolerance: Seconds, max_lifetime: Seconds) -> Self {
         let kind = ProviderKind::own_issuer();
@@ -306,13 +317,14 @@ impl Provider {
         }
     }
 
-    /// As it was written.
+    /// Returns the configuration as written.
     #[must_use]
     pub const fn spec(&self) -> &ProviderSpec {
         &self.spec
     }
 
-    /// Does it decide about every token as `other` does? Where its keys are fetched counts, and not how often.
+    /// Returns whether this provider and `other` accept the same tokens. The origin of the keys counts, but not how
+    /// often they are fetched.
     #[must_use]
     pub fn decides_like(&self, other: &Self) -> bool {
         let decisive = |provider: &Self| {
@@ -329,55 +341,55 @@ impl Provider {
         decisive(self) == decisive(other)
     }
 
-    /// The longest that its tokens live.
+    /// Returns the longest lifetime of its tokens.
     #[must_use]
     pub const fn max_lifetime(&self) -> Seconds {
         self.max_lifetime
     }
 
-    /// The claim that no two of its tokens share.
+    /// Returns the name of the claim that is unique to each of its tokens.
     #[must_use]
     pub const fn token_id(&self) -> &'static str {
         self.kind.token_id
     }
 
-    /// Is it our own issuer?
+    /// Returns whether this is our own issuer.
     #[must_use]
     pub fn is_own_issuer(&self) -> bool {
         self.keys == KeyOrigin::Own
     }
 
-    /// What policies, refusals and logs call it.
+    /// Returns the name that policies, refusals and logs use.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its kind's name.
+    /// Returns the name of the provider's kind.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         self.kind.name
     }
 
-    /// `iss` of its tokens.
+    /// Returns `iss` of its tokens.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// The one audience of its tokens, where the door has none of its own.
+    /// Returns the only audience of its tokens, unless a request sets another one.
     #[must_use]
     pub fn required_audience(&self) -> Option<&str> {
         self.required_audience.as_deref()
     }
 
-    /// Where its keys come from.
+    /// Returns the origin of its keys.
     #[must_use]
     pub const fn keys(&self) -> &KeyOrigin {
         &self.keys
     }
 
-    /// May the holder of a good token of this provider read which claim failed?
+    /// Returns whether the holder of a token with a valid signature may read which claim failed.
     #[must_use]
     pub const fn explains_to_holders(&self) -> bool {
         self.explain_to_holders

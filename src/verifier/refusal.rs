@@ -1,165 +1,144 @@
-//! Why a token is not accepted: one reason each, with what was expected and what was there. For the operator: a wire
-//! that strangers read says less.
+//! Reasons why a token is rejected, each with the expected and the actual value. For operators only: a response to an
+//! unknown client says less.
 
 use std::fmt;
 
 use crate::base::{Moment, Seconds};
 use crate::jose::{PeekError, SignatureAlgorithm};
 
-/// Why a token is not accepted. The variants stand in the order of the checks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Reason why a token is rejected. The variants are in the order of the checks.
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum TokenRefusal {
-    /// Not a token in the strictest reading of RFC 7515 and RFC 7519.
+    /// The text is not a token in the strictest reading of RFC 7515 and RFC 7519.
     Malformed(PeekError),
-    /// `crit`, `b64` or `zip`: an extension that its reader must know.
+    /// The header holds `crit`, `b64` or `zip`, extensions that we do not support.
     Extension,
-    /// A token of another kind, such as an access token (`at+jwt`).
+    /// The token is of another type, such as an access token (`at+jwt`).
     Type {
-        /// `typ` of the header.
+        /// `typ` in the header.
         actual: String,
     },
     /// No provider has this issuer.
     UnknownIssuer {
-        /// `iss`.
+        /// `iss` of the token.
         issuer: String,
     },
-    /// The token is another issuer's than the provider's.
+    /// The token is of another issuer than the provider's.
     Issuer {
-        /// The provider's.
+        /// Issuer of the provider.
         expected: String,
-        /// `iss`.
+        /// `iss` of the token.
         actual: String,
     },
-    /// The header names no key.
+    /// The header has no `kid`.
     KeyIdMissing,
-    /// The provider's keys can't be had: never fetched, too old, or none that can be used. Not the token's fault.
+    /// The provider's keys are unavailable: never fetched, too old, or unusable. The token may be valid.
     KeysUnavailable {
-        /// Why, of the last attempt.
+        /// Cause of the last failure.
         reason: String,
-        /// When it is worth trying again.
+        /// Time after which a retry may succeed.
         retry_after: Seconds,
     },
-    /// The provider has no key of this name.
+    /// The provider has no key with this `kid`.
     UnknownKey {
-        /// `kid`.
+        /// `kid` in the header.
         kid: String,
     },
-    /// An algorithm that is not checked at all, `none` and HS256 among them, or that the provider may not use.
+    /// The algorithm is not supported (such as `none` and HS256), or not allowed for the provider.
     AlgorithmNotAllowed {
-        /// Those that may.
+        /// Algorithms that the provider may use.
         allowed: Vec<SignatureAlgorithm>,
-        /// `alg`.
+        /// `alg` in the header.
         actual: String,
     },
-    /// The key of that name checks other algorithms.
+    /// The named key is for other algorithms.
     AlgorithmNotOfKey {
-        /// Those of the key.
+        /// Algorithms of the key.
         key: Vec<SignatureAlgorithm>,
-        /// `alg`.
+        /// `alg` in the header.
         actual: String,
     },
-    /// The signature is not that of the key.
+    /// The signature does not verify with the key.
     Signature,
-    /// A standard claim, or one that the door asks for, is not there.
+    /// A standard claim, or one that the caller requires, is missing.
     ClaimMissing {
-        /// Its name.
+        /// Name of the claim.
         claim: String,
     },
-    /// A claim has another type than it must have.
+    /// A claim has the wrong type.
     ClaimType {
-        /// Its name.
+        /// Name of the claim.
         claim: String,
-        /// What it must be.
+        /// Required type.
         expected: &'static str,
-        /// What it is.
+        /// Type in the token.
         actual: &'static str,
     },
-    /// None or several audiences where exactly one is due.
+    /// The token has no audience or several, where exactly one is required.
     AudienceCount {
-        /// How many there are.
+        /// Number of audiences in the token.
         actual: usize,
     },
-    /// Another audience.
+    /// The token is for another audience.
     Audience {
-        /// The one that is due.
+        /// Required audience.
         expected: String,
-        /// Those that are there.
+        /// Audiences of the token.
         actual: Vec<String>,
     },
-    /// `exp` has passed.
+    /// The token has expired.
     Expired {
-        /// `exp`.
+        /// `exp` of the token.
         expired: Moment,
-        /// When it was judged.
+        /// Time of the check.
         now: Moment,
     },
-    /// `nbf` has not come.
+    /// The token is not valid yet.
     NotYetValid {
-        /// `nbf`.
+        /// `nbf` of the token.
         from: Moment,
-        /// When it was judged.
+        /// Time of the check.
         now: Moment,
     },
-    /// `iat` lies ahead.
+    /// The token was issued in the future.
     IssuedAhead {
-        /// `iat`.
+        /// `iat` of the token.
         issued: Moment,
-        /// When it was judged.
+        /// Time of the check.
         now: Moment,
     },
     /// `exp` is too far from `iat`, or from now.
     Lifetime {
-        /// The longest allowed.
+        /// Longest allowed lifetime.
         longest: Seconds,
-        /// How long it is, in seconds; below zero where `exp` lies before `iat`.
+        /// Lifetime of the token in seconds; negative if `exp` is before `iat`.
         actual: i64,
     },
-    /// A claim that the provider demands is not there, or is null.
+    /// A claim that the provider requires is missing or null.
     RequiredClaim {
-        /// Its name.
+        /// Name of the claim.
         claim: String,
     },
-    /// A rule of the provider's kind does not hold.
+    /// A claim fails the check of the provider's kind.
     ProviderRule {
-        /// The claim.
+        /// Name of the claim.
         claim: &'static str,
-        /// What it must be.
+        /// Required value.
         expected: String,
-        /// What it is.
+        /// Value in the token.
         actual: String,
     },
 }
 
 impl TokenRefusal {
-    /// A stable name of the reason, for metrics, tables and programs.
+    /// Returns a stable name of the reason, for metrics, tables and programs.
     #[must_use]
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Self::Malformed(_) => "malformed",
-            Self::Extension => "extension",
-            Self::Type { .. } => "type",
-            Self::UnknownIssuer { .. } => "unknown_issuer",
-            Self::Issuer { .. } => "issuer",
-            Self::KeyIdMissing => "key_id_missing",
-            Self::KeysUnavailable { .. } => "keys_unavailable",
-            Self::UnknownKey { .. } => "unknown_key",
-            Self::AlgorithmNotAllowed { .. } => "algorithm_not_allowed",
-            Self::AlgorithmNotOfKey { .. } => "algorithm_not_of_key",
-            Self::Signature => "signature",
-            Self::ClaimMissing { .. } => "claim_missing",
-            Self::ClaimType { .. } => "claim_type",
-            Self::AudienceCount { .. } => "audience_count",
-            Self::Audience { .. } => "audience",
-            Self::Expired { .. } => "expired",
-            Self::NotYetValid { .. } => "not_yet_valid",
-            Self::IssuedAhead { .. } => "issued_ahead",
-            Self::Lifetime { .. } => "lifetime",
-            Self::RequiredClaim { .. } => "required_claim",
-            Self::ProviderRule { .. } => "provider_rule",
-        }
+    pub fn reason(&self) -> &'static str {
+        self.into()
     }
 
-    /// The check that failed.
+    /// Returns the check that failed.
     #[must_use]
     pub const fn check(&self) -> Check {
         match self {
@@ -177,22 +156,22 @@ impl TokenRefusal {
         }
     }
 
-    /// What would have passed.
+    /// Returns a description of what would have passed the check.
     #[must_use]
     pub fn expected(&self) -> String {
         match self {
             Self::Malformed(_) => "a signed token in the compact form".to_owned(),
             Self::Extension => "a header without crit, b64 and zip".to_owned(),
             Self::Type { .. } => "typ JWT, or none".to_owned(),
-            Self::UnknownIssuer { .. } => "the issuer of a provider".to_owned(),
+            Self::UnknownIssuer { .. } => "the issuer of a configured provider".to_owned(),
             Self::Issuer { expected, .. } | Self::Audience { expected, .. } => expected.clone(),
             Self::KeyIdMissing => "a kid".to_owned(),
-            Self::KeysUnavailable { .. } => "a key set that was fetched and holds a key that can be used".to_owned(),
+            Self::KeysUnavailable { .. } => "the provider's key set".to_owned(),
             Self::UnknownKey { .. } => "the kid of a key in the provider's key set".to_owned(),
             Self::AlgorithmNotAllowed { allowed: algorithms, .. } | Self::AlgorithmNotOfKey { key: algorithms, .. } => {
                 algorithms.iter().map(|algorithm| algorithm.name()).collect::<Vec<_>>().join(" or ")
             }
-            Self::Signature => "the signature of the key over header and payload".to_owned(),
+            Self::Signature => "a signature of the key over header and payload".to_owned(),
             Self::ClaimMissing { claim } | Self::RequiredClaim { claim } => format!("a claim {claim}"),
             Self::ClaimType { claim, expected, .. } => format!("{claim} as {expected}"),
             Self::AudienceCount { .. } => "exactly one audience".to_owned(),
@@ -204,12 +183,12 @@ impl TokenRefusal {
         }
     }
 
-    /// What was there.
+    /// Returns a description of what the token holds.
     #[must_use]
     pub fn actual(&self) -> String {
         match self {
             Self::Malformed(error) => error.to_string(),
-            Self::Extension => "an extension that is not known here".to_owned(),
+            Self::Extension => "an unsupported extension".to_owned(),
             Self::Type { actual }
             | Self::UnknownIssuer { issuer: actual }
             | Self::Issuer { actual, .. }
@@ -218,7 +197,7 @@ impl TokenRefusal {
             | Self::AlgorithmNotOfKey { actual, .. } => actual.clone(),
             Self::KeyIdMissing | Self::ClaimMissing { .. } | Self::RequiredClaim { .. } => "none".to_owned(),
             Self::KeysUnavailable { reason, .. } => reason.clone(),
-            Self::Signature => "another key's, another text's, or none at all".to_owned(),
+            Self::Signature => "a signature of another key or of another text".to_owned(),
             Self::ClaimType { actual, .. } => (*actual).to_owned(),
             Self::AudienceCount { actual } => actual.to_string(),
             Self::Audience { actual, .. } => actual.join(" and "),
@@ -239,60 +218,41 @@ impl fmt::Display for TokenRefusal {
 
 impl std::error::Error for TokenRefusal {}
 
-/// The checks, in the order in which they are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+/// Checks of a token, in the order in which they are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "lowercase")]
 pub enum Check {
-    /// Size, shape and header.
+    /// Size, shape and header of the token.
     Form,
-    /// Which provider's token it is.
+    /// The issuer, which selects the provider.
     Issuer,
-    /// Which of its keys.
+    /// The provider's key that the header names.
     Key,
-    /// Allowed by the provider, and fitting the key.
+    /// The algorithm: allowed for the provider, and fitting the key.
     Algorithm,
-    /// Signed by that key.
+    /// The signature, verified with that key.
     Signature,
-    /// Standard claims of the right types.
+    /// Types of the standard claims.
     Claims,
-    /// For whom.
+    /// The audience, `aud`.
     Audience,
-    /// Valid now.
+    /// The times `exp`, `nbf` and `iat`.
     Time,
-    /// Not valid for too long.
+    /// The lifetime, from `iat` to `exp`.
     Lifetime,
-    /// The claims that the provider demands.
+    /// Claims that the provider requires.
+    #[strum(serialize = "required claims")]
     RequiredClaims,
-    /// What the provider's kind demands.
+    /// The check of the provider's kind.
+    #[strum(serialize = "provider's rule")]
     ProviderRule,
-    /// What a token of our own issuer rests on: its record, its build, its client.
+    /// The record, build and client of a token of our own issuer, none of which may be revoked.
     Standing,
-    /// What a policy demands.
+    /// The policy of the resource.
     Policy,
-    /// What is asked for, of what the policy gives.
+    /// The requested scopes, compared with those that the policy allows.
     Request,
-    /// That nobody traded it before.
+    /// That the token was not used before.
     Use,
-}
-
-impl fmt::Display for Check {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Form => "form",
-            Self::Issuer => "issuer",
-            Self::Key => "key",
-            Self::Algorithm => "algorithm",
-            Self::Signature => "signature",
-            Self::Claims => "claims",
-            Self::Audience => "audience",
-            Self::Time => "time",
-            Self::Lifetime => "lifetime",
-            Self::RequiredClaims => "required claims",
-            Self::ProviderRule => "provider's rule",
-            Self::Standing => "standing",
-            Self::Policy => "policy",
-            Self::Request => "request",
-            Self::Use => "use",
-        })
-    }
 }

@@ -1,5 +1,5 @@
-//! A door for axum that only bearers of a good token pass (RFC 6750): a tower layer, and an extractor behind it. Tells a
-//! stranger nothing but that the token was not taken.
+//! Tower layer and axum extractor that require a valid bearer token (RFC 6750). The response says only that the token
+//! was rejected, never why.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -16,8 +16,8 @@ use tower::{Layer, Service};
 
 use super::{Requirements, TokenRefusal, VerifiedToken, Verifiers};
 
-/// Lets in who brings a good token for this audience, which a provider's `required_audience` must be too; gives the
-/// [`VerifiedToken`] to the handlers behind it.
+/// Tower layer that requires a valid token for one audience, and passes the [`VerifiedToken`] to the handlers. A provider
+/// with a `required_audience` accepts tokens only if both audiences are equal.
 #[derive(Debug, Clone)]
 pub struct RequireToken(Arc<TokenCheck>);
 
@@ -28,7 +28,7 @@ struct TokenCheck {
 }
 
 impl RequireToken {
-    /// A door for tokens of these providers whose only audience is this one.
+    /// Creates a layer that accepts tokens of these providers with `audience` as their only audience.
     #[must_use]
     pub fn new(verifiers: Verifiers, audience: impl Into<String>) -> Self {
         Self(Arc::new(TokenCheck { verifiers, audience: audience.into() }))
@@ -39,14 +39,14 @@ impl<S> Layer<S> for RequireToken {
     type Service = RequireTokenService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequireTokenService { door: Arc::clone(&self.0), inner }
+        RequireTokenService { check: Arc::clone(&self.0), inner }
     }
 }
 
-/// The service that [`RequireToken`] makes.
+/// Service that [`RequireToken`] wraps around another one.
 #[derive(Debug, Clone)]
 pub struct RequireTokenService<S> {
-    door: Arc<TokenCheck>,
+    check: Arc<TokenCheck>,
     inner: S,
 }
 
@@ -64,12 +64,12 @@ where
     }
 
     fn call(&mut self, mut request: Request) -> Self::Future {
-        let door = Arc::clone(&self.door);
-        // The one that was ready is the one to be called.
+        let check = Arc::clone(&self.check);
+        // The service that was polled ready must be the one that is called.
         let waiting = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, waiting);
         Box::pin(async move {
-            match door.judge(request.headers()).await {
+            match check.verify(request.headers()).await {
                 Ok(token) => {
                     request.extensions_mut().insert(token);
                     inner.call(request).await
@@ -81,13 +81,13 @@ where
 }
 
 impl TokenCheck {
-    async fn judge(&self, headers: &HeaderMap) -> Result<VerifiedToken, RequireTokenRejection> {
+    async fn verify(&self, headers: &HeaderMap) -> Result<VerifiedToken, RequireTokenRejection> {
         let token = bearer(headers)?;
         let requirements = Requirements { audience: Some(&self.audience), ..Requirements::default() };
         self.verifiers.verify(token, &requirements).await.map_err(|refusal| {
-            tracing::info!(reason = refusal.reason(), "a token was not taken");
-            // What a stranger wrote in it is for those alone who look for it.
-            tracing::debug!(%refusal, "what was expected and found");
+            tracing::info!(reason = refusal.reason(), "a token was rejected");
+            // The details hold text that the client wrote, so they are logged at debug level only.
+            tracing::debug!(%refusal, "details of the rejected token");
             match refusal {
                 TokenRefusal::KeysUnavailable { retry_after, .. } => RequireTokenRejection::Later(retry_after.get()),
                 _ => RequireTokenRejection::InvalidToken,
@@ -96,7 +96,7 @@ impl TokenCheck {
     }
 }
 
-/// The token of the one `Authorization` header (RFC 6750 §2.1).
+/// Returns the token of the only `Authorization` header (RFC 6750 §2.1).
 fn bearer(headers: &HeaderMap) -> Result<&str, RequireTokenRejection> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {
@@ -110,14 +110,14 @@ fn bearer(headers: &HeaderMap) -> Result<&str, RequireTokenRejection> {
     }
 }
 
-/// Why nobody came in, as far as a stranger may know (RFC 6750 §3.1).
+/// Response to a request without a valid token (RFC 6750 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequireTokenRejection {
-    /// No token was brought.
+    /// The request has no bearer token: 401.
     NoToken,
-    /// It was not taken.
+    /// The token is not valid here: 401.
     InvalidToken,
-    /// Nobody can tell now; after so many seconds perhaps.
+    /// The issuer's keys are unavailable: 503, with the seconds after which to retry.
     Later(u64),
 }
 
@@ -135,7 +135,7 @@ impl IntoResponse for RequireTokenRejection {
     }
 }
 
-/// The token that the layer let in. Behind no layer there is none, and nobody comes in.
+/// Extracts the token that [`RequireToken`] verified. Without the layer, every request is rejected.
 impl<S: Send + Sync> FromRequestParts<S> for VerifiedToken {
     type Rejection = RequireTokenRejection;
 

@@ -1,4 +1,4 @@
-//! From a provider to the source of its keys. Fetches nothing.
+//! Builds the key source of a provider. Fetches nothing.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use super::{FetchError, FixedKeys, KeyOrigin, KeySource, Provider, RemoteKeys, R
 use crate::base::Clock;
 
 impl Provider {
-    /// A source of its keys, from where it says that they are. Fetches nothing yet.
+    /// Creates the source of this provider's keys. Fetches nothing yet.
     ///
     /// # Errors
-    /// [`FetchError`] where keys that are written down can't be used, or a connection can't be made.
+    /// [`FetchError`] if a configured key set is unusable, or a file for the connection cannot be read.
     pub fn source(
         &self,
         clock: &Arc<dyn Clock>,
@@ -17,7 +17,7 @@ impl Provider {
     ) -> Result<Arc<dyn KeySource>, FetchError> {
         match &self.keys {
             KeyOrigin::Inline(document) => Ok(Arc::new(FixedKeys::read(document.as_bytes())?)),
-            KeyOrigin::Own => Err(FetchError::Client("our own keys are not fetched".to_owned())),
+            KeyOrigin::Own => Err(FetchError::Client("the keys of our own issuer are not fetched".to_owned())),
             KeyOrigin::Discovery | KeyOrigin::Uri(_) | KeyOrigin::File(_) => {
                 Ok(Arc::new(RemoteKeys::new(self, Arc::clone(clock), Arc::clone(resolver))?))
             }

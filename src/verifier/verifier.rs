@@ -1,5 +1,5 @@
-//! Checks the tokens of one provider. The only maker of a [`VerifiedToken`]; believes nothing that stands in a token
-//! before the signature of one of the provider's own keys is found good.
+//! Verifies the tokens of one provider. The only place that creates a [`VerifiedToken`]. Trusts nothing in a token before
+//! its signature is verified with one of the provider's own keys.
 
 use std::sync::Arc;
 
@@ -7,35 +7,36 @@ use serde_json::{Map, Value};
 
 use super::cache::{SignedToken, TokenCache};
 use super::explanation::Trail;
-use super::window::{short_enough, valid_now};
+use super::window::{check_lifetime, check_times};
 use super::{Check, Claims, Explanation, KeySource, KeySourceError, Provider, TokenRefusal, claims};
 use crate::base::{Clock, Moment, Sha256};
 use crate::jose::{CheckError, LONGEST_TOKEN, Part, PeekError, SignatureAlgorithm, UnverifiedToken, peek};
 
-/// What a door asks of a token beyond what its provider asks.
+/// Requirements of a caller, beyond those of the provider.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Requirements<'a> {
-    /// The token's only audience. It stands in the place of the provider's `required_audience` where
-    /// `instead_of_providers` says so; else both bind. Without either, `aud` is typed and not compared.
+    /// Required audience, which must be the token's only one. The provider's `required_audience` is required too, unless
+    /// `instead_of_providers` is set. If neither is set, the value of `aud` is not checked.
     pub audience: Option<&'a str>,
-    /// Does `audience` replace the provider's? Without one, the door compares `aud` itself.
+    /// Whether `audience` replaces the provider's `required_audience`. If `audience` is `None`, the caller must check
+    /// `aud`.
     pub instead_of_providers: bool,
-    /// Are several audiences taken, if the one that is due is among them?
+    /// Whether a token may have several audiences, if the required one is among them.
     pub several_audiences: bool,
-    /// Claims that must be there with a type of the door's own.
+    /// Claims that must be present with the given type.
     pub typed: &'a [(&'static str, ClaimForm)],
 }
 
-/// A type that a door may ask of a claim.
+/// Type that a caller may require of a claim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimForm {
-    /// A JSON number without fraction or exponent.
+    /// JSON number without fraction or exponent.
     Integer,
-    /// A string that is not empty.
+    /// JSON string that is not empty.
     Text,
 }
 
-/// A token whose signature, times, audience and required claims are good.
+/// A token that passed every check: signature, times, audience and required claims.
 #[derive(Debug, Clone)]
 pub struct VerifiedToken {
     provider: Arc<Provider>,
@@ -43,69 +44,69 @@ pub struct VerifiedToken {
 }
 
 impl VerifiedToken {
-    /// The provider's name.
+    /// Returns the name of the token's provider.
     #[must_use]
     pub fn provider_name(&self) -> &str {
         self.provider.name()
     }
 
-    /// The provider.
+    /// Returns the token's provider.
     #[must_use]
     pub fn provider(&self) -> &Provider {
         &self.provider
     }
 
-    /// What the token says.
+    /// Returns the claims of the token.
     #[must_use]
     pub fn claims(&self) -> &Claims {
         &self.signed.claims
     }
 
-    /// The name of the key that signed it.
+    /// Returns the `kid` of the key that signed the token.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.signed.kid
     }
 
-    /// The algorithm that it is signed with.
+    /// Returns the algorithm of the signature.
     #[must_use]
     pub fn algorithm(&self) -> SignatureAlgorithm {
         self.signed.algorithm
     }
 
-    /// SHA-256 of header, dot and payload: the same for every signature that one key could make over them.
+    /// Returns the SHA-256 of header, dot and payload, which is the same for every signature over them.
     #[must_use]
     pub fn digest(&self) -> Sha256 {
         self.signed.digest
     }
 
-    /// Is it our own issuer's, of a build whose code was not accepted in its repository? Our tokens always say so in
-    /// `trusted`; without it nothing is vouched for.
+    /// Returns whether our own issuer signed this token for an untrusted build, such as one of a fork. A token of ours
+    /// without the claim `trusted` counts as untrusted.
     #[must_use]
     pub fn is_untrusted_build(&self) -> bool {
         self.provider.is_own_issuer() && self.signed.claims.text("trusted") != Some("true")
     }
 
-    /// What tells the issuer's tokens apart, whichever kind the issuer's entry is of: the first of the claims that kinds
-    /// have for that, `jti` before all others, which is not blank.
+    /// Returns the token's unique id: the first claim of `jti` and the unique claims of other kinds that is not blank. The
+    /// order is the same for every provider of an issuer.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
         self.signed.id()
     }
 }
 
-/// A token as it was sent, with the digests that it is known by.
+/// Text of a token, with its digests.
 pub(super) struct Text<'a> {
     pub(super) token: &'a str,
-    /// Of header, dot and payload. Two signatures of one key make two texts of one token.
+    /// SHA-256 of header, dot and payload, the same for two signatures over one token.
     signed: Sha256,
-    /// Of all of it.
+    /// SHA-256 of the whole text.
     whole: Sha256,
 }
 
 impl<'a> Text<'a> {
     pub(super) fn read(token: &'a str) -> Result<Self, TokenRefusal> {
-        // Before anything is spent on it.
+        // Checked first, so that a long text costs nothing.
         if token.len() > LONGEST_TOKEN {
             return Err(TokenRefusal::Malformed(PeekError::TooLong));
         }
@@ -115,7 +116,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Checks the tokens of one provider.
+/// Verifies the tokens of one provider.
 pub struct Verifier {
     provider: Arc<Provider>,
     keys: Arc<dyn KeySource>,
@@ -124,69 +125,69 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Checks tokens of `provider` by `keys`, which must be that provider's.
+    /// Creates a verifier for tokens of `provider`. `keys` must be the keys of that provider.
     #[must_use]
     pub fn new(provider: Provider, keys: Arc<dyn KeySource>, clock: Arc<dyn Clock>) -> Self {
         Self { provider: Arc::new(provider), keys, clock, cache: TokenCache::default() }
     }
 
-    /// The provider.
+    /// Returns the provider whose tokens are verified.
     #[must_use]
     pub fn provider(&self) -> &Provider {
         &self.provider
     }
 
-    /// Where its keys come from.
+    /// Returns the source of the provider's keys.
     #[must_use]
     pub fn keys(&self) -> &Arc<dyn KeySource> {
         &self.keys
     }
 
-    /// Is the token one of this provider's, valid now, and what the door demands?
+    /// Verifies that the token is one of this provider's, is valid now and meets `requirements`.
     ///
     /// # Errors
-    /// [`TokenRefusal`] names the first check that failed. [`TokenRefusal::KeysUnavailable`] alone is not the token's fault.
+    /// [`TokenRefusal`] names the first check that failed. After [`TokenRefusal::KeysUnavailable`], a retry may succeed.
     pub async fn verify(&self, token: &str, requirements: &Requirements<'_>) -> Result<VerifiedToken, TokenRefusal> {
-        self.judge(&Text::read(token)?, requirements, &mut Trail::silent()).await
+        self.check(&Text::read(token)?, requirements, &mut Trail::silent()).await
     }
 
-    /// As [`Self::verify`], of a token whose digests are known.
+    /// Like [`Self::verify`], for a token with known digests.
     pub(super) async fn verify_text(
         &self,
         text: &Text<'_>,
         requirements: &Requirements<'_>,
     ) -> Result<VerifiedToken, TokenRefusal> {
-        self.judge(text, requirements, &mut Trail::silent()).await
+        self.check(text, requirements, &mut Trail::silent()).await
     }
 
-    /// Was the token's signature found good under the keys that are held now?
-    pub(super) fn remembers(&self, text: &Text<'_>) -> bool {
-        self.seen(text).is_some()
+    /// Whether the token's signature was already verified under the current key set.
+    pub(super) fn has_cached(&self, text: &Text<'_>) -> bool {
+        self.cached(text).is_some()
     }
 
-    fn seen(&self, text: &Text<'_>) -> Option<Arc<SignedToken>> {
+    fn cached(&self, text: &Text<'_>) -> Option<Arc<SignedToken>> {
         self.keys.generation().and_then(|generation| self.cache.find(&text.whole, generation))
     }
 
-    /// As [`Self::verify`], and says what each check expected and found.
+    /// Like [`Self::verify`], and explains what each check expected and found.
     pub async fn explain(
         &self,
         token: &str,
         requirements: &Requirements<'_>,
     ) -> (Result<VerifiedToken, TokenRefusal>, Explanation) {
         let mut trail = Trail::recording();
-        let verdict = match Text::read(token) {
-            Ok(text) => self.judge(&text, requirements, &mut trail).await,
+        let result = match Text::read(token) {
+            Ok(text) => self.check(&text, requirements, &mut trail).await,
             Err(refusal) => Err(refusal),
         };
         let mut explanation = trail.finish();
-        if let Err(refusal) = &verdict {
+        if let Err(refusal) = &result {
             explanation.refused(refusal);
         }
-        (verdict, explanation)
+        (result, explanation)
     }
 
-    async fn judge(
+    async fn check(
         &self,
         text: &Text<'_>,
         requirements: &Requirements<'_>,
@@ -194,30 +195,30 @@ impl Verifier {
     ) -> Result<VerifiedToken, TokenRefusal> {
         let now = self.clock.now();
         let signed = self.signed_text(text, trail).await?;
-        self.judge_claims(&signed.claims, requirements, now, trail)?;
+        self.check_claims(&signed.claims, requirements, now, trail)?;
         Ok(VerifiedToken { provider: Arc::clone(&self.provider), signed })
     }
 
-    /// A token whose signature is good. Nothing else is asked of it, so that it opens nothing: it can be given up.
+    /// Verifies the signature only. The result must not grant anything: it serves to revoke the token.
     #[cfg(feature = "server")]
     pub(crate) async fn signed(&self, token: &str) -> Result<Arc<SignedToken>, TokenRefusal> {
         self.signed_text(&Text::read(token)?, &mut Trail::silent()).await
     }
 
     async fn signed_text(&self, text: &Text<'_>, trail: &mut Trail) -> Result<Arc<SignedToken>, TokenRefusal> {
-        if let Some(signed) = self.seen(text).filter(|_| trail.is_silent()) {
+        if let Some(signed) = self.cached(text).filter(|_| trail.is_silent()) {
             return Ok(signed);
         }
-        let (signed, generation) = self.judge_signature(text, trail).await?;
+        let (signed, generation) = self.check_signature(text, trail).await?;
         let signed = Arc::new(signed);
         self.cache.keep(text.whole, generation, &signed);
         Ok(signed)
     }
 
-    /// What follows from the bytes and the key alone.
-    async fn judge_signature(&self, text: &Text<'_>, trail: &mut Trail) -> Result<(SignedToken, u64), TokenRefusal> {
+    /// Makes the checks that depend on the bytes and the key alone.
+    async fn check_signature(&self, text: &Text<'_>, trail: &mut Trail) -> Result<(SignedToken, u64), TokenRefusal> {
         let unverified = peek(text.token).map_err(TokenRefusal::Malformed)?;
-        let unverified_claims = self.judge_form(&unverified)?;
+        let unverified_claims = self.check_form(&unverified)?;
         trail.passed(Check::Form, || ("a token in the compact form".to_owned(), format!("{} bytes", text.token.len())));
         let issuer = unverified_issuer(&unverified_claims)?;
         if issuer != self.provider.issuer {
@@ -227,7 +228,7 @@ impl Verifier {
         let kid = unverified.unverified_kid().ok_or(TokenRefusal::KeyIdMissing)?;
         let named = unverified.unverified_alg();
         let allowed = self.provider.algorithms.iter().find(|allowed| allowed.name() == named);
-        // Asked before the key is looked up, so that no token of another family makes us fetch anything.
+        // Checked before the key is looked up, so that a token with a wrong algorithm never causes a fetch.
         let algorithm = *allowed.ok_or_else(|| TokenRefusal::AlgorithmNotAllowed {
             allowed: self.provider.algorithms.clone(),
             actual: named.to_owned(),
@@ -247,16 +248,16 @@ impl Verifier {
             CheckError::Key | CheckError::Signature => TokenRefusal::Signature,
         })?;
         trail.passed(Check::Algorithm, || (algorithms(key.algorithms()), named.to_owned()));
-        trail.passed(Check::Signature, || ("the key's".to_owned(), "just that".to_owned()));
+        trail.passed(Check::Signature, || ("a signature of the key".to_owned(), "a valid one".to_owned()));
         let claims = Claims::read(unverified_claims)?;
         trail.passed(Check::Claims, || {
-            let typed = "iss, aud, exp and iat, with sub, nbf and jti where they are, of their types";
+            let typed = "iss, aud, exp and iat of the right types; sub, nbf and jti too, if present";
             (typed.to_owned(), "all of them".to_owned())
         });
         Ok((SignedToken { claims, kid: kid.to_owned(), algorithm, digest: text.signed }, generation))
     }
 
-    fn judge_form(&self, token: &UnverifiedToken<'_>) -> Result<Map<String, Value>, TokenRefusal> {
+    fn check_form(&self, token: &UnverifiedToken<'_>) -> Result<Map<String, Value>, TokenRefusal> {
         if token.demands_extensions() {
             return Err(TokenRefusal::Extension);
         }
@@ -269,8 +270,8 @@ impl Verifier {
         claims.map_err(|_| TokenRefusal::Malformed(PeekError::Json(Part::Payload)))
     }
 
-    /// What time and the door can change: judged on every use.
-    fn judge_claims(
+    /// Makes the checks that depend on the time and on the caller's requirements. Never cached.
+    fn check_claims(
         &self,
         claims: &Claims,
         requirements: &Requirements<'_>,
@@ -279,23 +280,26 @@ impl Verifier {
     ) -> Result<(), TokenRefusal> {
         let provider = &*self.provider;
         for (claim, form) in requirements.typed {
-            has_form(claims, claim, *form)?;
+            check_claim_form(claims, claim, *form)?;
         }
         let providers = provider.required_audience().filter(|_| !requirements.instead_of_providers);
-        judge_audience(
+        check_audience(
             claims,
             [providers, requirements.audience].into_iter().flatten(),
             requirements.several_audiences,
         )?;
         trail.passed(Check::Audience, || {
             let expected = requirements.audience.or(providers);
-            (expected.unwrap_or("any one: not compared").to_owned(), claims.audiences().join(" and "))
+            (expected.unwrap_or("any audience").to_owned(), claims.audiences().join(" and "))
         });
-        valid_now(claims, provider.tolerance, now)?;
+        check_times(claims, provider.tolerance, now)?;
         trail.passed(Check::Time, || {
-            (format!("valid at {now}, give or take {}", provider.tolerance), format!("until {}", claims.expires()))
+            (
+                format!("valid at {now}, with a tolerance of {}", provider.tolerance),
+                format!("until {}", claims.expires()),
+            )
         });
-        short_enough(claims, provider.max_lifetime, provider.tolerance, now)?;
+        check_lifetime(claims, provider.max_lifetime, provider.tolerance, now)?;
         trail.passed(Check::Lifetime, || {
             (format!("at most {}", provider.max_lifetime), claims.expires().since(claims.issued()).to_string())
         });
@@ -307,13 +311,15 @@ impl Verifier {
             let names = provider.required_claims.join(", ");
             (if names.is_empty() { "none".to_owned() } else { names }, "all of them".to_owned())
         });
-        (provider.kind.rule)(claims)?;
-        trail.passed(Check::ProviderRule, || (format!("a token of kind {}", provider.kind.name), "one".to_owned()));
+        (provider.kind.check)(claims)?;
+        trail.passed(Check::ProviderRule, || {
+            (format!("a token of kind {}", provider.kind.name), "a token of this kind".to_owned())
+        });
         Ok(())
     }
 }
 
-/// `iss` of claims that nothing is known of: good for choosing whose keys to look at, and for nothing else.
+/// Returns `iss` of unverified claims. Must be used only to select the provider whose keys verify the token.
 pub(super) fn unverified_issuer(claims: &Map<String, Value>) -> Result<&str, TokenRefusal> {
     match claims.get("iss") {
         Some(Value::String(issuer)) => Ok(issuer),
@@ -326,32 +332,36 @@ pub(super) fn unverified_issuer(claims: &Map<String, Value>) -> Result<&str, Tok
     }
 }
 
-/// A media type of JSON Web Tokens without its `application/` (RFC 7515 §4.1.9), in any case.
+/// Whether `typ` is a media type of JSON Web Tokens, with or without `application/` (RFC 7515 §4.1.9), in any case.
 fn is_jwt(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "jose")
 }
 
-fn has_form(claims: &Claims, claim: &str, form: ClaimForm) -> Result<(), TokenRefusal> {
+fn check_claim_form(claims: &Claims, claim: &str, form: ClaimForm) -> Result<(), TokenRefusal> {
     let value = claims.all().get(claim).ok_or_else(|| TokenRefusal::ClaimMissing { claim: claim.to_owned() })?;
-    let (right, expected) = match form {
+    let (matches, expected) = match form {
         ClaimForm::Integer => (value.is_i64(), "a whole number"),
         ClaimForm::Text => (value.as_str().is_some_and(|text| !text.is_empty()), "a string that is not empty"),
     };
-    if right {
+    if matches {
         return Ok(());
     }
     Err(TokenRefusal::ClaimType { claim: claim.to_owned(), expected, actual: claims::type_of(value) })
 }
 
-fn judge_audience<'a>(claims: &Claims, due: impl Iterator<Item = &'a str>, several: bool) -> Result<(), TokenRefusal> {
-    let there = claims.audiences();
-    if there.is_empty() || (there.len() > 1 && !several) {
-        return Err(TokenRefusal::AudienceCount { actual: there.len() });
+fn check_audience<'a>(
+    claims: &Claims,
+    required: impl Iterator<Item = &'a str>,
+    several: bool,
+) -> Result<(), TokenRefusal> {
+    let audiences = claims.audiences();
+    if audiences.is_empty() || (audiences.len() > 1 && !several) {
+        return Err(TokenRefusal::AudienceCount { actual: audiences.len() });
     }
-    for due in due {
-        if !there.iter().any(|audience| audience == due) {
-            return Err(TokenRefusal::Audience { expected: due.to_owned(), actual: there.to_vec() });
+    for required in required {
+        if !audiences.iter().any(|audience| audience == required) {
+            return Err(TokenRefusal::Audience { expected: required.to_owned(), actual: audiences.to_vec() });
         }
     }
     Ok(())

@@ -1,8 +1,9 @@
-//! All providers of a service. The exact issuer alone decides whose keys a token is checked with.
+//! Verifiers of all providers of a service. Only the exact issuer selects the provider whose keys verify a token.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::furthest::Furthest;
 use super::verifier::{Text, unverified_issuer};
 use super::{
     Explanation, FetchError, Provider, Requirements, Resolver, SystemResolver, TokenRefusal, VerifiedToken, Verifier,
@@ -10,28 +11,28 @@ use super::{
 use crate::base::{Clock, FieldError};
 use crate::jose::peek;
 
-/// Why no verifiers could be set up.
+/// Error returned when verifiers cannot be set up.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SetUpError {
-    /// Entries that don't go together.
+    /// The providers conflict with each other.
     #[error(transparent)]
     Entries(#[from] FieldError),
-    /// Keys that can't be used, or no way to fetch any.
+    /// The keys of a provider are unusable, or the connection for them cannot be set up.
     #[error("oidc.{provider}: {error}")]
     Keys {
-        /// Whose.
+        /// Name of the provider.
         provider: String,
-        /// Why.
+        /// Cause of the failure.
         error: FetchError,
     },
 }
 
-/// The verifiers of several providers, by name.
+/// Verifiers of several providers, by name.
 #[derive(Debug, Default)]
 pub struct Verifiers(BTreeMap<String, Verifier>);
 
 impl Verifiers {
-    /// Brings them together.
+    /// Combines verifiers of providers that do not conflict.
     ///
     /// # Errors
     /// [`FieldError`] as [`Provider::check_all`].
@@ -41,14 +42,14 @@ impl Verifiers {
         Ok(Self(verifiers.into_iter().map(named).collect()))
     }
 
-    /// With our own issuer's beside them.
+    /// Adds the verifier of our own issuer.
     #[must_use]
     pub fn and(mut self, own: Verifier) -> Self {
         self.0.insert(own.provider().name().to_owned(), own);
         self
     }
 
-    /// The verifiers of these providers, each with its keys where it says that they are. Fetches nothing yet.
+    /// Creates the verifiers of these providers, each with its configured key source. Fetches nothing yet.
     ///
     /// # Errors
     /// [`SetUpError`] names the provider.
@@ -56,7 +57,7 @@ impl Verifiers {
         Self::resolved_by(providers, clock, Arc::new(SystemResolver))
     }
 
-    /// As [`Self::of`], with a resolver of one's own.
+    /// Like [`Self::of`], with a custom resolver.
     ///
     /// # Errors
     /// [`SetUpError`] names the provider.
@@ -75,45 +76,45 @@ impl Verifiers {
         Ok(Self::new(verifiers)?)
     }
 
-    /// The verifier of this name.
+    /// Returns the verifier of the provider with this name.
     #[must_use]
     pub fn named(&self, name: &str) -> Option<&Verifier> {
         self.0.get(name)
     }
 
-    /// Every name, in order.
+    /// Returns the names of all providers, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// Every verifier, by name.
+    /// Returns all verifiers, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = &Verifier> {
         self.0.values()
     }
 
-    /// Is the token good for the provider of its issuer? Of several entries of that issuer at most one can say so.
+    /// Verifies a token with the provider of its issuer. If several providers share the issuer, at most one can accept.
     ///
     /// # Errors
-    /// [`TokenRefusal`]; where several entries refuse, that of the check that came furthest.
+    /// [`TokenRefusal`]; if several providers reject the token, the refusal of the one whose checks got furthest.
     pub async fn verify(&self, token: &str, requirements: &Requirements<'_>) -> Result<VerifiedToken, TokenRefusal> {
-        let mut furthest = None;
+        let mut furthest = Furthest::default();
         let text = Text::read(token)?;
-        // One that was seen is not read again to learn whose it is.
-        let remembered = self.0.values().find(|verifier| verifier.remembers(&text));
-        let entries = match remembered {
+        // A cached token is not parsed again to find its issuer.
+        let cached = self.0.values().find(|verifier| verifier.has_cached(&text));
+        let entries = match cached {
             Some(verifier) => self.entries_of(verifier.provider().issuer()),
             None => self.of_issuer(token)?,
         };
         for verifier in entries {
             match verifier.verify_text(&text, requirements).await {
                 Ok(verified) => return Ok(verified),
-                Err(refusal) => further(&mut furthest, refusal, ()),
+                Err(refusal) => furthest.note(refusal.check(), refusal),
             }
         }
-        Err(furthest.map_or_else(|| unknown(token), |(refusal, ())| refusal))
+        Err(furthest.into_inner().unwrap_or_else(|| unknown(token)))
     }
 
-    /// As [`Self::verify`], with every step of the entry that accepted, or that came furthest.
+    /// Like [`Self::verify`], with the explanation of the provider that accepted, or whose checks got furthest.
     pub async fn explain(
         &self,
         token: &str,
@@ -128,14 +129,14 @@ impl Verifiers {
             Ok(entries) => entries,
             Err(refusal) => return refused(refusal),
         };
-        let mut furthest = None;
+        let mut furthest = Furthest::default();
         for verifier in entries {
             match verifier.explain(token, requirements).await {
                 (Ok(verified), explanation) => return (Ok(verified), explanation),
-                (Err(refusal), explanation) => further(&mut furthest, refusal, explanation),
+                (Err(refusal), explanation) => furthest.note(refusal.check(), (refusal, explanation)),
             }
         }
-        match furthest {
+        match furthest.into_inner() {
             Some((refusal, explanation)) => (Err(refusal), explanation),
             None => refused(unknown(token)),
         }
@@ -145,7 +146,7 @@ impl Verifiers {
         self.0.values().filter(|verifier| verifier.provider().issuer() == issuer).collect()
     }
 
-    /// The entries of the issuer that the token names.
+    /// Verifiers of the issuer that the token names.
     fn of_issuer(&self, token: &str) -> Result<Vec<&Verifier>, TokenRefusal> {
         let issuer = unverified_issuer_of(token)?;
         let entries = self.entries_of(&issuer);
@@ -153,11 +154,10 @@ impl Verifiers {
     }
 }
 
-/// The issuer that a token names, before anything is known of it: good for choosing whose keys to look at, and for
-/// nothing else.
+/// Returns the issuer of an unverified token. Must be used only to select the provider whose keys verify the token.
 ///
 /// # Errors
-/// [`TokenRefusal`] of a token that is none, or names none.
+/// [`TokenRefusal`] if the text is not a token or has no `iss`.
 pub fn unverified_issuer_of(token: &str) -> Result<String, TokenRefusal> {
     let unverified = peek(token).map_err(TokenRefusal::Malformed)?;
     let claims = serde_json::from_slice(unverified.unverified_payload())
@@ -167,10 +167,4 @@ pub fn unverified_issuer_of(token: &str) -> Result<String, TokenRefusal> {
 
 fn unknown(token: &str) -> TokenRefusal {
     unverified_issuer_of(token).map_or_else(|refusal| refusal, |issuer| TokenRefusal::UnknownIssuer { issuer })
-}
-
-fn further<T>(furthest: &mut Option<(TokenRefusal, T)>, refusal: TokenRefusal, more: T) {
-    if furthest.as_ref().is_none_or(|(known, _)| known.check() < refusal.check()) {
-        *furthest = Some((refusal, more));
-    }
 }

@@ -1,17 +1,17 @@
-//! Is a token valid at a moment, and not for too long? Pure; checked arithmetic alone.
+//! Checks of a token's times: valid now, and not for too long. Pure; saturating arithmetic only.
 
 use super::{Claims, TokenRefusal};
 use crate::base::{Moment, Seconds};
 
-/// The widest tolerance between clocks. What was spent once is remembered as long after `exp`, so that a token which
-/// is still accepted is never one that was forgotten.
+/// Largest configurable tolerance between clocks. Used tokens are remembered for as long after `exp`, so that a token
+/// that is still accepted is never forgotten.
 pub const MAX_TOLERANCE: Seconds = Seconds::new(300);
 
-/// `nbf − t ≤ now < exp + t` and `iat ≤ now + t`.
+/// Checks that `nbf − t ≤ now < exp + t` and `iat ≤ now + t`.
 ///
 /// # Errors
 /// [`TokenRefusal::Expired`], [`TokenRefusal::NotYetValid`], [`TokenRefusal::IssuedAhead`].
-pub(super) fn valid_now(claims: &Claims, tolerance: Seconds, now: Moment) -> Result<(), TokenRefusal> {
+pub(super) fn check_times(claims: &Claims, tolerance: Seconds, now: Moment) -> Result<(), TokenRefusal> {
     let tolerance = signed(tolerance);
     if now.unix().saturating_sub(tolerance) >= claims.expires().unix() {
         return Err(TokenRefusal::Expired { expired: claims.expires(), now });
@@ -26,19 +26,19 @@ pub(super) fn valid_now(claims: &Claims, tolerance: Seconds, now: Moment) -> Res
     Ok(())
 }
 
-/// `0 < exp − iat ≤ longest` and `exp − now ≤ longest + t`.
+/// Checks that `0 < exp − iat ≤ longest` and `exp − now ≤ longest + t`.
 ///
 /// # Errors
 /// [`TokenRefusal::Lifetime`].
-pub(super) fn short_enough(
+pub(super) fn check_lifetime(
     claims: &Claims,
     longest: Seconds,
     tolerance: Seconds,
     now: Moment,
 ) -> Result<(), TokenRefusal> {
-    let whole = claims.expires().unix().saturating_sub(claims.issued().unix());
-    if whole <= 0 || whole > signed(longest) {
-        return Err(TokenRefusal::Lifetime { longest, actual: whole });
+    let lifetime = claims.expires().unix().saturating_sub(claims.issued().unix());
+    if lifetime <= 0 || lifetime > signed(longest) {
+        return Err(TokenRefusal::Lifetime { longest, actual: lifetime });
     }
     let left = claims.expires().unix().saturating_sub(now.unix());
     if left > signed(longest).saturating_add(signed(tolerance)) {

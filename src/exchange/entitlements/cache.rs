@@ -8,7 +8,9 @@ use arc_swap::ArcSwap;
 use super::snapshot::{ProviderEntry, RulesSnapshot, VerifierFactory};
 use crate::base::{Clock, IssuerId};
 use crate::store::{Store, StoreError};
-use crate::verifier::{Provider, Requirements, Resolver, TokenRefusal, VerifiedToken, Verifier, unverified_issuer_of};
+use crate::verifier::{
+    Furthest, Provider, Requirements, Resolver, TokenRefusal, VerifiedToken, Verifier, unverified_issuer_of,
+};
 
 /// Who reads the rules, and keeps what was read.
 pub struct RulesCache {
@@ -74,19 +76,16 @@ impl RulesSnapshot {
     async fn verify(&self, token: &str, requirements: &Requirements<'_>) -> Result<Vec<VerifiedToken>, TokenRefusal> {
         let issuer = unverified_issuer_of(token)?;
         let mut taken = Vec::new();
-        let mut furthest: Option<TokenRefusal> = None;
+        let mut furthest = Furthest::default();
         for entry in self.entries_of(&issuer).filter(|entry| !entry.provider().is_own_issuer()) {
             match entry.verifier.verify(token, requirements).await {
                 Ok(verified) => taken.push(verified),
-                Err(refusal) if furthest.as_ref().is_none_or(|known| known.check() < refusal.check()) => {
-                    furthest = Some(refusal);
-                }
-                Err(_) => {}
+                Err(refusal) => furthest.note(refusal.check(), refusal),
             }
         }
         if !taken.is_empty() {
             return Ok(taken);
         }
-        Err(furthest.unwrap_or(TokenRefusal::UnknownIssuer { issuer }))
+        Err(furthest.into_inner().unwrap_or(TokenRefusal::UnknownIssuer { issuer }))
     }
 }

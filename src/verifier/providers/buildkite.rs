@@ -1,6 +1,6 @@
-//! Buildkite. Its tokens have no `jti`; how long they live, the job says.
+//! Buildkite. Its tokens have no `jti`, and each job sets their lifetime.
 
-use super::kind::{ProviderKind, RS256, any_issuer, broken};
+use super::kind::{ProviderKind, RS256, any_issuer, rejected};
 use crate::base::Seconds;
 use crate::verifier::{Claims, TokenRefusal};
 
@@ -13,14 +13,14 @@ pub(super) static KIND: ProviderKind = ProviderKind {
     key_hosts: &[],
     token_id: "jti",
     issuer_form: any_issuer,
-    rule,
+    check,
 };
 
-/// Both slugs are strings that say something.
-fn rule(claims: &Claims) -> Result<(), TokenRefusal> {
+/// Checks that both slugs are strings that are not empty.
+fn check(claims: &Claims) -> Result<(), TokenRefusal> {
     for claim in ["organization_slug", "pipeline_slug"] {
         if claims.text(claim).is_none_or(str::is_empty) {
-            return Err(broken(claims, claim, "a slug"));
+            return Err(rejected(claims, claim, "a slug"));
         }
     }
     Ok(())

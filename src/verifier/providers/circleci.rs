@@ -1,6 +1,6 @@
-//! CircleCI, whose issuer is the organisation's own. Its tokens have no `jti` and no `nbf`, and live an hour.
+//! CircleCI, with one issuer per organisation. Its tokens have no `jti` and no `nbf`, and are valid for an hour.
 
-use super::kind::{ProviderKind, RS256, broken};
+use super::kind::{ProviderKind, RS256, rejected};
 use crate::base::Seconds;
 use crate::verifier::{Claims, TokenRefusal};
 
@@ -13,7 +13,7 @@ pub(super) static KIND: ProviderKind = ProviderKind {
     key_hosts: &[],
     token_id: "jti",
     issuer_form,
-    rule,
+    check,
 };
 
 fn issuer_form(issuer: &str) -> Result<(), &'static str> {
@@ -24,11 +24,11 @@ fn issuer_form(issuer: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Not a rerun into which somebody may log in.
-fn rule(claims: &Claims) -> Result<(), TokenRefusal> {
+/// Rejects tokens of a rerun with SSH, in which a person can log in.
+fn check(claims: &Claims) -> Result<(), TokenRefusal> {
     const RERUN: &str = "oidc.circleci.com/ssh-rerun";
     match claims.all().get(RERUN) {
         None | Some(serde_json::Value::Bool(false)) => Ok(()),
-        Some(_) => Err(broken(claims, RERUN, "false")),
+        Some(_) => Err(rejected(claims, RERUN, "false")),
     }
 }

@@ -1,6 +1,6 @@
-//! Microsoft Entra: service principals of one tenant. The tenant is in the issuer, so that another's tokens never pass.
+//! Microsoft Entra: service principals of one tenant. The issuer names the tenant, so that no other tenant's token passes.
 
-use super::kind::{ProviderKind, RS256, broken};
+use super::kind::{ProviderKind, RS256, rejected};
 use crate::base::Seconds;
 use crate::verifier::{Claims, TokenRefusal};
 
@@ -13,10 +13,10 @@ pub(super) static KIND: ProviderKind = ProviderKind {
     key_hosts: &[],
     token_id: "uti",
     issuer_form,
-    rule,
+    check,
 };
 
-/// The tenant that an issuer names.
+/// Returns the tenant that an issuer names.
 fn tenant(issuer: &str) -> Option<&str> {
     let (before, tenant) = issuer.strip_suffix("/v2.0")?.rsplit_once('/')?;
     let host_alone = before.strip_prefix("https://").or(before.strip_prefix("http://"));
@@ -32,11 +32,11 @@ fn issuer_form(issuer: &str) -> Result<(), &'static str> {
     }
 }
 
-/// A token of the second version, of the tenant that its issuer names.
-fn rule(claims: &Claims) -> Result<(), TokenRefusal> {
+/// Checks that the token has version 2.0 and is of the tenant that its issuer names.
+fn check(claims: &Claims) -> Result<(), TokenRefusal> {
     if claims.text("ver") != Some("2.0") {
-        return Err(broken(claims, "ver", "2.0"));
+        return Err(rejected(claims, "ver", "2.0"));
     }
-    let same = |told: &str| tenant(claims.issuer()).is_some_and(|tenant| tenant.eq_ignore_ascii_case(told));
-    if claims.text("tid").is_some_and(same) { Ok(()) } else { Err(broken(claims, "tid", "the tenant in iss")) }
+    let same = |tid: &str| tenant(claims.issuer()).is_some_and(|tenant| tenant.eq_ignore_ascii_case(tid));
+    if claims.text("tid").is_some_and(same) { Ok(()) } else { Err(rejected(claims, "tid", "the tenant in iss")) }
 }

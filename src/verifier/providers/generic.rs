@@ -1,4 +1,4 @@
-//! Any issuer that speaks OpenID Connect. Assumes nothing about its tokens.
+//! Any issuer of OpenID Connect tokens. Assumes nothing about their claims.
 
 use super::kind::{ProviderKind, any_issuer, any_token};
 use crate::base::Seconds;
@@ -13,5 +13,5 @@ pub(super) static KIND: ProviderKind = ProviderKind {
     key_hosts: &[],
     token_id: "jti",
     issuer_form: any_issuer,
-    rule: any_token,
+    check: any_token,
 };

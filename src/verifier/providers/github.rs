@@ -1,6 +1,6 @@
-//! GitHub Actions; with `issuer`, an enterprise's or GitHub Enterprise Server's. Its tokens live five minutes.
+//! GitHub Actions; with `issuer`, an enterprise or GitHub Enterprise Server. Its tokens are valid for five minutes.
 
-use super::kind::{ProviderKind, RS256, any_issuer, broken};
+use super::kind::{ProviderKind, RS256, any_issuer, rejected};
 use crate::base::Seconds;
 use crate::verifier::{Claims, TokenRefusal};
 
@@ -13,18 +13,18 @@ pub(super) static KIND: ProviderKind = ProviderKind {
     key_hosts: &[],
     token_id: "jti",
     issuer_form: any_issuer,
-    rule,
+    check,
 };
 
-/// `repository` is `owner/name`, and its owner is `repository_owner` where that is told.
-fn rule(claims: &Claims) -> Result<(), TokenRefusal> {
+/// Checks that `repository` is `owner/name` and agrees with `repository_owner`, if present.
+fn check(claims: &Claims) -> Result<(), TokenRefusal> {
     let parts = claims.text("repository").and_then(|repository| repository.split_once('/'));
     let Some((owner, _)) = parts.filter(|(owner, name)| !owner.is_empty() && !name.is_empty() && !name.contains('/'))
     else {
-        return Err(broken(claims, "repository", "owner/name"));
+        return Err(rejected(claims, "repository", "owner/name"));
     };
     match claims.all().get("repository_owner") {
-        Some(told) if told != owner => Err(broken(claims, "repository_owner", "the owner in repository")),
+        Some(stated) if stated != owner => Err(rejected(claims, "repository_owner", "the owner in repository")),
         _ => Ok(()),
     }
 }

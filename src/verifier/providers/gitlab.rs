@@ -1,6 +1,6 @@
-//! GitLab CI; with `issuer`, one's own instance. Its tokens live as long as the job may run.
+//! GitLab CI; with `issuer`, a self-managed instance. Its tokens are valid for as long as the job may run.
 
-use super::kind::{ProviderKind, RS256, any_issuer, broken};
+use super::kind::{ProviderKind, RS256, any_issuer, rejected};
 use crate::base::Seconds;
 use crate::verifier::{Claims, TokenRefusal};
 
@@ -13,14 +13,14 @@ pub(super) static KIND: ProviderKind = ProviderKind {
     key_hosts: &[],
     token_id: "jti",
     issuer_form: any_issuer,
-    rule,
+    check,
 };
 
-/// `project_path` lies in `namespace_path`.
-fn rule(claims: &Claims) -> Result<(), TokenRefusal> {
+/// Checks that `project_path` is a path within `namespace_path`.
+fn check(claims: &Claims) -> Result<(), TokenRefusal> {
     let inside = |path: &str, namespace: &str| path.strip_prefix(namespace).is_some_and(|rest| rest.starts_with('/'));
     match (claims.text("project_path"), claims.text("namespace_path")) {
         (Some(path), Some(namespace)) if inside(path, namespace) => Ok(()),
-        _ => Err(broken(claims, "project_path", "a path within namespace_path")),
+        _ => Err(rejected(claims, "project_path", "a path within namespace_path")),
     }
 }

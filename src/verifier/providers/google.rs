@@ -1,8 +1,8 @@
-//! Google's accounts: ID tokens of service accounts. Its keys are served by another host than its issuer's.
+//! Google: ID tokens of service accounts. Its keys are served by another host than the issuer's.
 
 use serde_json::Value;
 
-use super::kind::{ProviderKind, RS256, any_issuer, broken};
+use super::kind::{ProviderKind, RS256, any_issuer, rejected};
 use crate::base::Seconds;
 use crate::verifier::{Claims, TokenRefusal};
 
@@ -15,15 +15,15 @@ pub(super) static KIND: ProviderKind = ProviderKind {
     key_hosts: &["www.googleapis.com"],
     token_id: "jti",
     issuer_form: any_issuer,
-    rule,
+    check,
 };
 
-/// An address of which Google does not say that it was verified is nobody's.
-fn rule(claims: &Claims) -> Result<(), TokenRefusal> {
+/// Rejects a token with an `email` that Google has not verified.
+fn check(claims: &Claims) -> Result<(), TokenRefusal> {
     let verified = claims.all().get("email_verified") == Some(&Value::Bool(true));
     if verified || !claims.all().contains_key("email") {
         Ok(())
     } else {
-        Err(broken(claims, "email_verified", "true, where there is an email"))
+        Err(rejected(claims, "email_verified", "true, since there is an email"))
     }
 }

@@ -1,44 +1,44 @@
-//! What a kind of provider is, and what several kinds share.
+//! The type of a provider kind, and what several kinds share.
 
 use crate::base::Seconds;
 use crate::jose::SignatureAlgorithm;
 use crate::verifier::{Claims, TokenRefusal};
 
-/// What all providers of a kind have in common.
+/// A kind of provider: the defaults and checks that all providers of the kind share.
 #[derive(Debug)]
 pub struct ProviderKind {
-    /// What the configuration calls it.
+    /// Name of the kind in the configuration.
     pub name: &'static str,
-    /// The issuer, where there is but one.
+    /// Default issuer, if the kind has one.
     pub(in crate::verifier) issuer: Option<&'static str>,
-    /// Claims without which no token says anything about its build.
+    /// Claims that every token must have by default.
     pub(in crate::verifier) required_claims: &'static [&'static str],
-    /// Algorithms that it uses.
+    /// Algorithms that its tokens may use by default.
     pub(in crate::verifier) algorithms: &'static [SignatureAlgorithm],
-    /// The longest that its tokens live.
+    /// Default for the longest lifetime of its tokens.
     pub(in crate::verifier) max_lifetime: Seconds,
-    /// Hosts other than the issuer's that serve its keys.
+    /// Hosts that may serve its keys, besides the issuer's.
     pub(in crate::verifier) key_hosts: &'static [&'static str],
-    /// The claim that no two of its tokens share.
+    /// Name of the claim that is unique to each of its tokens.
     pub token_id: &'static str,
-    /// What every issuer of this kind looks like.
+    /// Checks the form of an issuer of this kind.
     pub(in crate::verifier) issuer_form: fn(&str) -> Result<(), &'static str>,
-    /// What every token of this kind looks like, beyond its required claims.
-    pub(in crate::verifier) rule: fn(&Claims) -> Result<(), TokenRefusal>,
+    /// Checks the claims of a token of this kind, beyond the required claims.
+    pub(in crate::verifier) check: fn(&Claims) -> Result<(), TokenRefusal>,
 }
 
-/// Any issuer will do.
+/// Accepts every issuer.
 pub(super) const fn any_issuer(_: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Any token will do.
+/// Accepts every token.
 pub(super) const fn any_token(_: &Claims) -> Result<(), TokenRefusal> {
     Ok(())
 }
 
-/// The refusal of a claim that breaks a kind's rule.
-pub(super) fn broken(claims: &Claims, claim: &'static str, expected: &str) -> TokenRefusal {
+/// Returns the refusal of a claim that fails the check of its kind.
+pub(super) fn rejected(claims: &Claims, claim: &'static str, expected: &str) -> TokenRefusal {
     let actual = claims.all().get(claim).map_or_else(|| "none".to_owned(), ToString::to_string);
     TokenRefusal::ProviderRule { claim, expected: expected.to_owned(), actual }
 }

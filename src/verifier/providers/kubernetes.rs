@@ -1,6 +1,6 @@
-//! A Kubernetes cluster's service accounts. Its issuer is often reached at a private address, with a token of its own.
+//! Service accounts of a Kubernetes cluster. The issuer is often at a private address and requires a bearer token.
 
-use super::kind::{ProviderKind, any_issuer, broken};
+use super::kind::{ProviderKind, any_issuer, rejected};
 use crate::base::Seconds;
 use crate::jose::SignatureAlgorithm;
 use crate::verifier::{Claims, TokenRefusal};
@@ -14,14 +14,14 @@ pub(super) static KIND: ProviderKind = ProviderKind {
     key_hosts: &[],
     token_id: "jti",
     issuer_form: any_issuer,
-    rule,
+    check,
 };
 
-/// `sub` is a service account's.
-fn rule(claims: &Claims) -> Result<(), TokenRefusal> {
+/// Checks that `sub` names a service account.
+fn check(claims: &Claims) -> Result<(), TokenRefusal> {
     let account = claims.subject().and_then(|subject| subject.strip_prefix("system:serviceaccount:"));
     match account.and_then(|account| account.split_once(':')) {
         Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => Ok(()),
-        _ => Err(broken(claims, "sub", "system:serviceaccount:NAMESPACE:NAME")),
+        _ => Err(rejected(claims, "sub", "system:serviceaccount:NAMESPACE:NAME")),
     }
 }

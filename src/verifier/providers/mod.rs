@@ -1,4 +1,4 @@
-//! The kinds of providers: data, and one small rule each. A new kind is one file here and one line in [`KINDS`].
+//! Kinds of providers: data and one small check each. A new kind is one file here and one line in [`KINDS`].
 
 mod buildkite;
 mod circleci;
@@ -14,7 +14,7 @@ mod vela;
 
 pub use self::kind::ProviderKind;
 
-/// Every kind that can be configured.
+/// All kinds that can be configured.
 const KINDS: [&ProviderKind; 9] = [
     &generic::KIND,
     &github::KIND,
@@ -28,24 +28,24 @@ const KINDS: [&ProviderKind; 9] = [
 ];
 
 impl ProviderKind {
-    /// The kind of this name.
+    /// Returns the kind with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         KINDS.into_iter().find(|kind| kind.name == name)
     }
 
-    /// Every name.
+    /// Returns the names of all kinds.
     #[must_use]
     pub fn names() -> [&'static str; KINDS.len()] {
         KINDS.map(|kind| kind.name)
     }
 
-    /// The claims by which kinds tell their tokens apart; the most common first, and some more than once.
+    /// Names of the unique claims of all kinds, `jti` first, with repetitions.
     pub(super) fn token_ids() -> impl Iterator<Item = &'static str> {
         KINDS.into_iter().map(|kind| kind.token_id)
     }
 
-    /// Our own issuer: always there, never configured.
+    /// The kind of our own issuer, which is never configured.
     #[must_use]
     pub(super) const fn own_issuer() -> &'static Self {
         &own_issuer::KIND

@@ -1,4 +1,4 @@
-//! Our own issuer. Its keys come from our keyring, without a network.
+//! Our own issuer, with keys from our keyring instead of the network.
 
 use super::kind::{ProviderKind, any_issuer, any_token};
 use crate::base::Seconds;
@@ -13,5 +13,5 @@ pub(super) static KIND: ProviderKind = ProviderKind {
     key_hosts: &[],
     token_id: "jti",
     issuer_form: any_issuer,
-    rule: any_token,
+    check: any_token,
 };

@@ -1,7 +1,7 @@
-//! Vela's own server, and ours with the preset `vela`. Its tokens live five minutes; those of Vela itself name the
-//! organisation in `repo` alone.
+//! Vela's own server, and ours with the preset `vela`. Its tokens are valid for five minutes; those of Vela itself name
+//! the organisation in `repo` only.
 
-use super::kind::{ProviderKind, any_issuer, broken};
+use super::kind::{ProviderKind, any_issuer, rejected};
 use crate::base::Seconds;
 use crate::jose::SignatureAlgorithm;
 use crate::verifier::{Claims, TokenRefusal};
@@ -15,15 +15,15 @@ pub(super) static KIND: ProviderKind = ProviderKind {
     key_hosts: &[],
     token_id: "jti",
     issuer_form: any_issuer,
-    rule,
+    check,
 };
 
-/// `repo` is `org/name`; `org`, where it is there, is that organisation.
-fn rule(claims: &Claims) -> Result<(), TokenRefusal> {
+/// Checks that `repo` is `org/name` and agrees with `org`, if present.
+fn check(claims: &Claims) -> Result<(), TokenRefusal> {
     let named = claims.text("repo").and_then(|repo| repo.rsplit_once('/')).map(|(org, _)| org);
-    let same = |org: &str| claims.all().get("org").is_none_or(|told| told == org);
+    let same = |org: &str| claims.all().get("org").is_none_or(|stated| stated == org);
     if named.is_some_and(|org| !org.is_empty() && same(org)) {
         return Ok(());
     }
-    Err(broken(claims, "repo", "the org, a slash and a name"))
+    Err(rejected(claims, "repo", "org/name, with the org in org"))
 }

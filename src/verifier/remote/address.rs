@@ -1,8 +1,9 @@
-//! Which addresses may be dialled for a key set: public ones, and those that the operator named. Cloud metadata never.
+//! Addresses that may be connected to for a key set: public ones, and those that the operator named. Never an address of
+//! cloud metadata.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Where clouds tell a machine its own secrets. No configuration opens them.
+/// Metadata services of clouds, which serve a machine's own secrets. No configuration allows them.
 const METADATA: [IpAddr; 7] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
@@ -13,57 +14,58 @@ const METADATA: [IpAddr; 7] = [
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
-/// What an operator opened: one address, or whatever private address a name has.
+/// Exception that an operator configures: one address, or every private address of a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowedAddress {
-    /// One address.
+    /// A single IP address.
     Address(IpAddr),
     /// A host name in lower case.
     Name(String),
 }
 
 impl AllowedAddress {
-    /// Reads an address or a host name.
+    /// Parses an address or a host name.
     ///
     /// # Errors
-    /// What is wrong, in words.
+    /// A description of the problem.
     pub fn parse(text: &str) -> Result<Self, String> {
         let bare = text.trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = bare.parse() {
             if is_metadata(address) {
-                return Err(format!("{text} is an address of cloud metadata, which is never dialled"));
+                return Err(format!("{text} is an address of cloud metadata, which is never allowed"));
             }
             return Ok(Self::Address(address));
         }
         match url::Host::parse(text) {
             Ok(url::Host::Domain(name)) => Ok(Self::Name(name)),
-            _ => Err(format!("{text:?} is neither an address nor a host name")),
+            _ => Err(format!("{text:?} must be an IP address or a host name")),
         }
     }
 }
 
-/// May this address be dialled for a host of this name (the address itself where the URL holds one)?
-pub(super) fn may_dial(allowed: &[AllowedAddress], name: &str, address: IpAddr) -> bool {
+/// Whether a connection to this address is allowed for a host of this name. The name is the address itself if the URL
+/// holds one.
+pub(super) fn is_allowed(allowed: &[AllowedAddress], name: &str, address: IpAddr) -> bool {
     if is_metadata(address) {
         return false;
     }
-    // So that plain http, which is for loopback alone, goes nowhere else.
+    // Plain http is accepted for localhost, so localhost must be a loopback address.
     if name == "localhost" && !address.is_loopback() {
         return false;
     }
     is_public(address)
         || allowed.iter().any(|allowed| match allowed {
-            AllowedAddress::Address(open) => *open == address,
-            AllowedAddress::Name(open) => open == name,
+            AllowedAddress::Address(allowed) => *allowed == address,
+            AllowedAddress::Name(allowed) => allowed == name,
         })
 }
 
-/// Is it an address of cloud metadata, in any of its spellings?
+/// Whether this is an address of cloud metadata, in any spelling.
 fn is_metadata(address: IpAddr) -> bool {
     METADATA.contains(&address) || embedded(address).is_some_and(|inner| METADATA.contains(&IpAddr::V4(inner)))
 }
 
-/// The IPv4 address within an IPv6 one: mapped (RFC 4291 §2.5.5.2), compatible, NAT64 (RFC 6052), 6to4 (RFC 3056).
+/// IPv4 address within an IPv6 one: mapped (RFC 4291 §2.5.5.2), compatible, NAT64 (RFC 6052), 6to4 (RFC 3056).
 fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(address) = address else { return None };
     let octets = address.octets();
@@ -78,8 +80,8 @@ fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
     }
 }
 
-/// An address that anybody on the Internet may have. Forms that wrap an IPv4 address are not: nobody's name should
-/// have one, and whoever's network needs them can say so by name.
+/// Whether this is a public address. IPv6 forms that embed an IPv4 address are not: public hosts do not have them, and an
+/// operator can allow one by name.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -94,7 +96,7 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// RFC 6890 and its registry.
+/// Whether this is a public address by RFC 6890 and its registry.
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     !(address.is_private()
@@ -114,15 +116,15 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 mod tests {
     use super::*;
 
-    fn dials(allowed: &[&str], name: &str, address: &str) -> bool {
+    fn allows(allowed: &[&str], name: &str, address: &str) -> bool {
         let allowed: Vec<_> = allowed.iter().map(|text| AllowedAddress::parse(text).unwrap()).collect();
-        may_dial(&allowed, name, address.parse().unwrap())
+        is_allowed(&allowed, name, address.parse().unwrap())
     }
 
     #[test]
-    fn public_addresses_are_dialled_and_no_others() {
+    fn public_addresses_are_allowed_and_no_others() {
         for address in ["140.82.112.3", "1.1.1.1", "2606:4700::1111", "2a00:1450:4001::1"] {
-            assert!(dials(&[], "host", address), "{address}");
+            assert!(allows(&[], "host", address), "{address}");
         }
         for address in [
             "127.0.0.1",
@@ -156,21 +158,21 @@ mod tests {
             "64:ff9b::a00:1",
             "3fff::1",
         ] {
-            assert!(!dials(&[], "host", address), "{address}");
+            assert!(!allows(&[], "host", address), "{address}");
         }
     }
 
     #[test]
-    fn a_private_address_is_dialled_where_it_or_its_name_was_opened() {
-        assert!(dials(&["10.0.0.7"], "keys.internal", "10.0.0.7"));
-        assert!(!dials(&["10.0.0.7"], "keys.internal", "10.0.0.8"));
-        assert!(dials(&["keys.internal"], "keys.internal", "10.0.0.8"));
-        assert!(!dials(&["keys.internal"], "evil.example", "10.0.0.8"));
-        assert!(dials(&["[::1]"], "::1", "::1"));
+    fn a_private_address_is_allowed_if_it_or_its_name_is_configured() {
+        assert!(allows(&["10.0.0.7"], "keys.internal", "10.0.0.7"));
+        assert!(!allows(&["10.0.0.7"], "keys.internal", "10.0.0.8"));
+        assert!(allows(&["keys.internal"], "keys.internal", "10.0.0.8"));
+        assert!(!allows(&["keys.internal"], "evil.example", "10.0.0.8"));
+        assert!(allows(&["[::1]"], "::1", "::1"));
     }
 
     #[test]
-    fn metadata_is_never_dialled_however_it_is_spelt_or_opened() {
+    fn metadata_is_never_allowed_in_any_spelling_or_by_name() {
         assert!(AllowedAddress::parse("169.254.169.254").is_err());
         for address in [
             "169.254.169.254",
@@ -182,14 +184,14 @@ mod tests {
             "168.63.129.16",
             "169.254.170.2",
         ] {
-            assert!(!dials(&["metadata.example"], "metadata.example", address), "{address}");
+            assert!(!allows(&["metadata.example"], "metadata.example", address), "{address}");
         }
     }
 
     #[test]
-    fn localhost_is_loopback_whatever_its_resolver_says() {
-        assert!(dials(&["localhost"], "localhost", "127.0.0.1"));
-        assert!(!dials(&["localhost"], "localhost", "10.0.0.1"));
-        assert!(!dials(&["localhost"], "localhost", "1.1.1.1"));
+    fn localhost_must_resolve_to_loopback() {
+        assert!(allows(&["localhost"], "localhost", "127.0.0.1"));
+        assert!(!allows(&["localhost"], "localhost", "10.0.0.1"));
+        assert!(!allows(&["localhost"], "localhost", "1.1.1.1"));
     }
 }

@@ -1,5 +1,5 @@
-//! From an issuer to its key set (OpenID Connect Discovery 1.0 §4), and what makes both acceptable. Believes no
-//! document that names another issuer, and no key at a stranger's host.
+//! Finds the key set of an issuer (OpenID Connect Discovery 1.0 §4). Rejects a discovery document of another issuer, and
+//! a key set on a host that is neither the issuer's nor configured.
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -9,31 +9,31 @@ use super::fetch::Fetcher;
 use super::network::shown;
 use crate::jose::{KeySet, require_unique_members};
 
-/// The most keys in a set.
+/// Maximum number of keys in a set.
 const MAX_KEYS: usize = 100;
 
-/// An issuer's discovery document.
+/// Discovery document of an issuer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Discovery {
-    /// Where its keys are; whether they may be fetched from there is another question.
+    /// URL of the key set, whose host is not checked yet.
     pub jwks_uri: Url,
-    /// All that it says.
+    /// All members of the document.
     pub members: Map<String, Value>,
 }
 
 impl Discovery {
-    /// Reads what `url` served as the discovery document of the issuer that is written `issuer`.
+    /// Parses the discovery document of `issuer` that was fetched from `url`.
     ///
     /// # Errors
-    /// [`FetchError::Discovery`] for what is none, [`FetchError::Issuer`] for another issuer's (§4.3).
+    /// [`FetchError::Discovery`] if the document is malformed, [`FetchError::Issuer`] if it is of another issuer (§4.3).
     pub fn read(url: &Url, issuer: &str, document: &[u8]) -> Result<Self, FetchError> {
         let refuse = |problem: &str| FetchError::Discovery { url: shown(url), problem: problem.to_owned() };
-        require_unique_members(document).map_err(|_| refuse("not a JSON object without repeated members"))?;
+        require_unique_members(document).map_err(|_| refuse("must be a JSON object without repeated members"))?;
         let members: Map<String, Value> =
-            serde_json::from_slice(document).map_err(|_| refuse("not a JSON object without repeated members"))?;
+            serde_json::from_slice(document).map_err(|_| refuse("must be a JSON object without repeated members"))?;
         let text = |name: &str| {
             let value = members.get(name).and_then(Value::as_str);
-            value.ok_or_else(|| refuse(&format!("{name} must be there, as a string")))
+            value.ok_or_else(|| refuse(&format!("{name} must be a string")))
         };
         let actual = text("issuer")?;
         if actual != issuer {
@@ -45,13 +45,13 @@ impl Discovery {
     }
 }
 
-/// Where an issuer's discovery document is (§4.1: the path is added to the issuer's).
+/// URL of an issuer's discovery document (§4.1: the path is appended to the issuer's).
 fn discovery_url(issuer: &Url) -> Result<Url, FetchError> {
     let text = format!("{}/.well-known/openid-configuration", issuer.as_str().trim_end_matches('/'));
-    Url::parse(&text).map_err(|_| FetchError::Url { url: shown(issuer), problem: "is no issuer" })
+    Url::parse(&text).map_err(|_| FetchError::Url { url: shown(issuer), problem: "is not an issuer URL" })
 }
 
-/// Fetches the discovery document of an issuer whose keys may be fetched from where it says.
+/// Fetches the discovery document of an issuer, and checks that its `jwks_uri` may be fetched.
 pub(super) async fn discover(fetcher: &Fetcher, issuer: &str) -> Result<Discovery, FetchError> {
     let url = discovery_url(fetcher.issuer())?;
     let document = fetcher.fetch(&url).await?;
@@ -60,9 +60,9 @@ pub(super) async fn discover(fetcher: &Fetcher, issuer: &str) -> Result<Discover
     Ok(discovery)
 }
 
-/// Reads a key set that came from `place`.
+/// Parses a key set. `place` is its URL or file, for error texts.
 pub(in crate::verifier) fn read_keys(place: &str, document: &[u8]) -> Result<KeySet, FetchError> {
-    // Counted before any key is looked at: looking costs more than counting.
+    // Counted before any key is parsed, because parsing costs more than counting.
     let count = serde_json::from_slice::<Value>(document)
         .ok()
         .and_then(|document| document.get("keys").and_then(Value::as_array).map(Vec::len))
@@ -72,7 +72,7 @@ pub(in crate::verifier) fn read_keys(place: &str, document: &[u8]) -> Result<Key
     }
     let keys = KeySet::read(document).map_err(|error| FetchError::KeySet { url: place.to_owned(), error })?;
     if keys.is_empty() {
-        let first = keys.unusable().first().map(|key| format!(": the first {}", key.reason)).unwrap_or_default();
+        let first = keys.unusable().first().map(|key| format!("; the first key: {}", key.reason)).unwrap_or_default();
         return Err(FetchError::NoUsableKey { url: place.to_owned(), first });
     }
     Ok(keys)

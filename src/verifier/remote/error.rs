@@ -1,119 +1,119 @@
-//! Why a provider's documents could not be had. Holds no secret and nothing of a document but names.
+//! Errors of fetching a provider's documents. Hold no secret, and nothing of a document but names.
 
 use crate::jose::JwkSetError;
 
-/// Why a provider's documents could not be had.
+/// Error returned when a provider's documents cannot be fetched or are unusable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// A URL that is not asked.
+    /// The URL may not be fetched.
     #[error("{url} {problem}")]
     Url {
-        /// Which, without query and user.
+        /// URL without user and query.
         url: String,
-        /// What is wrong, and what would be right.
+        /// Problem with the URL, and what would be right.
         problem: &'static str,
     },
-    /// Keys at a host that is not the issuer's.
-    #[error("jwks_uri must be at the issuer's host {expected}, or at one that jwks_hosts names; it is at {actual}")]
+    /// The key set is on a host that is not allowed.
+    #[error("jwks_uri is on the host {actual}: must be on the issuer's host {expected} or on one in jwks_hosts")]
     Host {
-        /// The issuer's.
+        /// Host of the issuer.
         expected: String,
-        /// The keys'.
+        /// Host of the key set.
         actual: String,
     },
-    /// A redirect that is not followed.
+    /// The server redirects to where no redirect is followed.
     #[error("{url} redirects {problem}")]
     Redirect {
-        /// Which.
+        /// URL without user and query.
         url: String,
-        /// Why it is not followed.
+        /// Reason why the redirect is not followed.
         problem: &'static str,
     },
-    /// No connection, or one that broke.
-    #[error("{url} can't be reached: {reason}")]
+    /// The connection failed.
+    #[error("could not connect to {url}: {reason}")]
     Connection {
-        /// Which.
+        /// URL without user and query.
         url: String,
-        /// Why.
+        /// Cause of the failure.
         reason: String,
     },
-    /// No answer, or none that ended, in time.
+    /// The server did not answer in time.
     #[error("{url} did not answer within 5 seconds")]
     Timeout {
-        /// Which.
+        /// URL without user and query.
         url: String,
     },
-    /// Another status than 200.
-    #[error("{url} answers {status}, not 200")]
+    /// The server answered with another status than 200.
+    #[error("{url} answered {status}, not 200")]
     Status {
-        /// Which.
+        /// URL without user and query.
         url: String,
-        /// The status.
+        /// HTTP status of the answer.
         status: u16,
     },
-    /// Compressed, though nothing was said of that.
-    #[error("{url} answers in a content coding that was not asked for")]
+    /// The server compressed the answer without being asked.
+    #[error("{url} answered with a Content-Encoding that was not requested")]
     Encoding {
-        /// Which.
+        /// URL without user and query.
         url: String,
     },
-    /// Longer than 1 MiB.
-    #[error("{url} answers with more than 1 MiB")]
+    /// The document is longer than 1 MiB.
+    #[error("{url} answered with more than 1 MiB")]
     TooLarge {
-        /// Which.
+        /// URL without user and query.
         url: String,
     },
-    /// A discovery document that can't be read.
-    #[error("{url} is no discovery document: {problem}")]
+    /// The discovery document is malformed.
+    #[error("{url} is not a discovery document: {problem}")]
     Discovery {
-        /// Which.
+        /// URL without user and query.
         url: String,
-        /// What is wrong.
+        /// Description of the problem.
         problem: String,
     },
-    /// Another issuer's discovery document (OpenID Connect Discovery 1.0 §4.3).
+    /// The discovery document is of another issuer (OpenID Connect Discovery 1.0 §4.3).
     #[error("{url} is the discovery document of {actual}, not of {expected}")]
     Issuer {
-        /// Which.
+        /// URL without user and query.
         url: String,
-        /// The configured issuer.
+        /// Configured issuer.
         expected: String,
-        /// Its `issuer`.
+        /// `issuer` in the document.
         actual: String,
     },
-    /// Not a key set.
-    #[error("{url} is no key set: {error}")]
+    /// The document is not a key set.
+    #[error("{url} is not a key set: {error}")]
     KeySet {
-        /// Which.
+        /// URL or file of the key set.
         url: String,
-        /// What is wrong.
+        /// Cause of the failure.
         error: JwkSetError,
     },
-    /// More than 100 keys.
+    /// The key set holds more than 100 keys.
     #[error("{url} holds {count} keys, more than 100")]
     TooManyKeys {
-        /// Which.
+        /// URL or file of the key set.
         url: String,
-        /// How many.
+        /// Number of keys.
         count: usize,
     },
-    /// Keys, and none that can be used.
-    #[error("{url} holds no key that can be used{first}")]
+    /// The key set holds no usable key.
+    #[error("{url} holds no usable key{first}")]
     NoUsableKey {
-        /// Which.
+        /// URL or file of the key set.
         url: String,
-        /// Why the first of them can't be used, with a colon before it.
+        /// Reason why the first key is unusable, after a separator; empty if there is no key.
         first: String,
     },
-    /// A file that can't be read or used.
+    /// A file cannot be read or is unusable.
     #[error("{file}: {reason}")]
     File {
-        /// Which.
+        /// Path of the file.
         file: String,
-        /// Why.
+        /// Cause of the failure.
         reason: String,
     },
-    /// No client can be made: certificates that can't be read, or none in the system.
-    #[error("no connection can be made: {0}")]
+    /// The HTTP client cannot be set up, for example because the system has no root certificates.
+    #[error("could not set up the HTTP client: {0}")]
     Client(String),
 }

@@ -1,5 +1,5 @@
-//! One document over HTTP, from a server that may be anybody's: bounded in size, time and redirects. Never takes a
-//! proxy from the environment, and never sends a token anywhere but to the issuer's origin.
+//! Fetches one document over HTTP from an untrusted server, bounded in size, time and redirects. Never uses a proxy from
+//! the environment, and sends the bearer token to the issuer's origin only.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -20,11 +20,11 @@ use super::resolve::SystemResolver;
 use super::{FetchError, NetworkAccess, Resolver};
 use crate::base::Seconds;
 
-/// For one document with all its redirects.
+/// Timeout for one document, redirects included.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// The longest document.
+/// Maximum size of a document.
 const MAX_BYTES: usize = 1_024 * 1_024;
-/// Redirects that are followed, all on one host.
+/// Maximum number of redirects, all within one origin.
 const REDIRECTS: usize = 3;
 
 /// Fetches the documents of one issuer.
@@ -34,7 +34,7 @@ pub(crate) struct Fetcher {
     issuer: Url,
 }
 
-/// A document as a server answered it.
+/// A fetched document.
 pub(crate) struct Document {
     pub(crate) bytes: Vec<u8>,
     /// `max-age` of `Cache-Control`.
@@ -42,7 +42,7 @@ pub(crate) struct Document {
 }
 
 impl Fetcher {
-    /// A fetcher for a URL that an operator named by hand: its host may be at a private address, and no other host.
+    /// Creates a fetcher for a URL that an operator named: of all private addresses, only its host's may be connected to.
     #[cfg(feature = "server")]
     pub(crate) fn of_named_host(url: Url) -> Result<Self, FetchError> {
         let host = AllowedAddress::parse(url.host_str().unwrap_or_default());
@@ -60,14 +60,17 @@ impl Fetcher {
             .referer(false)
             .connect_timeout(TIMEOUT)
             .dns_resolver(Arc::new(GuardedResolver { inner: resolver, allowed }))
-            // Each fetch resolves and dials anew, so that nothing outlives a change of addresses.
+            // Each fetch resolves and connects again, so that a change of addresses takes effect at once.
             .pool_max_idle_per_host(0)
             .user_agent(concat!("buildpass/", env!("CARGO_PKG_VERSION")));
         if let Some(file) = &network.server_ca_bundle {
             let pem = read(file)?;
-            let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| unusable(file, &error))?;
+            let certificates = Certificate::from_pem_bundle(&pem).map_err(|error| file_error(file, &error))?;
             if certificates.is_empty() {
-                return Err(FetchError::File { file: file.display().to_string(), reason: "no certificate".to_owned() });
+                return Err(FetchError::File {
+                    file: file.display().to_string(),
+                    reason: "holds no certificate".to_owned(),
+                });
             }
             builder = builder.tls_certs_only(certificates);
         }
@@ -75,9 +78,9 @@ impl Fetcher {
             let mut pem = Zeroizing::new(read(certificate)?.to_vec());
             pem.push(b'\n');
             pem.extend_from_slice(&read(key)?);
-            builder = builder.identity(Identity::from_pem(&pem).map_err(|error| unusable(key, &error))?);
+            builder = builder.identity(Identity::from_pem(&pem).map_err(|error| file_error(key, &error))?);
         }
-        let client = builder.build().map_err(|error| FetchError::Client(causes(&error)))?;
+        let client = builder.build().map_err(|error| FetchError::Client(root_cause(&error)))?;
         Ok(Self { client, network, issuer })
     }
 
@@ -104,35 +107,39 @@ impl Fetcher {
         let mut at = url.clone();
         for _ in 0..=REDIRECTS {
             self.network.check_url(&at)?;
-            let response = self.ask(&at).await?;
+            let response = self.request(&at).await?;
             if !response.status().is_redirection() {
                 return body(&at, response).await;
             }
-            at = target(&at, &response)?;
+            at = redirect_target(&at, &response)?;
         }
         Err(FetchError::Redirect { url: shown(url), problem: "more than three times" })
     }
 
-    async fn ask(&self, url: &Url) -> Result<Response, FetchError> {
+    async fn request(&self, url: &Url) -> Result<Response, FetchError> {
         let mut request = self.client.get(url.clone()).header(ACCEPT, "application/json, application/jwk-set+json");
         if let Some(file) = &self.network.bearer_token_file
             && url.origin() == self.issuer.origin()
         {
             let token = read(file)?;
-            let text = std::str::from_utf8(&token)
-                .map_err(|_| FetchError::File { file: file.display().to_string(), reason: "not a token".to_owned() })?;
+            let text = std::str::from_utf8(&token).map_err(|_| FetchError::File {
+                file: file.display().to_string(),
+                reason: "is not a bearer token: must be UTF-8".to_owned(),
+            })?;
             request = request.bearer_auth(text.trim());
         }
-        request.send().await.map_err(|error| broken(url, &error))
+        request.send().await.map_err(|error| connection_error(url, &error))
     }
 }
 
-/// Where a redirect leads: on the same host alone, by the same scheme and port.
-fn target(from: &Url, response: &Response) -> Result<Url, FetchError> {
+/// Returns the target of a redirect, which must have the same scheme, host and port.
+fn redirect_target(from: &Url, response: &Response) -> Result<Url, FetchError> {
     let refuse = |problem| Err(FetchError::Redirect { url: shown(from), problem });
     let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
-    let Some(to) = location.and_then(|location| from.join(location).ok()) else { return refuse("to nowhere") };
-    if to.origin() == from.origin() { Ok(to) } else { refuse("to another host") }
+    let Some(to) = location.and_then(|location| from.join(location).ok()) else {
+        return refuse("without a valid Location");
+    };
+    if to.origin() == from.origin() { Ok(to) } else { refuse("to another origin") }
 }
 
 async fn body(url: &Url, mut response: Response) -> Result<Document, FetchError> {
@@ -144,7 +151,7 @@ async fn body(url: &Url, mut response: Response) -> Result<Document, FetchError>
     }
     let max_age = response.headers().get(CACHE_CONTROL).and_then(|value| value.to_str().ok()).and_then(max_age);
     let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| broken(url, &error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| connection_error(url, &error))? {
         if bytes.len() + chunk.len() > MAX_BYTES {
             return Err(FetchError::TooLarge { url: shown(url) });
         }
@@ -166,16 +173,16 @@ fn read(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>, FetchError> {
         .map_err(|error| FetchError::File { file: file.display().to_string(), reason: error.to_string() })
 }
 
-fn unusable(file: &std::path::Path, error: &reqwest::Error) -> FetchError {
-    FetchError::File { file: file.display().to_string(), reason: causes(error) }
+fn file_error(file: &std::path::Path, error: &reqwest::Error) -> FetchError {
+    FetchError::File { file: file.display().to_string(), reason: root_cause(error) }
 }
 
-fn broken(url: &Url, error: &reqwest::Error) -> FetchError {
-    FetchError::Connection { url: shown(url), reason: causes(error) }
+fn connection_error(url: &Url, error: &reqwest::Error) -> FetchError {
+    FetchError::Connection { url: shown(url), reason: root_cause(error) }
 }
 
-/// The innermost cause: the outer ones repeat the URL.
-fn causes(error: &reqwest::Error) -> String {
+/// Text of the innermost cause; the outer ones repeat the URL.
+fn root_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = error;
     while let Some(inner) = cause.source() {
         cause = inner;

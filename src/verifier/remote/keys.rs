@@ -1,5 +1,5 @@
-//! A provider's key set as it was fetched last. One fetch at a time however many wait; an outage keeps the old set in
-//! use until it is too old; an unknown name makes at most one fetch per cooldown, whether it succeeds or not.
+//! Cached key set of a provider. There is one fetch at a time; an outage keeps the old set in use until it is too old; an
+//! unknown kid causes at most one fetch per cooldown, whether the fetch succeeds or not.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -7,20 +7,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::source::{Brought, Source};
+use super::source::{FetchedKeys, Source};
 use super::{FetchError, Resolver, read_keys};
 use crate::base::{Clock, Moment, Seconds};
 use crate::jose::{KeySet, VerificationKey};
 use crate::verifier::{Fetched, KeySource, KeySourceError, Provider};
 
-/// After a fetch, none for the sake of an unknown name for so long.
+/// Pause after a successful fetch, during which an unknown kid causes no other fetch.
 const COOLDOWN: Duration = Duration::from_secs(60);
-/// After a fetch that failed, none at all for so long.
+/// Pause after a failed fetch, during which there is no fetch at all.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// The keys of one provider, fetched when they are needed and before they grow old.
+/// Keys of one provider, fetched on demand and refreshed before they are too old.
 ///
-/// Needs a tokio runtime to fetch in.
+/// Requires a tokio runtime.
 #[derive(Clone)]
 pub struct RemoteKeys(Arc<Inner>);
 
@@ -38,7 +38,7 @@ struct Inner {
 struct Held {
     keys: Arc<KeySet>,
     documents: Arc<Fetched>,
-    /// When it came to be held, and how old it was then.
+    /// Time at which the set was cached, and its age then.
     since: (Duration, Duration),
     generation: u64,
 }
@@ -49,23 +49,23 @@ impl Held {
     }
 }
 
-/// The fetch that is on, and how the last one ended.
+/// The current fetch, and the time and failure of the last one.
 #[derive(Default)]
 struct Flight {
-    on: Option<watch::Receiver<()>>,
+    current: Option<watch::Receiver<()>>,
     last: Option<(Duration, Option<FetchError>)>,
 }
 
 impl RemoteKeys {
-    /// The keys of this provider. Fetches nothing yet.
+    /// Creates the key source of this provider. Fetches nothing yet.
     ///
     /// # Errors
-    /// [`FetchError`] when certificates or keys for the connection can't be read.
+    /// [`FetchError`] if certificates or keys for the connection cannot be read.
     pub fn new(provider: &Provider, clock: Arc<dyn Clock>, resolver: Arc<dyn Resolver>) -> Result<Self, FetchError> {
         Ok(Self(Arc::new(Inner {
             name: Arc::clone(&provider.name),
             source: Source::of(provider, resolver)?,
-            // Begun early, so that nobody waits for it and a failure can be repeated in time.
+            // Refreshed early, so that no caller waits and a failed fetch can be repeated in time.
             refresh_after: provider.refresh_interval.duration().mul_f64(0.8),
             hard_stop: provider.hard_stop.duration(),
             clock,
@@ -74,7 +74,7 @@ impl RemoteKeys {
         })))
     }
 
-    /// The set, if it is not too old to be used.
+    /// Cached set, if it is not too old to be used.
     fn usable(&self) -> Option<Held> {
         let now = self.0.clock.monotonic();
         self.held().filter(|held| held.age(now) < self.0.hard_stop)
@@ -88,7 +88,6 @@ impl RemoteKeys {
         self.0.flight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The set's age asks for a new one, and no failure is too fresh.
     fn refresh_if_due(&self, held: &Held) {
         let now = self.0.clock.monotonic();
         if held.age(now) < self.0.refresh_after {
@@ -101,11 +100,11 @@ impl RemoteKeys {
         }
     }
 
-    /// Joins the fetch that is on, or begins one, unless the last one was too lately: then tells how long to wait. One
-    /// look at both, so that of many callers at once none begins a second fetch when the first has just ended.
+    /// Joins the current fetch or starts one; during a pause, returns the time that is left. Both are decided under one
+    /// lock, so that no caller starts a second fetch right after the first has ended.
     fn start_unless_cooling(&self) -> Result<watch::Receiver<()>, Duration> {
         let mut flight = self.flight();
-        if !flight.is_on()
+        if !flight.is_running()
             && let Some(pause) = flight.pause(self.0.clock.monotonic())
         {
             return Err(pause);
@@ -113,29 +112,29 @@ impl RemoteKeys {
         Ok(self.join(&mut flight))
     }
 
-    /// A fetch runs in a task of its own, which no caller that goes away cancels.
+    /// Joins the current fetch or starts one, in a separate task that no cancelled caller stops.
     fn join(&self, flight: &mut Flight) -> watch::Receiver<()> {
-        if let Some(on) = flight.on.as_ref().filter(|_| flight.is_on()) {
-            return on.clone();
+        if let Some(current) = flight.current.as_ref().filter(|_| flight.is_running()) {
+            return current.clone();
         }
-        let (ends, ended) = watch::channel(());
-        flight.on = Some(ended.clone());
+        let (running, ended) = watch::channel(());
+        flight.current = Some(ended.clone());
         let keys = self.clone();
         tokio::spawn(async move {
-            let brought = keys.0.source.bring().await;
-            keys.land(brought);
-            drop(ends);
+            let fetched = keys.0.source.fetch().await;
+            keys.store(fetched);
+            drop(running);
         });
         ended
     }
 
-    /// Keeps what was fetched, or notes why nothing was.
-    fn land(&self, fetched: Result<Brought, FetchError>) {
+    /// Caches the fetched key set, or records the failure.
+    fn store(&self, fetched: Result<FetchedKeys, FetchError>) {
         let now = self.0.clock.monotonic();
         let failure = match fetched {
-            Ok(Brought { keys, discovery, document, .. }) => {
+            Ok(FetchedKeys { keys, discovery, document, .. }) => {
                 for key in keys.unusable() {
-                    tracing::debug!(provider = %self.0.name, place = key.index, reason = %key.reason, "key passed over");
+                    tracing::debug!(provider = %self.0.name, place = key.index, reason = %key.reason, "ignored an unusable key of the provider");
                 }
                 let configuration = discovery.and_then(|discovery| serde_json::to_vec(&discovery.members).ok());
                 let documents = Fetched { jwks: document, configuration, at: self.0.clock.now() };
@@ -143,7 +142,7 @@ impl RemoteKeys {
                 None
             }
             Err(error) => {
-                tracing::warn!(provider = %self.0.name, %error, "the provider's keys could not be fetched");
+                tracing::warn!(provider = %self.0.name, %error, "could not fetch the provider's keys");
                 Some(error)
             }
         };
@@ -152,7 +151,7 @@ impl RemoteKeys {
 }
 
 impl RemoteKeys {
-    /// Keeps a set; the same keys as before are the same generation.
+    /// Caches a set. The generation changes only if the keys do.
     fn hold(&self, keys: KeySet, documents: Fetched, since: (Duration, Duration)) {
         let mut held = self.0.held.write().unwrap_or_else(PoisonError::into_inner);
         let generation = match held.take() {
@@ -165,12 +164,12 @@ impl RemoteKeys {
 }
 
 impl Flight {
-    /// A fetch is on as long as its task holds the other end.
-    fn is_on(&self) -> bool {
-        self.on.as_ref().is_some_and(|on| on.has_changed().is_ok())
+    /// Whether a fetch is running, which is as long as its task holds the sender.
+    fn is_running(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| current.has_changed().is_ok())
     }
 
-    /// How long, after the last fetch, none is to be begun for the sake of an unknown name.
+    /// Time that is left of the pause after the last fetch.
     fn pause(&self, now: Duration) -> Option<Duration> {
         let (at, failure) = self.last.as_ref()?;
         let pause = if failure.is_some() { RETRY } else { COOLDOWN };
@@ -179,7 +178,7 @@ impl Flight {
 }
 
 async fn wait(mut ended: watch::Receiver<()>) {
-    // An error is the sign: the task let its end go.
+    // The channel is closed when the task ends; nothing is ever sent.
     while ended.changed().await.is_ok() {}
 }
 
@@ -194,7 +193,7 @@ impl KeySource for RemoteKeys {
     fn begin_with(&self, document: &[u8], fetched_at: Moment) {
         let (now, monotonic) = (self.0.clock.now(), self.0.clock.monotonic());
         let age = now.since(fetched_at).duration();
-        // From the future, or too old: what is fetched will tell.
+        // A set from the future, or one that is too old, is ignored and fetched again.
         if self.held().is_some() || fetched_at > now || age >= self.0.hard_stop {
             return;
         }
@@ -231,9 +230,12 @@ impl KeySource for RemoteKeys {
         };
         match (held, failure) {
             (Some(_), None) => Err(KeySourceError::Unknown),
-            // A set that could not be asked for anew can't tell that there is no such key.
+            // After a failed fetch the set may be outdated, so it does not prove that the key is unknown.
             (_, failure) => Err(KeySourceError::Unavailable {
-                reason: failure.map_or_else(|| "the key set is too old".to_owned(), |failure| failure.to_string()),
+                reason: failure.map_or_else(
+                    || "the key set is too old and could not be fetched again".to_owned(),
+                    |failure| failure.to_string(),
+                ),
                 retry_after: Seconds::new(pause.as_secs().max(1)),
             }),
         }

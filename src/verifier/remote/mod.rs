@@ -1,4 +1,4 @@
-//! The keys of a provider that somebody else serves: fetched, guarded, cached, refreshed.
+//! Keys that a provider serves: fetched with guards, cached and refreshed.
 
 mod address;
 mod discovery;

@@ -1,4 +1,4 @@
-//! What an operator says of the network between us and a provider: hosts, addresses, certificates. Reads no file.
+//! Network settings of a provider: hosts, addresses, certificates. Reads no file.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -6,34 +6,34 @@ use std::path::PathBuf;
 use url::{Host, Url};
 
 use super::FetchError;
-use super::address::{AllowedAddress, may_dial};
+use super::address::{AllowedAddress, is_allowed};
 
-/// How a provider's documents may be fetched.
+/// Network settings for fetching a provider's documents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkAccess {
     /// Hosts other than the issuer's that may serve its keys, in lower case.
     pub key_hosts: Vec<String>,
-    /// Private addresses and names that may be dialled.
+    /// Private addresses, and names with private addresses, that may be connected to.
     pub allowed: Vec<AllowedAddress>,
-    /// Certificates (PEM) that the server's must lead to, instead of the system's.
+    /// Root certificates (PEM) for the server, instead of the system's.
     pub server_ca_bundle: Option<PathBuf>,
-    /// Our certificate with its chain, and its key (PEM).
+    /// Client certificate with its chain, and its private key (PEM).
     pub client_identity: Option<(PathBuf, PathBuf)>,
-    /// A file with a bearer token, read at each fetch and sent to the issuer's origin alone.
+    /// File with a bearer token, read at each fetch and sent to the issuer's origin only.
     pub bearer_token_file: Option<PathBuf>,
 }
 
 impl NetworkAccess {
-    /// May this URL be asked at all? A name's addresses are checked when it is resolved.
+    /// Checks that this URL may be fetched. The addresses of a name are checked when it is resolved.
     ///
     /// # Errors
-    /// [`FetchError::Url`] for anything but https (plain http where loopback is open), for a user in the URL, and for
-    /// an address that may not be dialled.
+    /// [`FetchError::Url`] for a scheme other than https (plain http is accepted for an allowed loopback address), for a
+    /// URL with a user, and for an address that is not allowed.
     pub fn check_url(&self, url: &Url) -> Result<(), FetchError> {
         let refuse = |problem: &'static str| Err(FetchError::Url { url: shown(url), problem });
         let Some(host) = url.host() else { return refuse("has no host") };
         if !url.username().is_empty() || url.password().is_some() {
-            return refuse("must not hold a user name or password");
+            return refuse("must not contain a user name or password");
         }
         let address = match &host {
             Host::Domain(_) => None,
@@ -51,14 +51,14 @@ impl NetworkAccess {
             _ => return refuse("must be https; plain http is for loopback addresses that allow_private names"),
         }
         let allowed = match address {
-            Some(address) => may_dial(&self.allowed, &address.to_string(), address),
+            Some(address) => is_allowed(&self.allowed, &address.to_string(), address),
             None if loopback => self.allowed.contains(&AllowedAddress::Name("localhost".to_owned())),
             None => true,
         };
         if allowed { Ok(()) } else { refuse("is at a private address that allow_private does not name") }
     }
 
-    /// May this URL serve the keys of that issuer?
+    /// Checks that this URL may serve the keys of `issuer`.
     ///
     /// # Errors
     /// [`FetchError::Host`], and as [`Self::check_url`].
@@ -74,12 +74,12 @@ impl NetworkAccess {
     }
 }
 
-/// A URL as texts show it: without user, query and fragment.
+/// Text of a URL for errors and logs: without user, query and fragment.
 pub(super) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
-    // A URL that can have none of them has none to hide.
+    // The setters fail only for URLs that cannot have a user.
     let _none = url.set_username("").and_then(|()| url.set_password(None));
     url.into()
 }

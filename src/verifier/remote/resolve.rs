@@ -1,4 +1,5 @@
-//! Names to addresses, and of those only the ones that may be dialled: what was checked is what is dialled.
+//! Resolves names to addresses that may be connected to. The checked addresses are the ones that are connected to, so
+//! that a second DNS answer cannot differ.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -7,19 +8,19 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::address::{AllowedAddress, may_dial};
+use super::address::{AllowedAddress, is_allowed};
 
-/// Finds the addresses of a name.
+/// Resolver of host names.
 #[async_trait]
 pub trait Resolver: Send + Sync + 'static {
-    /// The addresses, in the order in which they are to be tried.
+    /// Returns the addresses of a name, in the order in which to try them.
     ///
     /// # Errors
-    /// Where the name has none.
+    /// [`io::Error`] if the name cannot be resolved.
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// The system's resolver.
+/// Resolver of the operating system.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemResolver;
 
@@ -30,7 +31,7 @@ impl Resolver for SystemResolver {
     }
 }
 
-/// A resolver that answers with addresses that may be dialled, or not at all.
+/// Resolver that returns only allowed addresses, and fails if there are none.
 pub(super) struct GuardedResolver {
     pub(super) inner: Arc<dyn Resolver>,
     pub(super) allowed: Arc<[AllowedAddress]>,
@@ -42,17 +43,15 @@ impl Resolve for GuardedResolver {
         Box::pin(async move {
             let name = name.as_str().trim_end_matches('.').to_ascii_lowercase();
             let found = inner.addresses(&name).await?;
-            let dialled: Vec<SocketAddr> = found
+            let allowed_addresses: Vec<SocketAddr> = found
                 .iter()
-                .filter(|address| may_dial(&allowed, &name, **address))
+                .filter(|address| is_allowed(&allowed, &name, **address))
                 .map(|address| SocketAddr::new(*address, 0))
                 .collect();
-            if dialled.is_empty() {
-                return Err(
-                    format!("{name} has no address that may be dialled; allow_private opens private ones").into()
-                );
+            if allowed_addresses.is_empty() {
+                return Err(format!("{name} has no public address; allow_private can allow a private one").into());
             }
-            Ok(Box::new(dialled.into_iter()) as Addrs)
+            Ok(Box::new(allowed_addresses.into_iter()) as Addrs)
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Where a provider's key set is, and the way there. Keeps nothing of what it brings.
+//! Fetches the key set of a provider from its configured origin. Caches nothing.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,33 +12,33 @@ use super::{FetchError, Resolver};
 use crate::jose::KeySet;
 use crate::verifier::{KeyOrigin, Provider};
 
-/// The way to a provider's key set.
+/// Configured origin of a provider's key set, ready to be fetched.
 pub(super) enum Source {
     Document(String),
     File(PathBuf),
     Server { fetcher: Box<Fetcher>, issuer: String, keys: Option<Url> },
 }
 
-/// What it brought.
-pub(super) struct Brought {
-    /// Where the key set was.
+/// A fetched key set.
+pub(super) struct FetchedKeys {
+    /// URL or file of the key set.
     pub(super) place: String,
-    /// The document that said so, where one did.
+    /// Discovery document that names the key set, if there is one.
     pub(super) discovery: Option<Discovery>,
-    /// The key set, in which at least one key can be used.
+    /// Parsed key set, with at least one usable key.
     pub(super) keys: KeySet,
-    /// The same as it was served.
+    /// Bytes of the key set.
     pub(super) document: Vec<u8>,
 }
 
 impl Source {
-    /// The way to this provider's key set.
+    /// Prepares fetching this provider's key set.
     ///
     /// # Errors
-    /// [`FetchError`] when a connection can't be prepared.
+    /// [`FetchError`] if the connection cannot be set up.
     pub(super) fn of(provider: &Provider, resolver: Arc<dyn Resolver>) -> Result<Self, FetchError> {
         let keys = match provider.keys() {
-            KeyOrigin::Own => return Err(FetchError::Client("our own keys are not fetched".to_owned())),
+            KeyOrigin::Own => return Err(FetchError::Client("the keys of our own issuer are not fetched".to_owned())),
             KeyOrigin::Inline(document) => return Ok(Self::Document(document.clone())),
             KeyOrigin::File(file) => return Ok(Self::File(file.clone())),
             KeyOrigin::Uri(url) => Some(url.clone()),
@@ -50,8 +50,8 @@ impl Source {
         Ok(Self::Server { fetcher, issuer, keys })
     }
 
-    /// Brings the key set.
-    pub(super) async fn bring(&self) -> Result<Brought, FetchError> {
+    /// Fetches the key set.
+    pub(super) async fn fetch(&self) -> Result<FetchedKeys, FetchError> {
         let (place, discovery, document) = match self {
             Self::Document(document) => ("jwks".to_owned(), None, document.clone().into_bytes()),
             Self::File(file) => {
@@ -68,6 +68,6 @@ impl Source {
             }
         };
         let keys = read_keys(&place, &document)?;
-        Ok(Brought { place, discovery, keys, document })
+        Ok(FetchedKeys { place, discovery, keys, document })
     }
 }
