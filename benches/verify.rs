@@ -1,4 +1,4 @@
-//! How fast tokens are verified, each beside its limit of the same run: P5 and P10 of the design's goals.
+//! Speed of token verification, each measured beside its limit in the same run.
 //!
 //! ```text
 //! cargo bench --profile dist --bench verify
@@ -34,7 +34,7 @@ use serde_json::{Map, Value, json};
 const ROUNDS: usize = 9;
 const ROUND: Duration = Duration::from_millis(250);
 
-/// Two keys, and tokens of about the size of a build's.
+/// Two test keys, and tokens of about the size of a build's token.
 struct Forge {
     rsa: RsaKeyPair,
     p256: EcdsaKeyPair,
@@ -91,7 +91,7 @@ fn spec(issuer: &str) -> ProviderSpec {
     }
 }
 
-/// Keys under which no token counts as seen.
+/// Key source with a new generation at each call, so that no token is cached.
 struct Unseen(FixedKeys);
 
 #[async_trait]
@@ -105,7 +105,7 @@ impl KeySource for Unseen {
     }
 }
 
-/// How often a second.
+/// Calls of `act` per second.
 fn rate(mut act: impl FnMut()) -> f64 {
     let clock = SystemClock::new();
     let mut times = 0_u32;
@@ -136,8 +136,8 @@ fn report(id: &str, what: &str, rounds: &[(f64, f64)], goal: f64) {
     );
 }
 
-/// A token that is new: beside `crypto::verify` of jsonwebtoken on the held key, and our parse of header and claims.
-/// A token that was seen: beside one that is new.
+/// Measures a new token beside jsonwebtoken's `crypto::verify` with our parsing of header and claims, and a cached token
+/// beside a new one.
 fn verify(forge: &Forge, algorithm: &str, times_faster: f64) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let issuer = "https://issuer.example";
@@ -164,7 +164,7 @@ fn verify(forge: &Forge, algorithm: &str, times_faster: f64) {
     report("P5", &format!("{algorithm}, a token seen before beside a new one"), &pairs(2, 0), times_faster);
 }
 
-/// A thousand requests at once with kids that nobody knows: how often the key set is fetched.
+/// Counts the fetches of the key set during a thousand concurrent requests with unknown kids.
 fn unknown_kids(forge: &Forge) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let issuer = format!("http://{}", listener.local_addr().unwrap());

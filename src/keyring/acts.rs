@@ -94,7 +94,7 @@ pub fn rotate(
 ///
 /// # Errors
 /// [`KeyRefusal::Unknown`], [`KeyRefusal::Revoked`], [`KeyRefusal::Waiting`].
-pub fn revoke(
+pub(super) fn revoke(
     keys: &KeyRows,
     settings: &KeyringSettings,
     now: Moment,
@@ -177,7 +177,7 @@ pub fn change_algorithms(
 ///
 /// # Errors
 /// [`KeyRefusal::NotBegun`].
-pub fn accept_clock(
+pub(super) fn accept_clock(
     keys: &KeyRows,
     settings: &KeyringSettings,
     now: Moment,

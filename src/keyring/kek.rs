@@ -9,7 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
-use super::{KeyEncryptionKeys, KeyringError};
+use super::KeyringError;
+use super::seal::KeyEncryptionKeys;
 use crate::base::{Entropy, Secret};
 
 /// Configured key-encryption keys, not read yet. The first seals; all open.
@@ -96,7 +97,7 @@ fn read_file(path: &Path) -> Result<Option<Zeroizing<String>>, KeyringError> {
 ///
 /// # Errors
 /// [`KeyringError::File`] names the path; [`KeyringError::Entropy`].
-pub fn make_kek_file(path: &Path, entropy: &dyn Entropy) -> Result<(), KeyringError> {
+pub(crate) fn make_kek_file(path: &Path, entropy: &dyn Entropy) -> Result<(), KeyringError> {
     let refuse = |error: std::io::Error| KeyringError::File { path: path.to_owned(), problem: error.to_string() };
     let line = new_kek(entropy)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -122,7 +123,7 @@ pub fn make_kek_file(path: &Path, entropy: &dyn Entropy) -> Result<(), KeyringEr
 ///
 /// # Errors
 /// [`KeyringError::Entropy`].
-pub fn new_kek(entropy: &dyn Entropy) -> Result<Secret<String>, KeyringError> {
+fn new_kek(entropy: &dyn Entropy) -> Result<Secret<String>, KeyringError> {
     let mut bytes = Zeroizing::new([0_u8; 32]);
     entropy.fill(bytes.as_mut())?;
     let mut line = STANDARD.encode(bytes.as_ref());

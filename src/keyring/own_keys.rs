@@ -13,7 +13,7 @@ use crate::verifier::{KeySource, KeySourceError};
 const RETRY_AFTER: Seconds = Seconds::new(5);
 
 /// Key source backed by our own keyring.
-pub struct OwnKeys {
+pub(crate) struct OwnKeys {
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
     /// Parsed keys by kid, and the version of the key set that they belong to.
@@ -24,8 +24,7 @@ type ParsedKeys = Vec<(String, Arc<VerificationKey>)>;
 
 impl OwnKeys {
     /// Creates a source of the keys that `keyring` publishes.
-    #[must_use]
-    pub fn new(keyring: Arc<Keyring>, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn new(keyring: Arc<Keyring>, clock: Arc<dyn Clock>) -> Self {
         Self { keyring, clock, parsed: Mutex::default() }
     }
 }

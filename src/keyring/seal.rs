@@ -13,7 +13,7 @@ use crate::store::SealedText;
 const NONCE_BYTES: usize = 12;
 
 /// Key-encryption keys of an installation. The first seals; all open.
-pub struct KeyEncryptionKeys {
+pub(super) struct KeyEncryptionKeys {
     keys: Vec<(String, LessSafeKey)>,
 }
 
@@ -53,7 +53,7 @@ impl KeyEncryptionKeys {
     ///
     /// # Errors
     /// [`KeyringError::NotAKey`].
-    pub fn new(keys: Vec<(String, Zeroizing<[u8; 32]>)>) -> Result<Self, KeyringError> {
+    pub(super) fn new(keys: Vec<(String, Zeroizing<[u8; 32]>)>) -> Result<Self, KeyringError> {
         let keys = keys.into_iter().map(|(id, bytes)| match UnboundKey::new(&AES_256_GCM, bytes.as_ref()) {
             Ok(key) => Ok((id, LessSafeKey::new(key))),
             Err(_) => Err(KeyringError::NotAKey { id }),

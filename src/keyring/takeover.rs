@@ -114,7 +114,7 @@ pub fn read_former_keys(document: &[u8]) -> Result<JwkSet, AdoptionError> {
 ///
 /// # Errors
 /// [`KeyRefusal::Begun`].
-pub fn init(keys: &KeyRows, settings: &KeyringSettings, now: Moment) -> Result<PlanStep, KeyRefusal> {
+pub(super) fn init(keys: &KeyRows, settings: &KeyringSettings, now: Moment) -> Result<PlanStep, KeyRefusal> {
     if !keys.rows.is_empty() {
         return Err(KeyRefusal::Begun);
     }
@@ -131,8 +131,12 @@ pub fn init(keys: &KeyRows, settings: &KeyringSettings, now: Moment) -> Result<P
 
 /// Sets the times of the keys at the first start of such an installation. They sign once every cache of the former
 /// documents has expired.
-#[must_use]
-pub fn schedule_takeover(keys: &KeyRows, settings: &KeyringSettings, now: Moment, cached_for: Seconds) -> PlanStep {
+pub(super) fn schedule_takeover(
+    keys: &KeyRows,
+    settings: &KeyringSettings,
+    now: Moment,
+    cached_for: Seconds,
+) -> PlanStep {
     let mut draft = PlanDraft::new(keys, settings, now);
     let schedule = draft.schedule;
     let ripe = now + schedule.announce_for();

@@ -1,11 +1,11 @@
-//! The house's own rules, read off the source: floors, owners of crates, sizes, first lines.
+//! Checks the source against CONTRIBUTING: floors, owners of crates, sizes, first lines, import circles.
 
 mod circles;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The floors from the ground up; a floor may import those before it, and no other.
+/// The floors from the ground up. A floor may import only those listed with it.
 const FLOORS: [(&str, &[&str]); 15] = [
     ("base", &[]),
     ("telemetry", &["base"]),
@@ -17,7 +17,7 @@ const FLOORS: [(&str, &[&str]); 15] = [
     ("keyring", &["base", "jose", "claims", "policy", "verifier", "store", "telemetry"]),
     ("issuer", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "telemetry"]),
     ("exchange", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "telemetry"]),
-    // Plain types of the floors that it configures.
+    // Imports only plain types of the floors that it configures.
     ("config", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "exchange", "telemetry"]),
     (
         "app",
@@ -60,7 +60,7 @@ const FLOORS: [(&str, &[&str]); 15] = [
     ("manual", &[]),
 ];
 
-/// What only these places may mention.
+/// Words that only these places may mention.
 const OWNERS: &[(&str, &[&str])] = &[
     ("sqlx::", &["store/copy/", "store/migrations.rs", "store/sql/", "store/sqlite/", "store/postgres/"]),
     ("StatusCode", &["http/", "verifier/require_token.rs"]),
@@ -77,7 +77,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("reqwest::", &["verifier/remote/", "cli/"]),
 ];
 
-/// What is wrong with one file of `src`; the path is below `src`.
+/// Faults of one file of `src`, with its path below `src`.
 fn faults(path: &str, text: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let lines = text.lines().count();
@@ -126,7 +126,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 #[test]
-fn the_house_is_as_its_plan_says() {
+fn the_source_keeps_the_rules_of_the_house() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     files(&source, &mut found);
@@ -139,7 +139,7 @@ fn the_house_is_as_its_plan_says() {
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
-/// Folders in which files import each other still. A folder leaves the list with its last circle; none is added.
+/// Folders that still have import circles. Remove a folder with its last circle; never add one.
 #[rustfmt::skip]
 const TOLERATED_CIRCLES: &[&str] = &[
     "cli",
@@ -150,7 +150,7 @@ const TOLERATED_CIRCLES: &[&str] = &[
 ];
 
 #[test]
-fn no_files_import_each_other() {
+fn there_are_no_import_circles_among_files() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = Vec::new();
     files(&source, &mut found);
@@ -179,7 +179,7 @@ fn no_test_file_is_over_six_hundred_lines() {
     }
 }
 
-/// What CONTRIBUTING says of where things are: file and item.
+/// Rows of CONTRIBUTING's table "Where is …": file and item.
 fn answers(contributing: &str) -> Vec<(String, String)> {
     let section = contributing.split("## Where is …?").nth(1).unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| … "));
@@ -188,7 +188,7 @@ fn answers(contributing: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn what_contributing_says_of_where_things_are_is_true() {
+fn every_place_that_contributing_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let contributing = fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
     let answers = answers(&contributing);
@@ -221,7 +221,7 @@ fn both_backends_have_migrations_of_the_same_names() {
 }
 
 #[test]
-fn a_house_that_breaks_its_plan_is_seen() {
+fn every_broken_rule_is_reported() {
     let good = "//! Purpose.\n\nuse crate::base::Moment;\n";
     assert!(faults("claims/x.rs", good).is_empty());
     for (path, text) in [

@@ -6,7 +6,7 @@ use buildpass::verifier::{ProviderSpec, Requirements};
 use serde_json::{Value, json};
 
 use crate::verifier::forge::{Forge, base64url, claims_with, good, header};
-use crate::verifier::{judge, spec, verifiers};
+use crate::verifier::{spec, verifiers, verify_one};
 
 /// The parts of a valid token.
 fn parts(token: &str) -> (String, String, String) {
@@ -23,7 +23,7 @@ pub(crate) fn all(forge: &Forge) -> Vec<(String, String)> {
 async fn table(forge: &Forge, attacks: Vec<(String, String)>) -> String {
     let mut table = String::new();
     for (name, token) in attacks {
-        match judge(spec(forge), &token).await {
+        match verify_one(spec(forge), &token).await {
             Ok(_) => panic!("taken: {name}"),
             Err(refusal) => {
                 let told = refusal.to_string().replace(char::is_control, "\u{fffd}");
@@ -112,7 +112,7 @@ async fn a_key_is_the_providers_own_by_its_name_and_nothing_that_the_token_bring
     for (name, value) in key_bearers(&Forge::new()) {
         let mut head = header("RS256");
         head[name] = value;
-        let verdict = judge(spec(&forge), &forge.token(&head, &good())).await;
+        let verdict = verify_one(spec(&forge), &forge.token(&head, &good())).await;
         assert!(verdict.is_ok(), "{name} of a good token is not looked at");
     }
 }
@@ -194,9 +194,9 @@ async fn a_header_that_asks_for_more_than_a_plain_id_token_is_refused() {
     let forge = Forge::new();
     insta::assert_snapshot!(table(&forge, of_other_headers(&forge)).await);
     for typ in ["JWT", "jwt", "application/jwt", "JOSE"] {
-        judge(spec(&forge), &forge.with_header(json!({ "typ": typ }))).await.unwrap();
+        verify_one(spec(&forge), &forge.with_header(json!({ "typ": typ }))).await.unwrap();
     }
-    judge(spec(&forge), &forge.with_header(json!({ "typ": null }))).await.unwrap();
+    verify_one(spec(&forge), &forge.with_header(json!({ "typ": null }))).await.unwrap();
 }
 
 /// Encodes the two numbers of a signature as DER (RFC 3279 §2.2.3).
@@ -290,7 +290,7 @@ async fn a_key_that_is_weak_or_meant_for_something_else_checks_nothing() {
         ("two keys of one name", twice),
     ] {
         let spec = ProviderSpec { jwks: Some(jwks), ..spec(&forge) };
-        let reason = judge(spec, &forge.good_token()).await.unwrap_err().reason();
+        let reason = verify_one(spec, &forge.good_token()).await.unwrap_err().reason();
         let expected = if name == "another algorithm" { "algorithm_not_of_key" } else { "unknown_key" };
         assert_eq!(reason, expected, "{name}");
     }
@@ -300,6 +300,6 @@ async fn a_key_that_is_weak_or_meant_for_something_else_checks_nothing() {
         ("its algorithm", json!({ "alg": "RS256" })),
     ] {
         let spec = ProviderSpec { jwks: Some(spoil(changed)), ..spec(&forge) };
-        assert!(judge(spec, &forge.good_token()).await.is_ok(), "{name} said rightly");
+        assert!(verify_one(spec, &forge.good_token()).await.is_ok(), "{name} said rightly");
     }
 }

@@ -124,7 +124,7 @@ async fn an_impostor_of_the_same_name_at_another_issuer_is_refused_by_its_issuer
     let impostor = Stranger::issuer(&world.forge.jwks()).await;
     let refused = world.check(&world.token(json!({ "iss": impostor.url })), "myapp", "put-manifest").await;
     assert_eq!(refused.code, 1, "{refused:?}");
-    assert!(refused.stderr.contains("issuer: expected the issuer of a provider"), "{refused:?}");
+    assert!(refused.stderr.contains("issuer: expected the issuer of a configured provider"), "{refused:?}");
     assert_eq!(impostor.asked(), 0, "nobody asked it for keys");
     // With a provider of its own it is still not the one that the policy is for.
     let file = world.folder.path().join("registry.toml");
@@ -210,5 +210,5 @@ async fn what_a_stranger_would_find_wrong_with_a_provider_is_told() {
     world.issuer.forget();
     let check = world.run(&["providers", "check", "--config", "registry.toml", "--json", "github-actions"], "").await;
     assert_eq!(check.code, 3, "{check:?}");
-    assert!(check.stdout.contains("answers 404"), "{check:?}");
+    assert!(check.stdout.contains("answered 404"), "{check:?}");
 }

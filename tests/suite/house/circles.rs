@@ -21,7 +21,7 @@ struct Binding {
     exported: bool,
 }
 
-/// What one file declares and mentions.
+/// Declarations and paths of one file.
 #[derive(Debug, Default)]
 struct Source {
     items: BTreeSet<String>,
@@ -32,7 +32,7 @@ struct Source {
     paths: BTreeSet<Vec<String>>,
 }
 
-/// What a path leads to.
+/// Target of a path.
 enum Target {
     Foreign,
     File(String),
@@ -44,7 +44,7 @@ struct House {
     modules: BTreeMap<Vec<String>, String>,
 }
 
-/// Each file with the files that define what it names.
+/// Returns each file with the files that define what it names.
 pub(super) fn imports(tree: &Tree) -> Imports {
     let code = tree.iter().filter(|(path, _)| !path.ends_with("_tests.rs"));
     let sources = code.map(|(path, text)| (path.clone(), read(text))).collect::<BTreeMap<_, _>>();
@@ -59,7 +59,7 @@ pub(super) fn imports(tree: &Tree) -> Imports {
     imports
 }
 
-/// Files that import each other, directly or through others: each circle sorted.
+/// Returns the circles: files that import each other, directly or through others, each sorted.
 pub(super) fn circles(imports: &Imports) -> Vec<Vec<String>> {
     let reach = |from: &String| {
         let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
@@ -78,7 +78,7 @@ pub(super) fn circles(imports: &Imports) -> Vec<Vec<String>> {
     circles.into_iter().collect()
 }
 
-/// The folder that holds all files of a circle.
+/// Returns the folder that holds all files of a circle.
 pub(super) fn folder(circle: &[String]) -> String {
     let mut shared: Vec<&str> = circle[0].split('/').collect();
     shared.pop();
@@ -90,7 +90,7 @@ pub(super) fn folder(circle: &[String]) -> String {
     shared.join("/")
 }
 
-/// A circle's files, each with those of its imports that belong to the circle.
+/// Describes a circle: each file with its imports within the circle.
 pub(super) fn describe(circle: &[String], imports: &Imports) -> String {
     let within = |file: &String| {
         let others = imports[file].iter().filter(|other| circle.contains(other)).cloned().collect::<Vec<_>>();
@@ -178,7 +178,7 @@ impl Source {
     }
 }
 
-/// The modules that a file is: two for one that both backends compile.
+/// Module paths of a file: two for one that both backends compile.
 fn module_paths(file: &str) -> Vec<Vec<String>> {
     let parts = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
     let stem = file.trim_end_matches(".rs");
@@ -288,7 +288,7 @@ fn is_name(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphabetic() || c == '_')
 }
 
-/// Names, `::` and single signs; comments, texts and lifetimes are left out.
+/// Returns names, `::` and single signs, without comments, string literals and lifetimes.
 fn tokens(code: &str) -> Vec<String> {
     let chars: Vec<char> = code.chars().collect();
     let mut tokens = Vec::new();

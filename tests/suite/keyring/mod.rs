@@ -1,4 +1,4 @@
-//! The life of keys, without bytes: walked through years, and through every state of a small world.
+//! Schedules of keys without key bytes: simulated over years, and checked in every state of a small model.
 
 mod model;
 mod simulation;
@@ -9,7 +9,7 @@ use buildpass::jose::Algorithm;
 use buildpass::keyring::{KeyState, KeyringSettings, PlanStep, ScheduleSettings, plan, schedules};
 use buildpass::store::KeyRows;
 
-/// The settings that the configuration's defaults give.
+/// Settings of the default configuration.
 pub(crate) fn defaults() -> KeyringSettings {
     KeyringSettings {
         schedule: ScheduleSettings {
@@ -26,10 +26,10 @@ pub(crate) fn defaults() -> KeyringSettings {
     }
 }
 
-/// Says what is due: the real plan, or one that is broken on purpose.
+/// Computes the change that is due: the real plan, or one that is broken on purpose.
 pub(crate) type Planner = fn(&KeyRows, &KeyringSettings, &str, Moment, Option<Moment>) -> PlanStep;
 
-/// Concourse's, Dex's and Vela's way: a key signs as soon as it is there.
+/// Plan of Concourse, Dex and Vela: a key signs as soon as it exists.
 pub(crate) fn without_announcement(
     keys: &KeyRows,
     settings: &KeyringSettings,
@@ -53,7 +53,7 @@ pub(crate) fn without_announcement(
     step
 }
 
-/// Writes a step as the store does, with keys that are names alone; `false` if another was quicker.
+/// Writes a step as the store does, with kids only. Returns `false` on a conflict.
 pub(crate) fn swap(keys: &mut KeyRows, expected: u64, step: PlanStep, name: &mut u64) -> bool {
     if keys.version != expected {
         return false;
@@ -82,14 +82,14 @@ pub(crate) fn swap(keys: &mut KeyRows, expected: u64, step: PlanStep, name: &mut
     true
 }
 
-/// The names of the keys that are published at `now`.
+/// Kids of the keys that are published at `now`.
 pub(crate) fn published(keys: &KeyRows, settings: &ScheduleSettings, now: Moment) -> Vec<String> {
     let states = keys.rows.iter().zip(schedules(&keys.rows, settings));
     let live = states.filter(|(_, times)| times.state(now).is_published());
     live.map(|(row, _)| row.kid.clone()).collect()
 }
 
-/// The name of the key of this algorithm that signs at `now`.
+/// `kid` of the key of this algorithm that signs at `now`.
 pub(crate) fn signer(keys: &KeyRows, settings: &ScheduleSettings, alg: Algorithm, now: Moment) -> Option<String> {
     let states = keys.rows.iter().zip(schedules(&keys.rows, settings));
     let mut signing = states.filter(|(row, times)| row.alg == alg && times.state(now) == KeyState::Signing);

@@ -1,6 +1,6 @@
-//! Every state of a small world: two replicas, one database, times of a few seconds, and every order in which they can
-//! read, decide and write. They sign and serve whenever they may, and caches take whatever is served: no other order
-//! could be worse. What the simulation draws, this exhausts.
+//! Model check of a small world: two replicas, one database, times of a few seconds, and every order in which they can
+//! read, decide and write. Replicas sign and serve whenever they may, and caches keep whatever is served, which is the
+//! worst case. The simulation draws random orders; the model tries all of them.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +12,10 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::{Planner, published, signer, without_announcement};
 
-/// Until when the world is looked at, in seconds: long enough for two keys to be forgotten.
+/// End of the model's time in seconds: long enough for two keys to be forgotten.
 const HORIZON: i64 = 18;
 
-/// One algorithm, announced for 3 s, retired for 2 s, changed every 5 s.
+/// Settings of one algorithm: announced for 3 s, retired for 2 s, rotated every 5 s.
 fn settings() -> KeyringSettings {
     KeyringSettings {
         schedule: ScheduleSettings {
@@ -32,15 +32,15 @@ fn settings() -> KeyringSettings {
     }
 }
 
-/// When each key was announced, and from when it signs, in the order in which they were made. Their number is the
-/// version: nothing else ever changes here.
+/// `announced_at` and `signs_from` of each key, in the order of creation. Their number is the version, since nothing else
+/// changes in the model.
 type Keys = Vec<(i64, i64)>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Replica {
     view: Keys,
     read_at: i64,
-    /// What it decided, when, and upon how many keys.
+    /// Computed change that is not written yet, with its time and version.
     decided: Option<(i64, usize, Keys)>,
 }
 
@@ -49,9 +49,9 @@ struct World {
     now: i64,
     database: Keys,
     replicas: [Replica; 2],
-    /// Key sets that some cache holds, and until when.
+    /// Key sets in caches, with their expiry.
     caches: BTreeSet<(i64, Vec<String>)>,
-    /// Until when tokens of each key are shown.
+    /// Expiry of the last token of each key.
     owed: BTreeSet<(String, i64)>,
     failed: bool,
 }
@@ -70,7 +70,7 @@ struct SmallWorld {
 }
 
 impl SmallWorld {
-    /// The rows as the product knows them. Both servers run, and say so all the time.
+    /// Rows of the model in the store's form. Both servers run and store their settings all the time.
     fn rows(&self, keys: &Keys, now: i64) -> KeyRows {
         let schedule = &self.settings.schedule;
         let row = |(number, (announced_at, signs_from)): (usize, &(i64, i64))| KeyRow {
@@ -110,14 +110,14 @@ impl SmallWorld {
         times.map(|times| (times.announced_at.unix(), times.signs_from.unix())).collect()
     }
 
-    /// What a replica serves, if it may.
+    /// Key set that a replica serves, if it may.
     fn served(&self, replica: &Replica, now: i64) -> Option<Vec<String>> {
         let safe = i64::try_from(self.settings.schedule.documents_safe_for().get()).unwrap();
         let rows = self.rows(&replica.view, now);
         (now - replica.read_at <= safe).then(|| published(&rows, &self.settings.schedule, Moment::from_unix(now)))
     }
 
-    /// Whatever is served now, some cache takes, and keeps for a second.
+    /// Puts every key set that is served now into a cache for a second.
     fn fill_caches(&self, world: &mut World) {
         for at in 0..2 {
             if let Some(held) = self.served(&world.replicas[at], world.now) {
@@ -138,8 +138,8 @@ impl SmallWorld {
     }
 }
 
-/// So that worlds which can't be told apart any more are one.
-fn forget_what_can_play_no_part(world: &mut World) {
+/// Removes what has no more effect, so that equal states are merged.
+fn forget_what_has_no_effect(world: &mut World) {
     let now = world.now;
     for replica in &mut world.replicas {
         if now - replica.read_at > 1 {
@@ -207,7 +207,7 @@ impl Model for SmallWorld {
                 world.failed |= world.owed.iter().any(|(kid, _)| !held.contains(kid));
             }
         }
-        forget_what_can_play_no_part(&mut world);
+        forget_what_has_no_effect(&mut world);
         (world != *last).then_some(world)
     }
 
@@ -227,7 +227,7 @@ impl Model for SmallWorld {
 }
 
 #[test]
-fn in_no_order_of_events_does_a_token_that_lives_fail() {
+fn in_no_order_of_events_does_an_unexpired_token_fail() {
     let world = SmallWorld { settings: settings(), planner: plan };
     let checked = world.checker().threads(2).spawn_bfs().join();
     checked.assert_properties();

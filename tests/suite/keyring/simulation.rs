@@ -1,4 +1,4 @@
-//! Ten years of rotations: no token that lives fails anywhere.
+//! Simulates ten years of rotations, in which no unexpired token may fail with any cache.
 
 use buildpass::keyring::plan;
 
@@ -8,7 +8,7 @@ use super::{defaults, without_announcement};
 const TEN_YEARS: i64 = 3_653;
 
 #[test]
-fn in_ten_years_of_rotations_no_token_that_lives_fails_with_any_cache() {
+fn in_ten_years_of_rotations_no_unexpired_token_fails_with_any_cache() {
     for (seed, replicas) in [(1, 1), (2, 2), (3, 3), (4, 3), (5, 3), (6, 3)] {
         let mut world = World::new(seed, replicas, &defaults(), plan);
         if let Err(failure) = world.live(TEN_YEARS) {

@@ -1,5 +1,5 @@
-//! A world of replicas, one database, and caches of every age: time passes, servers stop, clocks step, settings change.
-//! It tells the first token that some verifier would refuse.
+//! Simulated replicas, one database, and caches of every age: time passes, servers stop, clocks step, settings change.
+//! Reports the first token that some verifier would reject.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -12,21 +12,21 @@ use rand::{RngExt, SeedableRng};
 
 use super::{Planner, published, signer, swap};
 
-/// One server.
+/// One simulated server.
 struct Replica {
-    /// Another one after each start.
+    /// Server id, a new one after each start.
     name: String,
     settings: KeyringSettings,
-    /// Its clock is so many seconds off.
+    /// Offset of its clock, in seconds.
     off: i64,
     runs: bool,
-    /// Until when it can't reach the database.
+    /// Time until which the database is unreachable.
     cut_off_until: i64,
     view: KeyRows,
     read_at: i64,
-    /// The key set as it was rendered last.
+    /// Key set as rendered last.
     rendered: Vec<String>,
-    /// What it decided and has not written yet: at which version, when, and what.
+    /// Computed change that is not written yet: version, time and step.
     pending: Option<(u64, i64, PlanStep)>,
 }
 
@@ -36,7 +36,7 @@ impl Replica {
     }
 }
 
-/// What happened, to see that enough did.
+/// Counts of events, to check that enough of each happened.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) keys: u64,
@@ -57,11 +57,11 @@ pub(crate) struct World {
     database: KeyRows,
     names: u64,
     replicas: Vec<Replica>,
-    /// Key sets that some cache may still hold: until when, and what is in them.
+    /// Key sets that some cache may still hold, with their expiry.
     caches: VecDeque<(i64, Vec<String>)>,
-    /// Until when tokens of each key may be shown, leeway and all.
+    /// Expiry of the last token of each key, leeway included.
     owed: BTreeMap<String, i64>,
-    /// What happened last, for whoever reads of a failure.
+    /// Last events, printed with a failure.
     story: VecDeque<String>,
     pub(crate) tally: Tally,
 }
@@ -97,10 +97,10 @@ impl World {
         world
     }
 
-    /// Lets so many days pass.
+    /// Simulates this many days.
     ///
     /// # Errors
-    /// The first token that a verifier would refuse.
+    /// Description of the first token that a verifier would reject.
     pub(crate) fn live(&mut self, days: i64) -> Result<(), String> {
         let lived = self.live_on(days);
         lived.map_err(|failure| format!("{}\n{failure}", self.story.iter().cloned().collect::<Vec<_>>().join("\n")))
@@ -125,7 +125,7 @@ impl World {
         Ok(())
     }
 
-    /// To a moment where something changes, or just before or behind it, or some way towards it.
+    /// Advances to a time at which something changes, to just before or after it, or part of the way.
     fn pass_time(&mut self) {
         let moments = self.database.rows.iter().filter_map(|row| row.times).map(|times| times.signs_from.unix());
         let next = moments.filter(|moment| *moment > self.now + 1).min().unwrap_or(self.now + 86_400);
@@ -135,11 +135,11 @@ impl World {
         self.now += step.max(1);
         let now = self.now;
         self.caches.retain(|(until, _)| *until >= now);
-        // A database of ten years: what was erased long ago plays no part any more.
+        // Rows that were erased long ago have no more effect and would only slow down ten years.
         let erased = |row: &buildpass::store::KeyRow| row.sealed.is_none();
         self.database.rows.retain(|row| !erased(row));
         self.database.server_settings.retain(|server_settings| server_settings.promised_at.unix() + 100_000 > now);
-        // A server's own loop has run meanwhile, if it could.
+        // The loop of each server has run in the meantime, unless it was stopped.
         for at in 0..self.replicas.len() {
             self.tick(at);
         }
@@ -177,7 +177,7 @@ impl World {
         self.replicas[at].cut_off_until <= self.now
     }
 
-    /// What a start does before the first document is served.
+    /// Runs a start, before the first document is served.
     fn start(&mut self, at: usize) {
         if self.replicas[at].runs || !self.reaches_database(at) {
             return;
@@ -192,7 +192,7 @@ impl World {
         self.tick(at);
     }
 
-    /// The loop of a server: reads, and renders what it has.
+    /// Runs the loop of a server once: reads the rows and renders the key set.
     fn tick(&mut self, at: usize) {
         if !self.replicas[at].runs {
             return;
@@ -217,7 +217,7 @@ impl World {
         if self.replicas[at].runs && self.reaches_database(at) {
             let local = self.local(at);
             let replica = &mut self.replicas[at];
-            // A time that surely has passed: an hour ago, and a little for the clock.
+            // A time that has certainly passed: an hour ago, less the clock skew.
             let passed = local - Seconds::new(3_600 + 60);
             let step = (self.planner)(&self.database, &replica.settings, &replica.name, local, Some(passed));
             replica.pending = (!step.is_empty()).then_some((self.database.version, self.now, step));
@@ -276,7 +276,7 @@ impl World {
         Ok(())
     }
 
-    /// Every server's key set is fetched, and kept for as long as its header says; a key whose tokens live is in it.
+    /// Fetches every server's key set into a cache, and checks that it holds every key with unexpired tokens.
     fn look(&mut self) -> Result<(), String> {
         let now = self.now;
         self.owed.retain(|_, until| *until >= now);
@@ -297,7 +297,7 @@ impl World {
         Ok(())
     }
 
-    /// For up to a week; now and then all of them.
+    /// Stops one server for up to a week, sometimes all of them.
     fn stop_for_long(&mut self, at: usize) {
         self.tally.stops += 1;
         self.tell(format!("{at} stops"));
@@ -311,7 +311,7 @@ impl World {
         }
     }
 
-    /// Two clocks never differ by more than the skew.
+    /// Steps a clock; two clocks never differ by more than the skew.
     fn step_clock(&mut self, at: usize) {
         self.tally.clock_steps += 1;
         self.tell(format!("{at} steps its clock"));
@@ -325,7 +325,7 @@ impl World {
         self.tell(format!("{at} is cut off until {}", self.replicas[at].cut_off_until));
     }
 
-    /// Started again with other settings.
+    /// Restarts a server with other settings.
     fn reconfigure(&mut self, at: usize) {
         if !self.reaches_database(at) {
             return;

@@ -1,4 +1,4 @@
-//! An issuer of the tests' own: good tokens, and good tokens that are spoiled in exactly one way.
+//! Test issuer: valid tokens, and tokens that are invalid in exactly one way.
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
@@ -15,7 +15,7 @@ use crate::harness::START;
 pub(crate) const ISSUER: &str = "https://issuer.example";
 pub(crate) const AUDIENCE: &str = "registry.example";
 
-/// Keys of each kind, named `rsa`, `p256` and `p384`.
+/// Test keys of each kind, with the kids `rsa`, `p256` and `p384`.
 pub(crate) struct Forge {
     rsa: RsaKeyPair,
     p256: EcdsaKeyPair,
@@ -35,7 +35,7 @@ impl Forge {
         }
     }
 
-    /// The public numbers of the RSA key.
+    /// Public members of the RSA key.
     pub(crate) fn rsa_jwk(&self) -> Value {
         let half = self.rsa.public_key();
         let n = base64url(half.modulus().big_endian_without_leading_zero());
@@ -56,7 +56,7 @@ impl Forge {
         ] })
     }
 
-    /// The signature of `algorithm` over these bytes; of an algorithm that we have no key for, nothing.
+    /// Signs these bytes. Returns an empty signature for an algorithm without a key.
     pub(crate) fn signature(&self, algorithm: &str, input: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         let mut rsa = vec![0; self.rsa.public_modulus_len()];
@@ -71,24 +71,24 @@ impl Forge {
         rsa
     }
 
-    /// A token of exactly these texts, signed as `algorithm` whatever its header says.
+    /// Token of exactly these texts, signed with `algorithm` whatever the header says.
     pub(crate) fn seal(&self, algorithm: &str, header: &str, payload: &str) -> String {
         let input = format!("{}.{}", base64url(header), base64url(payload));
         let signature = base64url(self.signature(algorithm, input.as_bytes()));
         format!("{input}.{signature}")
     }
 
-    /// A token with this header and these claims.
+    /// Token with this header and these claims.
     pub(crate) fn token(&self, header: &Value, claims: &Value) -> String {
         self.seal(header["alg"].as_str().unwrap_or_default(), &header.to_string(), &claims.to_string())
     }
 
-    /// A good token of RS256 with these claims in the place of, or beside, the good ones; `null` takes one away.
+    /// Valid RS256 token with these claims changed or added; `null` removes a claim.
     pub(crate) fn with_claims(&self, changed: Value) -> String {
         self.token(&header("RS256"), &claims_with(changed))
     }
 
-    /// A good token of RS256 whose header has these members in the place of, or beside, the good ones.
+    /// Valid RS256 token with these header members changed or added.
     pub(crate) fn with_header(&self, changed: Value) -> String {
         let mut header = header("RS256");
         merge(&mut header, changed);
@@ -100,7 +100,7 @@ impl Forge {
     }
 }
 
-/// The header of a good token.
+/// Header of a valid token.
 pub(crate) fn header(algorithm: &str) -> Value {
     let kid = match algorithm {
         "ES256" => "p256",
@@ -110,7 +110,7 @@ pub(crate) fn header(algorithm: &str) -> Value {
     json!({ "typ": "JWT", "alg": algorithm, "kid": kid })
 }
 
-/// The claims of a good token.
+/// Claims of a valid token.
 pub(crate) fn good() -> Value {
     let now = START.unix();
     json!({

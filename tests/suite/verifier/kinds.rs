@@ -1,13 +1,13 @@
-//! What each kind of provider demands of its tokens.
+//! Checks of each kind of provider.
 
 use buildpass::base::Seconds;
 use buildpass::verifier::{ProviderKind, ProviderSpec};
 use serde_json::{Value, json};
 
 use super::forge::{Forge, good};
-use super::{judge, refused, spec};
+use super::{refused, spec, verify_one};
 
-/// An issuer of each kind that has none of its own, and the claims of a good token of every kind.
+/// Issuer of each kind without a default one, and the claims of a valid token of every kind.
 fn kinds() -> Vec<(&'static str, &'static str, Value)> {
     vec![
         ("generic", "https://issuer.example", json!({})),
@@ -51,32 +51,32 @@ fn of(kind: &str, issuer: &str, forge: &Forge) -> ProviderSpec {
 }
 
 #[tokio::test]
-async fn a_good_token_of_every_kind_is_taken() {
+async fn a_valid_token_of_every_kind_is_accepted() {
     let forge = Forge::new();
     assert_eq!(kinds().iter().map(|(kind, ..)| *kind).collect::<Vec<_>>(), ProviderKind::names());
     for (kind, issuer, claims) in kinds() {
         let mut claims = claims;
         claims["iss"] = json!(issuer);
-        judge(of(kind, issuer, &forge), &forge.with_claims(claims)).await.unwrap_or_else(|refusal| {
+        verify_one(of(kind, issuer, &forge), &forge.with_claims(claims)).await.unwrap_or_else(|refusal| {
             panic!("{kind}: {refusal}");
         });
     }
 }
 
-/// Ours have it beside `repo`.
+/// Our own tokens have `org` beside `repo`.
 #[tokio::test]
-async fn velas_own_tokens_name_the_organisation_in_repo_alone() {
+async fn velas_own_tokens_name_the_organisation_in_repo_only() {
     let (forge, issuer) = (Forge::new(), "https://vela.example/_services/token");
     let judged = async |repo: &str| {
         let claims = json!({ "iss": issuer, "repo": repo, "build_number": "7", "event": "push:opened", "nbf": null });
-        judge(of("vela", issuer, &forge), &forge.with_claims(claims)).await.is_ok()
+        verify_one(of("vela", issuer, &forge), &forge.with_claims(claims)).await.is_ok()
     };
     assert!(judged("acme/app").await);
     assert!(!judged("app").await && !judged("/app").await);
 }
 
 #[tokio::test]
-async fn what_is_no_token_of_its_kind_is_refused_by_its_claim() {
+async fn a_token_that_fails_its_kinds_check_is_rejected_by_its_claim() {
     let forge = Forge::new();
     let cases = [
         ("github", json!({ "repository": null })),
@@ -109,14 +109,14 @@ async fn what_is_no_token_of_its_kind_is_refused_by_its_claim() {
         for (name, value) in changed.as_object().unwrap() {
             claims[name] = value.clone();
         }
-        let refusal = judge(of(kind, issuer, &forge), &forge.with_claims(claims)).await.unwrap_err();
+        let refusal = verify_one(of(kind, issuer, &forge), &forge.with_claims(claims)).await.unwrap_err();
         table.push_str(&format!("{kind} {changed}: {}: {refusal}\n", refusal.reason()));
     }
     insta::assert_snapshot!(table);
 }
 
 #[test]
-fn an_issuer_that_is_none_of_its_kind_is_refused() {
+fn an_issuer_of_the_wrong_form_is_refused() {
     let forge = Forge::new();
     for (kind, issuer) in [
         ("circleci", "https://oidc.circleci.com"),
@@ -130,7 +130,7 @@ fn an_issuer_that_is_none_of_its_kind_is_refused() {
 }
 
 #[test]
-fn a_kind_with_an_issuer_of_its_own_needs_none_and_may_have_another() {
+fn a_default_issuer_may_be_replaced() {
     for kind in ["github", "gitlab", "buildkite", "google"] {
         let spec = ProviderSpec { kind: kind.to_owned(), ..ProviderSpec::default() };
         assert!(buildpass::verifier::Provider::new("p", spec).is_ok(), "{kind}");

@@ -1,4 +1,4 @@
-//! The verifier as a library: what it takes, what it refuses, where its keys come from.
+//! The verifier as a library: accepted and rejected tokens, and sources of keys.
 
 pub(crate) mod forge;
 mod judgement;
@@ -19,7 +19,7 @@ use buildpass::verifier::{Provider, ProviderSpec, Requirements, TokenRefusal, Ve
 use self::forge::{AUDIENCE, Forge, ISSUER};
 use crate::harness::{START, SettableClock};
 
-/// A provider whose keys are written down.
+/// Provider with an inline key set.
 pub(crate) fn spec(forge: &Forge) -> ProviderSpec {
     ProviderSpec {
         kind: "generic".to_owned(),
@@ -30,15 +30,15 @@ pub(crate) fn spec(forge: &Forge) -> ProviderSpec {
     }
 }
 
-/// A verifier of these providers, at the time of the good tokens.
+/// Verifiers of these providers, at the time of the valid tokens.
 pub(crate) fn verifiers(specs: Vec<(&str, ProviderSpec)>) -> (Verifiers, Arc<SettableClock>) {
     let clock = Arc::new(SettableClock::at(START));
     let providers = specs.into_iter().map(|(name, spec)| Provider::new(name, spec)).collect::<Result<Vec<_>, _>>();
     (Verifiers::of(providers.unwrap(), clock.clone()).unwrap(), clock)
 }
 
-/// What one provider says of a token.
-pub(crate) async fn judge(spec: ProviderSpec, token: &str) -> Result<VerifiedToken, TokenRefusal> {
+/// Verifies a token with one provider.
+pub(crate) async fn verify_one(spec: ProviderSpec, token: &str) -> Result<VerifiedToken, TokenRefusal> {
     verifiers(vec![("forge", spec)]).0.verify(token, &Requirements::default()).await
 }
 

@@ -1,4 +1,4 @@
-//! The layer and the extractor that other services put before their handlers.
+//! The tower layer and the axum extractor for other services.
 
 use std::future::IntoFuture;
 
@@ -41,7 +41,7 @@ async fn answer(url: &str, authorization: &[&str]) -> (u16, String, String) {
 }
 
 #[tokio::test]
-async fn a_good_token_comes_in_and_its_claims_with_it_and_strangers_learn_nothing() {
+async fn a_valid_token_passes_with_its_claims_and_a_rejection_says_no_reason() {
     let forge = Forge::new();
     let any = ProviderSpec { required_audience: None, ..spec(&forge) };
     let (verifiers, _) = verifiers(vec![("forge", any)]);
@@ -63,9 +63,9 @@ async fn a_good_token_comes_in_and_its_claims_with_it_and_strangers_learn_nothin
     assert_eq!(answer(&url, &[&format!("Bearer {other}")]).await, invalid(), "for another audience");
 }
 
-/// Of two entries of one issuer neither takes what is for the other's audience, whatever the door's own is.
+/// Of two providers with one issuer, neither accepts the other's audience, whatever audience the layer requires.
 #[tokio::test]
-async fn a_providers_required_audience_binds_beside_the_doors() {
+async fn a_providers_required_audience_binds_beside_the_layers() {
     let forge = Forge::new();
     let entry = |audience: &str| ProviderSpec { required_audience: Some(audience.to_owned()), ..spec(&forge) };
     let (verifiers, _) = verifiers(vec![("a", entry("door")), ("b", entry("other"))]);
@@ -78,7 +78,7 @@ async fn a_providers_required_audience_binds_beside_the_doors() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_is_down_is_503_and_when_to_come_again() {
+async fn an_issuer_that_is_down_is_503_with_retry_after() {
     let forge = Forge::new();
     let down = Stranger::start().await;
     let token = forge.with_claims(json!({ "iss": down.url, "aud": "door" }));
@@ -88,7 +88,7 @@ async fn an_issuer_that_is_down_is_503_and_when_to_come_again() {
 }
 
 #[tokio::test]
-async fn behind_no_layer_nobody_comes_in() {
+async fn without_the_layer_every_request_is_rejected() {
     let url = served(Router::new().route("/", get(repository))).await;
     assert_eq!(answer(&url, &["Bearer x"]).await.0, 401);
 }

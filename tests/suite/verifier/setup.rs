@@ -1,4 +1,4 @@
-//! Providers as they are written: what is refused, and of whom a token is.
+//! Configuration of providers: refused settings, and the provider that is selected for a token.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{refused, spec, verifiers};
 use crate::harness::{START, SettableClock};
 
 #[test]
-fn a_provider_that_can_not_stand_is_refused_by_its_field() {
+fn a_provider_with_a_wrong_setting_is_refused_by_its_field() {
     let with = |change: &dyn Fn(&mut ProviderSpec)| {
         let mut spec =
             ProviderSpec { kind: "generic".to_owned(), issuer: Some(ISSUER.to_owned()), ..ProviderSpec::default() };
@@ -54,15 +54,15 @@ fn a_provider_that_can_not_stand_is_refused_by_its_field() {
 }
 
 #[test]
-fn keys_that_are_written_down_must_hold_one_that_can_be_used() {
-    for (jwks, problem) in [("{}", "no key set"), (r#"{"keys":[]}"#, "no key that can be used"), ("x", "no key set")] {
+fn an_inline_key_set_must_hold_a_usable_key() {
+    for (jwks, problem) in [("{}", "not a key set"), (r#"{"keys":[]}"#, "no usable key"), ("x", "not a key set")] {
         let error = refused("p", ProviderSpec { jwks: Some(jwks.to_owned()), ..spec(&Forge::new()) });
         assert!(error.field == "jwks" && error.problem.contains(problem), "{error}");
     }
 }
 
 #[test]
-fn two_entries_of_one_issuer_need_audiences_that_differ() {
+fn two_providers_with_one_issuer_need_different_audiences() {
     let forge = Forge::new();
     let clock = Arc::new(SettableClock::at(START));
     let of = |audience: Option<&str>| ProviderSpec { required_audience: audience.map(str::to_owned), ..spec(&forge) };
@@ -79,7 +79,7 @@ fn two_entries_of_one_issuer_need_audiences_that_differ() {
 }
 
 #[tokio::test]
-async fn of_two_entries_of_one_issuer_the_one_that_the_token_is_for_decides() {
+async fn of_two_providers_with_one_issuer_the_audience_decides() {
     let forge = Forge::new();
     let strict = ProviderSpec {
         required_audience: Some("strict".to_owned()),
@@ -87,15 +87,15 @@ async fn of_two_entries_of_one_issuer_the_one_that_the_token_is_for_decides() {
         ..spec(&forge)
     };
     let (verifiers, _) = verifiers(vec![("lax", spec(&forge)), ("strict", strict)]);
-    let judge = async |claims| verifiers.verify(&forge.with_claims(claims), &Requirements::default()).await;
-    assert_eq!(judge(json!({ "aud": AUDIENCE })).await.unwrap().provider_name(), "lax");
-    assert_eq!(judge(json!({ "aud": "strict", "approved": "yes" })).await.unwrap().provider_name(), "strict");
-    let refusal = judge(json!({ "aud": "strict" })).await.unwrap_err();
+    let verify_one = async |claims| verifiers.verify(&forge.with_claims(claims), &Requirements::default()).await;
+    assert_eq!(verify_one(json!({ "aud": AUDIENCE })).await.unwrap().provider_name(), "lax");
+    assert_eq!(verify_one(json!({ "aud": "strict", "approved": "yes" })).await.unwrap().provider_name(), "strict");
+    let refusal = verify_one(json!({ "aud": "strict" })).await.unwrap_err();
     assert_eq!(refusal.reason(), "required_claim", "the refusal that came furthest is told");
 }
 
 #[tokio::test]
-async fn a_token_of_another_issuer_meets_nobodys_keys() {
+async fn a_token_of_another_issuer_is_verified_with_no_key() {
     let forge = Forge::new();
     let (verifiers, _) = verifiers(vec![("forge", spec(&forge))]);
     for issuer in ["https://issuer.example/", "https://ISSUER.example", "https://issuer.example.evil", "", "x"] {

@@ -1,4 +1,4 @@
-//! Somebody's server of documents on loopback: answers what a test tells it to, byte for byte, and counts.
+//! Untrusted document server on loopback: answers what a test sets, byte for byte, and counts requests.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,16 +9,16 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// How a path is answered.
+/// Answer of one path.
 #[derive(Clone)]
 pub(crate) enum Answer {
-    /// These bytes, then the end.
+    /// Sends these bytes and closes.
     Bytes(Vec<u8>),
-    /// These bytes, and then as many more as are taken.
+    /// Sends these bytes and then endless others.
     Endless(Vec<u8>),
-    /// These bytes, and then nothing.
+    /// Sends these bytes and then stalls.
     Silence(Vec<u8>),
-    /// After so long, these bytes.
+    /// Sends these bytes after a delay.
     Late(Duration, Vec<u8>),
 }
 
@@ -63,7 +63,7 @@ impl Stranger {
         stranger
     }
 
-    /// One that serves a discovery document of its own and this key set.
+    /// Starts a server with a discovery document and this key set.
     pub(crate) async fn issuer(jwks: &Value) -> Self {
         let stranger = Self::start().await;
         stranger.discovery(&json!({ "issuer": stranger.url, "jwks_uri": format!("{}/jwks", stranger.url) }));
@@ -79,17 +79,17 @@ impl Stranger {
         self.answers.lock().unwrap().insert(path.to_owned(), answer);
     }
 
-    /// From now on every path is a 404.
+    /// Answers 404 on every path from now on.
     pub(crate) fn forget(&self) {
         self.answers.lock().unwrap().clear();
     }
 
-    /// How many requests there were.
+    /// Returns the number of requests.
     pub(crate) fn asked(&self) -> usize {
         self.asked.load(Ordering::SeqCst)
     }
 
-    /// The heads of the requests.
+    /// Returns the heads of the requests.
     pub(crate) fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
@@ -113,7 +113,7 @@ async fn serve(
     asked.fetch_add(1, Ordering::SeqCst);
     heads.lock().unwrap().push(head);
     let answer = answers.lock().unwrap().get(&path).cloned().unwrap_or_else(|| with("404 Not Found", "", "no"));
-    // Whoever asked may be gone.
+    // The client may have disconnected.
     let _gone = match answer {
         Answer::Bytes(bytes) => stream.write_all(&bytes).await,
         Answer::Late(pause, bytes) => {

@@ -1,5 +1,5 @@
-//! Tokens that other people's libraries made, and tokens that a tool forged: fixtures, each beside the command that
-//! made it.
+//! Tokens of other libraries, and tokens that a tool forged: fixtures, each beside the command that
+//! generated it.
 
 use buildpass::verifier::{ProviderSpec, Requirements};
 use serde_json::Value;
@@ -23,13 +23,13 @@ fn by(jwks: &str) -> ProviderSpec {
 }
 
 #[tokio::test]
-async fn tokens_and_key_sets_of_four_foreign_signers_are_taken() {
+async fn tokens_and_key_sets_of_four_foreign_signers_are_accepted() {
     let mut signers = std::collections::BTreeMap::<String, usize>::new();
     for line in FOREIGN.lines() {
         let made: Value = serde_json::from_str(line).unwrap();
         let (verifiers, _) = verifiers(vec![("foreign", by(&made["jwks"].to_string()))]);
-        let verdict = verifiers.verify(made["token"].as_str().unwrap(), &Requirements::default()).await;
-        let verified = verdict.unwrap_or_else(|refusal| panic!("{} {}: {refusal}", made["signer"], made["alg"]));
+        let result = verifiers.verify(made["token"].as_str().unwrap(), &Requirements::default()).await;
+        let verified = result.unwrap_or_else(|refusal| panic!("{} {}: {refusal}", made["signer"], made["alg"]));
         assert_eq!(verified.algorithm().name(), made["alg"].as_str().unwrap());
         *signers.entry(made["signer"].as_str().unwrap().to_owned()).or_default() += 1;
     }
@@ -37,12 +37,12 @@ async fn tokens_and_key_sets_of_four_foreign_signers_are_taken() {
 }
 
 #[tokio::test]
-async fn every_token_that_jwt_hack_forges_is_refused_for_a_reason() {
+async fn every_token_that_jwt_hack_forges_is_rejected_with_its_reason() {
     let (verifiers, _) = verifiers(vec![("forged", by(FORGED_KEYS))]);
     verifiers.verify(FORGED_FROM.trim(), &Requirements::default()).await.unwrap();
     let mut table = String::new();
     for (number, token) in FORGED.lines().enumerate() {
-        let refusal = verifiers.verify(token, &Requirements::default()).await.map(|_| "taken").unwrap_err();
+        let refusal = verifiers.verify(token, &Requirements::default()).await.map(|_| "accepted").unwrap_err();
         let told = refusal.to_string().replace(char::is_control, "\u{fffd}");
         table.push_str(&format!("{:3} {}: {told}\n", number + 1, refusal.reason()));
     }

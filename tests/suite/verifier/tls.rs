@@ -1,4 +1,4 @@
-//! Keys behind TLS: an authority of one's own, and a server that asks who we are.
+//! Keys behind TLS: a private authority, and a server that requires a client certificate.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use super::forge::{Forge, claims_with, header};
 use crate::harness::{START, SettableClock};
 
-/// An authority, and what it signed.
+/// Certificate authority of the test.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
@@ -39,7 +39,7 @@ impl Authority {
         roots
     }
 
-    /// Its certificate, and a client's with its key, as files.
+    /// Writes its certificate, a client certificate and the client's key to files.
     fn write(&self, folder: &Path) -> (PathBuf, PathBuf, PathBuf) {
         let (certificate, key) = self.sign("buildpass.example", ExtendedKeyUsagePurpose::ClientAuth);
         let write = |name: &str, text: String| {
@@ -55,7 +55,7 @@ impl Authority {
     }
 }
 
-/// An issuer behind TLS that answers those alone whom this authority knows.
+/// Issuer behind TLS that requires a client certificate of this authority.
 async fn issuer(authority: &Authority, forge: &Forge) -> String {
     let (certificate, key) = authority.sign("127.0.0.1", ExtendedKeyUsagePurpose::ServerAuth);
     let clients = WebPkiClientVerifier::builder(Arc::new(authority.roots())).build().unwrap();
@@ -86,7 +86,7 @@ async fn issuer(authority: &Authority, forge: &Forge) -> String {
 }
 
 #[tokio::test]
-async fn a_server_is_believed_by_its_authority_and_believes_us_by_our_certificate() {
+async fn both_sides_are_authenticated_by_the_configured_certificates() {
     let (authority, stranger) = (Authority::new(), Authority::new());
     let forge = Forge::new();
     let url = issuer(&authority, &forge).await;

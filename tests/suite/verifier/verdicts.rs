@@ -1,5 +1,5 @@
-//! Every token of the suite with our verdict, written down for foreign libraries to judge: `tests/interop/verdicts.py`
-//! brings the three verdicts together in one table.
+//! Writes every token of the suite with our verdict to a file, for other libraries to verify: `tests/interop/verdicts.py`
+//! puts the three verdicts in one table.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -8,11 +8,11 @@ use buildpass::verifier::ProviderSpec;
 use serde_json::{Value, json};
 
 use super::forge::{AUDIENCE, Forge, ISSUER, claims_with, header};
-use super::{judge, spec};
+use super::{spec, verify_one};
 use crate::attacks::forged;
 use crate::harness::START;
 
-/// Good tokens, and tokens that are wrong in what they say and not in how they are made.
+/// Valid tokens, and tokens with wrong claims but a valid form and signature.
 fn honest(forge: &Forge) -> Vec<(String, String)> {
     let now = START.unix();
     let mut tokens: Vec<(String, String)> = ["RS256", "RS384", "RS512", "ES256", "ES384"]
@@ -57,13 +57,13 @@ fn honest(forge: &Forge) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn every_token_of_the_suite_is_written_down_with_our_verdict() {
+async fn every_token_of_the_suite_is_exported_with_our_verdict() {
     let forge = Forge::new();
     let mut lines = String::new();
     let tokens = honest(&forge).into_iter().chain(forged::all(&forge));
     for (name, token) in tokens.filter(|(_, token)| token.len() < 100_000) {
         let provider = ProviderSpec { jwks: Some(forge.jwks().to_string()), ..spec(&forge) };
-        let verdict = judge(provider, &token).await.map_or_else(|refusal| refusal.reason(), |_| "taken");
+        let verdict = verify_one(provider, &token).await.map_or_else(|refusal| refusal.reason(), |_| "taken");
         let case: Value = json!({ "name": name, "token": token, "buildpass": verdict });
         writeln!(lines, "{case}").unwrap();
     }
