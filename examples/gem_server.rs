@@ -1,5 +1,5 @@
-//! A small server of gems: takes what `gem push` sends, if the key is one that buildpass gave for a build, stores the
-//! gem, and records who pushed it.
+//! A small gem server. Accepts `gem push` with an API key that buildpass issued for a build, records the publication and
+//! stores the gem.
 //!
 //! ```text
 //! BUILDPASS_URL=… BUILDPASS_CLIENT_ID=… BUILDPASS_CLIENT_SECRET=… gem_server FOLDER [ADDRESS]
@@ -23,7 +23,7 @@ use axum::routing::{get, post};
 use downstream::{Buildpass, Refused};
 use tokio::net::TcpListener;
 
-/// The largest gem.
+/// Maximum size of a gem, in bytes.
 const MOST: usize = 16 * 1_024 * 1_024;
 
 struct Gems {
@@ -40,7 +40,7 @@ async fn push(State(gems): State<Arc<Gems>>, headers: HeaderMap, body: Bytes) ->
     if !known.may_be_for(&name) {
         return Err(refused(Refused::Package));
     }
-    // Recorded first: what nobody can tell the origin of is not stored.
+    // Record the publication first, so that no gem without a known origin is stored.
     gems.buildpass.publish(("rubygems", &name, &version), &body, key).await.map_err(refused)?;
     let stored = tokio::fs::write(gems.folder.join(format!("{name}-{version}.gem")), &body).await;
     stored.map_err(|error| {
@@ -58,7 +58,7 @@ async fn gem(State(gems): State<Arc<Gems>>, Path(file): Path<String>) -> Result<
     tokio::fs::read(gems.folder.join(file)).await.map(Bytes::from).map_err(|_| StatusCode::NOT_FOUND)
 }
 
-/// Name and version of a gem: a tar archive whose `metadata.gz` is the specification in YAML.
+/// Returns name and version of a gem, a tar archive with the specification in YAML as `metadata.gz`.
 fn name_of(gem: &[u8]) -> Option<(String, String)> {
     let mut archive = tar::Archive::new(gem);
     let mut entries = archive.entries().ok()?.filter_map(Result::ok);
@@ -72,7 +72,7 @@ fn name_of(gem: &[u8]) -> Option<(String, String)> {
     (is_plain(&name) && is_plain(&version)).then_some((name, version))
 }
 
-/// A name that is no path.
+/// Whether the text is safe as part of a file name.
 fn is_plain(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     !text.is_empty() && !text.starts_with('.') && text.len() <= 128 && text.bytes().all(plain)

@@ -1,5 +1,5 @@
-//! A small NuGet feed: takes what `dotnet nuget push` sends, if the key is one that buildpass gave for a build, stores
-//! the package, and records who pushed it. Its service index names buildpass' token service beside its own resources.
+//! A small NuGet feed. Accepts `dotnet nuget push` with an API key that buildpass issued for a build, records the
+//! publication and stores the package. Its service index lists buildpass' token service beside its own resources.
 //!
 //! ```text
 //! BUILDPASS_URL=… BUILDPASS_CLIENT_ID=… BUILDPASS_CLIENT_SECRET=… nuget_feed FOLDER [ADDRESS]
@@ -24,7 +24,7 @@ use downstream::{Buildpass, Refused};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// The largest package.
+/// Maximum size of a package, in bytes.
 const MOST: usize = 16 * 1_024 * 1_024;
 
 struct Feed {
@@ -50,7 +50,7 @@ async fn push(State(feed): State<Arc<Feed>>, headers: HeaderMap, body: Body) -> 
     if !known.may_be_for(&id) {
         return Err(StatusCode::FORBIDDEN);
     }
-    // Recorded first: what nobody can tell the origin of is not stored.
+    // Record the publication first, so that no package without a known origin is stored.
     feed.buildpass.publish(("nuget", &id, &version), &package, key).await.map_err(refused)?;
     let file = format!("{}.{version}.nupkg", id.to_lowercase());
     tokio::fs::write(feed.folder.join(file), &package).await.map_err(|error| {
@@ -61,7 +61,7 @@ async fn push(State(feed): State<Arc<Feed>>, headers: HeaderMap, body: Body) -> 
     Ok(StatusCode::CREATED)
 }
 
-/// The first part of the multipart body.
+/// Returns the first part of the multipart body.
 async fn package_of(headers: &HeaderMap, body: Body) -> Option<Bytes> {
     let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     let boundary = multer::parse_boundary(content_type).ok()?;
@@ -71,7 +71,7 @@ async fn package_of(headers: &HeaderMap, body: Body) -> Option<Bytes> {
     parts.next_field().await.ok()??.bytes().await.ok()
 }
 
-/// Id and version of a package: a zip archive with one `.nuspec` at its top, which is XML.
+/// Returns id and version of a package, a zip archive with a `.nuspec` file in XML at its root.
 fn name_of(package: &[u8]) -> Option<(String, String)> {
     let mut archive = zip::ZipArchive::new(Cursor::new(package)).ok()?;
     let name = archive.file_names().find(|name| name.ends_with(".nuspec") && !name.contains('/'))?.to_owned();

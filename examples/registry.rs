@@ -1,5 +1,5 @@
-//! A small store of artefacts that nobody needs a password for: whoever builds an artefact's repository may put it,
-//! and every build of its organisation may get it.
+//! A small artefact store without passwords. A build of an artefact's repository may put the artefact, and every build of
+//! its organisation may get it.
 //!
 //! ```text
 //! registry ISSUER AUDIENCE [ADDRESS]
@@ -22,7 +22,7 @@ use buildpass::policy::{AccessPolicy, AccessPolicySpec, AccessRequest, Repositor
 use buildpass::verifier::{Provider, ProviderSpec, RequireToken, VerifiedToken, Verifiers};
 use tokio::net::TcpListener;
 
-/// Who may do what: `request.repository` is the artefact's, `acme/app`.
+/// Access rules. `request.repository` is the artefact's repository, such as `acme/app`.
 const RULES: [&str; 2] = [
     "request.action == 'put' && identity.oidc.claims.repo == request.repository && identity.oidc.claims.trusted == 'true'",
     "request.action == 'get' && request.repository.startsWith(identity.oidc.claims.org + '/')",
@@ -34,8 +34,8 @@ struct Store {
 }
 
 impl Store {
-    /// Checks that the policy allows the action. The reason of a denial goes to the log only.
-    fn judge(&self, token: &VerifiedToken, action: &str, repository: &str) -> Result<(), StatusCode> {
+    /// Evaluates the access policy. The reason of a denial goes to the log alone.
+    fn decide(&self, token: &VerifiedToken, action: &str, repository: &str) -> Result<(), StatusCode> {
         let request = AccessRequest {
             provider: token.provider_name(),
             claims: token.claims().all(),
@@ -60,10 +60,10 @@ async fn artefact(
     let repository = format!("{org}/{repo}");
     let action = if method == Method::PUT { "put" } else { "get" };
     let place = format!("{repository}/{name}");
-    // Rules may loop over what the token lists: not on the threads that serve everybody.
-    let judge = Arc::clone(&store);
-    let judged = tokio::task::spawn_blocking(move || judge.judge(&token, action, &repository)).await;
-    judged.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)??;
+    // Rules may loop over the token's lists, which would block the threads that serve other requests.
+    let policies = Arc::clone(&store);
+    let decided = tokio::task::spawn_blocking(move || policies.decide(&token, action, &repository)).await;
+    decided.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)??;
     if method == Method::PUT {
         let mut artefacts = store.artefacts.write().map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
         artefacts.insert(place, body);
@@ -73,7 +73,7 @@ async fn artefact(
     Ok((StatusCode::OK, artefacts.get(&place).cloned().ok_or(StatusCode::NOT_FOUND)?))
 }
 
-/// The providers: here the one whose issuer is named, on loopback or not.
+/// Returns a verifier for the provider with this issuer, which may be on loopback.
 fn verifiers(issuer: String) -> Result<Verifiers, Box<dyn Error>> {
     let spec = ProviderSpec {
         kind: "vela".to_owned(),
@@ -84,7 +84,7 @@ fn verifiers(issuer: String) -> Result<Verifiers, Box<dyn Error>> {
     Ok(Verifiers::of(vec![Provider::new("ci", spec)?], Arc::new(SystemClock::new()))?)
 }
 
-/// One policy for the repositories of each organisation that may use the store.
+/// Returns one policy for the repositories of each organisation that may use the store.
 fn policies(organizations: &[&str]) -> Result<RepositoryPolicies, Box<dyn Error>> {
     let mut policies = BTreeMap::new();
     for organization in organizations {

@@ -1,12 +1,12 @@
-//! What a package server asks buildpass: is this key good and what for, and here is what it pushed.
+//! Client of buildpass for a package server: introspects API keys and records publications.
 
 use std::error::Error;
 
 use buildpass::base::Sha256;
 use serde_json::{Value, json};
 
-/// Where buildpass answers, and who we are there: a client with `tokens:introspect` and `publications:write` that is
-/// limited to our own audience.
+/// Connection to buildpass as a client with the scopes `tokens:introspect` and `publications:write`, limited to this
+/// server's audience.
 pub(crate) struct Buildpass {
     url: String,
     id: String,
@@ -14,33 +14,33 @@ pub(crate) struct Buildpass {
     http: reqwest::Client,
 }
 
-/// What a good key is for (RFC 7662).
+/// Scope of an active API key (RFC 7662).
 pub(crate) struct Key {
     flow: String,
     scopes: Vec<String>,
     packages: Vec<String>,
 }
 
-/// Why a push is not taken.
+/// Reason that a push is rejected.
 pub(crate) enum Refused {
-    /// The key is none of ours, dead, or of another flow.
+    /// The key is unknown, expired, revoked or of another flow.
     Key,
-    /// The key is good, and not for this.
+    /// The key is active and does not cover the package.
     Package,
-    /// The version is there already.
+    /// The version exists already.
     Exists,
-    /// Buildpass could not be asked.
+    /// Buildpass could not be reached, or it failed.
     Unavailable(String),
 }
 
 impl Buildpass {
-    /// Where it answers.
+    /// Base URL of the API.
     #[allow(dead_code, reason = "one of the servers names it in its index")]
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// From `BUILDPASS_URL`, `BUILDPASS_CLIENT_ID` and `BUILDPASS_CLIENT_SECRET`.
+    /// Reads the connection from `BUILDPASS_URL`, `BUILDPASS_CLIENT_ID` and `BUILDPASS_CLIENT_SECRET`.
     pub(crate) fn from_environment() -> Result<Self, Box<dyn Error>> {
         #[expect(clippy::disallowed_methods, reason = "a program of its own")]
         let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
@@ -52,7 +52,7 @@ impl Buildpass {
         })
     }
 
-    /// A key of this flow with one of these scopes, which must live now.
+    /// Introspects a key, which must be active, of this flow, and have one of these scopes.
     pub(crate) async fn key(&self, key: &str, flow: &str, scopes: &[&str]) -> Result<Key, Refused> {
         let form = url::form_urlencoded::Serializer::new(String::new()).append_pair("token", key).finish();
         let request = self.http.post(format!("{}/oauth/introspect", self.url)).body(form);
@@ -73,7 +73,7 @@ impl Buildpass {
         }
     }
 
-    /// Records what a key pushed; from here on `buildpass provenance` knows it. Refuses what the key is not for.
+    /// Records a publication, which `buildpass provenance` then lists. Rejects a package that the key does not cover.
     pub(crate) async fn publish(
         &self,
         (ecosystem, package, version): (&str, &str, &str),
@@ -90,13 +90,13 @@ impl Buildpass {
             201 => Ok(()),
             403 => Err(Refused::Package),
             409 => Err(Refused::Exists),
-            status => Err(Refused::Unavailable(format!("it answered {status}"))),
+            status => Err(Refused::Unavailable(format!("unexpected status {status}"))),
         }
     }
 }
 
 impl Key {
-    /// Whether the key may cover `package`. A glob is left to buildpass, which decides when the publication is recorded.
+    /// Whether the key may cover this package. `publish` decides on patterns.
     pub(crate) fn may_be_for(&self, package: &str) -> bool {
         self.packages.iter().any(|glob| glob.contains('*') || glob.eq_ignore_ascii_case(package))
     }

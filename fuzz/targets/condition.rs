@@ -1,5 +1,5 @@
-//! A rule is refused when it is loaded, or answers within the stack and the clock whatever the claims are. The rule
-//! comes first, the claims after the first NUL.
+//! A rule is refused at load, or evaluates within the stack and time limits for any claims. The input is the rule, a NUL
+//! and the claims.
 
 use buildpass::policy::{AccessPolicy, AccessPolicySpec, AccessRequest};
 use serde_json::Map;
@@ -21,6 +21,6 @@ pub(crate) fn run(data: &[u8]) {
         AccessRequest { provider: "p", claims: &claims, untrusted: false, action: "get-blob", repository: "acme/app" };
     let allowed = policy.decide(&request).is_ok();
     let parts = policy.explain(&request);
-    // A conjunction is true where all its parts are.
+    // A conjunction is true if all its parts are.
     assert_eq!(allowed, parts.iter().all(|part| part.answer == Ok(true)), "{rule}");
 }

@@ -1,4 +1,4 @@
-//! A discovery document is the issuer's own, or refused.
+//! A discovery document names the expected issuer, or is refused.
 
 use buildpass::verifier::Discovery;
 use url::Url;

@@ -1,4 +1,4 @@
-//! An image reference is taken apart, or refused; put together again it is the same.
+//! An image reference is refused, or parses into parts that join to the same reference.
 
 use buildpass::claims::Image;
 

@@ -1,4 +1,4 @@
-//! A key set is read, key by key, or refused; a key that is used has a name of its own.
+//! A key set is parsed key by key, or refused. Every accepted key has a unique `kid`.
 
 use buildpass::jose::{JwkSet, KeySet};
 
@@ -8,7 +8,7 @@ pub(crate) fn run(data: &[u8]) {
     let (Ok(foreign), Ok((published, unusable))) = (foreign, published) else { return };
     assert!(foreign.kids().all(|kid| foreign.find(kid).is_some_and(|key| !key.algorithms().is_empty())));
     assert_eq!(foreign.len() + foreign.unusable().len(), published.keys.len() + unusable.len());
-    // What we publish of somebody's keys, everybody reads again.
+    // Keys that we publish again must parse again.
     let again = serde_json::to_vec(&published).unwrap();
     assert_eq!(JwkSet::read(&again).unwrap().0, published);
 }

@@ -1,5 +1,4 @@
-//! Statements are refused when they are saved, or decide whatever the claims are. They come first, the claims after
-//! the first NUL.
+//! Statements are refused at save, or evaluate for any claims. The input is the statements, a NUL and the claims.
 
 use buildpass::policy::{Statements, StatementsSpec};
 use serde_json::Map;

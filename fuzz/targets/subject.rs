@@ -1,5 +1,5 @@
-//! A subject format is taken or refused, and reads any subject without harm. The format comes first, the subject after
-//! the first line end.
+//! A subject format is refused, or parses any subject without a panic. The input is the format, a line end and the
+//! subject.
 
 use buildpass::claims::SubjectFormat;
 

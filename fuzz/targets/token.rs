@@ -1,4 +1,4 @@
-//! A token is taken apart, or refused; what is taken apart is the same in every reader's eyes.
+//! A token is refused, or parses into parts that every other parser agrees on.
 
 use buildpass::jose::{LONGEST_TOKEN, peek};
 
