@@ -33,8 +33,10 @@ pub use self::keys::{KeyEncryptionKey, Keys};
 pub use self::limits::Limits;
 pub use self::reference::{markdown_reference, reference};
 pub use self::server::Server;
-pub use self::source::{Flags, Sources, environment};
-pub use self::store::{StoreSection, store_place};
+pub(crate) use self::source::environment;
+pub use self::source::{Flags, Sources};
+pub use self::store::StoreSection;
+pub(crate) use self::store::store_place;
 pub use self::tokens::Tokens;
 
 use std::sync::Arc;

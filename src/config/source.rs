@@ -37,7 +37,7 @@ pub struct Flags {
 /// Returns this process's environment variables with the prefix `BUILDPASS_`.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
-pub fn environment() -> BTreeMap<String, String> {
+pub(crate) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .filter(|(name, _)| name.starts_with("BUILDPASS_"))

@@ -73,7 +73,7 @@ fn secret_file(file: &str, state_dir: &Path) -> Result<String, String> {
 ///
 /// # Errors
 /// Returns the problem and what would be right, without the URL.
-pub fn store_place(url: &str, password: Option<String>, state_dir: &Path) -> Result<StoreUrl, String> {
+pub(crate) fn store_place(url: &str, password: Option<String>, state_dir: &Path) -> Result<StoreUrl, String> {
     if url.starts_with("postgres://") || url.starts_with("postgresql://") {
         return postgres(url, password, state_dir).map(StoreUrl::Postgres);
     }
