@@ -1,4 +1,4 @@
-//! Runs `targets/condition.rs` on whatever libFuzzer thinks of.
+//! Runs `targets/condition.rs` on the inputs of libFuzzer.
 
 #![no_main]
 

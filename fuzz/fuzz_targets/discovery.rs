@@ -1,4 +1,4 @@
-//! Runs `targets/discovery.rs` on whatever libFuzzer thinks of.
+//! Runs `targets/discovery.rs` on the inputs of libFuzzer.
 
 #![no_main]
 

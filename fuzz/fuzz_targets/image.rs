@@ -1,4 +1,4 @@
-//! Runs `targets/image.rs` on whatever libFuzzer thinks of.
+//! Runs `targets/image.rs` on the inputs of libFuzzer.
 
 #![no_main]
 

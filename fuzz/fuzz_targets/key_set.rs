@@ -1,4 +1,4 @@
-//! Runs `targets/key_set.rs` on whatever libFuzzer thinks of.
+//! Runs `targets/key_set.rs` on the inputs of libFuzzer.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Runs `targets/statements.rs` on whatever libFuzzer thinks of.
+//! Runs `targets/statements.rs` on the inputs of libFuzzer.
 
 #![no_main]
 

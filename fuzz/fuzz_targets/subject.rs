@@ -1,4 +1,4 @@
-//! Runs `targets/subject.rs` on whatever libFuzzer thinks of.
+//! Runs `targets/subject.rs` on the inputs of libFuzzer.
 
 #![no_main]
 

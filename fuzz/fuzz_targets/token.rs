@@ -1,4 +1,4 @@
-//! Runs `targets/token.rs` on whatever libFuzzer thinks of.
+//! Runs `targets/token.rs` on the inputs of libFuzzer.
 
 #![no_main]
 

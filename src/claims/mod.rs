@@ -29,5 +29,5 @@ pub use self::registration::{CheckedRegistration, Registration, RegistrationErro
 pub use self::step::{CheckedStep, StepRequest};
 pub use self::subject::{Subject, SubjectFormat, SubjectUnavailable};
 pub use self::subject_template::SubjectTemplate;
-pub use self::text::fold_name;
+pub(crate) use self::text::fold_name;
 pub use self::token::{IdToken, MAX_TOKEN_BYTES, Window, claims_supported, largest_claims};

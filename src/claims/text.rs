@@ -11,8 +11,7 @@ const MAX_TEXT_BYTES: usize = 1024;
 /// Folds the case of a name. Two names are equal if their folded forms are equal.
 ///
 /// Converts to upper case first, because some letters (`ſ`, `ς`) equal others only there.
-#[must_use]
-pub fn fold_name(name: &str) -> String {
+pub(crate) fn fold_name(name: &str) -> String {
     name.to_uppercase().to_lowercase()
 }
 

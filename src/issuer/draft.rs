@@ -101,14 +101,14 @@ impl Issuer {
         let build_audiences = holder.build().audiences.as_deref();
         let step_audiences = holder.step_audiences();
         let client_audiences = Some(holder.client().audiences.as_slice()).filter(|listed| !listed.is_empty());
-        let narrowed: Vec<_> = [build_audiences, step_audiences, client_audiences].into_iter().flatten().collect();
+        let restrictions: Vec<_> = [build_audiences, step_audiences, client_audiences].into_iter().flatten().collect();
         let request = IssuanceRequest {
             build: &holder.build().build,
             step: holder.step(),
             audiences: audiences.as_slice(),
             lifetime: request.lifetime,
             algorithm: request.algorithm,
-            narrowed: &narrowed,
+            restrictions: &restrictions,
         };
         self.settings.policy.decide(&request).map_err(IssueRefusal::Denied)
     }

@@ -1,5 +1,5 @@
-//! Checks signatures. jsonwebtoken's `crypto::verify` is the judge; never its `decode`, which believes too much, and
-//! never a key that the token brought along.
+//! Checks signatures with jsonwebtoken's `crypto::verify`. Never calls its `decode`, which accepts more than this crate
+//! does, and never uses a key that the token itself carries.
 
 use std::fmt;
 use std::sync::Once;
@@ -14,48 +14,47 @@ use super::public_key::Numbers;
 use super::public_key::PublicKey;
 use super::signature_algorithm::SignatureAlgorithm;
 
-/// A public key held ready to check signatures.
+/// A public key that is ready to check signatures.
 #[derive(Clone)]
 pub struct VerificationKey {
     algorithms: Vec<SignatureAlgorithm>,
     public: PublicKey,
-    held: DecodingKey,
+    decoding: DecodingKey,
 }
 
 impl VerificationKey {
-    /// Makes a key ready to check signatures of these algorithms.
     fn new(public: &PublicKey, algorithms: Vec<SignatureAlgorithm>) -> Result<Self, CheckError> {
-        choose_judge();
-        let held = match public.numbers() {
+        install_backend();
+        let decoding = match public.numbers() {
             Numbers::P256 { x, y } | Numbers::P384 { x, y } => DecodingKey::from_ec_components(x, y),
             Numbers::Rsa { n, e } => DecodingKey::from_rsa_components(n, e),
         };
-        Ok(Self { algorithms, public: public.clone(), held: held.map_err(|_| CheckError::Key)? })
+        Ok(Self { algorithms, public: public.clone(), decoding: decoding.map_err(|_| CheckError::Key)? })
     }
 
-    /// Makes a key that we publish ready.
+    /// Prepares a published key of this issuer.
     ///
     /// # Errors
-    /// [`CheckError::Key`] when the judge does not take it.
+    /// [`CheckError::Key`] if jsonwebtoken rejects the key.
     pub fn from_jwk(jwk: &Jwk) -> Result<Self, CheckError> {
         Self::new(jwk.key(), vec![jwk.algorithm().into()])
     }
 
-    /// Makes somebody's key ready.
+    /// Prepares a key of another issuer.
     pub(super) fn foreign(jwk: &ForeignJwk) -> Result<Self, CheckError> {
         Self::new(&jwk.key, jwk.algorithms.clone())
     }
 
-    /// What it checks.
+    /// Returns the algorithms that the key may check.
     #[must_use]
     pub fn algorithms(&self) -> &[SignatureAlgorithm] {
         &self.algorithms
     }
 
-    /// Is the token signed by this key? Says nothing about its claims, its time or its `typ`.
+    /// Checks that this key signed the token. Does not check claims, times or `typ`.
     ///
     /// # Errors
-    /// [`CheckError`] when it is not, or when its header asks for what we don't know.
+    /// [`CheckError`] if the signature is wrong, or if the header requires an extension.
     pub fn check(&self, token: &UnverifiedToken<'_>) -> Result<(), CheckError> {
         let named = token.unverified_alg();
         let fitting = self.algorithms.iter().find(|algorithm| algorithm.name() == named);
@@ -63,16 +62,16 @@ impl VerificationKey {
         if token.demands_extensions() {
             return Err(CheckError::Extension);
         }
-        if self.signed(algorithm, token.signing_input().as_bytes(), token.signature()) {
+        if self.is_signature(algorithm, token.signing_input().as_bytes(), token.signature()) {
             Ok(())
         } else {
             Err(CheckError::Signature)
         }
     }
 
-    /// Is this the signature, in base64url, of these bytes?
-    fn signed(&self, algorithm: SignatureAlgorithm, input: &[u8], signature: &str) -> bool {
-        jsonwebtoken::crypto::verify(signature, input, &self.held, algorithm.to_jsonwebtoken()).unwrap_or(false)
+    /// Whether `signature`, in base64url, is this key's signature of `input`.
+    fn is_signature(&self, algorithm: SignatureAlgorithm, input: &[u8], signature: &str) -> bool {
+        jsonwebtoken::crypto::verify(signature, input, &self.decoding, algorithm.to_jsonwebtoken()).unwrap_or(false)
     }
 }
 
@@ -90,31 +89,31 @@ impl fmt::Debug for VerificationKey {
     }
 }
 
-/// Settles which backend of jsonwebtoken judges in this process, before it is asked.
+/// Installs jsonwebtoken's aws-lc backend for this process, before its first use.
 ///
-/// Left to itself it panics where another crate of the program switched its second backend on. A program that has
-/// installed a backend of its own keeps it: then there is nothing to settle.
-fn choose_judge() {
-    static CHOSEN: Once = Once::new();
-    CHOSEN.call_once(|| {
-        let _installed_by_the_program = aws_lc::DEFAULT_PROVIDER.install_default();
+/// Without an installed backend jsonwebtoken panics if another crate of the program enables its second one. A backend
+/// that the program itself installed stays.
+fn install_backend() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let _already_installed = aws_lc::DEFAULT_PROVIDER.install_default();
     });
 }
 
-/// Why a token is not believed.
+/// Error returned when a token's signature is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CheckError {
-    /// The header names another algorithm than the key's.
-    #[error("the token's alg is not one that the key checks")]
+    /// The header names an algorithm that is not the key's.
+    #[error("the token's alg does not fit the key")]
     Algorithm,
-    /// `crit`, `b64` or `zip`.
-    #[error("the token's header demands an extension (crit, b64 or zip); none is known here")]
+    /// The header requires an extension: `crit`, `b64` or `zip`.
+    #[error("the token's header requires an extension (crit, b64 or zip); none is supported")]
     Extension,
-    /// The key can't be used.
-    #[error("the key can't be used")]
+    /// jsonwebtoken rejects the key.
+    #[error("the key cannot check signatures")]
     Key,
-    /// Another key's, another text's, or malformed.
-    #[error("the token's signature is not that of the key")]
+    /// The signature is malformed, or was made by another key or over another text.
+    #[error("the token's signature does not match the key")]
     Signature,
 }
 

@@ -1,4 +1,4 @@
-//! Wycheproof's vectors: what every library of the field is judged by.
+//! Wycheproof's vectors of signatures, and weak keys.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,7 +14,7 @@ fn agrees(result: TestResult, accepted: bool) -> bool {
     }
 }
 
-fn held(public: &PublicKey) -> VerificationKey {
+fn ready(public: &PublicKey) -> VerificationKey {
     VerificationKey::new(public, public.algorithms().to_vec()).unwrap()
 }
 
@@ -25,23 +25,23 @@ fn ecdsa_agrees_with_wycheproof() {
         (ecdsa::TestName::EcdsaSecp384r1Sha384P1363, SignatureAlgorithm::Es384),
     ] {
         let set = ecdsa::TestSet::load(name).unwrap();
-        let mut judged = 0;
+        let mut checked = 0;
         for group in &set.test_groups {
             let point: &[u8] = group.key.key.as_ref();
             let (x, y) = point[1..].split_at(point.len() / 2);
             let public = if x.len() == 32 { PublicKey::p256(x, y) } else { PublicKey::p384(x, y) };
-            let key = held(&public.unwrap());
+            let key = ready(&public.unwrap());
             for test in &group.tests {
-                let accepted = key.signed(algorithm, &test.msg, &URL_SAFE_NO_PAD.encode(&test.sig));
+                let accepted = key.is_signature(algorithm, &test.msg, &URL_SAFE_NO_PAD.encode(&test.sig));
                 assert!(agrees(test.result, accepted), "{algorithm} {}: {}", test.tc_id, test.comment);
-                judged += 1;
+                checked += 1;
             }
         }
-        assert_eq!(judged, set.number_of_tests);
+        assert_eq!(checked, set.number_of_tests);
     }
 }
 
-/// No key of theirs is one that we don't take: the smallest has 2048 bits, the largest 8192.
+/// Every key of these vectors is accepted: the smallest has 2048 bits, the largest 8192.
 #[test]
 fn rsa_agrees_with_wycheproof() {
     use rsa_pkcs1_verify::TestName::{
@@ -55,21 +55,21 @@ fn rsa_agrees_with_wycheproof() {
     ];
     for (algorithm, name) in names.into_iter().flat_map(|(algorithm, names)| names.map(|name| (algorithm, name))) {
         let set = rsa_pkcs1_verify::TestSet::load(name).unwrap();
-        let mut judged = 0;
+        let mut checked = 0;
         for group in &set.test_groups {
-            let key = held(&PublicKey::rsa(&group.key.n, &group.key.e).unwrap());
+            let key = ready(&PublicKey::rsa(&group.key.n, &group.key.e).unwrap());
             for test in &group.tests {
-                let accepted = key.signed(algorithm, &test.msg, &URL_SAFE_NO_PAD.encode(&test.sig));
+                let accepted = key.is_signature(algorithm, &test.msg, &URL_SAFE_NO_PAD.encode(&test.sig));
                 assert!(agrees(test.result, accepted), "{algorithm} {}: {}", test.tc_id, test.comment);
-                judged += 1;
+                checked += 1;
             }
         }
-        assert_eq!(judged, set.number_of_tests, "{algorithm}");
+        assert_eq!(checked, set.number_of_tests, "{algorithm}");
     }
 }
 
 #[test]
-fn weak_keys_are_no_keys() {
+fn a_weak_key_is_rejected() {
     let modulus = [&[0xc5][..], &[0x5a; 254], &[0x01]].concat();
     assert!(PublicKey::rsa(&modulus, &[1, 0, 1]).is_ok());
     assert!(PublicKey::rsa(&[&[0, 0][..], &modulus].concat(), &[0, 1, 0, 1]).is_ok());
@@ -85,16 +85,16 @@ fn weak_keys_are_no_keys() {
     ] {
         assert!(PublicKey::rsa(n, e).is_err(), "{what}");
     }
-    assert!(Jwk::of(PublicKey::rsa(&modulus, &[3]).unwrap()).is_err(), "good, and not for a key set of ours");
+    assert!(Jwk::of(PublicKey::rsa(&modulus, &[3]).unwrap()).is_err(), "usable, but not published");
     assert!(PublicKey::p384(&[1; 48], &[2; 48]).is_err(), "a point off the larger curve");
     assert!(PublicKey::p256(&[1; 32], &[2; 32]).is_err(), "a point off the curve");
     assert!(PublicKey::p256(&[0; 32], &[0; 32]).is_err(), "the origin");
     assert!(PublicKey::p256(&[1; 31], &[2; 32]).is_err(), "a short coordinate");
 }
 
-/// RFC 7638 §3.1.
+/// The example of RFC 7638 §3.1.
 #[test]
-fn a_thumbprint_is_that_of_the_rfc() {
+fn a_thumbprint_matches_the_example_of_the_rfc() {
     let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3ok\
              njhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6\
              qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awa\

@@ -1,5 +1,5 @@
-//! Reads other people's public keys (RFC 7517), strictly: a key that is weak, broken, meant for something else or that
-//! tells a secret is none. Never looks at `x5c`, `x5u` or any other way to a key.
+//! Parses the public keys of other issuers (RFC 7517). Rejects a key that is weak, malformed, meant for another use or
+//! that discloses a secret. Never reads a key from `x5c` or `x5u`.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,23 +13,23 @@ use super::signature_algorithm::SignatureAlgorithm;
 /// Members that only private keys have (RFC 7518 §6.2.2, §6.3.2, §6.4.1).
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// One public key of somebody's, with what it may check.
+/// A public key of another issuer, with the algorithms that it may check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ForeignJwk {
-    /// Its name; without one its thumbprint.
+    /// The key's `kid`, else its thumbprint.
     pub(super) kid: String,
-    /// Its `alg`, else all that such a key can check.
+    /// The key's `alg`, else every algorithm of such a key.
     pub(super) algorithms: Vec<SignatureAlgorithm>,
     pub(super) key: PublicKey,
 }
 
 impl ForeignJwk {
-    /// Reads one member of somebody's `keys`.
+    /// Parses one member of another issuer's `keys`.
     ///
     /// # Errors
-    /// [`JwkError`].
+    /// [`JwkError`] says why the key cannot be used.
     pub(super) fn read(value: &Value) -> Result<Self, JwkError> {
-        let members = value.as_object().ok_or(JwkError::Malformed("it"))?;
+        let members = value.as_object().ok_or(JwkError::Malformed("the key"))?;
         if PRIVATE_MEMBERS.iter().any(|name| members.contains_key(*name)) {
             return Err(JwkError::Private);
         }
@@ -61,7 +61,7 @@ impl ForeignJwk {
     }
 }
 
-/// The members that we look at; all others are left alone (RFC 7517 §4).
+/// The members that are read. All others are ignored (RFC 7517 §4).
 #[derive(Deserialize)]
 struct Members {
     kty: String,
@@ -81,53 +81,53 @@ fn number(name: &'static str, text: Option<&str>) -> Result<Vec<u8>, JwkError> {
     text.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or(JwkError::Malformed(name))
 }
 
-/// Why somebody's key is not used.
+/// Error returned for a key that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JwkError {
-    /// Its `alg` is not one that such a key checks here.
-    #[error("its alg is not one that such a key checks: RS256, RS384, RS512 for RSA, ES256 on P-256, ES384 on P-384")]
+    /// The `alg` does not fit the kind of key.
+    #[error("unsupported `alg` for this key: use RS256, RS384 or RS512 for RSA, ES256 for P-256, ES384 for P-384")]
     Algorithm,
-    /// Another key of the set has the same name, so that neither can be meant.
-    #[error("its kid stands twice in the set")]
+    /// Another key of the set has the same `kid`, so that a token could mean either.
+    #[error("duplicate `kid` in the key set")]
     Duplicate,
-    /// A key that we don't check signatures with.
-    #[error("only RSA keys and points on P-256 and P-384 are used")]
+    /// The kind of key cannot check signatures here.
+    #[error("unsupported key: use an RSA key, or an EC key on P-256 or P-384")]
     Kind,
-    /// Not of the form of RFC 7517; the member is named where it is known.
-    #[error("{0} is missing or not of the form of RFC 7517")]
+    /// A member is missing or malformed (RFC 7517). Names the member if it is known.
+    #[error("{0} is missing or malformed (RFC 7517)")]
     Malformed(&'static str),
-    /// Meant for something other than checking signatures.
-    #[error("its key_ops do not hold verify")]
+    /// The key is meant for other operations than checking signatures.
+    #[error("`key_ops` does not include `verify`")]
     Operations,
-    /// A secret where only public numbers belong: whoever reads the set can sign.
-    #[error("holds a private member")]
+    /// The key has a private member, so that any reader of the set can sign.
+    #[error("the key contains a private member")]
     Private,
-    /// Weak or broken.
+    /// The public key is weak or malformed.
     #[error(transparent)]
     Public(#[from] PublicKeyError),
-    /// Meant for encryption.
-    #[error("its use is not sig")]
+    /// The key is meant for encryption.
+    #[error("`use` is not `sig`")]
     Use,
 }
 
-/// A member of somebody's `keys` that was passed over.
+/// A member of another issuer's `keys` that was skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnusableKey {
-    /// Its place in `keys`, from 0.
+    /// Index of the member in `keys`, from 0.
     pub index: usize,
-    /// Why.
+    /// Reason for which the key cannot be used.
     pub reason: JwkError,
 }
 
-/// A document that is no key set.
+/// Error returned for a document that is not a key set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a JSON object with a list `keys` and without repeated members")]
+#[error("expected a JSON object with an array `keys` and without duplicate members")]
 pub struct JwkSetError;
 
-/// Reads each member of somebody's `keys`, in its order; one that can't be used spoils no other (RFC 7517 §5).
+/// Parses each member of `keys`, in order. An unusable key does not affect the others (RFC 7517 §5).
 ///
 /// # Errors
-/// [`JwkSetError`] when the document is not a key set at all.
+/// [`JwkSetError`] if the document is not a key set.
 pub(super) fn read_keys<K>(
     document: &[u8],
     read: impl Fn(&Value) -> Result<K, JwkError>,
@@ -141,8 +141,8 @@ pub(super) fn read_keys<K>(
     Ok(keys.iter().map(read).collect())
 }
 
-/// Those that were read, and the places and reasons of those that were not.
-pub(super) fn part<K>(read: Vec<Result<K, JwkError>>) -> (Vec<K>, Vec<UnusableKey>) {
+/// Separates the usable keys from the unusable ones.
+pub(super) fn partition<K>(read: Vec<Result<K, JwkError>>) -> (Vec<K>, Vec<UnusableKey>) {
     let (mut keys, mut unusable) = (Vec::new(), Vec::new());
     for (index, key) in read.into_iter().enumerate() {
         match key {

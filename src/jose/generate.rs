@@ -1,4 +1,4 @@
-//! Makes private keys. Never signs: the crates that make keys here do nothing else.
+//! Generates private keys. Never signs: the crates `p256` and `rsa` are used for generation only.
 
 use p256::pkcs8::EncodePrivateKey as _;
 use rand::{TryCryptoRng, TryRng};
@@ -10,23 +10,23 @@ use super::private_key::{KeyError, PrivateKey};
 use crate::base::{Entropy, EntropyError};
 
 impl PrivateKey {
-    /// Makes a key. `rsa_bits` counts for RS256 alone.
+    /// Generates a key. `rsa_bits` applies to RS256 only.
     ///
-    /// Takes up to seconds: not for an async thread.
+    /// Takes up to several seconds, so it must not run on an async thread.
     ///
     /// # Errors
-    /// [`KeyError::RsaBits`] for other sizes than 2048, 3072 and 4096, [`KeyError::Entropy`] when the generator fails.
+    /// [`KeyError::RsaBits`] for other sizes than 2048, 3072 and 4096, [`KeyError::Entropy`] if the generator fails.
     pub fn generate(alg: Algorithm, rsa_bits: u32, entropy: &dyn Entropy) -> Result<Self, KeyError> {
         let mut draw = Draw { entropy, failed: false };
-        let made = match alg {
+        let generated = match alg {
             Algorithm::Es256 => es256(&mut draw),
             Algorithm::Rs256 => rs256(&mut draw, rsa_bits),
         };
         if draw.failed {
             return Err(EntropyError.into());
         }
-        // The second implementation, the one that will sign, judges what the first one made.
-        Self::from_pkcs8(alg, made?)
+        // The implementation that will sign checks the key of the one that generated it.
+        Self::from_pkcs8(alg, generated?)
     }
 }
 
@@ -46,10 +46,10 @@ fn rs256(draw: &mut Draw<'_>, bits: u32) -> Result<Zeroizing<Vec<u8>>, KeyError>
     Ok(key.to_pkcs8_der().map_err(|_| KeyError::Generation)?.to_bytes())
 }
 
-/// Our [`Entropy`] as the crates that make keys want it.
+/// Adapts [`Entropy`] to the crates that generate keys.
 struct Draw<'a> {
     entropy: &'a dyn Entropy,
-    /// Remembered, because a crate may hide it in an error of its own.
+    /// Kept here, because a crate may hide the failure in an error of its own.
     failed: bool,
 }
 
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_was_made_signs_and_is_another_each_time() {
+    fn a_generated_key_signs_and_differs_each_time() {
         for alg in Algorithm::ALL {
             let kids: Vec<String> = (0..2)
                 .map(|_| {
@@ -103,18 +103,18 @@ mod tests {
     }
 
     #[test]
-    fn no_key_is_made_without_entropy() {
+    fn no_key_is_generated_without_entropy() {
         for alg in Algorithm::ALL {
-            let refused = PrivateKey::generate(alg, 2048, &NoEntropy).unwrap_err();
-            assert_eq!(refused, KeyError::Entropy(EntropyError));
+            let error = PrivateKey::generate(alg, 2048, &NoEntropy).unwrap_err();
+            assert_eq!(error, KeyError::Entropy(EntropyError));
         }
     }
 
     #[test]
-    fn an_rsa_key_of_another_size_is_not_made() {
+    fn an_rsa_key_of_another_size_is_not_generated() {
         for bits in [0, 1024, 2047, 2049, 8192] {
-            let refused = PrivateKey::generate(Algorithm::Rs256, bits, &SystemEntropy).unwrap_err();
-            assert_eq!(refused, KeyError::RsaBits, "{bits}");
+            let error = PrivateKey::generate(Algorithm::Rs256, bits, &SystemEntropy).unwrap_err();
+            assert_eq!(error, KeyError::RsaBits, "{bits}");
         }
     }
 }

@@ -1,6 +1,7 @@
-//! JSON in which every member has one value. Never keeps a value: it only looks.
+//! Checks that JSON has no duplicate members. Never keeps a value.
 //!
-//! A name that stands twice means one thing to us and another to the next reader (RFC 7515 §4, RFC 7519 §4).
+//! Two readers may take different values of a duplicate member (RFC 7515 §4, RFC 7519 §4), so that one would accept
+//! what the other rejects.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -9,30 +10,30 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::error::Category;
 
-/// What is wrong with a text that should be one JSON object.
+/// Reason for which a text is not one JSON object with unique members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JsonProblem {
-    /// A name stands twice in one object, at any depth.
+    /// An object has a duplicate member, at any depth.
     Duplicate,
-    /// Not JSON in UTF-8, or nested too deeply.
+    /// The text is not JSON in UTF-8, or is nested too deeply.
     Syntax,
-    /// JSON, but not an object.
+    /// The text is JSON, but not an object.
     Type,
 }
 
-/// Checks that `bytes` are one JSON object, and that no object in it names a member twice.
+/// Checks that `bytes` are one JSON object without duplicate members at any depth.
 pub(crate) fn require_unique_members(bytes: &[u8]) -> Result<(), JsonProblem> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonProblem::Syntax)?;
     match serde_json::from_str::<Unique>(text) {
         Ok(Unique) if text.trim_start().starts_with('{') => Ok(()),
         Ok(Unique) => Err(JsonProblem::Type),
-        // Every type is welcome to `Unique`, so that the one thing it can object to is a name that stands twice.
+        // `Unique` accepts every type, so that a duplicate member is the only error of this category.
         Err(error) if error.classify() == Category::Data => Err(JsonProblem::Duplicate),
         Err(_) => Err(JsonProblem::Syntax),
     }
 }
 
-/// Any value whose objects name no member twice.
+/// Any value whose objects have no duplicate members.
 struct Unique;
 
 impl<'de> Deserialize<'de> for Unique {
@@ -47,14 +48,14 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     type Value = Unique;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON without repeated members")
+        f.write_str("JSON without duplicate members")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
         let mut seen = HashSet::new();
         while let Some(Name(name)) = map.next_key()? {
             if !seen.insert(name) {
-                return Err(A::Error::custom("repeated member"));
+                return Err(A::Error::custom("duplicate member"));
             }
             map.next_value::<Unique>()?;
         }
@@ -91,7 +92,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     }
 }
 
-/// A member's name with its escapes undone, borrowed where it had none.
+/// A member's name, unescaped; borrowed if it has no escapes.
 #[derive(PartialEq, Eq, Hash)]
 struct Name<'de>(Cow<'de, str>);
 
@@ -124,14 +125,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_that_stand_once_pass() {
+    fn unique_members_are_accepted() {
         for text in [r"{}", r#" {"a":1,"b":[{"a":1},{"a":2}],"c":{"a":null,"b":1.5,"c":true,"d":"x","e":-1}} "#] {
             assert_eq!(require_unique_members(text.as_bytes()), Ok(()), "{text}");
         }
     }
 
     #[test]
-    fn a_member_that_stands_twice_is_found_at_any_depth_and_under_any_spelling() {
+    fn a_duplicate_member_is_found_at_any_depth_and_in_any_spelling() {
         for text in [
             r#"{"a":1,"a":1}"#,
             r#"{"a":1,"\u0061":2}"#,
@@ -144,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_refused() {
+    fn a_text_that_is_not_an_object_is_rejected() {
         for (text, problem) in [
             (&b"[]"[..], JsonProblem::Type),
             (b"\"x\"", JsonProblem::Type),
@@ -162,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn endless_nesting_is_refused_and_not_followed() {
+    fn deep_nesting_is_rejected_and_not_followed() {
         let text = format!("{{\"a\":{}", "[".repeat(100_000));
         assert_eq!(require_unique_members(text.as_bytes()), Err(JsonProblem::Syntax));
     }

@@ -1,15 +1,15 @@
-//! The public keys that we publish, as JSON (RFC 7517): exactly the members that every reader takes. Never holds a
-//! private member, or a kind of key that some reader refuses.
+//! The published public keys as JSON (RFC 7517), with the members that every reader accepts. Never holds a private
+//! member, or a kind of key that some reader rejects.
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::algorithm::Algorithm;
-use super::foreign_jwk::{ForeignJwk, JwkError, JwkSetError, UnusableKey, part, read_keys};
+use super::foreign_jwk::{ForeignJwk, JwkError, JwkSetError, UnusableKey, partition, read_keys};
 use super::public_key::Numbers;
 use super::public_key::{PublicKey, PublicKeyError};
 
-/// One public key of ours, or one that we publish for another's sake, with the name that tokens call it by.
+/// A published public key with its `kid`: this issuer's own, or an adopted key of a former issuer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Jwk {
     kid: String,
@@ -18,19 +18,19 @@ pub struct Jwk {
 }
 
 impl Jwk {
-    /// A key of ours: its `kid` is its thumbprint (RFC 7638).
+    /// Creates the entry of this issuer's own key. Its `kid` is its thumbprint (RFC 7638).
     ///
     /// # Errors
-    /// [`PublicKeyError::Published`] when it is of a kind that some reader of our key set would refuse.
+    /// [`PublicKeyError::Published`] if some reader of the key set would reject the kind of key.
     pub fn of(key: PublicKey) -> Result<Self, PublicKeyError> {
         Ok(Self { kid: key.thumbprint(), alg: key.published_algorithm()?, key })
     }
 
-    /// Reads one member of somebody's `keys` that is to be published by us. Without a `kid` the key goes by its
-    /// thumbprint.
+    /// Parses one member of another issuer's `keys` in order to publish it. A key without `kid` gets its thumbprint as
+    /// `kid`.
     ///
     /// # Errors
-    /// [`JwkError`] when the key is weak, tells a secret, or is of a kind that we don't publish.
+    /// [`JwkError`] if the key is weak, discloses a secret, or is of a kind that must not be published.
     pub fn read(value: &Value) -> Result<Self, JwkError> {
         let ForeignJwk { kid, algorithms, key } = ForeignJwk::read(value)?;
         let alg = key.published_algorithm()?;
@@ -40,26 +40,26 @@ impl Jwk {
         Ok(Self { kid, alg, key })
     }
 
-    /// The name of the key; of one of ours, its thumbprint.
+    /// Returns the `kid`. For this issuer's own keys it is the thumbprint.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// What the key checks.
+    /// Returns the algorithm of the key.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.alg
     }
 
-    /// The key itself.
+    /// Returns the public key.
     #[must_use]
     pub const fn key(&self) -> &PublicKey {
         &self.key
     }
 }
 
-/// Members in the order in which they are published. Google's upload refuses any other.
+/// Members in the published order. Google's upload of key sets rejects any other.
 #[derive(Serialize)]
 struct Members<'a> {
     kty: &'static str,
@@ -89,21 +89,21 @@ impl Serialize for Jwk {
     }
 }
 
-/// A set of public keys (RFC 7517 §5).
+/// A published set of public keys (RFC 7517 §5).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct JwkSet {
-    /// The keys, in the order in which they are published.
+    /// The keys, in the published order.
     pub keys: Vec<Jwk>,
 }
 
 impl JwkSet {
-    /// Reads somebody's key set that is to be published by us. A key that we can't use spoils no other (RFC 7517 §5);
-    /// how large the document may be is for whoever fetched it to say.
+    /// Parses another issuer's key set in order to publish it. Skips unusable keys (RFC 7517 §5). The caller limits the
+    /// size of the document.
     ///
     /// # Errors
-    /// [`JwkSetError`] when the document is not a key set at all.
+    /// [`JwkSetError`] if the document is not a key set.
     pub fn read(document: &[u8]) -> Result<(Self, Vec<UnusableKey>), JwkSetError> {
-        let (keys, unusable) = part(read_keys(document, Jwk::read)?);
+        let (keys, unusable) = partition(read_keys(document, Jwk::read)?);
         Ok((Self { keys }, unusable))
     }
 }

@@ -1,13 +1,12 @@
-//! Somebody's key set, ready to check signatures by the names that tokens call its keys by. Never holds a key whose
-//! name another one claims too.
+//! The key set of another issuer, by `kid`. Never holds two keys with the same `kid`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::check::VerificationKey;
-use super::foreign_jwk::{ForeignJwk, JwkError, JwkSetError, UnusableKey, part, read_keys};
+use super::foreign_jwk::{ForeignJwk, JwkError, JwkSetError, UnusableKey, partition, read_keys};
 
-/// The keys that can be used, by `kid`, and those that were passed over.
+/// The usable keys of a key set by their `kid`, and the reasons for which others were skipped.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeySet {
     keys: BTreeMap<String, Arc<VerificationKey>>,
@@ -15,49 +14,48 @@ pub struct KeySet {
 }
 
 impl KeySet {
-    /// Reads a key set (RFC 7517 §5). How large the document may be, and how many keys there may be in it, is for
-    /// whoever fetched it to say.
+    /// Parses a key set (RFC 7517 §5). Skips unusable keys. The caller limits the size of the document.
     ///
     /// # Errors
-    /// [`JwkSetError`] when the document is not a key set at all; a key that can't be used spoils no other.
+    /// [`JwkSetError`] if the document is not a key set.
     pub fn read(document: &[u8]) -> Result<Self, JwkSetError> {
         let read = read_keys(document, ForeignJwk::read)?;
-        let mut request_token_cache: BTreeMap<String, usize> = BTreeMap::new();
+        let mut uses_of_kid: BTreeMap<String, usize> = BTreeMap::new();
         for key in read.iter().flatten() {
-            *request_token_cache.entry(key.kid.clone()).or_default() += 1;
+            *uses_of_kid.entry(key.kid.clone()).or_default() += 1;
         }
-        let ready = |key: ForeignJwk| match request_token_cache.get(&key.kid) {
+        let ready = |key: ForeignJwk| match uses_of_kid.get(&key.kid) {
             Some(1) => Ok((key.kid.clone(), Arc::new(VerificationKey::foreign(&key).map_err(|_| JwkError::Kind)?))),
             _ => Err(JwkError::Duplicate),
         };
-        let (keys, unusable) = part(read.into_iter().map(|key| key.and_then(ready)).collect());
+        let (keys, unusable) = partition(read.into_iter().map(|key| key.and_then(ready)).collect());
         Ok(Self { keys: keys.into_iter().collect(), unusable })
     }
 
-    /// The key of this name.
+    /// Returns the key with this `kid`.
     #[must_use]
     pub fn find(&self, kid: &str) -> Option<Arc<VerificationKey>> {
         self.keys.get(kid).cloned()
     }
 
-    /// The names, in order.
+    /// Returns every `kid`, in order.
     pub fn kids(&self) -> impl Iterator<Item = &str> {
         self.keys.keys().map(String::as_str)
     }
 
-    /// How many keys can be used.
+    /// Returns the number of usable keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Can none be used?
+    /// Returns whether no key is usable.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Those that were passed over, each with the reason.
+    /// Returns the skipped keys, each with the reason.
     #[must_use]
     pub fn unusable(&self) -> &[UnusableKey] {
         &self.unusable

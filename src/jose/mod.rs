@@ -1,7 +1,7 @@
-//! Bytes, keys, signatures (RFC 7515, 7517, 7518, 7638). No clock, no store, no HTTP.
+//! Keys, signatures and tokens in the compact form (RFC 7515, 7517, 7518, 7638). No clock, no store, no HTTP.
 //!
-//! Our own tokens are signed through aws-lc with a key that was parsed once ([`SigningKey`]); whether a signature is
-//! good is judged by jsonwebtoken alone ([`VerificationKey`]), over a token that [`peek`] took apart strictly.
+//! aws-lc signs with a key that is parsed once ([`SigningKey`]). jsonwebtoken alone checks signatures
+//! ([`VerificationKey`]), over a token that [`peek`] parsed strictly.
 
 mod algorithm;
 mod check;

@@ -1,4 +1,4 @@
-//! Takes a token apart without believing it: strict about form, silent about truth. Never checks a signature.
+//! Parses a token without verifying it. Strict about the form; never checks a signature.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::json::{JsonProblem, require_unique_members};
 
-/// Longer tokens are refused unread, in bytes.
+/// Maximum bytes of a token. Longer ones are rejected before they are parsed.
 pub const LONGEST_TOKEN: usize = 16 * 1024;
 
-/// A token in the compact form (RFC 7515 §7.1) of which nothing is known to be true.
+/// A parsed token in the compact form (RFC 7515 §7.1) whose signature was not checked.
 pub struct UnverifiedToken<'a> {
     signing_input: &'a str,
     signature: &'a str,
@@ -21,44 +21,44 @@ pub struct UnverifiedToken<'a> {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// `alg` of the header, whatever it says.
+    /// Returns `alg` of the header.
     #[must_use]
     pub fn unverified_alg(&self) -> &str {
         &self.header.alg
     }
 
-    /// `kid` of the header.
+    /// Returns `kid` of the header.
     #[must_use]
     pub fn unverified_kid(&self) -> Option<&str> {
         self.header.kid.as_deref()
     }
 
-    /// `typ` of the header.
+    /// Returns `typ` of the header.
     #[must_use]
     pub fn unverified_typ(&self) -> Option<&str> {
         self.header.typ.as_deref()
     }
 
-    /// Does the header name extensions that its reader must know (`crit`, RFC 7515 §4.1.11), a payload that is not
-    /// base64url (`b64`, RFC 7797) or a compressed one (`zip`, RFC 7516 §4.1.3)? We know none.
+    /// Returns whether the header requires an extension (`crit`, RFC 7515 §4.1.11), an unencoded payload (`b64`,
+    /// RFC 7797) or a compressed one (`zip`, RFC 7516 §4.1.3). None is supported.
     #[must_use]
     pub const fn demands_extensions(&self) -> bool {
         self.header.crit.is_some() || self.header.b64.is_some() || self.header.zip.is_some()
     }
 
-    /// The payload: the bytes of one JSON object in which no member stands twice.
+    /// Returns the payload: the bytes of one JSON object without duplicate members.
     #[must_use]
     pub fn unverified_payload(&self) -> &[u8] {
         &self.payload
     }
 
-    /// What was signed: header, dot and payload as they were sent.
+    /// Returns the bytes that were signed: header, dot and payload, as they were sent.
     #[must_use]
     pub const fn signing_input(&self) -> &'a str {
         self.signing_input
     }
 
-    /// The signature in base64url.
+    /// Returns the signature in base64url.
     pub(super) const fn signature(&self) -> &'a str {
         self.signature
     }
@@ -70,8 +70,8 @@ impl fmt::Debug for UnverifiedToken<'_> {
     }
 }
 
-/// The members of the header that anything depends on. `jwk`, `jku`, `x5u` and `x5c` are never looked at: a token does
-/// not say which key it is to be checked with.
+/// The members of the header that are read. `jwk`, `jku`, `x5u` and `x5c` are ignored, because a token must not choose
+/// the key that checks it.
 #[derive(Deserialize)]
 struct Header {
     alg: String,
@@ -87,7 +87,7 @@ struct Header {
     zip: Option<Value>,
 }
 
-/// A member that is there has a value; `null` is none.
+/// Reads a member that is present. `null` is not a value.
 fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -96,54 +96,45 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
-/// A part of a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A part of a token in the compact form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "lowercase")]
 pub enum Part {
-    /// The first part.
+    /// The header, which is the first part.
     Header,
-    /// The second part.
+    /// The payload, which is the second part.
     Payload,
-    /// The third part.
+    /// The signature, which is the third part.
     Signature,
 }
 
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Header => "header",
-            Self::Payload => "payload",
-            Self::Signature => "signature",
-        })
-    }
-}
-
-/// Why a text is not a token.
+/// Error returned for a text that is not a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PeekError {
-    /// A member stands twice.
-    #[error("the token's {0} names a member twice")]
+    /// A part has a duplicate member.
+    #[error("the token's {0} has a duplicate member")]
     Duplicate(Part),
-    /// Padding, another alphabet, white space, or bits that no encoder leaves.
+    /// A part has padding, another alphabet, white space or non-zero trailing bits.
     #[error("the token's {0} is not canonical base64url without padding")]
     Encoding(Part),
-    /// A member of the header is missing or of the wrong type.
-    #[error("the token's header must have a string alg, and kid and typ as strings where they are given")]
+    /// A member of the header is missing or has the wrong type.
+    #[error("the token's header has no string alg, or a kid or typ that is not a string")]
     Header,
-    /// Not one JSON object.
+    /// A part is not one JSON object.
     #[error("the token's {0} is not a JSON object")]
     Json(Part),
-    /// Not three parts.
-    #[error("a token has three parts that are not empty, with dots between them")]
+    /// The text does not have three parts.
+    #[error("the token does not have three non-empty parts separated by dots")]
     Parts,
-    /// Longer than [`LONGEST_TOKEN`].
-    #[error("a token is at most 16384 bytes long")]
+    /// The text is longer than [`LONGEST_TOKEN`].
+    #[error("the token is longer than 16384 bytes")]
     TooLong,
 }
 
-/// Takes a token apart.
+/// Parses a token without checking its signature.
 ///
 /// # Errors
-/// [`PeekError`] when the text is not a token in the strictest reading of RFC 7515 and RFC 7519.
+/// [`PeekError`] if the text is not a token in the strictest reading of RFC 7515 and RFC 7519.
 pub fn peek(token: &str) -> Result<UnverifiedToken<'_>, PeekError> {
     if token.len() > LONGEST_TOKEN {
         return Err(PeekError::TooLong);
@@ -153,7 +144,7 @@ pub fn peek(token: &str) -> Result<UnverifiedToken<'_>, PeekError> {
     if [header, payload, signature].iter().any(|part| part.is_empty()) || payload.contains('.') {
         return Err(PeekError::Parts);
     }
-    // The alphabet's decoder takes one spelling of each value: no padding, no spare bits.
+    // The decoder accepts one spelling of each value: no padding, no non-zero trailing bits.
     URL_SAFE_NO_PAD.decode(signature).map_err(|_| PeekError::Encoding(Part::Signature))?;
     let header = object(Part::Header, header)?;
     let header = serde_json::from_slice(&header).map_err(|_| PeekError::Header)?;

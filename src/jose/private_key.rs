@@ -1,4 +1,4 @@
-//! A private half as it is kept: bytes that leave memory clean. Never printed, never compared, never serialised.
+//! A private key as the store keeps it. Cleared from memory on drop; never printed, compared or serialised.
 
 use std::fmt;
 
@@ -6,53 +6,47 @@ use zeroize::Zeroizing;
 
 use super::algorithm::Algorithm;
 use super::public_key::PublicKeyError;
-use super::sign::SigningKey;
 use crate::base::EntropyError;
 
-/// A key that is not fit to sign our tokens.
+/// Error returned when a key cannot be generated, or cannot sign this issuer's tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// The generator of random bytes failed while a key was made.
+    /// The random generator failed while a key was generated.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
-    /// The crate that makes keys failed.
-    #[error("a key could not be made")]
+    /// The crate that generates keys failed.
+    #[error("the key could not be generated")]
     Generation,
-    /// The public half is one that we don't sign with.
+    /// The public half is weak, or other verifiers would reject it.
     #[error(transparent)]
     Public(#[from] PublicKeyError),
-    /// A size that we don't make.
-    #[error("an RSA key is made with 2048, 3072 or 4096 bits")]
+    /// The size is not one that can be generated.
+    #[error("an RSA key must have 2048, 3072 or 4096 bits")]
     RsaBits,
-    /// Not a private key of this algorithm in PKCS#8 (RFC 5208).
+    /// The bytes are not a private key of this algorithm in PKCS#8 (RFC 5208).
     #[error("not an {0} private key in PKCS#8")]
     Unreadable(Algorithm),
 }
 
-/// A private key in PKCS#8 (RFC 5208, DER), known to be good for its algorithm.
+/// A private key in PKCS#8 (RFC 5208, DER) that can sign with its algorithm.
 pub struct PrivateKey {
     alg: Algorithm,
     pkcs8: Zeroizing<Vec<u8>>,
 }
 
 impl PrivateKey {
-    /// Takes a key that was kept, if it is one of this algorithm that [`SigningKey`] can sign with.
-    ///
-    /// # Errors
-    /// [`KeyError`]: another algorithm's, malformed, or of a size or exponent that we don't sign with.
-    pub fn from_pkcs8(alg: Algorithm, pkcs8: Zeroizing<Vec<u8>>) -> Result<Self, KeyError> {
-        let key = Self { alg, pkcs8 };
-        SigningKey::from_private(&key)?;
-        Ok(key)
+    /// Wraps bytes that the caller has still to check.
+    pub(super) const fn unchecked(alg: Algorithm, pkcs8: Zeroizing<Vec<u8>>) -> Self {
+        Self { alg, pkcs8 }
     }
 
-    /// What it signs with.
+    /// Returns the algorithm of the key.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.alg
     }
 
-    /// The secret bytes. Each call is a place to look at in review.
+    /// Returns the secret bytes. Review each call: the key may leave through it.
     #[must_use]
     pub fn pkcs8(&self) -> &[u8] {
         &self.pkcs8

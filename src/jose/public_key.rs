@@ -1,5 +1,5 @@
-//! Public halves that signatures are checked with: RSA of 2048 to 8192 bits, and points on P-256 and P-384.
-//! Never holds a weak or broken one.
+//! Public keys that check signatures: RSA of 2048 to 8192 bits, and points on P-256 and P-384. Never holds a weak or
+//! malformed key.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, EcdsaVerificationAlgorithm, ParsedPublicKey,
@@ -9,48 +9,48 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::algorithm::Algorithm;
-use super::roca::is_marked;
+use super::roca::is_vulnerable;
 use super::signature_algorithm::SignatureAlgorithm;
 use crate::base::Sha256;
 
-/// Base64url of 65537, the exponent of the keys that we publish.
+/// Base64url of 65537, the only exponent of published keys.
 const PUBLISHED_EXPONENT: &str = "AQAB";
 
-/// Smaller moduli are broken, larger ones only cost those who check.
+/// Accepted bits of a modulus. Smaller ones are weak, larger ones slow the verifier down.
 const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// The largest exponent; larger ones only cost those who check.
+/// Maximum bits of an exponent. Larger ones slow the verifier down.
 const EXPONENT_BITS: usize = 32;
 
-/// The largest modulus that we publish, in bits: larger ones are refused by some clouds.
+/// Maximum bits of a published modulus. Some clouds reject larger ones.
 const PUBLISHED_BITS: usize = 4096;
 
 /// Bytes of a coordinate on P-256 and on P-384 (RFC 7518 §6.2.1.2).
 const P256_COORDINATE: usize = 32;
 const P384_COORDINATE: usize = 48;
 
-/// Why a public key is not taken.
+/// Error returned for a public key that is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PublicKeyError {
-    /// A coordinate of another length, or a point that is not on the curve.
-    #[error("not a point on its curve, with both coordinates of the curve's length")]
+    /// A coordinate has the wrong length, or the point is not on the curve.
+    #[error("the coordinates have the wrong length, or the point is not on the curve")]
     Point,
-    /// A key that is good, and of a kind that is not published here.
-    #[error("RSA keys of 2048 to 4096 bits with the exponent 65537 and points on P-256 alone are published")]
+    /// The key is usable, but of a kind that is not published.
+    #[error("cannot publish this kind of key: use RSA of 2048 to 4096 bits with the exponent 65537, or P-256")]
     Published,
-    /// From the faulty generator of CVE-2017-15361: its private half can be computed.
-    #[error("an RSA modulus with the mark of ROCA (CVE-2017-15361)")]
+    /// The key comes from the faulty generator of CVE-2017-15361, so that its private half can be computed.
+    #[error("the RSA modulus is vulnerable to ROCA (CVE-2017-15361)")]
     Roca,
-    /// An exponent that is even, under 3 or over 32 bits.
+    /// The exponent is even, under 3 or over 32 bits.
     #[error("an RSA key's exponent must be an odd number of at least 3 and of at most 32 bits")]
     RsaExponent,
-    /// A modulus that is even, too small or too large.
+    /// The modulus is even, too small or too large.
     #[error("an RSA key's modulus must be an odd number of 2048 to 8192 bits")]
     RsaModulus,
 }
 
-/// A public key, its numbers held as a JWK spells them: base64url, `n` and `e` without leading zeros, coordinates of
-/// their curve's length.
+/// A public key. Its numbers are kept as a JWK writes them: base64url, `n` and `e` without leading zeros, coordinates
+/// of the curve's length.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PublicKey(Numbers);
 
@@ -63,11 +63,11 @@ pub(super) enum Numbers {
 }
 
 impl PublicKey {
-    /// An RSA key from big-endian modulus and exponent; leading zeros don't count.
+    /// Creates an RSA key from big-endian modulus and exponent. Leading zeros are ignored.
     ///
     /// # Errors
-    /// [`PublicKeyError`] unless the modulus is odd, has 2048 to 8192 bits and no mark of ROCA, and the exponent is
-    /// odd, at least 3 and of at most 32 bits.
+    /// [`PublicKeyError`] unless the modulus is odd, has 2048 to 8192 bits and is not vulnerable to ROCA, and the
+    /// exponent is odd, at least 3 and of at most 32 bits.
     pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, PublicKeyError> {
         let (n, e) = (without_leading_zeros(modulus), without_leading_zeros(exponent));
         if !is_odd(e) || e == [1] || bits(e) > EXPONENT_BITS {
@@ -76,7 +76,7 @@ impl PublicKey {
         if !is_odd(n) || !MODULUS_BITS.contains(&bits(n)) {
             return Err(PublicKeyError::RsaModulus);
         }
-        if is_marked(n) {
+        if is_vulnerable(n) {
             return Err(PublicKeyError::Roca);
         }
         RsaPublicKeyComponents { n, e }
@@ -85,25 +85,25 @@ impl PublicKey {
         Ok(Self(Numbers::Rsa { n: URL_SAFE_NO_PAD.encode(n), e: URL_SAFE_NO_PAD.encode(e) }))
     }
 
-    /// A point on P-256 from its two coordinates, 32 bytes each.
+    /// Creates a point on P-256 from its two coordinates, 32 bytes each.
     ///
     /// # Errors
-    /// [`PublicKeyError::Point`] for other lengths, and for what is not on the curve.
+    /// [`PublicKeyError::Point`] for other lengths, and for a point that is not on the curve.
     pub fn p256(x: &[u8], y: &[u8]) -> Result<Self, PublicKeyError> {
         let (x, y) = point(&ECDSA_P256_SHA256_FIXED, P256_COORDINATE, x, y)?;
         Ok(Self(Numbers::P256 { x, y }))
     }
 
-    /// A point on P-384 from its two coordinates, 48 bytes each.
+    /// Creates a point on P-384 from its two coordinates, 48 bytes each.
     ///
     /// # Errors
-    /// [`PublicKeyError::Point`] for other lengths, and for what is not on the curve.
+    /// [`PublicKeyError::Point`] for other lengths, and for a point that is not on the curve.
     pub fn p384(x: &[u8], y: &[u8]) -> Result<Self, PublicKeyError> {
         let (x, y) = point(&ECDSA_P384_SHA384_FIXED, P384_COORDINATE, x, y)?;
         Ok(Self(Numbers::P384 { x, y }))
     }
 
-    /// What the key can check.
+    /// Returns the algorithms that the key can check.
     #[must_use]
     pub const fn algorithms(&self) -> &'static [SignatureAlgorithm] {
         match self.0 {
@@ -113,10 +113,10 @@ impl PublicKey {
         }
     }
 
-    /// What the key checks in a key set of ours: every reader takes such a key.
+    /// Returns the algorithm under which the key is published.
     ///
     /// # Errors
-    /// [`PublicKeyError::Published`] for a key that some reader would refuse.
+    /// [`PublicKeyError::Published`] for a key that some reader would reject.
     pub(super) fn published_algorithm(&self) -> Result<Algorithm, PublicKeyError> {
         match &self.0 {
             Numbers::P256 { .. } => Ok(Algorithm::Es256),
@@ -127,10 +127,10 @@ impl PublicKey {
         }
     }
 
-    /// The SHA-256 thumbprint (RFC 7638 §3), 43 characters. No other key has it.
+    /// Computes the SHA-256 thumbprint (RFC 7638 §3): 43 characters, unique to the key.
     #[must_use]
     pub fn thumbprint(&self) -> String {
-        // The required members alone, in the order of their names, without white space (RFC 7638 §3.2, §3.3).
+        // Only the required members, in the order of their names, without white space (RFC 7638 §3.2, §3.3).
         let canonical = match &self.0 {
             Numbers::P256 { x, y } => format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#),
             Numbers::P384 { x, y } => format!(r#"{{"crv":"P-384","kty":"EC","x":"{x}","y":"{y}"}}"#),

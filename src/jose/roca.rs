@@ -1,5 +1,5 @@
-//! Knows a modulus by the mark that a faulty generator of smart cards left on it (ROCA, CVE-2017-15361): its primes
-//! are `k·M + 65537^a mod M`, so modulo each small prime the modulus is a power of 65537. Sees public numbers alone.
+//! Detects RSA keys of a faulty generator of smart cards (ROCA, CVE-2017-15361). Its primes are `k·M + 65537^a mod M`,
+//! so that the modulus is a power of 65537 modulo each small prime. Never sees a private number.
 
 /// The small primes of the published test (Nemec and others, "The Return of Coppersmith's Attack", 2017).
 const PRIMES: [u64; 38] = [
@@ -7,8 +7,8 @@ const PRIMES: [u64; 38] = [
     113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
 ];
 
-/// Does the big-endian `modulus` bear the mark? One in 2^27 of other moduli does too.
-pub(super) fn is_marked(modulus: &[u8]) -> bool {
+/// Whether the big-endian `modulus` comes from the faulty generator. One in 2^27 other moduli is detected too.
+pub(super) fn is_vulnerable(modulus: &[u8]) -> bool {
     PRIMES.into_iter().all(|prime| is_power(remainder(modulus, prime), 65_537 % prime, prime))
 }
 
@@ -16,7 +16,7 @@ fn remainder(number: &[u8], divisor: u64) -> u64 {
     number.iter().fold(0, |rest, byte| (rest * 256 + u64::from(*byte)) % divisor)
 }
 
-/// Is `value` among the powers of `base` modulo `prime`?
+/// Whether `value` is a power of `base` modulo `prime`.
 fn is_power(value: u64, base: u64, prime: u64) -> bool {
     let mut power = 1;
     for _ in 1..prime {
@@ -33,10 +33,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn powers_of_65537_are_marked_and_other_numbers_are_not() {
+    fn powers_of_65537_are_vulnerable_and_other_numbers_are_not() {
         let power = 65_537_u128.pow(7).to_be_bytes();
-        assert!(is_marked(&power));
+        assert!(is_vulnerable(&power));
         let other = (65_537_u128.pow(7) + 2).to_be_bytes();
-        assert!(!is_marked(&other));
+        assert!(!is_vulnerable(&other));
     }
 }

@@ -1,5 +1,4 @@
-//! Signs: the compact form (RFC 7515 §7.1) over a key that was parsed once. Never parses a key for a token, never
-//! chooses a claim.
+//! Signs tokens in the compact form (RFC 7515 §7.1) with a key that is parsed once. Never chooses a claim.
 
 use std::fmt;
 
@@ -7,6 +6,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::Zeroizing;
 
 use super::algorithm::Algorithm;
 use super::jwk::Jwk;
@@ -16,18 +16,18 @@ use super::public_key::{PublicKey, PublicKeyError};
 /// Bytes of a signature of ES256 (RFC 7518 §3.4): R and S, 32 each.
 const ES256_SIGNATURE: usize = 64;
 
-/// The backend could not sign. No token left.
+/// Error returned when the backend cannot sign. No token was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the signature could not be made")]
+#[error("the token could not be signed")]
 pub struct SignError;
 
-/// A private key ready to sign, with its public half and the header that all its tokens carry.
+/// A private key that is ready to sign, with its public half and the encoded headers of its tokens.
 pub struct SigningKey {
     pair: Pair,
     jwk: Jwk,
-    /// Base64url of the header of ID tokens, and the dot after it.
+    /// Header of ID tokens in base64url, with the dot after it.
     prefix: String,
-    /// The same of access tokens.
+    /// Header of access tokens in base64url, with the dot after it.
     access_prefix: String,
 }
 
@@ -37,10 +37,10 @@ enum Pair {
 }
 
 impl SigningKey {
-    /// Parses a private key, and derives its public half from it.
+    /// Parses a private key and derives its public half.
     ///
     /// # Errors
-    /// [`KeyError`] when it is not a key of its algorithm, or of a size or exponent that we don't sign with.
+    /// [`KeyError`] if the key is not one of its algorithm, or has a size or exponent that other verifiers reject.
     pub fn from_private(key: &PrivateKey) -> Result<Self, KeyError> {
         let alg = key.algorithm();
         let (pair, public) = match alg {
@@ -70,41 +70,42 @@ impl SigningKey {
         Ok(Self { pair, jwk, prefix, access_prefix })
     }
 
-    /// What it signs with.
+    /// Returns the algorithm of the signatures.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.jwk.algorithm()
     }
 
-    /// The name of the key: its thumbprint (RFC 7638).
+    /// Returns the `kid` of the key, which is its thumbprint (RFC 7638).
     #[must_use]
     pub fn kid(&self) -> &str {
         self.jwk.kid()
     }
 
-    /// The public half, as it is published.
+    /// Returns the public half as the key set publishes it.
     #[must_use]
     pub const fn jwk(&self) -> &Jwk {
         &self.jwk
     }
 
-    /// A token that says `claims`, which must be the bytes of a JSON object. They are signed as they stand.
+    /// Signs an ID token with the payload `claims`, which must be the bytes of a JSON object. Does not change them.
     ///
     /// # Errors
-    /// [`SignError`] when the backend fails.
+    /// [`SignError`] if the backend fails.
     pub fn sign(&self, claims: &[u8]) -> Result<String, SignError> {
-        self.sign_after(&self.prefix, claims)
+        self.sign_with_header(&self.prefix, claims)
     }
 
-    /// An access token (RFC 9068: `typ` is `at+jwt`, which no verifier of ID tokens takes) that says `claims`.
+    /// Signs an access token with the payload `claims`. Its `typ` is `at+jwt` (RFC 9068), so that verifiers of ID tokens
+    /// reject it.
     ///
     /// # Errors
-    /// [`SignError`] when the backend fails.
+    /// [`SignError`] if the backend fails.
     pub fn sign_access_token(&self, claims: &[u8]) -> Result<String, SignError> {
-        self.sign_after(&self.access_prefix, claims)
+        self.sign_with_header(&self.access_prefix, claims)
     }
 
-    fn sign_after(&self, prefix: &str, claims: &[u8]) -> Result<String, SignError> {
+    fn sign_with_header(&self, prefix: &str, claims: &[u8]) -> Result<String, SignError> {
         let signature_length = match &self.pair {
             Pair::Es256(_) => ES256_SIGNATURE,
             Pair::Rs256(pair) => pair.public_modulus_len(),
@@ -113,7 +114,7 @@ impl SigningKey {
         let mut token = String::with_capacity(length);
         token.push_str(prefix);
         URL_SAFE_NO_PAD.encode_string(claims, &mut token);
-        // The backend draws its own random numbers; the parameter is there for another backend's sake.
+        // aws-lc draws random numbers itself and ignores this parameter, which exists for compatibility with ring.
         let random = SystemRandom::new();
         match &self.pair {
             Pair::Es256(pair) => {
@@ -122,7 +123,7 @@ impl SigningKey {
                 URL_SAFE_NO_PAD.encode_string(signature, &mut token);
             }
             Pair::Rs256(pair) => {
-                // Exactly the modulus's length: the backend panics at any other.
+                // The backend panics unless the buffer has the length of the modulus.
                 let mut signature = vec![0; signature_length];
                 pair.sign(&RSA_PKCS1_SHA256, &random, token.as_bytes(), &mut signature).map_err(|_| SignError)?;
                 token.push('.');
@@ -133,7 +134,19 @@ impl SigningKey {
     }
 }
 
-/// A point in the uncompressed form of SEC 1 §2.3.3: 4, x, y.
+impl PrivateKey {
+    /// Reads a stored key, if [`SigningKey`] can sign with it.
+    ///
+    /// # Errors
+    /// [`KeyError`] if the key is malformed, of another algorithm, or of a size or exponent that other verifiers reject.
+    pub fn from_pkcs8(alg: Algorithm, pkcs8: Zeroizing<Vec<u8>>) -> Result<Self, KeyError> {
+        let key = Self::unchecked(alg, pkcs8);
+        SigningKey::from_private(&key)?;
+        Ok(key)
+    }
+}
+
+/// Parses a point in the uncompressed form of SEC 1 §2.3.3: 4, x, y.
 fn point(bytes: &[u8]) -> Result<PublicKey, PublicKeyError> {
     let (form, coordinates) = bytes.split_first().ok_or(PublicKeyError::Point)?;
     let (x, y) = coordinates.split_at(coordinates.len() / 2);

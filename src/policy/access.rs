@@ -1,5 +1,5 @@
-//! Access policies in CEL: may the bearer of this verified token do this? Fails closed: a rule that gives no answer
-//! denies, and so does a token for which no policy holds.
+//! Access policies in CEL, which decide what a verified token allows. Fails closed: a rule that cannot be evaluated
+//! denies, and no policy means no access.
 
 use std::borrow::Cow;
 
@@ -8,52 +8,52 @@ use serde_json::{Map, Value, json};
 use super::cel::{CelError, CelFailure, Fact, Facts, Names};
 use super::condition::{Condition, RulePart};
 
-/// What happens where no rule is true.
+/// Decision if no rule is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AccessDefault {
-    /// Allowed: then the first rule that is true denies.
+    /// Allow the request; the first rule that is true denies it.
     Allow,
-    /// Denied: then the first rule that is true allows.
+    /// Deny the request; the first rule that is true allows it.
     #[default]
     Deny,
 }
 
-/// A policy as it is written.
+/// An access policy, as the configuration writes it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessPolicySpec {
-    /// What happens where no rule is true.
+    /// Decision if no rule is true.
     pub default: AccessDefault,
-    /// Conditions in CEL, in the order in which they decide.
+    /// Conditions in CEL. The first that is true decides.
     pub rules: Vec<String>,
-    /// The providers for whose tokens it holds.
+    /// Names of the providers whose tokens the policy accepts.
     pub providers: Vec<String>,
-    /// Does it hold for tokens of our own issuer whose build's code was not accepted?
+    /// Whether the policy accepts this issuer's tokens of untrusted builds.
     pub allow_untrusted: bool,
 }
 
-/// A rule that can't stand.
+/// Error returned for an invalid rule of an access policy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("rule {rule}: {error}")]
 pub struct AccessPolicyError {
-    /// Which, from 1.
+    /// Number of the rule, from 1.
     pub rule: usize,
-    /// Why, with line and caret.
+    /// The mistake, with its line and a caret.
     pub error: CelError,
 }
 
-/// What is asked for, and by whom.
+/// A verified token and the action that it is used for.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessRequest<'a> {
-    /// The provider whose token it is.
+    /// Name of the provider that issued the token.
     pub provider: &'a str,
-    /// What the token says.
+    /// Claims of the token.
     pub claims: &'a Map<String, Value>,
-    /// Was the code of the build accepted? Of a foreign token nobody knows, and nobody asks.
+    /// Whether the token belongs to an untrusted build of this issuer. False for tokens of other issuers.
     pub untrusted: bool,
-    /// What is to be done, such as `put-manifest`.
+    /// Requested action, such as `put-manifest`.
     pub action: &'a str,
-    /// To which repository.
+    /// Name of the repository.
     pub repository: &'a str,
 }
 
@@ -68,43 +68,43 @@ impl<'a> AccessRequest<'a> {
     }
 }
 
-/// Why access is denied. For the operator.
+/// Reason for which access is denied, for the operator.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccessDenied {
-    /// No policy says anything about this repository.
-    #[error("no policy is for this repository")]
+    /// No policy matches the repository.
+    #[error("no access policy matches this repository")]
     NoPolicy,
-    /// The policy is for other providers' tokens.
-    #[error("the policy holds for tokens of {}, not of {actual}", .expected.join(", "))]
+    /// The policy accepts tokens of other providers only.
+    #[error("the access policy accepts tokens of {}, not of {actual}", .expected.join(", "))]
     Provider {
-        /// Those that it holds for.
+        /// Names of the providers that the policy accepts.
         expected: Vec<String>,
-        /// Whose token it is.
+        /// Name of the provider that issued the token.
         actual: String,
     },
-    /// Code that was not accepted, and the policy does not allow that.
-    #[error("the build's code was not accepted in its repository, and allow_untrusted is not set")]
+    /// The build is untrusted, and the policy does not allow that.
+    #[error("the build is untrusted, and the access policy does not set allow_untrusted")]
     Untrusted,
-    /// No rule is true.
-    #[error("no rule allows it")]
+    /// No rule is true, and the default is to deny.
+    #[error("no rule allows the request")]
     NoRule,
-    /// A rule says no.
-    #[error("rule {rule} denies it")]
+    /// A rule denies the request.
+    #[error("rule {rule} denies the request")]
     Rule {
-        /// Which, from 1.
+        /// Number of the rule, from 1.
         rule: usize,
     },
-    /// A rule gives no answer.
-    #[error("rule {rule} gives no answer: {failure}")]
+    /// A rule cannot be evaluated.
+    #[error("rule {rule} cannot be evaluated: {failure}")]
     Indeterminate {
-        /// Which, from 1.
+        /// Number of the rule, from 1.
         rule: usize,
-        /// Why.
+        /// Reason for which the rule has no result.
         failure: CelFailure,
     },
 }
 
-/// A policy, checked and compiled.
+/// An access policy, checked and compiled.
 #[derive(Debug)]
 pub struct AccessPolicy {
     default: AccessDefault,
@@ -117,7 +117,7 @@ impl AccessPolicy {
     /// Checks and compiles a policy.
     ///
     /// # Errors
-    /// [`AccessPolicyError`] names the first rule that can't stand.
+    /// [`AccessPolicyError`] names the first invalid rule.
     pub fn new(spec: AccessPolicySpec) -> Result<Self, AccessPolicyError> {
         let rules = with_names(|names| {
             let rule = |(index, text): (usize, &String)| {
@@ -129,16 +129,16 @@ impl AccessPolicy {
         Ok(Self { default, rules, providers, allow_untrusted })
     }
 
-    /// The names of the providers whose tokens it is for.
+    /// Returns the names of the providers whose tokens the policy accepts.
     pub fn providers(&self) -> impl Iterator<Item = &str> {
         self.providers.iter().map(String::as_str)
     }
 
-    /// Decides. Evaluates conditions, within the bounds that they were loaded with: some microseconds each, and up to
-    /// some milliseconds where they loop over long lists, so it is not for an async thread.
+    /// Decides a request. A condition takes some microseconds, and up to some milliseconds if it loops over long lists,
+    /// so this must not run on an async thread.
     ///
     /// # Errors
-    /// [`AccessDenied`].
+    /// [`AccessDenied`] says why the request is denied.
     pub fn decide(&self, request: &AccessRequest<'_>) -> Result<(), AccessDenied> {
         if !self.providers.iter().any(|provider| provider == request.provider) {
             let (expected, actual) = (self.providers.clone(), request.provider.to_owned());
@@ -163,7 +163,7 @@ impl AccessPolicy {
         }
     }
 
-    /// Every part of every rule, with its answer and what it looked at.
+    /// Returns every part of every rule, with its result and the values that it read.
     #[must_use]
     pub fn explain(&self, request: &AccessRequest<'_>) -> Vec<RulePart> {
         let facts = request.facts();
@@ -171,7 +171,7 @@ impl AccessPolicy {
     }
 }
 
-/// The names that a rule may use, told by an example.
+/// Calls `act` with the variables of rules, each with an example of its value.
 fn with_names<T>(act: impl FnOnce(&Names<'_>) -> T) -> T {
     let claims = json!({ "sub": "repo:acme/app" });
     let none = Map::new();
@@ -182,5 +182,5 @@ fn with_names<T>(act: impl FnOnce(&Names<'_>) -> T) -> T {
         action: "get-manifest",
         repository: "acme/app",
     };
-    act(&Names::like(example.facts()))
+    act(&Names::from_example(example.facts()))
 }

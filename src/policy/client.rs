@@ -1,4 +1,4 @@
-//! What a client may do: scopes, organisations, audiences. Pure.
+//! Clients of the API and their permissions: scopes, organisations, audiences. Pure.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{ClientId, Moment};
 use crate::claims::{AudiencePattern, fold_name};
 
-/// One right of a client.
+/// Permission of a client of the API.
 #[derive(
     Debug,
     Clone,
@@ -27,37 +27,37 @@ use crate::claims::{AudiencePattern, fold_name};
 )]
 #[strum(parse_err_ty = crate::base::ParseProblem, parse_err_fn = unknown_scope)]
 pub enum Scope {
-    /// Everything on the admin listener.
+    /// All requests of the admin listener.
     #[serde(rename = "admin")]
     #[strum(serialize = "admin")]
     Admin,
-    /// Tokens for builds of its own.
+    /// Issue tokens for the client's own builds.
     #[serde(rename = "builds:tokens")]
     #[strum(serialize = "builds:tokens")]
     BuildsTokens,
-    /// Register, show and finish builds.
+    /// Register, show and finish builds of the client.
     #[serde(rename = "builds:write")]
     #[strum(serialize = "builds:write")]
     BuildsWrite,
-    /// Record what a key pushed.
+    /// Record a publication that an API key made.
     #[serde(rename = "publications:write")]
     #[strum(serialize = "publications:write")]
     PublicationsWrite,
-    /// IssuanceRequest whether a credential is good.
+    /// Introspect credentials that the exchange issued.
     #[serde(rename = "tokens:introspect")]
     #[strum(serialize = "tokens:introspect")]
     TokensIntrospect,
 }
 
 impl Scope {
-    /// Every scope.
+    /// Every scope, in the order of the manual.
     pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] =
         [Self::BuildsWrite, Self::BuildsTokens, Self::TokensIntrospect, Self::PublicationsWrite, Self::Admin];
 
-    /// A CI server's, where none is named.
+    /// Scopes of a CI server whose client names none.
     pub const CI_SERVER: [Self; 2] = [Self::BuildsWrite, Self::BuildsTokens];
 
-    /// The scope as it is written.
+    /// Returns the name of the scope.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.into()
@@ -68,13 +68,13 @@ const fn unknown_scope(_: &str) -> &'static str {
     "must be builds:write, builds:tokens, tokens:introspect, publications:write or admin"
 }
 
-/// An organisation by its whole name, or `prefix/*`: everything below `prefix/` at any depth, not `prefix` itself.
+/// Pattern of organisations: a whole name, or `prefix/*` for everything below `prefix/` at any depth, without `prefix`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OrganizationPattern(String);
 
 impl OrganizationPattern {
-    /// Does the pattern cover `org`? Names are compared case-folded, as names are bound.
+    /// Returns whether the pattern matches `org` without regard to case.
     #[must_use]
     pub fn covers(&self, org: &str) -> bool {
         let (pattern, org) = (fold_name(&self.0), fold_name(org));
@@ -117,85 +117,87 @@ impl fmt::Display for OrganizationPattern {
     }
 }
 
-/// Who a client without a secret is: whoever brings a token of this provider with this subject.
+/// Identity of a client without a secret. A token of this provider with this subject authenticates the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClientIdentity {
-    /// The provider's name.
+    /// Name of the provider.
     pub provider: String,
-    /// `sub`, exactly.
+    /// Exact value of `sub`.
     pub subject: String,
 }
 
-/// A caller of the API, without its secret.
+/// A client of the API, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
-    /// The id it authenticates with.
+    /// Id with which the client authenticates.
     pub id: ClientId,
-    /// The name operators know it by.
+    /// Name that operators gave the client.
     pub name: String,
-    /// What it may do.
+    /// Permissions of the client.
     pub scopes: Vec<Scope>,
-    /// Organisations it may act for; none means all.
+    /// Organisations that the client may act for. Empty means all.
     pub organizations: Vec<OrganizationPattern>,
-    /// Audiences that its builds' tokens may have; none means all.
+    /// Audiences that tokens of the client's builds may have. Empty means all.
     pub audiences: Vec<AudiencePattern>,
-    /// Name put before the ids that it posts, so that two forges share no id.
+    /// Prefix of the ids that the client registers, so that two forges share no id.
     pub ids: Option<String>,
-    /// Who it is, where it has no secret.
+    /// Identity of the client, if it has no secret.
     pub identity: Option<ClientIdentity>,
-    /// When it was made.
+    /// Time at which the client was created.
     pub created_at: Moment,
-    /// When it was disabled, if it was.
+    /// Time at which the client was disabled, if it was.
     pub disabled_at: Option<Moment>,
-    /// Declared in the configuration: no command changes it.
+    /// Whether the configuration declares the client, so that no command may change it.
     pub declared: bool,
-    /// Grows with each change of what it may do.
+    /// Revision, which grows with each change of the client's permissions.
     pub revision: u64,
 }
 
 impl Client {
-    /// Has it this scope?
+    /// Returns whether the client has this scope.
     #[must_use]
     pub fn has(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
     }
 
-    /// May it act for this organisation?
+    /// Returns whether the client may act for this organisation.
     #[must_use]
     pub fn may_act_for(&self, org: &str) -> bool {
         self.organizations.is_empty() || self.organizations.iter().any(|pattern| pattern.covers(org))
     }
 
-    /// May tokens of its builds have this audience?
+    /// Returns whether tokens of the client's builds may have this audience.
     #[must_use]
     pub fn may_address(&self, audience: &str) -> bool {
         self.audiences.is_empty() || self.audiences.iter().any(|pattern| pattern.matches(audience))
     }
 }
 
-/// Is this a client's name? It is typed on command lines and shown in lists, so it needs no quoting anywhere.
+/// Checks a client's name. Names are typed on command lines, so none may need quoting.
 ///
 /// # Errors
-/// What a name may be.
+/// Says which names are valid.
 pub fn client_name(text: &str) -> Result<(), &'static str> {
     let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
     let starts_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
     if starts_well && text.len() <= 100 && text.chars().all(plain) {
         Ok(())
     } else {
-        Err("a name has up to 100 letters, digits, dots, dashes and underscores, and begins with a letter or digit")
+        Err(
+            "a name must have at most 100 letters, digits, dots, dashes and underscores, and begin with a letter or digit",
+        )
     }
 }
 
-/// Is this a name to put before ids? It has no dot of its own, so that `a` + `b.1` and `a.b` + `1` are never one id.
+/// Checks a prefix of ids. It must not contain a dot, so that `a` with `b.1` and `a.b` with `1` are different ids.
 ///
 /// # Errors
-/// What a name may be.
+/// Says which prefixes are valid.
 pub fn ids_name(text: &str) -> Result<(), &'static str> {
     let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
     if !text.is_empty() && text.len() <= 32 && text.chars().all(plain) {
         Ok(())
     } else {
-        Err("a name for ids has up to 32 letters, digits, dashes and underscores")
+        Err("a prefix of ids must have at most 32 letters, digits, dashes and underscores")
     }
 }

@@ -1,5 +1,5 @@
-//! One condition over a token and what is asked with it: the whole of it decides, its parts explain. Holds of nothing
-//! that it can't be evaluated on.
+//! A condition over a token and a request. The whole condition decides, its parts explain the decision. Never true if it
+//! cannot be evaluated.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::cel::{CelError, CelFailure, Fact, Facts, Names, Program};
 use crate::base::FieldError;
 
-/// A condition, compiled.
+/// A compiled condition.
 #[derive(Debug)]
 pub(super) struct Condition {
     whole: Program,
@@ -37,54 +37,53 @@ impl Condition {
     }
 }
 
-/// One part of a rule `a && b && c`.
+/// One part of a condition `a && b && c`, with its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RulePart {
-    /// Which rule, from 1.
+    /// Number of the rule, from 1.
     pub rule: usize,
-    /// As it is written.
+    /// Source text of the part.
     pub text: String,
-    /// Is it true of this request?
+    /// Whether the part is true for the request.
     pub answer: Result<bool, CelFailure>,
-    /// The names that it looks at, with their values as JSON.
+    /// Variables that the part reads, with their values as JSON; `None` if absent.
     pub values: Vec<(String, Option<String>)>,
 }
 
 impl RulePart {
-    /// The part, and which rule's it is.
+    /// Returns the number of the rule and the text of the part.
     #[must_use]
     pub fn of_rule(&self) -> String {
         format!("rule {}: {}", self.rule, self.text)
     }
 
-    /// What it found, in words.
+    /// Describes the values that the part read, and why it has no result.
     #[must_use]
     pub fn found(&self) -> String {
-        let value = |(name, value): &(String, Option<String>)| {
-            format!("{name} = {}", value.as_deref().unwrap_or("nothing: it is not there"))
-        };
+        let value =
+            |(name, value): &(String, Option<String>)| format!("{name} = {}", value.as_deref().unwrap_or("absent"));
         let values = self.values.iter().map(value).collect::<Vec<_>>().join(", ");
         match self.answer {
             Ok(_) => values,
-            Err(failure) => format!("no answer, {failure}: {values}"),
+            Err(failure) => format!("no result, {failure}: {values}"),
         }
     }
 }
 
-/// What a grant's condition is asked.
+/// A verified token and the request that a grant's condition is evaluated on.
 #[derive(Debug, Clone, Copy)]
 pub struct GrantRequest<'a> {
-    /// The provider whose token it is.
+    /// Name of the provider that issued the token.
     pub provider: &'a str,
-    /// What the token says.
+    /// Claims of the token.
     pub claims: &'a Map<String, Value>,
-    /// `request.*`: at the token endpoint `audience` and `scopes`, at forward authentication `method`, `path` and
-    /// `host`. What is absent is left out.
+    /// Members of `request`: `audience` and `scopes` at the token endpoint, `method`, `path` and `host` in forward
+    /// authentication. Absent values have no member.
     pub request: &'a Map<String, Value>,
 }
 
-/// What may stand behind `request.` in a grant's condition.
-const ASKED: [&str; 5] = ["audience", "host", "method", "path", "scopes"];
+/// Members of `request` that a grant's condition may read.
+const REQUEST_MEMBERS: [&str; 5] = ["audience", "host", "method", "path", "scopes"];
 
 impl<'a> GrantRequest<'a> {
     fn facts(&self) -> Facts<'a> {
@@ -96,7 +95,7 @@ impl<'a> GrantRequest<'a> {
     }
 }
 
-/// The condition of a grant; without one it holds of every token of its provider.
+/// The condition of a grant. Without one the grant applies to every token of its provider.
 #[derive(Debug)]
 pub struct GrantCondition(Option<Condition>);
 
@@ -104,7 +103,7 @@ impl GrantCondition {
     /// Checks and compiles a condition.
     ///
     /// # Errors
-    /// [`FieldError`] of the field `when`, with line and caret.
+    /// [`FieldError`] of the field `when`, with the line and a caret under the mistake.
     pub fn new(when: Option<&str>) -> Result<Self, FieldError> {
         let Some(text) = when else { return Ok(Self(None)) };
         let (claims, request) = (json!({ "sub": "repo:acme/app" }), json!({ "path": "/acme/app" }));
@@ -115,30 +114,30 @@ impl GrantCondition {
             request: request.as_object().unwrap_or(&none),
         };
         let facts = example.facts();
-        let condition = Condition::compile(text, &Names::like(facts.clone()))
+        let condition = Condition::compile(text, &Names::from_example(facts.clone()))
             .map_err(|error| FieldError::new("when", error.to_string()))?;
         for (name, _) in condition.whole.values(&facts) {
-            if let Some(asked) = name.strip_prefix("request.")
-                && !ASKED.contains(&asked.split('.').next().unwrap_or_default())
+            if let Some(member) = name.strip_prefix("request.")
+                && !REQUEST_MEMBERS.contains(&member.split('.').next().unwrap_or_default())
             {
-                let problem = format!("there is no {name}; of a request there are {}", ASKED.join(", "));
+                let problem = format!("unknown variable {name}; `request` has {}", REQUEST_MEMBERS.join(", "));
                 return Err(FieldError::new("when", problem));
             }
         }
         Ok(Self(Some(condition)))
     }
 
-    /// Does it hold?
+    /// Returns whether the condition is true for the request.
     ///
     /// # Errors
-    /// [`CelFailure`] where it gives no answer: then it does not.
-    pub fn holds(&self, ask: &GrantRequest<'_>) -> Result<bool, CelFailure> {
-        self.0.as_ref().map_or(Ok(true), |condition| condition.evaluate(&ask.facts()))
+    /// [`CelFailure`] if the condition cannot be evaluated. Callers must then deny the request.
+    pub fn holds(&self, request: &GrantRequest<'_>) -> Result<bool, CelFailure> {
+        self.0.as_ref().map_or(Ok(true), |condition| condition.evaluate(&request.facts()))
     }
 
-    /// Every part of it, with its answer and what it looked at.
+    /// Returns every part of the condition, with its result and the values that it read.
     #[must_use]
-    pub fn explain(&self, ask: &GrantRequest<'_>) -> Vec<RulePart> {
-        self.0.as_ref().map(|condition| condition.explain(1, &ask.facts())).unwrap_or_default()
+    pub fn explain(&self, request: &GrantRequest<'_>) -> Vec<RulePart> {
+        self.0.as_ref().map(|condition| condition.explain(1, &request.facts())).unwrap_or_default()
     }
 }

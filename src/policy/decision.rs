@@ -1,103 +1,103 @@
-//! What a job asks for, and what is answered. Decides nothing, and says nothing that the job may not read.
+//! A job's request for a token, and the decision. Never decides itself, and never shows what the job must not read.
 
 use super::cel::CelFailure;
 use crate::base::Seconds;
 use crate::claims::{AudiencePattern, Build, BuildStep, Event};
 use crate::jose::Algorithm;
 
-/// What a job asks for.
+/// A job's request for a token.
 #[derive(Debug, Clone, Copy)]
 pub struct IssuanceRequest<'a> {
-    /// The build that asks.
+    /// Build that requests the token.
     pub build: &'a Build,
-    /// The step that asks, where the request token is a step's.
+    /// Step that requests the token, if the request token belongs to one.
     pub step: Option<&'a BuildStep>,
-    /// Every audience of the one token; at least one.
+    /// Requested audiences of the token; at least one.
     pub audiences: &'a [String],
-    /// How long the token is to live, where the job says.
+    /// Requested lifetime, if the job names one.
     pub lifetime: Option<Seconds>,
-    /// How it is to be signed, where the job says.
+    /// Requested signature algorithm, if the job names one.
     pub algorithm: Option<Algorithm>,
-    /// The lists of the registration, the step and the client, those that there are. Each must cover every audience;
-    /// an empty list covers none.
-    pub narrowed: &'a [&'a [AudiencePattern]],
+    /// Audience lists of the registration, the step and the client, if they have one. Each must match every audience;
+    /// an empty list matches none.
+    pub restrictions: &'a [&'a [AudiencePattern]],
 }
 
-/// What was granted, and within which limits.
+/// A granted request, with the limits of its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// The rule that granted it; none where it was the default.
+    /// Rule that granted the request; `None` if the default did.
     pub rule: Option<String>,
-    /// The longest that the token may live by that rule.
+    /// Maximum lifetime of the token by that rule.
     pub max_lifetime: Option<Seconds>,
-    /// How many tokens one build may have by that rule.
+    /// Maximum number of tokens of one build by that rule.
     pub max_tokens_per_build: Option<u64>,
-    /// The algorithm that the rule insists on; what was asked for never differs from it.
+    /// Algorithm that the rule requires. A requested algorithm never differs from it.
     pub algorithm: Option<Algorithm>,
 }
 
-/// Why a token was refused: which rule, what was asked for, what is allowed.
+/// Reason for which a request was denied: the rule, the requested value and the allowed value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denied {
-    /// The code that runs was not accepted in the repository, and nothing grants it a token all the same.
+    /// The build is untrusted, and no rule grants untrusted builds a token.
     Untrusted {
-        /// What set the build off. `delete` gets no token whatever the rules say.
+        /// Event that triggered the build. `delete` gets no token, whatever the rules say.
         event: Event,
-        /// The rules that list what was asked for, each for trusted builds only or not true of this build.
+        /// Rules that list a requested audience but require a trusted build, or whose condition is false.
         rules: Vec<String>,
     },
-    /// Nothing grants this audience to this build.
+    /// No rule and no default grants this audience to this build.
     AudienceNotAllowed {
-        /// The audience, as it was asked for; of several the first that is in the way.
+        /// The requested audience; of several, the first that is denied.
         audience: String,
-        /// What stands in its way.
-        because: AudienceBar,
+        /// Reason for which the audience is denied.
+        reason: AudienceDenied,
     },
-    /// The deciding rule insists on another algorithm.
+    /// The deciding rule requires another algorithm.
     AlgorithmNotAllowed {
-        /// The rule.
+        /// Name of the rule.
         rule: String,
-        /// What was asked for.
-        asked: Algorithm,
-        /// What the rule allows.
+        /// Algorithm that the job requested.
+        requested: Algorithm,
+        /// Algorithm that the rule allows.
         allowed: Algorithm,
     },
-    /// The deciding rule's tokens live shorter.
+    /// The requested lifetime exceeds that of the deciding rule.
     LifetimeNotAllowed {
-        /// The rule.
+        /// Name of the rule.
         rule: String,
-        /// What was asked for.
-        asked: Seconds,
-        /// The longest that the rule allows.
+        /// Lifetime that the job requested.
+        requested: Seconds,
+        /// Maximum lifetime that the rule allows.
         allowed: Seconds,
     },
-    /// The rule lists what was asked for and gave no answer, so the answer is no.
+    /// The rule lists the audiences and its condition cannot be evaluated, so the request is denied.
     RuleFailed {
-        /// The rule.
+        /// Name of the rule.
         rule: String,
-        /// Why it gave none.
+        /// Reason for which the condition has no result.
         failure: CelFailure,
     },
 }
 
-/// What stands in the way of an audience.
+/// Reason for which an audience is denied.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AudienceBar {
-    /// The registration, the step or the client is narrowed to these patterns.
+pub enum AudienceDenied {
+    /// The registration, the step or the client allows other audiences only.
     Narrowed {
-        /// The patterns of that list.
+        /// Patterns of the audiences that are allowed.
         allowed: Vec<String>,
     },
-    /// Rules list it, and none of them is true of this build.
+    /// Rules list the audience, and the condition of each is false for this build.
     Rules {
-        /// Their names.
+        /// Names of the rules.
         rules: Vec<String>,
     },
-    /// Several audiences were asked for at once, rules list some of them, and no rule allows them together.
+    /// Several audiences were requested, rules list some of them, and no rule allows them together.
     Several {
-        /// The rules that list any of them.
+        /// Names of the rules that list any of the audiences.
         rules: Vec<String>,
     },
-    /// No rule lists it, and the default is to deny.
+    /// No rule lists the audience, and the default denies it.
     Unlisted,
 }

@@ -1,5 +1,5 @@
-//! What an issuance rule may look at: the build as its token would show it, and what the job asks for.
-//! Never shows what the token would leave out.
+//! The variables of issuance rules: the build as its token would show it, and the job's request. Never shows a value
+//! that the token would omit.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,17 +10,17 @@ use crate::base::Seconds;
 use crate::claims::{Build, BuildStep, Event, FieldSource, FieldValue, condition_variables};
 use crate::jose::Algorithm;
 
-/// `build.*` and `request.*`. Strings are empty where there is no value.
-pub(super) fn facts<'a>(ask: &IssuanceRequest<'a>) -> Facts<'a> {
-    let source = FieldSource { build: ask.build, step: ask.step, build_id: None };
+/// Returns `build.*` and `request.*`. Strings without a value are empty.
+pub(super) fn facts<'a>(request: &IssuanceRequest<'a>) -> Facts<'a> {
+    let source = FieldSource { build: request.build, step: request.step, build_id: None };
     let build = condition_variables(source).map(|(name, value)| (name, fact(value)));
-    let request = [
-        ("request.audiences", Fact::Texts(ask.audiences)),
-        ("request.lifetime", Fact::Number(lifetime(ask.lifetime))),
-        ("request.algorithm", Fact::text(ask.algorithm.map(Algorithm::name))),
-        ("request.step", Fact::text(ask.step.map(|step| step.step.as_str()))),
+    let requested = [
+        ("request.audiences", Fact::Texts(request.audiences)),
+        ("request.lifetime", Fact::Number(lifetime(request.lifetime))),
+        ("request.algorithm", Fact::text(request.algorithm.map(Algorithm::name))),
+        ("request.step", Fact::text(request.step.map(|step| step.step.as_str()))),
     ];
-    build.chain(request).collect()
+    build.chain(requested).collect()
 }
 
 fn fact(value: Option<FieldValue<'_>>) -> Fact<'_> {
@@ -32,23 +32,23 @@ fn fact(value: Option<FieldValue<'_>>) -> Fact<'_> {
     }
 }
 
-/// Whole seconds, 0 where none was asked for.
-fn lifetime(asked: Option<Seconds>) -> i64 {
-    i64::try_from(asked.unwrap_or_default().get()).unwrap_or(i64::MAX)
+/// Whole seconds, or 0 if the job requested no lifetime.
+fn lifetime(requested: Option<Seconds>) -> i64 {
+    i64::try_from(requested.unwrap_or_default().get()).unwrap_or(i64::MAX)
 }
 
-/// The names above, with an ordinary build as the example.
+/// Calls `act` with these variables, for which an ordinary build is the example.
 pub(super) fn with_names<T>(act: impl FnOnce(&Names<'_>) -> T) -> T {
     let (build, step, audiences) = &*EXAMPLE;
-    let ask = IssuanceRequest {
+    let request = IssuanceRequest {
         build,
         step: Some(step),
         audiences,
         lifetime: Some(Seconds::new(300)),
         algorithm: Some(Algorithm::Rs256),
-        narrowed: &[],
+        restrictions: &[],
     };
-    act(&Names::like(facts(&ask)))
+    act(&Names::from_example(facts(&request)))
 }
 
 static EXAMPLE: LazyLock<(Build, BuildStep, Vec<String>)> = LazyLock::new(|| {

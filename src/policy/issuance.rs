@@ -1,26 +1,26 @@
-//! Which build may have a token for which audience. The rules decide alone: no caller may grant what they refuse,
-//! and a rule that can't be evaluated grants nothing.
+//! The issuance policy: which build may have a token for which audience. Never grants by a rule that cannot be evaluated;
+//! no caller may grant what the policy denies.
 
 use std::cell::OnceCell;
 
 use super::cel::Facts;
-use super::decision::{AudienceBar, Denied, Grant, IssuanceRequest};
+use super::decision::{AudienceDenied, Denied, Grant, IssuanceRequest};
 use super::facts::facts;
 use super::rule::{Rule, RuleError, RuleSpec};
 use crate::claims::Event;
 
-/// What an audience gets that no rule lists.
+/// Decision for audiences that no rule lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DefaultGrant {
-    /// Trusted builds get it, untrusted ones nothing.
+    /// Grant the audience to trusted builds only.
     #[default]
     Trusted,
-    /// Nobody gets it.
+    /// Deny the audience to every build.
     Deny,
 }
 
-/// The rules of issuance, compiled and checked.
+/// The rules of issuance, checked and compiled.
 #[derive(Debug)]
 pub struct IssuancePolicy {
     default: DefaultGrant,
@@ -28,77 +28,77 @@ pub struct IssuancePolicy {
 }
 
 impl IssuancePolicy {
-    /// Checks and compiles the rules, in the order in which they are to decide.
+    /// Checks and compiles the rules. The first rule that matches decides.
     ///
     /// # Errors
-    /// [`RuleError`] names the first rule that can't stand, and its field.
+    /// [`RuleError`] names the first invalid rule and its field.
     pub fn new(default: DefaultGrant, rules: Vec<RuleSpec>) -> Result<Self, RuleError> {
         Ok(Self { default, rules: Rule::check_all(rules)? })
     }
 
-    /// Decides. Conditions are evaluated here, within the bounds that they were loaded with.
+    /// Decides a request. Evaluates conditions within the limits that were checked when they were compiled.
     ///
     /// # Errors
-    /// [`Denied`] says why nothing is granted, or why the deciding rule refuses what was asked of it.
-    pub fn decide(&self, ask: &IssuanceRequest<'_>) -> Result<Grant, Denied> {
-        if ask.build.event == Event::Delete {
+    /// [`Denied`] says why no rule grants the request, or which limit of the deciding rule the request exceeds.
+    pub fn decide(&self, request: &IssuanceRequest<'_>) -> Result<Grant, Denied> {
+        if request.build.event == Event::Delete {
             return Err(Denied::Untrusted { event: Event::Delete, rules: Vec::new() });
         }
-        let Some(first) = ask.audiences.first() else {
-            return Err(Denied::AudienceNotAllowed { audience: String::new(), because: AudienceBar::Unlisted });
+        let Some(first) = request.audiences.first() else {
+            return Err(Denied::AudienceNotAllowed { audience: String::new(), reason: AudienceDenied::Unlisted });
         };
-        narrow(ask)?;
-        let several = ask.audiences.iter().any(|audience| audience != first);
-        let known = OnceCell::new();
-        for rule in self.rules.iter().filter(|rule| rule.may_grant(ask, several)) {
-            if holds(rule, known.get_or_init(|| facts(ask)))? {
-                return rule.grant(ask);
+        check_restrictions(request)?;
+        let several = request.audiences.iter().any(|audience| audience != first);
+        let cached = OnceCell::new();
+        for rule in self.rules.iter().filter(|rule| rule.may_grant(request, several)) {
+            if holds(rule, cached.get_or_init(|| facts(request)))? {
+                return rule.grant(request);
             }
         }
-        self.fall_back(ask, several)
+        self.decide_by_default(request, several)
     }
 
-    /// What becomes of an ask that no rule granted.
-    fn fall_back(&self, ask: &IssuanceRequest<'_>, several: bool) -> Result<Grant, Denied> {
+    /// Decides a request that no rule granted.
+    fn decide_by_default(&self, request: &IssuanceRequest<'_>, several: bool) -> Result<Grant, Denied> {
         let rules: Vec<String> = self
             .rules
             .iter()
-            .filter(|rule| ask.audiences.iter().any(|audience| rule.mentions(audience)))
+            .filter(|rule| request.audiences.iter().any(|audience| rule.mentions(audience)))
             .map(|rule| rule.name().to_owned())
             .collect();
-        if rules.is_empty() && self.default == DefaultGrant::Trusted && ask.build.trusted {
+        if rules.is_empty() && self.default == DefaultGrant::Trusted && request.build.trusted {
             return Ok(Grant { rule: None, max_lifetime: None, max_tokens_per_build: None, algorithm: None });
         }
-        if !ask.build.trusted {
-            return Err(Denied::Untrusted { event: ask.build.event, rules });
+        if !request.build.trusted {
+            return Err(Denied::Untrusted { event: request.build.event, rules });
         }
-        let listed = ask.audiences.iter().find(|audience| self.rules.iter().any(|rule| rule.mentions(audience)));
-        // A rule that could have granted all of them was not true of this build; else they don't go together.
-        let together = !several || self.rules.iter().any(|rule| rule.may_grant(ask, several));
-        let because = match (rules.is_empty(), together) {
-            (true, _) => AudienceBar::Unlisted,
-            (false, true) => AudienceBar::Rules { rules },
-            (false, false) => AudienceBar::Several { rules },
+        let listed = request.audiences.iter().find(|audience| self.rules.iter().any(|rule| rule.mentions(audience)));
+        // Either a rule lists all of them and its condition is false, or no rule allows them together.
+        let together = !several || self.rules.iter().any(|rule| rule.may_grant(request, several));
+        let reason = match (rules.is_empty(), together) {
+            (true, _) => AudienceDenied::Unlisted,
+            (false, true) => AudienceDenied::Rules { rules },
+            (false, false) => AudienceDenied::Several { rules },
         };
-        let audience = listed.or(ask.audiences.first()).cloned().unwrap_or_default();
-        Err(Denied::AudienceNotAllowed { audience, because })
+        let audience = listed.or(request.audiences.first()).cloned().unwrap_or_default();
+        Err(Denied::AudienceNotAllowed { audience, reason })
     }
 }
 
-/// Every list must cover every audience.
-fn narrow(ask: &IssuanceRequest<'_>) -> Result<(), Denied> {
-    for list in ask.narrowed {
-        let outside = ask.audiences.iter().find(|audience| !list.iter().any(|pattern| pattern.matches(audience)));
+/// Checks that every list of the registration, step and client allows every audience.
+fn check_restrictions(request: &IssuanceRequest<'_>) -> Result<(), Denied> {
+    for list in request.restrictions {
+        let outside = request.audiences.iter().find(|audience| !list.iter().any(|pattern| pattern.matches(audience)));
         if let Some(audience) = outside {
             let allowed = list.iter().map(ToString::to_string).collect();
-            let because = AudienceBar::Narrowed { allowed };
-            return Err(Denied::AudienceNotAllowed { audience: audience.clone(), because });
+            let reason = AudienceDenied::Narrowed { allowed };
+            return Err(Denied::AudienceNotAllowed { audience: audience.clone(), reason });
         }
     }
     Ok(())
 }
 
-/// Is the rule's condition true? One that gives no answer refuses in the rule's name.
+/// Whether the rule's condition is true. A condition that cannot be evaluated denies the request in the rule's name.
 fn holds(rule: &Rule, facts: &Facts<'_>) -> Result<bool, Denied> {
     rule.holds(facts).map_err(|failure| Denied::RuleFailed { rule: rule.name().to_owned(), failure })
 }

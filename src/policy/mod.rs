@@ -1,4 +1,4 @@
-//! May this token do that. Pure.
+//! Decisions: which build may have which token, and what a verified token allows. Pure: no clock, no store, no HTTP.
 
 mod access;
 mod cel;
@@ -17,13 +17,13 @@ pub use self::cel::{CelError, CelFailure, Fact, Facts, Names, Program};
 pub use self::client::{Client, ClientIdentity, OrganizationPattern, Scope, client_name, ids_name};
 pub use self::condition::{GrantCondition, GrantRequest, RulePart};
 pub use self::criteria::{
-    BuildCriteria, BuildFacts, Criteria, EntraCriteria, GithubCriteria, GitlabCriteria, LEARNING, Matched, Pins,
+    BuildCriteria, BuildFacts, Criteria, EntraCriteria, GithubCriteria, GitlabCriteria, Matched, PINNING_PERIOD, Pins,
     Unmatched, workflow_file,
 };
-pub use self::decision::{AudienceBar, Denied, Grant, IssuanceRequest};
+pub use self::decision::{AudienceDenied, Denied, Grant, IssuanceRequest};
 pub use self::issuance::{DefaultGrant, IssuancePolicy};
 pub use self::repositories::{RepositoryPolicies, registry_actions};
 pub use self::rule::{RuleError, RuleSpec};
 pub use self::statements::{
-    ConditionFound, ConditionSpec, PrincipalSpec, StatementSpec, Statements, StatementsDenied, StatementsSpec,
+    ConditionResult, ConditionSpec, PrincipalSpec, StatementSpec, Statements, StatementsDenied, StatementsSpec,
 };

@@ -1,22 +1,22 @@
-//! Which access policy is for which repository of a registry, and which actions a scope asks for. The longest name
-//! that fits decides alone: a policy within never adds to the one around it.
+//! The access policies of a registry by repository, and the actions of a scope. The longest matching name decides alone:
+//! a policy never adds to that of an enclosing name.
 
 use std::collections::BTreeMap;
 
 use super::access::{AccessDenied, AccessPolicy, AccessRequest};
 
-/// The policies of a registry, by the name of a repository: each holds for that repository and all below it.
+/// Access policies by repository name. Each applies to that repository and to all below it.
 #[derive(Debug, Default)]
 pub struct RepositoryPolicies(BTreeMap<String, AccessPolicy>);
 
 impl RepositoryPolicies {
-    /// Brings policies together.
+    /// Creates the table from policies by repository name.
     #[must_use]
     pub const fn new(policies: BTreeMap<String, AccessPolicy>) -> Self {
         Self(policies)
     }
 
-    /// The policy that decides about this repository.
+    /// Returns the policy that decides for this repository: that of the longest matching name.
     #[must_use]
     pub fn of(&self, repository: &str) -> Option<&AccessPolicy> {
         let mut name = repository;
@@ -28,21 +28,21 @@ impl RepositoryPolicies {
         }
     }
 
-    /// The names of all providers that a policy is for, each with the repository.
+    /// Returns every pair of a repository name and a provider that its policy accepts.
     pub fn providers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flat_map(|(repository, policy)| policy.providers().map(move |name| (repository.as_str(), name)))
     }
 
-    /// Decides by the policy of the request's repository.
+    /// Decides a request by the policy of its repository.
     ///
     /// # Errors
-    /// [`AccessDenied`]; where there is no policy, [`AccessDenied::NoPolicy`].
+    /// [`AccessDenied`] if the policy denies the request, [`AccessDenied::NoPolicy`] if no policy matches.
     pub fn decide(&self, request: &AccessRequest<'_>) -> Result<(), AccessDenied> {
         self.of(request.repository).ok_or(AccessDenied::NoPolicy)?.decide(request)
     }
 }
 
-/// The actions that a registry's scope asks for, each of which must be allowed; none for an action that is unknown.
+/// Returns the actions of a registry's scope, each of which must be allowed. Empty for an unknown scope.
 #[must_use]
 pub fn registry_actions(scope: &str) -> &'static [&'static str] {
     match scope {

@@ -1,70 +1,79 @@
-//! Statements as RubyGems' roles have them (RFC 0053 of rubygems): the last one that matches decides, and where none
-//! does the answer is no. A claim of a type that can't be compared never lets anything through.
+//! Statements of RubyGems' roles (RFC 0053 of rubygems). The last statement that matches decides; without one the token
+//! is denied. Never allows a token by a claim of a type that cannot be compared.
 
 use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use strum::VariantNames as _;
 
 use crate::base::FieldError;
 use crate::claims::glob_covers;
 
-/// Most memory of a compiled pattern, in bytes.
+/// Maximum memory of a compiled pattern, in bytes.
 const PATTERN_BYTES: usize = 256 * 1_024;
-/// Most statements, and most conditions of one.
-const MOST: usize = 64;
+/// Maximum number of statements, and of conditions in one.
+const MAX_ENTRIES: usize = 64;
 
-/// The document as it is written and kept.
+/// The document of statements, as written and stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatementsSpec {
-    /// The statements, in the order in which the last decides.
+    /// The statements. The last one that matches decides.
     pub statements: Vec<StatementSpec>,
 }
 
-/// One statement as it is written.
+/// One statement of the document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatementSpec {
-    /// `allow` or `deny`.
+    /// Effect of the statement: `allow` or `deny`.
     pub effect: String,
-    /// Whose tokens it is about.
+    /// Issuer whose tokens the statement applies to.
     #[serde(default)]
     pub principal: PrincipalSpec,
-    /// What must hold of them, all together.
+    /// Conditions, all of which must be true.
     pub conditions: Vec<ConditionSpec>,
 }
 
-/// Whose tokens a statement is about.
+/// Issuer whose tokens a statement applies to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrincipalSpec {
-    /// The issuer; absent or empty: that of the provider.
+    /// URL of the issuer; if absent or empty, that of the provider.
     #[serde(default)]
     pub oidc: String,
 }
 
 impl PrincipalSpec {
-    /// Whose tokens, of a role of the provider with this issuer.
+    /// Returns the issuer of the principal, or `provider_issuer` if the principal names none.
     #[must_use]
-    pub fn issuer<'a>(&'a self, provider: &'a str) -> &'a str {
-        if self.oidc.is_empty() { provider } else { &self.oidc }
+    pub fn issuer<'a>(&'a self, provider_issuer: &'a str) -> &'a str {
+        if self.oidc.is_empty() { provider_issuer } else { &self.oidc }
     }
 }
 
-/// One condition as it is written.
+/// One condition of a statement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConditionSpec {
-    /// `string_equals`, `string_matches`, `string_equals_ignore_case`, `string_in` or `glob`.
+    /// Operator: `string_equals`, `string_matches`, `string_equals_ignore_case`, `string_in` or `glob`.
     pub operator: String,
-    /// The claim's name.
+    /// Name of the claim.
     pub claim: String,
-    /// A string; of `string_in` a list of strings.
+    /// Value to compare with: a string, or a list of strings for `string_in`.
     pub value: Value,
 }
 
-/// Every operator's name.
-const OPERATORS: [&str; 5] = ["string_equals", "string_matches", "string_equals_ignore_case", "string_in", "glob"];
+/// Names of the operators.
+#[derive(strum::EnumString, strum::VariantNames)]
+#[strum(serialize_all = "snake_case")]
+enum OperatorName {
+    StringEquals,
+    StringMatches,
+    StringEqualsIgnoreCase,
+    StringIn,
+    Glob,
+}
 
 enum Operator {
     Equals(String),
@@ -84,49 +93,49 @@ struct Statement {
     conditions: Vec<Condition>,
 }
 
-/// Statements, checked and compiled.
+/// The statements of a role, checked and compiled.
 pub struct Statements(Vec<Statement>);
 
-/// Why statements don't let a token through. Statements are counted from 1.
+/// Reason for which statements deny a token. Statements are numbered from 1.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StatementsDenied {
-    /// None matches.
-    #[error("no statement matches")]
+    /// No statement matches the token.
+    #[error("no statement matches the token")]
     None,
-    /// The last that matches says no.
-    #[error("statement {statement} denies it")]
+    /// The last statement that matches denies the token.
+    #[error("statement {statement} denies the token")]
     Explicit {
-        /// Which.
+        /// Number of the statement.
         statement: usize,
     },
-    /// A pattern meets a claim that is no string.
-    #[error("statement {statement} compares the claim {claim} with a pattern, and it is not a string")]
+    /// A pattern is compared with a claim that is not a string.
+    #[error("statement {statement} matches a pattern against the claim {claim}, which is not a string")]
     NotText {
-        /// Which.
+        /// Number of the statement.
         statement: usize,
-        /// The claim.
+        /// Name of the claim.
         claim: String,
     },
 }
 
-/// A condition, and what it found.
+/// A condition and its result on a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ConditionFound {
-    /// The statement, from 1.
+pub struct ConditionResult {
+    /// Number of the statement, from 1.
     pub statement: usize,
-    /// Does it hold?
+    /// Whether the condition is true.
     pub holds: bool,
-    /// Claim, operator and value.
+    /// Claim, operator and value of the condition.
     pub expected: String,
-    /// The claim as JSON, or that it is not there.
+    /// The token's claim as JSON, or `absent`.
     pub actual: String,
 }
 
 impl Statements {
-    /// Checks and compiles the statements of a role of the provider with this issuer.
+    /// Checks and compiles the statements of a role. `issuer` is that of the role's provider.
     ///
     /// # Errors
-    /// [`FieldError`] names the first field that can't stand, such as `statements[0].conditions[1].value`.
+    /// [`FieldError`] names the first invalid field, such as `statements[0].conditions[1].value`.
     pub fn new(spec: &StatementsSpec, issuer: &str) -> Result<Self, FieldError> {
         bounded("statements", spec.statements.len())?;
         let statements = spec.statements.iter().enumerate().map(|(index, statement)| {
@@ -150,8 +159,8 @@ impl Statements {
         statements.collect::<Result<_, _>>().map(Self)
     }
 
-    /// What somebody may not have meant. `claims_supported` is what the provider's discovery document lists, where it
-    /// does.
+    /// Returns warnings of likely mistakes. `claims_supported` is the list of the provider's discovery document, if it
+    /// has one.
     #[must_use]
     pub fn warnings(&self, claims_supported: Option<&[String]>) -> Vec<String> {
         let mut warnings = Vec::new();
@@ -159,7 +168,7 @@ impl Statements {
         for condition in conditions() {
             let claim = &condition.spec.claim;
             if claims_supported.is_some_and(|known| !known.contains(claim)) {
-                warnings.push(format!("the provider does not list a claim {claim}"));
+                warnings.push(format!("the provider's discovery document does not list the claim {claim}"));
             }
             if let Operator::Matches(pattern) = &condition.operator
                 && !is_anchored(pattern.as_str())
@@ -172,15 +181,17 @@ impl Statements {
         }
         let first_deny = self.0.iter().position(|statement| !statement.allows);
         if first_deny.is_some_and(|at| self.0.iter().skip(at).any(|statement| statement.allows)) {
-            warnings.push("an allow stands after a deny, and the last statement that matches decides".to_owned());
+            warnings
+                .push("a statement allows after one that denies; the last statement that matches decides".to_owned());
         }
         warnings
     }
 
-    /// Which statement lets the token with these claims through, from 1. Its issuer is the provider's already.
+    /// Evaluates the statements on a token's claims and returns the number of the statement that allows the token. The
+    /// caller has checked the token's issuer.
     ///
     /// # Errors
-    /// [`StatementsDenied`].
+    /// [`StatementsDenied`] says why the token is denied.
     pub fn evaluate(&self, claims: &Map<String, Value>) -> Result<usize, StatementsDenied> {
         let mut last = None;
         for (index, statement) in self.0.iter().enumerate() {
@@ -195,34 +206,35 @@ impl Statements {
         }
     }
 
-    /// The audiences that `string_equals` conditions of a statement name, from 1.
+    /// Returns the audiences in the `string_equals` conditions of a statement, which is numbered from 1.
     pub fn audiences(&self, statement: usize) -> impl Iterator<Item = &str> {
-        let conditions = self.0.iter().skip(statement.saturating_sub(1)).take(1).flat_map(|one| &one.conditions);
+        let conditions =
+            self.0.iter().skip(statement.saturating_sub(1)).take(1).flat_map(|statement| &statement.conditions);
         conditions.filter_map(|condition| match &condition.operator {
             Operator::Equals(value) if condition.spec.claim == "aud" => Some(value.as_str()),
             _ => None,
         })
     }
 
-    /// The audiences that `string_equals` conditions of any statement name.
+    /// Returns the audiences in the `string_equals` conditions of all statements.
     pub fn every_audience(&self) -> impl Iterator<Item = &str> {
         (1..=self.0.len()).flat_map(|statement| self.audiences(statement))
     }
 
-    /// Every condition, with what it found.
+    /// Returns every condition with its result on a token's claims.
     #[must_use]
-    pub fn explain(&self, claims: &Map<String, Value>) -> Vec<ConditionFound> {
+    pub fn explain(&self, claims: &Map<String, Value>) -> Vec<ConditionResult> {
         let statements = self.0.iter().enumerate();
         let conditions = statements
             .flat_map(|(index, statement)| statement.conditions.iter().map(move |condition| (index + 1, condition)));
         conditions
             .map(|(statement, condition)| {
                 let ConditionSpec { operator, claim, value } = &condition.spec;
-                ConditionFound {
+                ConditionResult {
                     statement,
                     holds: condition.holds(claims) == Ok(true),
                     expected: format!("{claim} {operator} {value}"),
-                    actual: claims.get(claim).map_or_else(|| "not there".to_owned(), ToString::to_string),
+                    actual: claims.get(claim).map_or_else(|| "absent".to_owned(), ToString::to_string),
                 }
             })
             .collect()
@@ -244,7 +256,7 @@ impl Statement {
     }
 }
 
-/// A pattern met a value that is no string.
+/// A pattern was compared with a value that is not a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct NotText;
 
@@ -253,7 +265,7 @@ impl Condition {
         let text = match claims.get(&self.spec.claim) {
             Some(Value::String(text)) => text,
             None | Some(Value::Null) => return Ok(false),
-            // A server of theirs ends with 500 here.
+            // RubyGems' server answers 500 here; this one denies the token.
             Some(_) if matches!(self.operator, Operator::Matches(_)) => return Err(NotText),
             Some(_) => return Ok(false),
         };
@@ -269,41 +281,43 @@ impl Condition {
 
 impl Operator {
     fn new(condition: &ConditionSpec, at: &str) -> Result<Self, FieldError> {
-        let fault = |field: &str, problem: String| Err(FieldError::new(format!("{at}.{field}"), problem));
+        let invalid = |field: &str, problem: String| Err(FieldError::new(format!("{at}.{field}"), problem));
         if condition.claim.is_empty() {
-            return fault("claim", "must be the name of a claim".to_owned());
+            return invalid("claim", "must be the name of a claim".to_owned());
         }
         let text = || match &condition.value {
             Value::String(text) => Ok(text.clone()),
             _ => Err(FieldError::new(format!("{at}.value"), "must be a string")),
         };
-        Ok(match condition.operator.as_str() {
-            "string_equals" => Self::Equals(text()?),
-            "string_equals_ignore_case" => Self::EqualsIgnoreCase(text()?),
-            "glob" => Self::Glob(text()?),
-            "string_in" => match &condition.value {
+        let Ok(name) = condition.operator.parse() else {
+            return invalid("operator", format!("must be {}", OperatorName::VARIANTS.join(", ")));
+        };
+        Ok(match name {
+            OperatorName::StringEquals => Self::Equals(text()?),
+            OperatorName::StringEqualsIgnoreCase => Self::EqualsIgnoreCase(text()?),
+            OperatorName::Glob => Self::Glob(text()?),
+            OperatorName::StringIn => match &condition.value {
                 Value::Array(values) if !values.is_empty() && values.iter().all(Value::is_string) => {
                     Self::In(values.iter().filter_map(Value::as_str).map(str::to_owned).collect())
                 }
-                _ => return fault("value", "must be a list of strings, one at least".to_owned()),
+                _ => return invalid("value", "must be a list of at least one string".to_owned()),
             },
-            "string_matches" => match pattern(&text()?) {
+            OperatorName::StringMatches => match pattern(&text()?) {
                 Ok(pattern) => Self::Matches(pattern),
-                Err(problem) => return fault("value", problem),
+                Err(problem) => return invalid("value", problem),
             },
-            _ => return fault("operator", format!("must be {}", OPERATORS.join(", "))),
         })
     }
 }
 
-/// A pattern as Ruby reads it: `^` and `$` stand at every line, and it is searched for, not compared. Of Ruby's groups
-/// that begin with `(?` only `(?:` is taken, since the others differ.
+/// Compiles a pattern with Ruby's meaning: `^` and `$` match at every line, and the pattern is searched for. Of Ruby's
+/// groups that begin with `(?` only `(?:` is accepted, since the others differ.
 fn pattern(text: &str) -> Result<Regex, String> {
     let mut escaped = false;
     for (at, character) in text.char_indices() {
         let rest = text.get(at..).unwrap_or_default();
         if !escaped && rest.starts_with("(?") && !rest.starts_with("(?:") {
-            return Err("of groups that begin with (? only (?: is taken".to_owned());
+            return Err("unsupported group: of groups that begin with (? only (?: is supported".to_owned());
         }
         escaped = character == '\\' && !escaped;
     }
@@ -311,11 +325,11 @@ fn pattern(text: &str) -> Result<Regex, String> {
     builder.unicode(false).multi_line(true).size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES);
     builder.build().map_err(|error| {
         let reason = error.to_string();
-        format!("is no pattern: {}", reason.lines().last().unwrap_or_default().trim_start_matches("error: "))
+        format!("invalid pattern: {}", reason.lines().last().unwrap_or_default().trim_start_matches("error: "))
     })
 }
 
-/// Do its ends hold it to whole texts, or lines at the least? Alternatives escape anchors, unless a group holds them.
+/// Whether the pattern matches whole texts or whole lines only. An alternative outside a group escapes the anchors.
 fn is_anchored(pattern: &str) -> bool {
     let begins = pattern.starts_with('^') || pattern.starts_with("\\A");
     let ends = pattern.ends_with("\\z") || (pattern.ends_with('$') && !pattern.ends_with("\\$"));
@@ -334,7 +348,7 @@ fn is_anchored(pattern: &str) -> bool {
 fn bounded(field: &str, count: usize) -> Result<(), FieldError> {
     match count {
         0 => Err(FieldError::new(field, "must not be empty")),
-        count if count > MOST => Err(FieldError::new(field, format!("must hold at most {MOST}"))),
+        count if count > MAX_ENTRIES => Err(FieldError::new(field, format!("must have at most {MAX_ENTRIES} entries"))),
         _ => Ok(()),
     }
 }

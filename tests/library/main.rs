@@ -1,4 +1,4 @@
-//! The verifier as another program uses it, in a process of its own: without the server's features.
+//! The verifier as another program uses it, in a process of its own and without the server's features.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at once")]
 
@@ -10,10 +10,10 @@ use serde_json::Value;
 
 const FOREIGN: &str = include_str!("../fixtures/foreign/tokens.jsonl");
 
-/// The moment at which the fixtures are good.
-struct Then;
+/// A clock at the time at which the fixtures are valid.
+struct FixtureClock;
 
-impl Clock for Then {
+impl Clock for FixtureClock {
     fn millis(&self) -> i64 {
         Moment::from_unix(1_800_000_000).unix() * 1_000
     }
@@ -23,22 +23,25 @@ impl Clock for Then {
     }
 }
 
-/// A program may have chosen a backend of jsonwebtoken itself; choosing again is an error there, and left to itself the
-/// crate panics where two backends are compiled in.
+/// A program may have installed a backend of jsonwebtoken itself. Installing another is an error, and without one the
+/// crate panics if two backends are compiled in.
 #[tokio::test]
-async fn a_program_that_installed_a_backend_of_jsonwebtoken_itself_is_left_in_peace() {
+async fn the_verifier_keeps_the_backend_of_jsonwebtoken_that_the_program_installed() {
     jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default().unwrap();
     for line in FOREIGN.lines() {
-        let made: Value = serde_json::from_str(line).unwrap();
+        let fixture: Value = serde_json::from_str(line).unwrap();
         let spec = ProviderSpec {
             kind: "generic".to_owned(),
             issuer: Some("https://issuer.example".to_owned()),
-            jwks: made.get("jwks").map(ToString::to_string),
+            jwks: fixture.get("jwks").map(ToString::to_string),
             ..ProviderSpec::default()
         };
-        let verifiers = Verifiers::of(vec![Provider::new("foreign", spec).unwrap()], Arc::new(Then)).unwrap();
-        let token = made.get("token").and_then(Value::as_str).unwrap();
+        let verifiers = Verifiers::of(vec![Provider::new("foreign", spec).unwrap()], Arc::new(FixtureClock)).unwrap();
+        let token = fixture.get("token").and_then(Value::as_str).unwrap();
         verifiers.verify(token, &Requirements::default()).await.unwrap();
     }
-    assert!(jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default().is_err(), "the program's is still there");
+    assert!(
+        jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default().is_err(),
+        "the program's backend must stay"
+    );
 }

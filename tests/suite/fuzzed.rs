@@ -1,4 +1,4 @@
-//! What the fuzzers began with and what they found, run through the same functions: see `fuzz/README.md`.
+//! Runs the corpus and the regressions of the fuzzers through their targets: see `fuzz/README.md`.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +31,7 @@ const TARGETS: [Target; 7] = [
 ];
 
 #[test]
-fn what_was_found_once_stays_mended() {
+fn every_input_of_the_fuzzers_passes() {
     let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
     for (name, run) in TARGETS {
         let mut seeds = 0;
@@ -44,5 +44,5 @@ fn what_was_found_once_stays_mended() {
         assert!(seeds > 2, "{name} has a corpus");
     }
     let targets = fs::read_dir(fuzz.join("targets")).unwrap().count();
-    assert_eq!(targets, TARGETS.len(), "every target is here");
+    assert_eq!(targets, TARGETS.len(), "a target is missing in TARGETS");
 }

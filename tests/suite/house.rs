@@ -19,43 +19,14 @@ const FLOORS: [(&str, &[&str]); 15] = [
     ("exchange", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "telemetry"]),
     // Imports only plain types of the floors that it configures.
     ("config", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "exchange", "telemetry"]),
-    (
-        "app",
-        &[
-            "base",
-            "jose",
-            "claims",
-            "policy",
-            "verifier",
-            "store",
-            "keyring",
-            "issuer",
-            "exchange",
-            "config",
-            "telemetry",
-        ],
-    ),
+    ("app", &["base", "claims", "verifier", "store", "keyring", "issuer", "exchange", "config", "telemetry"]),
     (
         "http",
         &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "issuer", "exchange", "app", "telemetry"],
     ),
     (
         "cli",
-        &[
-            "base",
-            "jose",
-            "claims",
-            "policy",
-            "verifier",
-            "store",
-            "keyring",
-            "issuer",
-            "exchange",
-            "config",
-            "app",
-            "http",
-            "telemetry",
-        ],
+        &["base", "claims", "verifier", "store", "keyring", "issuer", "exchange", "config", "app", "http", "telemetry"],
     ),
     ("manual", &[]),
 ];
@@ -145,8 +116,6 @@ const TOLERATED_CIRCLES: &[&str] = &[
     "cli",
     "config",
     "exchange",
-    "jose",
-    "policy",
 ];
 
 #[test]

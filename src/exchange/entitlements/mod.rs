@@ -66,8 +66,8 @@ impl Compiled {
     /// Does it have names whose ids are to be learned?
     pub(in crate::exchange) fn pins_ids(&self) -> bool {
         match self {
-            Self::Publisher(publisher) => publisher.criteria.pins_ids(),
-            Self::TrustPolicy(policy) => policy.criteria.pins_ids(),
+            Self::Publisher(publisher) => publisher.criteria.has_unpinned_ids(),
+            Self::TrustPolicy(policy) => policy.criteria.has_unpinned_ids(),
             Self::Grant(_) | Self::Role(_) => false,
         }
     }

@@ -251,5 +251,5 @@ pub(in crate::exchange) fn read_provider(row: &ProviderRow) -> Result<Provider, 
 
 /// When ids that are not known may be learned until.
 pub(in crate::exchange) fn pin_until(now: Moment) -> Moment {
-    now + crate::policy::LEARNING
+    now + crate::policy::PINNING_PERIOD
 }

@@ -160,7 +160,9 @@ fn judge_criteria(
     let row = &entitlement.row;
     let criteria = criteria.clone().with_pins(&row.pins);
     match (&criteria, subject_token.build_facts()) {
-        (Criteria::Build(build), Some(facts)) => build.judge(&row.name, &facts)?.within(&row.name, row.pin_until, now),
+        (Criteria::Build(build), Some(facts)) => {
+            build.evaluate(&row.name, &facts)?.into_match(&row.name, row.pin_until, now)
+        }
         _ => judge(&criteria),
     }
 }

@@ -41,7 +41,8 @@ impl Exchange {
             let (Some(one), Some(entry)) = (subject_token.get(at), snapshot.entry(provider)) else { continue };
             let Ok(Compiled::TrustPolicy(compiled)) = compiled(policy, entry) else { continue };
             let (row, claims) = (&policy.row, one.verified.claims().all());
-            let by_claims = |criteria: &crate::policy::Criteria| criteria.judge(&row.name, claims, row.pin_until, now);
+            let by_claims =
+                |criteria: &crate::policy::Criteria| criteria.evaluate(&row.name, claims, row.pin_until, now);
             let matched = match judge_criteria(policy, &compiled.criteria, one, by_claims, now) {
                 Ok(_) if one.is_untrusted() && !compiled.spec.allow_untrusted => {
                     untrusted = true;

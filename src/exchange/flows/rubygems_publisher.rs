@@ -124,8 +124,10 @@ fn judge(
     let (row, claims) = (&entitlement.row, subject_token.verified.claims().all());
     let by_claims = |criteria: &Criteria| match criteria {
         // As RubyGems judges: the workflow's file must have been read where the run is.
-        Criteria::Github(github) => github.judge_publisher(&row.name, claims)?.within(&row.name, row.pin_until, now),
-        other => other.judge(&row.name, claims, row.pin_until, now),
+        Criteria::Github(github) => {
+            github.evaluate_publisher(&row.name, claims)?.into_match(&row.name, row.pin_until, now)
+        }
+        other => other.evaluate(&row.name, claims, row.pin_until, now),
     };
     judge_criteria(entitlement, &compiled.criteria, subject_token, by_claims, now)
 }

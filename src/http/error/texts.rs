@@ -6,7 +6,7 @@ use crate::base::{FieldError, Seconds};
 use crate::claims::Event;
 use crate::exchange::{self, ApplyRulesError, PublicationError};
 use crate::issuer::{IssueError, IssueRefusal, NotIssued, Quota};
-use crate::policy::{AudienceBar, Denied};
+use crate::policy::{AudienceDenied, Denied};
 use crate::store::NameKind;
 
 const PROVIDER_KEYS: &str =
@@ -165,14 +165,16 @@ impl From<IssueRefusal> for Problem {
 impl From<Denied> for Problem {
     fn from(denied: Denied) -> Self {
         match denied {
-            Denied::AlgorithmNotAllowed { rule, asked, allowed } => Self::new(
+            Denied::AlgorithmNotAllowed { rule, requested, allowed } => Self::new(
                 Code::AlgorithmNotAllowed,
-                format!("algorithm: {asked} is not allowed; the rule {rule:?} allows {allowed}"),
+                format!("algorithm: {requested} is not allowed; the rule {rule:?} allows {allowed}"),
             ),
-            Denied::AudienceNotAllowed { audience, because } => {
-                Self::new(Code::AudienceNotAllowed, audience_not_allowed(&audience, &because))
+            Denied::AudienceNotAllowed { audience, reason } => {
+                Self::new(Code::AudienceNotAllowed, audience_not_allowed(&audience, &reason))
             }
-            Denied::LifetimeNotAllowed { rule, asked, allowed } => lifetime_not_allowed(Some(&rule), asked, allowed),
+            Denied::LifetimeNotAllowed { rule, requested, allowed } => {
+                lifetime_not_allowed(Some(&rule), requested, allowed)
+            }
             Denied::RuleFailed { rule, failure } => Self::new(
                 Code::AudienceNotAllowed,
                 format!("could not evaluate the rule {rule:?}, so it grants nothing; the operator's log has the cause"),
@@ -183,22 +185,22 @@ impl From<Denied> for Problem {
     }
 }
 
-fn audience_not_allowed(audience: &str, because: &AudienceBar) -> String {
-    match because {
-        AudienceBar::Narrowed { allowed } => format!(
+fn audience_not_allowed(audience: &str, reason: &AudienceDenied) -> String {
+    match reason {
+        AudienceDenied::Narrowed { allowed } => format!(
             "the audience {audience:?} is not among those that the build, its step or its client is limited to: {}",
             listed(allowed)
         ),
-        AudienceBar::Rules { rules } => format!(
+        AudienceDenied::Rules { rules } => format!(
             "the audience {audience:?} is granted by rules only, and no rule that lists it matches this build: {}",
             listed(rules)
         ),
-        AudienceBar::Several { rules } => format!(
+        AudienceDenied::Several { rules } => format!(
             "the audience {audience:?} cannot be combined with others: no rule that lists all of them has \
              multiple = true ({}); request one audience at a time",
             listed(rules)
         ),
-        AudienceBar::Unlisted => {
+        AudienceDenied::Unlisted => {
             format!(
                 "no rule grants the audience {audience:?}, and issuance.default is \"deny\"; ask the operator to add a rule"
             )

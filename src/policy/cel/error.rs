@@ -1,24 +1,24 @@
-//! Why a condition was not loaded, and why one gave no answer. Neither says what the values were.
+//! Errors of compiling and of evaluating a condition. Neither repeats a value.
 
 use std::fmt;
 
 use ::cel::{ExecutionError, ParseErrors};
 
-/// A condition that can't be loaded: what is wrong, where, and the line itself with a caret under the place.
+/// Error returned for an invalid condition: what is wrong, where, and the line with a caret under the mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CelError {
-    /// What is wrong and what would be right.
+    /// Says what is wrong and what would be right.
     pub message: String,
-    /// Line within the condition, from 1.
+    /// Line of the mistake within the condition, from 1.
     pub line: usize,
-    /// Column in characters, from 1.
+    /// Column of the mistake in characters, from 1.
     pub column: usize,
-    /// The text of that line.
+    /// Text of the line.
     pub snippet: String,
 }
 
 impl CelError {
-    /// A mistake at the character number `offset` of `source`; past the end means at its end.
+    /// Creates an error at the character `offset` of `source`. An offset past the end means the end.
     pub(super) fn at(source: &str, offset: usize, message: impl Into<String>) -> Self {
         let (mut line, mut column) = (1, 1);
         for character in source.chars().take(offset) {
@@ -32,15 +32,15 @@ impl CelError {
         Self { message: message.into(), line, column, snippet: snippet(source, line) }
     }
 
-    /// The first of the parser's complaints about the text; what follows from it the parser tells as well.
+    /// Takes the first syntax error of the parser. Later ones usually follow from it.
     pub(super) fn syntax(source: &str, errors: &ParseErrors) -> Self {
         const MARK: &str = "Syntax error: ";
         let of_text = errors.errors.iter().find(|error| error.msg.starts_with(MARK));
         let Some(first) = of_text.or(errors.errors.first()) else {
-            return Self::at(source, 0, "is not CEL");
+            return Self::at(source, 0, "is not a CEL expression");
         };
         let place = |number: isize| usize::try_from(number).unwrap_or(1).max(1);
-        // Where a dozen tokens would be right, their list says nothing.
+        // The parser's list of a dozen expected tokens does not help.
         let message = first.msg.trim_start_matches(MARK);
         let message = message.split(" expecting {").next().unwrap_or(message).to_owned();
         let (line, column) = (place(first.pos.0), place(first.pos.1));
@@ -54,7 +54,7 @@ fn snippet(source: &str, line: usize) -> String {
 
 impl fmt::Display for CelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Tabs stay tabs, so that the caret stands under its character in any terminal.
+        // Keeps tabs, so that the caret is under its character in any terminal.
         let indent: String = self
             .snippet
             .chars()
@@ -70,32 +70,32 @@ impl fmt::Display for CelError {
 
 impl std::error::Error for CelError {}
 
-/// Why a condition that was loaded gave no answer. The kind alone: the crate's own texts quote the values.
+/// Reason for which a condition has no result. Without details, because the crate's texts quote values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum CelFailure {
-    /// The answer was something other than true or false.
-    #[error("the answer is neither true nor false")]
+    /// The result is not a boolean.
+    #[error("the result is neither true nor false")]
     NotBoolean,
-    /// A map was asked for a key that it has not.
-    #[error("a key is not there")]
+    /// A map does not have the key.
+    #[error("no such key")]
     MissingKey,
-    /// A list was asked for an element past its end.
-    #[error("an index is out of range")]
+    /// An index is past the end of its list.
+    #[error("index out of range")]
     OutOfRange,
-    /// A division by zero, or a number that is too large.
-    #[error("the arithmetic has no result")]
+    /// A division by zero or an overflow.
+    #[error("division by zero or arithmetic overflow")]
     Arithmetic,
-    /// A list or map from outside has more entries than a condition may walk through.
-    #[error("a claim holds more than 200 entries")]
+    /// A list or map of a token has more entries than a condition may visit.
+    #[error("a claim has more than 200 entries")]
     TooLarge,
-    /// An operator or function met a value of a type that it doesn't take.
+    /// An operator or function does not accept the type of a value.
     #[error("a value has the wrong type")]
     WrongType,
-    /// A function could not work with its argument, such as `int("x")`.
-    #[error("a function could not work with its argument")]
+    /// A function rejected its argument, such as `int("x")`.
+    #[error("invalid argument of a function")]
     Function,
-    /// Something that the checks at loading should have found.
-    #[error("the condition can't be evaluated")]
+    /// A failure that the checks at compilation should have found.
+    #[error("the condition cannot be evaluated")]
     Unexpected,
 }
 

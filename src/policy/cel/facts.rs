@@ -1,4 +1,4 @@
-//! What a condition may look at: named values, and the names with an example of each. Holds no secret.
+//! The variables of conditions with their values, and their names with an example of each. Never holds a secret.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -8,36 +8,36 @@ use ::cel::common::value::{CowVal, Val};
 use ::cel::context::VariableResolver;
 use serde_json::{Map, Value};
 
-/// One value.
+/// Value of a variable.
 #[derive(Debug, Clone)]
 pub enum Fact<'a> {
-    /// A string; empty where there is none.
+    /// A string; empty if the variable has no value.
     Text(Cow<'a, str>),
-    /// A boolean.
+    /// A boolean value.
     Flag(bool),
     /// A whole number.
     Number(i64),
     /// A list of strings.
     Texts(&'a [String]),
-    /// A map of strings.
+    /// A map of strings to strings.
     TextMap(&'a BTreeMap<String, String>),
-    /// A stranger's JSON object, of whose members nothing is known when a condition is loaded.
+    /// A JSON object of a token. Its members are unknown when a condition is compiled.
     Object(&'a Map<String, Value>),
 }
 
-/// Most entries of each list and object in a stranger's JSON; of more a condition gives no answer.
+/// Maximum entries of each list and object in a token's JSON. A condition fails on more.
 pub(super) const FOREIGN_ENTRIES: usize = 200;
-/// Most elements of any other list or map.
+/// Maximum elements of any other list or map.
 const OWN_ENTRIES: usize = 64;
 
 impl<'a> Fact<'a> {
-    /// A string that is there or not.
+    /// Creates a string, which is empty for `None`.
     #[must_use]
     pub fn text(text: Option<&'a str>) -> Self {
         Self::Text(Cow::Borrowed(text.unwrap_or_default()))
     }
 
-    /// The fact as the evaluator takes it; strings are borrowed.
+    /// Converts the fact for the evaluator. Borrows strings.
     pub(super) fn value<'b>(&'b self) -> CowVal<'b, 'b> {
         match self {
             Self::Text(text) => CowVal::owned(CelString::from(text.as_ref())),
@@ -52,20 +52,20 @@ impl<'a> Fact<'a> {
         }
     }
 
-    /// Does it hold more entries in one place than a condition may walk through?
+    /// Whether any list or object within has more entries than a condition may visit.
     fn is_oversized(&self) -> bool {
         let Self::Object(members) = self else { return false };
-        let mut waiting: Vec<&Value> = members.values().collect();
+        let mut pending: Vec<&Value> = members.values().collect();
         let mut oversized = members.len() > FOREIGN_ENTRIES;
-        while let (Some(value), false) = (waiting.pop(), oversized) {
+        while let (Some(value), false) = (pending.pop(), oversized) {
             match value {
                 Value::Array(elements) => {
                     oversized = elements.len() > FOREIGN_ENTRIES;
-                    waiting.extend(elements);
+                    pending.extend(elements);
                 }
                 Value::Object(members) => {
                     oversized = members.len() > FOREIGN_ENTRIES;
-                    waiting.extend(members.values());
+                    pending.extend(members.values());
                 }
                 Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
             }
@@ -80,7 +80,7 @@ fn object<'b>(members: &Map<String, Value>) -> CelMap<'b> {
     CelMap::from(entries)
 }
 
-/// A JSON value as the evaluator takes it. Whole numbers are `int`, whatever their sign.
+/// Converts a JSON value for the evaluator. Whole numbers become `int`, whatever their sign.
 fn json<'b>(value: &Value) -> Box<dyn Val + 'b> {
     match value {
         Value::Null => Box::new(CelNull),
@@ -95,7 +95,7 @@ fn json<'b>(value: &Value) -> Box<dyn Val + 'b> {
     }
 }
 
-/// A map of strings as the evaluator takes it.
+/// Converts a map of strings for the evaluator.
 pub(super) fn text_map<'b>(entries: impl Iterator<Item = (&'b str, &'b str)>) -> CowVal<'b, 'b> {
     let entries: HashMap<CelMapKey<'b>, Box<dyn Val + 'b>> = entries
         .map(|(key, text)| {
@@ -105,24 +105,24 @@ pub(super) fn text_map<'b>(entries: impl Iterator<Item = (&'b str, &'b str)>) ->
     CowVal::owned(CelMap::from(entries))
 }
 
-/// Values under dotted names such as `build.org`. A value is turned into the evaluator's form only when it is looked
-/// at.
+/// Variables with their values, under dotted names such as `build.org`. A value is converted only when a condition
+/// reads it.
 #[derive(Debug, Clone, Default)]
 pub struct Facts<'a>(BTreeMap<&'static str, Fact<'a>>);
 
 impl<'a> Facts<'a> {
-    /// The value under this dotted name.
+    /// Returns the value of the variable with this dotted name.
     pub(super) fn find(&self, name: &str) -> Option<&Fact<'a>> {
         self.0.get(name)
     }
 
-    /// Does one of them hold more than a condition may walk through?
+    /// Whether any value has more entries than a condition may visit.
     pub(super) fn are_oversized(&self) -> bool {
         self.0.values().any(Fact::is_oversized)
     }
 
-    /// The value under a dotted name as JSON text, for whoever explains a decision; `None` where there is none.
-    pub(super) fn shown(&self, segments: &[String]) -> Option<String> {
+    /// Returns the value under a dotted name as JSON text, for explanations. `None` if absent.
+    pub(super) fn to_json(&self, segments: &[String]) -> Option<String> {
         let length = (1..=segments.len()).rev().find(|length| {
             segments.get(..*length).is_some_and(|prefix| self.0.contains_key(prefix.join(".").as_str()))
         })?;
@@ -157,21 +157,21 @@ impl VariableResolver for Facts<'_> {
     }
 }
 
-/// The names that a condition may use, told by an example: facts of the same names and kinds as those that the
-/// condition will meet. Both are to come from one function, so that they can't differ.
+/// The variables that a condition may use, each with an example of the type that the condition will read. One function
+/// should create both the example and the real facts, so that they cannot differ.
 #[derive(Debug, Clone)]
 pub struct Names<'a>(Facts<'a>);
 
 impl<'a> Names<'a> {
-    /// The names of `example`. Its strings should look like real ones and its lists hold something: a condition is
-    /// tried on it.
+    /// Takes the variables of `example`, on which conditions are evaluated once when they are compiled. Its strings
+    /// should look like real ones, and its lists should not be empty.
     #[must_use]
-    pub const fn like(example: Facts<'a>) -> Self {
+    pub const fn from_example(example: Facts<'a>) -> Self {
         Self(example)
     }
 
-    /// The most entries that a list or map from outside may have.
-    pub(super) fn longest(&self) -> usize {
+    /// Maximum entries of a list or map that a condition reads.
+    pub(super) fn max_entries(&self) -> usize {
         let foreign = self.0.0.values().any(|fact| matches!(fact, Fact::Object(_)));
         if foreign { FOREIGN_ENTRIES } else { OWN_ENTRIES }
     }
@@ -180,19 +180,19 @@ impl<'a> Names<'a> {
         &self.0
     }
 
-    /// How many of these segments, from the left, spell a name.
+    /// Number of segments, from the left, that form the name of a variable.
     pub(super) fn prefix(&self, segments: &[&str]) -> Option<usize> {
         (1..=segments.len())
             .rev()
             .find(|length| segments.get(..*length).is_some_and(|prefix| self.0.find(&prefix.join(".")).is_some()))
     }
 
-    /// Does some name begin with this segment?
+    /// Whether the name of any variable begins with this segment.
     pub(super) fn has_root(&self, segment: &str) -> bool {
         self.0.0.keys().any(|name| name.split('.').next() == Some(segment))
     }
 
-    /// What to choose from: the names under the first of these segments, else all first segments.
+    /// Names to suggest: the variables under `root`, else all first segments.
     pub(super) fn known(&self, root: &str) -> String {
         let mut known: Vec<&str> = if self.has_root(root) {
             self.0.0.keys().copied().filter(|name| name.split('.').next() == Some(root)).collect()

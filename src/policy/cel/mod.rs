@@ -1,10 +1,10 @@
-//! Conditions in CEL, the Common Expression Language, held within bounds that are proven when they are loaded.
-//! No other module knows the crate behind it, and no text from here repeats a value that a rule looked at.
+//! Conditions in CEL, the Common Expression Language, within limits that are checked when a condition is compiled.
+//! No other module uses the `cel` crate, and no error text repeats a value that a condition read.
 //!
-//! The crate has no limit of its own: a deep expression ends the process, nested loops run for minutes, and a
-//! misspelt name is noticed only when a token is asked for. So a condition is measured before it is parsed
-//! (`scan`), its tree is measured and its names are looked up before it is evaluated (`shape`), and it is tried on an
-//! example of what it will meet (`trial`).
+//! The crate has no limits of its own: a deep expression overflows the stack, nested loops run for minutes, and a
+//! misspelt variable fails only when a token is requested. So the text is measured before it is parsed (`scan`), the
+//! tree is measured and its variables are looked up before it is evaluated (`shape`), and the condition is evaluated on
+//! an example (`trial`).
 
 mod error;
 mod facts;

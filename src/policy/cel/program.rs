@@ -1,4 +1,4 @@
-//! A condition that passed every check, ready to be evaluated. Only exactly `true` lets anything through.
+//! A compiled condition that passed every check. Never true unless the result is exactly `true`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,12 +14,12 @@ use super::error::{CelError, CelFailure};
 use super::facts::{Facts, Names};
 use super::scan::{conjuncts, scan};
 use super::shape::examine;
-use super::trial::{Example, attempt};
+use super::trial::{Example, evaluate_parts};
 
-/// CEL's own functions, without its optional values, and `lowerAscii`.
+/// CEL's standard functions without optional values, and `lowerAscii`.
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut environment = Env::stdlib().with_optional_support(false);
-    // The whole extension that this function belongs to can multiply strings.
+    // The extension of this function has others that can multiply strings, so only this one is added.
     let added =
         environment.add_member_overload("lowerAscii", "string_lower_ascii", STRING_TYPE, Vec::new(), lower_ascii);
     debug_assert!(added.is_ok(), "the standard library has no such function");
@@ -32,15 +32,15 @@ fn lower_ascii<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>,
     Ok(CowVal::owned(CelString::from(text.inner().to_ascii_lowercase())))
 }
 
-/// A condition in CEL.
+/// A compiled condition in CEL.
 ///
-/// It was checked when it was compiled: at most 4 KiB of text, 100 operations deep, 512 nodes and four loops, none
-/// within another; every name and function is known, every pattern compiled, and no part has a type that can't work.
+/// Checked when it was compiled: at most 4 KiB of text, 100 operations deep, 512 nodes and four loops, none within
+/// another. Every variable and function is known, every pattern is compiled, and no part has an impossible type.
 pub struct Program {
     source: String,
     program: ::cel::Program,
     patterns: Arc<BTreeMap<String, Regex>>,
-    mentioned: BTreeSet<Vec<String>>,
+    variables: BTreeSet<Vec<String>>,
 }
 
 impl fmt::Debug for Program {
@@ -50,29 +50,29 @@ impl fmt::Debug for Program {
 }
 
 impl Program {
-    /// Parses and checks a condition over these names.
+    /// Parses and checks a condition over these variables.
     ///
     /// # Errors
-    /// [`CelError`] at the first mistake: the text is no CEL, passes a bound, names what there is not, or could never
-    /// be true or false.
+    /// [`CelError`] at the first mistake: the text is not CEL, exceeds a limit, names an unknown variable or function, or
+    /// can never be true or false.
     pub fn compile(source: &str, names: &Names<'_>) -> Result<Self, CelError> {
         scan(source)?;
         let program = ENVIRONMENT.compile(source).map_err(|errors| CelError::syntax(source, &errors))?;
         let shape = examine(&program, names)?;
-        let (patterns, mentioned) = (Arc::new(shape.patterns), shape.mentioned);
-        let program = Self { source: source.to_owned(), program, patterns, mentioned };
+        let (patterns, variables) = (Arc::new(shape.patterns), shape.variables);
+        let program = Self { source: source.to_owned(), program, patterns, variables };
         let example = Example::new(names, &shape.keys);
         let mut context = program.context();
         context.set_variable_resolver(&example);
-        attempt(program.program.source_info(), program.program.expression(), &context)?;
+        evaluate_parts(program.program.source_info(), program.program.expression(), &context)?;
         drop(context);
         Ok(program)
     }
 
-    /// Is the condition true of these facts? They are to have the names and kinds that it was compiled for.
+    /// Returns whether the condition is true for these facts, which must have the names and types of the compilation.
     ///
     /// # Errors
-    /// [`CelFailure`] where it is neither true nor false of them.
+    /// [`CelFailure`] if the condition is neither true nor false.
     pub fn evaluate(&self, facts: &Facts<'_>) -> Result<bool, CelFailure> {
         if facts.are_oversized() {
             return Err(CelFailure::TooLarge);
@@ -85,28 +85,27 @@ impl Program {
         }
     }
 
-    /// The condition as it was written.
+    /// Returns the source text of the condition.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
     }
 
-    /// The dotted names that the condition looks at, each with its value among these facts as JSON; `None` where there
-    /// is none.
+    /// Returns the variables that the condition reads, each with its value as JSON; `None` if absent.
     #[must_use]
     pub fn values(&self, facts: &Facts<'_>) -> Vec<(String, Option<String>)> {
-        self.mentioned.iter().map(|segments| (segments.join("."), facts.shown(segments))).collect()
+        self.variables.iter().map(|segments| (segments.join("."), facts.to_json(segments))).collect()
     }
 
-    /// The parts of the condition, where it is a conjunction `a && b && c`; else itself alone.
+    /// Returns the parts of a conjunction `a && b && c`, or the whole condition if it is not one.
     ///
     /// # Errors
-    /// [`CelError`] where a part by itself is no condition over these names.
+    /// [`CelError`] if a part by itself is not a valid condition.
     pub fn conjuncts(&self, names: &Names<'_>) -> Result<Vec<Self>, CelError> {
         conjuncts(&self.source).iter().map(|part| Self::compile(part, names)).collect()
     }
 
-    /// A context with our `matches`, whose patterns were compiled with the condition.
+    /// Creates a context whose `matches` uses the patterns that were compiled with the condition.
     fn context<'v>(&self) -> Context<'static, 'v> {
         let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
         if !self.patterns.is_empty() {
@@ -115,7 +114,7 @@ impl Program {
                 let pattern = patterns.get(pattern.as_str());
                 pattern
                     .map(|pattern| Value::Bool(pattern.is_match(&text)))
-                    .ok_or_else(|| ExecutionError::function_error("matches", "a pattern that was not compiled"))
+                    .ok_or_else(|| ExecutionError::function_error("matches", "the pattern was not compiled"))
             };
             let added = context.add_function("matches", matches);
             debug_assert!(added.is_ok(), "the crate is built without its own matches");

@@ -1,25 +1,25 @@
-//! Measures a condition's text before anything parses it: the parser goes as deep as the text is nested.
-//! Never decides what is CEL; it may count too much, and never too little.
+//! Measures the text of a condition before it is parsed, because the parser recurses as deep as the text is nested.
+//! Never decides what is valid CEL; may count too much, but never too little.
 
 use super::error::CelError;
 
-/// Longest condition, in bytes.
+/// Maximum bytes of a condition.
 pub(super) const SOURCE_BYTES: usize = 4_096;
-/// Most tokens: a condition with the most nodes has fewer, unless it is full of needless parentheses.
+/// Maximum tokens. A condition with the maximum of nodes has fewer, unless it is full of needless parentheses.
 pub(super) const TOKENS: usize = 1_536;
-/// Deepest nesting of brackets of any kind.
+/// Maximum nesting of brackets of any kind.
 pub(super) const NESTING: usize = 32;
-/// Most `?` of conditionals, each of which may nest in the one before.
+/// Maximum `?` of conditionals, each of which may nest in the one before.
 pub(super) const CONDITIONALS: usize = 32;
 
-/// Refuses a text that could cost the parser its stack.
+/// Rejects a text that could overflow the parser's stack.
 ///
 /// # Errors
-/// [`CelError`] at the place where a bound is passed, or where a string is not one.
+/// [`CelError`] at the place where a limit is exceeded, or where a string literal is malformed.
 pub(super) fn scan(source: &str) -> Result<(), CelError> {
-    let refuse = |offset: usize, message: String| Err(CelError::at(source, offset, message));
+    let invalid = |offset: usize, message: String| Err(CelError::at(source, offset, message));
     if source.len() > SOURCE_BYTES {
-        return refuse(0, format!("is longer than {SOURCE_BYTES} bytes"));
+        return invalid(0, format!("is longer than {SOURCE_BYTES} bytes"));
     }
     let text = Text(source.chars().collect());
     let (mut index, mut tokens, mut nesting, mut conditionals) = (0, 0, 0_usize, 0);
@@ -31,7 +31,7 @@ pub(super) fn scan(source: &str) -> Result<(), CelError> {
         }
         index = match text.token_end(index) {
             Ok(end) => end,
-            Err(problem) => return refuse(start, problem.to_owned()),
+            Err(problem) => return invalid(start, problem.to_owned()),
         };
         tokens += 1;
         match character {
@@ -41,20 +41,19 @@ pub(super) fn scan(source: &str) -> Result<(), CelError> {
             _ => {}
         }
         if tokens > TOKENS {
-            return refuse(start, format!("has more than {TOKENS} tokens; split it into several rules"));
+            return invalid(start, format!("has more than {TOKENS} tokens; split it into several rules"));
         }
         if nesting > NESTING {
-            return refuse(start, format!("is nested more than {NESTING} brackets deep"));
+            return invalid(start, format!("is nested more than {NESTING} brackets deep"));
         }
         if conditionals > CONDITIONALS {
-            return refuse(start, format!("has more than {CONDITIONALS} conditionals"));
+            return invalid(start, format!("has more than {CONDITIONALS} conditionals"));
         }
     }
     Ok(())
 }
 
-/// The parts of a conjunction `a && b && c`, as they are written; a text that is none is one part. The text must have
-/// passed [`scan`].
+/// Splits a conjunction `a && b && c` into its parts. Any other text is one part. The text must have passed [`scan`].
 pub(super) fn conjuncts(source: &str) -> Vec<String> {
     let text = Text(source.chars().collect());
     let (mut index, mut nesting, mut from) = (0, 0_usize, 0);
@@ -67,7 +66,7 @@ pub(super) fn conjuncts(source: &str) -> Vec<String> {
         match (character, text.at(index + 1)) {
             ('(' | '[' | '{', _) => nesting += 1,
             (')' | ']' | '}', _) => nesting = nesting.saturating_sub(1),
-            // What binds less than `&&` makes the whole something else than a conjunction.
+            // An operator that binds less than `&&` means that the whole is not a conjunction.
             ('|', Some('|')) | ('?', _) if nesting == 0 => return vec![source.trim().to_owned()],
             ('&', Some('&')) if nesting == 0 => {
                 parts.push(text.slice(from, index));
@@ -90,7 +89,7 @@ const fn is_word(character: char) -> bool {
 /// The opening of a string literal.
 #[derive(Clone, Copy)]
 struct Opening {
-    /// Where its first quote stands.
+    /// Index of the first quote.
     quote: usize,
     mark: char,
     raw: bool,
@@ -104,19 +103,19 @@ impl Text {
         self.0.get(index).copied()
     }
 
-    /// The first place from `index` on whose character is another kind.
+    /// First index from `index` on whose character is not of this kind.
     fn skip(&self, index: usize, kind: impl Fn(char) -> bool) -> usize {
         let length = self.0.iter().skip(index).take_while(|character| kind(**character)).count();
         index + length
     }
 
-    /// The characters of a place to another, without the blanks around them.
+    /// The text between two indices, trimmed.
     fn slice(&self, from: usize, to: usize) -> String {
         let text: String = self.0.iter().skip(from).take(to.saturating_sub(from)).collect();
         text.trim().to_owned()
     }
 
-    /// Where the white space or comment that begins here ends; `None` where none begins.
+    /// End of the white space or comment that begins here; `None` if none does.
     fn blank_end(&self, index: usize) -> Option<usize> {
         match self.at(index)? {
             character if character.is_whitespace() => Some(index + 1),
@@ -125,7 +124,7 @@ impl Text {
         }
     }
 
-    /// Where the token that begins here ends.
+    /// End of the token that begins here.
     fn token_end(&self, index: usize) -> Result<usize, &'static str> {
         let Some(character) = self.at(index) else { return Ok(index) };
         if character.is_ascii_digit() {
@@ -151,8 +150,8 @@ impl Text {
         (0..3).all(|offset| self.at(index + offset) == Some(mark))
     }
 
-    /// Where the literal ends, by CEL's own rules: one that CEL would not take as a string is refused here, since what
-    /// is inside it would be code.
+    /// End of the literal by CEL's own rules. A literal that CEL would not accept is rejected here, because its contents
+    /// would be code.
     fn string_end(&self, opening: Opening) -> Result<usize, &'static str> {
         let Opening { quote, mark, raw, triple } = opening;
         let mut index = quote + if triple { 3 } else { 1 };
@@ -170,7 +169,7 @@ impl Text {
         Err("has a string that is not closed")
     }
 
-    /// How many characters the escape at this backslash takes.
+    /// Number of characters of the escape at this backslash.
     fn escape_length(&self, backslash: usize) -> Option<usize> {
         let letter = self.at(backslash + 1)?;
         let (digits, radix) = match letter {

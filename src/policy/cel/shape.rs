@@ -1,5 +1,5 @@
-//! Measures a parsed condition and looks its names up, before anything evaluates it.
-//! Never recurses: it is what makes recursion safe for those who come after.
+//! Measures a parsed condition and looks up its variables before it is evaluated. Never recurses: its limits make
+//! recursion safe for later steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,18 +11,18 @@ use super::error::CelError;
 use super::facts::Names;
 use super::tree::{children, descendants, dotted};
 
-/// Deepest tree: the evaluator goes as deep on its stack.
+/// Maximum depth of the tree, because the evaluator recurses as deep.
 pub(super) const DEPTH: usize = 100;
-/// Most nodes, those included that macros add.
+/// Maximum nodes, including those that macros add.
 pub(super) const NODES: usize = 512;
-/// Most loops (`all`, `exists`, `exists_one`, `filter`, `map`); none may stand in another.
+/// Maximum loops (`all`, `exists`, `exists_one`, `filter`, `map`). None may be nested in another.
 pub(super) const LOOPS: usize = 4;
-/// Most nodes that one loop may evaluate: its elements times its body.
+/// Maximum nodes that one loop may evaluate: its elements times its body.
 pub(super) const LOOP_STEPS: usize = 8_192;
-/// Most memory of a compiled pattern, in bytes.
+/// Maximum memory of a compiled pattern, in bytes.
 const PATTERN_BYTES: usize = 256 * 1_024;
 
-/// Every function there is: name, whether it is called on a value, number of arguments besides that value.
+/// All functions: name, whether it is called on a value, number of arguments besides that value.
 const FUNCTIONS: [(&str, bool, usize); 10] = [
     ("contains", true, 1),
     ("endsWith", true, 1),
@@ -39,38 +39,38 @@ const FORMS: &str = "x.contains(s), x.endsWith(s), x.startsWith(s), x.matches('p
                      int(x), string(x), has(m.key), l.all(x, …), l.exists(x, …), l.exists_one(x, …), \
                      l.filter(x, …), l.map(x, …)";
 
-/// What the walk brought back.
+/// What the walk collected.
 #[derive(Debug, Default)]
 pub(super) struct Shape {
-    /// The patterns of `matches`, compiled, by their text.
+    /// Compiled patterns of `matches` by their text.
     pub(super) patterns: BTreeMap<String, Regex>,
-    /// Every text that may be asked of a map as its key.
+    /// Every text that may be used as the key of a map.
     pub(super) keys: BTreeSet<String>,
-    /// The dotted names that it looks at, segment by segment.
-    pub(super) mentioned: BTreeSet<Vec<String>>,
+    /// Variables that the condition reads, as segments of their dotted names.
+    pub(super) variables: BTreeSet<Vec<String>>,
 }
 
-/// A node that waits for its turn.
+/// A node that is still to be checked.
 #[derive(Clone, Copy)]
 struct Visit<'e> {
     node: &'e IdedExpr,
     depth: usize,
-    /// The loop's own name, in its body.
+    /// Element variable of the loop, within its body.
     variable: Option<&'e str>,
-    /// Within a loop's range or body?
-    inside: bool,
+    /// Whether the node is in a loop's range or body.
+    in_loop: bool,
 }
 
-/// Judges the whole tree.
+/// Checks the whole tree.
 ///
 /// # Errors
-/// [`CelError`] at the first node that passes a bound, or that names what there is not.
+/// [`CelError`] at the first node that exceeds a limit, or names an unknown variable or function.
 pub(super) fn examine(program: &Program, names: &Names<'_>) -> Result<Shape, CelError> {
     let mut walk = Walk { info: program.source_info(), names, shape: Shape::default(), nodes: 0, loops: 0 };
-    let mut waiting = vec![Visit { node: program.expression(), depth: 1, variable: None, inside: false }];
-    while let Some(visit) = waiting.pop() {
+    let mut pending = vec![Visit { node: program.expression(), depth: 1, variable: None, in_loop: false }];
+    while let Some(visit) = pending.pop() {
         walk.count(visit.node, 1, visit.depth)?;
-        walk.judge(visit, &mut waiting)?;
+        walk.check(visit, &mut pending)?;
     }
     Ok(walk.shape)
 }
@@ -99,32 +99,32 @@ impl<'e> Walk<'e, '_> {
         Ok(())
     }
 
-    /// Judges one node, and lets those below it wait.
-    fn judge(&mut self, visit: Visit<'e>, waiting: &mut Vec<Visit<'e>>) -> Result<(), CelError> {
+    /// Checks one node and adds the nodes below it to `pending`.
+    fn check(&mut self, visit: Visit<'e>, pending: &mut Vec<Visit<'e>>) -> Result<(), CelError> {
         let node = visit.node;
         match &node.expr {
-            Expr::Unspecified => return Err(self.error(node, "is not CEL")),
-            Expr::Struct(_) => return Err(self.error(node, "makes a message; there are no message types")),
-            Expr::Ident(_) => self.judge_name(node, visit.variable, false)?,
+            Expr::Unspecified => return Err(self.error(node, "is not a CEL expression")),
+            Expr::Struct(_) => return Err(self.error(node, "creates a message; there are no message types")),
+            Expr::Ident(_) => self.check_name(node, visit.variable, false)?,
             Expr::Select(select) => {
                 self.shape.keys.insert(select.field.clone());
                 if let Some((segments, _)) = dotted(node) {
-                    // A name is one thing, though its segments are as many nodes.
+                    // A dotted name is one variable, though each segment is a node.
                     let below = segments.len() - 1;
                     self.count(node, below, visit.depth + below)?;
                     self.shape.keys.extend(segments.into_iter().map(str::to_owned));
-                    return self.judge_name(node, visit.variable, select.test);
+                    return self.check_name(node, visit.variable, select.test);
                 }
             }
             Expr::Literal(LiteralValue::String(text)) => {
                 self.shape.keys.insert(text.inner().to_owned());
             }
-            Expr::Call(call) => self.judge_call(node, call)?,
+            Expr::Call(call) => self.check_call(node, call)?,
             Expr::Comprehension(comprehension) => {
-                self.judge_loop(visit, comprehension)?;
-                let inner = Visit { depth: visit.depth + 1, inside: true, ..visit };
+                self.check_loop(visit, comprehension)?;
+                let inner = Visit { depth: visit.depth + 1, in_loop: true, ..visit };
                 let variable = Some(comprehension.iter_var.as_str());
-                waiting.extend([
+                pending.extend([
                     Visit { node: &comprehension.result, variable, ..inner },
                     Visit { node: &comprehension.loop_step, variable, ..inner },
                     Visit { node: &comprehension.loop_cond, variable, ..inner },
@@ -135,39 +135,40 @@ impl<'e> Walk<'e, '_> {
             }
             Expr::Literal(_) | Expr::List(_) | Expr::Map(_) => {}
         }
-        // The last to wait is the next to be judged: what is written first is complained about first.
+        // The last pending node is checked next, so that the first mistake in the text is reported.
         let below = children(node).into_iter().rev();
-        waiting.extend(below.map(|node| Visit { node, depth: visit.depth + 1, ..visit }));
+        pending.extend(below.map(|node| Visit { node, depth: visit.depth + 1, ..visit }));
         Ok(())
     }
 
-    /// Looks up a dotted name, `tested` if it stands in `has()`.
-    fn judge_name(&mut self, node: &IdedExpr, variable: Option<&str>, tested: bool) -> Result<(), CelError> {
+    /// Looks up a dotted name. `tested` if the name is the argument of `has()`.
+    fn check_name(&mut self, node: &IdedExpr, variable: Option<&str>, tested: bool) -> Result<(), CelError> {
         let Some((segments, first)) = dotted(node) else { return Ok(()) };
         let root = segments.first().copied().unwrap_or_default();
-        // The evaluator's own name for what a loop has gathered can't be written in CEL.
+        // The evaluator's own variable for the result of a loop, which CEL cannot name.
         if variable.is_some_and(|variable| variable == root) || root == "@result" {
             return Ok(());
         }
         let name = segments.join(".");
         match self.names.prefix(&segments) {
             Some(length) if tested && length == segments.len() => {
-                let message =
-                    format!("asks whether {name} is there, and it always is; where it is not known it equals ''");
+                let message = format!("has({name}) is always true; a variable without a value equals ''");
                 Err(self.error(node, message))
             }
             Some(_) => {
-                self.shape.mentioned.insert(segments.iter().map(|segment| (*segment).to_owned()).collect());
+                self.shape.variables.insert(segments.iter().map(|segment| (*segment).to_owned()).collect());
                 Ok(())
             }
             None if is_partial(&segments, self.names) => {
-                Err(self.error(first, format!("{name} is no value; choose of {}", self.names.known(root))))
+                Err(self.error(first, format!("{name} is not a value; choose one of {}", self.names.known(root))))
             }
-            None => Err(self.error(first, format!("there is no {name}; there are {}", self.names.known(root)))),
+            None => {
+                Err(self.error(first, format!("unknown variable {name}; choose one of {}", self.names.known(root))))
+            }
         }
     }
 
-    fn judge_call(&mut self, node: &IdedExpr, call: &CallExpr) -> Result<(), CelError> {
+    fn check_call(&mut self, node: &IdedExpr, call: &CallExpr) -> Result<(), CelError> {
         // Operators are calls of names that no identifier can have.
         if call.func_name.contains(|character: char| !character.is_ascii_alphanumeric() && character != '.') {
             return Ok(());
@@ -180,9 +181,9 @@ impl<'e> Walk<'e, '_> {
         };
         if !known(Some(call.args.len())) {
             let message = if known(None) {
-                format!("{name}() takes another number of arguments; there are {FORMS}")
+                format!("wrong number of arguments of {name}(); the functions are {FORMS}")
             } else {
-                format!("there is no function {name}() of this form; there are {FORMS}")
+                format!("unknown function {name}(); the functions are {FORMS}")
             };
             return Err(self.error(node, message));
         }
@@ -195,7 +196,7 @@ impl<'e> Walk<'e, '_> {
     fn compile_pattern(&mut self, node: &IdedExpr, call: &CallExpr) -> Result<(), CelError> {
         let literal = call.args.last().map(|pattern| &pattern.expr);
         let Some(Expr::Literal(LiteralValue::String(pattern))) = literal else {
-            return Err(self.error(node, "matches() takes its pattern as a string that is written out"));
+            return Err(self.error(node, "the pattern of matches() must be a string literal"));
         };
         let compiled =
             RegexBuilder::new(pattern.inner()).size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES).build();
@@ -208,40 +209,40 @@ impl<'e> Walk<'e, '_> {
             Err(error) => {
                 let reason = error.to_string();
                 let reason = reason.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                Err(self.error(node, format!("the pattern can't be compiled: {reason}")))
+                Err(self.error(node, format!("invalid pattern: {reason}")))
             }
         }
     }
 
-    fn judge_loop(&mut self, visit: Visit<'_>, comprehension: &ComprehensionExpr) -> Result<(), CelError> {
+    fn check_loop(&mut self, visit: Visit<'_>, comprehension: &ComprehensionExpr) -> Result<(), CelError> {
         self.loops += 1;
-        if visit.inside {
-            return Err(self.error(visit.node, "has a loop within a loop, or over what a loop made"));
+        if visit.in_loop {
+            return Err(self.error(visit.node, "has a loop within a loop, or over the result of a loop"));
         }
         if self.loops > LOOPS {
             return Err(self.error(visit.node, format!("has more than {LOOPS} loops")));
         }
         if self.names.has_root(&comprehension.iter_var) {
-            let message = format!("a loop can't name its element {}", comprehension.iter_var);
+            let message = format!("a loop must not name its element {}", comprehension.iter_var);
             return Err(self.error(visit.node, message));
         }
         let elements: usize = descendants(&comprehension.iter_range)
-            .map(|node| if matches!(node.expr, Expr::Select(_)) { self.names.longest() } else { 1 })
+            .map(|node| if matches!(node.expr, Expr::Select(_)) { self.names.max_entries() } else { 1 })
             .sum();
         let body = descendants(&comprehension.loop_step).count();
         if elements * body > LOOP_STEPS {
-            return Err(self.error(visit.node, format!("a loop may take more than {LOOP_STEPS} operations")));
+            return Err(self.error(visit.node, format!("a loop could take more than {LOOP_STEPS} operations")));
         }
         Ok(())
     }
 }
 
-/// Does some name go on after these segments?
+/// Whether the segments are the beginning of a variable's name only.
 fn is_partial(segments: &[&str], names: &Names<'_>) -> bool {
     segments.len() == 1 && segments.first().is_some_and(|segment| names.has_root(segment))
 }
 
-/// A mistake at the place where the node was written.
+/// Creates an error at the place of the node in the text.
 pub(super) fn error_at(info: &SourceInfo, node: &IdedExpr, message: impl Into<String>) -> CelError {
     let offset = info.offset_for(node.id).map_or(0, |(start, _)| start);
     CelError::at(&info.source, usize::try_from(offset).unwrap_or(usize::MAX), message)

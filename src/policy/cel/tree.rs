@@ -1,9 +1,9 @@
-//! Ways through a parsed condition that never recurse. Judges nothing.
+//! Walks through a parsed condition without recursion. Checks nothing.
 
 use ::cel::IdedExpr;
 use ::cel::common::ast::{EntryExpr, Expr};
 
-/// The nodes directly below.
+/// The children of a node.
 pub(super) fn children(node: &IdedExpr) -> Vec<&IdedExpr> {
     match &node.expr {
         Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
@@ -29,17 +29,17 @@ fn entries(entries: &[::cel::common::ast::IdedEntryExpr]) -> impl Iterator<Item 
     })
 }
 
-/// The node and everything below it.
+/// The node and all nodes below it.
 pub(super) fn descendants(node: &IdedExpr) -> impl Iterator<Item = &IdedExpr> {
-    let mut waiting = vec![node];
+    let mut pending = vec![node];
     std::iter::from_fn(move || {
-        let node = waiting.pop()?;
-        waiting.extend(children(node));
+        let node = pending.pop()?;
+        pending.extend(children(node));
         Some(node)
     })
 }
 
-/// The segments of a dotted name, from the left, with the node that holds its first one. `has(a.b)` counts as `a.b`.
+/// The segments of a dotted name, from the left, with the node of the first one. `has(a.b)` counts as `a.b`.
 pub(super) fn dotted(node: &IdedExpr) -> Option<(Vec<&str>, &IdedExpr)> {
     let mut segments = Vec::new();
     let mut node = node;

@@ -1,56 +1,57 @@
-//! A repository of Vela, or of our own issuer. Our own tokens are judged on what they were issued for, whatever their
-//! claims are called; Vela's on their claims.
+//! Criteria for a repository of Vela or of this issuer. Evaluates Vela's tokens on their claims, and this issuer's tokens
+//! on the builds that they were issued for, whatever their claims are called.
 
 use serde_json::{Map, Value};
 
 use super::input::{Input, environment, name};
-use super::{Pins, Unmatched, same_id, same_name, text};
+use super::outcome::{Pins, Unmatched, same_id, same_name, text};
 use crate::base::FieldError;
 
 /// A repository, by names and ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildCriteria {
-    /// The organisation.
+    /// Name of the organisation.
     pub org: String,
-    /// Its id; missing: learned.
+    /// Id of the organisation; pinned on first use if missing.
     pub org_id: Option<String>,
-    /// The repository's name alone.
+    /// Name of the repository, without the organisation.
     pub repo: String,
-    /// Its id; missing: learned.
+    /// Id of the repository; pinned on first use if missing.
     pub repo_id: Option<String>,
-    /// The pipeline's file, where it must be one.
+    /// Pipeline file that the build must use; `None` allows any.
     pub workflow: Option<String>,
-    /// The environment, where it must be one.
+    /// Environment that the build must have; `None` allows any.
     pub environment: Option<String>,
 }
 
-/// What is known of the build that a token was issued for.
+/// The build that a token was issued for, as far as it is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BuildFacts<'a> {
-    /// The organisation.
+    /// Name of the organisation.
     pub org: Option<&'a str>,
-    /// Its id.
+    /// Id of the organisation.
     pub org_id: Option<&'a str>,
-    /// The repository's name alone.
+    /// Name of the repository, without the organisation.
     pub repo: Option<&'a str>,
-    /// Its id.
+    /// Id of the repository.
     pub repo_id: Option<&'a str>,
-    /// The pipeline's file.
+    /// Path of the pipeline file.
     pub workflow: Option<&'a str>,
-    /// The environment, of code that was accepted on a branch or tag alone.
+    /// Deployment environment; `None` for untrusted builds and pull refs.
     pub environment: Option<&'a str>,
 }
 
 impl<'a> BuildFacts<'a> {
-    /// As Vela's tokens tell it: `repo` is `org/name`. Those of Vela itself have no `org`, and no ids.
+    /// Reads the build from claims of Vela's tokens, in which `repo` is `org/name`. Tokens of Vela's own server have no
+    /// `org` and no ids.
     #[must_use]
     pub fn of_claims(claims: &'a Map<String, Value>) -> Self {
-        let (named, repo) = text(claims, "repo").and_then(|repo| repo.rsplit_once('/')).unzip();
-        let org = if claims.contains_key("org") { text(claims, "org") } else { named };
+        let (repo_org, repo) = text(claims, "repo").and_then(|repo| repo.rsplit_once('/')).unzip();
+        let org = if claims.contains_key("org") { text(claims, "org") } else { repo_org };
         Self {
             org,
             org_id: text(claims, "org_id"),
-            repo: repo.filter(|_| org == named),
+            repo: repo.filter(|_| org == repo_org),
             repo_id: text(claims, "repo_id"),
             workflow: text(claims, "workflow"),
             environment: text(claims, "environment"),
@@ -75,46 +76,45 @@ impl BuildCriteria {
         })
     }
 
-    /// Does a token with these claims of Vela's fit? Where neither it nor the criteria have ids, the names decide.
-    pub(super) fn judge_claims(&self, policy: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
+    /// Evaluates the criteria on claims of a Vela token. Names decide if neither the token nor the criteria have ids.
+    pub(super) fn evaluate_claims(&self, policy: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
         let facts = BuildFacts::of_claims(claims);
-        let written = self.org_id.is_some() || self.repo_id.is_some();
-        if !written && !claims.contains_key("org_id") && !claims.contains_key("repo_id") {
-            self.judge_names(&facts)?;
-            self.judge_run(policy, &facts)?;
+        let has_ids = self.org_id.is_some() || self.repo_id.is_some();
+        if !has_ids && !claims.contains_key("org_id") && !claims.contains_key("repo_id") {
+            self.check_names(&facts)?;
+            self.check_workflow_and_environment(policy, &facts)?;
             return Ok(Pins::default());
         }
-        self.judge(policy, &facts)
+        self.evaluate(policy, &facts)
     }
 
-    /// Does a build of these facts fit?
+    /// Evaluates the criteria on a build.
     ///
     /// # Errors
-    /// [`Unmatched`].
-    pub fn judge(&self, policy: &str, facts: &BuildFacts<'_>) -> Result<Pins, Unmatched> {
-        self.judge_names(facts)?;
+    /// [`Unmatched`] names the first claim that differs.
+    pub fn evaluate(&self, policy: &str, facts: &BuildFacts<'_>) -> Result<Pins, Unmatched> {
+        self.check_names(facts)?;
         let (org_id, repo_id) = (required("org_id", facts.org_id)?, required("repo_id", facts.repo_id)?);
         let pins = Pins {
             owner_id: same_id("org_id", self.org_id.as_deref(), org_id)?,
             repository_id: same_id("repo_id", self.repo_id.as_deref(), repo_id)?,
         };
-        self.judge_run(policy, facts)?;
+        self.check_workflow_and_environment(policy, facts)?;
         Ok(pins)
     }
 
-    fn judge_names(&self, facts: &BuildFacts<'_>) -> Result<(), Unmatched> {
+    fn check_names(&self, facts: &BuildFacts<'_>) -> Result<(), Unmatched> {
         same_name("org", &self.org, required("org", facts.org)?)?;
         same_name("repo", &self.repo, required("repo", facts.repo)?)
     }
 
-    /// Workflow and environment, where they must be one.
-    fn judge_run(&self, policy: &str, facts: &BuildFacts<'_>) -> Result<(), Unmatched> {
+    fn check_workflow_and_environment(&self, policy: &str, facts: &BuildFacts<'_>) -> Result<(), Unmatched> {
         if let Some(expected) = &self.workflow {
             let actual = facts.workflow.unwrap_or_default();
             if actual != expected {
                 let words =
                     format!("Workflow mismatch for policy '{policy}': expected '{expected}', actual '{actual}'");
-                return Err(Unmatched::told("workflow", expected, actual, words));
+                return Err(Unmatched::disclosed("workflow", expected, actual, words));
             }
         }
         if let Some(expected) = &self.environment

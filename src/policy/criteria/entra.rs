@@ -1,17 +1,18 @@
-//! A service principal of Microsoft Entra, signed in by a certificate or another issuer's token, never by a secret.
+//! Criteria for a service principal of Microsoft Entra. Accepts one that signed in by a certificate or another issuer's
+//! token, never by a secret.
 
 use serde_json::{Map, Value};
 
 use super::input::Input;
-use super::{Unmatched, required};
+use super::outcome::{Unmatched, required};
 use crate::base::FieldError;
 
-/// Tenant and object, each a GUID.
+/// Tenant and object of a service principal, each a GUID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntraCriteria {
-    /// The tenant.
+    /// Id of the tenant.
     pub tid: String,
-    /// The principal's object.
+    /// Object id of the service principal.
     pub oid: String,
 }
 
@@ -30,17 +31,17 @@ impl EntraCriteria {
         Ok(Self { tid: guid("tid")?, oid: guid("oid")? })
     }
 
-    pub(super) fn judge(&self, claims: &Map<String, Value>) -> Result<(), Unmatched> {
+    pub(super) fn evaluate(&self, claims: &Map<String, Value>) -> Result<(), Unmatched> {
         for (claim, expected) in [("ver", "2.0"), ("idtyp", "app"), ("azpacr", "2")] {
             let actual = required(claims, claim)?;
             if actual != expected {
-                return Err(Unmatched::kept(claim, expected, actual));
+                return Err(Unmatched::undisclosed(claim, expected, actual));
             }
         }
         for (claim, expected) in [("tid", &self.tid), ("oid", &self.oid), ("sub", &self.oid)] {
             let actual = required(claims, claim)?;
             if !actual.eq_ignore_ascii_case(expected) {
-                return Err(Unmatched::kept(claim, expected, actual));
+                return Err(Unmatched::undisclosed(claim, expected, actual));
             }
         }
         Ok(())

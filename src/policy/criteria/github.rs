@@ -1,33 +1,33 @@
-//! A workflow of GitHub Actions. Two doors ask: a trust policy binds the workflow's file, a trusted publisher also the
-//! ref or commit that the file was read at.
+//! Criteria for a workflow of GitHub Actions. A trust policy checks the workflow's file; a trusted publisher also checks
+//! the ref or commit at which the file was read.
 
 use serde_json::{Map, Value};
 
 use super::input::{Input, environment, name, path_of, workflow};
-use super::{Pins, Unmatched, required, same_id, same_name, text};
+use super::outcome::{Pins, Unmatched, required, same_id, same_name, text};
 use crate::base::FieldError;
 
-/// The event in which a stranger's pull request runs with the repository's own rights.
-const BANNED_EVENT: &str = "pull_request_target";
-/// Where all workflows are.
+/// Event in which any user's pull request runs with the repository's permissions.
+const REJECTED_EVENT: &str = "pull_request_target";
+/// Folder of all workflows.
 const FOLDER: &str = ".github/workflows/";
 
 /// A workflow, by names and ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GithubCriteria {
-    /// The repository's owner.
+    /// Owner of the repository.
     pub owner: String,
-    /// Its id; missing: learned.
+    /// Id of the owner; pinned on first use if missing.
     pub owner_id: Option<String>,
-    /// The repository's name alone.
+    /// Name of the repository, without the owner.
     pub repository: String,
-    /// Its id; missing: learned.
+    /// Id of the repository; pinned on first use if missing.
     pub repository_id: Option<String>,
-    /// The workflow's file within `.github/workflows/`.
+    /// File of the workflow within `.github/workflows/`.
     pub workflow: String,
-    /// The environment, where it must be one.
+    /// Environment that the job must have; `None` allows any.
     pub environment: Option<String>,
-    /// `owner/name` of the repository that holds a reusable workflow; absent: the repository itself.
+    /// `owner/name` of the repository of a reusable workflow; `None` means the repository itself.
     pub workflow_repository: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl GithubCriteria {
         let repository = match repository.split_once('/') {
             None => repository,
             Some((of, repository)) if of.eq_ignore_ascii_case(&owner) => repository,
-            Some(_) => return Err(FieldError::new("repository", format!("belongs to another owner than {owner}"))),
+            Some(_) => return Err(FieldError::new("repository", format!("must belong to the owner {owner}"))),
         };
         let workflow_repository = match input.text("workflow_repository")?.map(path_of) {
             None => None,
@@ -61,24 +61,24 @@ impl GithubCriteria {
             repository_id: input.owned("repository_id")?,
             workflow: workflow("workflow", input.required("workflow")?)?,
             environment: environment("environment", input.text("environment")?)?,
-            // The repository itself is no other one.
+            // Naming the repository itself means the same as naming none.
             workflow_repository: workflow_repository.filter(|named| named.to_lowercase() != own),
             owner,
         })
     }
 
-    /// The repository whose workflow it is.
+    /// `owner/name` of the repository that contains the workflow.
     fn workflow_repository(&self) -> String {
         self.workflow_repository.clone().unwrap_or_else(|| format!("{}/{}", self.owner, self.repository))
     }
 
-    /// As NuGet judges a trust policy.
-    pub(super) fn judge(&self, policy: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
-        let pins = self.judge_repository(claims)?;
+    /// Evaluates a trust policy as NuGet does.
+    pub(super) fn evaluate(&self, policy: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
+        let pins = self.check_repository(claims)?;
         let event = required(claims, "event_name")?;
-        if event.eq_ignore_ascii_case(BANNED_EVENT) {
+        if event.eq_ignore_ascii_case(REJECTED_EVENT) {
             let words = format!("The GitHub Actions event '{event}' is not allowed.");
-            return Err(Unmatched::told("event_name", "another event", event, words));
+            return Err(Unmatched::disclosed("event_name", "another event", event, words));
         }
         let job = required(claims, "job_workflow_ref")?;
         let prefix = format!("{}/{FOLDER}", self.workflow_repository());
@@ -86,42 +86,43 @@ impl GithubCriteria {
             let words = format!(
                 "The JSON Web Token claim 'job_workflow_ref' has value '{job}' which does not start with '{prefix}'."
             );
-            Unmatched::told("job_workflow_ref", &prefix, job, words)
+            Unmatched::disclosed("job_workflow_ref", &prefix, job, words)
         })?;
         if file.to_lowercase() != self.workflow.to_lowercase() {
             let expected = &self.workflow;
             let words = format!("Workflow mismatch for policy '{policy}': expected '{expected}', actual '{file}'");
-            return Err(Unmatched::told("job_workflow_ref", expected, file, words));
+            return Err(Unmatched::disclosed("job_workflow_ref", expected, file, words));
         }
-        self.judge_environment(policy, claims)?;
+        self.check_environment(policy, claims)?;
         Ok(pins)
     }
 
-    /// As RubyGems judges a trusted publisher: the workflow's file must have been read at the run's own ref or commit;
-    /// one of another repository at the ref that it names, or at its own commit.
+    /// Evaluates a trusted publisher as RubyGems does. The workflow's file must have been read at the run's own ref or
+    /// commit; that of another repository at the ref that `job_workflow_ref` names, or at `job_workflow_sha`.
     ///
     /// # Errors
-    /// [`Unmatched`].
-    pub fn judge_publisher(&self, publisher: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
-        let pins = self.judge_repository(claims)?;
+    /// [`Unmatched`] names the first claim that differs.
+    pub fn evaluate_publisher(&self, publisher: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
+        let pins = self.check_repository(claims)?;
         let job = required(claims, "job_workflow_ref")?;
         let prefix = format!("{}/{FOLDER}", self.workflow_repository());
         let expected = format!("{prefix}{}@", self.workflow);
-        let (file, at) = split(job, &prefix).ok_or_else(|| Unmatched::kept("job_workflow_ref", &expected, job))?;
+        let (file, at) =
+            split(job, &prefix).ok_or_else(|| Unmatched::undisclosed("job_workflow_ref", &expected, job))?;
         if file.to_lowercase() != self.workflow.to_lowercase() {
-            return Err(Unmatched::kept("job_workflow_ref", &expected, job));
+            return Err(Unmatched::undisclosed("job_workflow_ref", &expected, job));
         }
         let own = self.workflow_repository.is_none();
         let read_at =
             if own { [text(claims, "ref"), text(claims, "sha")] } else { [Some(at), text(claims, "job_workflow_sha")] };
         if !read_at.contains(&Some(at)) {
-            return Err(Unmatched::kept("job_workflow_ref", "the run's own ref or sha", at));
+            return Err(Unmatched::undisclosed("job_workflow_ref", "the run's own ref or sha", at));
         }
-        self.judge_environment(publisher, claims)?;
+        self.check_environment(publisher, claims)?;
         Ok(pins)
     }
 
-    fn judge_repository(&self, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
+    fn check_repository(&self, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
         let (repository, owner) = (required(claims, "repository")?, required(claims, "repository_owner")?);
         let (owner_id, id) = (required(claims, "repository_owner_id")?, required(claims, "repository_id")?);
         same_name("repository_owner", &self.owner, owner)?;
@@ -132,7 +133,7 @@ impl GithubCriteria {
         })
     }
 
-    fn judge_environment(&self, policy: &str, claims: &Map<String, Value>) -> Result<(), Unmatched> {
+    fn check_environment(&self, policy: &str, claims: &Map<String, Value>) -> Result<(), Unmatched> {
         let Some(expected) = &self.environment else { return Ok(()) };
         let actual = text(claims, "environment");
         if actual.is_some_and(|actual| actual.to_lowercase() == expected.to_lowercase()) {
@@ -142,8 +143,8 @@ impl GithubCriteria {
     }
 }
 
-/// The file of a `job_workflow_ref` in this folder, and the ref or commit after it. A file's name may hold `@`; a ref
-/// begins with `refs/`.
+/// Splits a `job_workflow_ref` that begins with `prefix` into the file and the ref or commit after it. A file's name may
+/// contain `@`; a ref begins with `refs/`.
 fn split<'a>(job: &'a str, prefix: &str) -> Option<(&'a str, &'a str)> {
     let (start, rest) = job.split_at_checked(prefix.len())?;
     if start.to_lowercase() != prefix.to_lowercase() {
@@ -153,8 +154,8 @@ fn split<'a>(job: &'a str, prefix: &str) -> Option<(&'a str, &'a str)> {
     Some((rest.get(..at)?, rest.get(at + 1..)?))
 }
 
-/// The name of the workflow's file within a `workflow_ref`, as crates.io and PyPI read it: in the first segment that
-/// holds one, the longest text that ends in `.yml` or `.yaml` before an `@`.
+/// Returns the name of the workflow's file in a `workflow_ref`, as crates.io and PyPI read it: in the first segment with
+/// such a name, the longest text that ends in `.yml` or `.yaml` before an `@`.
 #[must_use]
 pub fn workflow_file(reference: &str) -> Option<&str> {
     reference.split('/').find_map(|segment| {

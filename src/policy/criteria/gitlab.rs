@@ -1,25 +1,25 @@
-//! A project of GitLab. Its environment counts with its case, as GitLab's own.
+//! Criteria for a project of GitLab. Compares the environment with its case, as GitLab does.
 
 use serde_json::{Map, Value};
 
 use super::input::{Input, path_of};
-use super::{Pins, Unmatched, required, same_id, same_name, text};
+use super::outcome::{Pins, Unmatched, required, same_id, same_name, text};
 use crate::base::FieldError;
 
 /// A project, by paths and ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitlabCriteria {
-    /// The namespace's whole path.
+    /// Full path of the namespace.
     pub namespace_path: String,
-    /// Its id; missing: learned.
+    /// Id of the namespace; pinned on first use if missing.
     pub namespace_id: Option<String>,
-    /// The project's name within its namespace.
+    /// Name of the project within its namespace.
     pub project_path: String,
-    /// Its id; missing: learned.
+    /// Id of the project; pinned on first use if missing.
     pub project_id: Option<String>,
-    /// The branch, where it must be one.
+    /// Branch that the job must run on; `None` allows any ref.
     pub git_ref: Option<String>,
-    /// The environment, where it must be one.
+    /// Environment that the job must have; `None` allows any.
     pub environment: Option<String>,
 }
 
@@ -31,20 +31,20 @@ impl GitlabCriteria {
         let namespace = path_of(input.required("namespace_path")?);
         let project = path_of(input.required("project_path")?).rsplit('/').next().unwrap_or_default();
         for (field, path) in [("namespace_path", namespace), ("project_path", project)] {
-            let fine = |part: &str| {
+            let is_valid = |part: &str| {
                 !part.is_empty()
                     && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
                     && ![".atom", ".git"].iter().any(|ending| part.ends_with(ending))
                     && !part.chars().all(|character| character == '.')
             };
-            if !path.split('/').all(fine) {
+            if !path.split('/').all(is_valid) {
                 return Err(FieldError::new(field, "must be a path of GitLab, such as acme/tools"));
             }
         }
         let environment = input.text("environment")?;
-        let fine = |byte: u8| byte.is_ascii_alphanumeric() || b" -_/${}".contains(&byte);
-        if environment.is_some_and(|environment| !environment.bytes().all(fine)) {
-            let problem = "must hold letters, digits, spaces, and of signs - _ / $ { } alone";
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b" -_/${}".contains(&byte);
+        if environment.is_some_and(|environment| !environment.bytes().all(is_allowed)) {
+            let problem = "must contain only letters, digits, spaces and - _ / $ { }";
             return Err(FieldError::new("environment", problem));
         }
         Ok(Self {
@@ -57,7 +57,7 @@ impl GitlabCriteria {
         })
     }
 
-    pub(super) fn judge(&self, policy: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
+    pub(super) fn evaluate(&self, policy: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
         let (namespace, project) = (required(claims, "namespace_path")?, required(claims, "project_path")?);
         let (namespace_id, project_id) = (required(claims, "namespace_id")?, required(claims, "project_id")?);
         same_name("namespace_path", &self.namespace_path, namespace)?;
@@ -69,11 +69,11 @@ impl GitlabCriteria {
         if let Some(expected) = &self.git_ref {
             let actual = text(claims, "ref").unwrap_or_default();
             if actual != expected {
-                return Err(Unmatched::kept("ref", expected, actual));
+                return Err(Unmatched::undisclosed("ref", expected, actual));
             }
-            let kind = text(claims, "ref_type").unwrap_or_default();
-            if kind != "branch" {
-                return Err(Unmatched::kept("ref_type", "branch", kind));
+            let ref_type = text(claims, "ref_type").unwrap_or_default();
+            if ref_type != "branch" {
+                return Err(Unmatched::undisclosed("ref_type", "branch", ref_type));
             }
         }
         if let Some(expected) = &self.environment {

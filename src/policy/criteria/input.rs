@@ -1,26 +1,26 @@
-//! Criteria as people write them: what they pasted is cut to the name that is meant, and what can't be one is refused.
+//! Input of criteria. Reduces pasted URLs and paths to the names that they contain, and rejects invalid names.
 
 use serde_json::{Map, Value};
 
 use crate::base::FieldError;
 
-/// Longest name, in bytes.
+/// Maximum bytes of a name.
 const NAME_BYTES: usize = 255;
 
-/// The fields of a table, of which only these may stand there.
+/// The fields of a table that has known fields only.
 pub(super) struct Input<'a>(&'a Map<String, Value>);
 
 impl<'a> Input<'a> {
     pub(super) fn new(table: &'a Map<String, Value>, known: &[&str]) -> Result<Self, FieldError> {
         match table.keys().find(|name| !known.contains(&name.as_str())) {
             Some(unknown) => {
-                Err(FieldError::new(unknown.clone(), format!("is not known; there are {}", known.join(", "))))
+                Err(FieldError::new(unknown.clone(), format!("unknown field; choose one of {}", known.join(", "))))
             }
             None => Ok(Self(table)),
         }
     }
 
-    /// A string that may be absent; an empty one counts as absent.
+    /// An optional string. An empty one counts as absent.
     pub(super) fn text(&self, field: &str) -> Result<Option<&'a str>, FieldError> {
         match self.0.get(field) {
             None => Ok(None),
@@ -40,23 +40,23 @@ impl<'a> Input<'a> {
     }
 }
 
-/// A name of one segment, as forges have them.
+/// Checks a name of one segment, as forges have them.
 pub(super) fn name(field: &str, text: &str) -> Result<String, FieldError> {
-    let fine = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if text.bytes().all(fine) && text != "." && text != ".." {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if text.bytes().all(is_allowed) && text != "." && text != ".." {
         return Ok(text.to_owned());
     }
     Err(FieldError::new(field, "must be a name of letters, digits, dots, hyphens and underscores"))
 }
 
-/// A text that may be a whole URL: its path without query, fragment, leading and trailing slashes.
+/// The path of a text that may be a whole URL, without query, fragment, leading and trailing slashes.
 pub(super) fn path_of(text: &str) -> &str {
     let path = text.split_once("://").map_or(text, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
     let path = path.split(['?', '#']).next().unwrap_or_default();
     path.trim_matches('/')
 }
 
-/// The file of a workflow, without the folder that all workflows are in: `nested/x.yml` stays so.
+/// Checks the file of a workflow and removes the folder of all workflows. `nested/x.yml` stays as it is.
 pub(super) fn workflow(field: &str, text: &str) -> Result<String, FieldError> {
     let text = text.replace('\\', "/");
     let file = text.trim_start_matches('/');
@@ -68,12 +68,12 @@ pub(super) fn workflow(field: &str, text: &str) -> Result<String, FieldError> {
     Ok(file.to_owned())
 }
 
-/// An environment of GitHub or Vela.
+/// Checks an environment of GitHub or Vela.
 pub(super) fn environment(field: &str, text: Option<&str>) -> Result<Option<String>, FieldError> {
-    const REFUSED: [char; 6] = ['\'', '"', '`', ',', ';', '\\'];
+    const REJECTED: [char; 6] = ['\'', '"', '`', ',', ';', '\\'];
     match text {
-        Some(text) if text.contains(REFUSED) => {
-            Err(FieldError::new(field, "must hold no quotes, commas, semicolons and backslashes"))
+        Some(text) if text.contains(REJECTED) => {
+            Err(FieldError::new(field, "must not contain quotes, commas, semicolons or backslashes"))
         }
         text => Ok(text.map(str::to_owned)),
     }

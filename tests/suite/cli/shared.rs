@@ -54,7 +54,7 @@ fn a_declaration_that_can_not_work_is_refused_by_its_line() {
         ("[clients.ci]\nsecret_file = \"nowhere\"\n", "buildpass.toml:2: clients.ci.secret_file: "),
         ("[clients.ci]\nscopes = [\"everything\"]\n", "buildpass.toml:2: clients.ci.scopes[0]: must be"),
         ("[clients.ci]\nsecrets = \"x\"\n", "clients.ci.secrets: there is no such key"),
-        ("[clients.\"a b\"]\nsecret = \"x\"\n", "a name has up to 100 letters"),
+        ("[clients.\"a b\"]\nsecret = \"x\"\n", "a name must have at most 100 letters"),
     ] {
         let folder = Folder::new();
         declare(&folder, toml);

@@ -110,11 +110,11 @@ async fn the_seeds_configuration_lets_in_whom_its_rule_means_and_says_why_nobody
         assert_eq!(refused.code, 1, "{refused:?}");
         let failed: Vec<&str> = refused.stdout.lines().filter(|line| line.starts_with("FAILED")).collect();
         assert!(failed[0].contains(named) && failed.len() == 2, "{failed:?}");
-        assert!(refused.stderr.contains("denied: no rule allows it"), "{refused:?}");
+        assert!(refused.stderr.contains("denied: no rule allows the request"), "{refused:?}");
     }
     let elsewhere = world.check(&world.token(json!({})), "other", "put-manifest").await;
     assert_eq!(elsewhere.code, 1);
-    assert!(elsewhere.stderr.contains("no policy is for this repository"), "{elsewhere:?}");
+    assert!(elsewhere.stderr.contains("no access policy matches this repository"), "{elsewhere:?}");
 }
 
 /// Threat 28: our own issuer may say `repository: myorg/myrepo` too; it is not GitHub.

@@ -1,4 +1,4 @@
-//! Other people's key sets: which keys are used, and why others are not.
+//! Key sets of other issuers: which keys are used, and why others are not.
 
 use buildpass::jose::KeySet;
 use serde_json::{Map, Value, json};
@@ -22,7 +22,7 @@ fn a_good_key_of_each_kind_is_used() {
 }
 
 #[test]
-fn a_weak_or_foreign_key_is_passed_over_for_its_own_reason_and_spoils_no_other() {
+fn an_unusable_key_is_skipped_with_its_reason_and_affects_no_other() {
     let good = keys("good")["P-256"].clone();
     let mut table = String::new();
     for (name, key) in keys("bad") {
@@ -34,7 +34,7 @@ fn a_weak_or_foreign_key_is_passed_over_for_its_own_reason_and_spoils_no_other()
 }
 
 #[test]
-fn of_keys_that_share_a_name_none_is_used() {
+fn keys_with_the_same_kid_are_not_used() {
     let named = |kind: &str, kid: &str| {
         let mut key = keys("good")[kind].clone();
         key["kid"] = json!(kid);

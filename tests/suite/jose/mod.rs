@@ -1,4 +1,4 @@
-//! Our tokens beside jsonwebtoken's own, and texts that are no tokens.
+//! Tokens compared with those of jsonwebtoken, and texts that are not tokens.
 
 mod key_set;
 mod peek;

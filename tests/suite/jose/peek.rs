@@ -1,4 +1,4 @@
-//! A good token spoiled in one way each: what is no token, and what is no signature of the key.
+//! A valid token changed in one way each: malformed tokens, and signatures that do not match.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ fn text(part: &str) -> String {
 }
 
 #[test]
-fn what_is_no_token_is_refused_with_its_own_reason() {
+fn a_malformed_token_is_rejected_with_its_reason() {
     let (header, payload, signature) = (text(r#"{"alg":"ES256"}"#), text("{}"), text("s"));
     peek(&format!("{header}.{payload}.{signature}")).unwrap();
     let mut table = String::new();
@@ -46,7 +46,7 @@ fn what_is_no_token_is_refused_with_its_own_reason() {
 }
 
 #[test]
-fn a_header_never_decides_how_its_token_is_checked() {
+fn a_header_never_chooses_how_its_token_is_checked() {
     let private = PrivateKey::generate(Algorithm::Es256, 0, &SystemEntropy).unwrap();
     let key = SigningKey::from_private(&private).unwrap();
     let check = VerificationKey::from_jwk(key.jwk()).unwrap();

@@ -1,4 +1,4 @@
-//! What we sign is what jsonwebtoken would sign.
+//! Signed tokens equal those that jsonwebtoken signs.
 
 use buildpass::base::SystemEntropy;
 use buildpass::jose::{Algorithm, PrivateKey, SigningKey, VerificationKey, peek};
@@ -9,14 +9,14 @@ fn claims() -> Value {
     json!({"aud": "a", "exp": 4_000_000_000_u64, "iss": "https://ci.example.com", "sub": "repo:a/ü:\"x\"", "n": {"b": [1, 2]}})
 }
 
-/// jsonwebtoken's header has our members in our order when these three are set.
+/// jsonwebtoken's header has the same members in the same order if these three are set.
 fn header(key: &SigningKey, alg: jsonwebtoken::Algorithm) -> Header {
     let mut header = Header::new(alg);
     header.kid = Some(key.kid().to_owned());
     header
 }
 
-/// The PKCS#1 key inside a PKCS#8 one, which is all that jsonwebtoken signs with.
+/// The PKCS#1 key within a PKCS#8 one, because jsonwebtoken signs with PKCS#1 only.
 fn pkcs1(private: &PrivateKey) -> Vec<u8> {
     use rsa::pkcs1::EncodeRsaPrivateKey;
     use rsa::pkcs8::DecodePrivateKey;
@@ -24,7 +24,7 @@ fn pkcs1(private: &PrivateKey) -> Vec<u8> {
 }
 
 #[test]
-fn our_rs256_token_is_jsonwebtokens_byte_for_byte() {
+fn an_rs256_token_equals_jsonwebtokens_byte_for_byte() {
     let private = PrivateKey::generate(Algorithm::Rs256, 2048, &SystemEntropy).unwrap();
     let key = SigningKey::from_private(&private).unwrap();
     let ours = key.sign(serde_json::to_string(&claims()).unwrap().as_bytes()).unwrap();
@@ -35,7 +35,7 @@ fn our_rs256_token_is_jsonwebtokens_byte_for_byte() {
 }
 
 #[test]
-fn our_es256_signing_input_is_jsonwebtokens_and_it_takes_our_signature() {
+fn an_es256_signing_input_equals_jsonwebtokens_which_accepts_the_signature() {
     let private = PrivateKey::generate(Algorithm::Es256, 0, &SystemEntropy).unwrap();
     let key = SigningKey::from_private(&private).unwrap();
     let ours = key.sign(serde_json::to_string(&claims()).unwrap().as_bytes()).unwrap();

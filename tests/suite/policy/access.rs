@@ -1,4 +1,4 @@
-//! Access policies: what the seed of this design wrote, how rules decide, and what a rule that fails does.
+//! Access policies: how rules decide, and what a rule does that cannot be evaluated.
 
 use buildpass::policy::{
     AccessDefault, AccessDenied, AccessPolicy, AccessPolicySpec, AccessRequest, CelFailure, RepositoryPolicies,
@@ -7,7 +7,7 @@ use buildpass::policy::{
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-/// The rule of the decision record that this began with, as it stands there.
+/// The example of the decision record for access policies.
 const SEED: &str = r#"identity.oidc.claims.repository == "myorg/myrepo" &&
        identity.oidc.claims.actor == "github-actions[bot]" &&
        request.action in ["put-manifest", "put-blob"]"#;
@@ -35,7 +35,7 @@ fn put(claims: &Map<String, Value>) -> AccessRequest<'_> {
 }
 
 #[test]
-fn the_seeds_rule_passes_as_written_and_each_part_negated_denies_and_names_its_claim() {
+fn the_example_rule_allows_and_each_part_negated_denies_and_names_its_claim() {
     let policy = policy(AccessDefault::Deny, &[SEED]);
     let good = seeds();
     assert_eq!(policy.decide(&put(&good)), Ok(()));
@@ -72,7 +72,7 @@ fn in_deny_mode_the_first_true_rule_allows_and_in_allow_mode_it_denies() {
 }
 
 #[test]
-fn a_rule_without_an_answer_denies_in_both_modes_and_is_named() {
+fn a_rule_that_cannot_be_evaluated_denies_in_both_modes_and_is_named() {
     let good = claims(json!({ "flag": "x", "n": 5, "groups": ["a"] }));
     for (rule, failure) in [
         ("identity.oidc.claims.missing == 'x'", CelFailure::MissingKey),
@@ -90,7 +90,7 @@ fn a_rule_without_an_answer_denies_in_both_modes_and_is_named() {
 }
 
 #[test]
-fn claims_have_their_json_types_and_what_is_not_there_can_be_asked_for() {
+fn claims_have_their_json_types_and_absent_ones_can_be_tested_for() {
     let all = claims(json!({
         "n": 5, "negative": -2, "half": 0.5, "yes": true, "nothing": null, "groups": ["dev", "ops"],
         "kubernetes.io": { "namespace": "ci", "pod": { "name": "x" } }, "x-y": "z",
@@ -115,7 +115,7 @@ fn claims_have_their_json_types_and_what_is_not_there_can_be_asked_for() {
 }
 
 #[test]
-fn a_token_whose_claims_are_too_many_is_denied_in_both_modes() {
+fn a_token_with_too_many_claims_is_denied_in_both_modes() {
     let long: Vec<String> = (0..201).map(|number| number.to_string()).collect();
     for (value, taken) in [(json!(long[..200]), true), (json!(long), false), (json!({ "deep": [long] }), false)] {
         let many = claims(json!({ "groups": value }));
@@ -128,7 +128,7 @@ fn a_token_whose_claims_are_too_many_is_denied_in_both_modes() {
 }
 
 #[test]
-fn a_rule_that_can_not_stand_is_refused_with_its_number_and_place() {
+fn an_invalid_rule_is_rejected_with_its_number_and_place() {
     let nested = format!("{}true{}", "(".repeat(40), ")".repeat(40));
     let wide = vec!["request.action == 'x'"; 400].join(" || ");
     let chain = format!("identity.oidc.claims.groups{}.size() > 0", ".map(x, [x, x])".repeat(4));
@@ -161,7 +161,7 @@ fn a_rule_that_can_not_stand_is_refused_with_its_number_and_place() {
 }
 
 #[test]
-fn a_policy_holds_for_its_providers_and_for_nobody_elses_tokens() {
+fn a_policy_accepts_tokens_of_its_providers_only() {
     let good = seeds();
     let open = policy(AccessDefault::Allow, &[]);
     let denied = open.decide(&AccessRequest { provider: "self", ..put(&good) }).unwrap_err();
@@ -171,7 +171,7 @@ fn a_policy_holds_for_its_providers_and_for_nobody_elses_tokens() {
 }
 
 #[test]
-fn code_that_was_not_accepted_gets_in_only_where_a_policy_says_so() {
+fn untrusted_builds_need_a_policy_that_allows_them() {
     let good = seeds();
     let spec = |allow_untrusted| AccessPolicySpec {
         default: AccessDefault::Allow,
@@ -185,7 +185,7 @@ fn code_that_was_not_accepted_gets_in_only_where_a_policy_says_so() {
 }
 
 #[test]
-fn the_longest_name_that_fits_decides_alone() {
+fn the_longest_matching_name_decides_alone() {
     let open = || policy(AccessDefault::Allow, &[]);
     let shut = || policy(AccessDefault::Deny, &[]);
     let policies = RepositoryPolicies::new(
@@ -212,7 +212,7 @@ fn the_longest_name_that_fits_decides_alone() {
 }
 
 #[test]
-fn a_scope_asks_for_each_of_its_actions() {
+fn a_scope_requires_each_of_its_actions() {
     assert_eq!(registry_actions("push"), ["put-manifest", "put-blob"]);
     assert_eq!(registry_actions("pull"), ["get-manifest", "get-blob"]);
     assert_eq!(registry_actions("delete"), ["delete-manifest", "delete-blob"]);
@@ -220,7 +220,7 @@ fn a_scope_asks_for_each_of_its_actions() {
 }
 
 #[test]
-fn a_conjunction_is_split_where_it_is_one_and_nowhere_else() {
+fn only_a_conjunction_is_split_into_parts() {
     let parts = |rule: &str| {
         let good = claims(json!({ "a": "x && y" }));
         let texts = policy(AccessDefault::Deny, &[rule]).explain(&put(&good));
@@ -236,7 +236,7 @@ fn a_conjunction_is_split_where_it_is_one_and_nowhere_else() {
 }
 
 proptest! {
-    /// Whatever rules stand beside it, a rule without an answer lets nothing through that the others would not.
+    /// A rule that cannot be evaluated allows nothing that the other rules would not allow.
     #[test]
     fn a_rule_that_fails_never_turns_a_denial_into_a_grant(
         rules in proptest::collection::vec(prop_oneof![Just("true"), Just("request.action == 'x'")], 0..4),

@@ -1,4 +1,4 @@
-//! Conditions: what is refused when they are loaded, what they answer, and what they can't cost.
+//! Conditions in CEL: which are rejected when they are compiled, their results, and the limits of their cost.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,10 +21,10 @@ fn facts<'a>(properties: &'a BTreeMap<String, String>, audiences: &'a [String]) 
 
 fn compile(source: &str) -> Result<Program, CelError> {
     let properties = BTreeMap::from([("team".to_owned(), "platform".to_owned())]);
-    Program::compile(source, &Names::like(facts(&properties, &["sts.amazonaws.com".to_owned()])))
+    Program::compile(source, &Names::from_example(facts(&properties, &["sts.amazonaws.com".to_owned()])))
 }
 
-/// Compiles and evaluates on small facts.
+/// Compiles a condition and evaluates it on a few facts.
 fn answer(source: &str) -> Result<bool, CelFailure> {
     let properties = BTreeMap::from([("tier".to_owned(), "secret-value".to_owned())]);
     let audiences = ["sts.amazonaws.com".to_owned(), "sigstore".to_owned()];
@@ -32,7 +32,7 @@ fn answer(source: &str) -> Result<bool, CelFailure> {
 }
 
 #[test]
-fn a_condition_is_refused_with_the_place_of_its_first_mistake() {
+fn a_condition_is_rejected_with_the_place_of_its_first_mistake() {
     let mistakes = [
         "build.org ==",
         "@",
@@ -91,7 +91,7 @@ fn a_condition_is_refused_with_the_place_of_its_first_mistake() {
 }
 
 #[test]
-fn a_condition_answers_as_cel_says() {
+fn a_condition_evaluates_as_cel_defines() {
     for (source, expected) in [
         ("true", Ok(true)),
         ("build.trusted && build.org == 'acme'", Ok(true)),
@@ -125,7 +125,7 @@ fn a_condition_answers_as_cel_says() {
 
 #[test]
 fn only_exactly_true_is_true() {
-    // The example shows a boolean; what comes of other values is judged when they come.
+    // The example is a boolean; other values fail when the condition is evaluated.
     for other in ["'true'", "1", "[true]", "{'a': true}", "null"] {
         let program = compile(&format!("[true, {other}][request.lifetime == 300 ? 0 : 1]")).unwrap();
         let with = |lifetime: i64| Facts::from([("request.lifetime", Fact::Number(lifetime))]);
@@ -146,7 +146,7 @@ fn a_failure_never_repeats_a_value() {
     }
 }
 
-/// Sources that grow in one direction each.
+/// Source texts that grow in one direction each.
 fn shapes(size: usize) -> Vec<(String, String)> {
     let ones = vec!["1"; size].join(",");
     let mut shapes: Vec<(String, String)> = [" + ", " - ", " < ", " == ", " && ", " || ", " in ", " * "]
@@ -192,10 +192,10 @@ fn shapes(size: usize) -> Vec<(String, String)> {
     shapes
 }
 
-/// A worker's stack is 2 MiB. What passes the checks must fit many times over, also in a build that is not optimised;
-/// a stack that overflows ends this process, and the test with it.
+/// A thread's stack is 2 MiB. Conditions that pass the checks must fit many times over, also in a build without
+/// optimisation. A stack overflow ends this process, and the test with it.
 #[test]
-fn no_condition_costs_the_stack_or_the_clock() {
+fn no_condition_overflows_the_stack_or_runs_for_long() {
     let judge = || {
         let long = "x".repeat(1_024);
         let properties = (0..64).map(|number| (format!("{}{number}", "k".repeat(120)), long.clone())).collect();
@@ -231,13 +231,13 @@ fn brackets_in_strings_and_comments_are_text() {
         let source = format!("build.org == {opening}{}{closing} || true", "(".repeat(100));
         assert_eq!(answer(&source), Ok(true), "{source}");
     }
-    // A raw string ends where another would go on.
+    // A backslash does not escape the quote in a raw string.
     let source = format!(r"build.org == r'\' && {}true{}", "(".repeat(40), ")".repeat(40));
     assert!(compile(&source).unwrap_err().message.contains("nested"), "{source}");
 }
 
 proptest! {
-    /// Whatever is written, the answer is a program or a mistake with a place in the text.
+    /// Any text compiles, or fails with a place in the text.
     #[test]
     fn no_text_makes_the_compiler_stumble(tokens in proptest::collection::vec(token(), 0..60)) {
         let source = tokens.concat();
@@ -254,7 +254,7 @@ proptest! {
     }
 }
 
-/// What a text may be made of.
+/// Tokens from which the texts are made.
 const TOKENS: &str = "build . org build.org build.properties request.audiences request.lifetime ( ) [ ] { } , : ? && || \
                       ! - + * / % == < in 'a' \" ' ''' r' b' \\ 1 1u 1.5 0x 9999999999999999999 true null .all(x, x \
                       .map( .filter(y, .exists( has( .matches('a') .size() int( `a` // \n \t é \u{202e} 𝕏 @ # ; \0";

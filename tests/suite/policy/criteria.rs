@@ -1,7 +1,9 @@
-//! Typed criteria: which workflow, project or build may publish, as NuGet and RubyGems judge it.
+//! Typed criteria: which workflow, project or build may publish by NuGet's and RubyGems' rules.
 
 use buildpass::base::{Moment, Seconds};
-use buildpass::policy::{BuildFacts, Criteria, GithubCriteria, LEARNING, Matched, Pins, Unmatched, workflow_file};
+use buildpass::policy::{
+    BuildFacts, Criteria, GithubCriteria, Matched, PINNING_PERIOD, Pins, Unmatched, workflow_file,
+};
 use serde_json::{Map, Value, json};
 
 use crate::harness::START;
@@ -14,8 +16,8 @@ fn read(kind: &str, value: Value) -> Criteria {
     Criteria::read(kind, &table(value)).map_err(|error| error.to_string()).unwrap()
 }
 
-fn judge(criteria: &Criteria, claims: Value) -> Result<Matched, Unmatched> {
-    criteria.judge("P", &table(claims), Some(START + LEARNING), START)
+fn evaluate(criteria: &Criteria, claims: Value) -> Result<Matched, Unmatched> {
+    criteria.evaluate("P", &table(claims), Some(START + PINNING_PERIOD), START)
 }
 
 fn changed(base: &Value, change: Value) -> Value {
@@ -30,12 +32,12 @@ fn changed(base: &Value, change: Value) -> Value {
     claims
 }
 
-/// What each change of one claim is answered with.
+/// One line for each change of claims, with the outcome.
 fn answers(criteria: &Criteria, base: &Value, changes: &[Value]) -> String {
-    assert_eq!(judge(criteria, base.clone()), Ok(Matched::default()), "the base fits");
+    assert_eq!(evaluate(criteria, base.clone()), Ok(Matched::default()), "the base fits");
     let mut text = String::new();
     for change in changes {
-        let told = match judge(criteria, changed(base, change.clone())) {
+        let told = match evaluate(criteria, changed(base, change.clone())) {
             Ok(matched) => format!("matched {matched:?}"),
             Err(Unmatched { claim, expected, actual, disclosed }) => {
                 format!("{claim}: expected {expected}, found {actual}; told: {}", disclosed.unwrap_or("nothing".into()))
@@ -60,7 +62,7 @@ fn github() -> (Criteria, Value) {
 }
 
 #[test]
-fn github_names_count_without_case_ids_exactly_and_some_mismatches_are_told() {
+fn github_compares_names_without_case_and_ids_exactly_and_discloses_some_mismatches() {
     let (criteria, claims) = github();
     insta::assert_snapshot!(answers(
         &criteria,
@@ -91,9 +93,9 @@ fn github_names_count_without_case_ids_exactly_and_some_mismatches_are_told() {
     ));
 }
 
-/// NuGet never takes a reusable workflow of another repository; we take the one that is named, and then no other.
+/// NuGet accepts no reusable workflow of another repository. This server accepts the named one, and then no other.
 #[test]
-fn a_reusable_workflow_of_another_repository_fits_where_it_is_named_and_the_repositorys_own_then_does_not() {
+fn a_named_repository_of_a_reusable_workflow_replaces_the_repository_itself() {
     let criteria = |more: Value| {
         let base = json!({
             "owner": "acme", "owner_id": "42", "repository": "app", "repository_id": "7", "workflow": "release.yml",
@@ -102,7 +104,7 @@ fn a_reusable_workflow_of_another_repository_fits_where_it_is_named_and_the_repo
     };
     let fits = |criteria: &Criteria, repository: &str| {
         let reference = format!("{repository}/.github/workflows/release.yml@refs/tags/v1");
-        judge(criteria, changed(&github().1, json!({ "job_workflow_ref": reference }))).is_ok()
+        evaluate(criteria, changed(&github().1, json!({ "job_workflow_ref": reference }))).is_ok()
     };
     let (own, shared) = (criteria(json!({})), criteria(json!({ "workflow_repository": "acme/shared" })));
     assert!(fits(&own, "acme/app") && !fits(&own, "acme/shared"));
@@ -110,7 +112,7 @@ fn a_reusable_workflow_of_another_repository_fits_where_it_is_named_and_the_repo
     assert!(!fits(&shared, "evil/shared") && !fits(&shared, "acme/shared2"));
 }
 
-/// Criteria of every kind that has ids, with ids of letters in both cases, and claims that fit.
+/// Criteria of every kind with ids, whose ids have letters in both cases, and claims that match.
 fn with_ids() -> [(&'static str, Value, Value); 3] {
     [
         (
@@ -137,24 +139,24 @@ fn with_ids() -> [(&'static str, Value, Value); 3] {
 }
 
 #[test]
-fn ids_count_with_their_case_and_are_learned_as_they_are_written() {
+fn ids_are_compared_with_case_and_pinned_unchanged() {
     for (kind, written, claims) in with_ids() {
         let criteria = read(kind, written.clone());
-        assert_eq!(judge(&criteria, claims.clone()), Ok(Matched::default()), "{kind}");
+        assert_eq!(evaluate(&criteria, claims.clone()), Ok(Matched::default()), "{kind}");
         for (id, value) in claims.as_object().unwrap().iter().filter(|(_, value)| **value == "aB" || **value == "cD") {
             let lower = json!({ id.as_str(): value.as_str().unwrap().to_lowercase() });
-            let unmatched = judge(&criteria, changed(&claims, lower)).unwrap_err();
+            let unmatched = evaluate(&criteria, changed(&claims, lower)).unwrap_err();
             assert_eq!((&unmatched.claim, unmatched.disclosed), (id, None), "{kind}");
         }
         let names_alone = table(written).into_iter().filter(|(name, _)| !name.ends_with("_id")).collect();
         let pins = Pins { owner_id: Some("aB".to_owned()), repository_id: Some("cD".to_owned()) };
-        let matched = judge(&read(kind, Value::Object(names_alone)), claims);
+        let matched = evaluate(&read(kind, Value::Object(names_alone)), claims);
         assert_eq!(matched, Ok(Matched { pins: Some(pins) }), "{kind}");
     }
 }
 
 #[test]
-fn criteria_of_gitlab_without_ref_and_environment_fit_any() {
+fn criteria_of_gitlab_without_ref_and_environment_match_any() {
     let [_, (kind, criteria, claims), _] = with_ids();
     let criteria = read(kind, criteria);
     for more in [
@@ -162,12 +164,12 @@ fn criteria_of_gitlab_without_ref_and_environment_fit_any() {
         json!({ "ref": "v1", "ref_type": "tag" }),
         json!({ "environment": "production" }),
     ] {
-        assert_eq!(judge(&criteria, changed(&claims, more.clone())), Ok(Matched::default()), "{more}");
+        assert_eq!(evaluate(&criteria, changed(&claims, more.clone())), Ok(Matched::default()), "{more}");
     }
 }
 
 #[test]
-fn gitlab_paths_count_without_case_and_its_environment_with() {
+fn gitlab_compares_paths_without_case_and_environments_with_case() {
     let criteria = read(
         "gitlab",
         json!({
@@ -200,7 +202,7 @@ fn gitlab_paths_count_without_case_and_its_environment_with() {
 }
 
 #[test]
-fn entra_takes_a_service_principal_that_had_no_secret() {
+fn entra_accepts_a_service_principal_that_used_no_secret() {
     let tenant = "11111111-2222-3333-4444-555555555555";
     let object = "99999999-2222-3333-4444-aaaaaaaaaaaa";
     let criteria = read("entra", json!({ "tid": tenant.to_uppercase(), "oid": object }));
@@ -223,7 +225,7 @@ fn entra_takes_a_service_principal_that_had_no_secret() {
 }
 
 #[test]
-fn a_build_of_vela_is_known_by_its_organisation_and_repository() {
+fn a_build_of_vela_is_matched_by_organisation_and_repository() {
     let criteria = read(
         "vela",
         json!({
@@ -252,13 +254,13 @@ fn a_build_of_vela_is_known_by_its_organisation_and_repository() {
     ));
 }
 
-/// Those of Vela itself have no `org` and no ids: names are all there is, and nothing is learned that could expire.
+/// Tokens of Vela's own server have no `org` and no ids, so that names alone count and no id is pinned.
 #[test]
-fn a_token_of_velas_own_server_is_known_by_its_names_alone() {
+fn a_token_of_velas_own_server_is_matched_by_names_alone() {
     let names = json!({ "org": "acme", "repo": "app" });
     let claims = json!({ "repo": "Acme/app", "build_number": "7", "event": "push" });
     let late = |criteria: &Criteria, claims: &Value| {
-        criteria.judge("P", &table(claims.clone()), Some(START), START + Seconds::new(1)).is_ok()
+        criteria.evaluate("P", &table(claims.clone()), Some(START), START + Seconds::new(1)).is_ok()
     };
     let criteria = read("vela", names.clone());
     assert!(late(&criteria, &claims));
@@ -278,9 +280,9 @@ fn a_token_of_velas_own_server_is_known_by_its_names_alone() {
     assert!(!late(&bound, &claims), "and those that are written");
 }
 
-/// What our own tokens were issued for decides, and not what their claims happen to be called.
+/// For this issuer's own tokens the build decides, whatever the claims are called.
 #[test]
-fn a_build_of_our_own_is_judged_on_its_facts() {
+fn a_build_of_this_issuer_is_matched_by_its_facts() {
     let Criteria::Build(criteria) =
         read("self", json!({ "org": "acme", "org_id": "42", "repo": "app", "repo_id": "7" }))
     else {
@@ -293,13 +295,13 @@ fn a_build_of_our_own_is_judged_on_its_facts() {
         repo_id: Some("7"),
         ..BuildFacts::default()
     };
-    assert_eq!(criteria.judge("P", &facts), Ok(Pins::default()));
-    assert!(criteria.judge("P", &BuildFacts { org_id: None, ..facts }).is_err(), "without ids nothing fits");
-    assert!(criteria.judge("P", &BuildFacts { repo: Some("other"), ..facts }).is_err());
+    assert_eq!(criteria.evaluate("P", &facts), Ok(Pins::default()));
+    assert!(criteria.evaluate("P", &BuildFacts { org_id: None, ..facts }).is_err(), "nothing matches without ids");
+    assert!(criteria.evaluate("P", &BuildFacts { repo: Some("other"), ..facts }).is_err());
 }
 
 #[test]
-fn ids_are_learned_by_a_token_that_fits_in_every_other_way_and_within_seven_days() {
+fn ids_are_pinned_within_seven_days_by_a_token_that_matches_otherwise() {
     let criteria = read(
         "github",
         json!({
@@ -308,13 +310,13 @@ fn ids_are_learned_by_a_token_that_fits_in_every_other_way_and_within_seven_days
     );
     let (_, claims) = github();
     let until = Some(START + Seconds::new(10));
-    let at = |claims: &Value, now: Moment| criteria.judge("P", &table(claims.clone()), until, now);
+    let at = |claims: &Value, now: Moment| criteria.evaluate("P", &table(claims.clone()), until, now);
     let pins = Pins { owner_id: Some("42".to_owned()), repository_id: Some("7".to_owned()) };
     assert_eq!(at(&claims, START), Ok(Matched { pins: Some(pins) }));
     let late = at(&claims, START + Seconds::new(10)).unwrap_err();
     let told = "The policy 'P' has expired. Sign in and renew the trust policy on the Trusted Publishing page.";
     assert_eq!(late.disclosed.as_deref(), Some(told));
-    assert!(criteria.judge("P", &table(claims.clone()), None, START).is_err());
+    assert!(criteria.evaluate("P", &table(claims.clone()), None, START).is_err());
     for squatter in [json!({ "environment": "staging" }), json!({ "event_name": "pull_request_target" })] {
         assert!(at(&changed(&claims, squatter), START).is_err(), "nothing is learned");
     }
@@ -324,7 +326,7 @@ fn ids_are_learned_by_a_token_that_fits_in_every_other_way_and_within_seven_days
             "owner": "acme", "owner_id": "42", "repository": "app", "workflow": "release.yml",
         }),
     );
-    let matched = half.judge("P", &table(claims), until, START).unwrap();
+    let matched = half.evaluate("P", &table(claims), until, START).unwrap();
     assert_eq!(matched.pins, Some(Pins { owner_id: None, repository_id: Some("7".to_owned()) }));
 }
 
@@ -338,7 +340,7 @@ fn a_trusted_publishers_workflow_was_read_at_the_runs_own_ref_or_commit() {
         criteria
     };
     let fits = |criteria: &GithubCriteria, change: Value| {
-        criteria.judge_publisher("P", &table(changed(&github().1, change))).is_ok()
+        criteria.evaluate_publisher("P", &table(changed(&github().1, change))).is_ok()
     };
     let own = publisher(json!({}));
     let file = "acme/app/.github/workflows/release.yml@";
@@ -363,7 +365,7 @@ fn a_trusted_publishers_workflow_was_read_at_the_runs_own_ref_or_commit() {
 }
 
 #[test]
-fn what_people_paste_is_cut_to_the_name_that_is_meant() {
+fn pasted_urls_and_paths_are_reduced_to_names() {
     for (pasted, repository) in [
         ("app", "app"),
         ("Acme/app", "app"),
@@ -395,7 +397,7 @@ fn what_people_paste_is_cut_to_the_name_that_is_meant() {
 }
 
 #[test]
-fn criteria_that_can_not_stand_are_refused_by_their_field() {
+fn invalid_criteria_are_rejected_by_their_field() {
     let github = |change: Value| {
         ("github", changed(&json!({ "owner": "acme", "repository": "app", "workflow": "x.yml" }), change))
     };
@@ -423,9 +425,9 @@ fn criteria_that_can_not_stand_are_refused_by_their_field() {
     insta::assert_snapshot!(told.join("\n"));
 }
 
-/// The table that crates.io and PyPI share.
+/// The cases that crates.io and PyPI test.
 #[test]
-fn a_workflows_file_is_found_as_the_registries_find_it() {
+fn a_workflows_file_is_found_as_the_registries_do() {
     for (reference, file) in [
         ("acme/app/.github/workflows/basic.yml@refs/heads/main", Some("basic.yml")),
         ("acme/app/.github/workflows/basic.yaml@refs/heads/main", Some("basic.yaml")),

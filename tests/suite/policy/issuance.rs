@@ -1,4 +1,4 @@
-//! Who gets a token for which audience: the tables that operators may rely on, and the property behind them.
+//! The issuance policy: which build gets a token for which audience, in tables and as properties.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use buildpass::base::Seconds;
 use buildpass::claims::{AudiencePattern, Build, BuildStep, Event};
 use buildpass::jose::Algorithm;
 use buildpass::policy::{
-    AudienceBar, CelFailure, DefaultGrant, Denied, Grant, IssuancePolicy, IssuanceRequest, RuleSpec,
+    AudienceDenied, CelFailure, DefaultGrant, Denied, Grant, IssuancePolicy, IssuanceRequest, RuleSpec,
 };
 use proptest::prelude::*;
 
@@ -24,14 +24,14 @@ fn owned(audiences: &[&str]) -> Vec<String> {
 }
 
 fn ask<'a>(build: &'a Build, audiences: &'a [String]) -> IssuanceRequest<'a> {
-    IssuanceRequest { build, step: None, audiences, lifetime: None, algorithm: None, narrowed: &[] }
+    IssuanceRequest { build, step: None, audiences, lifetime: None, algorithm: None, restrictions: &[] }
 }
 
 fn decide(policy: &IssuancePolicy, build: &Build, audiences: &[&str]) -> Result<Grant, Denied> {
     policy.decide(&ask(build, &owned(audiences)))
 }
 
-/// One line for a table.
+/// A decision as one line of a table.
 fn shown(decision: &Result<Grant, Denied>) -> String {
     match decision {
         Ok(Grant { rule: Some(rule), .. }) => format!("granted by {rule:?}"),
@@ -44,12 +44,12 @@ fn granted_by(decision: Result<Grant, Denied>) -> Option<String> {
     decision.unwrap_or_else(|denied| panic!("{denied:?}")).rule
 }
 
-fn rules_bar(rules: &[&str]) -> AudienceBar {
-    AudienceBar::Rules { rules: owned(rules) }
+fn rules_bar(rules: &[&str]) -> AudienceDenied {
+    AudienceDenied::Rules { rules: owned(rules) }
 }
 
 #[test]
-fn what_a_fork_gets_is_nothing_but_what_a_rule_says_aloud() {
+fn a_fork_gets_only_what_a_rule_allows_untrusted_builds() {
     let silent = || rule("silent", &[AWS]);
     let aloud = || RuleSpec { allow_untrusted: true, ..rule("aloud", &[AWS]) };
     let table: [(&str, DefaultGrant, Vec<RuleSpec>); 8] = [
@@ -131,12 +131,9 @@ fn an_audience_that_a_rule_lists_in_another_case_is_not_left_to_the_default() {
     assert_eq!(granted_by(decide(&policy, &push(), &["https://Vault.example/a"])).as_deref(), Some("vault"));
     for audience in ["https://vault.example/a", "https://VAULT.EXAMPLE/A"] {
         let denied = decide(&policy, &push(), &[audience]).unwrap_err();
-        assert_eq!(
-            denied,
-            Denied::AudienceNotAllowed { audience: audience.to_owned(), because: rules_bar(&["vault"]) }
-        );
+        assert_eq!(denied, Denied::AudienceNotAllowed { audience: audience.to_owned(), reason: rules_bar(&["vault"]) });
     }
-    // The star ends at the segment, and so does what the rule lists.
+    // The star does not match beyond its segment, so the rule does not list this audience.
     assert_eq!(granted_by(decide(&policy, &push(), &["https://vault.example/a/b"])), None);
 }
 
@@ -146,13 +143,13 @@ fn several_audiences_at_once_need_a_rule_that_allows_several() {
     let both = &[AWS, SIGSTORE][..];
     let several = |rules: &[&str]| Denied::AudienceNotAllowed {
         audience: AWS.to_owned(),
-        because: AudienceBar::Several { rules: owned(rules) },
+        reason: AudienceDenied::Several { rules: owned(rules) },
     };
     let strict = policy(DefaultGrant::Trusted, vec![single()]);
     assert_eq!(decide(&strict, &push(), both).unwrap_err(), several(&["single"]));
-    // The same one twice is one.
+    // The same audience twice counts once.
     assert_eq!(granted_by(decide(&strict, &push(), &[AWS, AWS])).as_deref(), Some("single"));
-    // Two rules for one each don't make one for both.
+    // Two rules for one audience each do not grant both at once.
     let two =
         policy(DefaultGrant::Trusted, vec![rule("a", &[AWS]), RuleSpec { multiple: true, ..rule("b", &[SIGSTORE]) }]);
     assert_eq!(decide(&two, &push(), both).unwrap_err(), several(&["a", "b"]));
@@ -161,8 +158,8 @@ fn several_audiences_at_once_need_a_rule_that_allows_several() {
     assert_eq!(granted_by(decide(&wide, &push(), both)).as_deref(), Some("wide"));
     let narrow = RuleSpec { multiple: true, ..rule_when("narrow", &[AWS, SIGSTORE], "build.org == 'umbrella'") };
     let denied = decide(&policy(DefaultGrant::Trusted, vec![narrow]), &push(), both).unwrap_err();
-    assert_eq!(denied, Denied::AudienceNotAllowed { audience: AWS.to_owned(), because: rules_bar(&["narrow"]) });
-    // The default grants several only where no rule lists any.
+    assert_eq!(denied, Denied::AudienceNotAllowed { audience: AWS.to_owned(), reason: rules_bar(&["narrow"]) });
+    // The default grants several audiences only if no rule lists any of them.
     assert_eq!(granted_by(decide(&strict, &push(), &["x", "y"])), None);
     assert_eq!(decide(&strict, &push(), &["x", AWS]).unwrap_err(), several(&["single"]));
 }
@@ -180,17 +177,17 @@ fn a_deleted_ref_gets_no_token_whatever_the_rules_say() {
 }
 
 #[test]
-fn a_rule_that_gives_no_answer_refuses_and_is_named() {
+fn a_rule_that_cannot_be_evaluated_denies_and_is_named() {
     let broken = |audiences: &[&str]| rule_when("broken", audiences, "build.properties.tier == 'gold'");
     let rules = vec![broken(&[AWS]), rule("after", &[AWS, SIGSTORE])];
     let policy = policy(DefaultGrant::Trusted, rules);
     let failed = Denied::RuleFailed { rule: "broken".to_owned(), failure: CelFailure::MissingKey };
     assert_eq!(decide(&policy, &push(), &[AWS]).unwrap_err(), failed);
-    // It is not asked about what it doesn't list, nor about a build that it would not serve.
+    // The rule is not evaluated for audiences that it does not list, or for untrusted builds.
     assert_eq!(granted_by(decide(&policy, &push(), &[SIGSTORE])).as_deref(), Some("after"));
     let denied = decide(&policy, &fork(), &[AWS]).unwrap_err();
     assert_eq!(denied, Denied::Untrusted { event: Event::PullRequest, rules: owned(&["broken", "after"]) });
-    // A rule before it decides first.
+    // An earlier rule decides first.
     let before = [rule_when("before", &[AWS], "build.trusted"), broken(&[AWS])];
     let policy = IssuancePolicy::new(DefaultGrant::Trusted, before.to_vec()).unwrap();
     assert_eq!(granted_by(decide(&policy, &push(), &[AWS])).as_deref(), Some("before"));
@@ -204,7 +201,7 @@ fn the_deciding_rule_limits_what_it_grants() {
         algorithm: Some(Algorithm::Rs256),
         ..rule("limited", &[AWS])
     };
-    // A later rule without limits is no way around.
+    // A later rule without limits does not apply.
     let policy = policy(DefaultGrant::Trusted, vec![limited, rule("free", &[AWS])]);
     let (build, audiences) = (push(), owned(&[AWS]));
     let plain = ask(&build, &audiences);
@@ -223,7 +220,7 @@ fn the_deciding_rule_limits_what_it_grants() {
         policy.decide(&IssuanceRequest { lifetime: Some(Seconds::new(901)), ..plain }),
         Err(Denied::LifetimeNotAllowed {
             rule: "limited".to_owned(),
-            asked: Seconds::new(901),
+            requested: Seconds::new(901),
             allowed: Seconds::new(900)
         })
     );
@@ -231,14 +228,14 @@ fn the_deciding_rule_limits_what_it_grants() {
         policy.decide(&IssuanceRequest { algorithm: Some(Algorithm::Es256), ..plain }),
         Err(Denied::AlgorithmNotAllowed {
             rule: "limited".to_owned(),
-            asked: Algorithm::Es256,
+            requested: Algorithm::Es256,
             allowed: Algorithm::Rs256
         })
     );
 }
 
 #[test]
-fn registrations_steps_and_clients_only_narrow() {
+fn registrations_steps_and_clients_only_restrict() {
     let patterns = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<AudiencePattern>>();
     let (wide, aws, none) = (patterns(&["*"]), patterns(&[AWS]), patterns(&[]));
     let open = policy(DefaultGrant::Trusted, vec![]);
@@ -246,31 +243,31 @@ fn registrations_steps_and_clients_only_narrow() {
     let build = push();
     let narrowed = |policy: &IssuancePolicy, audiences: &[&str], lists: &[&[AudiencePattern]]| {
         let audiences = owned(audiences);
-        policy.decide(&IssuanceRequest { narrowed: lists, ..ask(&build, &audiences) })
+        policy.decide(&IssuanceRequest { restrictions: lists, ..ask(&build, &audiences) })
     };
     let barred = |audience: &str, allowed: &[&str]| {
-        let because = AudienceBar::Narrowed { allowed: owned(allowed) };
-        Err(Denied::AudienceNotAllowed { audience: audience.to_owned(), because })
+        let reason = AudienceDenied::Narrowed { allowed: owned(allowed) };
+        Err(Denied::AudienceNotAllowed { audience: audience.to_owned(), reason })
     };
     assert_eq!(granted_by(narrowed(&open, &[AWS], &[&wide, &aws])), None);
     assert_eq!(narrowed(&open, &[SIGSTORE], &[&wide, &aws]), barred(SIGSTORE, &[AWS]));
     assert_eq!(narrowed(&open, &["STS.amazonaws.com"], &[&aws]), barred("STS.amazonaws.com", &[AWS]));
     assert_eq!(narrowed(&open, &[AWS, SIGSTORE], &[&aws]), barred(SIGSTORE, &[AWS]));
     assert_eq!(narrowed(&open, &[AWS], &[&wide, &none]), barred(AWS, &[]));
-    // They grant nothing.
-    let denied = Denied::AudienceNotAllowed { audience: AWS.to_owned(), because: AudienceBar::Unlisted };
+    // Restrictions never grant an audience.
+    let denied = Denied::AudienceNotAllowed { audience: AWS.to_owned(), reason: AudienceDenied::Unlisted };
     assert_eq!(narrowed(&closed, &[AWS], &[&wide, &aws]), Err(denied));
 }
 
 #[test]
-fn no_audience_is_no_token() {
+fn a_request_without_audiences_is_denied() {
     let policy =
         policy(DefaultGrant::Trusted, vec![RuleSpec { multiple: true, allow_untrusted: true, ..rule("open", &["*"]) }]);
     assert!(decide(&policy, &push(), &[]).is_err());
 }
 
 #[test]
-fn a_step_s_environment_goes_before_the_build_s_and_never_stands_for_code_that_was_not_accepted() {
+fn a_steps_environment_replaces_the_builds_and_is_never_shown_for_untrusted_builds() {
     let policy = policy(
         DefaultGrant::Deny,
         vec![
@@ -298,7 +295,7 @@ fn a_step_s_environment_goes_before_the_build_s_and_never_stands_for_code_that_w
     }
 }
 
-/// Audiences that differ in case, in a segment, and not at all.
+/// Audiences that differ in case, in a segment, or not at all.
 fn audience() -> impl Strategy<Value = String> {
     proptest::sample::select(vec![AWS, "STS.AMAZONAWS.COM", SIGSTORE, "https://a/b", "https://a/c", "https://a", "x"])
         .prop_map(str::to_owned)
@@ -322,7 +319,7 @@ fn any_rule(name: &'static str) -> impl Strategy<Value = RuleSpec> {
 }
 
 proptest! {
-    /// Wherever it is put: what it doesn't list, whatever the case, is decided as before.
+    /// A further rule, at any place, does not change decisions for audiences that it does not list in any case.
     #[test]
     fn a_new_rule_changes_nothing_for_what_it_does_not_list(
         (before, after, new) in (any_rule("before"), any_rule("after"), any_rule("new")),
@@ -341,7 +338,7 @@ proptest! {
         }
     }
 
-    /// Nothing but `allow_untrusted` gives an untrusted build anything, and nothing gives a listed audience away.
+    /// Only `allow_untrusted` grants untrusted builds anything, and only a matching rule grants a listed audience.
     #[test]
     fn every_grant_has_its_reason(
         rules in (any_rule("first"), any_rule("second")),

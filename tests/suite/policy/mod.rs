@@ -1,4 +1,4 @@
-//! The floor that decides, without a store or a server.
+//! Policies, without a store or a server.
 
 mod access;
 mod cel;
@@ -48,7 +48,7 @@ fn push() -> Build {
     }
 }
 
-/// A pull request from a fork, with everything in its row that it must not profit from.
+/// A pull request from a fork, with stored values that must not count for it.
 fn fork() -> Build {
     Build {
         event: Event::PullRequest,
@@ -60,7 +60,7 @@ fn fork() -> Build {
     }
 }
 
-/// A rule for these audiences that says nothing else.
+/// A rule for these audiences without other settings.
 fn rule(name: &str, audiences: &[&str]) -> RuleSpec {
     RuleSpec {
         name: name.to_owned(),
@@ -74,7 +74,7 @@ fn rule(name: &str, audiences: &[&str]) -> RuleSpec {
     }
 }
 
-/// The same with a condition.
+/// A rule for these audiences with a condition.
 fn rule_when(name: &str, audiences: &[&str], when: &str) -> RuleSpec {
     RuleSpec { when: Some(when.to_owned()), ..rule(name, audiences) }
 }

@@ -1,4 +1,4 @@
-//! Rules as they are written: which are refused, with which words, and what a condition sees.
+//! Issuance rules: which are rejected with which text, and the variables of their conditions.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use buildpass::policy::{DefaultGrant, IssuancePolicy, IssuanceRequest, RuleSpec}
 use super::{fork, push, rule, rule_when};
 
 #[test]
-fn a_rule_that_can_t_stand_is_refused_by_number_name_and_field() {
+fn an_invalid_rule_is_rejected_by_number_name_and_field() {
     let good = || rule("good", &["x"]);
     let table = [
         vec![rule("", &["x"])],
@@ -36,7 +36,7 @@ fn a_rule_that_can_t_stand_is_refused_by_number_name_and_field() {
 }
 
 #[test]
-fn the_rule_of_the_manual_loads_and_decides() {
+fn the_rule_of_the_manual_compiles_and_decides() {
     let deploys = RuleSpec {
         max_lifetime: Some("15m".parse().unwrap()),
         max_tokens_per_build: Some(20),
@@ -57,12 +57,18 @@ fn the_rule_of_the_manual_loads_and_decides() {
 
 fn holds_for(policy: &IssuancePolicy, build: &Build) -> bool {
     let audiences = ["sts.amazonaws.com".to_owned()];
-    let ask =
-        IssuanceRequest { build, step: None, audiences: &audiences, lifetime: None, algorithm: None, narrowed: &[] };
+    let ask = IssuanceRequest {
+        build,
+        step: None,
+        audiences: &audiences,
+        lifetime: None,
+        algorithm: None,
+        restrictions: &[],
+    };
     policy.decide(&ask).is_ok()
 }
 
-/// Is this condition true of what is asked?
+/// Whether this condition is true for the request.
 fn sees(ask: &IssuanceRequest<'_>, when: &str) -> bool {
     let rule = RuleSpec { allow_untrusted: true, multiple: true, ..rule_when("seen", &["*"], when) };
     let policy = IssuancePolicy::new(DefaultGrant::Deny, vec![rule]).unwrap_or_else(|error| panic!("{error}"));
@@ -74,7 +80,7 @@ fn text(name: &str, value: &str) -> String {
 }
 
 #[test]
-fn a_condition_sees_the_build_as_its_token_would_show_it() {
+fn a_condition_reads_the_build_as_its_token_would_show_it() {
     let some = |text: &str| Some(text.to_owned());
     let build = Build {
         event: Event::PullRequest,
@@ -99,7 +105,7 @@ fn a_condition_sees_the_build_as_its_token_would_show_it() {
         audiences: &audiences,
         lifetime: Some(Seconds::new(300)),
         algorithm: Some(Algorithm::Es256),
-        narrowed: &[],
+        restrictions: &[],
     };
     let sha = "a".repeat(40);
     for (name, value) in [
@@ -149,7 +155,7 @@ fn a_condition_sees_the_build_as_its_token_would_show_it() {
 }
 
 #[test]
-fn what_is_absent_is_empty() {
+fn an_absent_value_is_empty() {
     let build = Build {
         org_id: None,
         repo_id: None,
@@ -169,7 +175,7 @@ fn what_is_absent_is_empty() {
         audiences: &audiences,
         lifetime: None,
         algorithm: None,
-        narrowed: &[],
+        restrictions: &[],
     };
     for name in [
         "org_id",
@@ -200,7 +206,7 @@ fn what_is_absent_is_empty() {
         "request.step == ''",
         "build.properties.size() == 0",
         "!build.trusted && build.fork",
-        // The row says that the ref is protected; of a pull ref the token would not.
+        // The stored build says that the ref is protected; the token of a pull ref does not.
         "!build.ref_protected",
     ] {
         assert!(sees(&ask, condition), "{condition}");

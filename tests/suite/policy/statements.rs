@@ -1,4 +1,4 @@
-//! Statements as RubyGems' roles have them: every operator and edge, and what is refused when they are saved.
+//! Statements of RubyGems' roles: every operator, and which documents are rejected.
 
 use buildpass::policy::{Statements, StatementsDenied, StatementsSpec};
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ fn one(operator: &str, value: Value) -> Statements {
     compiled(json!([{ "effect": "allow", "conditions": [{ "operator": operator, "claim": "c", "value": value }] }]))
 }
 
-/// Does one allow statement with this condition let the claim through? `null` stands for a claim that is not there.
+/// Evaluates one allow statement with this condition on a claim. `null` means that the claim is absent.
 fn holds(operator: &str, value: Value, claim: &Value) -> Result<usize, StatementsDenied> {
     let mut all = json!({ "c": claim });
     if claim.is_null() {
@@ -32,7 +32,7 @@ fn holds(operator: &str, value: Value, claim: &Value) -> Result<usize, Statement
 }
 
 #[test]
-fn string_equals_takes_the_same_string_and_no_other_type() {
+fn string_equals_matches_the_same_string_and_no_other_type() {
     assert_eq!(holds("string_equals", json!("a"), &json!("a")), Ok(1));
     for claim in [json!("A"), json!("a "), json!(["a"]), json!(1), json!(true), json!({}), json!(null)] {
         assert_eq!(holds("string_equals", json!("a"), &claim), Err(StatementsDenied::None), "{claim}");
@@ -61,9 +61,9 @@ fn string_matches_searches_with_rubys_line_anchors() {
     assert_eq!(holds("string_matches", json!("a"), &json!(null)), Err(StatementsDenied::None));
 }
 
-/// Theirs answers 500 here.
+/// RubyGems' server answers 500 here.
 #[test]
-fn string_matches_on_a_claim_that_is_no_string_ends_as_denied_whatever_else_matches() {
+fn string_matches_on_a_claim_that_is_not_a_string_denies_whatever_else_matches() {
     let both = compiled(json!([
         { "effect": "allow", "conditions": [{ "operator": "string_equals", "claim": "ok", "value": "yes" }] },
         { "effect": "allow", "conditions": [{ "operator": "string_matches", "claim": "c", "value": "1" }] },
@@ -78,7 +78,7 @@ fn string_matches_on_a_claim_that_is_no_string_ends_as_denied_whatever_else_matc
 }
 
 #[test]
-fn our_own_operators_compare_without_case_in_a_list_and_within_a_segment() {
+fn the_further_operators_compare_without_case_in_a_list_and_within_a_segment() {
     assert_eq!(holds("string_equals_ignore_case", json!("Acme/App"), &json!("aCME/aPP")), Ok(1));
     assert!(holds("string_equals_ignore_case", json!("Acme"), &json!(["acme"])).is_err());
     assert_eq!(holds("string_in", json!(["a", "b"]), &json!("b")), Ok(1));
@@ -97,7 +97,7 @@ fn our_own_operators_compare_without_case_in_a_list_and_within_a_segment() {
 }
 
 #[test]
-fn the_last_statement_that_matches_decides_and_none_is_a_denial() {
+fn the_last_statement_that_matches_decides_and_none_denies() {
     let of = |effect: &str, claim: &str| json!({ "effect": effect, "conditions": [{ "operator": "string_equals", "claim": claim, "value": "x" }] });
     let all = claims(&json!({ "a": "x", "b": "x" }));
     let decide = |statements: Value| compiled(statements).evaluate(&all);
@@ -117,7 +117,7 @@ fn the_last_statement_that_matches_decides_and_none_is_a_denial() {
 }
 
 #[test]
-fn what_can_not_stand_is_refused_by_its_field() {
+fn an_invalid_statement_is_rejected_by_its_field() {
     let good = json!({ "operator": "string_equals", "claim": "aud", "value": "x" });
     let with = |changed: Value| {
         let mut condition = good.clone();
@@ -156,7 +156,7 @@ fn what_can_not_stand_is_refused_by_its_field() {
 }
 
 #[test]
-fn what_somebody_may_not_have_meant_is_warned_of() {
+fn likely_mistakes_have_warnings() {
     let known = ["aud".to_owned(), "ref".to_owned()];
     let of = |effect: &str, operator: &str, claim: &str, value: &str| json!({ "effect": effect, "conditions": [{ "operator": operator, "claim": claim, "value": value }] });
     let warned = |statements: Value| compiled(statements).warnings(Some(&known)).len();
@@ -176,7 +176,7 @@ fn what_somebody_may_not_have_meant_is_warned_of() {
 }
 
 #[test]
-fn a_statement_tells_its_audiences_and_each_condition_what_it_found() {
+fn statements_list_their_audiences_and_the_results_of_their_conditions() {
     let statements = compiled(json!([{ "effect": "allow", "conditions": [
         { "operator": "string_equals", "claim": "aud", "value": "gems.example.com" },
         { "operator": "string_matches", "claim": "aud", "value": "other" },
@@ -190,7 +190,7 @@ fn a_statement_tells_its_audiences_and_each_condition_what_it_found() {
 }
 
 proptest! {
-    /// Of statements that each match or not, the last that matches decides.
+    /// The last statement that matches decides.
     #[test]
     fn no_statement_before_the_last_that_matches_changes_anything(
         made in proptest::collection::vec((any::<bool>(), any::<bool>()), 1..8),

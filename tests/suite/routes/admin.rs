@@ -166,7 +166,7 @@ async fn what_cannot_stand_is_refused_with_the_field_and_changes_nothing() {
         ("policies", spoil("policies", "packages", json!(["a b"])), "is no glob"),
         ("policies", spoil("policies", "criteria", json!({ "org": "acme" })), "criteria.repo"),
         ("grants", spoil("grants", "when", json!("identity.oidc.claims.repo ==")), "when"),
-        ("grants", spoil("grants", "when", json!("request.metod == 'GET'")), "there is no request.metod"),
+        ("grants", spoil("grants", "when", json!("request.metod == 'GET'")), "unknown variable request.metod"),
         ("grants", spoil("grants", "audience", json!("gems.example.com")), "belongs to RubyGems"),
         ("grants", spoil("grants", "audience", json!("https://ci.example.com/api/v1")), "clients without a secret"),
         ("grants", spoil("grants", "scopes", json!(["a", "a"])), "must be unique"),
