@@ -116,7 +116,7 @@ pub enum KeyRefusal {
     /// No key has this `kid`.
     #[error("no such key: {kid:?}; `buildpass keys list` shows all keys")]
     Unknown {
-        /// Requested `kid`.
+        /// `kid` of the request.
         kid: String,
     },
     /// The reserve key is too new: some caches may lack it.

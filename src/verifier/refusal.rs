@@ -70,7 +70,7 @@ pub enum TokenRefusal {
     ClaimType {
         /// Name of the claim.
         claim: String,
-        /// Required type.
+        /// Type that is required.
         expected: &'static str,
         /// Type in the token.
         actual: &'static str,
@@ -82,7 +82,7 @@ pub enum TokenRefusal {
     },
     /// The token is for another audience.
     Audience {
-        /// Required audience.
+        /// Audience that is required.
         expected: String,
         /// Audiences of the token.
         actual: Vec<String>,
@@ -124,7 +124,7 @@ pub enum TokenRefusal {
     ProviderRule {
         /// Name of the claim.
         claim: &'static str,
-        /// Required value.
+        /// Value that is required.
         expected: String,
         /// Value in the token.
         actual: String,

@@ -76,7 +76,7 @@ pub enum FetchError {
     Issuer {
         /// URL without user and query.
         url: String,
-        /// Configured issuer.
+        /// Issuer in the configuration.
         expected: String,
         /// `issuer` in the document.
         actual: String,
