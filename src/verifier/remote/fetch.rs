@@ -38,6 +38,7 @@ pub(crate) struct Fetcher {
 pub(crate) struct Document {
     pub(crate) bytes: Vec<u8>,
     /// `max-age` of `Cache-Control`.
+    #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only the takeover of an issuer reads it"))]
     pub(crate) max_age: Option<Seconds>,
 }
 
