@@ -47,7 +47,7 @@ impl Exchange {
         let found = self.parts.store.find_credential(&self.id, key.digest()).await?;
         // A role may give keys for another server; those are for that one alone.
         let own = |key: &StoredCredential| {
-            key.flow == flow_names::RUBYGEMS && key.audience == self.settings.rubygems_host && key.is_alive(now)
+            key.flow == flow_names::RUBYGEMS && key.audience == self.settings.rubygems_host && key.is_active(now)
         };
         let found = found.filter(own);
         let found = found.ok_or(DashboardRefusal::Key)?;

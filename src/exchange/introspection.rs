@@ -71,7 +71,7 @@ impl Exchange {
     }
 
     fn introspect_credential(&self, client: &Client, found: StoredCredential, now: Moment) -> Introspection {
-        if !found.is_alive(now) || !client.may_address(&found.audience) {
+        if !found.is_active(now) || !client.may_address(&found.audience) {
             return Introspection::default();
         }
         Introspection {
@@ -125,7 +125,7 @@ impl Exchange {
         }
         // What was spent opens nothing any more, as at forward auth.
         let key = key_of(&self.settings.issuer, Some(&jti.to_string()), token.digest());
-        if self.parts.store.is_spent(&self.id, &key).await? {
+        if self.parts.store.is_used(&self.id, &key).await? {
             return Ok(Introspection::default());
         }
         Ok(Introspection {

@@ -125,7 +125,7 @@ impl Exchange {
         }
         // What was spent is forgotten only when its time has passed for sure, by whichever clock.
         if let Some(passed) = self.parts.keyring.surely_passed() {
-            self.parts.store.forget_spent(&self.id, passed).await?;
+            self.parts.store.delete_used_tokens(&self.id, passed).await?;
         }
         Ok(())
     }

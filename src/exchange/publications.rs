@@ -63,7 +63,7 @@ impl Exchange {
         let digest = spec.key.digest();
         let found = self.parts.store.find_credential(&self.id, digest).await?;
         let may = |key: &StoredCredential| {
-            key.is_alive(now)
+            key.is_active(now)
                 && client.may_address(&key.audience)
                 && may_push(key, spec.ecosystem)
                 && covers(&key.packages, spec.ecosystem, &spec.package)
@@ -94,7 +94,7 @@ impl Exchange {
         match self.parts.store.record_publication(&self.id, &publication, &event).await? {
             Ok(()) => Ok(publication),
             Err(PublicationRefusal::Exists) => Err(PublicationError::Exists),
-            Err(PublicationRefusal::KeyDead) => Err(PublicationError::Key),
+            Err(PublicationRefusal::KeyNotActive) => Err(PublicationError::Key),
         }
     }
 }

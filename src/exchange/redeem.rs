@@ -104,7 +104,7 @@ impl Exchange {
             let snapshot = self.parts.rules_cache.current().await?;
             let judgement = self.judge(&snapshot, ask, token, now, &mut trail).await?;
             self.ends(&judgement, now)?;
-            if self.parts.store.is_spent(&self.id, &judgement.subject_token.key()).await? {
+            if self.parts.store.is_used(&self.id, &judgement.subject_token.key()).await? {
                 return Err(ExchangeRefusal::Spent.into());
             }
             Ok::<_, NotExchanged>(judgement)
@@ -165,7 +165,7 @@ impl Exchange {
         let secret = self.make(&judgement, id, signer.as_ref(), now, expires_at).await?;
         // What opens nothing is no credential, and no row: whoever has a good token asks for it as often as they like.
         if judgement.offer.opens_nothing() {
-            if self.parts.store.is_spent(&self.id, &judgement.subject_token.key()).await? {
+            if self.parts.store.is_used(&self.id, &judgement.subject_token.key()).await? {
                 return Err(ExchangeRefusal::Spent.into());
             }
         } else {
@@ -284,10 +284,10 @@ fn header(token: &Secret<String>) -> String {
 
 fn refusal(refused: RedemptionRefusal, redemption: &Redemption) -> ExchangeRefusal {
     match refused {
-        RedemptionRefusal::BuildOver => ExchangeRefusal::BuildOver,
+        RedemptionRefusal::BuildFinished => ExchangeRefusal::BuildOver,
         RedemptionRefusal::ClientDisabled => ExchangeRefusal::ClientDisabled,
         RedemptionRefusal::KeyRevoked => ExchangeRefusal::KeyRevoked,
-        RedemptionRefusal::RulesChanged | RedemptionRefusal::SignerRevoked | RedemptionRefusal::Spent => {
+        RedemptionRefusal::RulesChanged | RedemptionRefusal::SignerRevoked | RedemptionRefusal::Used => {
             ExchangeRefusal::Spent
         }
         RedemptionRefusal::TokenRevoked => ExchangeRefusal::Revoked,

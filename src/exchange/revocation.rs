@@ -6,7 +6,7 @@ use super::introspection::unverified_claims;
 use super::subject_token::{key_of, refused};
 use super::{Exchange, ExchangeError, NotExchanged};
 use crate::base::{CredentialId, Entropy, EventId, IssuerId, Moment, Secret};
-use crate::store::{EventRow, SPENT_FOR, Store};
+use crate::store::{EventRow, Store, USED_TOKEN_KEPT_FOR};
 use crate::verifier::{Requirements, Trail, unverified_issuer_of};
 
 impl Exchange {
@@ -37,7 +37,10 @@ impl Exchange {
         }
         let event = self.revoked(&row.subject, json!({"jti": jti}), now)?;
         let key = key_of(&self.settings.issuer, Some(&jti.to_string()), token.digest());
-        self.parts.store.revoke_id_token(&self.id, &key, Some(jti), row.expires_at + SPENT_FOR, &event, now).await?;
+        self.parts
+            .store
+            .revoke_id_token(&self.id, &key, Some(jti), row.expires_at + USED_TOKEN_KEPT_FOR, &event, now)
+            .await?;
         Ok(true)
     }
 
@@ -67,7 +70,7 @@ impl Exchange {
             let subject = signed.claims.subject().unwrap_or_default();
             let event = self.revoked(subject, json!({"provider": provider.name()}), now)?;
             let key = key_of(provider.issuer(), signed.id(), signed.digest);
-            let until = signed.claims.expires() + SPENT_FOR;
+            let until = signed.claims.expires() + USED_TOKEN_KEPT_FOR;
             return Ok(self.parts.store.revoke_id_token(&self.id, &key, None, until, &event, now).await?);
         }
         failed.map_or(Ok(()), Err)

@@ -7,13 +7,13 @@ use super::entitlements::{ProviderEntry, RulesSnapshot};
 use super::{Exchange, ExchangeError, ExchangeRefusal, NotExchanged};
 use crate::base::{Jti, Moment, Secret, Sha256};
 use crate::policy::BuildFacts;
-use crate::store::{BuildState, IssuedStanding, OwnToken, TokenKey};
+use crate::store::{BuildState, IssuedToken, OwnToken, TokenKey};
 use crate::verifier::{self, Check, Requirements, Trail, VerifiedToken, unverified_issuer_of};
 
 /// A token that was verified, and what it rests on.
 pub(super) struct SubjectToken {
     pub(super) verified: VerifiedToken,
-    pub(super) own: Option<(Jti, IssuedStanding)>,
+    pub(super) own: Option<(Jti, IssuedToken)>,
 }
 
 impl SubjectToken {

@@ -98,7 +98,7 @@ impl Issuer {
         let bearer = self.parts.store.find_bearer(&self.id, token.digest()).await?;
         match bearer {
             Some(bearer)
-                if bearer.token.kind == TokenKind::Worker && bearer.build.id == build && bearer.is_alive(now) =>
+                if bearer.token.kind == TokenKind::Worker && bearer.build.id == build && bearer.is_active(now) =>
             {
                 self.rates.count_token(bearer.token.id)?;
                 Ok(bearer)

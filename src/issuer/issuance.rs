@@ -35,7 +35,7 @@ impl Issuer {
         let mut counted = false;
         // A cached request token may be stale: it suffices to try, and never to refuse. A preview runs no transaction
         // that would notice, so it reads the database.
-        let cached = if preview { None } else { self.parts.store.recall_bearer(&self.id, digest) };
+        let cached = if preview { None } else { self.parts.store.cached_bearer(&self.id, digest) };
         if let Some(cached) = cached.filter(|cached| opens(cached, path, now)) {
             self.rates.count_token(cached.token.id)?;
             counted = true;
@@ -185,7 +185,7 @@ impl Quotas {
 
     fn refusal(self, refused: IssuanceRefusal) -> IssueRefusal {
         match refused {
-            IssuanceRefusal::Dead => IssueRefusal::Unauthenticated,
+            IssuanceRefusal::NotActive => IssueRefusal::Unauthenticated,
             IssuanceRefusal::BuildQuota => IssueRefusal::Quota(Quota::Build { allowed: self.build }),
             IssuanceRefusal::RuleQuota => {
                 let (rule, allowed) = self.rule.unwrap_or_default();
@@ -198,7 +198,7 @@ impl Quotas {
 
 /// Whether the request token is valid at `now` for the build that `path` names.
 fn opens(bearer: &TokenBearer, path: &PullPath, now: Moment) -> bool {
-    bearer.token.kind != TokenKind::Worker && path.names(&bearer.build) && bearer.is_alive(now)
+    bearer.token.kind != TokenKind::Worker && path.names(&bearer.build) && bearer.is_active(now)
 }
 
 /// Refuses limits of a request token, since a direct token has none.

@@ -1,36 +1,36 @@
-//! The record of every ID token, on disk before the token leaves.
+//! The audit record of ID tokens, committed before a token is returned to its caller.
 
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::error::StoreError;
+use super::error::{Outcome, StoreError};
 use crate::base::{BuildId, ClientId, IssuerId, Jti, Moment, RequestTokenId, Sha256};
 use crate::jose::Algorithm;
 
-/// One issued token. Never the token itself.
+/// Record of one issued ID token. Never holds the token itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AuditRow {
     /// The token's `jti`.
     pub jti: Jti,
-    /// Its `iat`.
+    /// The token's `iat`.
     pub issued_at: Moment,
-    /// Its `exp`.
+    /// The token's `exp`.
     pub expires_at: Moment,
-    /// For which build.
+    /// Id of the build that the token describes.
     pub build_id: BuildId,
-    /// Whose build.
+    /// Id of the client that registered the build.
     pub client_id: ClientId,
-    /// Fetched with which request token; `None` for a direct token.
+    /// Id of the request token that the token was fetched with; `None` for a direct token.
     pub request_token_id: Option<RequestTokenId>,
-    /// Granted by which rule; `None` where the default granted.
+    /// Name of the issuance rule that allowed the token; `None` if the default allowed it.
     pub rule: Option<String>,
-    /// Organisation.
+    /// Name of the organisation.
     pub org: String,
-    /// Repository's name alone.
+    /// Name of the repository, without its organisation.
     pub repo: String,
-    /// The CI's number of the build.
+    /// Number that the CI server gave the build.
     pub number: u64,
-    /// Which step.
+    /// Name of the step, for a token of one step.
     pub step: Option<String>,
     /// The token's `sub`.
     pub subject: String,
@@ -40,10 +40,10 @@ pub struct AuditRow {
     pub alg: Algorithm,
     /// The token's `kid`.
     pub kid: String,
-    /// Digest of the token's text.
+    /// SHA-256 digest of the token's text.
     #[serde(serialize_with = "digest_as_text")]
     pub token_sha256: Sha256,
-    /// Who asked, as an address.
+    /// IP address of the caller.
     pub peer: Option<String>,
     /// The token's claims, as the JSON text that was signed.
     #[serde(skip)]
@@ -54,56 +54,56 @@ fn digest_as_text<S: serde::Serializer>(digest: &Sha256, serializer: S) -> Resul
     serializer.collect_str(digest)
 }
 
-/// A token that wants to leave: its record, and the counts that must allow it.
+/// A token to issue: its record, and the limits that must allow it.
 #[derive(Debug, Clone)]
 pub struct Issuance {
-    /// The record.
+    /// Audit record of the token.
     pub row: AuditRow,
-    /// At most this many tokens a build; `None` for no limit.
+    /// Maximum number of tokens for one build; `None` for no limit.
     pub tokens_per_build: Option<u64>,
-    /// At most this many tokens a build by the rule of the record; `None` for no limit.
+    /// Maximum number of tokens for one build by the rule of the record; `None` for no limit.
     pub tokens_by_rule: Option<u64>,
-    /// What was known of the client when the rules decided; were it another one by now, they decide anew.
+    /// Client revision that the rules were evaluated against. If it has changed by commit time, the token is refused.
     pub client_revision: u64,
-    /// The moment at which build, client and token must be alive.
+    /// Time at which build, client and request token must be active.
     pub now: Moment,
 }
 
-/// Why a token may not leave; nothing was written.
+/// Refusal of an issuance; nothing was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IssuanceRefusal {
-    /// Token, build or client is dead.
-    Dead,
-    /// The build has had its tokens.
+    /// The request token, its build or its client is not active.
+    NotActive,
+    /// The build has as many tokens as it may have.
     BuildQuota,
-    /// The build has had its tokens by this rule.
+    /// The build has as many tokens by this rule as it may have.
     RuleQuota,
-    /// The request token has been used as often as it may.
+    /// The request token was used as often as it may be.
     TokenUses,
 }
 
-/// Which records to list. Every condition that is given must hold.
+/// Conditions for audit records to list, all of which must hold.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
-    /// Of this build.
+    /// Id of the build.
     pub build: Option<BuildId>,
-    /// With exactly this subject.
+    /// Exact `sub` of the token.
     pub subject: Option<String>,
-    /// Issued at or after this moment.
+    /// Earliest time of issue.
     pub since: Option<Moment>,
 }
 
-/// The record of an issuer's tokens.
+/// Audit record of an issuer's ID tokens.
 #[async_trait]
 pub trait Audit {
-    /// Records a token that may leave, and counts it, in one transaction; those that wait are committed together.
-    /// Of a group as many as fit the counts are taken, the rest is refused.
+    /// Records and counts a token in one transaction; waiting tokens are committed together as a group. As many tokens of
+    /// a group as fit the limits are accepted, the others are refused.
     ///
     /// # Errors
-    /// [`StoreError`]: the token must not leave; the inner error when build, token, client or a count forbids it.
-    async fn record(&self, issuer: &IssuerId, issuance: Issuance) -> Result<Result<(), IssuanceRefusal>, StoreError>;
+    /// [`StoreError`]: the token must not be returned. The inner error if build, token, client or a limit forbids it.
+    async fn record(&self, issuer: &IssuerId, issuance: Issuance) -> Outcome<(), IssuanceRefusal>;
 
-    /// The records that `filter` lets through, oldest first, up to `limit` after the record `after`.
+    /// Lists the records that match `filter`, oldest first, at most `limit`, from after the record `after`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -115,7 +115,7 @@ pub trait Audit {
         limit: u32,
     ) -> Result<Vec<AuditRow>, StoreError>;
 
-    /// The record of this token.
+    /// Finds the record of a token.
     ///
     /// # Errors
     /// [`StoreError`].

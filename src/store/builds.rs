@@ -1,8 +1,8 @@
-//! Builds: registered, running, ended.
+//! Builds: registered, found, finished.
 
 use async_trait::async_trait;
 
-use super::error::StoreError;
+use super::error::{Outcome, StoreError};
 use super::names::NameKind;
 use super::request_tokens::NewRequestToken;
 use super::stored_build::{Finish, StoredBuild};
@@ -10,104 +10,104 @@ use crate::base::{BuildId, ClientId, IssuerId, Moment, Sha256};
 use crate::claims::{AudiencePattern, Build};
 use crate::policy::Client;
 
-/// A build to register, with the tokens that are made in the same transaction.
+/// A build to register, with the request tokens that are created in the same transaction.
 #[derive(Debug, Clone)]
 pub struct NewBuild {
-    /// Its id.
+    /// Id of the build.
     pub id: BuildId,
-    /// The CI's own unique id of the build, or the default made from org, repo, number, attempt.
+    /// Unique id that the CI server gave the build, or a default derived from org, repo, number and attempt.
     pub key: String,
-    /// Digest of the registration's bytes: a repeat must be equal to be an answer asked for again.
+    /// SHA-256 digest of the request's bytes: only an equal request counts as a repeat whose answer was lost.
     pub body: Sha256,
-    /// What it is.
+    /// Claims of the build, as registered.
     pub build: Build,
-    /// Audiences that the registration allows; `None` says nothing, an empty list allows none.
+    /// Audiences that the registration allows: `None` leaves them to the client, an empty list allows none.
     pub audiences: Option<Vec<AudiencePattern>>,
-    /// When it was registered.
+    /// Time of registration.
     pub registered_at: Moment,
-    /// When it dies at the latest.
+    /// Time at which the build expires unless it was finished before.
     pub deadline: Moment,
-    /// The worker's token and the build-wide request token, where there are such.
+    /// Worker token and build-wide request token, if the registration asks for them.
     pub tokens: Vec<NewRequestToken>,
 }
 
-/// An id that came under a new name, from a client that may act for all its names.
+/// An id that was registered under a new name by a client that may act for all its names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rename {
-    /// Organisation or repository.
+    /// Whether an organisation or a repository was renamed.
     pub kind: NameKind,
-    /// The id.
+    /// Immutable id of the organisation or repository.
     pub id: String,
-    /// The name that it had until now.
+    /// Former name.
     pub from: String,
-    /// The name that it has now.
+    /// New name.
     pub to: String,
 }
 
-/// What a registration did.
+/// Outcome of a registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Registered {
-    /// A new build stands.
+    /// A new build was created.
     New {
-        /// Ids that came under a new name.
+        /// Ids that were registered under a new name.
         renames: Vec<Rename>,
-        /// Names first seen without an id that took the one given now: `(kind, name)`.
+        /// Names first seen without an id that are now bound to one: `(kind, name)`.
         ids_taken: Vec<(NameKind, String)>,
     },
-    /// The same client, key and body within 60 s while the build runs: its worker token and build-wide request token
-    /// were replaced by the new ones, the former two are dead, step tokens stay.
-    /// The new ones expire with the deadline of the build that stands, not with that of the repeated registration.
+    /// The same client sent the same key and body within 60 s while the build runs: new tokens replaced its worker token
+    /// and build-wide request token, which are revoked; step tokens stay. The new tokens expire with the deadline of the
+    /// first registration, not with that of the repeated one.
     Repeated(Box<StoredBuild>),
 }
 
-/// Why a registration was refused; nothing was written.
+/// Refusal of a registration; nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistrationRefusal {
-    /// The client has registered this key already.
+    /// The client registered this key before.
     BuildExists(BuildId),
-    /// The client was disabled meanwhile.
+    /// The client was disabled after it was authenticated.
     ClientDisabled,
     /// The id is bound to a name that this client may not act for.
     IdBound {
-        /// Organisation or repository.
+        /// Whether an organisation or a repository was renamed.
         kind: NameKind,
     },
     /// The name is bound to another id, or came without the id that it once had.
     NameBound {
-        /// Organisation or repository.
+        /// Whether an organisation or a repository was renamed.
         kind: NameKind,
-        /// The name that was asked for.
+        /// Name as the registration has it.
         name: String,
     },
 }
 
-/// How long a registration may be repeated to get a lost answer again, in seconds.
+/// Time within which a registration may be repeated to receive a lost answer again.
 pub const REPEAT_WITHIN: crate::base::Seconds = crate::base::Seconds::new(60);
 
-/// The builds of an issuer.
+/// Builds of an issuer.
 #[async_trait]
 pub trait Builds {
-    /// Registers a build, binds its names and makes its tokens, all or nothing.
+    /// Registers a build, binds its names and creates its tokens in one transaction.
     ///
-    /// `client` is what authentication read; its being enabled is judged again inside the transaction.
+    /// `client` is the row that authentication read; the transaction checks again that it is enabled.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error when the registration is refused.
+    /// [`StoreError`]; the inner error if the registration is refused.
     async fn register_build(
         &self,
         issuer: &IssuerId,
         client: &Client,
         new: &NewBuild,
-    ) -> Result<Result<Registered, RegistrationRefusal>, StoreError>;
+    ) -> Outcome<Registered, RegistrationRefusal>;
 
-    /// The build of this id.
+    /// Finds a build by its id.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn find_build(&self, issuer: &IssuerId, id: BuildId) -> Result<Option<StoredBuild>, StoreError>;
 
-    /// Ends a running build of this client; the first status stays. `false` if the client has no such build.
-    /// An expired build stays expired.
+    /// Finishes a running build of this client; a later status does not replace the first. Returns `false` if the client
+    /// has no such build. An expired build stays expired.
     ///
     /// # Errors
     /// [`StoreError`].

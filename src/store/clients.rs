@@ -1,121 +1,117 @@
-//! Clients: who may call the API, and the digests of their secrets.
+//! Clients: callers of the API, and the digests of their secrets.
 
 use async_trait::async_trait;
 use serde::Serialize;
 
-use super::error::StoreError;
+use super::error::{Outcome, StoreError};
 use crate::base::{ClientId, IssuerId, Moment, Sha256};
 use crate::claims::AudiencePattern;
 use crate::policy::{Client, ClientIdentity, OrganizationPattern, Scope};
 
-/// The digests that a client's secret may have.
+/// Digests of the secrets that a client may present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientSecret {
-    /// Of the secret in force.
+    /// Digest of the current secret.
     pub current: Sha256,
-    /// Of the secret before it, and until when that one is taken too.
+    /// Digest of the previous secret, and the time until which it is accepted too.
     pub previous: Option<(Sha256, Moment)>,
 }
 
 /// A client with the digests of its secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredClient {
-    /// The client.
+    /// Client row.
     pub client: Client,
-    /// Its secrets' digests.
+    /// Digests of the client's secrets.
     pub secret: ClientSecret,
 }
 
-/// A client of this name, or of this identity, stands already.
+/// Error returned when the name, the id or the identity of a client is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a client of this name, or of this provider and subject, exists")]
 pub struct ClientExists;
 
-/// What disabling a client ended.
+/// Outcome of disabling a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disabled {
-    /// Builds that were running.
+    /// Number of running builds that were canceled.
     pub builds_ended: u64,
 }
 
-/// A client as the configuration declares it. Its id is its name.
+/// A client declared in the configuration. Its id is its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredClient {
-    /// Its name, and its id.
+    /// Name and id of the client.
     pub name: String,
-    /// What it may do.
+    /// Scopes that the client has.
     pub scopes: Vec<Scope>,
-    /// Organisations that it may act for; none means all.
+    /// Organisations that the client may act for; an empty list allows all.
     pub organizations: Vec<OrganizationPattern>,
-    /// Audiences that its builds' tokens may have; none means all.
+    /// Audiences that tokens of its builds may have; an empty list allows all.
     pub audiences: Vec<AudiencePattern>,
-    /// Name put before the ids that it posts.
+    /// Prefix of the organisation and repository ids that the client registers.
     pub ids: Option<String>,
-    /// Of its secret, and of the one before it while that is taken too.
+    /// Digest of the current secret, and of the previous one while it is declared too.
     pub secrets: (Sha256, Option<Sha256>),
 }
 
-/// What bringing the declared clients in changes in one of them.
+/// Change of one declared client when the configuration is applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClientChange {
-    /// Which client.
+    /// Name of the client.
     pub name: String,
-    /// How.
+    /// Kind of the change.
     pub change: ClientChangeKind,
 }
 
-/// How a declared client changes.
+/// Kind of change of a declared client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientChangeKind {
-    /// It is new.
+    /// The client is created.
     Added,
-    /// What it may do, or its secret, is another now.
+    /// Scopes, limits or secrets of the client change.
     Changed,
-    /// It is declared no longer.
+    /// The client is no longer declared, and is disabled.
     Disabled,
 }
 
-/// A declared name is that of a client that was made by command.
+/// Error returned when a client created by command has the name of a declared one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a client named {0} was made by command; disable it and declare another name, or don't declare it")]
+#[error("client {0} was created by command: declare another name, or remove the declaration")]
 pub struct NameTaken(pub String);
 
-/// The clients of an issuer.
+/// Clients of an issuer.
 #[async_trait]
 pub trait Clients {
-    /// Adds a client with the digest of its secret; of one that has an identity instead, of a secret that nobody has.
+    /// Creates a client with the digest of its secret; for a client with an identity, of a secret that is never shown.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error when the name, the id or the identity is taken.
-    async fn create_client(
-        &self,
-        issuer: &IssuerId,
-        client: &Client,
-        secret: Sha256,
-    ) -> Result<Result<(), ClientExists>, StoreError>;
+    /// [`StoreError`]; the inner error if the name, the id or the identity is taken.
+    async fn create_client(&self, issuer: &IssuerId, client: &Client, secret: Sha256) -> Outcome<(), ClientExists>;
 
-    /// The client of this id, disabled ones too.
+    /// Finds a client by its id, disabled clients included.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn find_client(&self, issuer: &IssuerId, id: &ClientId) -> Result<Option<StoredClient>, StoreError>;
 
-    /// The client that is known by tokens of this provider with this subject, disabled ones too.
+    /// Finds the client that a provider's tokens with this subject identify, disabled clients included.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn identify_client(&self, issuer: &IssuerId, identity: &ClientIdentity)
     -> Result<Option<Client>, StoreError>;
 
-    /// All clients, by name.
+    /// Lists all clients by name.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn list_clients(&self, issuer: &IssuerId) -> Result<Vec<Client>, StoreError>;
 
-    /// Sets a new secret; the one in force is taken until `previous_until` (not at all if that is not after `now`),
-    /// an older one no more. `false` if no enabled client that was made by command, with a secret, has this name.
+    /// Replaces the secret of a client. The current secret is accepted until `previous_until`, or no longer if that is not
+    /// after `now`; an older one is not accepted any more. Returns `false` if no enabled client that was created by command
+    /// with a secret has this name.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -128,21 +124,21 @@ pub trait Clients {
         now: Moment,
     ) -> Result<bool, StoreError>;
 
-    /// Makes the declared clients of the issuer exactly these, and disables those that are declared no longer; with
-    /// `dry_run` it only says what that would change.
+    /// Creates and updates the declared clients, and disables clients that are no longer declared. With `dry_run` nothing
+    /// is written. Returns the changes.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error when a name is taken, and then nothing was written.
+    /// [`StoreError`]; the inner error if a name is taken: nothing was written.
     async fn apply_clients(
         &self,
         issuer: &IssuerId,
         declared: &[DeclaredClient],
         now: Moment,
         dry_run: bool,
-    ) -> Result<Result<Vec<ClientChange>, NameTaken>, StoreError>;
+    ) -> Outcome<Vec<ClientChange>, NameTaken>;
 
-    /// Disables a client and ends its running builds (status `canceled`) in the same transaction.
-    /// `None` if no client that was made by command has this name; disabling twice changes nothing.
+    /// Disables a client and cancels its running builds in the same transaction. Returns `None` if no client that was
+    /// created by command has this name; disabling twice changes nothing.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,28 +1,32 @@
-//! What can go wrong with a store. Never the caller's doing: refusals have types of their own.
+//! Failures of a store. Never caused by the caller: refusals have types of their own.
 
-/// The store could not do its work. Whether a write happened is unknown.
+/// Error returned when the store fails. Whether a write happened is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// Other transactions were quicker at every try; nothing was written.
-    #[error("the database is busy with the same rows")]
+    /// Other transactions changed the same rows at every attempt; nothing was written.
+    #[error("other transactions changed the same rows at every attempt: retry later")]
     Contended,
-    /// A row holds what we never write: the act stops, nothing is guessed.
-    #[error("column {column} of table {table} can't be read: {problem}")]
+    /// A row holds a value that we never write: the act stops, no value is guessed.
+    #[error("cannot read column {column} of table {table}: {problem}")]
     Corrupt {
-        /// Which table.
+        /// Name of the table.
         table: &'static str,
-        /// Which column.
+        /// Name of the column.
         column: &'static str,
-        /// What is wrong with the value, without the value.
+        /// Problem with the value; never the value itself.
         problem: String,
     },
-    /// Everything went to another database.
+    /// The installation was copied to another database, named here.
     #[error("this installation moved to {0}: run the server on that database")]
     Moved(String),
-    /// The schema is not the one that this program knows.
+    /// The schema is not one that this program can use.
     #[error("the database's schema: {0}")]
     Schema(String),
-    /// Locked, full, gone, or too slow.
+    /// The database is locked, full, unreachable or too slow.
     #[error("the database is unavailable: {0}")]
     Unavailable(String),
 }
+
+/// Result of an act that may be refused: the outer error is a failure of ours, the inner one a refusal. Either undoes the
+/// whole transaction.
+pub type Outcome<T, R> = Result<Result<T, R>, StoreError>;

@@ -1,5 +1,5 @@
-//! What operators read: each change, each credential, each refusal that a stranger could not have caused at will.
-//! Never a token and never a key.
+//! Events for operators: changes, issued credentials, and refusals that an unknown caller cannot cause at will. Never
+//! hold a token or a key.
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -7,20 +7,20 @@ use serde::Serialize;
 use super::error::StoreError;
 use crate::base::{EventId, IssuerId, Moment};
 
-/// One entry.
+/// One event of the exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EventRow {
-    /// Its id, sorted by time.
+    /// Id of the event; ids sort by time.
     pub id: EventId,
-    /// When.
+    /// Time of the event.
     pub at: Moment,
-    /// What: `credential_created`, `exchange_refused`, `role_created`, …
+    /// Kind of the event: `credential_created`, `exchange_refused`, `role_created`, …
     pub kind: String,
-    /// At which door, where it was at one.
+    /// Name of the flow, for an event of an exchange.
     pub flow: Option<String>,
-    /// Whose token or key, where it is about one; else what was changed.
+    /// Subject of the token or credential, or the name of the changed object.
     pub subject: Option<String>,
-    /// Everything else, as JSON.
+    /// Further details, as a JSON object.
     #[serde(serialize_with = "as_json")]
     pub detail: String,
 }
@@ -32,16 +32,16 @@ fn as_json<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::
     }
 }
 
-/// What operators of an issuer read.
+/// Events of an issuer.
 #[async_trait]
 pub trait Events {
-    /// Records one that comes with no change of anything.
+    /// Records an event that belongs to no other change.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn record_event(&self, issuer: &IssuerId, event: &EventRow) -> Result<(), StoreError>;
 
-    /// Those since a moment, oldest first, at most `limit` after the one of this id.
+    /// Lists events since a time, oldest first, at most `limit`, from after the event `after`.
     ///
     /// # Errors
     /// [`StoreError`].

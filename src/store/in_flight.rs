@@ -1,28 +1,28 @@
-//! How many tokens are being signed: while some are, waiting a moment makes a larger group to commit.
+//! Number of tokens that are being signed. While it is not zero, the writer waits a moment to commit a larger group.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A count shared by whoever signs and whoever commits.
+/// Counter shared by the signing pool and the writer.
 #[derive(Debug, Clone, Default)]
 pub struct InFlight(Arc<AtomicUsize>);
 
 impl InFlight {
-    /// Counts one more until the returned guard is dropped.
+    /// Counts one more token until the returned guard is dropped.
     #[must_use]
     pub fn enter(&self) -> InFlightGuard {
         self.0.fetch_add(1, Ordering::Relaxed);
         InFlightGuard(Arc::clone(&self.0))
     }
 
-    /// How many there are now.
+    /// Returns the current number of tokens that are being signed.
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// One piece of work that is counted as long as this lives.
+/// Guard of one counted token; dropping it ends the count.
 #[derive(Debug)]
 pub struct InFlightGuard(Arc<AtomicUsize>);
 

@@ -1,28 +1,28 @@
-//! Which tokens of a group may leave. Pure: the rows were read under the write lock, and stay as they are until the
-//! group is committed.
+//! Decides which tokens of a group are issued. Pure: the rows were read under lock, and do not change before the group is
+//! committed.
 
 use std::collections::BTreeMap;
 
 use crate::base::{BuildId, ClientId, Moment, RequestTokenId};
 use crate::store::{Issuance, IssuanceRefusal, TokenKind};
 
-/// What the database says of one issuance before its group.
+/// State of the rows that one issuance depends on, before its group.
 #[derive(Debug, Clone)]
-pub(in crate::store) struct Standing {
+pub(in crate::store) struct IssuanceState {
     pub(in crate::store) client: ClientId,
     pub(in crate::store) client_disabled: bool,
     pub(in crate::store) client_revision: u64,
     pub(in crate::store) deadline: Moment,
     pub(in crate::store) finished: bool,
     pub(in crate::store) issued: u64,
-    pub(in crate::store) token: Option<TokenStanding>,
-    /// Tokens that the issuance's rule has granted to the build.
+    pub(in crate::store) token: Option<TokenState>,
+    /// Number of tokens of the build that the issuance's rule allowed so far.
     pub(in crate::store) issued_by_rule: u64,
 }
 
-/// What the database says of a request token.
+/// State of a request token before its group.
 #[derive(Debug, Clone)]
-pub(in crate::store) struct TokenStanding {
+pub(in crate::store) struct TokenState {
     pub(in crate::store) build: BuildId,
     pub(in crate::store) kind: TokenKind,
     pub(in crate::store) expires_at: Moment,
@@ -31,34 +31,36 @@ pub(in crate::store) struct TokenStanding {
     pub(in crate::store) uses: u64,
 }
 
-/// What a group takes from one count.
+/// What a group adds to one count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) struct Tally {
-    /// How many.
-    pub(in crate::store) taken: u64,
-    /// What the count may not pass; `None` for no limit.
+    /// Number of tokens that the group adds.
+    pub(in crate::store) added: u64,
+    /// Maximum of the count; `None` for no limit.
     pub(in crate::store) limit: Option<u64>,
-    /// The latest moment at which its holder must be alive.
+    /// Latest time at which the counted row must be active.
     pub(in crate::store) now: Moment,
 }
 
-/// What a group takes from every count, and what its members are told.
+/// Answers to the members of a group, and what the group adds to each count.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Decision<'g> {
-    /// In the group's order.
+    /// In the order of the group.
     pub(in crate::store) answers: Vec<Result<(), IssuanceRefusal>>,
     pub(in crate::store) builds: BTreeMap<BuildId, Tally>,
     pub(in crate::store) tokens: BTreeMap<RequestTokenId, Tally>,
     pub(in crate::store) rules: BTreeMap<(BuildId, &'g str), Tally>,
 }
 
-/// Decides in the group's order: of each count as many as fit are taken, the rest is refused.
-pub(in crate::store) fn decide<'g>(members: impl Iterator<Item = (&'g Issuance, Option<Standing>)>) -> Decision<'g> {
+/// Decides in the group's order: of each count as many tokens as fit are accepted, the others are refused.
+pub(in crate::store) fn decide<'g>(
+    members: impl Iterator<Item = (&'g Issuance, Option<IssuanceState>)>,
+) -> Decision<'g> {
     let mut decision = Decision::default();
-    for (issuance, standing) in members {
-        let answer = match standing {
-            Some(standing) => decision.judge(issuance, &standing),
-            None => Err(IssuanceRefusal::Dead),
+    for (issuance, state) in members {
+        let answer = match state {
+            Some(state) => decision.add(issuance, &state),
+            None => Err(IssuanceRefusal::NotActive),
         };
         decision.answers.push(answer);
     }
@@ -66,45 +68,45 @@ pub(in crate::store) fn decide<'g>(members: impl Iterator<Item = (&'g Issuance, 
 }
 
 impl<'g> Decision<'g> {
-    fn judge(&mut self, issuance: &'g Issuance, standing: &Standing) -> Result<(), IssuanceRefusal> {
+    fn add(&mut self, issuance: &'g Issuance, state: &IssuanceState) -> Result<(), IssuanceRefusal> {
         let Issuance { row, tokens_per_build, tokens_by_rule, client_revision, now } = issuance;
-        if standing.client_disabled
-            || standing.client_revision != *client_revision
-            || standing.client != row.client_id
-            || standing.finished
-            || standing.deadline <= *now
-            || !token_lives(issuance, standing.token.as_ref())
+        if state.client_disabled
+            || state.client_revision != *client_revision
+            || state.client != row.client_id
+            || state.finished
+            || state.deadline <= *now
+            || !token_is_active(issuance, state.token.as_ref())
         {
-            return Err(IssuanceRefusal::Dead);
+            return Err(IssuanceRefusal::NotActive);
         }
-        let token = row.request_token_id.zip(standing.token.as_ref());
+        let token = row.request_token_id.zip(state.token.as_ref());
         if let Some((id, token)) = token
             && !fits(self.tokens.get(&id), token.uses, token.max_uses)
         {
             return Err(IssuanceRefusal::TokenUses);
         }
-        if !fits(self.builds.get(&row.build_id), standing.issued, *tokens_per_build) {
+        if !fits(self.builds.get(&row.build_id), state.issued, *tokens_per_build) {
             return Err(IssuanceRefusal::BuildQuota);
         }
         let rule = row.rule.as_deref().map(|rule| (row.build_id, rule));
         if let Some(rule) = rule
-            && !fits(self.rules.get(&rule), standing.issued_by_rule, *tokens_by_rule)
+            && !fits(self.rules.get(&rule), state.issued_by_rule, *tokens_by_rule)
         {
             return Err(IssuanceRefusal::RuleQuota);
         }
-        // All or nothing: no count is taken from before every one has room.
+        // No count changes before every count has room.
         if let Some((id, token)) = token {
-            take(self.tokens.entry(id).or_insert_with(none), token.max_uses, *now);
+            count(self.tokens.entry(id).or_insert_with(nothing), token.max_uses, *now);
         }
-        take(self.builds.entry(row.build_id).or_insert_with(none), *tokens_per_build, *now);
+        count(self.builds.entry(row.build_id).or_insert_with(nothing), *tokens_per_build, *now);
         if let Some(rule) = rule {
-            take(self.rules.entry(rule).or_insert_with(none), *tokens_by_rule, *now);
+            count(self.rules.entry(rule).or_insert_with(nothing), *tokens_by_rule, *now);
         }
         Ok(())
     }
 }
 
-fn token_lives(issuance: &Issuance, token: Option<&TokenStanding>) -> bool {
+fn token_is_active(issuance: &Issuance, token: Option<&TokenState>) -> bool {
     match (issuance.row.request_token_id, token) {
         (None, _) => true,
         (Some(_), None) => false,
@@ -117,20 +119,20 @@ fn token_lives(issuance: &Issuance, token: Option<&TokenStanding>) -> bool {
     }
 }
 
-/// Is there room for one more?
+/// Returns whether one more token fits the limit.
 fn fits(tally: Option<&Tally>, before: u64, limit: Option<u64>) -> bool {
-    let count = before.saturating_add(tally.map_or(0, |tally| tally.taken));
-    limit.is_none_or(|limit| count < limit)
+    let total = before.saturating_add(tally.map_or(0, |tally| tally.added));
+    limit.is_none_or(|limit| total < limit)
 }
 
-fn none() -> Tally {
-    Tally { taken: 0, limit: Some(0), now: Moment::from_unix(i64::MIN) }
+fn nothing() -> Tally {
+    Tally { added: 0, limit: Some(0), now: Moment::from_unix(i64::MIN) }
 }
 
-/// Members may come with different limits, when the configuration changed between them. Each was held to its own;
-/// what the count may not pass at the end is the largest.
-fn take(tally: &mut Tally, limit: Option<u64>, now: Moment) {
-    tally.taken += 1;
+/// Adds one token. Members may have different limits if the configuration changed between them: each was checked against
+/// its own, and the statement checks the sum against the largest.
+fn count(tally: &mut Tally, limit: Option<u64>, now: Moment) {
+    tally.added += 1;
     tally.limit = tally.limit.zip(limit).map(|(one, other)| one.max(other));
     tally.now = tally.now.max(now);
 }
@@ -157,7 +159,7 @@ mod tests {
         BuildId::new(NOW, &Fixed(n)).unwrap()
     }
 
-    fn wish(quota: Option<u64>) -> Issuance {
+    fn issuance(quota: Option<u64>) -> Issuance {
         let row = AuditRow {
             jti: Jti::new(NOW, &Fixed(1)).unwrap(),
             issued_at: NOW,
@@ -181,15 +183,15 @@ mod tests {
         Issuance { row, tokens_per_build: quota, tokens_by_rule: None, client_revision: 0, now: NOW }
     }
 
-    fn standing() -> Standing {
-        Standing {
+    fn state() -> IssuanceState {
+        IssuanceState {
             client: ClientId::from_text("ci"),
             client_disabled: false,
             client_revision: 0,
             deadline: Moment::from_unix(101),
             finished: false,
             issued: 7,
-            token: Some(TokenStanding {
+            token: Some(TokenState {
                 build: build(1),
                 kind: TokenKind::Build,
                 expires_at: Moment::from_unix(101),
@@ -202,48 +204,48 @@ mod tests {
     }
 
     #[test]
-    fn of_a_group_as_many_as_fit_are_taken_in_its_order() {
-        let wishes = vec![wish(Some(10)); 5];
-        let decision = decide(wishes.iter().map(|wish| (wish, Some(standing()))));
+    fn of_a_group_as_many_as_fit_are_accepted_in_its_order() {
+        let wishes = vec![issuance(Some(10)); 5];
+        let decision = decide(wishes.iter().map(|wish| (wish, Some(state()))));
         let refused = Err(IssuanceRefusal::BuildQuota);
         assert_eq!(decision.answers, [Ok(()), Ok(()), Ok(()), refused, refused]);
-        assert_eq!(decision.builds[&build(1)], Tally { taken: 3, limit: Some(10), now: NOW });
-        assert_eq!(decision.rules[&(build(1), "r")].taken, 3);
+        assert_eq!(decision.builds[&build(1)], Tally { added: 3, limit: Some(10), now: NOW });
+        assert_eq!(decision.rules[&(build(1), "r")].added, 3);
     }
 
     #[test]
-    fn members_with_different_limits_are_each_held_to_their_own() {
-        let wishes = [wish(Some(8)), wish(Some(8)), wish(Some(10)), wish(None), wish(Some(10))];
-        let decision = decide(wishes.iter().map(|wish| (wish, Some(standing()))));
+    fn members_with_different_limits_are_each_checked_against_their_own() {
+        let wishes = [issuance(Some(8)), issuance(Some(8)), issuance(Some(10)), issuance(None), issuance(Some(10))];
+        let decision = decide(wishes.iter().map(|wish| (wish, Some(state()))));
         let refused = Err(IssuanceRefusal::BuildQuota);
         assert_eq!(decision.answers, [Ok(()), refused, Ok(()), Ok(()), refused]);
-        assert_eq!(decision.builds[&build(1)], Tally { taken: 3, limit: None, now: NOW });
+        assert_eq!(decision.builds[&build(1)], Tally { added: 3, limit: None, now: NOW });
     }
 
     #[test]
-    fn life_is_judged_by_every_row_that_can_end_it() {
-        type Spoil = fn(&mut Standing);
+    fn every_row_that_a_token_depends_on_is_checked() {
+        type Spoil = fn(&mut IssuanceState);
         let spoils: [Spoil; 10] = [
-            |standing| standing.client_disabled = true,
-            |standing| standing.client_revision = 1,
-            |standing| standing.client = ClientId::from_text("other"),
-            |standing| standing.deadline = NOW,
-            |standing| standing.finished = true,
-            |standing| standing.token = None,
-            |standing| standing.token.as_mut().unwrap().build = build(2),
-            |standing| standing.token.as_mut().unwrap().kind = TokenKind::Worker,
-            |standing| standing.token.as_mut().unwrap().expires_at = NOW,
-            |standing| standing.token.as_mut().unwrap().ended = true,
+            |state| state.client_disabled = true,
+            |state| state.client_revision = 1,
+            |state| state.client = ClientId::from_text("other"),
+            |state| state.deadline = NOW,
+            |state| state.finished = true,
+            |state| state.token = None,
+            |state| state.token.as_mut().unwrap().build = build(2),
+            |state| state.token.as_mut().unwrap().kind = TokenKind::Worker,
+            |state| state.token.as_mut().unwrap().expires_at = NOW,
+            |state| state.token.as_mut().unwrap().ended = true,
         ];
-        let wish = wish(None);
-        assert_eq!(decide([(&wish, Some(standing()))].into_iter()).answers, [Ok(())]);
+        let wish = issuance(None);
+        assert_eq!(decide([(&wish, Some(state()))].into_iter()).answers, [Ok(())]);
         for (at, spoil) in spoils.iter().enumerate() {
-            let mut spoiled = standing();
+            let mut spoiled = state();
             spoil(&mut spoiled);
             let decision = decide([(&wish, Some(spoiled))].into_iter());
-            assert_eq!(decision.answers, [Err(IssuanceRefusal::Dead)], "spoil {at}");
+            assert_eq!(decision.answers, [Err(IssuanceRefusal::NotActive)], "spoil {at}");
             assert!(decision.builds.is_empty() && decision.tokens.is_empty() && decision.rules.is_empty());
         }
-        assert_eq!(decide([(&wish, None)].into_iter()).answers, [Err(IssuanceRefusal::Dead)]);
+        assert_eq!(decide([(&wish, None)].into_iter()).answers, [Err(IssuanceRefusal::NotActive)]);
     }
 }

@@ -1,4 +1,4 @@
-//! What an installation remembers of its signing keys: sealed halves, and the times from which every state follows.
+//! Signing keys as they are stored: sealed private keys, and the times from which every state follows.
 
 use std::sync::Arc;
 
@@ -8,159 +8,159 @@ use super::error::StoreError;
 use crate::base::{IssuerId, Moment, Seconds};
 use crate::jose::Algorithm;
 
-/// One signing key of ours. States are never stored.
+/// One signing key. Its state is never stored: it follows from the times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRow {
-    /// RFC 7638 thumbprint.
+    /// RFC 7638 thumbprint of the public key.
     pub kid: String,
-    /// Which algorithm it signs with.
+    /// Algorithm of the key.
     pub alg: Algorithm,
-    /// The sealed private half; `None` once it was erased.
+    /// Sealed private key; `None` once it was erased.
     pub sealed: Option<Vec<u8>>,
-    /// Which key-encryption key sealed it.
+    /// Id of the key-encryption key that sealed it.
     pub kek: Option<String>,
-    /// Its times; `None` while it waits for the first start that takes over from another issuer.
+    /// Times of the key; `None` until the first start after `keys init` schedules them.
     pub times: Option<KeyTimes>,
-    /// From when it signs no more, because its algorithm was taken out.
+    /// Time from which the key no longer signs, because its algorithm was removed.
     pub ends_at: Option<Moment>,
-    /// When it was revoked, if it was.
+    /// Time of revocation, if the key was revoked.
     pub revoked_at: Option<Moment>,
-    /// Why it was revoked.
+    /// Reason for the revocation.
     pub revoked_reason: Option<String>,
-    /// The largest age that caches were told while it was live.
+    /// Largest `max-age` of the key set that was served while the key was published.
     pub jwks_max_age: Seconds,
-    /// The largest lifetime that tokens could have while it was live.
+    /// Largest lifetime of a token that the key could sign.
     pub max_lifetime: Seconds,
 }
 
-/// The two times that are decided when a key is announced; all others follow.
+/// The two times that are set when a key is announced; all other times follow from them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyTimes {
-    /// From when it stands in the key set.
+    /// Time from which the key is in the key set.
     pub announced_at: Moment,
-    /// From when it signs, unless a later one does.
+    /// Time from which the key signs, until a later key does.
     pub signs_from: Moment,
 }
 
-/// A public key of a former issuer at our URL, sealed as one text so that nobody adds one by hand.
+/// A public key of the former issuer at our URL. Sealed as one text, so that a row added by hand is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdoptedRow {
-    /// What its former owner called it.
+    /// `kid` that the former issuer gave the key.
     pub kid: String,
-    /// Its JWK and its end, sealed.
+    /// Sealed JWK, with the time at which it leaves the key set.
     pub sealed: Vec<u8>,
-    /// Which key-encryption key sealed it.
+    /// Id of the key-encryption key that sealed it.
     pub kek: String,
-    /// When it was revoked, if it was.
+    /// Time of revocation, if the key was revoked.
     pub revoked_at: Option<Moment>,
-    /// Why it was revoked.
+    /// Reason for the revocation.
     pub revoked_reason: Option<String>,
 }
 
-/// Under which settings one server of this installation tells the world how long caches and tokens last. What one has
-/// told counts for all of them.
+/// Cache and token lifetimes of one running server. Every server of the installation honours the lifetimes that any of
+/// them has published.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// Which server: a name that each process draws when it starts.
+    /// Random name that the process chose when it started.
     pub server: String,
-    /// How long it announces keys, by which it judges how long an old view is good for.
+    /// Time for which the server announces keys, and for which it trusts its view of them.
     pub announce_for: Seconds,
-    /// How long caches may keep what it serves.
+    /// `max-age` of the key set that the server serves.
     pub jwks_max_age: Seconds,
-    /// The longest lifetime of its tokens.
+    /// Maximum lifetime of the server's tokens.
     pub max_lifetime: Seconds,
-    /// When it was last known to run.
+    /// Time at which the server last reported that it runs.
     pub promised_at: Moment,
 }
 
-/// Text that only the keyring reads.
+/// Sealed text that only the keyring can open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedText {
-    /// The ciphertext.
+    /// Ciphertext with its nonce and tag.
     pub sealed: Vec<u8>,
-    /// Which key-encryption key sealed it.
+    /// Id of the key-encryption key that sealed it.
     pub kek: String,
 }
 
-/// All keys of an issuer at one version.
+/// Keys of an issuer at one version.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyRows {
-    /// Grows by one with each change; 0 where there was none yet.
+    /// Number of changes so far.
     pub version: u64,
-    /// The algorithms in force, the default first; empty where none were brought in yet.
+    /// Current algorithms, the default first; empty before the first configuration was applied.
     pub algorithms: Vec<Algorithm>,
-    /// The largest time that any of us has seen.
+    /// Latest time that any server has seen.
     pub latest_seen: Option<Moment>,
-    /// What servers of this installation promised lately, by server.
+    /// Settings of the servers that ran lately, by server.
     pub server_settings: Vec<ServerSettings>,
-    /// What is known of the issuer that stood at our URL before us, sealed.
+    /// Sealed terms of the takeover from a former issuer at our URL.
     pub takeover: Option<SealedText>,
-    /// Our keys, by kid.
+    /// Signing keys by `kid`.
     pub rows: Vec<KeyRow>,
-    /// A former issuer's keys, by kid.
+    /// Adopted keys of a former issuer by `kid`.
     pub adopted: Vec<AdoptedRow>,
 }
 
-/// What one step changes. Rows are new ones, or replace those of the same kid.
+/// Change of the keys. Rows are inserted, or replace the rows of the same `kid`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyChange {
-    /// The algorithms from now on; `None` for no change.
+    /// New list of algorithms; `None` for no change.
     pub algorithms: Option<Vec<Algorithm>>,
-    /// What stands as the largest time seen from now on, even if it is smaller; `None` for no change.
+    /// New latest time seen, even if it is earlier than the stored one; `None` for no change.
     pub latest_seen: Option<Moment>,
-    /// What one server promises from now on; `None` for no change.
+    /// Settings of one server; `None` for no change.
     pub server_settings: Option<ServerSettings>,
-    /// What is known of the former issuer from now on; `None` for no change.
+    /// Sealed terms of the takeover; `None` for no change.
     pub takeover: Option<SealedText>,
-    /// Our keys.
+    /// Signing keys to write.
     pub rows: Vec<KeyRow>,
-    /// A former issuer's keys.
+    /// Adopted keys to write.
     pub adopted: Vec<AdoptedRow>,
 }
 
-/// The little that a replica asks for all the time.
+/// Short query with which a replica notices changes and clock differences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyPoll {
-    /// The version that the keys stand at.
+    /// Current version of the keys.
     pub version: u64,
-    /// The largest time that any of us has seen.
+    /// Latest time that any server has seen.
     pub latest_seen: Option<Moment>,
-    /// The database server's own clock in milliseconds since 1970; `None` where the database has no clock but ours.
+    /// Clock of the database server in milliseconds since 1970; `None` if the database has no clock of its own.
     pub server_millis: Option<i64>,
 }
 
-/// What a server says of time while it runs.
+/// Report of a running server about the time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeNote {
-    /// Which server: its promise is kept up.
+    /// Name of the server, whose settings stay in force.
     pub server: String,
-    /// *Now*.
+    /// Current time of the server.
     pub now: Moment,
-    /// Nothing newer than this may be erased for good; promises older than this are dropped. `None` for no change.
+    /// Time until which keys may be erased and settings of stopped servers deleted; `None` for no change.
     pub erasable_before: Option<Moment>,
 }
 
-/// Asked with the write lock held, right before a change is committed: may it still be? A change of keys announces them
-/// at the moment when it was decided, and must not lie somewhere for long after that.
+/// Returns whether a change may still be committed. Called with the write lock held, right before the commit: a change of
+/// keys carries the time at which it was planned, and must not wait for long after that.
 pub type Still = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// The signing keys of an issuer.
+/// Signing keys of an issuer.
 #[async_trait]
 pub trait Keys {
-    /// All rows, and the version that they stand at.
+    /// Reads all rows at one version.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn read_keys(&self, issuer: &IssuerId) -> Result<KeyRows, StoreError>;
 
-    /// The version alone, and the clocks to compare ours with.
+    /// Reads the version alone, with the clocks to compare ours with.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn key_poll(&self, issuer: &IssuerId) -> Result<KeyPoll, StoreError>;
 
-    /// Writes a change if the version is still `expected`, and if `still` says so: compare and swap.
-    /// `false` if another was quicker, or it took too long; nothing was written then.
+    /// Compare-and-swap: writes a change if the version is still `expected` and `still` returns `true`. Returns `false` if
+    /// another change came first or the change waited too long; nothing was written then.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -172,8 +172,8 @@ pub trait Keys {
         still: &Still,
     ) -> Result<bool, StoreError>;
 
-    /// Remembers what time it is. The largest time seen never shrinks by it; no version changes, and where there are no
-    /// keys nothing is remembered.
+    /// Stores the time that a server reports. The latest time seen never decreases by it, and the version does not change;
+    /// without keys nothing is stored.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,18 +1,18 @@
-//! What both backends say of their schemas.
+//! Migrations of a schema, as both backends run and report them.
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
 use super::error::StoreError;
 
-/// What bringing a schema up to date did.
+/// Outcome of migrating a schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationReport {
-    /// The version found; 0 for a new database.
+    /// Version before the migration; 0 for a new database.
     pub before: u32,
-    /// The version that stands now.
+    /// Version after the migration.
     pub after: u32,
-    /// The names of the migrations that ran, in order.
+    /// Names of the migrations that were applied, in order.
     pub applied: Vec<String>,
 }
 
@@ -28,12 +28,12 @@ impl<const N: usize> Migrations<N> {
     }
 
     pub(super) fn report(&self, before: i64, after: i64) -> MigrationReport {
-        let shown = |version: i64| u32::try_from(version).unwrap_or(u32::MAX);
+        let number = |version: i64| u32::try_from(version).unwrap_or(u32::MAX);
         let applied = self.0.iter().filter(|(version, ..)| *version > before).map(|(_, name, _)| (*name).to_owned());
-        MigrationReport { before: shown(before), after: shown(after), applied: applied.collect() }
+        MigrationReport { before: number(before), after: number(after), applied: applied.collect() }
     }
 
-    /// Why the schema can't be brought up to date.
+    /// Explains why the schema cannot be migrated.
     pub(super) fn refusal(&self, error: MigrateError, fault: fn(sqlx::Error) -> StoreError) -> StoreError {
         let newest = self.0.last().map_or(0, |(version, ..)| *version);
         StoreError::Schema(match error {
@@ -42,9 +42,13 @@ impl<const N: usize> Migrations<N> {
                  run the newer program"
             ),
             MigrateError::VersionMismatch(version) => {
-                format!("migration {version} was applied with another text: the database was made by another build")
+                format!(
+                    "migration {version} was applied with another text: the database was created by another build of this program"
+                )
             }
-            MigrateError::Dirty(version) => format!("migration {version} was applied in part"),
+            MigrateError::Dirty(version) => {
+                format!("migration {version} was applied in part: restore the database from a backup")
+            }
             MigrateError::Execute(error) => return fault(error),
             MigrateError::ExecuteMigration(error, version) => match fault(error) {
                 StoreError::Schema(text) => format!("migration {version} does not fit: {text}"),

@@ -1,9 +1,9 @@
-//! What we remember: contracts by noun, backends below. One method is one transaction and one business act.
+//! Persistent storage: one trait for each noun, implemented by the backends below. One method is one transaction.
 //!
-//! A client that hangs up cancels nothing that writes. A time-out means *unknown*, never *not written*.
+//! A caller that disconnects never cancels a write. A time-out means *unknown*, never *not written*.
 
-/// What both databases are told in the same words stands in `sql/`, and is compiled once for each, with that backend's
-/// own types: `super::DbRow` there is SQLite's or PostgreSQL's, and no statement chooses at run time.
+/// Declares the modules of `sql/`, whose statements both databases share. Each backend compiles them with its own types
+/// (`super::driver`), so that no statement is chosen at run time.
 macro_rules! sql_modules {
     () => {
         #[path = "../sql/audit.rs"]
@@ -76,7 +76,7 @@ pub use self::clients::{
     ClientChange, ClientChangeKind, ClientExists, ClientSecret, Clients, DeclaredClient, Disabled, NameTaken,
     StoredClient,
 };
-pub use self::error::StoreError;
+pub use self::error::{Outcome, StoreError};
 pub use self::events::{EventRow, Events};
 pub use self::in_flight::InFlight;
 pub use self::keys::{
@@ -86,8 +86,8 @@ pub use self::migrations::MigrationReport;
 pub use self::names::{BoundName, NameKind, Names};
 pub use self::publications::{Ecosystem, Publication, PublicationRefusal, Publications};
 pub use self::redemptions::{
-    CredentialFilter, CredentialKind, IssuedStanding, NewCredential, NewIdToken, OwnToken, Redemption,
-    RedemptionRefusal, Redemptions, SPENT_FOR, StoredCredential, StoredIdToken, TokenKey,
+    CredentialFilter, CredentialKind, IssuedToken, NewCredential, NewIdToken, OwnToken, Redemption, RedemptionRefusal,
+    Redemptions, StoredCredential, StoredIdToken, TokenKey, USED_TOKEN_KEPT_FOR,
 };
 pub use self::request_tokens::{
     BuildNotRunning, NewRequestToken, RequestTokens, StoredRequestToken, TokenBearer, TokenKind,
@@ -98,7 +98,7 @@ pub use self::rules::{
 pub use self::stored_build::{BuildState, Finish, StoredBuild};
 pub use self::url::StoreUrl;
 
-/// Everything that one installation remembers, whichever backend keeps it.
+/// Store of one installation.
 #[async_trait::async_trait]
 pub trait Store:
     Audit
@@ -115,18 +115,18 @@ pub trait Store:
     + Sync
     + 'static
 {
-    /// Answers whether the store can be read and written now.
+    /// Checks that the store can be read and written.
     ///
     /// # Errors
-    /// [`StoreError`] when it can't.
+    /// [`StoreError`] if it cannot.
     async fn check(&self) -> Result<(), StoreError>;
 
-    /// May several servers use it at once?
+    /// Returns whether several servers may use the store at once.
     fn is_shared(&self) -> bool;
 
-    /// Where the store is, for people: never holds a password.
+    /// Returns the location of the store for display, without a password.
     fn describe(&self) -> String;
 
-    /// Waits for what was accepted, then closes the connections, the writer's last.
+    /// Waits for accepted writes, then closes the connections, the writer's last.
     async fn close(&self);
 }

@@ -1,4 +1,4 @@
-//! Names and the immutable ids that they are bound to. Rows are written with a registration and never pruned.
+//! Names and the immutable ids that they are bound to. A registration writes them; they are never pruned.
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -7,43 +7,43 @@ use strum::{EnumString, IntoStaticStr};
 use super::error::StoreError;
 use crate::base::{IssuerId, Moment};
 
-/// What a name names.
+/// Kind of a bound name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, EnumString, IntoStaticStr, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum NameKind {
-    /// An organisation.
+    /// Name of an organisation.
     Org,
-    /// A repository, by `org/name`.
+    /// Name of a repository, as `org/name`.
     Repo,
 }
 
-/// A name and what it is bound to.
+/// A name and the id that it is bound to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BoundName {
-    /// Organisation or repository.
+    /// Whether the name is of an organisation or a repository.
     pub kind: NameKind,
-    /// The name as it was first written; names are compared case-folded.
+    /// Name as it was first registered; names are compared case-folded.
     pub name: String,
-    /// The immutable id, where one was given.
+    /// Immutable id, if a registration gave one.
     pub id: Option<String>,
-    /// When the two were first seen together.
+    /// Time at which name and id were first registered together.
     pub bound_at: Moment,
-    /// Is this the name under which the id was registered last?
+    /// Whether the id was last registered under this name.
     pub current: bool,
 }
 
-/// The bound names of an issuer.
+/// Bound names of an issuer.
 #[async_trait]
 pub trait Names {
-    /// All bound names, organisations first, by name.
+    /// Lists all bound names, organisations first, by name.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn list_names(&self, issuer: &IssuerId) -> Result<Vec<BoundName>, StoreError>;
 
-    /// Forgets what a name is bound to: an organisation's name, or `org/name` of a repository.
-    /// `false` if it was bound to nothing.
+    /// Deletes the binding of a name: of an organisation, or `org/name` of a repository. Returns `false` if the name was not
+    /// bound.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,27 +1,27 @@
-//! What keys pushed, as the registries that took it recorded: the thread from a package back to a build.
+//! Package versions pushed with API keys, as registries recorded them: the link from a package back to a build.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use strum::{Display, EnumString, IntoStaticStr};
 
-use super::error::StoreError;
+use super::error::{Outcome, StoreError};
 use super::events::EventRow;
 use crate::base::{ClientId, CredentialId, IssuerId, Moment};
 
-/// Where a package belongs.
+/// Ecosystem of a package.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, Serialize, Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase", parse_err_ty = UnknownEcosystem, parse_err_fn = UnknownEcosystem::of)]
 pub enum Ecosystem {
-    /// Any other.
+    /// Any other ecosystem.
     Generic,
-    /// NuGet; names without case.
+    /// NuGet, which compares package names without case.
     Nuget,
-    /// Container images and what else such registries hold.
+    /// Container images and other OCI artifacts.
     Oci,
-    /// RubyGems.
+    /// Gems of RubyGems.
     Rubygems,
 }
 
@@ -36,29 +36,29 @@ impl UnknownEcosystem {
     }
 }
 
-/// One version of a package, and what pushed it.
+/// One version of a package, and the API key that pushed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
-    /// Of which registry: the audience of the key.
+    /// Audience of the API key, which names the registry.
     pub audience: String,
-    /// Where it belongs.
+    /// Ecosystem of the package.
     pub ecosystem: Ecosystem,
-    /// The package.
+    /// Name of the package.
     pub package: String,
-    /// The version.
+    /// Version of the package.
     pub version: String,
-    /// Digest of its bytes, `sha256:` and 64 hexadecimal digits.
+    /// Digest of the pushed bytes: `sha256:` and 64 hexadecimal digits.
     pub digest: String,
-    /// The key.
+    /// Id of the API key.
     pub credential: CredentialId,
-    /// The client that recorded it.
+    /// Id of the client that recorded the publication.
     pub client: ClientId,
-    /// When.
+    /// Time of the publication.
     pub published_at: Moment,
 }
 
 impl Publication {
-    /// What the package is compared by.
+    /// Returns the name that packages of this ecosystem are compared by.
     #[must_use]
     pub fn folded(ecosystem: Ecosystem, package: &str) -> String {
         match ecosystem {
@@ -68,30 +68,30 @@ impl Publication {
     }
 }
 
-/// Why nothing was recorded.
+/// Refusal of a publication; nothing was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PublicationRefusal {
-    /// The version was recorded before.
+    /// The version is recorded already.
     Exists,
-    /// The key died meanwhile.
-    KeyDead,
+    /// The API key has expired or is revoked.
+    KeyNotActive,
 }
 
-/// What was published with keys of an issuer.
+/// Publications with API keys of an issuer.
 #[async_trait]
 pub trait Publications {
-    /// Records a version, if its key still lives.
+    /// Records a version if its API key is active.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error when it was recorded before, or the key is dead.
+    /// [`StoreError`]; the inner error if the version is recorded already or the API key is not active.
     async fn record_publication(
         &self,
         issuer: &IssuerId,
         publication: &Publication,
         event: &EventRow,
-    ) -> Result<Result<(), PublicationRefusal>, StoreError>;
+    ) -> Outcome<(), PublicationRefusal>;
 
-    /// The publications of this version of a package, in every ecosystem or in one.
+    /// Finds the publications of a package version, in one ecosystem or in all.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,172 +1,172 @@
-//! Tokens that were traded, and what was given for them. A token is claimed, its credential made and its ID token kept
-//! in one transaction, which holds every row that the credential rests on; death is stamped, once.
+//! Redemptions of subject tokens, and the credentials that they issue. One transaction marks the token as used, stores the
+//! credential and the ID token, and locks every row that the credential depends on. Revocation is final.
 
 use async_trait::async_trait;
 use strum::{Display, EnumString, IntoStaticStr};
 
-use super::error::StoreError;
+use super::error::{Outcome, StoreError};
 use super::events::EventRow;
 use super::stored_build::StoredBuild;
 use crate::base::{BuildId, ClientId, CredentialId, EntitlementId, IdTokenId, IssuerId, Jti, Moment, Seconds, Sha256};
 use crate::claims::BuildStep;
 use crate::policy::{Client, Pins};
 
-/// How long after a token's `exp` it is remembered that it was spent. No tolerance is larger.
-pub const SPENT_FOR: Seconds = crate::verifier::MAX_TOLERANCE;
+/// Time after a token's `exp` for which a used token is kept. No clock tolerance is larger.
+pub const USED_TOKEN_KEPT_FOR: Seconds = crate::verifier::MAX_TOLERANCE;
 
-/// What a credential is.
+/// Kind of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum CredentialKind {
-    /// A JWT that we signed (RFC 9068).
+    /// JWT access token (RFC 9068) that our issuer signed.
     AccessToken,
-    /// An opaque key.
+    /// Opaque API key.
     Key,
 }
 
-/// One token, whoever signed it and however: its issuer, and the digest of its id, or of header and payload where it
-/// has none.
+/// Identifies one token, however it was signed: by its issuer and the digest of its `jti`, or of header and payload if it
+/// has no `jti`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenKey {
-    /// `iss`.
+    /// The token's `iss`.
     pub issuer: String,
-    /// The digest.
+    /// Digest of the `jti`, or of header and payload.
     pub digest: Sha256,
 }
 
-/// An ID token of our own issuer, with all that it rests on, as it stands.
+/// An ID token of our own issuer, with the current state of everything that it depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IssuedStanding {
-    /// Digest of the token's text.
+pub struct IssuedToken {
+    /// SHA-256 digest of the token's text.
     pub token_sha256: Sha256,
-    /// The key that signed it.
+    /// `kid` of the signing key.
     pub kid: String,
-    /// When it was revoked, if it was.
+    /// Time of revocation, if the token was revoked.
     pub revoked_at: Option<Moment>,
-    /// Its build.
+    /// Build that the token describes.
     pub build: StoredBuild,
-    /// The build's client.
+    /// Client that registered the build.
     pub client: Client,
-    /// The step whose request token it was fetched with, where there was one.
+    /// Step whose request token fetched the ID token, if a step's did.
     pub step: Option<BuildStep>,
 }
 
-/// What a redemption of a token of our own rests on beside the rest.
+/// What the redemption of an ID token of our own issuer depends on in addition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnToken {
     /// The token's `jti`.
     pub jti: Jti,
-    /// Its build.
+    /// Id of the token's build.
     pub build: BuildId,
-    /// The build's client.
+    /// Id of the client that registered the build.
     pub client: ClientId,
-    /// The key that signed it.
+    /// `kid` of the signing key.
     pub kid: String,
 }
 
-/// The ID token that something is given for.
+/// ID token to store with the credential that it was redeemed for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewIdToken {
-    /// Its id here.
+    /// Id of the stored ID token.
     pub id: IdTokenId,
-    /// The name of its key.
+    /// `kid` of the key that signed the token.
     pub kid: String,
-    /// The header, as JSON.
+    /// JOSE header, as JSON.
     pub header: String,
-    /// The claims, as JSON.
+    /// Claims of the token, as JSON.
     pub claims: String,
-    /// `exp`.
+    /// The token's `exp`.
     pub expires_at: Moment,
 }
 
-/// A credential to make.
+/// A credential to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCredential {
-    /// Its id; of an access token its `jti`.
+    /// Id of the credential; of an access token its `jti`.
     pub id: CredentialId,
-    /// What it is.
+    /// Kind of the credential.
     pub kind: CredentialKind,
-    /// Digest of its text.
+    /// SHA-256 digest of the credential's text.
     pub digest: Sha256,
     /// Stable name of the exchange's flow that issued it.
     pub flow: String,
-    /// What people call it.
+    /// Display name of the credential.
     pub name: String,
-    /// Whom it stands for.
+    /// Subject that the credential stands for.
     pub subject: String,
-    /// Whose it is: a user of ours, or a name of the downstream's.
+    /// Owner of the credential: a user of ours, or a name that the downstream registry knows.
     pub owner: Option<String>,
-    /// What it may do.
+    /// Scopes of the credential.
     pub scopes: Vec<String>,
-    /// Globs of the packages that it is for.
+    /// Globs of the packages that the credential is limited to.
     pub packages: Vec<String>,
-    /// Where it is taken.
+    /// Audience that accepts the credential.
     pub audience: String,
-    /// Does it live on after its build?
+    /// Whether the credential stays valid after its build has finished.
     pub outlives_build: bool,
-    /// The key of ours that signed it.
+    /// `kid` of our key that signed the credential, for an access token.
     pub signed_by: Option<String>,
-    /// When it dies at the latest.
+    /// Time at which the credential expires.
     pub expires_at: Moment,
 }
 
-/// A redemption: all that it rests on, and what comes of it.
+/// A redemption: everything that it depends on, and everything that it stores.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redemption {
-    /// When.
+    /// Time of the redemption.
     pub now: Moment,
-    /// The token.
+    /// Subject token.
     pub token: TokenKey,
-    /// Is it spent by this?
+    /// Whether the redemption uses the token up.
     pub single_use: bool,
-    /// Of a token of our own, what it rests on.
+    /// What a token of our own issuer depends on.
     pub own: Option<OwnToken>,
-    /// The user, who must not be disabled.
+    /// Name of the user, who must be enabled.
     pub user: Option<String>,
-    /// The provider.
+    /// Name of the token's provider.
     pub provider: String,
-    /// The revision of its row that was judged by; our own issuer has none.
+    /// Revision of the provider that was evaluated; `None` for our own issuer.
     pub provider_revision: Option<u64>,
-    /// The entitlement and the revision of its row that was judged by.
+    /// Entitlement, with its revision that was evaluated.
     pub entitlement: Option<(EntitlementId, u64)>,
-    /// Other entitlements that it rests on, with the revisions that were judged by.
+    /// Further entitlements that the credential depends on, with their revisions that were evaluated.
     pub also: Vec<(EntitlementId, u64)>,
-    /// Ids that the entitlement learns by this.
+    /// Ids that this redemption pins on the entitlement.
     pub pins: Option<Pins>,
-    /// The ID token.
+    /// ID token to store.
     pub id_token: NewIdToken,
-    /// The credential.
+    /// Credential to store.
     pub credential: NewCredential,
-    /// What operators read of it.
+    /// Event to record for operators.
     pub event: EventRow,
 }
 
 impl Redemption {
-    /// Until when it is remembered that the token was traded.
+    /// Returns the time until which the used token is kept.
     #[must_use]
     pub fn kept_until(&self) -> Moment {
-        self.id_token.expires_at + SPENT_FOR
+        self.id_token.expires_at + USED_TOKEN_KEPT_FOR
     }
 }
 
-/// Why a redemption did not happen; nothing was written.
+/// Refusal of a redemption; nothing was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedemptionRefusal {
-    /// The token's build has ended.
-    BuildOver,
+    /// The token's build has finished or expired.
+    BuildFinished,
     /// The client of the token's build is disabled.
     ClientDisabled,
     /// The key that signed the token is revoked.
     KeyRevoked,
-    /// What was judged by is not what stands: judge anew.
+    /// Entitlement or provider changed since they were evaluated: evaluate again.
     RulesChanged,
-    /// The key that signed what would be given is revoked.
+    /// The key that signed the access token to issue is revoked.
     SignerRevoked,
     /// The token was revoked.
     TokenRevoked,
-    /// The token was traded before.
-    Spent,
+    /// The token was used before.
+    Used,
     /// The user is disabled.
     UserDisabled,
 }
@@ -174,114 +174,110 @@ pub enum RedemptionRefusal {
 /// A credential as it was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCredential {
-    /// Its id; of an access token its `jti`.
+    /// Id of the credential; of an access token its `jti`.
     pub id: CredentialId,
-    /// What it is.
+    /// Kind of the credential.
     pub kind: CredentialKind,
     /// Stable name of the exchange's flow that issued it.
     pub flow: String,
-    /// What people call it.
+    /// Display name of the credential.
     pub name: String,
-    /// Whom it stands for.
+    /// Subject that the credential stands for.
     pub subject: String,
-    /// Whose it is.
+    /// Owner of the credential: a user of ours, or a name that the downstream registry knows.
     pub owner: Option<String>,
-    /// What it may do.
+    /// Scopes of the credential.
     pub scopes: Vec<String>,
-    /// Globs of the packages that it is for.
+    /// Globs of the packages that the credential is limited to.
     pub packages: Vec<String>,
-    /// Where it is taken.
+    /// Audience that accepts the credential.
     pub audience: String,
-    /// By which entitlement.
+    /// Id of the entitlement that issued the credential.
     pub entitlement: Option<EntitlementId>,
-    /// For a token of which provider.
+    /// Name of the provider of the redeemed token.
     pub provider: String,
-    /// Of which user.
+    /// Name of the user that the credential belongs to.
     pub user: Option<String>,
-    /// For a token of which build.
+    /// Id of the build of the redeemed token.
     pub build: Option<BuildId>,
-    /// For which ID token.
+    /// Id of the stored ID token that was redeemed.
     pub id_token: IdTokenId,
-    /// When it was made.
+    /// Time of issue.
     pub created_at: Moment,
-    /// When it dies at the latest.
+    /// Time at which the credential expires.
     pub expires_at: Moment,
-    /// When and why it died before that, if it did.
+    /// Time and reason of revocation, if the credential was revoked.
     pub revoked: Option<(Moment, String)>,
 }
 
 impl StoredCredential {
-    /// Does it open anything?
+    /// Returns whether the credential is neither revoked nor expired at `now`.
     #[must_use]
-    pub fn is_alive(&self, now: Moment) -> bool {
+    pub fn is_active(&self, now: Moment) -> bool {
         self.revoked.is_none() && self.expires_at > now
     }
 }
 
-/// An ID token as it was kept.
+/// A redeemed ID token as it was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredIdToken {
-    /// Its id here.
+    /// Id of the stored ID token.
     pub id: IdTokenId,
-    /// Of which provider.
+    /// Name of the token's provider.
     pub provider: String,
-    /// By which entitlement something was given for it.
+    /// Id of the entitlement that the token was redeemed for.
     pub entitlement: Option<EntitlementId>,
-    /// For which user.
+    /// Name of the user that the credential was issued to.
     pub user: Option<String>,
-    /// The header, as JSON.
+    /// JOSE header, as JSON.
     pub header: String,
-    /// The claims, as JSON.
+    /// Claims of the token, as JSON.
     pub claims: String,
-    /// When it was traded.
+    /// Time of the first redemption.
     pub received_at: Moment,
 }
 
-/// Which credentials to list. Every condition that is given must hold.
+/// Conditions for credentials to list, all of which must hold.
 #[derive(Debug, Clone, Default)]
 pub struct CredentialFilter {
-    /// Of this user.
+    /// Name of the user.
     pub user: Option<String>,
-    /// Those that open something at this moment alone.
-    pub alive_at: Option<Moment>,
-    /// Those that were made after this one.
+    /// Time at which the credentials must be active.
+    pub active_at: Option<Moment>,
+    /// Id of the credential to continue after.
     pub after: Option<CredentialId>,
-    /// At most so many.
+    /// Maximum number of credentials.
     pub limit: Option<u32>,
 }
 
-/// Redemptions of an issuer, and what came of them.
+/// Redemptions at an issuer, and the credentials that they issued.
 #[async_trait]
 pub trait Redemptions {
-    /// Claims the token and makes the credential, all or nothing.
+    /// Marks the token as used and stores the credential in one transaction.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error when something that the redemption rests on does not hold.
-    async fn redeem(
-        &self,
-        issuer: &IssuerId,
-        redemption: &Redemption,
-    ) -> Result<Result<(), RedemptionRefusal>, StoreError>;
+    /// [`StoreError`]; the inner error if something that the redemption depends on has changed.
+    async fn redeem(&self, issuer: &IssuerId, redemption: &Redemption) -> Outcome<(), RedemptionRefusal>;
 
-    /// The ID token of our own of this id, with all that it rests on; `None` for one that we never recorded.
+    /// Finds an ID token of our own issuer, with everything that it depends on; `None` if it was never recorded.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn find_issued(&self, issuer: &IssuerId, jti: Jti) -> Result<Option<IssuedStanding>, StoreError>;
+    async fn find_issued(&self, issuer: &IssuerId, jti: Jti) -> Result<Option<IssuedToken>, StoreError>;
 
-    /// Was the token spent?
+    /// Returns whether the token was used up.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn is_spent(&self, issuer: &IssuerId, token: &TokenKey) -> Result<bool, StoreError>;
+    async fn is_used(&self, issuer: &IssuerId, token: &TokenKey) -> Result<bool, StoreError>;
 
-    /// The credential whose text has this digest, dead ones too.
+    /// Finds the credential with this digest, revoked and expired ones included.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn find_credential(&self, issuer: &IssuerId, digest: Sha256) -> Result<Option<StoredCredential>, StoreError>;
 
-    /// The credential of this id, dead ones too.
+    /// Finds the credential of this id, revoked and expired ones included.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -291,7 +287,7 @@ pub trait Redemptions {
         id: CredentialId,
     ) -> Result<Option<StoredCredential>, StoreError>;
 
-    /// The credentials that `filter` lets through, oldest first.
+    /// Lists the credentials that match `filter`, oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -301,7 +297,7 @@ pub trait Redemptions {
         filter: &CredentialFilter,
     ) -> Result<Vec<StoredCredential>, StoreError>;
 
-    /// Stamps a credential dead. `false` if there is none; a dead one stays as it died.
+    /// Revokes a credential. Returns `false` if it does not exist; a second revocation changes nothing.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -313,7 +309,7 @@ pub trait Redemptions {
         now: Moment,
     ) -> Result<bool, StoreError>;
 
-    /// Makes an ID token worthless here: it counts as spent, one of our own as revoked, and what was given for it dies.
+    /// Revokes an ID token: marks it as used, our own one as revoked, and revokes the credentials issued for it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -327,21 +323,21 @@ pub trait Redemptions {
         now: Moment,
     ) -> Result<(), StoreError>;
 
-    /// The ID token of this id.
+    /// Finds a stored ID token by its id.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn find_id_token(&self, issuer: &IssuerId, id: IdTokenId) -> Result<Option<StoredIdToken>, StoreError>;
 
-    /// The ID tokens that something was given for to a user, newest first.
+    /// Lists the ID tokens that were redeemed for a user's credentials, newest first.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn list_id_tokens(&self, issuer: &IssuerId, user: &str) -> Result<Vec<StoredIdToken>, StoreError>;
 
-    /// Forgets spent tokens that nobody would take any more. How many.
+    /// Deletes used tokens that were kept until before `before`. Returns their number.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn forget_spent(&self, issuer: &IssuerId, before: Moment) -> Result<u64, StoreError>;
+    async fn delete_used_tokens(&self, issuer: &IssuerId, before: Moment) -> Result<u64, StoreError>;
 }

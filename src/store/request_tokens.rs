@@ -1,17 +1,17 @@
-//! Request tokens and worker tokens: digests, what they are bound to, when they die.
+//! Request tokens and worker tokens: their digests, the build or step that they are bound to, when they expire.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use strum::{EnumString, IntoStaticStr};
 
-use super::error::StoreError;
+use super::error::{Outcome, StoreError};
 use super::stored_build::{BuildState, StoredBuild};
 use crate::base::{BuildId, IssuerId, Moment, RequestTokenId, Sha256};
 use crate::claims::{AudiencePattern, BuildStep};
 use crate::policy::Client;
 
-/// What a token is for; a token of one kind opens no door of another.
+/// Kind of a token; a token of one kind is not accepted in place of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum TokenKind {
@@ -19,65 +19,65 @@ pub enum TokenKind {
     Build,
     /// Fetches ID tokens for one step.
     Step,
-    /// Makes and ends the build's step tokens; fetches no ID token.
+    /// Creates and revokes the build's step tokens; fetches no ID token.
     Worker,
 }
 
-/// A token to store.
+/// A request token to store.
 #[derive(Debug, Clone)]
 pub struct NewRequestToken {
-    /// Its id; not the secret.
+    /// Id of the token, which is not secret.
     pub id: RequestTokenId,
-    /// What it is for.
+    /// Kind of the token.
     pub kind: TokenKind,
-    /// Digest of the secret.
+    /// SHA-256 digest of the token's text.
     pub digest: Sha256,
-    /// The step that it is bound to, for a step's.
+    /// Step that the token is bound to, for a step token.
     pub step: Option<BuildStep>,
-    /// Audiences that it allows; `None` says nothing, an empty list allows none.
+    /// Audiences that the token allows: `None` leaves them to its build, an empty list allows none.
     pub audiences: Option<Vec<AudiencePattern>>,
-    /// When it dies at the latest; never after its build's deadline.
+    /// Time at which the token expires, never after its build's deadline.
     pub expires_at: Moment,
-    /// How many ID tokens it may fetch.
+    /// Maximum number of ID tokens that the token may fetch; `None` for no limit.
     pub max_uses: Option<u64>,
 }
 
-/// A token as it was stored.
+/// A request token as it was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRequestToken {
-    /// Its id; not the secret.
+    /// Id of the token, which is not secret.
     pub id: RequestTokenId,
-    /// What it is for.
+    /// Kind of the token.
     pub kind: TokenKind,
-    /// The step that it is bound to, for a step's.
+    /// Step that the token is bound to, for a step token.
     pub step: Option<BuildStep>,
-    /// Audiences that it allows; `None` says nothing, an empty list allows none.
+    /// Audiences that the token allows: `None` leaves them to its build, an empty list allows none.
     pub audiences: Option<Vec<AudiencePattern>>,
-    /// When it dies at the latest.
+    /// Time at which the token expires.
     pub expires_at: Moment,
-    /// When it was ended, if it was.
+    /// Time of revocation, if the token was revoked.
     pub ended_at: Option<Moment>,
-    /// How many ID tokens it may fetch.
+    /// Maximum number of ID tokens that the token may fetch; `None` for no limit.
     pub max_uses: Option<u64>,
-    /// How many ID tokens it fetched.
+    /// Number of ID tokens that the token has fetched.
     pub uses: u64,
 }
 
-/// Who holds a token: the token, its build, and the build's client.
+/// A request token with its build and the build's client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenBearer {
-    /// The token.
+    /// Request token or worker token.
     pub token: StoredRequestToken,
-    /// Its build.
+    /// Build that the token belongs to.
     pub build: StoredBuild,
     /// The client that registered the build.
     pub client: Client,
 }
 
 impl TokenBearer {
-    /// Is the token alive: itself, its build and its client?
+    /// Returns whether token, build and client are active at `now`.
     #[must_use]
-    pub fn is_alive(&self, now: Moment) -> bool {
+    pub fn is_active(&self, now: Moment) -> bool {
         self.token.ended_at.is_none()
             && self.token.expires_at > now
             && self.build.state(now) == BuildState::Running
@@ -85,27 +85,27 @@ impl TokenBearer {
     }
 }
 
-/// The build is not running any more (or its client is disabled), so no token is made for it.
+/// Error returned when a build is not running or its client is disabled, so that it gets no token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the build is not running")]
 pub struct BuildNotRunning;
 
-/// The request tokens of an issuer.
+/// Request tokens of an issuer.
 #[async_trait]
 pub trait RequestTokens {
-    /// Stores a token for a build that runs; that it runs is judged inside the transaction.
+    /// Stores a token for a running build; the transaction checks that the build runs.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error when the build does not run.
+    /// [`StoreError`]; the inner error if the build does not run.
     async fn create_request_token(
         &self,
         issuer: &IssuerId,
         build: BuildId,
         new: &NewRequestToken,
         now: Moment,
-    ) -> Result<Result<(), BuildNotRunning>, StoreError>;
+    ) -> Outcome<(), BuildNotRunning>;
 
-    /// Ends a step's token. `false` if the build has no such step token; ending twice changes nothing.
+    /// Revokes a step token. Returns `false` if the build has no such step token; revoking twice changes nothing.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -117,16 +117,16 @@ pub trait RequestTokens {
         now: Moment,
     ) -> Result<bool, StoreError>;
 
-    /// Who holds the token of this digest, dead ones too.
+    /// Finds a token by its digest, expired and revoked ones included.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn find_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Result<Option<TokenBearer>, StoreError>;
 
-    /// The holder of this token as it was read lately; `None` where that is not known, which says nothing of the token.
+    /// Returns a token from the cache; `None` if it is not cached, which says nothing about the token.
     ///
-    /// It may be stale in everything that changes (life, uses, the client's limits), so it is good for going on to
+    /// State, uses and the client's limits may be stale. The result is good enough to go on to
     /// [`Audit::record`](super::Audit::record), which decides; before a refusal, read again with
     /// [`find_bearer`](Self::find_bearer).
-    fn recall_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Option<Arc<TokenBearer>>;
+    fn cached_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Option<Arc<TokenBearer>>;
 }

@@ -1,5 +1,5 @@
-//! What tokens may be traded for, as operators wrote it: users, providers, entitlements. Rows are read by what changed,
-//! and changed as one; what such a change ends is stamped dead in the same transaction.
+//! Users, providers and entitlements of the exchange, as operators wrote them. A server reads the rows that changed since
+//! its last read. A change is written as one, and revokes credentials that depend on it in the same transaction.
 
 use async_trait::async_trait;
 use strum::{Display, EnumString, IntoStaticStr};
@@ -9,169 +9,169 @@ use super::events::EventRow;
 use crate::base::{EntitlementId, IssuerId, Moment};
 use crate::policy::Pins;
 
-/// What an entitlement is.
+/// Kind of an entitlement.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, serde::Serialize,
 )]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum EntitlementKind {
-    /// For RFC 8693 and forward authentication.
+    /// Grant of token exchange (RFC 8693) and forward authentication.
     Grant,
-    /// A trusted publisher of RubyGems.
+    /// Trusted publisher of RubyGems.
     Publisher,
-    /// A role of RubyGems.
+    /// API key role of RubyGems.
     Role,
-    /// A trust policy of NuGet.
+    /// Trust policy of NuGet.
     TrustPolicy,
 }
 
-/// A user: whose keys a role or a trust policy makes.
+/// A user, who owns the API keys that a role or a trust policy issues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserRow {
-    /// The name.
+    /// Name of the user.
     pub name: String,
-    /// The change that made it what it is.
+    /// Revision of the rules that wrote the row.
     pub revision: u64,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Moment,
-    /// When it was disabled, if it is.
+    /// Time since which the user is disabled, if so.
     pub disabled_at: Option<Moment>,
-    /// When it was removed, if it was.
+    /// Time of deletion, if the user was deleted.
     pub removed_at: Option<Moment>,
 }
 
 impl UserRow {
-    /// May anything be made for it?
+    /// Returns whether credentials may be issued for the user.
     #[must_use]
     pub const fn is_enabled(&self) -> bool {
         self.disabled_at.is_none() && self.removed_at.is_none()
     }
 }
 
-/// A provider as it was written, as JSON.
+/// A provider, with its specification as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderRow {
-    /// The name.
+    /// Name of the provider.
     pub name: String,
-    /// What was written.
+    /// Specification that an operator wrote, as JSON.
     pub spec: String,
-    /// The configuration's: no command changes it.
+    /// Whether the configuration declares the provider, so that no command may change it.
     pub declared: bool,
-    /// The change that made it what it is.
+    /// Revision of the rules that wrote the row.
     pub revision: u64,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Moment,
-    /// When it was removed, if it was.
+    /// Time of deletion, if the provider was deleted.
     pub removed_at: Option<Moment>,
-    /// What was fetched of it last.
+    /// Documents that were last fetched from the provider.
     pub fetched: Option<FetchedDocuments>,
 }
 
-/// A provider's documents as they were fetched.
+/// Documents fetched from a provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FetchedDocuments {
-    /// The discovery document, where there is one.
+    /// Discovery document, if the provider has one.
     pub configuration: Option<String>,
-    /// The key set.
+    /// Key set, as JSON.
     pub jwks: String,
-    /// When it was fetched.
+    /// Time of the fetch.
     pub refreshed_at: Moment,
 }
 
-/// An entitlement as it was written, as JSON.
+/// An entitlement, with its specification as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntitlementRow {
-    /// Its id.
+    /// Id of the entitlement.
     pub id: EntitlementId,
-    /// What it is.
+    /// Kind of the entitlement.
     pub kind: EntitlementKind,
-    /// Its name, unique among those of its kind and user.
+    /// Name of the entitlement, unique for its kind and user.
     pub name: String,
-    /// The user whose it is; a grant is nobody's.
+    /// User that the entitlement belongs to; `None` for a grant.
     pub user: Option<String>,
-    /// The provider whose tokens it takes.
+    /// Name of the provider that must have issued the token.
     pub provider: String,
-    /// What was written.
+    /// Specification that an operator wrote, as JSON.
     pub spec: String,
-    /// Its place among all.
+    /// Position in the order of all entitlements.
     pub place: u64,
-    /// A role's token.
+    /// Public token of a role, by which clients name it.
     pub token: Option<String>,
-    /// Ids that its names were learned to have.
+    /// Ids that were pinned on first use.
     pub pins: Pins,
-    /// Until when they may be learned.
+    /// Time until which ids may be pinned.
     pub pin_until: Option<Moment>,
-    /// The change that made it what it is.
+    /// Revision of the rules that wrote the row.
     pub revision: u64,
-    /// When it was made.
+    /// Time of creation.
     pub created_at: Moment,
-    /// When it was changed last.
+    /// Time of the last change.
     pub updated_at: Moment,
-    /// When it was removed, if it was.
+    /// Time of deletion, if the entitlement was deleted.
     pub removed_at: Option<Moment>,
 }
 
-/// What changed after some revision, removed rows among it.
+/// Rows that changed after some revision, deleted ones included.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuleRows {
-    /// The last change.
+    /// Current revision of the rules.
     pub revision: u64,
-    /// Users.
+    /// Users that changed.
     pub users: Vec<UserRow>,
-    /// Providers.
+    /// Providers that changed.
     pub providers: Vec<ProviderRow>,
-    /// Entitlements.
+    /// Entitlements that changed.
     pub entitlements: Vec<EntitlementRow>,
 }
 
-/// A row to write, and whether that ends what rests on it.
+/// A row to write, and whether to revoke the credentials that depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write<T> {
-    /// The row; its revision is set by the store.
+    /// Row to write; the store sets its revision.
     pub row: T,
-    /// Why credentials that rest on it die, if they do.
-    pub kills: Option<&'static str>,
+    /// Reason to revoke the credentials that depend on the row; `None` to keep them.
+    pub revokes: Option<&'static str>,
 }
 
-/// A change of what tokens may be traded for.
+/// A change of users, providers and entitlements.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuleChange {
-    /// Users.
+    /// Users to write.
     pub users: Vec<Write<UserRow>>,
-    /// Providers.
+    /// Providers to write.
     pub providers: Vec<Write<ProviderRow>>,
-    /// Entitlements.
+    /// Entitlements to write.
     pub entitlements: Vec<Write<EntitlementRow>>,
-    /// What operators read of it.
+    /// Events to record for operators.
     pub events: Vec<EventRow>,
 }
 
 impl RuleChange {
-    /// Does it change nothing?
+    /// Returns whether the change writes no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.users.is_empty() && self.providers.is_empty() && self.entitlements.is_empty()
     }
 }
 
-/// What tokens of an issuer and of others may be traded for.
+/// Users, providers and entitlements of an issuer's exchange.
 #[async_trait]
 pub trait Rules {
-    /// The number of the last change; 0 before the first.
+    /// Returns the current revision of the rules; 0 before the first change.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn rules_revision(&self, issuer: &IssuerId) -> Result<u64, StoreError>;
 
-    /// All rows that changed after the revision `after`; with 0 all there are.
+    /// Reads the rows that changed after the revision `after`; all rows if it is 0.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn read_rules(&self, issuer: &IssuerId, after: u64) -> Result<RuleRows, StoreError>;
 
-    /// Writes a change that was decided at the revision `expected`, and stamps what it ends. `false` if another change
-    /// came before it; then nothing was written.
+    /// Writes a change that was planned at the revision `expected`, and revokes the credentials that it names. Returns
+    /// `false` if another change came first; nothing was written then.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -183,8 +183,8 @@ pub trait Rules {
         now: Moment,
     ) -> Result<bool, StoreError>;
 
-    /// Keeps what was fetched of a provider as it stood at this revision; of one that was changed meanwhile it is
-    /// another's. No change of rules: it only is there at the next start.
+    /// Stores documents fetched from a provider, for the next start. Does nothing if the provider has changed since
+    /// `revision`: the documents may belong to its former URL.
     ///
     /// # Errors
     /// [`StoreError`].

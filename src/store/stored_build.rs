@@ -6,54 +6,54 @@ use strum::{EnumString, IntoStaticStr};
 use crate::base::{BuildId, ClientId, Moment};
 use crate::claims::{AudiencePattern, Build};
 
-/// How a build ended, as its CI said.
+/// Status with which a CI server finished a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum Finish {
-    /// It was stopped.
+    /// The build was canceled.
     Canceled,
-    /// It failed.
+    /// The build failed.
     Failure,
-    /// It did what it should.
+    /// The build succeeded.
     Success,
 }
 
-/// Where a build is in its life. Follows from its row and *now*.
+/// State of a build, which follows from its row and the current time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BuildState {
-    /// Its deadline passed before anybody finished it.
+    /// The deadline passed before the build was finished.
     Expired,
-    /// Somebody said that it ended.
+    /// The CI server, or disabling its client, finished the build.
     Finished,
-    /// Its tokens live.
+    /// The build runs; its tokens are active.
     Running,
 }
 
 /// A build as it was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBuild {
-    /// Its id.
+    /// Id of the build.
     pub id: BuildId,
-    /// Who registered it.
+    /// Id of the client that registered the build.
     pub client: ClientId,
-    /// What it is.
+    /// Claims of the build, as registered.
     pub build: Build,
-    /// Audiences that the registration allows; `None` says nothing, an empty list allows none.
+    /// Audiences that the registration allows: `None` leaves them to the client, an empty list allows none.
     pub audiences: Option<Vec<AudiencePattern>>,
-    /// When it was registered.
+    /// Time of registration.
     pub registered_at: Moment,
-    /// When it dies at the latest.
+    /// Time at which the build expires unless it was finished before.
     pub deadline: Moment,
-    /// When and how it ended, if somebody said so.
+    /// Time and status with which the build was finished, if it was.
     pub finished: Option<(Moment, Finish)>,
-    /// ID tokens issued so far.
+    /// Number of ID tokens issued so far.
     pub tokens_issued: u64,
 }
 
 impl StoredBuild {
-    /// Where it is in its life.
+    /// Returns the state of the build at `now`.
     #[must_use]
     pub fn state(&self, now: Moment) -> BuildState {
         match self.finished {

@@ -1,4 +1,4 @@
-//! Where a store is, whichever backend keeps it, and how it is opened.
+//! Location of a store, and how to open it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,18 +7,17 @@ use super::postgres::{PostgresOptions, PostgresStore};
 use super::sqlite::{SqliteOptions, SqliteStore};
 use super::{InFlight, MigrationReport, Store, StoreError};
 
-/// Where everything is remembered.
+/// Location of a store.
 #[derive(Debug, Clone)]
 pub enum StoreUrl {
-    /// A database on a server, which any number of ours share.
+    /// PostgreSQL database, which any number of servers share.
     Postgres(PostgresOptions),
-    /// One file, for one server.
+    /// SQLite file, for one server.
     Sqlite(PathBuf),
 }
 
 impl StoreUrl {
-    /// Opens it, made where a file is missing, with its schema brought up to date. `pending` counts tokens that are
-    /// being signed.
+    /// Opens the store and migrates its schema; a missing file is created. `pending` counts tokens that are being signed.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -31,7 +30,7 @@ impl StoreUrl {
         })
     }
 
-    /// Brings the schema up to date, and does nothing else.
+    /// Migrates the schema, and does nothing else.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -42,7 +41,7 @@ impl StoreUrl {
         }
     }
 
-    /// Could there be anything to read? A file that is missing is not made by a command that only reads.
+    /// Returns whether there may be data to read. Lets a command that only reads avoid creating a missing file.
     #[must_use]
     pub fn may_exist(&self) -> bool {
         match self {

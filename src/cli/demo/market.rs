@@ -188,7 +188,7 @@ impl<'a> Market<'a> {
     }
 
     /// What the store says of a key.
-    pub(super) async fn is_alive(&self, key: &str) -> Result<bool, Failure> {
+    pub(super) async fn is_active(&self, key: &str) -> Result<bool, Failure> {
         let form = url::form_urlencoded::Serializer::new(String::new()).append_pair("token", key).finish();
         let answer = self.ask("/oauth/introspect", |request| form_of(self.as_client(request), form.clone())).await?;
         Ok(answer.success()?.document::<Value>()?.get("active") == Some(&Value::Bool(true)))

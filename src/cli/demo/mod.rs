@@ -166,7 +166,7 @@ async fn act(app: &Arc<App>, story: &mut Story) -> Result<CiServer, Failure> {
 
     story.step("The build ends", Some("$ buildpass builds finish ID"))?;
     ci.finish(&build.id).await?;
-    let lives = if market.is_alive(&key).await? { "still good" } else { "dead" };
+    let lives = if market.is_active(&key).await? { "still good" } else { "dead" };
     story.fact("its key", lives)?;
     story.say("Whoever kept the request token tries once more:")?;
     story.fact("answer", &job.refused(cloud::AUDIENCE).await?)?;

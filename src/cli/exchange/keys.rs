@@ -69,7 +69,7 @@ impl KeyCommand {
 impl List {
     async fn run(self, store: &dyn Store) -> Result<(), Failure> {
         let now = now();
-        let filter = CredentialFilter { user: self.user, alive_at: (!self.all).then_some(now), ..Default::default() };
+        let filter = CredentialFilter { user: self.user, active_at: (!self.all).then_some(now), ..Default::default() };
         let found = store.list_credentials(&IssuerId::main(), &filter).await?;
         if self.json {
             return Ok(output::json_lines(found.iter().map(shown_credential))?);

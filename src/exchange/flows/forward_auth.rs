@@ -145,7 +145,7 @@ impl Exchange {
             ..Requirements::default()
         };
         let subject_token = self.present(entry, token, &requirements, now, trail).await?;
-        if self.parts.store.is_spent(&self.id, &subject_token.key()).await? {
+        if self.parts.store.is_used(&self.id, &subject_token.key()).await? {
             return Err(ExchangeRefusal::Spent.into());
         }
         if subject_token.is_untrusted() && !compiled.spec.allow_untrusted {
@@ -169,7 +169,7 @@ impl Exchange {
         now: Moment,
     ) -> Result<Bearer, NotExchanged> {
         let opens = |found: &StoredCredential| {
-            found.is_alive(now) && found.flow == super::flow_names::GRANT && found.entitlement == Some(grant.row.id)
+            found.is_active(now) && found.flow == super::flow_names::GRANT && found.entitlement == Some(grant.row.id)
         };
         let found = self.parts.store.find_credential(&self.id, key.digest()).await?;
         let found = found.filter(opens).ok_or(ExchangeRefusal::Credential)?;

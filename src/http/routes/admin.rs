@@ -167,7 +167,7 @@ pub(in super::super) async fn list_keys(
     let all = query.one("all")?.is_some_and(|all| all != "0");
     let filter = CredentialFilter {
         user: query.one("user")?,
-        alive_at: (!all).then(|| state.app.clock().now()),
+        active_at: (!all).then(|| state.app.clock().now()),
         after: query.parsed("after")?,
         limit: Some(limit(&mut query, MOST)?),
     };

@@ -23,6 +23,7 @@ pub use self::options::{PostgresOptions, Tls};
 use self::connection::Connector;
 use self::driver::DbRow;
 use self::fault::{closed, unavailable};
+use self::writer::Writer;
 use self::writers::Writers;
 use super::migrations::MigrationReport;
 use super::request_token_cache::RequestTokenCache;
@@ -37,7 +38,7 @@ type Backend = PostgresStore;
 pub struct PostgresStore {
     connector: Connector,
     readers: PgPool,
-    writer: Writers,
+    writers: Writers,
     request_token_cache: RequestTokenCache,
 }
 
@@ -53,8 +54,8 @@ impl PostgresStore {
         let connector = Connector::new(options);
         connector.examine().await?;
         migrations::migrate(&connector).await?;
-        let writer = Writers::start(&connector, pending).await?;
-        Ok(Self { readers: connector.readers(), connector, writer, request_token_cache: RequestTokenCache::default() })
+        let writers = Writers::start(&connector, pending).await?;
+        Ok(Self { readers: connector.readers(), connector, writers, request_token_cache: RequestTokenCache::default() })
     }
 
     /// Brings the schema up to date, and does nothing else.
@@ -65,6 +66,14 @@ impl PostgresStore {
         let connector = Connector::new(options);
         connector.examine().await?;
         migrations::migrate(&connector).await
+    }
+
+    fn records(&self) -> &Writer {
+        self.writers.records()
+    }
+
+    fn writer(&self) -> &Writer {
+        self.writers.next()
     }
 
     async fn pulse(&self, issuer: &IssuerId) -> Result<DbRow, StoreError> {
@@ -93,7 +102,7 @@ impl Store for PostgresStore {
         if self.readers.is_closed() {
             return Err(closed());
         }
-        self.writer.check().await
+        self.writers.records().check().await
     }
 
     fn is_shared(&self) -> bool {
@@ -106,6 +115,6 @@ impl Store for PostgresStore {
 
     async fn close(&self) {
         self.readers.close().await;
-        self.writer.close().await;
+        self.writers.close().await;
     }
 }

@@ -50,7 +50,7 @@ pub(super) const RUNNING_UNTIL: &str = "\
     for share of c, b";
 
 /// Writes what changes nothing.
-pub(super) const TOUCH: &str = "update key_sets set version = version where issuer = ''";
+pub(super) const NO_OP_WRITE: &str = "update key_sets set version = version where issuer = ''";
 
 pub(super) const READ: &str = "\
     select g.at - 1 as at, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, c.revision, \

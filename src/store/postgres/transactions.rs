@@ -1,5 +1,5 @@
-//! Transactions on one writing connection. Never goes on with a connection whose transaction did not end as it should,
-//! and never swallows the error of a statement: the server would answer the commit all the same.
+//! Transactions on one writing connection. Never reuses a connection whose commit or rollback failed, and never ignores
+//! the error of a statement: the server accepts a commit after it, and rolls back.
 
 use std::time::Duration;
 
@@ -8,116 +8,114 @@ use sqlx::PgConnection;
 
 use super::connection::{self, Connector};
 use super::fault::{ends_connection, unavailable};
-use crate::store::StoreError;
+use crate::store::{Outcome, StoreError};
 
-/// What an act says inside its transaction: the outer error is a fault, the inner one a refusal. Either undoes all.
-pub(super) type Verdict<T, R> = Result<Result<T, R>, StoreError>;
-
-/// Two transactions that could not both be are tried again so often.
+/// Number of attempts of a transaction that conflicts with others.
 const ATTEMPTS: u32 = 12;
 
-/// Reads before it writes, as if it were alone; who was slower is told so, and tried again.
-const ALONE: &str = "begin isolation level serializable";
+/// For work that depends on rows it cannot lock: the server rejects one of two transactions that conflict.
+const SERIALIZABLE: &str = "begin isolation level serializable";
 
-/// Locks the rows that count.
-const LOCKING: &str = "begin isolation level read committed";
+/// For work that locks every row it depends on.
+const READ_COMMITTED: &str = "begin isolation level read committed";
 
-/// The writing connection, opened anew after a fault.
+/// The writing connection, which is replaced after a failure.
 pub(super) struct Transactions {
     connector: Connector,
-    /// `None` after a fault, until the next transaction.
+    /// `None` after a failure, until the next transaction.
     connection: Option<PgConnection>,
-    /// Why no transaction could be begun in this round.
+    /// Failure to begin a transaction in this round.
     unreachable: Option<StoreError>,
 }
 
 impl Transactions {
-    /// Starts with a connection that is ready.
     pub(super) fn new(connector: Connector, connection: PgConnection) -> Self {
         Self { connector, connection: Some(connection), unreachable: None }
     }
 
-    /// A new round: what could not be begun is tried again. Within a round it is not, or each of many that wait would
-    /// wait for the same server in turn.
+    /// Begins a round. After a failure to begin a transaction, the others of the round fail at once: each of many waiting
+    /// acts would otherwise wait for the same server in turn.
     pub(super) fn begin_round(&mut self) {
         self.unreachable = None;
     }
 
-    /// Does `work`, which locks what it reads and relies upon, in a transaction of its own, and commits it if it is
-    /// neither refused nor failed.
-    pub(super) async fn transact<T, R>(
+    /// Runs `work` in a transaction, and commits unless it is refused or fails. `work` must lock the rows it depends on.
+    pub(super) async fn transact<A: Sync + ?Sized, T, R>(
         &mut self,
-        work: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Verdict<T, R>>,
-    ) -> Verdict<T, R> {
-        self.transact_as(LOCKING, work).await
+        arguments: &A,
+        work: impl for<'c> Fn(&'c mut PgConnection, &'c A) -> BoxFuture<'c, Outcome<T, R>>,
+    ) -> Outcome<T, R> {
+        self.transact_as(READ_COMMITTED, arguments, work).await
     }
 
-    /// The same for work that reads more than it could lock.
-    pub(super) async fn transact_alone<T, R>(
+    /// Runs work that depends on rows it cannot lock.
+    pub(super) async fn transact_serializable<A: Sync + ?Sized, T, R>(
         &mut self,
-        work: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Verdict<T, R>>,
-    ) -> Verdict<T, R> {
-        self.transact_as(ALONE, work).await
+        arguments: &A,
+        work: impl for<'c> Fn(&'c mut PgConnection, &'c A) -> BoxFuture<'c, Outcome<T, R>>,
+    ) -> Outcome<T, R> {
+        self.transact_as(SERIALIZABLE, arguments, work).await
     }
 
-    /// Closes the connection.
     pub(super) async fn close(&mut self) {
         if let Some(connection) = self.connection.take() {
             connection::close(connection).await;
         }
     }
 
-    async fn transact_as<T, R>(
+    async fn transact_as<A: Sync + ?Sized, T, R>(
         &mut self,
         begin: &'static str,
-        work: impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Verdict<T, R>>,
-    ) -> Verdict<T, R> {
+        arguments: &A,
+        work: impl for<'c> Fn(&'c mut PgConnection, &'c A) -> BoxFuture<'c, Outcome<T, R>>,
+    ) -> Outcome<T, R> {
         let mut attempt = 0;
         loop {
-            let verdict = self.attempt(begin, &work).await;
+            let outcome = self.attempt(begin, arguments, &work).await;
             attempt += 1;
-            if attempt == ATTEMPTS || !matches!(verdict, Err(StoreError::Contended)) {
-                return verdict;
+            if attempt == ATTEMPTS || !matches!(outcome, Err(StoreError::Contended)) {
+                return outcome;
             }
-            // Those who met once should not meet again in step.
+            // A growing pause, so that the same transactions do not conflict again.
             tokio::time::sleep(Duration::from_millis(u64::from(attempt * attempt))).await;
         }
     }
 
-    async fn attempt<T, R>(
+    async fn attempt<A: Sync + ?Sized, T, R>(
         &mut self,
         begin: &'static str,
-        work: &impl for<'c> Fn(&'c mut PgConnection) -> BoxFuture<'c, Verdict<T, R>>,
-    ) -> Verdict<T, R> {
+        arguments: &A,
+        work: &impl for<'c> Fn(&'c mut PgConnection, &'c A) -> BoxFuture<'c, Outcome<T, R>>,
+    ) -> Outcome<T, R> {
         let mut connection = self.begin(begin).await?;
-        let verdict = work(&mut connection).await;
-        if matches!(verdict, Ok(Ok(_))) {
+        let outcome = work(&mut connection, arguments).await;
+        if matches!(outcome, Ok(Ok(_))) {
             self.end(connection, "commit").await?;
         } else if let Err(error) = self.end(connection, "rollback").await {
-            tracing::warn!(%error, "a transaction did not roll back: the connection is replaced");
+            tracing::warn!(%error, "rollback failed: replacing the connection to the database");
         }
-        verdict
+        outcome
     }
 
     async fn begin(&mut self, begin: &'static str) -> Result<PgConnection, StoreError> {
         if let Some(reason) = &self.unreachable {
             return Err(reason.clone());
         }
-        // A connection that was lost while nobody used it is replaced, once.
+        // An idle connection may have been lost: it is replaced, once.
         if let Some(mut connection) = self.connection.take() {
             match sqlx::query(begin).execute(&mut connection).await {
                 Ok(_) => return Ok(connection),
                 Err(_) => connection::close(connection).await,
             }
         }
-        let begun = self.begin_anew(begin).await;
+        let begun = self.begin_on_new_connection(begin).await;
         if let Err(reason) = &begun {
             self.unreachable = Some(reason.clone());
         }
         begun
     }
 
-    async fn begin_anew(&self, begin: &'static str) -> Result<PgConnection, StoreError> {
+    async fn begin_on_new_connection(&self, begin: &'static str) -> Result<PgConnection, StoreError> {
         let mut connection = self.connector.connect().await?;
         sqlx::query(begin).execute(&mut connection).await.map_err(unavailable)?;
         Ok(connection)
@@ -133,7 +131,7 @@ impl Transactions {
                 if ends_connection(&error) {
                     connection::close(connection).await;
                 } else {
-                    // The commit was refused and undone; the session is as good as before.
+                    // The server rejected the commit and rolled back; the session stays usable.
                     self.connection = Some(connection);
                 }
                 Err(unavailable(error))

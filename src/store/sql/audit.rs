@@ -5,7 +5,7 @@ use super::driver::DbRow;
 use super::fault::unavailable;
 use super::fields::Fields;
 use crate::base::{ClientId, IssuerId, Jti, Moment};
-use crate::store::{Audit, AuditFilter, AuditRow, Issuance, IssuanceRefusal, StoreError};
+use crate::store::{Audit, AuditFilter, AuditRow, Issuance, IssuanceRefusal, Outcome, StoreError};
 use async_trait::async_trait;
 
 /// The columns that [`read_row`] reads, of `audit`.
@@ -56,11 +56,11 @@ fn read_row(row: &DbRow) -> Result<AuditRow, StoreError> {
 
 #[async_trait]
 impl Audit for Backend {
-    async fn record(&self, issuer: &IssuerId, issuance: Issuance) -> Result<Result<(), IssuanceRefusal>, StoreError> {
+    async fn record(&self, issuer: &IssuerId, issuance: Issuance) -> Outcome<(), IssuanceRefusal> {
         let token = issuance.row.request_token_id;
-        let answer = self.writer.record(issuer.clone(), issuance).await?;
-        if let (Err(IssuanceRefusal::Dead), Some(token)) = (answer, token) {
-            self.request_token_cache.forget_token(token);
+        let answer = self.records().record(issuer.clone(), issuance).await?;
+        if let (Err(IssuanceRefusal::NotActive), Some(token)) = (answer, token) {
+            self.request_token_cache.remove_token(token);
         }
         Ok(answer)
     }

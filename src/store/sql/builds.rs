@@ -10,7 +10,7 @@ use super::registration;
 use super::rows::{build_columns, read_build};
 use crate::base::{BuildId, ClientId, IssuerId, Moment};
 use crate::policy::Client;
-use crate::store::{Builds, Finish, NewBuild, Registered, RegistrationRefusal, StoreError, StoredBuild};
+use crate::store::{Builds, Finish, NewBuild, Outcome, Registered, RegistrationRefusal, StoreError, StoredBuild};
 
 /// Cancels the running builds of a client that was disabled, and revokes the credentials issued for tokens of its builds.
 /// Returns the number of canceled builds.
@@ -42,17 +42,18 @@ impl Builds for Backend {
         issuer: &IssuerId,
         client: &Client,
         new: &NewBuild,
-    ) -> Result<Result<Registered, RegistrationRefusal>, StoreError> {
-        let (issuer, client, new) = (issuer.clone(), client.clone(), new.clone());
+    ) -> Outcome<Registered, RegistrationRefusal> {
         let registered = self
-            .writer
-            .act_alone(move |connection| {
-                let (issuer, client, new) = (issuer.clone(), client.clone(), new.clone());
-                Box::pin(async move { registration::register(connection, &issuer, &client, &new).await })
-            })
+            .writer()
+            .act_serializable(
+                (issuer.clone(), client.clone(), new.clone()),
+                move |connection, (issuer, client, new)| {
+                    Box::pin(async move { registration::register(connection, &issuer, &client, &new).await })
+                },
+            )
             .await?;
         if let Ok(Registered::Repeated(build)) = &registered {
-            self.request_token_cache.forget_build(build.id);
+            self.request_token_cache.remove_build(build.id);
         }
         Ok(registered)
     }
@@ -80,11 +81,9 @@ impl Builds for Backend {
         status: Finish,
         now: Moment,
     ) -> Result<bool, StoreError> {
-        let (issuer, client) = (issuer.clone(), client.clone());
         let known = self
-            .writer
-            .change(move |connection| {
-                let (issuer, client) = (issuer.clone(), client.clone());
+            .writer()
+            .change((issuer.clone(), client.clone()), move |connection, (issuer, client)| {
                 Box::pin(async move {
                     let ended = sqlx::query(
                         "update builds set finished_at = $4, status = $5 \
@@ -110,12 +109,12 @@ impl Builds for Backend {
                     .fetch_one(connection)
                     .await
                     .map_err(unavailable)?;
-                    Ok(Ok(known == 1))
+                    Ok(known == 1)
                 })
             })
             .await?;
         if known {
-            self.request_token_cache.forget_build(id);
+            self.request_token_cache.remove_build(id);
         }
         Ok(known)
     }

@@ -8,22 +8,15 @@ use super::{Backend, declared};
 use crate::base::{ClientId, IssuerId, Moment, Sha256};
 use crate::policy::{Client, ClientIdentity};
 use crate::store::{
-    ClientChange, ClientExists, Clients, DeclaredClient, Disabled, NameTaken, StoreError, StoredClient,
+    ClientChange, ClientExists, Clients, DeclaredClient, Disabled, NameTaken, Outcome, StoreError, StoredClient,
 };
 use async_trait::async_trait;
 
 #[async_trait]
 impl Clients for Backend {
-    async fn create_client(
-        &self,
-        issuer: &IssuerId,
-        client: &Client,
-        secret: Sha256,
-    ) -> Result<Result<(), ClientExists>, StoreError> {
-        let (issuer, client) = (issuer.clone(), client.clone());
-        self.writer
-            .act(move |connection| {
-                let (issuer, client) = (issuer.clone(), client.clone());
+    async fn create_client(&self, issuer: &IssuerId, client: &Client, secret: Sha256) -> Outcome<(), ClientExists> {
+        self.writer()
+            .act((issuer.clone(), client.clone()), move |connection, (issuer, client)| {
                 Box::pin(async move {
                     let done = sqlx::query(
                         "insert into clients (issuer, id, name, scopes, organizations, audiences, ids, secret, \
@@ -107,11 +100,8 @@ impl Clients for Backend {
         previous_until: Moment,
         now: Moment,
     ) -> Result<bool, StoreError> {
-        let (issuer, name) = (issuer.clone(), name.to_owned());
         let until = (previous_until > now).then(|| previous_until.unix());
-        self.writer
-            .change(move |connection| {
-                let (issuer, name) = (issuer.clone(), name.clone());
+        self.writer().change((issuer.clone(), name.to_owned()), move |connection, (issuer, name)| {
                 Box::pin(async move {
                     let done = sqlx::query(
                         "update clients set previous_secret = case when cast($4 as bigint) is null then null else secret end, \
@@ -125,7 +115,7 @@ impl Clients for Backend {
                     .execute(connection)
                     .await
                     .map_err(unavailable)?;
-                    Ok(Ok(done.rows_affected() == 1))
+                    Ok(done.rows_affected() == 1)
                 })
             })
             .await
@@ -137,29 +127,25 @@ impl Clients for Backend {
         declared: &[DeclaredClient],
         now: Moment,
         dry_run: bool,
-    ) -> Result<Result<Vec<ClientChange>, NameTaken>, StoreError> {
-        let (issuer, declared) = (issuer.clone(), declared.to_vec());
+    ) -> Outcome<Vec<ClientChange>, NameTaken> {
         let applied = self
-            .writer
-            .act(move |connection| {
-                let (issuer, declared) = (issuer.clone(), declared.clone());
+            .writer()
+            .act((issuer.clone(), declared.to_vec()), move |connection, (issuer, declared)| {
                 Box::pin(async move { declared::apply(connection, &issuer, &declared, now, dry_run).await })
             })
             .await?;
         if let Ok(changes) = &applied {
             for change in changes {
-                self.request_token_cache.forget_client(&ClientId::from_text(&change.name));
+                self.request_token_cache.remove_client(&ClientId::from_text(&change.name));
             }
         }
         Ok(applied)
     }
 
     async fn disable_client(&self, issuer: &IssuerId, name: &str, now: Moment) -> Result<Option<Disabled>, StoreError> {
-        let (issuer, name) = (issuer.clone(), name.to_owned());
         let disabled = self
-            .writer
-            .change(move |connection| {
-                let (issuer, name) = (issuer.clone(), name.clone());
+            .writer()
+            .change((issuer.clone(), name.to_owned()), move |connection, (issuer, name)| {
                 Box::pin(async move {
                     let id: Option<String> = sqlx::query_scalar(
                         "update clients set disabled_at = coalesce(disabled_at, $3) \
@@ -171,14 +157,14 @@ impl Clients for Backend {
                     .fetch_optional(&mut *connection)
                     .await
                     .map_err(unavailable)?;
-                    let Some(id) = id.map(ClientId::from_text) else { return Ok(Ok(None)) };
+                    let Some(id) = id.map(ClientId::from_text) else { return Ok(None) };
                     let builds_ended = cancel_builds(connection, &issuer, &id, now).await?;
-                    Ok(Ok(Some((id, Disabled { builds_ended }))))
+                    Ok(Some((id, Disabled { builds_ended })))
                 })
             })
             .await?;
         Ok(disabled.map(|(id, disabled)| {
-            self.request_token_cache.forget_client(&id);
+            self.request_token_cache.remove_client(&id);
             disabled
         }))
     }

@@ -7,9 +7,10 @@ use super::fault::unavailable;
 use super::fields::stored_json;
 use super::rows::{client_columns, client_secret_columns, read_stored_client};
 use super::statements::held_to_change;
-use super::transactions::Verdict;
 use crate::base::{ClientId, IssuerId, Moment};
-use crate::store::{ClientChange, ClientChangeKind, ClientSecret, DeclaredClient, NameTaken, StoreError, StoredClient};
+use crate::store::{
+    ClientChange, ClientChangeKind, ClientSecret, DeclaredClient, NameTaken, Outcome, StoreError, StoredClient,
+};
 
 /// A former secret that is declared is taken for as long as it is: until a year that nobody will see here.
 const ALWAYS: Moment = Moment::from_unix(253_402_300_799);
@@ -21,7 +22,7 @@ pub(super) async fn apply(
     declared: &[DeclaredClient],
     now: Moment,
     dry_run: bool,
-) -> Verdict<Vec<ClientChange>, NameTaken> {
+) -> Outcome<Vec<ClientChange>, NameTaken> {
     let known = read(connection, issuer, dry_run).await?;
     let mut changes = Vec::new();
     for wanted in declared {

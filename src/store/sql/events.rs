@@ -25,11 +25,9 @@ fn read_event(row: &DbRow) -> Result<EventRow, StoreError> {
 #[async_trait]
 impl Events for Backend {
     async fn record_event(&self, issuer: &IssuerId, event: &EventRow) -> Result<(), StoreError> {
-        let (issuer, event) = (issuer.clone(), event.clone());
-        self.writer
-            .change(move |connection| {
-                let (issuer, event) = (issuer.clone(), event.clone());
-                Box::pin(async move { insert_event(connection, &issuer, &event).await.map(Ok) })
+        self.writer()
+            .change((issuer.clone(), event.clone()), move |connection, (issuer, event)| {
+                Box::pin(async move { insert_event(connection, &issuer, &event).await })
             })
             .await
     }

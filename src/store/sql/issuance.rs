@@ -11,24 +11,23 @@ use super::driver::{Db, DbArguments, DbConnection, DbRow};
 use super::fault::{is_constraint, unavailable};
 use super::fields::{Fields, stored_count, stored_json};
 use super::statements::{COUNT_BUILDS, COUNT_RULES, COUNT_TOKENS, LOCK, READ};
-use super::transactions::Verdict;
 use crate::base::{ClientId, IssuerId};
-use crate::store::issuance_decision::{Decision, Standing, Tally, TokenStanding, decide};
-use crate::store::{AuditRow, Issuance, IssuanceRefusal, StoreError};
+use crate::store::issuance_decision::{Decision, IssuanceState, Tally, TokenState, decide};
+use crate::store::{AuditRow, Issuance, IssuanceRefusal, Outcome, StoreError};
 
 /// A token that waits to be recorded.
 #[derive(Debug, Clone)]
-pub(super) struct Waiting {
+pub(super) struct PendingIssuance {
     pub(super) issuer: IssuerId,
     pub(super) issuance: Issuance,
 }
 
 /// A constraint refused one of the group's records, which happens when a `jti` comes twice.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct RowRefused;
+pub(super) struct RowRejected;
 
-impl From<RowRefused> for StoreError {
-    fn from(_: RowRefused) -> Self {
+impl From<RowRejected> for StoreError {
+    fn from(_: RowRejected) -> Self {
         Self::Unavailable("a record was refused by a constraint: is its jti a repeated one?".to_owned())
     }
 }
@@ -36,15 +35,15 @@ impl From<RowRefused> for StoreError {
 /// Records those of the group that may leave; the answers come in the group's order.
 pub(super) async fn record(
     connection: &mut DbConnection,
-    group: &[Waiting],
-) -> Verdict<Vec<Result<(), IssuanceRefusal>>, RowRefused> {
+    group: &[PendingIssuance],
+) -> Outcome<Vec<Result<(), IssuanceRefusal>>, RowRejected> {
     let mut issuers: Vec<&IssuerId> = Vec::new();
     for waiting in group {
         if !issuers.contains(&&waiting.issuer) {
             issuers.push(&waiting.issuer);
         }
     }
-    let mut answers = vec![Err(IssuanceRefusal::Dead); group.len()];
+    let mut answers = vec![Err(IssuanceRefusal::NotActive); group.len()];
     for issuer in issuers {
         let places = answers.iter_mut().zip(group).filter(|(_, waiting)| waiting.issuer == *issuer);
         let (places, members): (Vec<_>, Vec<_>) = places.map(|(place, waiting)| (place, &waiting.issuance)).unzip();
@@ -60,9 +59,9 @@ async fn record_for(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     members: &[&Issuance],
-) -> Verdict<Vec<Result<(), IssuanceRefusal>>, RowRefused> {
-    let standings = read(connection, issuer, members).await?;
-    let decision = decide(members.iter().copied().zip(standings));
+) -> Outcome<Vec<Result<(), IssuanceRefusal>>, RowRejected> {
+    let states = read(connection, issuer, members).await?;
+    let decision = decide(members.iter().copied().zip(states));
     count(connection, issuer, &decision).await?;
     let taken = members.iter().zip(&decision.answers).filter(|(_, answer)| answer.is_ok());
     let rows: Vec<&AuditRow> = taken.map(|(issuance, _)| &issuance.row).collect();
@@ -77,7 +76,7 @@ async fn read(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     members: &[&Issuance],
-) -> Result<Vec<Option<Standing>>, StoreError> {
+) -> Result<Vec<Option<IssuanceState>>, StoreError> {
     let wanted: Vec<_> =
         members.iter().map(|member| (member.row.build_id, member.row.request_token_id, &member.row.rule)).collect();
     let wanted = stored_json(&wanted)?;
@@ -87,22 +86,22 @@ async fn read(
     }
     let rows =
         sqlx::query(READ).bind(issuer.as_str()).bind(&wanted).fetch_all(connection).await.map_err(unavailable)?;
-    let mut standings = vec![None; members.len()];
+    let mut states = vec![None; members.len()];
     for row in &rows {
         let at = usize::try_from(Fields::of(row, "builds").count("at")?).unwrap_or(usize::MAX);
-        if let Some(place) = standings.get_mut(at) {
-            *place = Some(standing(row)?);
+        if let Some(place) = states.get_mut(at) {
+            *place = Some(state(row)?);
         }
     }
-    Ok(standings)
+    Ok(states)
 }
 
-fn standing(row: &DbRow) -> Result<Standing, StoreError> {
+fn state(row: &DbRow) -> Result<IssuanceState, StoreError> {
     let build = Fields::of(row, "builds");
     let client = Fields::of(row, "clients");
     let token = Fields::of(row, "request_tokens");
     let token = match token.optional_parsed("build_id")? {
-        Some(build) => Some(TokenStanding {
+        Some(build) => Some(TokenState {
             build,
             kind: token.parsed("kind")?,
             expires_at: token.moment("expires_at")?,
@@ -112,7 +111,7 @@ fn standing(row: &DbRow) -> Result<Standing, StoreError> {
         }),
         None => None,
     };
-    Ok(Standing {
+    Ok(IssuanceState {
         client: ClientId::from_text(build.text("client_id")?),
         client_disabled: client.optional_moment("disabled_at")?.is_some(),
         client_revision: client.count("revision")?,
@@ -144,7 +143,7 @@ async fn count(connection: &mut DbConnection, issuer: &IssuerId, decision: &Deci
 fn tallies<K>(tallies: &BTreeMap<K, Tally>, key: impl Fn(&K) -> serde_json::Value) -> Result<String, StoreError> {
     let rows: Vec<_> = tallies
         .iter()
-        .map(|(of, tally)| (key(of), stored_count(tally.taken), tally.limit.map(stored_count), tally.now.unix()))
+        .map(|(of, tally)| (key(of), stored_count(tally.added), tally.limit.map(stored_count), tally.now.unix()))
         .collect();
     stored_json(&rows)
 }
@@ -193,7 +192,7 @@ fn insert_statement(rows: usize) -> Arc<str> {
     .into()
 }
 
-async fn insert(connection: &mut DbConnection, issuer: &IssuerId, rows: &[&AuditRow]) -> Verdict<(), RowRefused> {
+async fn insert(connection: &mut DbConnection, issuer: &IssuerId, rows: &[&AuditRow]) -> Outcome<(), RowRejected> {
     let mut rest = rows;
     for (size, statement) in SIZES.into_iter().zip(INSERTS.iter()) {
         while let Some((some, others)) = rest.split_at_checked(size) {
@@ -204,7 +203,7 @@ async fn insert(connection: &mut DbConnection, issuer: &IssuerId, rows: &[&Audit
             }
             match query.execute(&mut *connection).await {
                 Ok(_) => {}
-                Err(error) if is_constraint(&error) => return Ok(Err(RowRefused)),
+                Err(error) if is_constraint(&error) => return Ok(Err(RowRejected)),
                 Err(error) => return Err(unavailable(error)),
             }
         }

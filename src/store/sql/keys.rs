@@ -48,11 +48,9 @@ impl Keys for Backend {
         change: &KeyChange,
         still: &Still,
     ) -> Result<bool, StoreError> {
-        let (issuer, change, still) = (issuer.clone(), change.clone(), Arc::clone(still));
         let written = self
-            .writer
-            .act(move |connection| {
-                let (issuer, change, still) = (issuer.clone(), change.clone(), Arc::clone(&still));
+            .writer()
+            .act((issuer.clone(), change.clone(), Arc::clone(still)), move |connection, (issuer, change, still)| {
                 Box::pin(async move {
                     if !advance_version(connection, &issuer, expected).await? {
                         return Ok(Err(()));
@@ -79,11 +77,9 @@ impl Keys for Backend {
     }
 
     async fn note_time(&self, issuer: &IssuerId, note: TimeNote) -> Result<(), StoreError> {
-        let issuer = issuer.clone();
-        self.writer
-            .change(move |connection| {
-                let (issuer, note) = (issuer.clone(), note.clone());
-                Box::pin(async move { write_note(connection, &issuer, &note).await.map(Ok) })
+        self.writer()
+            .change((issuer.clone(), note), move |connection, (issuer, note)| {
+                Box::pin(async move { write_note(connection, &issuer, &note).await })
             })
             .await
     }

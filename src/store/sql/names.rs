@@ -5,11 +5,10 @@ use super::Backend;
 use super::driver::DbConnection;
 use super::fault::unavailable;
 use super::fields::Fields;
-use super::transactions::Verdict;
 use crate::base::{IssuerId, Moment};
 use crate::claims::fold_name;
 use crate::policy::Client;
-use crate::store::{BoundName, NameKind, Names, RegistrationRefusal, Rename, StoreError};
+use crate::store::{BoundName, NameKind, Names, Outcome, RegistrationRefusal, Rename, StoreError};
 use async_trait::async_trait;
 
 #[async_trait]
@@ -36,10 +35,8 @@ impl Names for Backend {
     }
 
     async fn release_name(&self, issuer: &IssuerId, kind: NameKind, name: &str) -> Result<bool, StoreError> {
-        let (issuer, folded) = (issuer.clone(), fold_name(name));
-        self.writer
-            .change(move |connection| {
-                let (issuer, folded) = (issuer.clone(), folded.clone());
+        self.writer()
+            .change((issuer.clone(), fold_name(name)), move |connection, (issuer, folded)| {
                 Box::pin(async move {
                     let done = sqlx::query("delete from names where issuer = $1 and kind = $2 and folded = $3")
                         .bind(issuer.as_str())
@@ -48,7 +45,7 @@ impl Names for Backend {
                         .execute(connection)
                         .await
                         .map_err(unavailable)?;
-                    Ok(Ok(done.rows_affected() == 1))
+                    Ok(done.rows_affected() == 1)
                 })
             })
             .await
@@ -87,7 +84,7 @@ struct Known {
 
 impl Binder<'_> {
     /// Binds one name to its id, or finds that it is bound so.
-    pub(super) async fn bind(&mut self, given: Given<'_>) -> Verdict<(), RegistrationRefusal> {
+    pub(super) async fn bind(&mut self, given: Given<'_>) -> Outcome<(), RegistrationRefusal> {
         let folded = fold_name(given.name);
         let known = self.find(given.kind, &folded).await?;
         match (known, given.id) {
@@ -126,7 +123,7 @@ impl Binder<'_> {
     }
 
     /// Makes this the name of the id, if the client may act for every other name that the id has had.
-    async fn take_id(&mut self, given: Given<'_>, id: &str, folded: &str) -> Verdict<(), RegistrationRefusal> {
+    async fn take_id(&mut self, given: Given<'_>, id: &str, folded: &str) -> Outcome<(), RegistrationRefusal> {
         let others = self.other_names(given.kind, id, folded).await?;
         if !others.iter().all(|name| self.client.may_act_for(organization(given.kind, name))) {
             return Ok(Err(RegistrationRefusal::IdBound { kind: given.kind }));

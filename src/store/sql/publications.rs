@@ -8,16 +8,15 @@ use super::fault::unavailable;
 use super::fields::Fields;
 use super::rows::insert_event;
 use super::statements::held;
-use super::transactions::Verdict;
 use crate::base::{ClientId, IssuerId};
-use crate::store::{Ecosystem, EventRow, Publication, PublicationRefusal, Publications, StoreError};
+use crate::store::{Ecosystem, EventRow, Outcome, Publication, PublicationRefusal, Publications, StoreError};
 
 async fn insert(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     publication: &Publication,
     event: &EventRow,
-) -> Verdict<(), PublicationRefusal> {
+) -> Outcome<(), PublicationRefusal> {
     let alive: Option<i64> = sqlx::query_scalar(held!(
         "select created_at from credentials where issuer = $1 and id = $2 and revoked_at is null and expires_at > $3"
     ))
@@ -28,7 +27,7 @@ async fn insert(
     .await
     .map_err(unavailable)?;
     if alive.is_none() {
-        return Ok(Err(PublicationRefusal::KeyDead));
+        return Ok(Err(PublicationRefusal::KeyNotActive));
     }
     let done = sqlx::query(
         "insert into publications (issuer, audience, ecosystem, folded, version, package, digest, credential, \
@@ -75,13 +74,14 @@ impl Publications for Backend {
         issuer: &IssuerId,
         publication: &Publication,
         event: &EventRow,
-    ) -> Result<Result<(), PublicationRefusal>, StoreError> {
-        let (issuer, publication, event) = (issuer.clone(), publication.clone(), event.clone());
-        self.writer
-            .act(move |connection| {
-                let (issuer, publication, event) = (issuer.clone(), publication.clone(), event.clone());
-                Box::pin(async move { insert(connection, &issuer, &publication, &event).await })
-            })
+    ) -> Outcome<(), PublicationRefusal> {
+        self.writer()
+            .act(
+                (issuer.clone(), publication.clone(), event.clone()),
+                move |connection, (issuer, publication, event)| {
+                    Box::pin(async move { insert(connection, &issuer, &publication, &event).await })
+                },
+            )
             .await
     }
 

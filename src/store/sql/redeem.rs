@@ -8,17 +8,16 @@ use super::fault::unavailable;
 use super::fields::stored_count;
 use super::rows::{insert_event, next_revision};
 use super::statements::{CLIENT_ENABLED, held, held_to_change};
-use super::transactions::Verdict;
 use crate::base::{EntitlementId, IssuerId, Moment};
 use crate::policy::Pins;
-use crate::store::{OwnToken, Redemption, RedemptionRefusal, StoreError};
+use crate::store::{Outcome, OwnToken, Redemption, RedemptionRefusal, StoreError};
 
 /// Claims the token and makes the credential, or says why not; then nothing may stay of it.
 pub(super) async fn redeem(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     redemption: &Redemption,
-) -> Verdict<(), RedemptionRefusal> {
+) -> Outcome<(), RedemptionRefusal> {
     // Whoever learns takes the next number, and that before anything else, as whoever changes a rule does.
     let revision = match &redemption.pins {
         Some(_) => next_revision(connection, issuer, None).await?,
@@ -44,7 +43,7 @@ async fn hold(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     redemption: &Redemption,
-) -> Verdict<(), RedemptionRefusal> {
+) -> Outcome<(), RedemptionRefusal> {
     if let Some(own) = &redemption.own
         && let Err(refused) = hold_build(connection, issuer, own, redemption.now).await?
     {
@@ -139,7 +138,7 @@ async fn hold_build(
     issuer: &IssuerId,
     own: &OwnToken,
     now: Moment,
-) -> Verdict<(), RedemptionRefusal> {
+) -> Outcome<(), RedemptionRefusal> {
     let client: Option<String> = sqlx::query_scalar(CLIENT_ENABLED)
         .bind(issuer.as_str())
         .bind(own.client.as_str())
@@ -158,14 +157,14 @@ async fn hold_build(
     .fetch_optional(connection)
     .await
     .map_err(unavailable)?;
-    Ok(if build.is_some() { Ok(()) } else { Err(RedemptionRefusal::BuildOver) })
+    Ok(if build.is_some() { Ok(()) } else { Err(RedemptionRefusal::BuildFinished) })
 }
 
 async fn hold_record(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     own: &OwnToken,
-) -> Verdict<(), RedemptionRefusal> {
+) -> Outcome<(), RedemptionRefusal> {
     let record: Option<i64> =
         sqlx::query_scalar(held!("select issued_at from audit where issuer = $1 and jti = $2 and revoked_at is null"))
             .bind(issuer.as_str())
@@ -184,7 +183,7 @@ async fn claim(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     redemption: &Redemption,
-) -> Verdict<(), RedemptionRefusal> {
+) -> Outcome<(), RedemptionRefusal> {
     // Locks the token's row whether it was there or not: whoever comes second waits, and sees what the first did.
     let claimed: Option<i64> = sqlx::query_scalar(
         "insert into used_tokens (issuer, token_issuer, digest, kept_until, used) values ($1, $2, $3, $4, $5) \
@@ -200,7 +199,7 @@ async fn claim(
     .fetch_optional(connection)
     .await
     .map_err(unavailable)?;
-    Ok(if claimed.is_some() { Ok(()) } else { Err(RedemptionRefusal::Spent) })
+    Ok(if claimed.is_some() { Ok(()) } else { Err(RedemptionRefusal::Used) })
 }
 
 async fn learn(

@@ -11,11 +11,11 @@ use super::fields::Fields;
 use super::rows::{build_columns, client_columns, insert_event, read_build, read_client};
 use crate::base::{CredentialId, IdTokenId, IssuerId, Jti, Moment, Sha256};
 use crate::store::{
-    CredentialFilter, EventRow, IssuedStanding, Redemption, RedemptionRefusal, Redemptions, StoreError,
+    CredentialFilter, EventRow, IssuedToken, Outcome, Redemption, RedemptionRefusal, Redemptions, StoreError,
     StoredCredential, StoredIdToken, TokenKey,
 };
 
-const IS_SPENT: &str =
+const IS_USED: &str =
     "select used from used_tokens where issuer = $1 and token_issuer = $2 and digest = $3 and used = 1";
 
 async fn revoke(
@@ -66,15 +66,11 @@ async fn revoke(
 
 #[async_trait]
 impl Redemptions for Backend {
-    async fn redeem(
-        &self,
-        issuer: &IssuerId,
-        redemption: &Redemption,
-    ) -> Result<Result<(), RedemptionRefusal>, StoreError> {
-        self.writer.redeem(issuer.clone(), redemption.clone()).await
+    async fn redeem(&self, issuer: &IssuerId, redemption: &Redemption) -> Outcome<(), RedemptionRefusal> {
+        self.writer().redeem(issuer.clone(), redemption.clone()).await
     }
 
-    async fn find_issued(&self, issuer: &IssuerId, jti: Jti) -> Result<Option<IssuedStanding>, StoreError> {
+    async fn find_issued(&self, issuer: &IssuerId, jti: Jti) -> Result<Option<IssuedToken>, StoreError> {
         let row = sqlx::query(concat!(
             "select a.token_sha256 as a_token_sha256, a.kid as a_kid, a.revoked_at as a_revoked_at, ",
             build_columns!(),
@@ -94,7 +90,7 @@ impl Redemptions for Backend {
         .map_err(unavailable)?;
         let Some(row) = row else { return Ok(None) };
         let audit = Fields::joined(&row, "audit", "a_");
-        Ok(Some(IssuedStanding {
+        Ok(Some(IssuedToken {
             token_sha256: audit.digest("token_sha256")?,
             kid: audit.text("kid")?,
             revoked_at: audit.optional_moment("revoked_at")?,
@@ -104,15 +100,15 @@ impl Redemptions for Backend {
         }))
     }
 
-    async fn is_spent(&self, issuer: &IssuerId, token: &TokenKey) -> Result<bool, StoreError> {
-        let spent: Option<i64> = sqlx::query_scalar(IS_SPENT)
+    async fn is_used(&self, issuer: &IssuerId, token: &TokenKey) -> Result<bool, StoreError> {
+        let used: Option<i64> = sqlx::query_scalar(IS_USED)
             .bind(issuer.as_str())
             .bind(&token.issuer)
             .bind(token.digest.as_bytes().as_slice())
             .fetch_optional(&self.readers)
             .await
             .map_err(unavailable)?;
-        Ok(spent.is_some())
+        Ok(used.is_some())
     }
 
     async fn find_credential(&self, issuer: &IssuerId, digest: Sha256) -> Result<Option<StoredCredential>, StoreError> {
@@ -151,7 +147,7 @@ impl Redemptions for Backend {
         ))
         .bind(issuer.as_str())
         .bind(&filter.user)
-        .bind(filter.alive_at.map(Moment::unix))
+        .bind(filter.active_at.map(Moment::unix))
         .bind(filter.after.map(|id| id.to_string()).unwrap_or_default())
         .bind(filter.limit.map_or(i64::MAX, i64::from))
         .fetch_all(&self.readers)
@@ -167,11 +163,9 @@ impl Redemptions for Backend {
         event: &EventRow,
         now: Moment,
     ) -> Result<bool, StoreError> {
-        let (of, event) = (issuer.clone(), event.clone());
         let stamped = self
-            .writer
-            .change(move |connection| {
-                let (issuer, event) = (of.clone(), event.clone());
+            .writer()
+            .change((issuer.clone(), event.clone()), move |connection, (issuer, event)| {
                 Box::pin(async move {
                     let stamped =
                         revoke_where(connection, &issuer, RevocationCause::Credential(id), "it was revoked", now)
@@ -179,7 +173,7 @@ impl Redemptions for Backend {
                     if stamped > 0 {
                         insert_event(connection, &issuer, &event).await?;
                     }
-                    Ok(Ok(stamped > 0))
+                    Ok(stamped > 0)
                 })
             })
             .await?;
@@ -195,13 +189,9 @@ impl Redemptions for Backend {
         event: &EventRow,
         now: Moment,
     ) -> Result<(), StoreError> {
-        let (issuer, token, event) = (issuer.clone(), token.clone(), event.clone());
-        self.writer
-            .change(move |connection| {
-                let (issuer, token, event) = (issuer.clone(), token.clone(), event.clone());
-                Box::pin(
-                    async move { revoke(connection, &issuer, (&token, own, kept_until), &event, now).await.map(Ok) },
-                )
+        self.writer()
+            .change((issuer.clone(), token.clone(), event.clone()), move |connection, (issuer, token, event)| {
+                Box::pin(async move { revoke(connection, &issuer, (&token, own, kept_until), &event, now).await })
             })
             .await
     }
@@ -232,11 +222,9 @@ impl Redemptions for Backend {
         rows.iter().map(read_id_token).collect()
     }
 
-    async fn forget_spent(&self, issuer: &IssuerId, before: Moment) -> Result<u64, StoreError> {
-        let issuer = issuer.clone();
-        self.writer
-            .change(move |connection| {
-                let issuer = issuer.clone();
+    async fn delete_used_tokens(&self, issuer: &IssuerId, before: Moment) -> Result<u64, StoreError> {
+        self.writer()
+            .change(issuer.clone(), move |connection, issuer| {
                 Box::pin(async move {
                     let done = sqlx::query("delete from used_tokens where issuer = $1 and kept_until < $2")
                         .bind(issuer.as_str())
@@ -244,7 +232,7 @@ impl Redemptions for Backend {
                         .execute(connection)
                         .await
                         .map_err(unavailable)?;
-                    Ok(Ok(done.rows_affected()))
+                    Ok(done.rows_affected())
                 })
             })
             .await

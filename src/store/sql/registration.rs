@@ -8,11 +8,10 @@ use super::names::{Binder, Changes, Given};
 use super::request_tokens::insert_token;
 use super::rows::{build_columns, read_build};
 use super::statements::CLIENT_ENABLED;
-use super::transactions::Verdict;
 use crate::base::{IssuerId, Moment, Sha256};
 use crate::policy::Client;
 use crate::store::{
-    BuildState, NameKind, NewBuild, REPEAT_WITHIN, Registered, RegistrationRefusal, StoreError, StoredBuild,
+    BuildState, NameKind, NewBuild, Outcome, REPEAT_WITHIN, Registered, RegistrationRefusal, StoreError, StoredBuild,
 };
 
 /// Registers a build, or answers a registration asked for again.
@@ -21,7 +20,7 @@ pub(super) async fn register(
     issuer: &IssuerId,
     client: &Client,
     new: &NewBuild,
-) -> Verdict<Registered, RegistrationRefusal> {
+) -> Outcome<Registered, RegistrationRefusal> {
     if !is_enabled(connection, issuer, client).await? {
         return Ok(Err(RegistrationRefusal::ClientDisabled));
     }
@@ -106,7 +105,7 @@ async fn repeat(
     issuer: &IssuerId,
     client: &Client,
     new: &NewBuild,
-) -> Verdict<Registered, RegistrationRefusal> {
+) -> Outcome<Registered, RegistrationRefusal> {
     let now = new.registered_at;
     let (body, build) = find_by_key(connection, issuer, client, &new.key).await?;
     let is_repeat =

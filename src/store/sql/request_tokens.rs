@@ -9,7 +9,9 @@ use super::fields::{Fields, stored_count, stored_json};
 use super::rows::{build_columns, client_columns, read_build, read_client};
 use super::statements::RUNNING_UNTIL;
 use crate::base::{BuildId, IssuerId, Moment, RequestTokenId, Sha256};
-use crate::store::{BuildNotRunning, NewRequestToken, RequestTokens, StoreError, StoredRequestToken, TokenBearer};
+use crate::store::{
+    BuildNotRunning, NewRequestToken, Outcome, RequestTokens, StoreError, StoredRequestToken, TokenBearer,
+};
 use async_trait::async_trait;
 
 /// Stores a token of a build; it dies no later than the build.
@@ -61,11 +63,9 @@ impl RequestTokens for Backend {
         build: BuildId,
         new: &NewRequestToken,
         now: Moment,
-    ) -> Result<Result<(), BuildNotRunning>, StoreError> {
-        let (issuer, new) = (issuer.clone(), new.clone());
-        self.writer
-            .act(move |connection| {
-                let (issuer, new) = (issuer.clone(), new.clone());
+    ) -> Outcome<(), BuildNotRunning> {
+        self.writer()
+            .act((issuer.clone(), new.clone()), move |connection, (issuer, new)| {
                 Box::pin(async move {
                     let deadline: Option<i64> = sqlx::query_scalar(RUNNING_UNTIL)
                         .bind(issuer.as_str())
@@ -88,11 +88,9 @@ impl RequestTokens for Backend {
         token: RequestTokenId,
         now: Moment,
     ) -> Result<bool, StoreError> {
-        let issuer = issuer.clone();
         let ended = self
-            .writer
-            .change(move |connection| {
-                let issuer = issuer.clone();
+            .writer()
+            .change(issuer.clone(), move |connection, issuer| {
                 Box::pin(async move {
                     let done = sqlx::query(
                         "update request_tokens set ended_at = coalesce(ended_at, $4) \
@@ -105,12 +103,12 @@ impl RequestTokens for Backend {
                     .execute(connection)
                     .await
                     .map_err(unavailable)?;
-                    Ok(Ok(done.rows_affected() == 1))
+                    Ok(done.rows_affected() == 1)
                 })
             })
             .await?;
         if ended {
-            self.request_token_cache.forget_token(token);
+            self.request_token_cache.remove_token(token);
         }
         Ok(ended)
     }
@@ -135,11 +133,11 @@ impl RequestTokens for Backend {
         .map_err(unavailable)?;
         let Some(row) = row else { return Ok(None) };
         let bearer = TokenBearer { token: read_token(&row)?, build: read_build(&row)?, client: read_client(&row)? };
-        self.request_token_cache.keep(issuer, digest, &bearer);
+        self.request_token_cache.insert(issuer, digest, &bearer);
         Ok(Some(bearer))
     }
 
-    fn recall_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Option<Arc<TokenBearer>> {
-        self.request_token_cache.recall(issuer, digest)
+    fn cached_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Option<Arc<TokenBearer>> {
+        self.request_token_cache.get(issuer, digest)
     }
 }

@@ -9,10 +9,11 @@ use super::driver::{DbConnection, DbRow};
 use super::fault::unavailable;
 use super::fields::{Fields, stored_count};
 use super::rows::{insert_event, next_revision};
-use super::transactions::Verdict;
 use crate::base::{IssuerId, Moment};
 use crate::policy::Pins;
-use crate::store::{EntitlementRow, FetchedDocuments, ProviderRow, RuleChange, RuleRows, Rules, StoreError, UserRow};
+use crate::store::{
+    EntitlementRow, FetchedDocuments, Outcome, ProviderRow, RuleChange, RuleRows, Rules, StoreError, UserRow,
+};
 
 async fn change(
     connection: &mut DbConnection,
@@ -20,7 +21,7 @@ async fn change(
     expected: u64,
     change: &RuleChange,
     now: Moment,
-) -> Verdict<(), ()> {
+) -> Outcome<(), ()> {
     let Some(revision) = next_revision(connection, issuer, Some(expected)).await? else { return Ok(Err(())) };
     // What is changed first can't be rested on any more by whoever asks after it; then what rests on it dies.
     for write in &change.users {
@@ -35,13 +36,13 @@ async fn change(
     for write in removed.into_iter().chain(kept) {
         write_entitlement(connection, issuer, &write.row, revision).await?;
     }
-    let users = change.users.iter().map(|write| (RevocationCause::User(&write.row.name), write.kills));
-    let providers = change.providers.iter().map(|write| (RevocationCause::Provider(&write.row.name), write.kills));
+    let users = change.users.iter().map(|write| (RevocationCause::User(&write.row.name), write.revokes));
+    let providers = change.providers.iter().map(|write| (RevocationCause::Provider(&write.row.name), write.revokes));
     let entitlements =
-        change.entitlements.iter().map(|write| (RevocationCause::Entitlement(write.row.id), write.kills));
-    for (dying, because) in users.chain(providers).chain(entitlements) {
-        if let Some(because) = because {
-            revoke_where(connection, issuer, dying, because, now).await?;
+        change.entitlements.iter().map(|write| (RevocationCause::Entitlement(write.row.id), write.revokes));
+    for (cause, reason) in users.chain(providers).chain(entitlements) {
+        if let Some(reason) = reason {
+            revoke_where(connection, issuer, cause, reason, now).await?;
         }
     }
     for event in &change.events {
@@ -252,11 +253,9 @@ impl Rules for Backend {
         wanted: &RuleChange,
         now: Moment,
     ) -> Result<bool, StoreError> {
-        let (issuer, wanted) = (issuer.clone(), wanted.clone());
         let changed = self
-            .writer
-            .act(move |connection| {
-                let (issuer, wanted) = (issuer.clone(), wanted.clone());
+            .writer()
+            .act((issuer.clone(), wanted.clone()), move |connection, (issuer, wanted)| {
                 Box::pin(async move { change(connection, &issuer, expected, &wanted, now).await })
             })
             .await?;
@@ -269,27 +268,28 @@ impl Rules for Backend {
         (provider, revision): (&str, u64),
         documents: &FetchedDocuments,
     ) -> Result<(), StoreError> {
-        let (issuer, provider, documents) = (issuer.clone(), provider.to_owned(), documents.clone());
-        self.writer
-            .change(move |connection| {
-                let (issuer, provider, documents) = (issuer.clone(), provider.clone(), documents.clone());
-                Box::pin(async move {
-                    sqlx::query(
-                        "update oidc_providers set configuration = $3, jwks = $4, refreshed_at = $5 \
+        self.writer()
+            .change(
+                (issuer.clone(), provider.to_owned(), documents.clone()),
+                move |connection, (issuer, provider, documents)| {
+                    Box::pin(async move {
+                        sqlx::query(
+                            "update oidc_providers set configuration = $3, jwks = $4, refreshed_at = $5 \
                          where issuer = $1 and name = $2 and revision = $6 and removed_at is null",
-                    )
-                    .bind(issuer.as_str())
-                    .bind(&provider)
-                    .bind(&documents.configuration)
-                    .bind(&documents.jwks)
-                    .bind(documents.refreshed_at.unix())
-                    .bind(stored_count(revision))
-                    .execute(connection)
-                    .await
-                    .map_err(unavailable)?;
-                    Ok(Ok(()))
-                })
-            })
+                        )
+                        .bind(issuer.as_str())
+                        .bind(&provider)
+                        .bind(&documents.configuration)
+                        .bind(&documents.jwks)
+                        .bind(documents.refreshed_at.unix())
+                        .bind(stored_count(revision))
+                        .execute(connection)
+                        .await
+                        .map_err(unavailable)?;
+                        Ok(())
+                    })
+                },
+            )
             .await
     }
 }

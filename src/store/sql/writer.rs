@@ -1,9 +1,8 @@
-//! The one task that writes. It owns the writing connection, so that a caller who hangs up cancels nothing.
-//! Never answers before the commit.
+//! The task that writes. It owns the writing connection, so that a caller that disconnects cancels nothing. Never answers
+//! before the commit.
 
 use std::convert::Infallible;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -12,46 +11,45 @@ use tokio::sync::{mpsc, oneshot};
 use super::connection::Connector;
 use super::driver::DbConnection;
 use super::fault::{closed, unavailable};
-use super::issuance::{self, RowRefused, Waiting};
+use super::issuance::{self, PendingIssuance, RowRejected};
 use super::redeem::redeem;
-use super::statements::TOUCH;
-use super::transactions::{Transactions, Verdict};
+use super::statements::NO_OP_WRITE;
+use super::transactions::Transactions;
 use crate::base::IssuerId;
-use crate::store::{InFlight, Issuance, IssuanceRefusal, Redemption, RedemptionRefusal, StoreError};
+use crate::store::{InFlight, Issuance, IssuanceRefusal, Outcome, Redemption, RedemptionRefusal, StoreError};
 
-/// Jobs that may wait; who comes later waits for room.
+/// Maximum number of queued jobs; further callers wait for room.
 const QUEUE: usize = 4_096;
 
-/// Tokens that are recorded together at most.
+/// Maximum number of tokens, or of acts, in one round.
 const GROUP: usize = 256;
 
-/// Redemptions that are settled together at most: what each holds is held until all are.
+/// Maximum number of redemptions in one transaction, which holds the locks of all of them until it commits.
 const REDEMPTIONS: usize = 64;
 
-/// While a group is waited for, how often it is asked whether anything is still being signed.
+/// Interval at which a waiting group checks whether tokens are still being signed.
 const TICK: Duration = Duration::from_millis(1);
 
 type Reply<T> = oneshot::Sender<T>;
 
-/// An act whose types were erased: it makes its own transaction and answers its caller.
+/// An act with its types erased: it runs its own transaction and answers its caller.
 type Act = Box<dyn for<'t> FnOnce(&'t mut Transactions) -> BoxFuture<'t, ()> + Send>;
 
 enum Job {
     Act(Act),
-    Record(Box<Waiting>, Reply<Verdict<(), IssuanceRefusal>>),
-    Settle(Box<(IssuerId, Redemption)>, Reply<Verdict<(), RedemptionRefusal>>),
+    Record(Box<PendingIssuance>, Reply<Outcome<(), IssuanceRefusal>>),
+    Redeem(Box<(IssuerId, Redemption)>, Reply<Outcome<(), RedemptionRefusal>>),
     Check(Reply<Result<(), StoreError>>),
     Close(Reply<()>),
 }
 
-/// Hands jobs to the task. The task ends when this is dropped or closed, after what it had accepted.
+/// Sends jobs to the task. The task ends after its accepted jobs when this is dropped or closed.
 #[derive(Debug)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
 }
 
 impl Writer {
-    /// Starts the task with a connection that is ready.
     pub(super) fn start(connector: Connector, connection: DbConnection, pending: InFlight, linger: Duration) -> Self {
         let (jobs, accepted) = mpsc::channel(QUEUE);
         let transactions = Transactions::new(connector, connection);
@@ -59,41 +57,60 @@ impl Writer {
         Self { jobs }
     }
 
-    /// One act in one transaction, committed unless it is refused or fails. It locks what it reads and relies upon.
-    pub(super) async fn act<T, R, F>(&self, work: F) -> Verdict<T, R>
+    /// Runs one act in one transaction, and commits unless it is refused or fails. The act must lock the rows it depends on.
+    pub(super) async fn act<A, T, R, F>(&self, arguments: A, work: F) -> Outcome<T, R>
     where
+        A: Send + Sync + 'static,
         T: Send + 'static,
         R: Send + 'static,
-        F: for<'c> Fn(&'c mut DbConnection) -> BoxFuture<'c, Verdict<T, R>> + Send + Sync + 'static,
+        F: for<'c> Fn(&'c mut DbConnection, &'c A) -> BoxFuture<'c, Outcome<T, R>> + Send + Sync + 'static,
     {
-        self.hand_over(|transactions, reply| {
+        self.run(|transactions, reply| {
             Box::pin(async move {
-                // Whoever asked may have gone; the act stands all the same.
-                let _gone = reply.send(transactions.transact(work).await);
+                // The act is committed even if its caller has disconnected.
+                let _disconnected = reply.send(transactions.transact(&arguments, work).await);
             })
         })
         .await
     }
 
-    /// The same for an act that reads more than it could lock: it goes on as if it were alone.
-    pub(super) async fn act_alone<T, R, F>(&self, work: F) -> Verdict<T, R>
+    /// Runs an act that depends on rows it cannot lock.
+    pub(super) async fn act_serializable<A, T, R, F>(&self, arguments: A, work: F) -> Outcome<T, R>
     where
+        A: Send + Sync + 'static,
         T: Send + 'static,
         R: Send + 'static,
-        F: for<'c> Fn(&'c mut DbConnection) -> BoxFuture<'c, Verdict<T, R>> + Send + Sync + 'static,
+        F: for<'c> Fn(&'c mut DbConnection, &'c A) -> BoxFuture<'c, Outcome<T, R>> + Send + Sync + 'static,
     {
-        self.hand_over(|transactions, reply| {
+        self.run(|transactions, reply| {
             Box::pin(async move {
-                let _gone = reply.send(transactions.transact_alone(work).await);
+                let _disconnected = reply.send(transactions.transact_serializable(&arguments, work).await);
             })
         })
         .await
     }
 
-    async fn hand_over<T, R>(
+    /// Runs an act that cannot be refused.
+    pub(super) async fn change<A, T, F>(&self, arguments: A, work: F) -> Result<T, StoreError>
+    where
+        A: Send + Sync + 'static,
+        T: Send + 'static,
+        F: for<'c> Fn(&'c mut DbConnection, &'c A) -> BoxFuture<'c, Result<T, StoreError>> + Send + Sync + 'static,
+    {
+        let changed = self.act(arguments, move |connection, arguments| {
+            let work = work(connection, arguments);
+            Box::pin(async move { work.await.map(Ok::<T, Infallible>) })
+        });
+        match changed.await? {
+            Ok(done) => Ok(done),
+            Err(never) => match never {},
+        }
+    }
+
+    async fn run<T, R>(
         &self,
-        act: impl for<'t> FnOnce(&'t mut Transactions, Reply<Verdict<T, R>>) -> BoxFuture<'t, ()> + Send + 'static,
-    ) -> Verdict<T, R>
+        act: impl for<'t> FnOnce(&'t mut Transactions, Reply<Outcome<T, R>>) -> BoxFuture<'t, ()> + Send + 'static,
+    ) -> Outcome<T, R>
     where
         T: Send + 'static,
         R: Send + 'static,
@@ -103,44 +120,32 @@ impl Writer {
         answer.await.map_err(|_| closed())?
     }
 
-    /// One act in one transaction that nothing can refuse.
-    pub(super) async fn change<T, F>(&self, work: F) -> Result<T, StoreError>
-    where
-        T: Send + 'static,
-        F: for<'c> Fn(&'c mut DbConnection) -> BoxFuture<'c, Verdict<T, Infallible>> + Send + Sync + 'static,
-    {
-        match self.act(work).await? {
-            Ok(done) => Ok(done),
-            Err(never) => match never {},
-        }
-    }
-
-    /// Records a token together with the others that wait.
-    pub(super) async fn record(&self, issuer: IssuerId, issuance: Issuance) -> Verdict<(), IssuanceRefusal> {
+    /// Records a token together with the others that are waiting.
+    pub(super) async fn record(&self, issuer: IssuerId, issuance: Issuance) -> Outcome<(), IssuanceRefusal> {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Record(Box::new(Waiting { issuer, issuance }), reply)).await?;
+        self.send(Job::Record(Box::new(PendingIssuance { issuer, issuance }), reply)).await?;
         answer.await.map_err(|_| closed())?
     }
 
-    /// Settles a redemption; those that wait are committed together.
-    pub(super) async fn redeem(&self, issuer: IssuerId, redemption: Redemption) -> Verdict<(), RedemptionRefusal> {
+    /// Redeems a token; waiting redemptions are committed together.
+    pub(super) async fn redeem(&self, issuer: IssuerId, redemption: Redemption) -> Outcome<(), RedemptionRefusal> {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Settle(Box::new((issuer, redemption)), reply)).await?;
+        self.send(Job::Redeem(Box::new((issuer, redemption)), reply)).await?;
         answer.await.map_err(|_| closed())?
     }
 
-    /// Writes and commits; those who ask at the same time share one commit.
+    /// Checks that the database can be written; simultaneous checks share one commit.
     pub(super) async fn check(&self) -> Result<(), StoreError> {
         let (reply, answer) = oneshot::channel();
         self.send(Job::Check(reply)).await?;
         answer.await.map_err(|_| closed())?
     }
 
-    /// Does what was accepted, then closes the connection. Whoever comes later is told that the store is closed.
+    /// Finishes the accepted jobs and closes the connection. Later jobs fail as closed.
     pub(super) async fn close(&self) {
         let (reply, answer) = oneshot::channel();
         if self.send(Job::Close(reply)).await.is_ok() {
-            // An error says that the task has ended, which is what is waited for.
+            // An error means that the task has ended, which is what is awaited.
             let _ended = answer.await;
         }
     }
@@ -150,27 +155,27 @@ impl Writer {
     }
 }
 
-/// What is done between two looks at the queue.
+/// Jobs that are performed before the queue is read again.
 #[derive(Default)]
 struct Round {
-    group: Vec<Waiting>,
-    replies: Vec<Reply<Verdict<(), IssuanceRefusal>>>,
+    group: Vec<PendingIssuance>,
+    replies: Vec<Reply<Outcome<(), IssuanceRefusal>>>,
     redemptions: Vec<(IssuerId, Redemption)>,
-    redemption_replies: Vec<Reply<Verdict<(), RedemptionRefusal>>>,
+    redemption_replies: Vec<Reply<Outcome<(), RedemptionRefusal>>>,
     acts: Vec<Act>,
     checks: Vec<Reply<Result<(), StoreError>>>,
     closing: Vec<Reply<()>>,
 }
 
 impl Round {
-    fn take(&mut self, job: Job) {
+    fn add(&mut self, job: Job) {
         match job {
             Job::Act(act) => self.acts.push(act),
             Job::Record(waiting, reply) => {
                 self.group.push(*waiting);
                 self.replies.push(reply);
             }
-            Job::Settle(redemption, reply) => {
+            Job::Redeem(redemption, reply) => {
                 self.redemptions.push(*redemption);
                 self.redemption_replies.push(reply);
             }
@@ -183,7 +188,7 @@ impl Round {
         self.group.len() < GROUP && self.acts.len() < GROUP && self.redemptions.len() < REDEMPTIONS
     }
 
-    /// Only tokens gain by waiting for more of their kind; nothing else is made to wait with them.
+    /// Only tokens gain by waiting for more of their kind; other jobs never wait with them.
     fn may_linger(&self) -> bool {
         self.has_room()
             && self.acts.is_empty()
@@ -213,19 +218,19 @@ impl Task {
         }
         self.transactions.close().await;
         for reply in closing {
-            let _gone = reply.send(());
+            let _disconnected = reply.send(());
         }
     }
 
-    /// Takes all that waits. Tokens linger while others are being signed: a larger group costs hardly more.
+    /// Receives all queued jobs. Tokens wait while others are being signed: a larger group costs hardly more.
     async fn gather(&mut self, first: Job) -> Round {
         let mut round = Round::default();
-        round.take(first);
-        let mut bound = pin!(tokio::time::sleep(self.linger));
+        round.add(first);
+        let mut deadline = pin!(tokio::time::sleep(self.linger));
         loop {
             while round.has_room() {
                 match self.accepted.try_recv() {
-                    Ok(job) => round.take(job),
+                    Ok(job) => round.add(job),
                     Err(_) => break,
                 }
             }
@@ -234,9 +239,9 @@ impl Task {
             }
             tokio::select! {
                 biased;
-                () = &mut bound => return round,
+                () = &mut deadline => return round,
                 job = self.accepted.recv() => match job {
-                    Some(job) => round.take(job),
+                    Some(job) => round.add(job),
                     None => return round,
                 },
                 () = tokio::time::sleep(TICK) => {}
@@ -248,94 +253,80 @@ impl Task {
         let Round { group, replies, redemptions, redemption_replies, acts, checks, .. } = round;
         self.transactions.begin_round();
         if !group.is_empty() {
-            let answers = self.record(Arc::new(group)).await;
+            let answers = self.record(&group).await;
             for (reply, answer) in replies.into_iter().zip(answers) {
-                let _gone = reply.send(answer);
+                let _disconnected = reply.send(answer);
             }
         }
         if !redemptions.is_empty() {
-            let answers = self.redeem(Arc::new(redemptions)).await;
+            let answers = self.redeem(&redemptions).await;
             for (reply, answer) in redemption_replies.into_iter().zip(answers) {
-                let _gone = reply.send(answer);
+                let _disconnected = reply.send(answer);
             }
         }
         for act in acts {
             act(&mut self.transactions).await;
         }
         if !checks.is_empty() {
-            let end = self.transactions.transact(|connection| Box::pin(touch(connection))).await;
+            let end = self.transactions.transact(&(), |connection, ()| Box::pin(no_op_write(connection))).await;
             for reply in checks {
-                let _gone = reply.send(end.clone().map(|_| ()));
+                let _disconnected = reply.send(end.clone().map(|_| ()));
             }
         }
     }
 
-    /// Settles a group in one transaction, a savepoint each, so that a refusal undoes its own redemption alone; where one of
-    /// them fails, each by itself.
-    async fn redeem(&mut self, redemptions: Arc<Vec<(IssuerId, Redemption)>>) -> Vec<Verdict<(), RedemptionRefusal>> {
+    /// Redeems a group in one transaction with a savepoint for each, so that a refusal undoes its own redemption alone. If
+    /// the transaction fails, redeems each in its own.
+    async fn redeem(&mut self, redemptions: &[(IssuerId, Redemption)]) -> Vec<Outcome<(), RedemptionRefusal>> {
         if redemptions.len() > 1 {
-            let group = Arc::clone(&redemptions);
-            let together = self.transactions.transact(move |connection| {
-                let group = Arc::clone(&group);
-                Box::pin(async move { settle_together(connection, &group).await })
-            });
+            let together =
+                self.transactions.transact(redemptions, |connection, group| Box::pin(redeem_group(connection, group)));
             if let Ok(Ok(answers)) = together.await {
                 return answers.into_iter().map(Ok).collect();
             }
         }
         let mut answers = Vec::with_capacity(redemptions.len());
-        for at in 0..redemptions.len() {
-            let redemptions = Arc::clone(&redemptions);
-            let alone = self.transactions.transact(move |connection| {
-                let redemptions = Arc::clone(&redemptions);
-                Box::pin(async move {
-                    let (issuer, redemption) = redemptions.get(at).ok_or_else(closed)?;
-                    redeem(connection, issuer, redemption).await
-                })
-            });
+        for one in redemptions {
+            let alone = self
+                .transactions
+                .transact(one, |connection, (issuer, redemption)| Box::pin(redeem(connection, issuer, redemption)));
             answers.push(alone.await);
         }
         answers
     }
 
-    /// Records a group; where one of its rows can't be taken, each alone, so that it spoils no other.
-    async fn record(&mut self, group: Arc<Vec<Waiting>>) -> Vec<Verdict<(), IssuanceRefusal>> {
-        match self.record_together(Arc::clone(&group)).await {
+    /// Records a group. If a constraint rejects one of its rows, records each alone, so that the row fails no other.
+    async fn record(&mut self, group: &[PendingIssuance]) -> Vec<Outcome<(), IssuanceRefusal>> {
+        match self.record_group(group).await {
             Ok(Ok(answers)) => answers.into_iter().map(Ok).collect(),
-            Ok(Err(RowRefused)) if group.len() > 1 => {
+            Ok(Err(RowRejected)) if group.len() > 1 => {
                 let mut answers = Vec::with_capacity(group.len());
-                for one in group.iter() {
-                    let alone = self.record_together(Arc::new(vec![one.clone()])).await;
-                    answers.push(match alone {
+                for one in group {
+                    answers.push(match self.record_group(std::slice::from_ref(one)).await {
                         Ok(Ok(answer)) => answer.into_iter().next().ok_or_else(closed),
-                        Ok(Err(refused)) => Err(refused.into()),
+                        Ok(Err(rejected)) => Err(rejected.into()),
                         Err(error) => Err(error),
                     });
                 }
                 answers
             }
-            Ok(Err(refused)) => vec![Err(refused.into()); group.len()],
+            Ok(Err(rejected)) => vec![Err(rejected.into()); group.len()],
             Err(error) => vec![Err(error); group.len()],
         }
     }
 
-    async fn record_together(
+    async fn record_group(
         &mut self,
-        group: Arc<Vec<Waiting>>,
-    ) -> Verdict<Vec<Result<(), IssuanceRefusal>>, RowRefused> {
-        self.transactions
-            .transact(move |connection| {
-                let group = Arc::clone(&group);
-                Box::pin(async move { issuance::record(connection, &group).await })
-            })
-            .await
+        group: &[PendingIssuance],
+    ) -> Outcome<Vec<Result<(), IssuanceRefusal>>, RowRejected> {
+        self.transactions.transact(group, |connection, group| Box::pin(issuance::record(connection, group))).await
     }
 }
 
-async fn settle_together(
+async fn redeem_group(
     connection: &mut DbConnection,
     group: &[(IssuerId, Redemption)],
-) -> Verdict<Vec<Result<(), RedemptionRefusal>>, Infallible> {
+) -> Outcome<Vec<Result<(), RedemptionRefusal>>, Infallible> {
     let mut answers = Vec::with_capacity(group.len());
     for (issuer, redemption) in group {
         sqlx::query("savepoint redemption").execute(&mut *connection).await.map_err(unavailable)?;
@@ -349,8 +340,8 @@ async fn settle_together(
     Ok(Ok(answers))
 }
 
-/// Writes what changes nothing.
-async fn touch(connection: &mut DbConnection) -> Verdict<(), Infallible> {
-    sqlx::query(TOUCH).execute(connection).await.map_err(unavailable)?;
+/// No-op write, used as a health check.
+async fn no_op_write(connection: &mut DbConnection) -> Outcome<(), Infallible> {
+    sqlx::query(NO_OP_WRITE).execute(connection).await.map_err(unavailable)?;
     Ok(Ok(()))
 }

@@ -76,6 +76,14 @@ impl SqliteStore {
         report
     }
 
+    fn records(&self) -> &Writer {
+        &self.writer
+    }
+
+    fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
     async fn pulse(&self, issuer: &IssuerId) -> Result<DbRow, StoreError> {
         let row = sqlx::query(statements::PULSE).bind(issuer.as_str()).fetch_one(&self.readers).await;
         row.map_err(unavailable)
@@ -91,9 +99,7 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn settings(&self) -> Result<Settings, StoreError> {
-        self.writer
-            .change(|connection| Box::pin(async move { connection::read_settings(connection).await.map(Ok) }))
-            .await
+        self.writer.change((), |connection, ()| Box::pin(connection::read_settings(connection))).await
     }
 
     /// Lets the file grow to this many pages (of 4 KiB, as a rule) and no further; `None` for as far as the disk goes.
@@ -104,12 +110,7 @@ impl SqliteStore {
     pub async fn limit_pages(&self, pages: Option<u32>) -> Result<(), StoreError> {
         self.connector.limit(pages);
         let connector = self.connector.clone();
-        self.writer
-            .change(move |connection| {
-                let connector = connector.clone();
-                Box::pin(async move { connector.apply_limit(connection).await.map(Ok) })
-            })
-            .await
+        self.writer.change(connector, |connection, connector| Box::pin(connector.apply_limit(connection))).await
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) const RUNNING_UNTIL: &str = "\
     where b.issuer = ?1 and b.id = ?2 and b.finished_at is null and b.deadline > ?3 and c.disabled_at is null";
 
 /// Writes a page without changing what it says.
-pub(super) const TOUCH: &str = "pragma user_version = 0";
+pub(super) const NO_OP_WRITE: &str = "pragma user_version = 0";
 
 /// `cross join` keeps the order: the group first, then each table by its primary key.
 pub(super) const READ: &str = "\

@@ -1,5 +1,5 @@
-//! Transactions on the one writing connection. Never goes on with a connection whose commit or rollback failed:
-//! SQLite may have ended the transaction itself (on a full disk it does), and nobody would know.
+//! Transactions on the one writing connection. Never reuses a connection whose commit or rollback failed: SQLite may have
+//! rolled back itself (on a full disk it does), which the driver does not notice.
 
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
@@ -7,57 +7,54 @@ use sqlx::SqliteConnection;
 use super::connection::{self, Connector};
 use super::fault::{is_busy, unavailable};
 use super::moved_marker;
-use crate::store::StoreError;
+use crate::store::{Outcome, StoreError};
 
-/// What an act says inside its transaction: the outer error is a fault, the inner one a refusal. Either undoes all.
-pub(super) type Verdict<T, R> = Result<Result<T, R>, StoreError>;
-
-/// The writing connection, opened anew after a fault.
+/// The writing connection, which is replaced after a failure.
 pub(super) struct Transactions {
     connector: Connector,
     /// `None` after a failed commit or rollback, until the next transaction.
     connection: Option<SqliteConnection>,
-    /// Why no transaction could be begun in this round.
+    /// Failure to begin a transaction in this round.
     unreachable: Option<StoreError>,
 }
 
 impl Transactions {
-    /// Starts with a connection that is ready.
     pub(super) fn new(connector: Connector, connection: SqliteConnection) -> Self {
         Self { connector, connection: Some(connection), unreachable: None }
     }
 
-    /// A new round: what could not be begun is tried again. Within a round it is not, or each of many that wait would
-    /// wait for the same lock in turn.
+    /// Begins a round. After a failure to begin a transaction, the others of the round fail at once: each of many waiting
+    /// acts would otherwise wait for the same lock in turn.
     pub(super) fn begin_round(&mut self) {
         self.unreachable = None;
     }
 
-    /// Does `work` in a transaction that holds the write lock from its first statement on, and commits it if it is
-    /// neither refused nor failed.
-    pub(super) async fn transact<T, R>(
+    /// Runs `work` in a transaction that holds the write lock from its first statement on, and commits unless it is refused
+    /// or fails.
+    pub(super) async fn transact<A: Sync + ?Sized, T, R>(
         &mut self,
-        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Verdict<T, R>>,
-    ) -> Verdict<T, R> {
+        arguments: &A,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection, &'c A) -> BoxFuture<'c, Outcome<T, R>>,
+    ) -> Outcome<T, R> {
         let mut connection = self.begin().await?;
-        let verdict = work(&mut connection).await;
-        if matches!(verdict, Ok(Ok(_))) {
+        let outcome = work(&mut connection, arguments).await;
+        if matches!(outcome, Ok(Ok(_))) {
             self.end(connection, "commit").await?;
         } else if let Err(error) = self.end(connection, "rollback").await {
-            tracing::warn!(%error, "a transaction did not roll back: the connection is replaced");
+            tracing::warn!(%error, "rollback failed: replacing the connection to the database");
         }
-        verdict
+        outcome
     }
 
-    /// The same for an act that must be alone: here one writes at a time anyway.
-    pub(super) async fn transact_alone<T, R>(
+    /// Runs work that must be serializable, as every transaction here is.
+    pub(super) async fn transact_serializable<A: Sync + ?Sized, T, R>(
         &mut self,
-        work: impl for<'c> FnOnce(&'c mut SqliteConnection) -> BoxFuture<'c, Verdict<T, R>>,
-    ) -> Verdict<T, R> {
-        self.transact(work).await
+        arguments: &A,
+        work: impl for<'c> FnOnce(&'c mut SqliteConnection, &'c A) -> BoxFuture<'c, Outcome<T, R>>,
+    ) -> Outcome<T, R> {
+        self.transact(arguments, work).await
     }
 
-    /// Closes the connection.
     pub(super) async fn close(&mut self) {
         if let Some(connection) = self.connection.take() {
             connection::close(connection).await;
@@ -80,7 +77,7 @@ impl Transactions {
             Some(connection) => connection,
             None => self.connector.connect().await?,
         };
-        // A deferred transaction that reads first and then writes fails at once after another's commit.
+        // A deferred transaction that reads before it writes fails at once if another one commits in between.
         match sqlx::query("begin immediate").execute(&mut connection).await {
             Ok(_) => self.unless_moved(connection).await,
             Err(error) => {
@@ -94,7 +91,7 @@ impl Transactions {
         }
     }
 
-    /// Nothing is written to a file that was left: what came after the mark would be lost.
+    /// Rejects a transaction on a file that was copied elsewhere: what is written after the mark would be lost.
     async fn unless_moved(&mut self, mut connection: SqliteConnection) -> Result<SqliteConnection, StoreError> {
         let moved = moved_marker::moved_to(&mut connection).await;
         if matches!(moved, Ok(None)) {
@@ -103,7 +100,7 @@ impl Transactions {
         self.end(connection, "rollback").await?;
         match moved {
             Ok(Some(moved_to)) => Err(StoreError::Moved(moved_to)),
-            Ok(None) => Err(StoreError::Unavailable("the mark was there and was not".to_owned())),
+            Ok(None) => Err(StoreError::Unavailable("the mark of a moved file could not be read".to_owned())),
             Err(error) => Err(error),
         }
     }

@@ -44,7 +44,7 @@ async fn a_build_that_has_ended_trades_nothing_at_any_door() {
 }
 
 async fn living(market: &Market) -> Vec<StoredCredential> {
-    let filter = CredentialFilter { alive_at: Some(market.server.clock.now()), ..Default::default() };
+    let filter = CredentialFilter { active_at: Some(market.server.clock.now()), ..Default::default() };
     market.server.app.store().list_credentials(&IssuerId::main(), &filter).await.unwrap()
 }
 

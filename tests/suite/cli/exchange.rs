@@ -7,7 +7,7 @@ use super::Folder;
 /// Every section once, as operators write them.
 const FILE: &str = r#"
 [[users]]
-name = "octo"                            # disabled = true kills its keys
+name = "octo"                            # disabled = true revokes its keys
 
 [[providers]]                            # as [oidc.NAME] of the configuration, but stored
 name = "partner-ci"

@@ -47,7 +47,7 @@ async fn bearer(store: &dyn Store, digest: Sha256) -> TokenBearer {
 }
 
 async fn lives(store: &dyn Store, digest: Sha256) -> bool {
-    bearer(store, digest).await.is_alive(after(1))
+    bearer(store, digest).await.is_active(after(1))
 }
 
 async fn found(store: &dyn Store, id: BuildId) -> StoredBuild {
@@ -149,9 +149,9 @@ async fn exactly_the_declared_clients_stand_beside_those_made_by_command(store: 
     let narrowed = DeclaredClient { audiences: vec!["only.example.com".parse().unwrap()], ..two.clone() };
     let changed = apply(&[one.clone(), narrowed], false).await;
     assert_eq!(changed, Ok(vec![change("two", ClientChangeKind::Changed)]));
-    assert_eq!(store.recall_bearer(&issuer(), new.tokens[1].digest), None);
+    assert_eq!(store.cached_bearer(&issuer(), new.tokens[1].digest), None);
     let decided_before = Issuance { client_revision: 0, ..issuance(&stored.client, &new) };
-    assert_eq!(store.record(&issuer(), decided_before).await.unwrap(), Err(IssuanceRefusal::Dead));
+    assert_eq!(store.record(&issuer(), decided_before).await.unwrap(), Err(IssuanceRefusal::NotActive));
     let decided_now = Issuance { client_revision: 1, ..issuance(&stored.client, &new) };
     assert_eq!(store.record(&issuer(), decided_now).await.unwrap(), Ok(()));
 
@@ -277,7 +277,7 @@ async fn a_registration_asked_for_again_gets_fresh_tokens_and_its_steps_keep_the
     for fresh in &again.tokens {
         let bearer = bearer(store, fresh.digest).await;
         assert_eq!((bearer.build.id, bearer.token.expires_at), (first.id, after(3_600)));
-        assert!(bearer.is_alive(now));
+        assert!(bearer.is_active(now));
     }
 }
 
@@ -382,7 +382,7 @@ async fn a_steps_token_alone_can_be_ended(store: &dyn Store) {
 
 async fn a_bearer_is_recalled_until_something_ends_it(store: &dyn Store) {
     let (client, new) = running(store).await;
-    let recalled = |digest| store.recall_bearer(&issuer(), digest).map(|bearer| bearer.token.id);
+    let recalled = |digest| store.cached_bearer(&issuer(), digest).map(|bearer| bearer.token.id);
     let wide = &new.tokens[1];
     assert_eq!(recalled(wide.digest), None);
     bearer(store, wide.digest).await;

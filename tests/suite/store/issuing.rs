@@ -100,15 +100,15 @@ async fn a_token_of_the_dead_does_not_leave(store: &dyn Store) {
         ("an unknown build", unknown),
     ];
     for (what, wish) in dead {
-        assert_eq!(record(store, wish).await, Err(IssuanceRefusal::Dead), "{what}");
+        assert_eq!(record(store, wish).await, Err(IssuanceRefusal::NotActive), "{what}");
     }
     assert_eq!(record(store, Issuance { now: after(9), ..with_token(brief.id) }).await, Ok(()));
     assert_eq!(record(store, wish()).await, Ok(()));
 
     store.finish_build(&issuer(), new.id, &one.id, Finish::Success, NOW).await.unwrap();
-    assert_eq!(record(store, wish()).await, Err(IssuanceRefusal::Dead));
+    assert_eq!(record(store, wish()).await, Err(IssuanceRefusal::NotActive));
     store.disable_client(&issuer(), "ci", NOW).await.unwrap();
-    assert_eq!(record(store, issuance(&one, &short)).await, Err(IssuanceRefusal::Dead));
+    assert_eq!(record(store, issuance(&one, &short)).await, Err(IssuanceRefusal::NotActive));
     assert_eq!(recorded(store).await.len(), 2);
 }
 

@@ -56,9 +56,9 @@ async fn a_dead_key_records_nothing(store: &dyn Store) {
     let world = World::new(store).await;
     let key = key(store, &world).await;
     let late = Publication { published_at: after(1_800), ..version(key, "app", "1.0") };
-    assert_eq!(record(store, &late).await, Err(PublicationRefusal::KeyDead));
+    assert_eq!(record(store, &late).await, Err(PublicationRefusal::KeyNotActive));
     world.kill(store, Killer::BuildEnd).await;
-    assert_eq!(record(store, &version(key, "app", "1.0")).await, Err(PublicationRefusal::KeyDead));
+    assert_eq!(record(store, &version(key, "app", "1.0")).await, Err(PublicationRefusal::KeyNotActive));
     assert_eq!(store.find_publications(&issuer(), "app", "1.0", None).await.unwrap(), []);
 }
 

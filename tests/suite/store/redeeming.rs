@@ -152,11 +152,11 @@ impl World {
     }
 
     /// Writes all rules as they stand here.
-    async fn change(&self, store: &dyn Store, kills: Option<&'static str>) {
+    async fn change(&self, store: &dyn Store, revokes: Option<&'static str>) {
         let change = RuleChange {
-            users: vec![Write { row: self.user.clone(), kills }],
-            providers: vec![Write { row: self.provider.clone(), kills }],
-            entitlements: [&self.entitlement, &self.other].map(|row| Write { row: row.clone(), kills }).to_vec(),
+            users: vec![Write { row: self.user.clone(), revokes }],
+            providers: vec![Write { row: self.provider.clone(), revokes }],
+            entitlements: [&self.entitlement, &self.other].map(|row| Write { row: row.clone(), revokes }).to_vec(),
             events: vec![],
         };
         loop {
@@ -279,13 +279,13 @@ impl World {
     }
 
     /// Writes one of the rules.
-    async fn only(&self, store: &dyn Store, which: usize, kills: Option<&'static str>) {
+    async fn only(&self, store: &dyn Store, which: usize, revokes: Option<&'static str>) {
         let mut change = RuleChange::default();
         match which {
-            0 => change.users.push(Write { row: self.user.clone(), kills }),
-            1 => change.providers.push(Write { row: self.provider.clone(), kills }),
-            2 => change.entitlements.push(Write { row: self.entitlement.clone(), kills }),
-            _ => change.entitlements.push(Write { row: self.other.clone(), kills }),
+            0 => change.users.push(Write { row: self.user.clone(), revokes }),
+            1 => change.providers.push(Write { row: self.provider.clone(), revokes }),
+            2 => change.entitlements.push(Write { row: self.entitlement.clone(), revokes }),
+            _ => change.entitlements.push(Write { row: self.other.clone(), revokes }),
         }
         loop {
             let revision = store.rules_revision(&issuer()).await.unwrap();
@@ -301,7 +301,7 @@ pub(super) async fn all(store: &dyn Store) -> Vec<StoredCredential> {
 }
 
 pub(super) async fn living(store: &dyn Store) -> usize {
-    let filter = CredentialFilter { alive_at: Some(NOW), ..Default::default() };
+    let filter = CredentialFilter { active_at: Some(NOW), ..Default::default() };
     store.list_credentials(&issuer(), &filter).await.unwrap().len()
 }
 
@@ -310,12 +310,12 @@ async fn a_token_is_claimed_once_and_what_was_refused_claims_nothing(store: &dyn
     let mut refused = world.trade(1);
     refused.user = Some("nobody".into());
     assert_eq!(store.redeem(&issuer(), &refused).await.unwrap(), Err(RedemptionRefusal::UserDisabled));
-    assert!(!store.is_spent(&issuer(), &refused.token).await.unwrap());
+    assert!(!store.is_used(&issuer(), &refused.token).await.unwrap());
     assert!(all(store).await.is_empty());
     let good = world.trade(1);
     store.redeem(&issuer(), &good).await.unwrap().unwrap();
-    assert!(store.is_spent(&issuer(), &good.token).await.unwrap());
-    assert_eq!(store.redeem(&issuer(), &world.trade(1)).await.unwrap(), Err(RedemptionRefusal::Spent));
+    assert!(store.is_used(&issuer(), &good.token).await.unwrap());
+    assert_eq!(store.redeem(&issuer(), &world.trade(1)).await.unwrap(), Err(RedemptionRefusal::Used));
     // Another issuer's token of the same digest is another token.
     let mut other = world.trade(1);
     other.token.issuer = "https://other.example".into();
@@ -325,7 +325,7 @@ async fn a_token_is_claimed_once_and_what_was_refused_claims_nothing(store: &dyn
     assert_eq!((found.id, found.audience.as_str()), (good.credential.id, "https://artefacts.example.com"));
     assert_eq!((found.user.as_deref(), found.owner.as_deref()), (Some("octo"), Some("acme")));
     assert_eq!((found.build, found.entitlement), (Some(world.build.id), Some(world.entitlement.id)));
-    assert!(found.is_alive(after(1_799)) && !found.is_alive(after(1_800)));
+    assert!(found.is_active(after(1_799)) && !found.is_active(after(1_800)));
     let kept = store.find_id_token(&issuer(), found.id_token).await.unwrap().unwrap();
     assert_eq!((kept.provider.as_str(), kept.claims.as_str()), (PROVIDER, r#"{"sub":"x"}"#));
     assert_eq!(store.list_id_tokens(&issuer(), "octo").await.unwrap().len(), 2);
@@ -351,13 +351,13 @@ async fn a_token_that_may_be_traded_again_is_so_until_somebody_spends_or_revokes
     let given = store.find_credential(&issuer(), namesake.credential.digest).await.unwrap().unwrap();
     let kept = store.find_id_token(&issuer(), given.id_token).await.unwrap().unwrap();
     assert_eq!(kept.claims, r#"{"sub":"y"}"#, "another token of the same id is kept for itself");
-    assert!(!store.is_spent(&issuer(), &often(1).token).await.unwrap());
+    assert!(!store.is_used(&issuer(), &often(1).token).await.unwrap());
     store.redeem(&issuer(), &world.trade(1)).await.unwrap().unwrap();
-    assert_eq!(store.redeem(&issuer(), &often(1)).await.unwrap(), Err(RedemptionRefusal::Spent));
+    assert_eq!(store.redeem(&issuer(), &often(1)).await.unwrap(), Err(RedemptionRefusal::Used));
     store.redeem(&issuer(), &often(2)).await.unwrap().unwrap();
     let key = often(2).token;
     store.revoke_id_token(&issuer(), &key, None, after(600), &event(), NOW).await.unwrap();
-    assert_eq!(store.redeem(&issuer(), &often(2)).await.unwrap(), Err(RedemptionRefusal::Spent));
+    assert_eq!(store.redeem(&issuer(), &often(2)).await.unwrap(), Err(RedemptionRefusal::Used));
     assert_eq!(living(store).await, 5, "what was given for the other token lives");
     let events = async || store.list_events(&issuer(), NOW, None, 100).await.unwrap().len();
     let told = events().await;
@@ -392,13 +392,13 @@ async fn kill_and_revert(store: &dyn Store, killer: Killer) {
     let found = store.show_credential(&issuer(), trade.credential.id).await.unwrap().unwrap();
     assert_eq!(found.revoked, Some((NOW, "killed".to_owned())), "{killer:?}");
     let other = store.show_credential(&issuer(), bystander.credential.id).await.unwrap().unwrap();
-    assert!(other.is_alive(NOW), "{killer:?} ends nothing that does not rest on it");
+    assert!(other.is_active(NOW), "{killer:?} ends nothing that does not rest on it");
     let late = store.redeem(&issuer(), &world.trade(digest_number())).await.unwrap();
     assert!(late.is_err(), "{killer:?}");
     // As it was before: what died stays dead.
     world.change(store, None).await;
     let found = store.show_credential(&issuer(), trade.credential.id).await.unwrap().unwrap();
-    assert!(!found.is_alive(NOW), "{killer:?}");
+    assert!(!found.is_active(NOW), "{killer:?}");
     let fresh = remembered(store).await;
     store.redeem(&issuer(), &fresh.trade(digest_number())).await.unwrap().unwrap();
 }
@@ -466,7 +466,7 @@ async fn what_outlives_its_build_dies_with_its_client(store: &dyn Store) {
     store.redeem(&issuer(), &world.trade(2)).await.unwrap().unwrap();
     world.kill(store, Killer::BuildEnd).await;
     assert_eq!(living(store).await, 1);
-    assert_eq!(store.redeem(&issuer(), &world.trade(3)).await.unwrap(), Err(RedemptionRefusal::BuildOver));
+    assert_eq!(store.redeem(&issuer(), &world.trade(3)).await.unwrap(), Err(RedemptionRefusal::BuildFinished));
     world.kill(store, Killer::ClientDisabled).await;
     assert_eq!(living(store).await, 0);
     assert_eq!(store.redeem(&issuer(), &world.trade(4)).await.unwrap(), Err(RedemptionRefusal::ClientDisabled));
@@ -477,10 +477,10 @@ async fn a_spent_token_is_forgotten_when_its_time_is_over(store: &dyn Store) {
     let trade = world.trade(1);
     store.redeem(&issuer(), &trade).await.unwrap().unwrap();
     assert_eq!(trade.kept_until(), after(600), "300 s after its exp, as long as any tolerance");
-    assert_eq!(store.forget_spent(&issuer(), after(600)).await.unwrap(), 0);
-    assert!(store.is_spent(&issuer(), &trade.token).await.unwrap());
-    assert_eq!(store.forget_spent(&issuer(), after(601)).await.unwrap(), 1);
-    assert!(!store.is_spent(&issuer(), &trade.token).await.unwrap());
+    assert_eq!(store.delete_used_tokens(&issuer(), after(600)).await.unwrap(), 0);
+    assert!(store.is_used(&issuer(), &trade.token).await.unwrap());
+    assert_eq!(store.delete_used_tokens(&issuer(), after(601)).await.unwrap(), 1);
+    assert!(!store.is_used(&issuer(), &trade.token).await.unwrap());
 }
 
 async fn rules_are_read_by_what_changed(store: &dyn Store) {
@@ -507,7 +507,7 @@ async fn rules_are_read_by_what_changed(store: &dyn Store) {
 async fn a_change_of_rules_that_saw_an_old_number_changes_nothing(store: &dyn Store) {
     let world = World::new(store).await;
     let change = RuleChange {
-        users: vec![Write { row: UserRow { disabled_at: Some(NOW), ..world.user.clone() }, kills: Some("x") }],
+        users: vec![Write { row: UserRow { disabled_at: Some(NOW), ..world.user.clone() }, revokes: Some("x") }],
         ..RuleChange::default()
     };
     assert!(!store.change_rules(&issuer(), 0, &change, NOW).await.unwrap());

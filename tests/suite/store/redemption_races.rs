@@ -54,7 +54,7 @@ async fn of_sixty_four_racers_one_gets_the_token(pair: &Pair) {
     for answer in join_all(racers.collect::<Vec<_>>()).await {
         match answer.unwrap() {
             Ok(()) => won += 1,
-            Err(refused) => assert_eq!(refused, RedemptionRefusal::Spent),
+            Err(refused) => assert_eq!(refused, RedemptionRefusal::Used),
         }
     }
     assert_eq!((won, living(pair.stores[0].as_ref()).await), (1, 1));

@@ -42,7 +42,7 @@ impl Planner<'_> {
                 plan.pins.push(EntitlementRow { pins, ..row.clone() });
             }
         }
-        let writes = plan.pins.iter().map(|row| Write { row: row.clone(), kills: None });
+        let writes = plan.pins.iter().map(|row| Write { row: row.clone(), revokes: None });
         plan.change.entitlements.extend(writes);
     }
 

@@ -120,7 +120,7 @@ impl Planner<'_> {
                     disabled_at: wanted.disabled.then_some(self.now),
                     removed_at: None,
                 };
-                plan.change.users.push(Write { row, kills: wanted.disabled.then_some("its user was disabled") });
+                plan.change.users.push(Write { row, revokes: wanted.disabled.then_some("its user was disabled") });
             }
         }
         for user in self.standing.users.iter().filter(|user| user.removed_at.is_none()) {
@@ -132,7 +132,7 @@ impl Planner<'_> {
                 continue;
             }
             let row = UserRow { removed_at: Some(self.now), ..user.clone() };
-            plan.change.users.push(Write { row, kills: Some("its user was removed") });
+            plan.change.users.push(Write { row, revokes: Some("its user was removed") });
             plan.told.push(told(Section::Users, &user.name, None, ChangeKind::Deleted));
         }
         Ok(names)
@@ -177,8 +177,8 @@ impl Planner<'_> {
                     removed_at: None,
                     fetched: None,
                 };
-                let kills = (kind == ChangeKind::Updated && !same).then_some("its provider was changed");
-                plan.change.providers.push(Write { row, kills });
+                let revokes = (kind == ChangeKind::Updated && !same).then_some("its provider was changed");
+                plan.change.providers.push(Write { row, revokes });
             }
             standing.push(provider);
         }
@@ -193,7 +193,7 @@ impl Planner<'_> {
             if named && row.declared == declared {
                 let row = ProviderRow { removed_at: Some(self.now), ..row.clone() };
                 plan.told.push(told(Section::Providers, &row.name, None, ChangeKind::Deleted));
-                plan.change.providers.push(Write { row, kills: Some("its provider was removed") });
+                plan.change.providers.push(Write { row, revokes: Some("its provider was removed") });
             } else {
                 let provider = read_provider(row);
                 standing.push(provider.map_err(|problem| fault(Section::Providers, &row.name, problem))?);
@@ -239,14 +239,14 @@ impl Planner<'_> {
                     if relearns {
                         (row.pins, row.pin_until) = (Pins::default(), Some(pin_until(self.now)));
                     }
-                    let kills = Some("what it was given by was changed");
-                    plan.change.entitlements.push(Write { row: row.clone(), kills });
+                    let revokes = Some("what it was given by was changed");
+                    plan.change.entitlements.push(Write { row: row.clone(), revokes });
                     (row.clone(), ChangeKind::Updated)
                 }
                 None => {
                     place += 1;
                     let row = self.new_entitlement(wanted, place)?;
-                    plan.change.entitlements.push(Write { row: row.clone(), kills: None });
+                    plan.change.entitlements.push(Write { row: row.clone(), revokes: None });
                     places.insert(key, live.len());
                     live.push(row.clone());
                     (row, ChangeKind::Created)
@@ -262,7 +262,7 @@ impl Planner<'_> {
         for row in gone {
             plan.told.push(told(Section::of(row.kind), &row.name, row.user.as_deref(), ChangeKind::Deleted));
             let row = EntitlementRow { removed_at: Some(self.now), ..row };
-            plan.change.entitlements.push(Write { row, kills: Some("what it was given by was removed") });
+            plan.change.entitlements.push(Write { row, revokes: Some("what it was given by was removed") });
         }
         Ok(kept)
     }
