@@ -1,4 +1,4 @@
-//! Connections to the server, and what a server must be for us to trust it with a record. Never waits without a bound.
+//! Connections to the server, and the settings without which a server could lose a record. Never waits without a bound.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use super::fault::{POOLER, unavailable};
 use super::options::{PostgresOptions, Tls};
 use crate::store::StoreError;
 
-/// How long a connection may take to stand.
+/// Maximum time to open or close a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
-/// How long a statement may take, so that a lost client's work ends; and how long a transaction may lie idle.
+/// Maximum time of a statement, of a wait for a lock, and of an idle transaction, so that a lost client's work ends.
 const STATEMENT_TIMEOUT: &str = "10s";
 
-/// The oldest server that the tests run on.
+/// Oldest supported server, as the tests run it.
 const OLDEST: i32 = 150_000;
 
-/// Makes connections to one database.
+/// Opens connections to one database.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
     options: Arc<PostgresOptions>,
@@ -34,7 +34,7 @@ impl Connector {
         &self.options
     }
 
-    /// Everything is named here, so that no variable of the environment and no file of the user fills a gap.
+    /// Sets every option, so that no environment variable and no file of the user fills a gap.
     fn connect_options(&self) -> PgConnectOptions {
         let options = &self.options;
         let mode = match options.tls {
@@ -43,7 +43,7 @@ impl Connector {
             Tls::VerifyCa => PgSslMode::VerifyCa,
             Tls::VerifyFull => PgSslMode::VerifyFull,
         };
-        let mut made = PgConnectOptions::new_without_pgpass()
+        let mut connect = PgConnectOptions::new_without_pgpass()
             .port(options.port)
             .username(&options.user)
             .database(&options.database)
@@ -55,22 +55,23 @@ impl Connector {
                 ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
             ])
             .log_slow_statements(tracing::log::LevelFilter::Off, Duration::from_secs(1));
-        made = if options.host.starts_with('/') { made.socket(&options.host) } else { made.host(&options.host) };
+        connect =
+            if options.host.starts_with('/') { connect.socket(&options.host) } else { connect.host(&options.host) };
         if let Some(password) = &options.password {
-            made = made.password(password.expose_secret());
+            connect = connect.password(password.expose_secret());
         }
         match &options.root_certificates {
-            Some(file) => made.ssl_root_cert(file),
-            None => made,
+            Some(file) => connect.ssl_root_cert(file),
+            None => connect,
         }
     }
 
-    /// A connection that may write.
+    /// Opens a connection that can write.
     pub(super) async fn connect(&self) -> Result<PgConnection, StoreError> {
         let options = self.connect_options();
         let mut connection = tokio::time::timeout(CONNECT_WITHIN, options.connect())
             .await
-            .map_err(|_| StoreError::Unavailable("the server does not answer in time".to_owned()))?
+            .map_err(|_| StoreError::Unavailable("the server did not answer within 3 seconds".to_owned()))?
             .map_err(unavailable)?;
         let read_only: String = sqlx::query_scalar("select current_setting('transaction_read_only')")
             .fetch_one(&mut connection)
@@ -83,7 +84,7 @@ impl Connector {
         Ok(connection)
     }
 
-    /// The pool that reads.
+    /// Returns the pool of reading connections, which are opened when first used.
     pub(super) fn readers(&self) -> PgPool {
         PgPoolOptions::new()
             .max_connections(self.options.readers)
@@ -91,24 +92,24 @@ impl Connector {
             .connect_lazy_with(self.connect_options())
     }
 
-    /// Is this a server that keeps what it was told?
+    /// Checks that the server's settings keep committed records.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] says which setting to change.
-    pub(super) async fn examine(&self) -> Result<(), StoreError> {
+    pub(super) async fn check_settings(&self) -> Result<(), StoreError> {
         let mut connection = self.connect().await?;
-        let examined = examine(&mut connection).await;
+        let checked = check_settings(&mut connection).await;
         close(connection).await;
-        examined
+        checked
     }
 }
 
-/// Ends a session; that it had ended already is as good.
+/// Closes a session; it may have ended before.
 pub(super) async fn close(connection: PgConnection) {
-    let _ended = tokio::time::timeout(CONNECT_WITHIN, connection.close()).await;
+    let _closed = tokio::time::timeout(CONNECT_WITHIN, connection.close()).await;
 }
 
-async fn examine(connection: &mut PgConnection) -> Result<(), StoreError> {
+async fn check_settings(connection: &mut PgConnection) -> Result<(), StoreError> {
     let row = sqlx::query(
         "select cast(current_setting('server_version_num') as integer) as version, \
                 current_setting('synchronous_commit') as synchronous_commit, \

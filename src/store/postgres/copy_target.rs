@@ -1,4 +1,4 @@
-//! The session in which an installation arrives from elsewhere.
+//! The session that writes a copied installation.
 
 use sqlx::PgConnection;
 
@@ -8,10 +8,10 @@ use super::migrations;
 use super::options::PostgresOptions;
 use crate::store::StoreError;
 
-/// A transaction on a database whose schema is up to date, in which statements may take as long as they need.
+/// Migrates the database and begins a transaction without time limits for statements.
 pub(in crate::store) async fn begin(options: &PostgresOptions) -> Result<PgConnection, StoreError> {
     let connector = Connector::new(options.clone());
-    connector.examine().await?;
+    connector.check_settings().await?;
     migrations::migrate(&connector).await?;
     let mut connection = connector.connect().await?;
     for statement in [
@@ -24,7 +24,7 @@ pub(in crate::store) async fn begin(options: &PostgresOptions) -> Result<PgConne
     Ok(connection)
 }
 
-/// Ends it: from here on everything stands here.
+/// Commits the copy; this database is authoritative from here on.
 pub(in crate::store) async fn commit(mut connection: PgConnection) -> Result<(), StoreError> {
     sqlx::query("commit").execute(&mut connection).await.map_err(unavailable)?;
     close(connection).await;

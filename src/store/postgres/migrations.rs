@@ -1,4 +1,4 @@
-//! The schema, embedded. Never runs beside another migration, and never touches a newer schema.
+//! Embedded migrations of PostgreSQL. They never run beside another migration, and never on a newer schema.
 
 use sqlx::PgConnection;
 
@@ -7,7 +7,7 @@ use super::fault::unavailable;
 use crate::store::StoreError;
 use crate::store::migrations::{MigrationReport, Migrations};
 
-/// Version, name and text, lowest version first. A migration that was ever released is never edited.
+/// Version, name and text, lowest version first. A released migration is never edited.
 const MIGRATIONS: Migrations<6> = Migrations([
     (1, "issuing", include_str!("../../../migrations/postgres/0001_issuing.sql")),
     (2, "key_life", include_str!("../../../migrations/postgres/0002_key_life.sql")),
@@ -17,19 +17,19 @@ const MIGRATIONS: Migrations<6> = Migrations([
     (6, "plain_words", include_str!("../../../migrations/postgres/0006_plain_words.sql")),
 ]);
 
-/// Any number that nobody else locks in this database.
+/// Advisory lock of migrations: a number that no other program locks in this database.
 const LOCK: i64 = 0x6275_696c_6470_6173;
 
-/// Brings the schema up to date, on a session of its own that ends whatever happens: so does its lock.
+/// Migrates the schema in its own session, whose end releases the lock whatever happens.
 pub(super) async fn migrate(connector: &Connector) -> Result<MigrationReport, StoreError> {
     let mut connection = connector.connect().await?;
-    let report = migrate_alone(&mut connection).await;
+    let report = migrate_locked(&mut connection).await;
     close(connection).await;
     report
 }
 
-async fn migrate_alone(connection: &mut PgConnection) -> Result<MigrationReport, StoreError> {
-    // Waits for as long as lock_timeout says, and then names what it waits for.
+async fn migrate_locked(connection: &mut PgConnection) -> Result<MigrationReport, StoreError> {
+    // Waits at most for lock_timeout.
     sqlx::query("select pg_advisory_lock($1)").bind(LOCK).execute(&mut *connection).await.map_err(|error| {
         match unavailable(error) {
             StoreError::Unavailable(text) => StoreError::Unavailable(format!("waiting for another migration: {text}")),
@@ -43,7 +43,7 @@ async fn migrate_alone(connection: &mut PgConnection) -> Result<MigrationReport,
     Ok(MIGRATIONS.report(before, after))
 }
 
-/// The highest version that was applied; 0 where there is none.
+/// Returns the highest applied version; 0 if there is none.
 async fn version(connection: &mut PgConnection) -> Result<i64, StoreError> {
     let known: Option<String> = sqlx::query_scalar("select cast(to_regclass('_sqlx_migrations') as text)")
         .fetch_one(&mut *connection)

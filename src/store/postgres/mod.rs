@@ -1,5 +1,5 @@
-//! The store in a PostgreSQL database that any number of servers share. Writes run in tasks of their own, so that a
-//! caller who hangs up cancels nothing; never answers before the commit.
+//! The store in a PostgreSQL database that any number of servers share. Writes run in their own tasks, so that a caller that
+//! disconnects cancels nothing. Never answers before the commit.
 
 mod connection;
 pub(in crate::store) mod copy_target;
@@ -33,7 +33,7 @@ use crate::base::IssuerId;
 /// The name that the files in `sql/` use.
 type Backend = PostgresStore;
 
-/// A store on a server. It is used through [`Store`] and the traits that it is made of.
+/// Store in a PostgreSQL database, used through [`Store`] and its supertraits.
 #[derive(Debug)]
 pub struct PostgresStore {
     connector: Connector,
@@ -43,28 +43,28 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects, examines the server, and brings its schema up to date.
+    /// Connects, checks the server's settings, and migrates its schema.
     ///
-    /// Must be called on a Tokio runtime, on which the writers' tasks then live.
+    /// Must be called on a Tokio runtime, which runs the writing tasks.
     ///
     /// # Errors
-    /// [`StoreError::Schema`] where the schema is newer than this program or is not ours, [`StoreError::Unavailable`]
-    /// where the server can't be reached, can't be written, or would lose what it was told.
+    /// [`StoreError::Schema`] if the schema is newer than this program or is not ours, [`StoreError::Unavailable`] if the
+    /// server cannot be reached or written, or its settings could lose a committed record.
     pub async fn open(options: PostgresOptions, pending: InFlight) -> Result<Self, StoreError> {
         let connector = Connector::new(options);
-        connector.examine().await?;
+        connector.check_settings().await?;
         migrations::migrate(&connector).await?;
         let writers = Writers::start(&connector, pending).await?;
         Ok(Self { readers: connector.readers(), connector, writers, request_token_cache: RequestTokenCache::default() })
     }
 
-    /// Brings the schema up to date, and does nothing else.
+    /// Migrates the schema, and does nothing else.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn migrate(options: PostgresOptions) -> Result<MigrationReport, StoreError> {
         let connector = Connector::new(options);
-        connector.examine().await?;
+        connector.check_settings().await?;
         migrations::migrate(&connector).await
     }
 
@@ -76,20 +76,20 @@ impl PostgresStore {
         self.writers.next()
     }
 
-    async fn pulse(&self, issuer: &IssuerId) -> Result<DbRow, StoreError> {
+    async fn read_key_poll(&self, issuer: &IssuerId) -> Result<DbRow, StoreError> {
         let mut connection = self.readers.acquire().await.map_err(unavailable)?;
-        let row = sqlx::query(statements::PULSE).bind(issuer.as_str()).fetch_optional(&mut *connection).await;
+        let row = sqlx::query(statements::KEY_POLL).bind(issuer.as_str()).fetch_optional(&mut *connection).await;
         match row.map_err(unavailable)? {
             Some(row) => Ok(row),
             None => {
-                // A failover: what this server says may be old.
+                // Read-only after a failover: the server's data may be old.
                 connection.close_on_drop();
                 Err(unavailable(sqlx::Error::RowNotFound))
             }
         }
     }
 
-    /// The server's clock, as a test may have set it.
+    /// Returns the server's clock in milliseconds, plus the offset that tests set.
     fn read_clock(&self, millis: u64) -> Option<i64> {
         let offset = self.connector.options().clock_offset.load(Ordering::Relaxed);
         Some(i64::try_from(millis).ok()?.saturating_add(offset))

@@ -1,4 +1,4 @@
-//! Where the server is, and as whom it is asked. Holds the password, and never shows it.
+//! Location of the PostgreSQL server, and the user to log in as. Holds the password, and never shows it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,46 +7,46 @@ use std::sync::atomic::AtomicI64;
 
 use crate::base::Secret;
 
-/// How the connection is protected. There is no mode that falls back to plain text.
+/// Protection of the connection. No mode falls back to plain text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Tls {
-    /// Not at all: for the loopback interface and unix sockets.
+    /// No encryption: for the loopback interface and unix sockets.
     Disable,
-    /// Encrypted, whoever answers.
+    /// Encrypted, without checking the server's certificate.
     Require,
-    /// The certificate must be signed by a known authority.
+    /// Encrypted; a known authority must have signed the certificate.
     VerifyCa,
-    /// The certificate must also name the host.
+    /// As [`VerifyCa`](Self::VerifyCa), and the certificate must name the host.
     VerifyFull,
 }
 
-/// Where a PostgreSQL database is, and who we are there.
+/// Location of a PostgreSQL database, and the user to log in as.
 #[derive(Clone)]
 pub struct PostgresOptions {
     /// Host name, address, or the folder of a unix socket.
     pub host: String,
-    /// Its port.
+    /// TCP port, or the number of the unix socket.
     pub port: u16,
-    /// The user; never guessed.
+    /// Name of the user; has no default.
     pub user: String,
-    /// The user's password, if it has one.
+    /// Password of the user, if the user has one.
     pub password: Option<Secret<String>>,
-    /// The database; never guessed.
+    /// Name of the database; has no default.
     pub database: String,
-    /// How the connection is protected.
+    /// Protection of the connection.
     pub tls: Tls,
-    /// Certificates of authorities, in PEM, in place of the well-known ones.
+    /// PEM file of trusted authorities, instead of the well-known ones.
     pub root_certificates: Option<PathBuf>,
-    /// Connections that read, at most.
+    /// Maximum number of reading connections.
     pub readers: u32,
-    /// Connections that write, at most; one of them is for records alone.
+    /// Maximum number of writing connections; one of them only writes records.
     pub writers: u32,
-    /// Added to what the server's clock says, in milliseconds: for tests, whose own clock is not the server's.
+    /// Milliseconds to add to the server's clock: for tests, which set their own clock.
     pub clock_offset: Arc<AtomicI64>,
 }
 
-/// Without the password.
+/// Formats the URL without the password.
 impl fmt::Display for PostgresOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, user, database, .. } = self;

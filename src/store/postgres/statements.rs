@@ -1,23 +1,23 @@
-//! What PostgreSQL is told in its own words: statements over a whole group, which comes as a JSON list.
+//! Statements in PostgreSQL's dialect; those over a whole group receive it as a JSON list.
 
-/// What is read stays so until the end of the transaction.
-macro_rules! held {
+/// Locks the rows that are read until the end of the transaction, against changes.
+macro_rules! locked {
     ($statement:expr) => {
         concat!($statement, " for share")
     };
 }
-pub(super) use held;
+pub(super) use locked;
 
-/// The same for what is about to be changed.
-macro_rules! held_to_change {
+/// Locks rows that the transaction is about to change.
+macro_rules! locked_for_update {
     ($statement:expr) => {
         concat!($statement, " for no key update")
     };
 }
-pub(super) use held_to_change;
+pub(super) use locked_for_update;
 
-/// The group's rows, locked before they are read: clients, then builds, then tokens, each by id, so that two groups
-/// never wait for each other in a circle. Nothing that only refers to a row is kept waiting.
+/// Locks the group's rows before they are read: clients, then builds, then tokens, each by id, so that two groups cannot
+/// deadlock. Inserts that only refer to a locked row do not wait.
 pub(super) const LOCK: &[&str] = &[
     "select c.id from clients as c where c.issuer = $1 and c.id in ( \
          select b.client_id from jsonb_array_elements(cast($2 as jsonb)) as g (value) \
@@ -31,25 +31,24 @@ pub(super) const LOCK: &[&str] = &[
      order by t.id for no key update",
 ];
 
-/// The version, the largest time seen, and the server's clock. A server that can't be written may be behind, so it
-/// says nothing.
-pub(super) const PULSE: &str = "\
+/// Version of the keys, latest time seen, and the server's clock. No row from a read-only server, which may be behind.
+pub(super) const KEY_POLL: &str = "\
     select coalesce(k.version, 0) as version, k.latest_seen, \
            cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as server_millis \
     from (select 1) as one left join key_sets as k on k.issuer = $1 \
     where current_setting('transaction_read_only') = 'off'";
 
-/// Is the client enabled? It stays so until the end of the transaction.
+/// Finds an enabled client, and locks it until the end of the transaction.
 pub(super) const CLIENT_ENABLED: &str =
     "select id from clients where issuer = $1 and id = $2 and disabled_at is null for share";
 
-/// The deadline of a build that runs, whose client is enabled. Both stay so until the end of the transaction.
+/// Deadline of a running build of an enabled client; locks both until the end of the transaction.
 pub(super) const RUNNING_UNTIL: &str = "\
     select b.deadline from builds as b join clients as c on c.issuer = b.issuer and c.id = b.client_id \
     where b.issuer = $1 and b.id = $2 and b.finished_at is null and b.deadline > $3 and c.disabled_at is null \
     for share of c, b";
 
-/// Writes what changes nothing.
+/// No-op write, used as a health check.
 pub(super) const NO_OP_WRITE: &str = "update key_sets set version = version where issuer = ''";
 
 pub(super) const READ: &str = "\
@@ -76,7 +75,7 @@ pub(super) const COUNT_TOKENS: &str = "\
       and t.ended_at is null and t.expires_at > cast(g.value ->> 3 as bigint) \
       and (t.max_uses is null or t.uses + cast(g.value ->> 1 as bigint) <= t.max_uses)";
 
-/// A rule's count starts with its first token.
+/// Inserts a rule's count with its first token.
 pub(super) const COUNT_RULES: &str = "\
     insert into rule_counts (issuer, build_id, rule, issued) \
     select $1, g.value -> 0 ->> 0, g.value -> 0 ->> 1, cast(g.value ->> 1 as bigint) \

@@ -1,4 +1,4 @@
-//! The record of ID tokens: read here, written by the issuing act alone.
+//! The audit record of ID tokens. Read here; only the issuing transaction in `issuance.rs` writes it.
 
 use super::Backend;
 use super::driver::DbRow;
@@ -16,14 +16,14 @@ macro_rules! audit_columns {
     };
 }
 
-/// Ends each list: `?2` is the least moment, `?3` and `?4` the record to go on after, `?5` how many.
+/// End of each list: `$2` is the earliest time, `$3` and `$4` name the record to continue after, `$5` is the limit.
 macro_rules! page {
     () => {
         " and issued_at >= $2 and (issued_at > $3 or (issued_at = $3 and jti > $4)) order by issued_at, jti limit $5"
     };
 }
 
-/// One text for each set of conditions, so that each has the index that fits it.
+/// One statement for each set of conditions, so that each uses the index that fits it.
 pub(super) const LIST_ALL: &str = concat!(audit_columns!(), " where issuer = $1", page!());
 pub(super) const LIST_BUILD: &str = concat!(audit_columns!(), " where issuer = $1 and build_id = $6", page!());
 pub(super) const LIST_SUBJECT: &str = concat!(audit_columns!(), " where issuer = $1 and subject = $6", page!());

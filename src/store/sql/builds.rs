@@ -1,4 +1,4 @@
-//! Builds. Never shows a build of another issuer, and never ends one twice.
+//! Builds. Never returns a build of another issuer, and never finishes a build twice.
 
 use async_trait::async_trait;
 
@@ -20,7 +20,7 @@ pub(super) async fn cancel_builds(
     client: &ClientId,
     now: Moment,
 ) -> Result<u64, StoreError> {
-    let ended = sqlx::query(
+    let finished = sqlx::query(
         "update builds set finished_at = $3, status = 'canceled' \
          where issuer = $1 and client_id = $2 and finished_at is null and deadline > $3",
     )
@@ -32,7 +32,7 @@ pub(super) async fn cancel_builds(
     .map_err(unavailable)?;
     revoke_where(connection, issuer, RevocationCause::Client(client), "the client of its build was disabled", now)
         .await?;
-    Ok(ended.rows_affected())
+    Ok(finished.rows_affected())
 }
 
 #[async_trait]
@@ -85,7 +85,7 @@ impl Builds for Backend {
             .writer()
             .change((issuer.clone(), client.clone()), move |connection, (issuer, client)| {
                 Box::pin(async move {
-                    let ended = sqlx::query(
+                    let finished = sqlx::query(
                         "update builds set finished_at = $4, status = $5 \
                          where issuer = $1 and id = $2 and client_id = $3 and finished_at is null and deadline > $4",
                     )
@@ -97,7 +97,7 @@ impl Builds for Backend {
                     .execute(&mut *connection)
                     .await
                     .map_err(unavailable)?;
-                    if ended.rows_affected() == 1 {
+                    if finished.rows_affected() == 1 {
                         revoke_where(connection, &issuer, RevocationCause::Build(id), "its build ended", now).await?;
                     }
                     let known: i64 = sqlx::query_scalar(

@@ -1,4 +1,4 @@
-//! Clients. Never holds a secret: its digest alone.
+//! Clients. Never holds a secret, only its digest.
 
 use super::builds::cancel_builds;
 use super::fault::unavailable;

@@ -1,50 +1,50 @@
-//! Death of credentials, stamped once by the act that causes it. Never lifted, and never moved to another time.
+//! Revocation of credentials by the act that causes it. Never undone, and its time never changes.
 
 use super::driver::DbConnection;
 use super::fault::unavailable;
 use crate::base::{BuildId, ClientId, CredentialId, EntitlementId, IssuerId, Moment, Sha256};
 use crate::store::StoreError;
 
-/// What dies.
+/// What was revoked, disabled, changed or deleted, and thereby which credentials are revoked.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RevocationCause<'a> {
-    /// What rests on this build and does not outlive it.
+    /// Credentials issued for tokens of this build that do not outlive it.
     Build(BuildId),
-    /// What rests on any build of this client.
+    /// Credentials issued for tokens of any build of this client.
     Client(&'a ClientId),
-    /// One credential.
+    /// One credential, by its id.
     Credential(CredentialId),
-    /// What this entitlement gave.
+    /// Credentials issued by this entitlement.
     Entitlement(EntitlementId),
-    /// What was given for this ID token: its issuer and digest.
+    /// Credentials issued for this ID token: its issuer and digest.
     IdToken(&'a str, Sha256),
-    /// What was given for tokens of this provider.
+    /// Credentials issued for tokens of this provider.
     Provider(&'a str),
-    /// What this key of ours signed, and what was given for ID tokens that it signed.
+    /// Access tokens that this key of ours signed, and credentials issued for ID tokens that it signed.
     SigningKey(&'a str),
-    /// What this user has.
+    /// Credentials of this user.
     User(&'a str),
 }
 
-/// What is dead is dead; what has expired stays as it is.
+/// Updates credentials that are not revoked yet; conditions leave out expired ones.
 macro_rules! revoke_where {
-    ($whom:literal) => {
+    ($condition:literal) => {
         concat!(
             "update credentials set revoked_at = $2, revoked_reason = $3 where issuer = $1 and revoked_at is null and ",
-            $whom
+            $condition
         )
     };
 }
 
-/// Stamps; gives back how many died.
+/// Revokes the credentials that depend on `cause`. Returns their number.
 pub(super) async fn revoke_where(
     connection: &mut DbConnection,
     issuer: &IssuerId,
-    dying: RevocationCause<'_>,
-    because: &str,
+    cause: RevocationCause<'_>,
+    reason: &str,
     now: Moment,
 ) -> Result<u64, StoreError> {
-    let statement = match dying {
+    let statement = match cause {
         RevocationCause::Build(_) => revoke_where!("build_id = $4 and outlives_build = 0 and expires_at > $2"),
         RevocationCause::Client(_) => revoke_where!("client_id = $4 and expires_at > $2"),
         RevocationCause::Credential(_) => revoke_where!("id = $4"),
@@ -59,8 +59,8 @@ pub(super) async fn revoke_where(
         RevocationCause::SigningKey(_) => revoke_where!("(token_kid = $4 or signed_by = $4) and expires_at > $2"),
         RevocationCause::User(_) => revoke_where!("user_name = $4 and expires_at > $2"),
     };
-    let query = sqlx::query(statement).bind(issuer.as_str()).bind(now.unix()).bind(because);
-    let query = match &dying {
+    let query = sqlx::query(statement).bind(issuer.as_str()).bind(now.unix()).bind(reason);
+    let query = match &cause {
         RevocationCause::Build(id) => query.bind(id.to_string()),
         RevocationCause::Client(id) => query.bind(id.as_str()),
         RevocationCause::Credential(id) => query.bind(id.to_string()),

@@ -1,4 +1,4 @@
-//! What was given for tokens, and the ID tokens that it was given for. Never holds a key's text: its digest alone.
+//! Rows of credentials and of redeemed ID tokens. Never holds a credential's text, only its digest.
 
 use super::driver::{DbConnection, DbRow};
 use super::fault::unavailable;
@@ -6,9 +6,9 @@ use super::fields::{Fields, stored_json};
 use crate::base::IssuerId;
 use crate::store::{Redemption, StoreError, StoredCredential, StoredIdToken};
 
-/// Keeps the ID token; one that was kept before, where it may be traded more than once, is the same row. Not one that
-/// merely has the same `jti`: what is given for it would be judged by another's claims.
-pub(super) async fn keep_id_token(
+/// Stores the ID token, or finds the row of a token that may be redeemed repeatedly. Returns the row's id. A token that
+/// merely has the same `jti` is another row: its credentials would show the claims of another token.
+pub(super) async fn store_id_token(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     redemption: &Redemption,

@@ -1,21 +1,21 @@
-//! Clients that the configuration declares: made, changed and disabled so that exactly those stand that are declared.
-//! Never touches a client that was made by command.
+//! Clients that the configuration declares: creates, updates and disables rows until they equal the declarations. Never
+//! changes a client that was created by command.
 
 use super::builds::cancel_builds;
 use super::driver::DbConnection;
 use super::fault::unavailable;
 use super::fields::stored_json;
 use super::rows::{client_columns, client_secret_columns, read_stored_client};
-use super::statements::held_to_change;
+use super::statements::locked_for_update;
 use crate::base::{ClientId, IssuerId, Moment};
 use crate::store::{
     ClientChange, ClientChangeKind, ClientSecret, DeclaredClient, NameTaken, Outcome, StoreError, StoredClient,
 };
 
-/// A former secret that is declared is taken for as long as it is: until a year that nobody will see here.
-const ALWAYS: Moment = Moment::from_unix(253_402_300_799);
+/// Expiry of a declared previous secret, which is accepted for as long as it is declared: the end of the year 9999.
+const NO_EXPIRY: Moment = Moment::from_unix(253_402_300_799);
 
-/// Brings the declared clients in, or says what that would change.
+/// Applies the declared clients. With `dry_run` returns the changes without writing them.
 pub(super) async fn apply(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -26,12 +26,12 @@ pub(super) async fn apply(
     let known = read(connection, issuer, dry_run).await?;
     let mut changes = Vec::new();
     for wanted in declared {
-        let stands =
+        let stored =
             known.iter().find(|known| known.client.name == wanted.name || known.client.id.as_str() == wanted.name);
-        let kind = match stands {
+        let kind = match stored {
             None => ClientChangeKind::Added,
             Some(stored) if !stored.client.declared => return Ok(Err(NameTaken(wanted.name.clone()))),
-            Some(stored) if is_as(stored, wanted) => continue,
+            Some(stored) if is_same(stored, wanted) => continue,
             Some(_) => ClientChangeKind::Changed,
         };
         if !dry_run && !write(connection, issuer, wanted, now).await? {
@@ -39,8 +39,8 @@ pub(super) async fn apply(
         }
         changes.push(ClientChange { name: wanted.name.clone(), change: kind });
     }
-    let gone = known.iter().filter(|known| known.client.declared && known.client.disabled_at.is_none());
-    for stored in gone.filter(|known| declared.iter().all(|wanted| wanted.name != known.client.name)) {
+    let declared_before = known.iter().filter(|known| known.client.declared && known.client.disabled_at.is_none());
+    for stored in declared_before.filter(|known| declared.iter().all(|wanted| wanted.name != known.client.name)) {
         if !dry_run {
             disable(connection, issuer, &stored.client.id, now).await?;
         }
@@ -49,8 +49,8 @@ pub(super) async fn apply(
     Ok(Ok(changes))
 }
 
-/// All clients; held until the end where something may change, so that whoever trades or registers for one comes before
-/// what is done to it, or after.
+/// Reads all clients. Locks them until the end of the transaction unless it is a dry run, so that a redemption or
+/// registration of one of them comes entirely before its change, or after.
 async fn read(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -67,8 +67,8 @@ async fn read(
             )
         };
     }
-    const HELD: &str = held_to_change!(all!());
-    let rows = sqlx::query(if dry_run { all!() } else { HELD })
+    const LOCKED: &str = locked_for_update!(all!());
+    let rows = sqlx::query(if dry_run { all!() } else { LOCKED })
         .bind(issuer.as_str())
         .fetch_all(connection)
         .await
@@ -76,7 +76,7 @@ async fn read(
     rows.iter().map(read_stored_client).collect()
 }
 
-fn is_as(stored: &StoredClient, wanted: &DeclaredClient) -> bool {
+fn is_same(stored: &StoredClient, wanted: &DeclaredClient) -> bool {
     let StoredClient { client, secret } = stored;
     let (current, previous) = wanted.secrets;
     client.disabled_at.is_none()
@@ -84,10 +84,10 @@ fn is_as(stored: &StoredClient, wanted: &DeclaredClient) -> bool {
         && client.organizations == wanted.organizations
         && client.audiences == wanted.audiences
         && client.ids == wanted.ids
-        && *secret == ClientSecret { current, previous: previous.map(|previous| (previous, ALWAYS)) }
+        && *secret == ClientSecret { current, previous: previous.map(|previous| (previous, NO_EXPIRY)) }
 }
 
-/// `false` where another client took the name meanwhile.
+/// Returns `false` if another client took the name in the meantime.
 async fn write(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -111,7 +111,7 @@ async fn write(
     .bind(&wanted.ids)
     .bind(current.as_bytes().as_slice())
     .bind(previous.as_ref().map(|previous| previous.as_bytes().as_slice()))
-    .bind(previous.map(|_| ALWAYS.unix()))
+    .bind(previous.map(|_| NO_EXPIRY.unix()))
     .bind(now.unix())
     .execute(connection)
     .await;

@@ -1,4 +1,4 @@
-//! What operators read. Rows are written with what they tell of, or alone.
+//! Events for operators, written with the change that they describe, or alone.
 
 use async_trait::async_trait;
 

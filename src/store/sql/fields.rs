@@ -43,116 +43,102 @@ impl<'r> Fields<'r> {
         })
     }
 
-    /// What must be there. Asked of the row, since SQLite's driver reads an empty value out of a null.
-    fn some<T>(&self, column: &'static str) -> Result<T, StoreError>
+    /// Reads a value that must not be null. As an `Option`, since SQLite's driver decodes null as an empty value.
+    fn required<T>(&self, column: &'static str) -> Result<T, StoreError>
     where
         T: Decode<'r, Db> + Type<Db>,
     {
         self.get::<Option<T>>(column)?.ok_or_else(|| self.corrupt(column, "is null"))
     }
 
-    /// The error for a value of `column` that makes no sense.
+    /// Returns the error for a wrong value of `column`.
     pub(super) fn corrupt(&self, column: &'static str, problem: impl ToString) -> StoreError {
         StoreError::Corrupt { table: self.table, column, problem: problem.to_string() }
     }
 
-    /// Text.
     pub(super) fn text(&self, column: &'static str) -> Result<String, StoreError> {
-        self.some(column)
+        self.required(column)
     }
 
-    /// Text or null.
     pub(super) fn optional_text(&self, column: &'static str) -> Result<Option<String>, StoreError> {
         self.get(column)
     }
 
     /// Text that `read` must know.
     pub(super) fn named<T>(&self, column: &'static str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
-        read(self.some(column)?).ok_or_else(|| self.corrupt(column, "is a word that this program does not know"))
+        read(self.required(column)?).ok_or_else(|| self.corrupt(column, "is a word that this program does not know"))
     }
 
-    /// Text of a type of ours.
     pub(super) fn parsed<T: FromStr>(&self, column: &'static str) -> Result<T, StoreError> {
         self.named(column, |text| text.parse().ok())
     }
 
-    /// Text of a type of ours, or null.
     pub(super) fn optional_parsed<T: FromStr>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
         let text: Option<&str> = self.get(column)?;
         text.map(|text| text.parse().map_err(|_| self.corrupt(column, "is not of its form"))).transpose()
     }
 
-    /// JSON.
     pub(super) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
-        let text: &str = self.some(column)?;
+        let text: &str = self.required(column)?;
         self.read_json(column, text)
     }
 
-    /// JSON or null.
     pub(super) fn optional_json<T: DeserializeOwned>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
         let text: Option<&str> = self.get(column)?;
         text.map(|text| self.read_json(column, text)).transpose()
     }
 
     fn read_json<T: DeserializeOwned>(&self, column: &'static str, text: &str) -> Result<T, StoreError> {
-        // The parser's own text may repeat a value, so only the place is told.
+        // The parser's own text may repeat a value, so only the position is reported.
         serde_json::from_str(text).map_err(|error| {
             self.corrupt(column, format!("is not JSON of its form (line {}, column {})", error.line(), error.column()))
         })
     }
 
-    /// A moment.
     pub(super) fn moment(&self, column: &'static str) -> Result<Moment, StoreError> {
-        self.some(column).map(Moment::from_unix)
+        self.required(column).map(Moment::from_unix)
     }
 
-    /// A moment or null.
     pub(super) fn optional_moment(&self, column: &'static str) -> Result<Option<Moment>, StoreError> {
         let seconds: Option<i64> = self.get(column)?;
         Ok(seconds.map(Moment::from_unix))
     }
 
-    /// A number that is not negative.
     pub(super) fn count(&self, column: &'static str) -> Result<u64, StoreError> {
-        let number: i64 = self.some(column)?;
+        let number: i64 = self.required(column)?;
         u64::try_from(number).map_err(|_| self.corrupt(column, "is negative"))
     }
 
-    /// A number that is not negative, or null.
     pub(super) fn optional_count(&self, column: &'static str) -> Result<Option<u64>, StoreError> {
         let number: Option<i64> = self.get(column)?;
         number.map(|number| u64::try_from(number).map_err(|_| self.corrupt(column, "is negative"))).transpose()
     }
 
-    /// Bytes.
     pub(super) fn bytes(&self, column: &'static str) -> Result<Vec<u8>, StoreError> {
-        self.some(column)
+        self.required(column)
     }
 
-    /// Bytes or null.
     pub(super) fn optional_bytes(&self, column: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
         self.get(column)
     }
 
-    /// A digest.
     pub(super) fn digest(&self, column: &'static str) -> Result<Sha256, StoreError> {
-        let bytes: &[u8] = self.some(column)?;
+        let bytes: &[u8] = self.required(column)?;
         Sha256::from_stored(bytes).ok_or_else(|| self.corrupt(column, "is not 32 bytes"))
     }
 
-    /// A digest or null.
     pub(super) fn optional_digest(&self, column: &'static str) -> Result<Option<Sha256>, StoreError> {
         let bytes: Option<&[u8]> = self.get(column)?;
         bytes.map(|bytes| Sha256::from_stored(bytes).ok_or_else(|| self.corrupt(column, "is not 32 bytes"))).transpose()
     }
 }
 
-/// A count as the database holds it. What is larger than any count can become stands as the largest.
+/// Returns a count as it is stored; a count above the largest integer is stored as the largest.
 pub(super) fn stored_count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// A list or object as the database holds it.
+/// Returns a value as the JSON text that is stored.
 pub(super) fn stored_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|_| StoreError::Unavailable("a value could not be written as JSON".to_owned()))
 }

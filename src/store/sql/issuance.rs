@@ -1,5 +1,5 @@
-//! The issuing act: a group of tokens checked, counted and recorded in one transaction, by statements over the whole
-//! group. Never counts a token without its record, and never records one that was not counted.
+//! Issuing: checks, counts and records a group of tokens in one transaction, with statements over the whole group. Never
+//! counts a token without recording it, and never records one that was not counted.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -15,24 +15,24 @@ use crate::base::{ClientId, IssuerId};
 use crate::store::issuance_decision::{Decision, IssuanceState, Tally, TokenState, decide};
 use crate::store::{AuditRow, Issuance, IssuanceRefusal, Outcome, StoreError};
 
-/// A token that waits to be recorded.
+/// A token that waits to be recorded with its group.
 #[derive(Debug, Clone)]
 pub(super) struct PendingIssuance {
     pub(super) issuer: IssuerId,
     pub(super) issuance: Issuance,
 }
 
-/// A constraint refused one of the group's records, which happens when a `jti` comes twice.
+/// A constraint rejected one of the group's records, as for a repeated `jti`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RowRejected;
 
 impl From<RowRejected> for StoreError {
     fn from(_: RowRejected) -> Self {
-        Self::Unavailable("a record was refused by a constraint: is its jti a repeated one?".to_owned())
+        Self::Unavailable("a constraint rejected an audit record: its jti may be a repeated one".to_owned())
     }
 }
 
-/// Records those of the group that may leave; the answers come in the group's order.
+/// Records the tokens of the group that may be issued. Returns the answers in the group's order.
 pub(super) async fn record(
     connection: &mut DbConnection,
     group: &[PendingIssuance],
@@ -49,7 +49,7 @@ pub(super) async fn record(
         let (places, members): (Vec<_>, Vec<_>) = places.map(|(place, waiting)| (place, &waiting.issuance)).unzip();
         match record_for(connection, issuer, &members).await? {
             Ok(decided) => places.into_iter().zip(decided).for_each(|(place, answer)| *place = answer),
-            Err(refused) => return Ok(Err(refused)),
+            Err(rejected) => return Ok(Err(rejected)),
         }
     }
     Ok(Ok(answers))
@@ -63,15 +63,15 @@ async fn record_for(
     let states = read(connection, issuer, members).await?;
     let decision = decide(members.iter().copied().zip(states));
     count(connection, issuer, &decision).await?;
-    let taken = members.iter().zip(&decision.answers).filter(|(_, answer)| answer.is_ok());
-    let rows: Vec<&AuditRow> = taken.map(|(issuance, _)| &issuance.row).collect();
+    let accepted = members.iter().zip(&decision.answers).filter(|(_, answer)| answer.is_ok());
+    let rows: Vec<&AuditRow> = accepted.map(|(issuance, _)| &issuance.row).collect();
     match insert(connection, issuer, &rows).await? {
         Ok(()) => Ok(Ok(decision.answers)),
-        Err(refused) => Ok(Err(refused)),
+        Err(rejected) => Ok(Err(rejected)),
     }
 }
 
-/// For each member, in order, what stands; `None` where there is no such build.
+/// Locks and reads the state that each member depends on, in the group's order; `None` if its build does not exist.
 async fn read(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -123,8 +123,8 @@ fn state(row: &DbRow) -> Result<IssuanceState, StoreError> {
     })
 }
 
-/// Takes from the counts. Each statement says once more what was decided: were a row not as it was read, the group
-/// would be undone.
+/// Adds to the counts. Each statement repeats the conditions of the decision, so that the group is rolled back if a row is
+/// not as it was read.
 async fn count(connection: &mut DbConnection, issuer: &IssuerId, decision: &Decision<'_>) -> Result<(), StoreError> {
     let builds = tallies(&decision.builds, |id| json!([id]))?;
     update(connection, COUNT_BUILDS, issuer, &builds).await?.must_be(decision.builds.len())?;
@@ -139,7 +139,7 @@ async fn count(connection: &mut DbConnection, issuer: &IssuerId, decision: &Deci
     Ok(())
 }
 
-/// As JSON: `[[key, …], how many, limit, now]` each.
+/// Encodes tallies as JSON, each as `[[key, …], added, limit, now]`.
 fn tallies<K>(tallies: &BTreeMap<K, Tally>, key: impl Fn(&K) -> serde_json::Value) -> Result<String, StoreError> {
     let rows: Vec<_> = tallies
         .iter()
@@ -148,7 +148,7 @@ fn tallies<K>(tallies: &BTreeMap<K, Tally>, key: impl Fn(&K) -> serde_json::Valu
     stored_json(&rows)
 }
 
-/// How many rows a statement changed.
+/// Number of rows that a statement changed.
 struct Changed(u64);
 
 impl Changed {
@@ -156,7 +156,9 @@ impl Changed {
         if usize::try_from(self.0) == Ok(expected) {
             return Ok(());
         }
-        Err(StoreError::Unavailable("a count changed while its row was locked".to_owned()))
+        Err(StoreError::Unavailable(
+            "a count changed although its row was locked: the group was rolled back".to_owned(),
+        ))
     }
 }
 
@@ -170,13 +172,13 @@ async fn update(
     done.map(|done| Changed(done.rows_affected())).map_err(unavailable)
 }
 
-/// Columns of a record.
+/// Number of columns of a record.
 const COLUMNS: usize = 19;
 
-/// Rows of one statement, largest first: few sizes, so that each statement is prepared once.
+/// Numbers of rows in one statement, largest first: few sizes, so that each statement is prepared once.
 const SIZES: [usize; 4] = [64, 16, 4, 1];
 
-/// A statement for each size.
+/// One statement for each of [`SIZES`].
 static INSERTS: LazyLock<[Arc<str>; 4]> = LazyLock::new(|| SIZES.map(insert_statement));
 
 fn insert_statement(rows: usize) -> Arc<str> {
@@ -213,7 +215,7 @@ async fn insert(connection: &mut DbConnection, issuer: &IssuerId, rows: &[&Audit
 
 type Query<'q> = sqlx::query::Query<'q, Db, DbArguments>;
 
-/// In the order of the statement's columns; a test counts them, since a value too few would be null without a word.
+/// Binds in the order of the statement's columns. A test counts them, since SQLite silently stores null for a missing one.
 fn bind<'q>(query: Query<'q>, issuer: &'q IssuerId, row: &'q AuditRow) -> Result<Query<'q>, StoreError> {
     Ok(query
         .bind(issuer.as_str())

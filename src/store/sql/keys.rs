@@ -1,4 +1,4 @@
-//! Signing keys. Holds private halves sealed, never open.
+//! Signing keys. Private keys are sealed here, never open.
 
 use std::sync::Arc;
 
@@ -14,25 +14,25 @@ use crate::store::{
 };
 use async_trait::async_trait;
 
-/// Keys change seldom: once would do nearly always.
-const READINGS: usize = 5;
+/// Number of attempts to read all rows at one version; keys change so seldom that the first nearly always succeeds.
+const READ_ATTEMPTS: usize = 5;
 
 #[async_trait]
 impl Keys for Backend {
     async fn read_keys(&self, issuer: &IssuerId) -> Result<KeyRows, StoreError> {
-        // A version never comes with the rows of another: between two readings of it that agree, nothing changed.
-        for _ in 0..READINGS {
+        // If the version is the same before and after reading the rows, no change came in between.
+        for _ in 0..READ_ATTEMPTS {
             let Some(mut keys) = self.read_set(issuer).await? else { return Ok(KeyRows::default()) };
             self.read_rows(issuer, &mut keys).await?;
             if self.read_set(issuer).await?.is_some_and(|set| set.version == keys.version) {
                 return Ok(keys);
             }
         }
-        Err(StoreError::Unavailable("the keys changed during every reading".to_owned()))
+        Err(StoreError::Unavailable("the signing keys changed during every attempt to read them: retry".to_owned()))
     }
 
     async fn key_poll(&self, issuer: &IssuerId) -> Result<KeyPoll, StoreError> {
-        let row = self.pulse(issuer).await?;
+        let row = self.read_key_poll(issuer).await?;
         let fields = Fields::of(&row, "key_sets");
         Ok(KeyPoll {
             version: fields.count("version")?,
@@ -60,8 +60,8 @@ impl Keys for Backend {
                         write_key(connection, &issuer, row).await?;
                     }
                     for (row, at) in change.rows.iter().filter_map(|row| row.revoked_at.map(|at| (row, at))) {
-                        let because = "a signing key that it rests on was revoked";
-                        revoke_where(connection, &issuer, RevocationCause::SigningKey(&row.kid), because, at).await?;
+                        let reason = "a signing key that it rests on was revoked";
+                        revoke_where(connection, &issuer, RevocationCause::SigningKey(&row.kid), reason, at).await?;
                     }
                     for row in &change.adopted {
                         write_adopted(connection, &issuer, row).await?;
@@ -104,7 +104,7 @@ async fn write_note(connection: &mut DbConnection, issuer: &IssuerId, note: &Tim
         .execute(&mut *connection)
         .await
         .map_err(unavailable)?;
-    // A day, so that nobody can be missed who is slow to say that it runs.
+    // One day (86400 s) more, so that a server that is slow to report is not deleted.
     sqlx::query("delete from server_settings where issuer = $1 and promised_at + announce_for + 86400 < $2")
         .bind(issuer.as_str())
         .bind(erasable_before)
@@ -217,7 +217,7 @@ fn read_adopted(row: &DbRow) -> Result<AdoptedRow, StoreError> {
     })
 }
 
-/// Takes the next version if the one that stands is `expected`.
+/// Compare-and-swap: increments the version if it is still `expected`.
 async fn advance_version(connection: &mut DbConnection, issuer: &IssuerId, expected: u64) -> Result<bool, StoreError> {
     sqlx::query("insert into key_sets (issuer, version) values ($1, 0) on conflict (issuer) do nothing")
         .bind(issuer.as_str())

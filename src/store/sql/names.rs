@@ -1,5 +1,5 @@
-//! Bound names, and the binding itself, which runs inside a registration's transaction. Never prunes a row,
-//! and never lets an id move to a name without the right to act for every name that it had.
+//! Bound names, and their binding within the transaction of a registration. Never prunes a row, and never moves an id to
+//! another name for a client that may not act for every name that the id had.
 
 use super::Backend;
 use super::driver::DbConnection;
@@ -52,22 +52,22 @@ impl Names for Backend {
     }
 }
 
-/// What binding a registration's names changed, apart from names seen for the first time.
+/// Changes by binding a registration's names, apart from names registered for the first time.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     pub(super) renames: Vec<Rename>,
     pub(super) ids_taken: Vec<(NameKind, String)>,
 }
 
-/// A name as a registration gives it.
+/// A name with its id, as registered.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Given<'a> {
+pub(super) struct RegisteredName<'a> {
     pub(super) kind: NameKind,
     pub(super) name: &'a str,
     pub(super) id: Option<&'a str>,
 }
 
-/// Binds names on behalf of a client.
+/// Binds names for a client.
 pub(super) struct Binder<'a> {
     pub(super) connection: &'a mut DbConnection,
     pub(super) issuer: &'a IssuerId,
@@ -76,38 +76,40 @@ pub(super) struct Binder<'a> {
     pub(super) changes: Changes,
 }
 
-/// What a name is bound to.
-struct Known {
+/// Binding of a name.
+struct Binding {
     id: Option<String>,
     current: bool,
 }
 
 impl Binder<'_> {
-    /// Binds one name to its id, or finds that it is bound so.
-    pub(super) async fn bind(&mut self, given: Given<'_>) -> Outcome<(), RegistrationRefusal> {
-        let folded = fold_name(given.name);
-        let known = self.find(given.kind, &folded).await?;
-        match (known, given.id) {
-            (Some(Known { id: None, .. }), None) => Ok(Ok(())),
-            (Some(Known { id: Some(bound), current: true }), Some(id)) if bound == id => Ok(Ok(())),
-            // The id went on to another name meanwhile: coming back is a rename like any other.
-            (Some(Known { id: Some(bound), .. }), Some(id)) if bound == id => self.take_id(given, id, &folded).await,
-            (Some(Known { id: Some(_), .. }), _) => {
-                Ok(Err(RegistrationRefusal::NameBound { kind: given.kind, name: given.name.to_owned() }))
+    /// Binds a name to its id, unless it is bound to it already.
+    pub(super) async fn bind(&mut self, registered: RegisteredName<'_>) -> Outcome<(), RegistrationRefusal> {
+        let folded = fold_name(registered.name);
+        let known = self.find(registered.kind, &folded).await?;
+        match (known, registered.id) {
+            (Some(Binding { id: None, .. }), None) => Ok(Ok(())),
+            (Some(Binding { id: Some(bound), current: true }), Some(id)) if bound == id => Ok(Ok(())),
+            // The id moved to another name in the meantime: moving back is a rename like any other.
+            (Some(Binding { id: Some(bound), .. }), Some(id)) if bound == id => {
+                self.move_id(registered, id, &folded).await
             }
-            (Some(Known { id: None, .. }), Some(id)) => {
-                self.changes.ids_taken.push((given.kind, given.name.to_owned()));
-                self.take_id(given, id, &folded).await
+            (Some(Binding { id: Some(_), .. }), _) => {
+                Ok(Err(RegistrationRefusal::NameBound { kind: registered.kind, name: registered.name.to_owned() }))
             }
-            (None, Some(id)) => self.take_id(given, id, &folded).await,
+            (Some(Binding { id: None, .. }), Some(id)) => {
+                self.changes.ids_taken.push((registered.kind, registered.name.to_owned()));
+                self.move_id(registered, id, &folded).await
+            }
+            (None, Some(id)) => self.move_id(registered, id, &folded).await,
             (None, None) => {
-                self.write(given, &folded).await?;
+                self.write(registered, &folded).await?;
                 Ok(Ok(()))
             }
         }
     }
 
-    async fn find(&mut self, kind: NameKind, folded: &str) -> Result<Option<Known>, StoreError> {
+    async fn find(&mut self, kind: NameKind, folded: &str) -> Result<Option<Binding>, StoreError> {
         let row = sqlx::query("select id, current from names where issuer = $1 and kind = $2 and folded = $3")
             .bind(self.issuer.as_str())
             .bind(<&str>::from(kind))
@@ -117,33 +119,38 @@ impl Binder<'_> {
             .map_err(unavailable)?;
         row.map(|row| {
             let fields = Fields::of(&row, "names");
-            Ok(Known { id: fields.optional_text("id")?, current: fields.count("current")? != 0 })
+            Ok(Binding { id: fields.optional_text("id")?, current: fields.count("current")? != 0 })
         })
         .transpose()
     }
 
-    /// Makes this the name of the id, if the client may act for every other name that the id has had.
-    async fn take_id(&mut self, given: Given<'_>, id: &str, folded: &str) -> Outcome<(), RegistrationRefusal> {
-        let others = self.other_names(given.kind, id, folded).await?;
-        if !others.iter().all(|name| self.client.may_act_for(organization(given.kind, name))) {
-            return Ok(Err(RegistrationRefusal::IdBound { kind: given.kind }));
+    /// Makes this the current name of the id, if the client may act for every other name that the id had.
+    async fn move_id(
+        &mut self,
+        registered: RegisteredName<'_>,
+        id: &str,
+        folded: &str,
+    ) -> Outcome<(), RegistrationRefusal> {
+        let others = self.other_names(registered.kind, id, folded).await?;
+        if !others.iter().all(|name| self.client.may_act_for(organization(registered.kind, name))) {
+            return Ok(Err(RegistrationRefusal::IdBound { kind: registered.kind }));
         }
         if let Some(from) = others.into_iter().next() {
             sqlx::query("update names set current = 0 where issuer = $1 and kind = $2 and id = $3 and current = 1")
                 .bind(self.issuer.as_str())
-                .bind(<&str>::from(given.kind))
+                .bind(<&str>::from(registered.kind))
                 .bind(id)
                 .execute(&mut *self.connection)
                 .await
                 .map_err(unavailable)?;
-            let rename = Rename { kind: given.kind, id: id.to_owned(), from, to: given.name.to_owned() };
+            let rename = Rename { kind: registered.kind, id: id.to_owned(), from, to: registered.name.to_owned() };
             self.changes.renames.push(rename);
         }
-        self.write(given, folded).await?;
+        self.write(registered, folded).await?;
         Ok(Ok(()))
     }
 
-    /// The other names of the id: the one under which it was registered last comes first.
+    /// Returns the other names of the id, the current one first.
     async fn other_names(&mut self, kind: NameKind, id: &str, folded: &str) -> Result<Vec<String>, StoreError> {
         sqlx::query_scalar(
             "select name from names where issuer = $1 and kind = $2 and id = $3 and folded <> $4 \
@@ -158,19 +165,19 @@ impl Binder<'_> {
         .map_err(unavailable)
     }
 
-    /// Writes the name as current. A name that is known keeps the spelling in which it was first written, and the
-    /// moment at which it was first seen with this id.
-    async fn write(&mut self, given: Given<'_>, folded: &str) -> Result<(), StoreError> {
+    /// Writes the name as current. A known name keeps the spelling in which it was first registered, and the time at which
+    /// it was first registered with this id.
+    async fn write(&mut self, registered: RegisteredName<'_>, folded: &str) -> Result<(), StoreError> {
         sqlx::query(
             "insert into names (issuer, kind, folded, name, id, bound_at, current) values ($1, $2, $3, $4, $5, $6, 1) \
              on conflict (issuer, kind, folded) do update set current = 1, id = excluded.id, \
              bound_at = case when names.id is not distinct from excluded.id then names.bound_at else excluded.bound_at end",
         )
         .bind(self.issuer.as_str())
-        .bind(<&str>::from(given.kind))
+        .bind(<&str>::from(registered.kind))
         .bind(folded)
-        .bind(given.name)
-        .bind(given.id)
+        .bind(registered.name)
+        .bind(registered.id)
         .bind(self.now.unix())
         .execute(&mut *self.connection)
         .await
@@ -179,7 +186,7 @@ impl Binder<'_> {
     }
 }
 
-/// The organisation that a name belongs to. A repository's own name holds no slash; an organisation's may.
+/// Returns the organisation of a name. A repository's own name has no slash; an organisation's may have one.
 fn organization(kind: NameKind, name: &str) -> &str {
     match kind {
         NameKind::Org => name,
@@ -192,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_differ_in_case_alone_are_one() {
+    fn names_that_differ_only_in_case_are_the_same() {
         for (one, other) in [("Acme", "aCME"), ("STRASSE", "straße"), ("ΟΔΟΣ", "οδοσ"), ("ÄÖ", "äö"), ("\u{212a}", "k")]
         {
             assert_eq!(fold_name(one), fold_name(other), "{one}");
@@ -201,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repository_belongs_to_all_that_stands_before_its_own_name() {
+    fn a_repository_belongs_to_everything_before_its_own_name() {
         assert_eq!(organization(NameKind::Repo, "acme/team/app"), "acme/team");
         assert_eq!(organization(NameKind::Org, "acme/team"), "acme/team");
     }

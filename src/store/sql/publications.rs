@@ -1,4 +1,4 @@
-//! What keys pushed. A version is recorded once, by a key that lives.
+//! Publications. A version is recorded once, with an API key that is active at that time.
 
 use async_trait::async_trait;
 
@@ -7,7 +7,7 @@ use super::driver::{DbConnection, DbRow};
 use super::fault::unavailable;
 use super::fields::Fields;
 use super::rows::insert_event;
-use super::statements::held;
+use super::statements::locked;
 use crate::base::{ClientId, IssuerId};
 use crate::store::{Ecosystem, EventRow, Outcome, Publication, PublicationRefusal, Publications, StoreError};
 
@@ -17,7 +17,7 @@ async fn insert(
     publication: &Publication,
     event: &EventRow,
 ) -> Outcome<(), PublicationRefusal> {
-    let alive: Option<i64> = sqlx::query_scalar(held!(
+    let active: Option<i64> = sqlx::query_scalar(locked!(
         "select created_at from credentials where issuer = $1 and id = $2 and revoked_at is null and expires_at > $3"
     ))
     .bind(issuer.as_str())
@@ -26,7 +26,7 @@ async fn insert(
     .fetch_optional(&mut *connection)
     .await
     .map_err(unavailable)?;
-    if alive.is_none() {
+    if active.is_none() {
         return Ok(Err(PublicationRefusal::KeyNotActive));
     }
     let done = sqlx::query(
@@ -105,10 +105,10 @@ impl Publications for Backend {
         .await
         .map_err(unavailable)?;
         let all = rows.iter().map(read_publication).collect::<Result<Vec<_>, _>>()?;
-        let asked = |found: &Publication| {
+        let matches = |found: &Publication| {
             ecosystem.is_none_or(|ecosystem| ecosystem == found.ecosystem)
                 && Publication::folded(found.ecosystem, &found.package) == Publication::folded(found.ecosystem, package)
         };
-        Ok(all.into_iter().filter(asked).collect())
+        Ok(all.into_iter().filter(matches).collect())
     }
 }

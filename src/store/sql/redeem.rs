@@ -2,55 +2,56 @@
 //! locked, in one order, until the credential is stored: client, build, user, provider, entitlements, the ID token's
 //! record, the key that signed it, the key that signs the credential.
 
-use super::credentials::{insert_credential, keep_id_token};
+use super::credentials::{insert_credential, store_id_token};
 use super::driver::DbConnection;
 use super::fault::unavailable;
 use super::fields::stored_count;
 use super::rows::{insert_event, next_revision};
-use super::statements::{CLIENT_ENABLED, held, held_to_change};
+use super::statements::{CLIENT_ENABLED, locked, locked_for_update};
 use crate::base::{EntitlementId, IssuerId, Moment};
 use crate::policy::Pins;
 use crate::store::{Outcome, OwnToken, Redemption, RedemptionRefusal, StoreError};
 
-/// Claims the token and makes the credential, or says why not; then nothing may stay of it.
+/// Marks the token as used and stores the credential. After a refusal the caller must roll back.
 pub(super) async fn redeem(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     redemption: &Redemption,
 ) -> Outcome<(), RedemptionRefusal> {
-    // Whoever learns takes the next number, and that before anything else, as whoever changes a rule does.
+    // Pinning changes a rule. The revision is locked first, as by every change of rules, so that the two cannot deadlock.
     let revision = match &redemption.pins {
         Some(_) => next_revision(connection, issuer, None).await?,
         None => None,
     };
-    if let Err(refused) = hold(connection, issuer, redemption).await? {
-        return Ok(Err(refused));
+    if let Err(refusal) = lock_dependencies(connection, issuer, redemption).await? {
+        return Ok(Err(refusal));
     }
-    if let Err(refused) = claim(connection, issuer, redemption).await? {
-        return Ok(Err(refused));
+    if let Err(refusal) = mark_used(connection, issuer, redemption).await? {
+        return Ok(Err(refusal));
     }
     if let (Some(pins), Some((id, _))) = (&redemption.pins, redemption.entitlement) {
-        learn(connection, issuer, &id.to_string(), pins, revision.unwrap_or_default()).await?;
+        pin_ids(connection, issuer, &id.to_string(), pins, revision.unwrap_or_default()).await?;
     }
-    let id_token = keep_id_token(connection, issuer, redemption).await?;
+    let id_token = store_id_token(connection, issuer, redemption).await?;
     insert_credential(connection, issuer, redemption, &id_token).await?;
     insert_event(connection, issuer, &redemption.event).await?;
     Ok(Ok(()))
 }
 
-/// Everything that the credential will rest on stands as it was judged, and stays so until the end of the transaction.
-async fn hold(
+/// Locks every row that the credential depends on until the end of the transaction, and checks that none has changed since
+/// it was evaluated.
+async fn lock_dependencies(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     redemption: &Redemption,
 ) -> Outcome<(), RedemptionRefusal> {
     if let Some(own) = &redemption.own
-        && let Err(refused) = hold_build(connection, issuer, own, redemption.now).await?
+        && let Err(refusal) = lock_build(connection, issuer, own, redemption.now).await?
     {
-        return Ok(Err(refused));
+        return Ok(Err(refusal));
     }
     if let Some(user) = &redemption.user {
-        let enabled: Option<i64> = sqlx::query_scalar(held!(
+        let enabled: Option<i64> = sqlx::query_scalar(locked!(
             "select revision from users where issuer = $1 and name = $2 and disabled_at is null and removed_at is null"
         ))
         .bind(issuer.as_str())
@@ -63,7 +64,7 @@ async fn hold(
         }
     }
     if let Some(revision) = redemption.provider_revision {
-        let stands: Option<i64> = sqlx::query_scalar(held!(
+        let current: Option<i64> = sqlx::query_scalar(locked!(
             "select revision from oidc_providers where issuer = $1 and name = $2 and revision = $3 \
              and removed_at is null"
         ))
@@ -73,56 +74,56 @@ async fn hold(
         .fetch_optional(&mut *connection)
         .await
         .map_err(unavailable)?;
-        if stands.is_none() {
+        if current.is_none() {
             return Ok(Err(RedemptionRefusal::RulesChanged));
         }
     }
-    // By id, as whoever holds several does.
+    // In the order of their ids, so that two redemptions cannot deadlock.
     let mut entitlements: Vec<_> = redemption.entitlement.iter().chain(&redemption.also).collect();
     entitlements.sort_unstable();
     for &(id, revision) in entitlements {
         let pins_ids = redemption.pins.is_some() && redemption.entitlement.is_some_and(|(own, _)| own == id);
-        if !hold_entitlement(connection, issuer, (id, revision), pins_ids).await? {
+        if !lock_entitlement(connection, issuer, (id, revision), pins_ids).await? {
             return Ok(Err(RedemptionRefusal::RulesChanged));
         }
     }
     if let Some(own) = &redemption.own
-        && let Err(refused) = hold_record(connection, issuer, own).await?
+        && let Err(refusal) = lock_record(connection, issuer, own).await?
     {
-        return Ok(Err(refused));
+        return Ok(Err(refusal));
     }
     match &redemption.credential.signed_by {
-        Some(kid) if !hold_key(connection, issuer, kid).await? => Ok(Err(RedemptionRefusal::SignerRevoked)),
+        Some(kid) if !lock_key(connection, issuer, kid).await? => Ok(Err(RedemptionRefusal::SignerRevoked)),
         _ => Ok(Ok(())),
     }
 }
 
-/// Does the entitlement stand as it was judged?
-async fn hold_entitlement(
+/// Returns whether the entitlement is still at the revision that was evaluated.
+async fn lock_entitlement(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     (id, revision): (EntitlementId, u64),
     pins_ids: bool,
 ) -> Result<bool, StoreError> {
-    const STANDS: &str = held!(
+    const TO_READ: &str = locked!(
         "select revision from entitlements where issuer = $1 and id = $2 and revision = $3 and removed_at is null"
     );
-    const LEARNS: &str = held_to_change!(
+    const TO_PIN: &str = locked_for_update!(
         "select revision from entitlements where issuer = $1 and id = $2 and revision = $3 and removed_at is null"
     );
-    let stands: Option<i64> = sqlx::query_scalar(if pins_ids { LEARNS } else { STANDS })
+    let current: Option<i64> = sqlx::query_scalar(if pins_ids { TO_PIN } else { TO_READ })
         .bind(issuer.as_str())
         .bind(id.to_string())
         .bind(stored_count(revision))
         .fetch_optional(connection)
         .await
         .map_err(unavailable)?;
-    Ok(stands.is_some())
+    Ok(current.is_some())
 }
 
-/// Is this key of ours one that nobody revoked?
-async fn hold_key(connection: &mut DbConnection, issuer: &IssuerId, kid: &str) -> Result<bool, StoreError> {
-    let key: Option<i64> = sqlx::query_scalar(held!(
+/// Returns whether this signing key of ours is not revoked.
+async fn lock_key(connection: &mut DbConnection, issuer: &IssuerId, kid: &str) -> Result<bool, StoreError> {
+    let key: Option<i64> = sqlx::query_scalar(locked!(
         "select max_lifetime from signing_keys where issuer = $1 and kid = $2 and revoked_at is null"
     ))
     .bind(issuer.as_str())
@@ -133,7 +134,7 @@ async fn hold_key(connection: &mut DbConnection, issuer: &IssuerId, kid: &str) -
     Ok(key.is_some())
 }
 
-async fn hold_build(
+async fn lock_build(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     own: &OwnToken,
@@ -148,7 +149,7 @@ async fn hold_build(
     if client.is_none() {
         return Ok(Err(RedemptionRefusal::ClientDisabled));
     }
-    let build: Option<i64> = sqlx::query_scalar(held!(
+    let build: Option<i64> = sqlx::query_scalar(locked!(
         "select deadline from builds where issuer = $1 and id = $2 and finished_at is null and deadline > $3"
     ))
     .bind(issuer.as_str())
@@ -160,32 +161,33 @@ async fn hold_build(
     Ok(if build.is_some() { Ok(()) } else { Err(RedemptionRefusal::BuildFinished) })
 }
 
-async fn hold_record(
+async fn lock_record(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     own: &OwnToken,
 ) -> Outcome<(), RedemptionRefusal> {
-    let record: Option<i64> =
-        sqlx::query_scalar(held!("select issued_at from audit where issuer = $1 and jti = $2 and revoked_at is null"))
-            .bind(issuer.as_str())
-            .bind(own.jti.to_string())
-            .fetch_optional(&mut *connection)
-            .await
-            .map_err(unavailable)?;
+    let record: Option<i64> = sqlx::query_scalar(locked!(
+        "select issued_at from audit where issuer = $1 and jti = $2 and revoked_at is null"
+    ))
+    .bind(issuer.as_str())
+    .bind(own.jti.to_string())
+    .fetch_optional(&mut *connection)
+    .await
+    .map_err(unavailable)?;
     if record.is_none() {
         return Ok(Err(RedemptionRefusal::TokenRevoked));
     }
-    Ok(if hold_key(connection, issuer, &own.kid).await? { Ok(()) } else { Err(RedemptionRefusal::KeyRevoked) })
+    Ok(if lock_key(connection, issuer, &own.kid).await? { Ok(()) } else { Err(RedemptionRefusal::KeyRevoked) })
 }
 
-/// Claims the token, and spends it where the redemption does. The one place where a token is claimed.
-async fn claim(
+/// Marks the token as used if it is single-use. Every redemption passes here: no other statement accepts a token.
+async fn mark_used(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     redemption: &Redemption,
 ) -> Outcome<(), RedemptionRefusal> {
-    // Locks the token's row whether it was there or not: whoever comes second waits, and sees what the first did.
-    let claimed: Option<i64> = sqlx::query_scalar(
+    // The upsert locks the token's row whether it existed or not: a second redemption waits and sees the first.
+    let accepted: Option<i64> = sqlx::query_scalar(
         "insert into used_tokens (issuer, token_issuer, digest, kept_until, used) values ($1, $2, $3, $4, $5) \
          on conflict (issuer, token_issuer, digest) do update set used = excluded.used, \
          kept_until = case when excluded.kept_until > used_tokens.kept_until then excluded.kept_until \
@@ -199,10 +201,10 @@ async fn claim(
     .fetch_optional(connection)
     .await
     .map_err(unavailable)?;
-    Ok(if claimed.is_some() { Ok(()) } else { Err(RedemptionRefusal::Used) })
+    Ok(if accepted.is_some() { Ok(()) } else { Err(RedemptionRefusal::Used) })
 }
 
-async fn learn(
+async fn pin_ids(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     entitlement: &str,

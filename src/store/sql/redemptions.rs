@@ -37,7 +37,7 @@ async fn revoke(
                 .map_err(unavailable)?;
         changed = done.rows_affected() > 0;
     }
-    // Whoever redemptions it at this moment waits for this row, or this waits for theirs.
+    // A redemption of the token at the same time waits for this row, or this transaction waits for its row.
     sqlx::query(
         "insert into used_tokens (issuer, token_issuer, digest, kept_until, used) values ($1, $2, $3, $4, 1) \
          on conflict (issuer, token_issuer, digest) do update set used = 1 where used_tokens.used = 0",
@@ -49,15 +49,15 @@ async fn revoke(
     .execute(&mut *connection)
     .await
     .map_err(unavailable)?;
-    // A stranger's token for which nothing was given is no news: its row is forgotten with the token's time.
-    let died = revoke_where(
+    // Revoking another issuer's token that was never redeemed is no event: its row is deleted once it has expired.
+    let revoked = revoke_where(
         connection,
         issuer,
         RevocationCause::IdToken(&token.issuer, token.digest),
         "its ID token was revoked",
         now,
     );
-    changed |= died.await? > 0;
+    changed |= revoked.await? > 0;
     if changed {
         insert_event(connection, issuer, event).await?;
     }
@@ -163,21 +163,21 @@ impl Redemptions for Backend {
         event: &EventRow,
         now: Moment,
     ) -> Result<bool, StoreError> {
-        let stamped = self
+        let revoked = self
             .writer()
             .change((issuer.clone(), event.clone()), move |connection, (issuer, event)| {
                 Box::pin(async move {
-                    let stamped =
+                    let revoked =
                         revoke_where(connection, &issuer, RevocationCause::Credential(id), "it was revoked", now)
                             .await?;
-                    if stamped > 0 {
+                    if revoked > 0 {
                         insert_event(connection, &issuer, &event).await?;
                     }
-                    Ok(stamped > 0)
+                    Ok(revoked > 0)
                 })
             })
             .await?;
-        Ok(stamped || self.show_credential(issuer, id).await?.is_some())
+        Ok(revoked || self.show_credential(issuer, id).await?.is_some())
     }
 
     async fn revoke_id_token(

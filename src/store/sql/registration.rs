@@ -1,10 +1,10 @@
-//! Registering a build: its names bound, its row written, its tokens made, in the transaction of the caller.
-//! Never looks first and writes then: the row that a constraint refuses is what says that a build exists.
+//! Registration of a build within the transaction of the caller: binds its names, writes its row, creates its tokens. Never
+//! checks before it inserts: a constraint decides whether the build exists.
 
 use super::driver::DbConnection;
 use super::fault::unavailable;
 use super::fields::{Fields, stored_json};
-use super::names::{Binder, Changes, Given};
+use super::names::{Binder, Changes, RegisteredName};
 use super::request_tokens::insert_token;
 use super::rows::{build_columns, read_build};
 use super::statements::CLIENT_ENABLED;
@@ -14,7 +14,7 @@ use crate::store::{
     BuildState, NameKind, NewBuild, Outcome, REPEAT_WITHIN, Registered, RegistrationRefusal, StoreError, StoredBuild,
 };
 
-/// Registers a build, or answers a registration asked for again.
+/// Registers a build, or repeats the answer to an equal registration.
 pub(super) async fn register(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -30,13 +30,13 @@ pub(super) async fn register(
     insert_build(connection, issuer, client, new).await?;
     let full_name = new.build.full_name();
     let names = [
-        Given { kind: NameKind::Org, name: &new.build.org, id: new.build.org_id.as_deref() },
-        Given { kind: NameKind::Repo, name: &full_name, id: new.build.repo_id.as_deref() },
+        RegisteredName { kind: NameKind::Org, name: &new.build.org, id: new.build.org_id.as_deref() },
+        RegisteredName { kind: NameKind::Repo, name: &full_name, id: new.build.repo_id.as_deref() },
     ];
     let mut binder =
         Binder { connection: &mut *connection, issuer, client, now: new.registered_at, changes: Changes::default() };
-    for given in names {
-        if let Err(refusal) = binder.bind(given).await? {
+    for registered in names {
+        if let Err(refusal) = binder.bind(registered).await? {
             return Ok(Err(refusal));
         }
     }
@@ -57,7 +57,7 @@ async fn is_enabled(connection: &mut DbConnection, issuer: &IssuerId, client: &C
     Ok(enabled.is_some())
 }
 
-/// `false` if the client has registered the key already.
+/// Returns `false` if the client registered the key before.
 async fn insert_registration(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -99,7 +99,7 @@ async fn insert_build(
     Ok(())
 }
 
-/// The key is known: either the answer was lost and is asked for again, or the build exists.
+/// Handles a known key: either the client repeats a registration whose answer was lost, or the build exists.
 async fn repeat(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -113,7 +113,7 @@ async fn repeat(
     if !is_repeat {
         return Ok(Err(RegistrationRefusal::BuildExists(build.id)));
     }
-    end_build_tokens(connection, issuer, &build, now).await?;
+    revoke_build_tokens(connection, issuer, &build, now).await?;
     for token in &new.tokens {
         insert_token(connection, issuer, build.id, build.deadline, token).await?;
     }
@@ -141,8 +141,8 @@ async fn find_by_key(
     Ok((Fields::joined(&row, "registrations", "r_").digest("body")?, read_build(&row)?))
 }
 
-/// Ends the worker's token and the build-wide one; the steps' stay.
-async fn end_build_tokens(
+/// Revokes the worker token and the build-wide request token; step tokens stay.
+async fn revoke_build_tokens(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     build: &StoredBuild,

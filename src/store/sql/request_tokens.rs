@@ -1,4 +1,4 @@
-//! Request tokens and worker tokens. Never holds a secret: its digest alone.
+//! Request tokens and worker tokens. Never holds a token's text, only its digest.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::store::{
 };
 use async_trait::async_trait;
 
-/// Stores a token of a build; it dies no later than the build.
+/// Stores a token of a build; it expires no later than the build.
 pub(super) async fn insert_token(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -88,7 +88,7 @@ impl RequestTokens for Backend {
         token: RequestTokenId,
         now: Moment,
     ) -> Result<bool, StoreError> {
-        let ended = self
+        let revoked = self
             .writer()
             .change(issuer.clone(), move |connection, issuer| {
                 Box::pin(async move {
@@ -107,10 +107,10 @@ impl RequestTokens for Backend {
                 })
             })
             .await?;
-        if ended {
+        if revoked {
             self.request_token_cache.remove_token(token);
         }
-        Ok(ended)
+        Ok(revoked)
     }
 
     async fn find_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Result<Option<TokenBearer>, StoreError> {

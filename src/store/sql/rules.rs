@@ -1,5 +1,5 @@
-//! Users, providers and entitlements. Every row carries the number of the change that made it what it is; a change is
-//! written by whoever saw the one before it, and by nobody else.
+//! Users, providers and entitlements. Every row carries the revision of the change that wrote it. A change is written only
+//! by a server that has read the change before it.
 
 use async_trait::async_trait;
 
@@ -23,17 +23,17 @@ async fn change(
     now: Moment,
 ) -> Outcome<(), ()> {
     let Some(revision) = next_revision(connection, issuer, Some(expected)).await? else { return Ok(Err(())) };
-    // What is changed first can't be rested on any more by whoever asks after it; then what rests on it dies.
+    // Rows first, credentials then: no redemption that comes after the rows can depend on them any more.
     for write in &change.users {
         write_user(connection, issuer, &write.row, revision).await?;
     }
     for write in &change.providers {
         write_provider(connection, issuer, &write.row, revision).await?;
     }
-    // Removed ones first: another may take a name in the same change.
-    let (removed, kept): (Vec<_>, Vec<_>) =
+    // Deleted entitlements first: another may take the name in the same change.
+    let (deleted, others): (Vec<_>, Vec<_>) =
         change.entitlements.iter().partition(|write| write.row.removed_at.is_some());
-    for write in removed.into_iter().chain(kept) {
+    for write in deleted.into_iter().chain(others) {
         write_entitlement(connection, issuer, &write.row, revision).await?;
     }
     let users = change.users.iter().map(|write| (RevocationCause::User(&write.row.name), write.revokes));
@@ -80,7 +80,7 @@ async fn write_provider(
     row: &ProviderRow,
     revision: u64,
 ) -> Result<(), StoreError> {
-    // What was fetched is kept only as long as the provider is the same.
+    // The fetched documents of a changed provider are deleted: they may belong to its former URL.
     sqlx::query(
         "insert into oidc_providers (issuer, name, spec, declared, revision, created_at, removed_at) \
          values ($1, $2, $3, $4, $5, $6, $7) \
@@ -212,7 +212,7 @@ impl Rules for Backend {
     }
 
     async fn read_rules(&self, issuer: &IssuerId, after: u64) -> Result<RuleRows, StoreError> {
-        // The number first: what comes after it is read again next time, and nothing is missed.
+        // The revision first: a row that changes after it is read again next time, so that none is missed.
         let revision = self.rules_revision(issuer).await?;
         let users = self
             .changed_after(

@@ -1,4 +1,4 @@
-//! The schema, embedded. Never runs outside one transaction that holds the write lock, never touches a newer schema.
+//! Embedded migrations of SQLite. They run in one transaction that holds the write lock, and never on a newer schema.
 
 use sqlx::{Connection, SqliteConnection};
 
@@ -6,7 +6,7 @@ use super::fault::unavailable;
 use crate::store::StoreError;
 use crate::store::migrations::{MigrationReport, Migrations};
 
-/// Version, name and text, lowest version first. A migration that was ever released is never edited.
+/// Version, name and text, lowest version first. A released migration is never edited.
 const MIGRATIONS: Migrations<6> = Migrations([
     (1, "issuing", include_str!("../../../migrations/sqlite/0001_issuing.sql")),
     (2, "key_life", include_str!("../../../migrations/sqlite/0002_key_life.sql")),
@@ -16,31 +16,31 @@ const MIGRATIONS: Migrations<6> = Migrations([
     (6, "plain_words", include_str!("../../../migrations/sqlite/0006_plain_words.sql")),
 ]);
 
-/// Brings the schema up to date.
+/// Migrates the schema.
 ///
 /// # Errors
-/// [`StoreError::Schema`] where the schema is newer than this program, or was changed by hand.
+/// [`StoreError::Schema`] if the schema is newer than this program, or was changed by hand.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<MigrationReport, StoreError> {
-    // Two processes may start at once: the second waits for the lock, and then finds nothing to do.
+    // If two processes start at once, the second waits for the lock and then has nothing to do.
     let mut transaction = connection.begin_with("begin immediate").await.map_err(unavailable)?;
     let before = version(&mut transaction).await?;
-    // `run` would do, but its bound on lifetimes is one that a spawned future can't meet.
+    // `run` has a lifetime bound that a spawned future cannot meet.
     let migrated = MIGRATIONS.migrator().run_direct(None, &mut *transaction, false).await;
-    migrated.map_err(|error| MIGRATIONS.refusal(error, misfit))?;
+    migrated.map_err(|error| MIGRATIONS.refusal(error, schema_mismatch))?;
     let after = version(&mut transaction).await?;
     transaction.commit().await.map_err(unavailable)?;
     Ok(MIGRATIONS.report(before, after))
 }
 
-/// A migration's own fault: a table that is there already is not ours.
-fn misfit(error: sqlx::Error) -> StoreError {
-    if super::fault::is_misfit(&error) {
-        return StoreError::Schema(format!("the file holds tables that are not ours ({error})"));
+/// Converts an error of a migration: a table that exists already belongs to another program.
+fn schema_mismatch(error: sqlx::Error) -> StoreError {
+    if super::fault::is_schema_mismatch(&error) {
+        return StoreError::Schema(format!("the file holds tables that are not ours ({error}): choose another file"));
     }
     unavailable(error)
 }
 
-/// The highest version that was applied; 0 where there is none.
+/// Returns the highest applied version; 0 if there is none.
 async fn version(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
     let known: i64 = sqlx::query_scalar("select count(*) from sqlite_schema where name = '_sqlx_migrations'")
         .fetch_one(&mut *connection)

@@ -1,5 +1,5 @@
-//! The store in one SQLite file: one task that writes, a pool that reads, other processes beside us.
-//! Never writes outside the writer's task, and never answers before what it says is on disk.
+//! The store in one SQLite file: one writing task and a pool of readers; other processes may use the file too. Never writes
+//! outside the writing task, and never answers before a write is on disk.
 
 mod connection;
 mod driver;
@@ -34,7 +34,7 @@ use crate::base::IssuerId;
 /// The name that the files in `sql/` use.
 type Backend = SqliteStore;
 
-/// A store in one file. It is used through [`Store`] and the traits that it is made of.
+/// Store in one SQLite file, used through [`Store`] and its supertraits.
 #[derive(Debug)]
 pub struct SqliteStore {
     connector: Connector,
@@ -44,13 +44,13 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, made where it is missing (mode 0600, its folder 0700), and brings its schema up to date.
+    /// Opens the file and migrates its schema. Creates a missing file with mode 0600, its folder with mode 0700.
     ///
-    /// Must be called on a Tokio runtime, on which the writer's task then lives.
+    /// Must be called on a Tokio runtime, which runs the writing task.
     ///
     /// # Errors
-    /// [`StoreError::Schema`] where the file is newer than this program or is not ours,
-    /// [`StoreError::Unavailable`] where it can't be opened or locked.
+    /// [`StoreError::Schema`] if the file is newer than this program or is not ours, [`StoreError::Unavailable`] if it cannot
+    /// be opened or locked.
     pub async fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         let connector = Connector::prepare(path, options.busy_timeout).await?;
         let mut connection = connector.connect().await?;
@@ -64,7 +64,7 @@ impl SqliteStore {
         Ok(Self { connector, readers, writer, request_token_cache: RequestTokenCache::default() })
     }
 
-    /// Brings the schema of the file up to date, and does nothing else.
+    /// Migrates the schema of the file, and does nothing else.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -84,17 +84,17 @@ impl SqliteStore {
         &self.writer
     }
 
-    async fn pulse(&self, issuer: &IssuerId) -> Result<DbRow, StoreError> {
-        let row = sqlx::query(statements::PULSE).bind(issuer.as_str()).fetch_one(&self.readers).await;
+    async fn read_key_poll(&self, issuer: &IssuerId) -> Result<DbRow, StoreError> {
+        let row = sqlx::query(statements::KEY_POLL).bind(issuer.as_str()).fetch_one(&self.readers).await;
         row.map_err(unavailable)
     }
 
-    /// The file has no clock of its own.
+    /// Returns `None`: the file has no clock of its own.
     fn read_clock(&self, _millis: u64) -> Option<i64> {
         None
     }
 
-    /// How the writing connection is set.
+    /// Reads the settings of the writing connection.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -102,8 +102,8 @@ impl SqliteStore {
         self.writer.change((), |connection, ()| Box::pin(connection::read_settings(connection))).await
     }
 
-    /// Lets the file grow to this many pages (of 4 KiB, as a rule) and no further; `None` for as far as the disk goes.
-    /// Where it is full, whatever needs room is [`StoreError::Unavailable`].
+    /// Limits the file to this number of pages (usually of 4 KiB); `None` for no limit. Writes to a full file fail with
+    /// [`StoreError::Unavailable`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

@@ -1,4 +1,4 @@
-//! The mark of a file that was left: whoever would write it sees where everything went.
+//! The mark of a file whose installation was copied to another database. Every writer checks it.
 
 use std::path::Path;
 
@@ -12,10 +12,10 @@ use super::options::SqliteOptions;
 use crate::base::Moment;
 use crate::store::StoreError;
 
-/// A connection to the file that is to be left, its schema brought up to date.
+/// Opens a connection to the file to copy, and migrates its schema.
 pub(in crate::store) async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     if !path.exists() {
-        return Err(StoreError::Unavailable(format!("there is no file {}", path.display())));
+        return Err(StoreError::Unavailable(format!("no such file: {}", path.display())));
     }
     let connector = Connector::prepare(path, SqliteOptions::default().busy_timeout).await?;
     let mut connection = connector.connect().await?;
@@ -23,13 +23,13 @@ pub(in crate::store) async fn connect(path: &Path) -> Result<SqliteConnection, S
     Ok(connection)
 }
 
-/// Marks the file, unless it was marked before; gives back where it is marked as moved to.
+/// Marks the file, unless it was marked before. Returns the target that it is marked with.
 pub(in crate::store) async fn mark(
     connection: &mut SqliteConnection,
     to: &str,
     now: Moment,
 ) -> Result<String, StoreError> {
-    // One statement, durable before it returns: from here on every transaction of whichever process sees it.
+    // One statement, durable before it returns: every later transaction of any process sees the mark.
     sqlx::query("insert into moved (one, moved_at, moved_to) values (1, ?, ?) on conflict (one) do nothing")
         .bind(now.unix())
         .bind(to)
@@ -37,10 +37,10 @@ pub(in crate::store) async fn mark(
         .await
         .map_err(unavailable)?;
     let moved_to = moved_to(connection).await?;
-    moved_to.ok_or_else(|| StoreError::Unavailable("the mark did not stay".to_owned()))
+    moved_to.ok_or_else(|| StoreError::Unavailable("the mark of the moved file could not be read back".to_owned()))
 }
 
-/// Where everything went, if it did.
+/// Returns the target of the copy, if the file was copied.
 pub(super) async fn moved_to(connection: &mut SqliteConnection) -> Result<Option<String>, StoreError> {
     sqlx::query_scalar("select moved_to from moved").fetch_optional(connection).await.map_err(unavailable)
 }

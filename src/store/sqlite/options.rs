@@ -1,19 +1,19 @@
-//! How the store in a file is run.
+//! Options of the store in a file.
 
 use std::time::Duration;
 
 use crate::store::in_flight::InFlight;
 
-/// How the store is run.
+/// Options of the store in a file.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
-    /// Tokens that are being signed: while there are some, those that wait to be recorded wait a little longer.
+    /// Counter of tokens that are being signed: while it is not zero, a group waits for more tokens before it is committed.
     pub pending: InFlight,
-    /// How long they wait at most; zero for never.
+    /// Maximum time that a group waits; zero to commit at once.
     pub linger: Duration,
-    /// Connections that read, at most; each is a thread.
+    /// Maximum number of reading connections; each is a thread.
     pub readers: u32,
-    /// How long another process's lock is waited for.
+    /// Time to wait for the lock of another process.
     pub busy_timeout: Duration,
 }
 

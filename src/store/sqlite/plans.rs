@@ -1,11 +1,10 @@
-//! How SQLite runs our statements, as it tells itself. Nothing here but tests: no statement may walk a table that
-//! grows.
+//! Tests of SQLite's query plans: no statement may scan a table that grows.
 
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
 use super::{audit, statements};
 
-/// An empty file's plans are those of a full one: nothing of ours gathers statistics.
+/// Plans of an empty file are those of a full one, because nothing gathers statistics.
 async fn empty() -> SqliteConnection {
     let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
     super::migrations::migrate(&mut connection).await.unwrap();
@@ -19,7 +18,7 @@ async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String>
 }
 
 #[tokio::test]
-async fn the_issuing_act_walks_its_group_alone() {
+async fn issuing_scans_only_its_group() {
     let mut connection = empty().await;
     for statement in [statements::READ, statements::COUNT_BUILDS, statements::COUNT_TOKENS, statements::COUNT_RULES] {
         let plan = plan(&mut connection, statement).await;
@@ -44,7 +43,7 @@ async fn the_record_is_listed_by_the_index_that_fits() {
             plan[0].starts_with(&format!("SEARCH audit USING INDEX {index} (")) && plan[0].contains("issued_at>?")
         };
         assert!(indexes.iter().any(fits), "{plan:?}");
-        // One second's rows are put in order at a time, never all of them.
+        // Rows of one second are sorted at a time, never all of them.
         assert_eq!(plan[1..], ["USE TEMP B-TREE FOR LAST TERM OF ORDER BY"]);
     }
 }

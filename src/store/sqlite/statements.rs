@@ -1,36 +1,35 @@
-//! What SQLite is told in its own words: statements over a whole group, which comes as a JSON list.
+//! Statements in SQLite's dialect; those over a whole group receive it as a JSON list.
 
-/// What is read stays so until the end of the transaction: nobody else writes before it.
-macro_rules! held {
+/// Leaves the statement as it is: the transaction holds the write lock of the whole file.
+macro_rules! locked {
     ($statement:expr) => {
         $statement
     };
 }
-pub(super) use held;
+pub(super) use locked;
 
-/// The same for what is about to be changed.
-pub(super) use held as held_to_change;
+pub(super) use locked as locked_for_update;
 
-/// SQLite's writer is alone: nothing is locked by row.
+/// Empty: SQLite has no row locks.
 pub(super) const LOCK: &[&str] = &[];
 
-/// The version and the largest time seen; the file has no clock but ours.
-pub(super) const PULSE: &str = "\
+/// Version of the keys and latest time seen; the file has no clock of its own.
+pub(super) const KEY_POLL: &str = "\
     select coalesce(k.version, 0) as version, k.latest_seen, null as server_millis \
     from (select 1) as one left join key_sets as k on k.issuer = ?1";
 
-/// Is the client enabled?
+/// Finds an enabled client.
 pub(super) const CLIENT_ENABLED: &str = "select id from clients where issuer = ?1 and id = ?2 and disabled_at is null";
 
-/// The deadline of a build that runs, whose client is enabled.
+/// Deadline of a running build of an enabled client.
 pub(super) const RUNNING_UNTIL: &str = "\
     select b.deadline from builds as b join clients as c on c.issuer = b.issuer and c.id = b.client_id \
     where b.issuer = ?1 and b.id = ?2 and b.finished_at is null and b.deadline > ?3 and c.disabled_at is null";
 
-/// Writes a page without changing what it says.
+/// No-op write of one page, used as a health check.
 pub(super) const NO_OP_WRITE: &str = "pragma user_version = 0";
 
-/// `cross join` keeps the order: the group first, then each table by its primary key.
+/// `cross join` fixes the order: the group first, then each table by its primary key.
 pub(super) const READ: &str = "\
     select g.key as at, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, c.revision, \
            t.build_id, t.kind, t.expires_at, t.ended_at, t.max_uses, t.uses, r.issued \
@@ -40,8 +39,8 @@ pub(super) const READ: &str = "\
     left join request_tokens as t on t.issuer = ?1 and t.id = g.value ->> 1 \
     left join rule_counts as r on r.issuer = ?1 and r.build_id = b.id and r.rule = g.value ->> 2";
 
-// An upsert onto rows that are known to stand, in place of `update … from`: there the planner chooses which table it
-// walks, and takes the counted one as soon as it believes that to be small; here `cross join` fixes the order.
+// An upsert onto existing rows instead of `update … from`: there the planner chooses which table to scan, and scans the
+// counted one as soon as it estimates it as small; here `cross join` fixes the order.
 
 pub(super) const COUNT_BUILDS: &str = "\
     insert into builds (issuer, id, client_id, deadline, tokens_issued) \
@@ -61,7 +60,7 @@ pub(super) const COUNT_TOKENS: &str = "\
       and (t.max_uses is null or t.uses + (g.value ->> 1) <= t.max_uses) \
     on conflict (issuer, id) do update set uses = uses + excluded.uses";
 
-/// A rule's count starts with its first token.
+/// Inserts a rule's count with its first token.
 pub(super) const COUNT_RULES: &str = "\
     insert into rule_counts (issuer, build_id, rule, issued) \
     select ?1, g.value ->> '$[0][0]', g.value ->> '$[0][1]', g.value ->> 1 \

@@ -65,5 +65,5 @@ fn a_declaration_that_can_not_work_is_refused_by_its_line() {
     folder.run(&["clients", "create", "ci"]).done();
     declare(&folder, &format!("[clients.ci]\nsecret = \"{SECRET}\"\n"));
     let said = folder.run(&["config", "apply"]).failed(1);
-    assert!(said.contains("a client named ci was made by command"), "{said}");
+    assert!(said.contains("client ci was created by command"), "{said}");
 }
