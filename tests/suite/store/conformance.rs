@@ -20,7 +20,7 @@ on_every_backend! {
     a_client_is_found_as_it_was_created
     a_clients_name_and_id_are_taken_once
     a_client_without_a_secret_is_known_by_one_identity_that_is_taken_once
-    exactly_the_declared_clients_stand_beside_those_made_by_command
+    exactly_the_declared_clients_exist_beside_those_created_by_command
     a_former_secret_is_kept_until_its_moment_and_only_the_last_one
     disabling_a_client_ends_its_running_builds_and_no_others
     a_build_is_found_as_it_was_registered
@@ -31,13 +31,13 @@ on_every_backend! {
     a_build_is_finished_once_and_by_its_own_client
     a_build_past_its_deadline_can_not_be_finished
     a_bearer_is_found_as_it_was_stored
-    a_token_dies_no_later_than_its_build
+    a_token_expires_no_later_than_its_build
     no_token_is_made_for_a_build_that_does_not_run
-    a_steps_token_alone_can_be_ended
-    a_bearer_is_recalled_until_something_ends_it
+    only_a_steps_token_can_be_revoked
+    a_bearer_is_cached_until_something_revokes_it
     keys_are_written_only_at_the_version_that_was_read
     keys_that_were_decided_too_long_ago_are_not_written
-    a_promise_is_kept_up_by_its_server_and_by_no_other
+    settings_are_renewed_by_their_server_and_by_no_other
     the_largest_time_seen_never_shrinks_but_by_an_operator
     a_closed_store_says_so
 }
@@ -46,7 +46,7 @@ async fn bearer(store: &dyn Store, digest: Sha256) -> TokenBearer {
     store.find_bearer(&issuer(), digest).await.unwrap().unwrap()
 }
 
-async fn lives(store: &dyn Store, digest: Sha256) -> bool {
+async fn is_active(store: &dyn Store, digest: Sha256) -> bool {
     bearer(store, digest).await.is_active(after(1))
 }
 
@@ -111,7 +111,7 @@ async fn a_client_without_a_secret_is_known_by_one_identity_that_is_taken_once(s
     assert_eq!(disabled.disabled_at, Some(NOW));
 }
 
-async fn exactly_the_declared_clients_stand_beside_those_made_by_command(store: &dyn Store) {
+async fn exactly_the_declared_clients_exist_beside_those_created_by_command(store: &dyn Store) {
     let declared = |name: &str, secrets| DeclaredClient {
         name: name.to_owned(),
         scopes: Scope::CI_SERVER.to_vec(),
@@ -203,8 +203,8 @@ async fn disabling_a_client_ends_its_running_builds_and_no_others(store: &dyn St
     assert_eq!(found(store, finished.id).await.finished, Some((NOW, Finish::Failure)));
     assert_eq!(found(store, expired.id).await.finished, None);
     assert_eq!(found(store, theirs.id).await.finished, None);
-    assert!(!lives(store, running.tokens[1].digest).await);
-    assert!(lives(store, theirs.tokens[1].digest).await);
+    assert!(!is_active(store, running.tokens[1].digest).await);
+    assert!(is_active(store, theirs.tokens[1].digest).await);
 
     let again = store.disable_client(&issuer(), "ci", after(20)).await.unwrap();
     assert_eq!(again, Some(Disabled { builds_ended: 0 }));
@@ -273,7 +273,7 @@ async fn a_registration_asked_for_again_gets_fresh_tokens_and_its_steps_keep_the
     for dead in &first.tokens {
         assert_eq!(bearer(store, dead.digest).await.token.ended_at, Some(now));
     }
-    assert!(lives(store, step.digest).await);
+    assert!(is_active(store, step.digest).await);
     for fresh in &again.tokens {
         let bearer = bearer(store, fresh.digest).await;
         assert_eq!((bearer.build.id, bearer.token.expires_at), (first.id, after(3_600)));
@@ -289,7 +289,7 @@ async fn a_registration_is_repeated_only_soon_and_alike_and_while_it_runs(store:
     for new in [late, unlike] {
         assert_eq!(store.register_build(&issuer(), &client, &new).await.unwrap(), exists);
     }
-    assert!(lives(store, first.tokens[0].digest).await);
+    assert!(is_active(store, first.tokens[0].digest).await);
     store.finish_build(&issuer(), first.id, &client.id, Finish::Success, NOW).await.unwrap();
     assert_eq!(store.register_build(&issuer(), &client, &registration(acme(17))).await.unwrap(), exists);
 }
@@ -299,12 +299,12 @@ async fn a_build_is_finished_once_and_by_its_own_client(store: &dyn Store) {
     let other = client("other");
     store.create_client(&issuer(), &other, digest()).await.unwrap().unwrap();
     assert!(!store.finish_build(&issuer(), new.id, &other.id, Finish::Failure, NOW).await.unwrap());
-    assert!(lives(store, new.tokens[0].digest).await);
+    assert!(is_active(store, new.tokens[0].digest).await);
     assert!(store.finish_build(&issuer(), new.id, &one.id, Finish::Success, after(5)).await.unwrap());
     assert!(store.finish_build(&issuer(), new.id, &one.id, Finish::Failure, after(6)).await.unwrap());
     assert_eq!(found(store, new.id).await.finished, Some((after(5), Finish::Success)));
     for token in &new.tokens {
-        assert!(!lives(store, token.digest).await);
+        assert!(!is_active(store, token.digest).await);
     }
     assert!(!store.finish_build(&issuer(), registration(acme(1)).id, &one.id, Finish::Success, NOW).await.unwrap());
 }
@@ -337,7 +337,7 @@ async fn a_bearer_is_found_as_it_was_stored(store: &dyn Store) {
     assert_eq!(store.find_bearer(&issuer(), digest()).await.unwrap(), None);
 }
 
-async fn a_token_dies_no_later_than_its_build(store: &dyn Store) {
+async fn a_token_expires_no_later_than_its_build(store: &dyn Store) {
     let (_, new) = running(store).await;
     let mut step = token(TokenKind::Step);
     step.expires_at = after(1_000_000);
@@ -360,7 +360,7 @@ async fn no_token_is_made_for_a_build_that_does_not_run(store: &dyn Store) {
     assert_eq!(make(next.id, NOW).await.unwrap(), Err(BuildNotRunning));
 }
 
-async fn a_steps_token_alone_can_be_ended(store: &dyn Store) {
+async fn only_a_steps_token_can_be_revoked(store: &dyn Store) {
     let (client, new) = running(store).await;
     let other = registration(build(("acme", Some("42")), ("lib", Some("1002")), 1));
     store.register_build(&issuer(), &client, &other).await.unwrap().unwrap();
@@ -372,15 +372,15 @@ async fn a_steps_token_alone_can_be_ended(store: &dyn Store) {
     assert!(!end(new.id, token_id(), NOW).await);
     for token in &new.tokens {
         assert!(!end(new.id, token.id, NOW).await);
-        assert!(lives(store, token.digest).await);
+        assert!(is_active(store, token.digest).await);
     }
-    assert!(lives(store, step.digest).await);
+    assert!(is_active(store, step.digest).await);
     assert!(end(new.id, step.id, after(7)).await);
     assert!(end(new.id, step.id, after(8)).await);
     assert_eq!(bearer(store, step.digest).await.token.ended_at, Some(after(7)));
 }
 
-async fn a_bearer_is_recalled_until_something_ends_it(store: &dyn Store) {
+async fn a_bearer_is_cached_until_something_revokes_it(store: &dyn Store) {
     let (client, new) = running(store).await;
     let recalled = |digest| store.cached_bearer(&issuer(), digest).map(|bearer| bearer.token.id);
     let wide = &new.tokens[1];
@@ -496,7 +496,7 @@ async fn keys_that_were_decided_too_long_ago_are_not_written(store: &dyn Store) 
     assert_eq!(store.key_poll(&issuer()).await.unwrap().version, 0);
 }
 
-async fn a_promise_is_kept_up_by_its_server_and_by_no_other(store: &dyn Store) {
+async fn settings_are_renewed_by_their_server_and_by_no_other(store: &dyn Store) {
     let server_settings = ServerSettings {
         server: "a".to_owned(),
         announce_for: Seconds::new(1_235),

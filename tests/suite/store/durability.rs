@@ -44,7 +44,7 @@ async fn ten_together(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_that_fails_is_told_to_all_who_waited_and_heals() {
+async fn a_failed_commit_is_reported_to_every_waiting_caller_and_heals() {
     let pending = InFlight::default();
     let linger = Duration::from_secs(3_600);
     let sqlite = Sqlite::with(SqliteOptions { pending: pending.clone(), linger, ..options() }).await;
@@ -292,7 +292,7 @@ async fn first_error_after(statement: &'static str) -> StoreError {
     let sqlite = Sqlite::fresh().await;
     let store: &dyn Store = &sqlite.store;
     let world = World::new(store).await;
-    let trade = world.trade(1);
+    let trade = world.redemption(1);
     store.redeem(&issuer(), &trade).await.unwrap().unwrap();
     let publication = version(trade.credential.id, "app", "1.0");
     store.record_publication(&issuer(), &publication, &event()).await.unwrap().unwrap();

@@ -13,7 +13,7 @@ use super::sample::{
 on_every_backend! {
     a_record_is_found_as_it_was_written
     a_token_that_leaves_is_counted
-    a_token_of_the_dead_does_not_leave
+    a_token_of_what_is_not_active_is_not_issued
     a_builds_quota_is_kept
     a_rules_quota_is_kept_apart_from_other_rules_and_builds
     a_request_tokens_uses_are_kept
@@ -69,7 +69,7 @@ async fn a_token_that_leaves_is_counted(store: &dyn Store) {
     assert_eq!((bearer.token.uses, bearer.build.tokens_issued), (3, 3));
 }
 
-async fn a_token_of_the_dead_does_not_leave(store: &dyn Store) {
+async fn a_token_of_what_is_not_active_is_not_issued(store: &dyn Store) {
     let (one, new) = running(store).await;
     let wish = || issuance(&one, &new);
     let with_token = |id| {

@@ -8,7 +8,7 @@ use super::sample::{NOW, after, issuer};
 
 on_every_backend! {
     a_version_is_recorded_once_in_each_registry
-    a_dead_key_records_nothing
+    a_revoked_key_records_nothing
     a_package_is_found_by_its_ecosystems_own_rule_of_case
     events_are_read_from_a_moment_on_and_a_page_at_a_time
 }
@@ -27,7 +27,7 @@ pub(super) fn version(credential: CredentialId, package: &str, version: &str) ->
 }
 
 async fn key(store: &dyn Store, world: &World) -> CredentialId {
-    let trade = world.trade(1);
+    let trade = world.redemption(1);
     store.redeem(&issuer(), &trade).await.unwrap().unwrap();
     trade.credential.id
 }
@@ -52,12 +52,12 @@ async fn a_version_is_recorded_once_in_each_registry(store: &dyn Store) {
     assert_eq!(events.len(), 1 + 3, "the key's event and one for each version: what was refused has none");
 }
 
-async fn a_dead_key_records_nothing(store: &dyn Store) {
+async fn a_revoked_key_records_nothing(store: &dyn Store) {
     let world = World::new(store).await;
     let key = key(store, &world).await;
     let late = Publication { published_at: after(1_800), ..version(key, "app", "1.0") };
     assert_eq!(record(store, &late).await, Err(PublicationRefusal::KeyNotActive));
-    world.kill(store, Killer::BuildEnd).await;
+    world.revoke(store, Killer::BuildEnd).await;
     assert_eq!(record(store, &version(key, "app", "1.0")).await, Err(PublicationRefusal::KeyNotActive));
     assert_eq!(store.find_publications(&issuer(), "app", "1.0", None).await.unwrap(), []);
 }

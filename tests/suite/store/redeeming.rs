@@ -14,12 +14,12 @@ use super::sample::{Counter, NOW, after, at_once, digest, issuance, issuer, rows
 
 on_every_backend! {
     a_token_is_claimed_once_and_what_was_refused_claims_nothing
-    a_token_that_may_be_traded_again_is_so_until_somebody_spends_or_revokes_it
-    each_change_of_rules_ends_what_rests_on_it_and_its_reversal_brings_nothing_back
-    what_is_judged_by_an_old_rule_is_judged_anew
-    ids_are_learned_once_and_only_by_a_trade_that_stands
-    what_outlives_its_build_dies_with_its_client
-    a_spent_token_is_forgotten_when_its_time_is_over
+    a_token_that_may_be_redeemed_again_is_so_until_it_is_used_up_or_revoked
+    each_change_of_rules_revokes_what_depends_on_it_and_its_reversal_restores_nothing
+    what_was_evaluated_by_an_old_rule_is_evaluated_again
+    ids_are_pinned_once_and_only_by_a_redemption_that_commits
+    what_outlives_its_build_is_revoked_with_its_client
+    a_used_token_is_deleted_when_its_time_is_over
     rules_are_read_by_what_changed
     a_change_of_rules_that_saw_an_old_number_changes_nothing
 }
@@ -176,7 +176,7 @@ impl World {
     }
 
     /// A trade of a token of this world; each call is of another token where `token` says so.
-    pub(super) fn trade(&self, token: u64) -> Redemption {
+    pub(super) fn redemption(&self, token: u64) -> Redemption {
         Redemption {
             now: NOW,
             token: TokenKey { issuer: "https://ci.example.com".into(), digest: Sha256::of(&token.to_be_bytes()) },
@@ -219,7 +219,7 @@ impl World {
         }
     }
 
-    pub(super) async fn kill(&self, store: &dyn Store, killer: Killer) {
+    pub(super) async fn revoke(&self, store: &dyn Store, killer: Killer) {
         let why = Some("killed");
         let mut world = self.clone();
         match killer {
@@ -244,7 +244,7 @@ impl World {
                 assert!(store.advance_keys(&issuer(), version, &change, &at_once()).await.unwrap());
             }
             Killer::IdTokenRevoked => {
-                let key = self.trade(0).token;
+                let key = self.redemption(0).token;
                 store.revoke_id_token(&issuer(), &key, Some(self.jti), after(600), &event(), NOW).await.unwrap();
             }
             Killer::UserDisabled => {
@@ -307,17 +307,17 @@ pub(super) async fn living(store: &dyn Store) -> usize {
 
 async fn a_token_is_claimed_once_and_what_was_refused_claims_nothing(store: &dyn Store) {
     let world = World::new(store).await;
-    let mut refused = world.trade(1);
+    let mut refused = world.redemption(1);
     refused.user = Some("nobody".into());
     assert_eq!(store.redeem(&issuer(), &refused).await.unwrap(), Err(RedemptionRefusal::UserDisabled));
     assert!(!store.is_used(&issuer(), &refused.token).await.unwrap());
     assert!(all(store).await.is_empty());
-    let good = world.trade(1);
+    let good = world.redemption(1);
     store.redeem(&issuer(), &good).await.unwrap().unwrap();
     assert!(store.is_used(&issuer(), &good.token).await.unwrap());
-    assert_eq!(store.redeem(&issuer(), &world.trade(1)).await.unwrap(), Err(RedemptionRefusal::Used));
+    assert_eq!(store.redeem(&issuer(), &world.redemption(1)).await.unwrap(), Err(RedemptionRefusal::Used));
     // Another issuer's token of the same digest is another token.
-    let mut other = world.trade(1);
+    let mut other = world.redemption(1);
     other.token.issuer = "https://other.example".into();
     store.redeem(&issuer(), &other).await.unwrap().unwrap();
 
@@ -337,9 +337,9 @@ async fn a_token_is_claimed_once_and_what_was_refused_claims_nothing(store: &dyn
     assert_eq!(store.find_issued(&issuer(), unknown).await.unwrap(), None);
 }
 
-async fn a_token_that_may_be_traded_again_is_so_until_somebody_spends_or_revokes_it(store: &dyn Store) {
+async fn a_token_that_may_be_redeemed_again_is_so_until_it_is_used_up_or_revoked(store: &dyn Store) {
     let world = World::new(store).await;
-    let often = |token: u64| Redemption { single_use: false, ..world.trade(token) };
+    let often = |token: u64| Redemption { single_use: false, ..world.redemption(token) };
     for _ in 0..3 {
         store.redeem(&issuer(), &often(1)).await.unwrap().unwrap();
     }
@@ -352,7 +352,7 @@ async fn a_token_that_may_be_traded_again_is_so_until_somebody_spends_or_revokes
     let kept = store.find_id_token(&issuer(), given.id_token).await.unwrap().unwrap();
     assert_eq!(kept.claims, r#"{"sub":"y"}"#, "another token of the same id is kept for itself");
     assert!(!store.is_used(&issuer(), &often(1).token).await.unwrap());
-    store.redeem(&issuer(), &world.trade(1)).await.unwrap().unwrap();
+    store.redeem(&issuer(), &world.redemption(1)).await.unwrap().unwrap();
     assert_eq!(store.redeem(&issuer(), &often(1)).await.unwrap(), Err(RedemptionRefusal::Used));
     store.redeem(&issuer(), &often(2)).await.unwrap().unwrap();
     let key = often(2).token;
@@ -365,19 +365,19 @@ async fn a_token_that_may_be_traded_again_is_so_until_somebody_spends_or_revokes
     assert_eq!(events().await, told, "what is dead already is no news");
 }
 
-async fn each_change_of_rules_ends_what_rests_on_it_and_its_reversal_brings_nothing_back(store: &dyn Store) {
+async fn each_change_of_rules_revokes_what_depends_on_it_and_its_reversal_restores_nothing(store: &dyn Store) {
     for killer in Killer::OF_RULES {
-        kill_and_revert(store, killer).await;
+        revoke_and_revert(store, killer).await;
     }
 }
 
 /// The world is made anew in the same database only once; later killers find it as the first left it.
-async fn kill_and_revert(store: &dyn Store, killer: Killer) {
+async fn revoke_and_revert(store: &dyn Store, killer: Killer) {
     let world = match store.read_rules(&issuer(), 0).await.unwrap().users.first() {
         None => World::new(store).await,
         Some(_) => remembered(store).await,
     };
-    let trade = world.trade(digest_number());
+    let trade = world.redemption(digest_number());
     store.redeem(&issuer(), &trade).await.unwrap().unwrap();
     let bystander = Redemption {
         user: None,
@@ -385,22 +385,22 @@ async fn kill_and_revert(store: &dyn Store, killer: Killer) {
         entitlement: None,
         also: vec![],
         provider: "self".into(),
-        ..world.trade(digest_number())
+        ..world.redemption(digest_number())
     };
     store.redeem(&issuer(), &bystander).await.unwrap().unwrap();
-    world.kill(store, killer).await;
+    world.revoke(store, killer).await;
     let found = store.show_credential(&issuer(), trade.credential.id).await.unwrap().unwrap();
     assert_eq!(found.revoked, Some((NOW, "killed".to_owned())), "{killer:?}");
     let other = store.show_credential(&issuer(), bystander.credential.id).await.unwrap().unwrap();
     assert!(other.is_active(NOW), "{killer:?} ends nothing that does not rest on it");
-    let late = store.redeem(&issuer(), &world.trade(digest_number())).await.unwrap();
+    let late = store.redeem(&issuer(), &world.redemption(digest_number())).await.unwrap();
     assert!(late.is_err(), "{killer:?}");
     // As it was before: what died stays dead.
     world.change(store, None).await;
     let found = store.show_credential(&issuer(), trade.credential.id).await.unwrap().unwrap();
     assert!(!found.is_active(NOW), "{killer:?}");
     let fresh = remembered(store).await;
-    store.redeem(&issuer(), &fresh.trade(digest_number())).await.unwrap().unwrap();
+    store.redeem(&issuer(), &fresh.redemption(digest_number())).await.unwrap().unwrap();
 }
 
 fn digest_number() -> u64 {
@@ -432,49 +432,49 @@ async fn remembered(store: &dyn Store) -> World {
     }
 }
 
-async fn what_is_judged_by_an_old_rule_is_judged_anew(store: &dyn Store) {
+async fn what_was_evaluated_by_an_old_rule_is_evaluated_again(store: &dyn Store) {
     let world = World::new(store).await;
     world.change(store, None).await;
-    let stale = world.trade(1);
+    let stale = world.redemption(1);
     assert_eq!(store.redeem(&issuer(), &stale).await.unwrap(), Err(RedemptionRefusal::RulesChanged));
     let fresh = world.read(store).await;
-    store.redeem(&issuer(), &fresh.trade(1)).await.unwrap().unwrap();
+    store.redeem(&issuer(), &fresh.redemption(1)).await.unwrap().unwrap();
 }
 
-async fn ids_are_learned_once_and_only_by_a_trade_that_stands(store: &dyn Store) {
+async fn ids_are_pinned_once_and_only_by_a_redemption_that_commits(store: &dyn Store) {
     let world = World::new(store).await;
     let pins = |owner: &str| Some(Pins { owner_id: Some(owner.into()), repository_id: Some("7".into()) });
     let read = async || store.read_rules(&issuer(), 0).await.unwrap();
     let before = read().await.revision;
-    let refused = Redemption { pins: pins("evil"), user: Some("nobody".into()), ..world.trade(1) };
+    let refused = Redemption { pins: pins("evil"), user: Some("nobody".into()), ..world.redemption(1) };
     assert_eq!(store.redeem(&issuer(), &refused).await.unwrap(), Err(RedemptionRefusal::UserDisabled));
     assert_eq!((read().await.revision, both(read().await.entitlements)[0].pins.clone()), (before, Pins::default()));
-    store.redeem(&issuer(), &Redemption { pins: pins("42"), ..world.trade(1) }).await.unwrap().unwrap();
+    store.redeem(&issuer(), &Redemption { pins: pins("42"), ..world.redemption(1) }).await.unwrap().unwrap();
     let after = read().await;
     let [learner, _] = both(after.entitlements);
     assert_eq!(Some(learner.pins), pins("42"));
     assert!(after.revision > before && learner.revision == after.revision, "every server will read it");
-    let second = Redemption { pins: pins("666"), ..world.trade(2) };
+    let second = Redemption { pins: pins("666"), ..world.redemption(2) };
     assert_eq!(store.redeem(&issuer(), &second).await.unwrap(), Err(RedemptionRefusal::RulesChanged));
 }
 
-async fn what_outlives_its_build_dies_with_its_client(store: &dyn Store) {
+async fn what_outlives_its_build_is_revoked_with_its_client(store: &dyn Store) {
     let world = World::new(store).await;
-    let mut outliving = world.trade(1);
+    let mut outliving = world.redemption(1);
     outliving.credential.outlives_build = true;
     store.redeem(&issuer(), &outliving).await.unwrap().unwrap();
-    store.redeem(&issuer(), &world.trade(2)).await.unwrap().unwrap();
-    world.kill(store, Killer::BuildEnd).await;
+    store.redeem(&issuer(), &world.redemption(2)).await.unwrap().unwrap();
+    world.revoke(store, Killer::BuildEnd).await;
     assert_eq!(living(store).await, 1);
-    assert_eq!(store.redeem(&issuer(), &world.trade(3)).await.unwrap(), Err(RedemptionRefusal::BuildFinished));
-    world.kill(store, Killer::ClientDisabled).await;
+    assert_eq!(store.redeem(&issuer(), &world.redemption(3)).await.unwrap(), Err(RedemptionRefusal::BuildFinished));
+    world.revoke(store, Killer::ClientDisabled).await;
     assert_eq!(living(store).await, 0);
-    assert_eq!(store.redeem(&issuer(), &world.trade(4)).await.unwrap(), Err(RedemptionRefusal::ClientDisabled));
+    assert_eq!(store.redeem(&issuer(), &world.redemption(4)).await.unwrap(), Err(RedemptionRefusal::ClientDisabled));
 }
 
-async fn a_spent_token_is_forgotten_when_its_time_is_over(store: &dyn Store) {
+async fn a_used_token_is_deleted_when_its_time_is_over(store: &dyn Store) {
     let world = World::new(store).await;
-    let trade = world.trade(1);
+    let trade = world.redemption(1);
     store.redeem(&issuer(), &trade).await.unwrap().unwrap();
     assert_eq!(trade.kept_until(), after(600), "300 s after its exp, as long as any tolerance");
     assert_eq!(store.delete_used_tokens(&issuer(), after(600)).await.unwrap(), 0);
@@ -488,7 +488,7 @@ async fn rules_are_read_by_what_changed(store: &dyn Store) {
     let world = World::new(store).await;
     let first = store.read_rules(&issuer(), 0).await.unwrap();
     assert_eq!((first.revision, first.users.len(), first.providers.len(), first.entitlements.len()), (1, 1, 1, 2));
-    world.kill(store, Killer::UserDisabled).await;
+    world.revoke(store, Killer::UserDisabled).await;
     let second = store.read_rules(&issuer(), 1).await.unwrap();
     assert_eq!((second.revision, second.users.len(), second.providers.len(), second.entitlements.len()), (2, 1, 0, 0));
     assert_eq!(second.users[0].disabled_at, Some(NOW));

@@ -10,14 +10,14 @@ use super::redeeming::{Killer, World, all, living};
 use super::sample::issuer;
 
 mod raced {
-    use super::{Killer, of_sixty_four_racers_one_gets_the_token, trades_raced_by};
+    use super::{Killer, of_sixty_four_racers_one_gets_the_token, redemptions_raced_by};
 
     macro_rules! raced {
         ($($case:ident: $killer:expr)*) => {
             on_every_backend! { pair: of_sixty_four_racers_at_one_token_one_wins $($case)* }
             $(
                 async fn $case(pair: &super::Pair) {
-                    trades_raced_by(pair, $killer).await;
+                    redemptions_raced_by(pair, $killer).await;
                 }
             )*
         };
@@ -47,7 +47,7 @@ mod raced {
 async fn of_sixty_four_racers_one_gets_the_token(pair: &Pair) {
     let world = World::new(pair.stores[0].as_ref()).await;
     let racers = (0..64).map(|racer| {
-        let (store, trade) = (Arc::clone(&pair.stores[racer % 2]), world.trade(1));
+        let (store, trade) = (Arc::clone(&pair.stores[racer % 2]), world.redemption(1));
         tokio::spawn(async move { store.redeem(&issuer(), &trade).await.unwrap() })
     });
     let mut won = 0;
@@ -61,7 +61,7 @@ async fn of_sixty_four_racers_one_gets_the_token(pair: &Pair) {
 }
 
 /// Redemptions go on in both stores while the killer acts in one of them: when it has acted, nothing lives.
-async fn trades_raced_by(pair: &Pair, killer: Killer) {
+async fn redemptions_raced_by(pair: &Pair, killer: Killer) {
     let store = pair.stores[0].as_ref();
     let world = if killer == Killer::ClientUndeclared { World::declared(store).await } else { World::new(store).await };
     // One revocation is of one token: that case trades one, again and again.
@@ -73,7 +73,7 @@ async fn trades_raced_by(pair: &Pair, killer: Killer) {
         tokio::spawn(async move {
             for turn in 0.. {
                 let token = if again { 0 } else { racer * 1_000_000 + turn };
-                let trade = Redemption { single_use: !again, ..world.trade(token) };
+                let trade = Redemption { single_use: !again, ..world.redemption(token) };
                 if store.redeem(&issuer(), &trade).await.unwrap().is_err() {
                     return;
                 }
@@ -83,7 +83,7 @@ async fn trades_raced_by(pair: &Pair, killer: Killer) {
     });
     let racers: Vec<_> = racers.collect();
     ready.recv().await.unwrap();
-    world.kill(pair.stores[1].as_ref(), killer).await;
+    world.revoke(pair.stores[1].as_ref(), killer).await;
     assert_eq!(living(pair.stores[0].as_ref()).await, 0, "nothing slips past {killer:?}");
     for racer in racers {
         racer.await.unwrap();

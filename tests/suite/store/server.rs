@@ -38,7 +38,7 @@ async fn a_server_that_can_only_be_read_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
-async fn what_keeps_us_out_is_told_without_the_password() {
+async fn a_failure_to_connect_is_reported_without_the_password() {
     let database = PostgresServer::shared().database().await;
     let wrong = buildpass::base::Secret::new("hunter2".to_owned());
     let cases = [
