@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Counts what the voice of CONTRIBUTING forbids and a machine can see, prints each place, and fails if there is any:
-# questions in doc comments, docs of fewer than three words, long subjects of commits.
+# questions in doc comments, docs of public items of fewer than three words, long subjects of commits.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -37,7 +37,10 @@ def prose(lines):
     whole = re.sub(r"https?://\S+", blank, whole)
     return [(number, text) for (number, _), text in zip(kept, whole.split("\n"))]
 
-def close(path, block, outer):
+# Items that are private: their docs may be short. Variants, fields of variants and arguments of commands are not.
+private = re.compile(r"\s*(pub\(|(async |const |unsafe )*fn |(struct|enum|union|trait|type|const|static|mod|macro_rules!|impl) ?)")
+
+def close(path, block, outer, item):
     if not block:
         return
     text = prose(block)
@@ -49,24 +52,26 @@ def close(path, block, outer):
         if not line.strip() and summary:
             break
         summary += [word for word in original.split() if any(letter.isalnum() for letter in word)]
-    if outer and len(summary) < 3:
+    if outer and not private.match(item) and len(summary) < 3:
         short.append(f"{path}:{block[0][0]}: {block[0][1].strip()}")
 
 for path in sys.stdin.read().split():
-    block, outer = [], False
+    block, outer, after = [], False, False
     for number, line in enumerate(open(path, encoding="utf-8"), 1):
         found = re.match(r"\s*//([/!])(?!/)(.*)", line)
         if found:
             is_outer = found.group(1) == "/"
-            if block and is_outer != outer:
-                close(path, block, outer)
+            if block and (is_outer != outer or after):
+                close(path, block, outer, "")
                 block = []
             block.append((number, found.group(2)))
-            outer = is_outer
+            outer, after = is_outer, False
+        elif block and re.match(r"\s*(#\[|[)\]]+,?$)", line):
+            after = True
         else:
-            close(path, block, outer)
-            block = []
-    close(path, block, outer)
+            close(path, block, outer, line)
+            block, after = [], False
+    close(path, block, outer, "")
 
 for title, found in (("doc comments with a question", questions), ("docs of fewer than three words", short)):
     print(f"{title}: {len(found)}")
