@@ -38,9 +38,9 @@ pub struct Rename {
     pub kind: NameKind,
     /// Immutable id of the organisation or repository.
     pub id: String,
-    /// Former name.
+    /// Name before the rename.
     pub from: String,
-    /// New name.
+    /// Name after the rename.
     pub to: String,
 }
 

@@ -20,7 +20,7 @@ pub struct ClientSecret {
 /// A client with the digests of its secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredClient {
-    /// Client row.
+    /// Client without its secrets.
     pub client: Client,
     /// Digests of the client's secrets.
     pub secret: ClientSecret,

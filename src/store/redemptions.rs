@@ -116,7 +116,7 @@ pub struct NewCredential {
 pub struct Redemption {
     /// Time of the redemption.
     pub now: Moment,
-    /// Subject token.
+    /// Key by which the subject token is recorded as used.
     pub token: TokenKey,
     /// Whether the redemption uses the token up.
     pub single_use: bool,
