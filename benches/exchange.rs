@@ -276,7 +276,7 @@ async fn one_of_sixty_four(server: &Server, token: &str) {
         .map(|_| {
             let (exchange, role, token) = (Arc::clone(&exchange), server.role.clone(), token.to_owned());
             tokio::spawn(async move {
-                let ask = buildpass::exchange::Ask::Role { role };
+                let ask = buildpass::exchange::flows::rubygems_role::RubygemsRole { role };
                 exchange.exchange(&ask, &buildpass::base::Secret::new(token)).await.is_ok()
             })
         })

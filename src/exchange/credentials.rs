@@ -1,4 +1,5 @@
-//! What is given for a token: a key, or an access token that we sign. Its subject is never one that a build can have.
+//! Credentials that the exchange issues: opaque keys, and access tokens signed by our own issuer (RFC 9068). The subject
+//! of an access token is never one that a build can have.
 
 use std::sync::Arc;
 
@@ -6,41 +7,46 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::flows::{Access, Judgement};
+use super::exchange::Exchange;
+use super::flow::{Decision, Form, Offer};
 use super::opaque_key::draw_key;
-use super::{Exchange, ExchangeError};
-use crate::base::{CredentialId, Moment, Secret};
-use crate::claims::Window;
+use super::refusal::ExchangeError;
+use crate::base::{CredentialId, Moment, Seconds, Secret};
 use crate::jose::SigningKey;
 
-/// What stands raw in the subject of an access token (RFC 3986 §2.3): a colon never does.
+/// Characters that stay unescaped in a part of the subject (RFC 3986 §2.3). A colon is always escaped.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A credential, fresh and recorded.
+/// How far `nbf` is before `iat`, for verifiers with a slow clock.
+const BACKDATED: Seconds = Seconds::new(5);
+
+/// An issued credential.
 #[derive(Debug)]
-pub struct Granted {
-    /// Its id; of a JWT its `jti`.
-    pub id: CredentialId,
-    /// The credential itself: shown once, kept nowhere.
+pub struct IssuedCredential {
+    /// The key or access token. Only its digest is stored.
     pub secret: Secret<String>,
-    /// Stable name of the flow.
-    pub flow: &'static str,
-    /// What people call it.
+    /// Display name.
     pub name: String,
-    /// What it may do.
+    /// Scopes that the credential grants.
     pub scopes: Vec<String>,
-    /// The one gem that it is for, where it is a RubyGems key for one.
-    pub gem: Option<String>,
-    /// What a registry's token opens.
-    pub access: Vec<Access>,
-    /// When it was made.
+    /// Globs of the packages that the credential covers.
+    pub packages: Vec<String>,
+    /// When the credential was issued.
     pub created_at: Moment,
-    /// When it dies at the latest.
+    /// When the credential expires.
     pub expires_at: Moment,
 }
 
-/// The claims of an access token (RFC 9068 §2.2), with those of the token that it was given for under a name of their
-/// own: no policy that was written for a native token is true of them.
+/// A credential that is about to be recorded: its id and its validity.
+pub(super) struct Draft {
+    pub(super) id: CredentialId,
+    pub(super) signer: Option<Arc<SigningKey>>,
+    pub(super) now: Moment,
+    pub(super) expires_at: Moment,
+}
+
+/// Claims of an access token (RFC 9068 §2.2). Those of the subject token are nested: no policy that was written for the
+/// issuer's ID tokens may match them.
 #[derive(Serialize)]
 struct AccessToken<'a> {
     iss: &'a str,
@@ -51,53 +57,47 @@ struct AccessToken<'a> {
     nbf: i64,
     jti: CredentialId,
     client_id: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    grant: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    access: Option<&'a [Access]>,
+    #[serde(flatten)]
+    of_flow: &'a Map<String, Value>,
     subject_claims: &'a Map<String, Value>,
 }
 
-/// Whom what is given stands for.
-pub(super) fn subject(judgement: &Judgement) -> String {
+/// Subject of the credential: provider and subject of the token.
+pub(super) fn subject(decision: &Decision) -> String {
     let encode = |text: &str| utf8_percent_encode(text, PART).to_string();
-    let subject_token = &judgement.subject_token;
-    format!("exchange:{}:{}", encode(subject_token.verified.provider_name()), encode(subject_token.subject()))
+    let token = &decision.subject_token;
+    format!("exchange:{}:{}", encode(token.verified.provider_name()), encode(token.subject()))
 }
 
 impl Exchange {
-    /// A key, or a JWT signed by this key of ours.
-    pub(super) async fn make(
+    /// Draws a key, or signs an access token.
+    ///
+    /// # Errors
+    /// [`ExchangeError`] if no random bytes or no signature can be had.
+    pub(super) async fn draw_credential(
         &self,
-        judgement: &Judgement,
-        id: CredentialId,
-        signer: Option<&Arc<SigningKey>>,
-        now: Moment,
-        expires_at: Moment,
+        decision: &Decision,
+        offer: &Offer,
+        draft: &Draft,
     ) -> Result<Secret<String>, ExchangeError> {
-        let Some(signer) = signer else { return Ok(draw_key(&*self.parts.entropy)?) };
-        let (offer, verified) = (&judgement.offer, &judgement.subject_token.verified);
-        let registry = offer.access.is_some();
-        let window = Window::until(now, expires_at);
+        let (Form::AccessToken { claims: of_flow, .. }, Some(signer)) = (&offer.form, &draft.signer) else {
+            return Ok(draw_key(&*self.parts.entropy)?);
+        };
+        let verified = &decision.subject_token.verified;
         let claims = AccessToken {
             iss: &self.settings.issuer,
-            sub: &subject(judgement),
+            sub: &subject(decision),
             aud: &offer.audience,
-            exp: window.exp.unix(),
-            iat: window.iat.unix(),
-            nbf: window.nbf.unix(),
-            jti: id,
+            exp: draft.expires_at.unix(),
+            iat: draft.now.unix(),
+            nbf: (draft.now - BACKDATED).unix(),
+            jti: draft.id,
             client_id: verified.provider_name(),
-            scope: (!registry && !offer.scopes.is_empty()).then(|| offer.scopes.join(" ")),
-            grant: (!registry).then_some(offer.name.as_str()),
-            access: offer.access.as_deref(),
+            of_flow,
             subject_claims: verified.claims().all(),
         };
-        let internal =
-            |error: &dyn std::fmt::Display| ExchangeError::Internal(format!("claims can't be rendered: {error}"));
-        let claims = serde_json::to_vec(&claims).map_err(|error| internal(&error))?;
+        let claims = serde_json::to_vec(&claims)
+            .map_err(|error| ExchangeError::Internal(format!("cannot serialize the claims: {error}")))?;
         let signer = Arc::clone(signer);
         let token = self.parts.pool.run(move || signer.sign_access_token(&claims)).await?;
         let token = token.map_err(|error| ExchangeError::Internal(error.to_string()))?;

@@ -1,28 +1,28 @@
-//! What a RubyGems key with `show_dashboard` may read: providers, and its own user's roles and ID tokens, in the shapes
-//! of rubygems.org.
+//! What a RubyGems key with the scope `show_dashboard` may read: providers, and the roles and ID tokens of its user, in
+//! the shapes of rubygems.org.
 
 use serde_json::{Value, json};
 
-use super::entitlements::RulesSnapshot;
-use super::entitlements::{Compiled, SharedEntitlement};
-use super::flows::flow_names;
-use super::{Exchange, ExchangeError};
+use super::entitlements::{CompiledRole, RulesSnapshot, SharedEntitlement};
+use super::exchange::Exchange;
+use super::flows::rubygems;
+use super::refusal::ExchangeError;
 use crate::base::Secret;
 use crate::store::{StoreError, StoredCredential, StoredIdToken};
 
-/// The scope that reads.
+/// Scope that allows reading.
 const SCOPE: &str = "show_dashboard";
 
-/// Why nothing was shown.
+/// Why a dashboard request was refused.
 #[derive(Debug)]
 pub enum DashboardRefusal {
-    /// No key that lives.
+    /// The key is unknown, expired or revoked.
     Key,
-    /// A key that may not read.
+    /// The key does not have the scope.
     Scope,
-    /// Nothing there, or nothing of this user's.
+    /// No such object exists, or it belongs to another user.
     NotFound,
-    /// Our doing.
+    /// The exchange failed.
     Failed(ExchangeError),
 }
 
@@ -33,7 +33,7 @@ impl From<StoreError> for DashboardRefusal {
 }
 
 impl Exchange {
-    /// `what` is `providers`, `roles` or `id_tokens`; all of them, or the one of this id.
+    /// Lists `providers`, `roles` or `id_tokens`, or shows the one with this id.
     ///
     /// # Errors
     /// [`DashboardRefusal`].
@@ -45,9 +45,9 @@ impl Exchange {
     ) -> Result<Value, DashboardRefusal> {
         let now = self.parts.clock.now();
         let found = self.parts.store.find_credential(&self.id, key.digest()).await?;
-        // A role may give keys for another server; those are for that one alone.
+        // A role may issue keys for another server, which are valid there only.
         let own = |key: &StoredCredential| {
-            key.flow == flow_names::RUBYGEMS && key.audience == self.settings.rubygems_host && key.is_active(now)
+            key.flow == rubygems::NAME && key.audience == self.settings.rubygems_host && key.is_active(now)
         };
         let found = found.filter(own);
         let found = found.ok_or(DashboardRefusal::Key)?;
@@ -93,7 +93,7 @@ fn roles(snapshot: &RulesSnapshot, user: &str) -> Vec<Value> {
 fn role(snapshot: &RulesSnapshot, entitlement: &SharedEntitlement) -> Option<Value> {
     let row = &entitlement.row;
     let entry = snapshot.entry(&row.provider)?;
-    let Ok(Compiled::Role(compiled)) = entitlement.compiled(entry.provider()) else { return None };
+    let compiled = <&CompiledRole>::try_from(entitlement.compiled(entry.provider()).ok()?).ok()?;
     let spec = &compiled.spec;
     let mut policy = spec.access_policy.clone();
     for statement in &mut policy.statements {

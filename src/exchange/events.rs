@@ -1,25 +1,17 @@
-//! What operators read of the exchange. A refusal is a row only where a token with a good signature caused it, and of
-//! each provider only so many: strangers must not fill the disk.
+//! Events and disclosure of refusals. A refusal is recorded as an event only if the token's signature was good, and
+//! within its provider's rate: strangers must not fill the disk.
 
 use serde_json::json;
 
 use super::entitlements::{ProviderEntry, RulesSnapshot};
-use super::{DisclosedRefusal, Exchange, ExchangeError, ExchangeRefusal, NotExchanged};
+use super::exchange::Exchange;
+use super::refusal::{DisclosedRefusal, ExchangeError, ExchangeRefusal, NotExchanged};
 use crate::base::{EventId, Moment, Secret, Sha256};
 use crate::jose::peek;
 use crate::store::EventRow;
 use crate::verifier::{Check, Trail, unverified_issuer_of};
 
-/// Rows of refusals a second and provider, and how many at once.
-pub(super) const REFUSALS: (u32, u32) = (1, 60);
-
-/// What may be given again for a token: so much a second to each subject, and so much at once. Each leaves rows.
-pub(super) const REPEATED: (u32, u32) = (20, 200);
-
-/// Lines a second and door of what is no row.
-pub(super) const SAMPLES: (u32, u32) = (1, 1);
-
-/// Longest text of a caller's that a row repeats, in bytes.
+/// Maximum length of a caller's text in an event, in bytes.
 const LONGEST: usize = 1_024;
 
 impl Exchange {
@@ -27,9 +19,9 @@ impl Exchange {
         Ok(EventId::new(now, &*self.parts.entropy)?)
     }
 
-    /// Counts a refusal. One of a token whose signature was good is a row, within its provider's rate: the full
-    /// reason, never the token. Of all others a sample is logged.
-    pub(super) async fn refused(
+    /// Counts a refusal. Records it with the full reason, never the token, if the signature was good and the provider's
+    /// rate allows; logs a sample of all others.
+    pub(super) async fn record_refusal(
         &self,
         flow: &'static str,
         token: &Secret<String>,
@@ -37,9 +29,9 @@ impl Exchange {
         trail: &Trail,
     ) {
         self.parts.metrics.exchange_refused(flow, refusal.reason());
-        let Some(provider) = trail.signed_for() else { return self.sample(flow, refusal.reason()) };
+        let Some(provider) = trail.signed_for() else { return self.log_sample(flow, refusal.reason()) };
         if self.refusals.as_ref().is_some_and(|rate| rate.count(&provider.to_owned()).is_err()) {
-            return self.sample(flow, refusal.reason());
+            return self.log_sample(flow, refusal.reason());
         }
         let now = self.parts.clock.now();
         let Ok(id) = self.event_id(now) else { return };
@@ -57,44 +49,44 @@ impl Exchange {
             detail: detail.to_string(),
         };
         if let Err(error) = self.parts.store.record_event(&self.id, &event).await {
-            tracing::warn!(%error, "a refusal could not be recorded");
+            tracing::warn!(%error, "could not record the refusal of a token");
         }
     }
 
-    /// Logs what is no row, now and then.
-    pub(super) fn sample(&self, flow: &'static str, what: &'static str) {
+    /// Logs an outcome that is not recorded as an event, at a limited rate.
+    pub(super) fn log_sample(&self, flow: &'static str, outcome: &'static str) {
         if self.samples.as_ref().is_none_or(|rate| rate.count(&flow).is_ok()) {
-            tracing::info!(flow, what, "sampled");
+            tracing::info!(flow, outcome, "exchange outcome, sampled");
         }
     }
 
-    /// A refusal with what its caller may read: who holds a token that passed signature, time and audience, of our own
-    /// issuer or of one that only our own people can have tokens of.
-    pub(super) fn tell(&self, entry: &ProviderEntry, refusal: ExchangeRefusal) -> NotExchanged {
+    /// Adds to a refusal what the caller may see: only if the token passed signature, audience and time, and if
+    /// the provider explains refusals to holders.
+    pub(super) fn disclose_for(&self, entry: &ProviderEntry, error: NotExchanged) -> NotExchanged {
+        let NotExchanged::Refused(DisclosedRefusal { refusal, .. }) = error else { return error };
         let passed = refusal.check() > Check::Time;
-        let may_read = passed && entry.provider().explains_to_holders();
-        let told = if may_read { refusal.told() } else { None };
-        NotExchanged::Refused(DisclosedRefusal { refusal, told })
+        let disclosed = if passed && entry.provider().explains_to_holders() { refusal.disclosed() } else { None };
+        NotExchanged::Refused(DisclosedRefusal { refusal, disclosed })
     }
 
-    /// The same where it is not known yet which entry judged: all of its issuer must allow it.
-    pub(super) fn tell_holder(
+    /// As [`Self::disclose_for`] while no provider has accepted the token: all providers of its issuer must explain.
+    pub(super) fn disclose(
         &self,
-        snapshot: &RulesSnapshot,
+        rules: &RulesSnapshot,
         token: &Secret<String>,
-        refused: DisclosedRefusal,
+        error: NotExchanged,
         trail: &Trail,
     ) -> NotExchanged {
         if trail.signed_for().is_none() {
-            return NotExchanged::Refused(refused);
+            return error;
         }
         let issuer = unverified_issuer_of(token.expose_secret()).unwrap_or_default();
-        let mut entries = snapshot.entries_of(&issuer).peekable();
+        let mut entries = rules.entries_of(&issuer).peekable();
         match entries.next() {
             Some(first) if entries.all(|entry| entry.provider().explains_to_holders()) => {
-                self.tell(first, refused.refusal)
+                self.disclose_for(first, error)
             }
-            _ => NotExchanged::Refused(refused),
+            _ => error,
         }
     }
 }
@@ -107,7 +99,7 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// The subject of a token whose signature was good.
+/// Subject of a token with a good signature.
 fn subject_of(token: &Secret<String>) -> Option<String> {
     let unverified = peek(token.expose_secret()).ok()?;
     let claims: serde_json::Value = serde_json::from_slice(unverified.unverified_payload()).ok()?;

@@ -1,66 +1,68 @@
-//! Whether a credential is good, and what for (RFC 7662). To whom it is not addressed it is as unknown as any.
+//! Introspection of credentials and of our own ID tokens (RFC 7662). A client learns nothing of a credential for another
+//! audience.
 
 use serde::Serialize;
 
-use super::flows::flow_names;
-use super::subject_token::key_of;
-use super::{Exchange, ExchangeError};
+use super::exchange::Exchange;
+use super::flows::token_exchange;
+use super::refusal::ExchangeError;
+use super::subject_token::token_key;
 use crate::base::{Jti, Moment, Secret};
 use crate::jose::peek;
 use crate::policy::Client;
 use crate::store::{BuildState, StoredCredential};
 
-/// The answer. All but `active` is left out where it is false.
+/// Answer to an introspection request. If `active` is false, all other members are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Introspection {
-    /// Is it good now?
+    /// Whether the credential is valid now.
     pub active: bool,
-    /// Who issued it.
+    /// Issuer of the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
-    /// Whom it stands for.
+    /// Subject of the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
-    /// Where it is taken.
+    /// Audience of the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aud: Option<String>,
-    /// When it dies, in seconds since 1970.
+    /// Expiry, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exp: Option<i64>,
-    /// When it was made.
+    /// Time of issue, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iat: Option<i64>,
-    /// Its id.
+    /// Id of the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
-    /// What it may do, separated by spaces.
+    /// Scopes, separated by spaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// `Bearer`; of an ID token `N_A` (RFC 8693 §2.2.1), which opens nothing by itself.
+    /// `Bearer`; `N_A` for an ID token (RFC 8693 §2.2.1), which grants no access by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_type: Option<&'static str>,
-    /// The kind of door that it opens.
+    /// Flow that issued the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow: Option<String>,
-    /// The grant that gave it.
+    /// Grant that the credential was issued by.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant: Option<String>,
-    /// Whose it is.
+    /// Owner of the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// Globs of the packages that it is for.
+    /// Globs of the packages that the credential covers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packages: Option<Vec<String>>,
-    /// The build that it rests on.
+    /// Build that the subject token is of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build_id: Option<String>,
 }
 
 impl Exchange {
-    /// Is this a good credential, or a good ID token of ours, for an audience of this client?
+    /// Introspects a credential or an ID token of ours, for an audience of the client.
     ///
     /// # Errors
-    /// [`ExchangeError`]: it could not be found out, which is not the same as no.
+    /// [`ExchangeError`] if the credential cannot be looked up, which does not mean that it is invalid.
     pub async fn introspect(&self, client: &Client, token: &Secret<String>) -> Result<Introspection, ExchangeError> {
         let now = self.parts.clock.now();
         self.parts.keyring.ready_to_verify(now).await?;
@@ -84,7 +86,7 @@ impl Exchange {
             jti: Some(found.id.to_string()),
             scope: Some(found.scopes.join(" ")),
             token_type: Some("Bearer"),
-            grant: (found.flow == flow_names::GRANT).then_some(found.name),
+            grant: (found.flow == token_exchange::NAME).then_some(found.name),
             flow: Some(found.flow),
             owner: found.owner,
             packages: Some(found.packages),
@@ -92,7 +94,7 @@ impl Exchange {
         }
     }
 
-    /// An ID token of ours: found by its `jti`, and known by the digest of its whole text.
+    /// Finds an ID token of ours by its `jti`, and identifies it by the digest of its whole text.
     async fn introspect_id_token(
         &self,
         client: &Client,
@@ -123,8 +125,8 @@ impl Exchange {
         if !good || !addressed {
             return Ok(Introspection::default());
         }
-        // What was spent opens nothing any more, as at forward auth.
-        let key = key_of(&self.settings.issuer, Some(&jti.to_string()), token.digest());
+        // As forward authentication, which accepts no used token.
+        let key = token_key(&self.settings.issuer, Some(&jti.to_string()), token.digest());
         if self.parts.store.is_used(&self.id, &key).await? {
             return Ok(Introspection::default());
         }
@@ -143,7 +145,7 @@ impl Exchange {
     }
 }
 
-/// What a token says before anything is known of it: good for finding its record, and for nothing else.
+/// Claims of an unverified token. Only for finding its record.
 pub(super) fn unverified_claims(token: &Secret<String>) -> Option<(Jti, serde_json::Map<String, serde_json::Value>)> {
     let unverified = peek(token.expose_secret()).ok()?;
     let claims: serde_json::Map<String, serde_json::Value> =

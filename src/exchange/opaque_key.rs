@@ -1,15 +1,15 @@
-//! Opaque keys: `bpk_`, 43 characters of randomness, 6 of a checksum, so that scanners know one without asking us. Kept
-//! as a digest alone.
+//! Opaque keys: `bpk_`, 43 random characters, 6 characters of checksum, so that secret scanners recognize keys offline.
+//! Only digests are stored.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::base::{Entropy, EntropyError, Secret, Sha256};
 
-/// What every key begins with.
+/// Prefix of every key.
 pub const KEY_PREFIX: &str = "bpk_";
 
-/// Characters of the checksum: the first of the digest's base64url.
+/// Length of the checksum: the first characters of the digest in base64url.
 const CHECKSUM: usize = 6;
 
 /// Draws a key.
@@ -22,7 +22,7 @@ pub(super) fn draw_key(entropy: &dyn Entropy) -> Result<Secret<String>, EntropyE
     Ok(Secret::new(format!("{}{checksum}", body.expose_secret())))
 }
 
-/// Has it the form of a key of ours, its checksum among it? Says nothing of whether it opens anything.
+/// Whether `text` is well-formed: prefix, alphabet and checksum. Does not check that the key exists.
 #[must_use]
 pub fn is_key(text: &str) -> bool {
     let Some(at) = text.len().checked_sub(CHECKSUM) else { return false };

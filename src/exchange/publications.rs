@@ -1,10 +1,12 @@
-//! What a key pushed, as the registry that took it says: the key must live, be of that registry, and cover the package.
+//! Publications that registries report: which key pushed which package. The key must be valid, of that registry's
+//! audience, and cover the package.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
-use super::flows::flow_names;
-use super::{Exchange, ExchangeError};
+use super::exchange::Exchange;
+use super::flows::{nuget, rubygems, token_exchange};
+use super::refusal::ExchangeError;
 use crate::base::{FieldError, IssuerId, Secret};
 use crate::claims::glob_covers;
 use crate::policy::Client;
@@ -12,19 +14,19 @@ use crate::store::{
     Ecosystem, EventRow, Publication, PublicationRefusal, Store, StoreError, StoredCredential, StoredIdToken,
 };
 
-/// A publication as a registry reports it.
+/// A publication that a registry reports.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublicationSpec {
-    /// Where the package belongs.
+    /// Ecosystem of the package.
     pub ecosystem: Ecosystem,
-    /// The package.
+    /// Name of the package.
     pub package: String,
-    /// The version.
+    /// Version of the package.
     pub version: String,
-    /// `sha256:` and 64 hexadecimal digits.
+    /// Digest of the file: `sha256:` and 64 hexadecimal digits.
     pub digest: String,
-    /// The key that pushed it.
+    /// Key that pushed the package.
     #[serde(deserialize_with = "secret")]
     pub key: Secret<String>,
 }
@@ -33,16 +35,16 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret<String>, 
     String::deserialize(deserializer).map(Secret::new)
 }
 
-/// Why nothing was recorded.
+/// Why a publication was not recorded.
 #[derive(Debug)]
 pub enum PublicationError {
-    /// Our doing.
+    /// The exchange failed.
     Failed(ExchangeError),
-    /// A field can't be taken.
+    /// A field is invalid.
     Field(FieldError),
-    /// The key opens nothing of this registry's, or is not for this package. One text for all.
+    /// The key is invalid, of another audience, or not for this package. One error for all, so that it discloses nothing.
     Key,
-    /// The version was recorded before.
+    /// The version is recorded already.
     Exists,
 }
 
@@ -53,7 +55,7 @@ impl<E: Into<ExchangeError>> From<E> for PublicationError {
 }
 
 impl Exchange {
-    /// Records what a key pushed.
+    /// Records a publication.
     ///
     /// # Errors
     /// [`PublicationError`].
@@ -99,10 +101,10 @@ impl Exchange {
     }
 }
 
-/// The publications of a version, each with its key and the token that the key was given for.
+/// Publications of a version, each with its key and the token that the key was issued for.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`StoreError`] if the database fails, or a row is missing.
 pub async fn provenance(
     store: &dyn Store,
     issuer: &IssuerId,
@@ -118,7 +120,7 @@ pub async fn provenance(
             None => None,
         };
         let (Some(key), Some(token)) = (key, token) else {
-            return Err(StoreError::Unavailable("a publication's key or token is not there".to_owned()));
+            return Err(StoreError::Unavailable("the key or token of a publication is missing".to_owned()));
         };
         found.push((publication, key, token));
     }
@@ -138,18 +140,18 @@ fn check(spec: &PublicationSpec) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// May a key of this door push to this ecosystem?
+/// Whether a key may push to this ecosystem: an ecosystem's own flow needs one of its scopes, a grant's key none.
 fn may_push(key: &StoredCredential, ecosystem: Ecosystem) -> bool {
-    let has = |scopes: &[&str]| key.scopes.iter().any(|scope| scopes.contains(&scope.as_str()));
-    match key.flow.as_str() {
-        flow_names::GRANT => true,
-        flow_names::NUGET => ecosystem == Ecosystem::Nuget && has(&["all", "package:push", "package:pushversion"]),
-        flow_names::RUBYGEMS => ecosystem == Ecosystem::Rubygems && has(&["push_rubygem"]),
-        _ => false,
-    }
+    let (flow, scopes): (_, &[&str]) = match ecosystem {
+        Ecosystem::Nuget => (nuget::NAME, &["all", "package:push", "package:pushversion"]),
+        Ecosystem::Rubygems => (rubygems::NAME, &["push_rubygem"]),
+        Ecosystem::Generic | Ecosystem::Oci => (token_exchange::NAME, &[]),
+    };
+    let has_scope = || key.scopes.iter().any(|scope| scopes.contains(&scope.as_str()));
+    key.flow == token_exchange::NAME || (key.flow == flow && has_scope())
 }
 
-/// Is the package one of those that the key is for? `*` alone covers every name.
+/// Whether a glob of the key covers the package. `*` alone covers every name.
 fn covers(globs: &[String], ecosystem: Ecosystem, package: &str) -> bool {
     let folded = |text: &str| Publication::folded(ecosystem, text);
     globs.iter().any(|glob| glob == "*" || glob_covers(&folded(glob), &folded(package)))

@@ -1,61 +1,42 @@
-//! The core: one token in, one credential out, in one transaction; or nothing, and nothing claimed.
-
-use std::sync::Arc;
+//! The exchange of one token (RFC 8693): verify the subject token, find the entitlement that accepts it, and in one
+//! transaction claim the token and record the credential. If anything fails, nothing is claimed.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use super::credentials::subject;
-use super::entitlements::ProviderEntry;
-use super::flows::{Ask, ForwardRequest, Judgement};
-use super::{DisclosedRefusal, Exchange, ExchangeError, ExchangeRefusal, Granted, NotExchanged};
+use super::credentials::{Draft, IssuedCredential, subject};
+use super::exchange::Exchange;
+use super::flow::{Attempt, Decision, Form, IssuingFlow, Lifetime, Offer};
+use super::refusal::{ExchangeError, ExchangeRefusal, NotExchanged};
 use crate::base::{CredentialId, IdTokenId, Moment, Seconds, Secret};
-use crate::jose::SigningKey;
 use crate::store::{CredentialKind, EventRow, NewCredential, NewIdToken, Redemption, RedemptionRefusal, StoreError};
-use crate::verifier::{Check, Explanation, Trail};
+use crate::verifier::Trail;
 
-/// How often a token is judged anew where the rules changed between judging and claiming.
+/// How often a token is evaluated again because the rules changed before it was claimed.
 const ATTEMPTS: usize = 5;
 
-/// What ends with a token must have so much time left, whatever the tolerance.
-const LEAST_LEFT: Seconds = Seconds::new(5);
-
-/// The steps, with the one that it ended at.
-fn explained<T>(judged: Result<T, NotExchanged>, mut trail: Trail) -> Result<Explanation, ExchangeError> {
-    match judged {
-        Ok(_) => {}
-        Err(NotExchanged::Failed(error)) => return Err(error),
-        // What the verifier refused it has noted itself.
-        Err(NotExchanged::Refused(DisclosedRefusal { refusal: ExchangeRefusal::Token(refusal), .. })) => {
-            let mut explanation = trail.finish();
-            if explanation.accepted() || explanation.steps.is_empty() {
-                explanation.refused(&refusal);
-            }
-            return Ok(explanation);
-        }
-        Err(NotExchanged::Refused(DisclosedRefusal { refusal, .. })) => {
-            trail.failed(refusal.check(), || (refusal.expected(), refusal.actual()));
-        }
-    }
-    Ok(trail.finish())
-}
+/// Minimum remaining lifetime of a token that bounds its credential's lifetime, whatever the tolerance.
+const MIN_REMAINING: Seconds = Seconds::new(5);
 
 impl Exchange {
-    /// Exchanges a token through a flow.
+    /// Exchanges a subject token for a credential.
     ///
     /// # Errors
-    /// [`NotExchanged`]: nothing was claimed, and nothing was made.
-    pub async fn exchange(&self, ask: &Ask, token: &Secret<String>) -> Result<Granted, NotExchanged> {
-        let flow = ask.flow();
+    /// [`NotExchanged`]: no token was claimed and no credential was issued.
+    pub async fn exchange(
+        &self,
+        flow: &dyn IssuingFlow,
+        token: &Secret<String>,
+    ) -> Result<IssuedCredential, NotExchanged> {
         let mut trail = Trail::silent();
-        match self.try_exchange(ask, token, &mut trail).await {
-            Ok(granted) => {
-                self.parts.metrics.exchanged(flow);
-                Ok(granted)
+        match self.try_exchange(flow, token, &mut trail).await {
+            Ok(issued) => {
+                self.parts.metrics.exchanged(flow.name());
+                Ok(issued)
             }
             Err(NotExchanged::Refused(refused)) => {
-                self.refused(flow, token, &refused.refusal, &trail).await;
+                self.record_refusal(flow.name(), token, &refused.refusal, &trail).await;
                 Err(NotExchanged::Refused(refused))
             }
             failed => failed,
@@ -64,231 +45,213 @@ impl Exchange {
 
     async fn try_exchange(
         &self,
-        ask: &Ask,
+        flow: &dyn IssuingFlow,
         token: &Secret<String>,
         trail: &mut Trail,
-    ) -> Result<Granted, NotExchanged> {
-        for attempt in 0..ATTEMPTS {
+    ) -> Result<IssuedCredential, NotExchanged> {
+        for number in 0..ATTEMPTS {
             let now = self.parts.clock.now();
-            // By a clock that is wrong every token could seem good.
+            // A wrong clock would accept expired tokens.
             self.parts.keyring.ready_to_sign(now).await?;
-            let snapshot = self.parts.rules_cache.current().await?;
-            let judgement = match self.judge(&snapshot, ask, token, now, trail).await {
-                Err(NotExchanged::Refused(refused)) => return Err(self.tell_holder(&snapshot, token, refused, trail)),
-                judged => judged?,
-            };
-            let entry = Arc::clone(&judgement.entry);
-            // Once for each request, however often it is judged.
-            if attempt == 0 {
-                self.count_repeated(&judgement)?;
+            let rules = self.parts.rules_cache.current().await?;
+            let mut attempt = Attempt { exchange: self, rules: &rules, token, now, trail };
+            let decided = attempt.evaluate(flow).await;
+            let (decision, offer) = decided.map_err(|error| self.disclose(&rules, token, error, trail))?;
+            // Once for each request, however often it is evaluated.
+            if number == 0 {
+                self.limit_repeated(&decision, &offer)?;
             }
-            if let Some(granted) = self.redeem(judgement, token, now).await.map_err(|declined| match declined {
-                NotExchanged::Refused(refused) => self.tell(&entry, refused.refusal),
-                failed => failed,
-            })? {
-                return Ok(granted);
+            let redeemed = self.redeem(flow.name(), &decision, &offer, token, now).await;
+            if let Some(issued) = redeemed.map_err(|error| self.disclose_for(&decision.accepted_by.entry, error))? {
+                return Ok(issued);
             }
         }
         Err(StoreError::Contended.into())
     }
 
-    /// Every step of what would happen, with what was expected and what was there. Claims nothing and makes nothing.
-    ///
-    /// # Errors
-    /// [`ExchangeError`]: it could not be found out.
-    pub async fn explain(&self, ask: &Ask, token: &Secret<String>) -> Result<Explanation, ExchangeError> {
-        let now = self.parts.clock.now();
-        let mut trail = Trail::recording();
-        let judged = async {
-            self.parts.keyring.ready_to_verify(now).await?;
-            let snapshot = self.parts.rules_cache.current().await?;
-            let judgement = self.judge(&snapshot, ask, token, now, &mut trail).await?;
-            self.ends(&judgement, now)?;
-            if self.parts.store.is_used(&self.id, &judgement.subject_token.key()).await? {
-                return Err(ExchangeRefusal::Spent.into());
-            }
-            Ok::<_, NotExchanged>(judgement)
-        };
-        let judged = judged.await;
-        match &judged {
-            Ok(Judgement { offer, .. }) if offer.opens_nothing() => {
-                trail.failed(Check::Use, || {
-                    ("something that it opens".to_owned(), "nothing of what was asked".to_owned())
-                });
-            }
-            Ok(Judgement { offer, .. }) => trail.passed(Check::Use, || {
-                let given = format!("{} for {}", offer.name, offer.audience);
-                ("a token that nobody traded".to_owned(), format!("one; it would be given {given}"))
-            }),
-            Err(_) => {}
-        }
-        explained(judged, trail)
-    }
-
-    /// The same of a request that a proxy would ask about. Counts nothing.
-    ///
-    /// # Errors
-    /// [`ExchangeError`]: it could not be found out.
-    pub async fn explain_forward(&self, ask: &ForwardRequest) -> Result<Explanation, ExchangeError> {
-        let mut trail = Trail::recording();
-        let admitted = self.try_admit(ask, self.parts.clock.now(), &mut trail).await;
-        explained(admitted, trail)
-    }
-
-    /// When what is offered ends.
-    fn ends(&self, judgement: &Judgement, now: Moment) -> Result<Moment, ExchangeRefusal> {
-        let (offer, subject_token) = (&judgement.offer, &judgement.subject_token);
-        let mut ends = now + offer.lifetime;
-        if offer.ends_with_token {
-            let token_ends = subject_token.verified.claims().expires();
-            if token_ends < now + LEAST_LEFT {
-                return Err(ExchangeRefusal::EndsTooSoon);
-            }
-            ends = ends.min(token_ends);
-        }
-        if let (Some((_, standing)), false) = (&subject_token.own, offer.outlives_build) {
-            ends = ends.min(standing.build.deadline);
-        }
-        Ok(ends)
-    }
-
-    /// Claims the token and makes the credential; `None` where the rules changed meanwhile.
+    /// Claims the token and records the credential. Returns `None` if the rules changed since `decision`.
     async fn redeem(
         &self,
-        judgement: Judgement,
+        flow: &'static str,
+        decision: &Decision,
+        offer: &Offer,
         token: &Secret<String>,
         now: Moment,
-    ) -> Result<Option<Granted>, NotExchanged> {
-        let expires_at = self.ends(&judgement, now)?;
-        let id = CredentialId::new(now, &*self.parts.entropy)?;
-        let signer = if judgement.offer.jwt { Some(self.signer(now)?) } else { None };
-        let secret = self.make(&judgement, id, signer.as_ref(), now, expires_at).await?;
-        // What opens nothing is no credential, and no row: whoever has a good token asks for it as often as they like.
-        if judgement.offer.opens_nothing() {
-            if self.parts.store.is_used(&self.id, &judgement.subject_token.key()).await? {
-                return Err(ExchangeRefusal::Spent.into());
+    ) -> Result<Option<IssuedCredential>, NotExchanged> {
+        let expires_at = expires_at(decision, offer, now)?;
+        let signer = match &offer.form {
+            Form::AccessToken { .. } => {
+                Some(self.parts.keyring.view().default_signer(now).ok_or(ExchangeError::NoSigner)?)
             }
-        } else {
-            let redemption = self.redemption(&judgement, token, (id, &secret, signer.as_deref()), now, expires_at)?;
+            Form::Key => None,
+        };
+        let draft = Draft { id: CredentialId::new(now, &*self.parts.entropy)?, signer, now, expires_at };
+        let secret = self.draw_credential(decision, offer, &draft).await?;
+        if offer.grants_access() {
+            let (id_token, credential) = self.rows(flow, decision, offer, token, (&draft, &secret))?;
+            let redemption = self.redemption(decision, offer, id_token, credential, now)?;
             match self.parts.store.redeem(&self.id, &redemption).await? {
                 Ok(()) => {}
                 Err(RedemptionRefusal::RulesChanged) => return Ok(None),
                 Err(RedemptionRefusal::SignerRevoked) => return Err(ExchangeError::NoSigner.into()),
-                Err(refused) => return Err(refusal(refused, &redemption).into()),
+                Err(refused) => return Err(refusal_of(refused, &redemption).into()),
             }
+        } else if self.is_used(decision).await? {
+            return Err(ExchangeRefusal::Used.into());
         }
-        let offer = judgement.offer;
-        Ok(Some(Granted {
-            id,
+        Ok(Some(IssuedCredential {
             secret,
-            flow: offer.flow,
-            name: offer.name,
-            scopes: offer.scopes,
-            gem: offer.gem,
-            access: offer.access.unwrap_or_default(),
+            name: offer.name.clone(),
+            scopes: offer.scopes.clone(),
+            packages: offer.packages.clone(),
             created_at: now,
             expires_at,
         }))
     }
 
-    /// What a token may be traded for again and again leaves rows each time, if it opens anything.
-    fn count_repeated(&self, judgement: &Judgement) -> Result<(), ExchangeError> {
-        let leaves_rows = !judgement.offer.single_use && !judgement.offer.opens_nothing();
-        let Some(rate) = self.repeated.as_ref().filter(|_| leaves_rows) else { return Ok(()) };
-        let verified = &judgement.subject_token.verified;
-        // Tokens without a subject share one.
+    pub(super) async fn is_used(&self, decision: &Decision) -> Result<bool, StoreError> {
+        self.parts.store.is_used(&self.id, &decision.subject_token.key()).await
+    }
+
+    /// Limits credentials for tokens that may be exchanged again and again: each adds rows.
+    fn limit_repeated(&self, decision: &Decision, offer: &Offer) -> Result<(), ExchangeError> {
+        let adds_rows = !offer.single_use && offer.grants_access();
+        let Some(rate) = self.repeated.as_ref().filter(|_| adds_rows) else { return Ok(()) };
+        let verified = &decision.subject_token.verified;
+        // Tokens of one provider without a subject share one limit.
         let subject = verified.claims().subject().unwrap_or_default();
         let counted = rate.count(&(verified.provider_name().to_owned(), subject.to_owned()));
         counted.map_err(|retry_after| ExchangeError::TooMany { retry_after })
     }
 
-    fn signer(&self, now: Moment) -> Result<Arc<SigningKey>, ExchangeError> {
-        self.parts.keyring.view().default_signer(now).ok_or(ExchangeError::NoSigner)
-    }
-
-    fn redemption(
+    fn rows(
         &self,
-        judgement: &Judgement,
+        flow: &'static str,
+        decision: &Decision,
+        offer: &Offer,
         token: &Secret<String>,
-        (id, secret, signer): (CredentialId, &Secret<String>, Option<&SigningKey>),
-        now: Moment,
-        expires_at: Moment,
-    ) -> Result<Redemption, ExchangeError> {
-        let (offer, subject_token) = (&judgement.offer, &judgement.subject_token);
-        let claims = subject_token.verified.claims();
-        let rendered = |error: serde_json::Error| ExchangeError::Internal(error.to_string());
-        let entitlement = judgement.entitlement.as_ref().map(|entitlement| &entitlement.row);
+        (draft, secret): (&Draft, &Secret<String>),
+    ) -> Result<(NewIdToken, NewCredential), ExchangeError> {
+        let verified = &decision.subject_token.verified;
+        let claims = verified.claims();
+        let id_token = NewIdToken {
+            id: IdTokenId::new(draft.now, &*self.parts.entropy)?,
+            kid: verified.kid().to_owned(),
+            header: header(token),
+            claims: serde_json::to_string(claims.all()).map_err(|error| ExchangeError::Internal(error.to_string()))?,
+            expires_at: claims.expires(),
+        };
         let credential = NewCredential {
-            id,
-            kind: if offer.jwt { CredentialKind::AccessToken } else { CredentialKind::Key },
+            id: draft.id,
+            kind: match offer.form {
+                Form::AccessToken { .. } => CredentialKind::AccessToken,
+                Form::Key => CredentialKind::Key,
+            },
             digest: secret.digest(),
-            flow: offer.flow.to_owned(),
+            flow: flow.to_owned(),
             name: offer.name.clone(),
-            subject: subject(judgement),
+            subject: subject(decision),
             owner: offer.owner.clone(),
             scopes: offer.scopes.clone(),
             packages: offer.packages.clone(),
             audience: offer.audience.clone(),
             outlives_build: offer.outlives_build,
-            signed_by: signer.map(|key| key.kid().to_owned()),
-            expires_at,
+            signed_by: draft.signer.as_ref().map(|key| key.kid().to_owned()),
+            expires_at: draft.expires_at,
         };
+        Ok((id_token, credential))
+    }
+
+    /// The transaction's input: all that the credential depends on, and the rows to insert.
+    fn redemption(
+        &self,
+        decision: &Decision,
+        offer: &Offer,
+        id_token: NewIdToken,
+        credential: NewCredential,
+        now: Moment,
+    ) -> Result<Redemption, ExchangeError> {
+        let token = &decision.subject_token;
+        let accepted_by = &decision.accepted_by;
+        let entitlement = accepted_by.entitlement.as_ref().map(|entitlement| &entitlement.row);
         let detail = json!({
-            "credential": id, "kind": credential.kind, "name": offer.name, "scopes": offer.scopes,
-            "packages": offer.packages, "audience": offer.audience, "expires_at": expires_at,
+            "credential": credential.id, "kind": credential.kind, "name": credential.name, "scopes": credential.scopes,
+            "packages": credential.packages, "audience": credential.audience, "expires_at": credential.expires_at,
             "entitlement": entitlement.map(|row| &row.name), "user": entitlement.and_then(|row| row.user.as_ref()),
-            "provider": subject_token.verified.provider_name(), "subject": claims.subject(),
-            "build": subject_token.own.as_ref().map(|(_, standing)| standing.build.id),
+            "provider": token.verified.provider_name(), "subject": token.verified.claims().subject(),
+            "build": token.own.as_ref().map(|(_, record)| record.build.id),
         });
+        let joined = decision.joined.iter().filter_map(|candidate| candidate.entitlement.as_ref());
         Ok(Redemption {
             now,
-            token: subject_token.key(),
+            token: token.key(),
             single_use: offer.single_use,
-            own: subject_token.rests_on(),
+            own: token.own_token(),
             user: entitlement.and_then(|row| row.user.clone()),
-            provider: subject_token.verified.provider_name().to_owned(),
-            provider_revision: revision(&judgement.entry),
+            provider: token.verified.provider_name().to_owned(),
+            provider_revision: accepted_by.entry.row.as_ref().map(|row| row.revision),
             entitlement: entitlement.map(|row| (row.id, row.revision)),
-            also: judgement.also.iter().map(|one| (one.row.id, one.row.revision)).collect(),
-            pins: judgement.pins.clone(),
-            id_token: NewIdToken {
-                id: IdTokenId::new(now, &*self.parts.entropy)?,
-                kid: subject_token.verified.kid().to_owned(),
-                header: header(token),
-                claims: serde_json::to_string(claims.all()).map_err(rendered)?,
-                expires_at: claims.expires(),
-            },
-            credential,
+            also: joined.map(|entitlement| (entitlement.row.id, entitlement.row.revision)).collect(),
+            pins: decision.pins.clone(),
             event: EventRow {
                 id: self.event_id(now)?,
                 at: now,
                 kind: "credential_created".to_owned(),
-                flow: Some(offer.flow.to_owned()),
-                subject: claims.subject().map(str::to_owned),
+                flow: Some(credential.flow.clone()),
+                subject: token.verified.claims().subject().map(str::to_owned),
                 detail: detail.to_string(),
             },
+            id_token,
+            credential,
         })
     }
 }
 
-fn revision(entry: &ProviderEntry) -> Option<u64> {
-    entry.row.as_ref().map(|row| row.revision)
+impl Attempt<'_> {
+    /// Verifies the token, finds the entitlement that accepts it, and the credential that it entitles to.
+    ///
+    /// # Errors
+    /// [`NotExchanged`].
+    pub(super) async fn evaluate(&mut self, flow: &dyn IssuingFlow) -> Result<(Decision, Offer), NotExchanged> {
+        let decision = self.decide(flow).await?;
+        let offer = flow.offer(self, &decision).await?;
+        Ok((decision, offer))
+    }
 }
 
-/// The header of a token that was verified, as JSON.
+/// When the credential expires: after its lifetime, at the build's deadline, or with the token.
+pub(super) fn expires_at(decision: &Decision, offer: &Offer, now: Moment) -> Result<Moment, ExchangeRefusal> {
+    let token = &decision.subject_token;
+    let mut expires_at = match offer.lifetime {
+        Lifetime::Fixed(lifetime) => now + lifetime,
+        Lifetime::WithinToken(longest) => {
+            let token_expires = token.verified.claims().expires();
+            if token_expires < now + MIN_REMAINING {
+                return Err(ExchangeRefusal::ExpiresTooSoon);
+            }
+            token_expires.min(now + longest)
+        }
+    };
+    if let (Some((_, record)), false) = (&token.own, offer.outlives_build) {
+        expires_at = expires_at.min(record.build.deadline);
+    }
+    Ok(expires_at)
+}
+
+/// Header of a verified token, as JSON.
 fn header(token: &Secret<String>) -> String {
     let segment = token.expose_secret().split('.').next().unwrap_or_default();
     let decoded = URL_SAFE_NO_PAD.decode(segment).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     decoded.unwrap_or_else(|| "{}".to_owned())
 }
 
-fn refusal(refused: RedemptionRefusal, redemption: &Redemption) -> ExchangeRefusal {
+fn refusal_of(refused: RedemptionRefusal, redemption: &Redemption) -> ExchangeRefusal {
     match refused {
-        RedemptionRefusal::BuildFinished => ExchangeRefusal::BuildOver,
+        RedemptionRefusal::BuildFinished => ExchangeRefusal::BuildFinished,
         RedemptionRefusal::ClientDisabled => ExchangeRefusal::ClientDisabled,
         RedemptionRefusal::KeyRevoked => ExchangeRefusal::KeyRevoked,
         RedemptionRefusal::RulesChanged | RedemptionRefusal::SignerRevoked | RedemptionRefusal::Used => {
-            ExchangeRefusal::Spent
+            ExchangeRefusal::Used
         }
         RedemptionRefusal::TokenRevoked => ExchangeRefusal::Revoked,
         RedemptionRefusal::UserDisabled => {

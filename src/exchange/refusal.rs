@@ -1,4 +1,5 @@
-//! Why nothing was given for a token: the caller's doing, or ours. One variant a reason; each dialect maps them all.
+//! Why a token was not exchanged: refusals of the caller, one variant per reason, and errors of ours. Each dialect maps
+//! every variant.
 
 use std::fmt::Write as _;
 
@@ -8,91 +9,91 @@ use crate::policy::{CelFailure, StatementsDenied, Unmatched};
 use crate::store::StoreError;
 use crate::verifier::{self, Check};
 
-/// The caller gets nothing. Nothing was written.
+/// Reason to refuse an exchange; nothing was written.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ExchangeRefusal {
-    /// The token itself is not taken.
+    /// The token itself is invalid.
     Token(verifier::TokenRefusal),
-    /// Signed by our key, and never recorded by us: somebody else signs with it.
+    /// The token is signed by our key but has no record: the key may be stolen.
     NotRecorded,
     /// The token was revoked.
     Revoked,
-    /// The token's build has ended.
-    BuildOver,
+    /// The token's build has finished.
+    BuildFinished,
     /// The client of the token's build is disabled.
     ClientDisabled,
     /// The key that signed the token is revoked.
     KeyRevoked,
-    /// Of a build whose code was not accepted, and what would give something does not take those.
+    /// The build is untrusted, and no matching entitlement accepts untrusted builds.
     Untrusted,
-    /// Another audience than is due at this door.
+    /// The token has another audience than this flow requires.
     Audience {
-        /// The one that is due.
+        /// Required audience.
         expected: String,
-        /// The token's.
+        /// Audience of the token.
         actual: String,
     },
-    /// The audience that was asked for is not the token's, or none that anything is given for.
+    /// The requested audience is not the token's, or no grant is for it.
     Target {
-        /// What was asked for.
+        /// Requested audience.
         asked: String,
-        /// The token's.
+        /// Audience of the token.
         token: String,
     },
-    /// There is no such role, user, publisher, policy or grant, or none for this token.
+    /// No such role, user, publisher, policy or grant exists, or none is for this token.
     NoEntitlement {
-        /// What kind of thing.
+        /// Kind of the entitlement.
         what: &'static str,
-        /// What was asked for, or the token's name for it.
+        /// Requested name, or how it was searched.
         asked: String,
     },
-    /// What was written of it can't be used.
+    /// The stored entitlement is invalid.
     Broken {
-        /// Which.
+        /// Name of the entitlement.
         name: String,
-        /// Why.
+        /// Error in its spec.
         problem: String,
     },
     /// The user is disabled.
     UserDisabled {
-        /// Which.
+        /// Name of the user.
         user: String,
     },
-    /// A role's statements say no.
+    /// The role's statements deny the token.
     Statements(StatementsDenied),
-    /// No criteria fit: each policy's name, and why not.
+    /// No criteria match: the name of each policy, and its mismatch.
     Criteria(Vec<(String, Unmatched)>),
-    /// No grant's condition holds: each grant's name, and why it gave no answer where it gave none.
+    /// No grant's condition holds: the name of each grant, and the error of a condition that failed.
     Condition(Vec<(String, Option<CelFailure>)>),
-    /// A scope beyond what is given.
+    /// The grant does not allow a requested scope.
     Scope {
-        /// What was asked for.
+        /// Requested scope.
         asked: String,
-        /// What may be asked for.
+        /// Scopes of the grant.
         allowed: Vec<String>,
     },
-    /// A kind of token that is not given.
+    /// The grant does not issue the requested type of token.
     TokenType {
-        /// What was asked for.
+        /// Requested type.
         asked: String,
     },
-    /// The token was traded before.
-    Spent,
-    /// The token ends too soon for anything that ends with it.
-    EndsTooSoon,
-    /// No key, or one that opens nothing here: unknown, dead, or another door's.
+    /// The token was exchanged before.
+    Used,
+    /// The token expires too soon to issue a credential bounded by its lifetime.
+    ExpiresTooSoon,
+    /// The key is missing, unknown, expired, revoked, or of another flow.
     Credential,
 }
 
 impl ExchangeRefusal {
-    /// A stable name of the reason.
+    /// Stable code of the reason, for metrics and events.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Token(refusal) => refusal.reason(),
             Self::NotRecorded => "not_recorded",
             Self::Revoked => "revoked",
-            Self::BuildOver => "build_over",
+            Self::BuildFinished => "build_finished",
             Self::ClientDisabled => "client_disabled",
             Self::KeyRevoked => "key_revoked",
             Self::Untrusted => "untrusted",
@@ -106,8 +107,8 @@ impl ExchangeRefusal {
             Self::Condition(_) => "condition",
             Self::Scope { .. } => "scope",
             Self::TokenType { .. } => "token_type",
-            Self::Spent => "spent",
-            Self::EndsTooSoon => "ends_too_soon",
+            Self::Used => "used",
+            Self::ExpiresTooSoon => "expires_too_soon",
             Self::Credential => "credential",
         }
     }
@@ -117,11 +118,11 @@ impl ExchangeRefusal {
     pub const fn check(&self) -> Check {
         match self {
             Self::Token(refusal) => refusal.check(),
-            Self::NotRecorded | Self::Revoked | Self::BuildOver | Self::ClientDisabled | Self::KeyRevoked => {
+            Self::NotRecorded | Self::Revoked | Self::BuildFinished | Self::ClientDisabled | Self::KeyRevoked => {
                 Check::Standing
             }
             Self::Audience { .. } => Check::Audience,
-            Self::EndsTooSoon => Check::Time,
+            Self::ExpiresTooSoon => Check::Time,
             Self::Untrusted
             | Self::NoEntitlement { .. }
             | Self::Broken { .. }
@@ -130,77 +131,75 @@ impl ExchangeRefusal {
             | Self::Criteria(_)
             | Self::Condition(_) => Check::Policy,
             Self::Target { .. } | Self::Scope { .. } | Self::TokenType { .. } => Check::Request,
-            Self::Spent | Self::Credential => Check::Use,
+            Self::Used | Self::Credential => Check::Use,
         }
     }
 
-    /// What would have passed.
+    /// Value that would have passed the check.
     #[must_use]
     pub fn expected(&self) -> String {
         match self {
             Self::Token(refusal) => refusal.expected(),
             Self::NotRecorded => "a record of a token with this digest".to_owned(),
-            Self::Revoked => "a token that nobody revoked".to_owned(),
-            Self::BuildOver => "a build that runs".to_owned(),
-            Self::ClientDisabled => "a client that is enabled".to_owned(),
-            Self::KeyRevoked => "a signing key that nobody revoked".to_owned(),
+            Self::Revoked => "a token that is not revoked".to_owned(),
+            Self::BuildFinished => "a running build".to_owned(),
+            Self::ClientDisabled => "an enabled client".to_owned(),
+            Self::KeyRevoked => "a signing key that is not revoked".to_owned(),
             Self::Untrusted => "trusted: true, or allow_untrusted = true".to_owned(),
             Self::Audience { expected, .. } => expected.clone(),
             Self::Target { token, .. } => format!("the token's own audience, {token}, and a grant for it"),
             Self::NoEntitlement { what, .. } => format!("a {what} for this token"),
-            Self::Broken { .. } => "terms that can be used".to_owned(),
-            Self::UserDisabled { .. } => "a user who is enabled".to_owned(),
+            Self::Broken { .. } => "a valid entitlement".to_owned(),
+            Self::UserDisabled { .. } => "an enabled user".to_owned(),
             Self::Statements(_) => "a last matching statement that allows".to_owned(),
             Self::Criteria(unmatched) => each(unmatched, |found| format!("{} {}", found.claim, found.expected)),
             Self::Condition(_) => "a condition that holds".to_owned(),
-            Self::Scope { allowed, .. } => format!("of {}", allowed.join(" ")),
-            Self::TokenType { .. } => "a kind of token that is given".to_owned(),
-            Self::Spent => "a token that nobody traded".to_owned(),
-            Self::EndsTooSoon => "a token that is good for 5 s more".to_owned(),
-            Self::Credential => "a key of this door that lives".to_owned(),
+            Self::Scope { allowed, .. } => format!("one of {}", allowed.join(" ")),
+            Self::TokenType { .. } => "a type of token that the grant issues".to_owned(),
+            Self::Used => "an unused token".to_owned(),
+            Self::ExpiresTooSoon => "a token that is valid for at least 5 s more".to_owned(),
+            Self::Credential => "a valid key of this flow".to_owned(),
         }
     }
 
-    /// What was there.
+    /// Value that was found.
     #[must_use]
     pub fn actual(&self) -> String {
         match self {
             Self::Token(refusal) => refusal.actual(),
-            Self::NotRecorded => "none: somebody signs with our key, or the record was lost".to_owned(),
-            Self::Revoked | Self::KeyRevoked => "a revoked one".to_owned(),
-            Self::BuildOver => "one that ended".to_owned(),
-            Self::ClientDisabled => "a disabled one".to_owned(),
+            Self::NotRecorded => "none: the signing key may be stolen, or the record was lost".to_owned(),
+            Self::Revoked | Self::KeyRevoked => "revoked".to_owned(),
+            Self::BuildFinished => "a finished build".to_owned(),
+            Self::ClientDisabled => "a disabled client".to_owned(),
             Self::Untrusted => "trusted: false".to_owned(),
             Self::Audience { actual, .. } => actual.clone(),
             Self::Target { asked, .. } | Self::TokenType { asked } | Self::Scope { asked, .. } => asked.clone(),
             Self::NoEntitlement { asked, .. } => format!("none ({asked})"),
             Self::Broken { name, problem } => format!("{name}: {problem}"),
-            Self::UserDisabled { user } => format!("{user}, who is not"),
+            Self::UserDisabled { user } => format!("{user}, who is disabled or does not exist"),
             Self::Statements(denied) => denied.to_string(),
             Self::Criteria(unmatched) => each(unmatched, |found| format!("{} {}", found.claim, found.actual)),
             Self::Condition(grants) => {
                 let mut text = String::new();
                 for (grant, failure) in grants {
                     let _ = match failure {
-                        Some(failure) => write!(text, "{grant}: no answer, {failure}; "),
+                        Some(failure) => write!(text, "{grant}: failed, {failure}; "),
                         None => write!(text, "{grant}: does not hold; "),
                     };
                 }
                 text.trim_end_matches("; ").to_owned()
             }
-            Self::Spent => "one that was".to_owned(),
-            Self::EndsTooSoon => "less".to_owned(),
-            Self::Credential => "none".to_owned(),
+            Self::Used => "used or revoked before".to_owned(),
+            Self::ExpiresTooSoon => "expires sooner".to_owned(),
+            Self::Credential => "no such key".to_owned(),
         }
     }
 
-    /// The claim that failed and the token's own value, for whoever may know: never what was expected.
+    /// The claim that failed and its value in the token, for callers that may see it. Never the expected value.
     #[must_use]
-    pub fn told(&self) -> Option<(String, String)> {
+    pub fn disclosed(&self) -> Option<(String, String)> {
         match self {
-            Self::Token(verifier::TokenRefusal::RequiredClaim { claim }) => {
-                Some((claim.clone(), "not there".to_owned()))
-            }
+            Self::Token(verifier::TokenRefusal::RequiredClaim { claim }) => Some((claim.clone(), "missing".to_owned())),
             Self::Token(verifier::TokenRefusal::ProviderRule { claim, actual, .. }) => {
                 Some(((*claim).to_owned(), actual.clone()))
             }
@@ -212,8 +211,8 @@ impl ExchangeRefusal {
                 Some((claim.clone(), "not a string".to_owned()))
             }
             Self::Untrusted => Some(("trusted".to_owned(), "false".to_owned())),
-            Self::BuildOver => Some(("build".to_owned(), "ended".to_owned())),
-            Self::Revoked | Self::Spent => Some(("jti".to_owned(), "used or revoked".to_owned())),
+            Self::BuildFinished => Some(("build".to_owned(), "finished".to_owned())),
+            Self::Revoked | Self::Used => Some(("jti".to_owned(), "used or revoked".to_owned())),
             _ => None,
         }
     }
@@ -224,59 +223,59 @@ fn each(unmatched: &[(String, Unmatched)], text: impl Fn(&Unmatched) -> String) 
     all.join("; ")
 }
 
-/// We could not do it. Whether something was written may be unknown; nothing was given.
+/// Error of ours. No credential was issued, but the transaction may have been committed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
-    /// The system's generator failed.
+    /// The system's random generator failed.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
-    /// Something that can't be happened all the same.
+    /// An internal invariant does not hold.
     #[error("{0}")]
     Internal(String),
-    /// The keys can't be read, or the clock can't be believed.
+    /// The keyring cannot be read, or the clock is not trusted.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// No key signs now.
-    #[error("no key signs now")]
+    /// No signing key is active.
+    #[error("no signing key is active")]
     NoSigner,
-    /// The provider's keys can't be had.
-    #[error("the provider's keys can't be had: {reason}")]
+    /// The provider's keys could not be fetched.
+    #[error("could not fetch the provider's keys: {reason}")]
     ProviderKeys {
-        /// Why.
+        /// Cause of the failure.
         reason: String,
-        /// When it is worth trying again.
+        /// Time to wait before the next try.
         retry_after: Seconds,
     },
-    /// The signing pool is full, or the backend refused to sign.
+    /// The signing pool is full, or the signing backend failed.
     #[error(transparent)]
     Signing(#[from] SigningError),
-    /// The database could not do its work.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// One subject asks too often for what may be given again and again.
-    #[error("too much is given to this subject at once")]
+    /// One subject exchanges a reusable token too often.
+    #[error("too many exchanges for this subject")]
     TooMany {
-        /// When it is worth trying again.
+        /// Time to wait before the next try.
         retry_after: Seconds,
     },
 }
 
-/// Why an act did not happen.
+/// Why no credential was issued.
 #[derive(Debug)]
 pub enum NotExchanged {
-    /// Our doing.
+    /// The exchange failed.
     Failed(ExchangeError),
-    /// The caller's doing.
+    /// The caller was refused.
     Refused(DisclosedRefusal),
 }
 
-/// A refusal, and what of it its caller may read.
+/// A refusal, plus the part of it that the caller may see.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DisclosedRefusal {
-    /// Why. For the operator alone.
+    /// The full reason, for the operator only.
     pub refusal: ExchangeRefusal,
-    /// The claim that failed and the token's own value, where the caller may read that.
-    pub told: Option<(String, String)>,
+    /// The claim that failed and its value in the token, if the caller may see them.
+    pub disclosed: Option<(String, String)>,
 }
 
 impl<E: Into<ExchangeError>> From<E> for NotExchanged {
@@ -287,6 +286,6 @@ impl<E: Into<ExchangeError>> From<E> for NotExchanged {
 
 impl From<ExchangeRefusal> for NotExchanged {
     fn from(refusal: ExchangeRefusal) -> Self {
-        Self::Refused(DisclosedRefusal { refusal, told: None })
+        Self::Refused(DisclosedRefusal { refusal, disclosed: None })
     }
 }

@@ -1,20 +1,21 @@
-//! Giving up a credential or a token before its time (RFC 7009). Whoever holds it may; what it was is told to nobody.
+//! Revocation of credentials and tokens (RFC 7009). Every holder may revoke; the answer never says what was revoked.
 
 use serde_json::json;
 
+use super::exchange::Exchange;
 use super::introspection::unverified_claims;
-use super::subject_token::{key_of, refused};
-use super::{Exchange, ExchangeError, NotExchanged};
+use super::refusal::{ExchangeError, NotExchanged};
+use super::subject_token::{not_exchanged, token_key, verify};
 use crate::base::{CredentialId, Entropy, EventId, IssuerId, Moment, Secret};
 use crate::store::{EventRow, Store, USED_TOKEN_KEPT_FOR};
 use crate::verifier::{Requirements, Trail, unverified_issuer_of};
 
 impl Exchange {
-    /// Ends what this is: a key or an access token of ours, or an ID token with all that was given for it. What is
-    /// unknown is ended already.
+    /// Revokes a key, an access token, or an ID token with all credentials issued for it. An unknown token is already
+    /// revoked.
     ///
     /// # Errors
-    /// [`ExchangeError`]: it may live on.
+    /// [`ExchangeError`]: the token may still be valid.
     pub async fn revoke(&self, token: &Secret<String>) -> Result<(), ExchangeError> {
         let now = self.parts.clock.now();
         if let Some(found) = self.parts.store.find_credential(&self.id, token.digest()).await? {
@@ -28,15 +29,15 @@ impl Exchange {
         self.revoke_foreign(token, now).await
     }
 
-    /// The digest of the whole text is in our record: whoever sends it holds it.
+    /// Revokes an ID token of ours. The digest of the whole text is recorded: the caller holds the token.
     async fn revoke_own(&self, token: &Secret<String>, now: Moment) -> Result<bool, ExchangeError> {
         let Some((jti, _)) = unverified_claims(token) else { return Ok(false) };
         let Some(row) = self.parts.store.find_audit(&self.id, jti).await? else { return Ok(false) };
         if row.token_sha256 != token.digest() {
             return Ok(false);
         }
-        let event = self.revoked(&row.subject, json!({"jti": jti}), now)?;
-        let key = key_of(&self.settings.issuer, Some(&jti.to_string()), token.digest());
+        let event = self.revocation_event(&row.subject, json!({"jti": jti}), now)?;
+        let key = token_key(&self.settings.issuer, Some(&jti.to_string()), token.digest());
         self.parts
             .store
             .revoke_id_token(&self.id, &key, Some(jti), row.expires_at + USED_TOKEN_KEPT_FOR, &event, now)
@@ -44,8 +45,8 @@ impl Exchange {
         Ok(true)
     }
 
-    /// Another issuer's token, if the signature is good, whatever the time is: what was given for it may outlive it. One
-    /// whose key its issuer no longer publishes can't be known for one.
+    /// Revokes another issuer's token if the signature is good, also after its expiry: its credentials may outlive it. A
+    /// token whose key is no longer published cannot be verified.
     async fn revoke_foreign(&self, token: &Secret<String>, now: Moment) -> Result<(), ExchangeError> {
         let Ok(issuer) = unverified_issuer_of(token.expose_secret()) else { return Ok(()) };
         let snapshot = self.parts.rules_cache.current().await?;
@@ -53,13 +54,16 @@ impl Exchange {
         for entry in snapshot.entries_of(&issuer) {
             let provider = entry.provider();
             if provider.is_own_issuer() {
-                // It is not in our record: the alarm is raised where that is judged.
+                // The token has no record. If the signature is good, looking it up raises the alarm.
                 let requirements =
                     Requirements { instead_of_providers: true, several_audiences: true, ..Requirements::default() };
-                let _refused = self.present(entry, token, &requirements, now, &mut Trail::silent()).await;
+                let mut trail = Trail::silent();
+                if let Ok(verified) = verify(entry, token, &requirements, &mut trail).await {
+                    let _refused = self.subject_token(verified, token, now, &mut trail).await;
+                }
                 continue;
             }
-            let signed = match entry.verifier.signed(token.expose_secret()).await.map_err(refused) {
+            let signed = match entry.verifier.signed(token.expose_secret()).await.map_err(not_exchanged) {
                 Ok(signed) => signed,
                 Err(NotExchanged::Refused(_)) => continue,
                 Err(NotExchanged::Failed(error)) => {
@@ -68,15 +72,20 @@ impl Exchange {
                 }
             };
             let subject = signed.claims.subject().unwrap_or_default();
-            let event = self.revoked(subject, json!({"provider": provider.name()}), now)?;
-            let key = key_of(provider.issuer(), signed.id(), signed.digest);
+            let event = self.revocation_event(subject, json!({"provider": provider.name()}), now)?;
+            let key = token_key(provider.issuer(), signed.id(), signed.digest);
             let until = signed.claims.expires() + USED_TOKEN_KEPT_FOR;
             return Ok(self.parts.store.revoke_id_token(&self.id, &key, None, until, &event, now).await?);
         }
         failed.map_or(Ok(()), Err)
     }
 
-    fn revoked(&self, subject: &str, detail: serde_json::Value, now: Moment) -> Result<EventRow, ExchangeError> {
+    fn revocation_event(
+        &self,
+        subject: &str,
+        detail: serde_json::Value,
+        now: Moment,
+    ) -> Result<EventRow, ExchangeError> {
         Ok(EventRow {
             id: self.event_id(now)?,
             at: now,
@@ -88,10 +97,10 @@ impl Exchange {
     }
 }
 
-/// Ends one credential; `by` is whoever does. `false` if there is none.
+/// Revokes one credential; `by` names the actor in the event. Returns `false` if there is none.
 ///
 /// # Errors
-/// [`ExchangeError`]: it may live on.
+/// [`ExchangeError`]: the token may still be valid.
 pub async fn revoke_credential(
     (store, issuer): (&dyn Store, &IssuerId),
     id: CredentialId,

@@ -1,44 +1,44 @@
-//! What an operator decided about the exchange, and the audiences of its doors.
+//! Settings of the exchange, with the audiences of its flows.
 
 use std::sync::Arc;
 
 use crate::base::{IssuerUrl, Seconds};
 use crate::policy::RepositoryPolicies;
 
-/// The settings of an issuer's exchange.
+/// Settings of one issuer's exchange.
 #[derive(Debug, Clone)]
 pub struct ExchangeSettings {
-    /// Is it open at all?
+    /// Whether the exchange is enabled.
     pub enabled: bool,
-    /// The issuer's URL: `iss` of what we sign.
+    /// URL of the issuer: the `iss` of access tokens.
     pub issuer: String,
-    /// The audience of tokens by which clients without a secret call the API.
+    /// Audience of tokens that clients without a secret authenticate with.
     pub api_audience: String,
-    /// The audience of RubyGems' doors, where a role's statements name none.
+    /// Audience of RubyGems' flows, unless a role's statement names another.
     pub rubygems_host: String,
-    /// The audience of NuGet's door.
+    /// Audience of NuGet's flow.
     pub nuget_audience: String,
-    /// The audience of the registry's door, where the provider requires none; also of what it gives.
+    /// Audience of registry tokens, and of subject tokens whose provider requires no other.
     pub registry_audience: String,
-    /// The longest that anything lives that our keys sign.
+    /// Maximum lifetime of access tokens.
     pub max_lifetime: Seconds,
-    /// Who may do what in a registry.
+    /// Access policies of the registry's repositories.
     pub repositories: Arc<RepositoryPolicies>,
 }
 
-/// The audiences of the three doors where nothing is configured.
+/// Default audiences of the flows, derived from the issuer's URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefaultAudiences {
-    /// The issuer's host, without a port.
+    /// Host of the issuer, without a port.
     pub rubygems_host: String,
-    /// The issuer's origin.
+    /// Origin of the issuer.
     pub nuget_audience: String,
-    /// The issuer's host with `:registry`.
+    /// Host of the issuer with `:registry`.
     pub registry_audience: String,
 }
 
 impl DefaultAudiences {
-    /// Those of this issuer.
+    /// Default audiences of this issuer.
     #[must_use]
     pub fn of(issuer: &IssuerUrl) -> Self {
         let host = issuer.host();

@@ -1,47 +1,46 @@
-//! A token as it was presented at a door: its signature good, and where it is our own, recorded by us and resting on a
-//! build that runs. No door judges anything of a token that did not come through here.
+//! Subject tokens (RFC 8693 §2.1): verified by a provider, and if our own issuer signed them, recorded by us and of a
+//! running build. No flow may use a token that was not verified here.
 
-use std::sync::Arc;
-
-use super::entitlements::{ProviderEntry, RulesSnapshot};
-use super::{Exchange, ExchangeError, ExchangeRefusal, NotExchanged};
+use super::entitlements::ProviderEntry;
+use super::exchange::Exchange;
+use super::refusal::{ExchangeError, ExchangeRefusal, NotExchanged};
 use crate::base::{Jti, Moment, Secret, Sha256};
 use crate::policy::BuildFacts;
 use crate::store::{BuildState, IssuedToken, OwnToken, TokenKey};
-use crate::verifier::{self, Check, Requirements, Trail, VerifiedToken, unverified_issuer_of};
+use crate::verifier::{Check, Requirements, TokenRefusal, Trail, VerifiedToken, unverified_issuer_of};
 
-/// A token that was verified, and what it rests on.
-pub(super) struct SubjectToken {
+/// A verified subject token, with the record of its build if our own issuer signed it.
+pub struct SubjectToken {
     pub(super) verified: VerifiedToken,
     pub(super) own: Option<(Jti, IssuedToken)>,
 }
 
 impl SubjectToken {
-    /// The one name of the token, whoever signed it and however.
+    /// Identity of the token, by which it is claimed.
     pub(super) fn key(&self) -> TokenKey {
-        key_of(self.verified.provider().issuer(), self.verified.token_id(), self.verified.digest())
+        token_key(self.verified.provider().issuer(), self.verified.token_id(), self.verified.digest())
     }
 
-    /// What a trade of it rests on beside the rules, where it is our own.
-    pub(super) fn rests_on(&self) -> Option<OwnToken> {
-        let (jti, standing) = self.own.as_ref()?;
+    /// The rows that a credential depends on if our own issuer signed the token.
+    pub(super) fn own_token(&self) -> Option<OwnToken> {
+        let (jti, record) = self.own.as_ref()?;
         Some(OwnToken {
             jti: *jti,
-            build: standing.build.id,
-            client: standing.build.client.clone(),
-            kid: standing.kid.clone(),
+            build: record.build.id,
+            client: record.build.client.clone(),
+            kid: record.kid.clone(),
         })
     }
 
-    /// Is it of a build of ours whose code was not accepted?
+    /// Whether the token is of an untrusted build of our own, such as a fork's.
     pub(super) fn is_untrusted(&self) -> bool {
-        self.own.as_ref().is_some_and(|(_, standing)| !standing.build.build.trusted)
+        self.own.as_ref().is_some_and(|(_, record)| !record.build.build.trusted)
     }
 
-    /// What our own token was issued for, whatever its claims are called.
+    /// Facts of the build that our own token was issued for, independent of the names of its claims.
     pub(super) fn build_facts(&self) -> Option<BuildFacts<'_>> {
-        let (_, standing) = self.own.as_ref()?;
-        let build = &standing.build.build;
+        let (_, record) = self.own.as_ref()?;
+        let build = &record.build.build;
         let claimed = self.verified.claims().text("environment").filter(|_| build.is_vouched());
         Some(BuildFacts {
             org: Some(&build.org),
@@ -49,13 +48,13 @@ impl SubjectToken {
             repo: Some(&build.repo),
             repo_id: build.repo_id.as_deref(),
             workflow: build.workflow.as_deref(),
-            // A token that a CI server injected has no request token; its environment stands in its claims, which are
-            // ours: the record's digest is of the whole token.
-            environment: build.environment_of(standing.step.as_ref()).or(claimed),
+            // A token that a CI server injects has no request token. Its claims name the environment, and they are
+            // ours: the record holds the digest of the whole token.
+            environment: build.environment_of(record.step.as_ref()).or(claimed),
         })
     }
 
-    /// The only audience.
+    /// The only audience; verification refuses tokens with several.
     pub(super) fn audience(&self) -> &str {
         self.verified.claims().audiences().first().map(String::as_str).unwrap_or_default()
     }
@@ -65,58 +64,18 @@ impl SubjectToken {
     }
 }
 
-/// By its id; without one by its header and payload, never its signature: who holds a token of ES256 can make another
-/// one over the same text.
-pub(super) fn key_of(issuer: &str, id: Option<&str>, text: Sha256) -> TokenKey {
+/// Identity of a token: its issuer and the digest of its id, or of header and payload if it has no id. Never of the
+/// signature: ES256 signatures are malleable, so that the holder could make a second token of the same text.
+pub(super) fn token_key(issuer: &str, id: Option<&str>, text: Sha256) -> TokenKey {
     TokenKey { issuer: issuer.to_owned(), digest: id.map_or(text, |id| Sha256::of(id.as_bytes())) }
 }
 
 impl Exchange {
-    /// Verifies a token by one entry, and finds what it rests on.
-    pub(super) async fn present(
-        &self,
-        entry: &ProviderEntry,
-        token: &Secret<String>,
-        requirements: &Requirements<'_>,
-        now: Moment,
-        trail: &mut Trail,
-    ) -> Result<SubjectToken, NotExchanged> {
-        let verified = verify(entry, token, requirements, trail).await.map_err(refused)?;
-        self.stand(verified, token, now, trail).await
-    }
-
-    /// Verifies a token by every entry of its issuer. Those that took it, or what was told by the one that got furthest.
-    pub(super) async fn verify_by_any(
-        &self,
-        snapshot: &RulesSnapshot,
-        token: &Secret<String>,
-        requirements: &Requirements<'_>,
-        now: Moment,
-        trail: &mut Trail,
-    ) -> Result<Vec<SubjectToken>, NotExchanged> {
-        let issuer = unverified_issuer_of(token.expose_secret()).map_err(refused)?;
-        let mut furthest: Option<verifier::TokenRefusal> = None;
-        let mut taken = Vec::new();
-        let entries: Vec<&Arc<ProviderEntry>> = snapshot.entries_of(&issuer).collect();
-        for entry in entries {
-            match verify(entry, token, requirements, trail).await {
-                Ok(verified) => taken.push(self.stand(verified, token, now, trail).await?),
-                Err(refusal) => {
-                    if furthest.as_ref().is_none_or(|known| known.check() < refusal.check()) {
-                        furthest = Some(refusal);
-                    }
-                }
-            }
-        }
-        if taken.is_empty() {
-            let refusal = furthest.unwrap_or(verifier::TokenRefusal::UnknownIssuer { issuer });
-            return Err(refused(refusal));
-        }
-        Ok(taken)
-    }
-
-    /// What our own token rests on; a stranger's rests on nothing here.
-    async fn stand(
+    /// Looks up the record of a token that our own issuer signed; tokens of other issuers need none.
+    ///
+    /// # Errors
+    /// [`NotExchanged`] if there is no record, or the token, its client or its build is no longer valid.
+    pub(super) async fn subject_token(
         &self,
         verified: VerifiedToken,
         token: &Secret<String>,
@@ -126,45 +85,44 @@ impl Exchange {
         if !verified.provider().is_own_issuer() {
             return Ok(SubjectToken { verified, own: None });
         }
-        let standing = match verified.token_id().and_then(|jti| jti.parse::<Jti>().ok()) {
-            Some(jti) => self.parts.store.find_issued(&self.id, jti).await?.map(|standing| (jti, standing)),
+        let found = match verified.token_id().and_then(|jti| jti.parse::<Jti>().ok()) {
+            Some(jti) => self.parts.store.find_issued(&self.id, jti).await?.map(|record| (jti, record)),
             None => None,
         };
-        let recorded = standing.filter(|(_, standing)| standing.token_sha256 == token.digest());
-        let Some((jti, standing)) = recorded else {
+        let Some((jti, record)) = found.filter(|(_, record)| record.token_sha256 == token.digest()) else {
             tracing::error!(
                 kid = verified.kid(),
-                "a token with a good signature of ours was never recorded: is the key in other hands? `keys revoke`"
+                "a token signed by our key has no record: the key may be stolen; revoke it with `keys revoke`"
             );
             self.parts.metrics.unrecorded_token();
             return Err(ExchangeRefusal::NotRecorded.into());
         };
-        let refusal = if standing.revoked_at.is_some() {
-            Some(ExchangeRefusal::Revoked)
-        } else if standing.client.disabled_at.is_some() {
-            Some(ExchangeRefusal::ClientDisabled)
-        } else if standing.build.state(now) != BuildState::Running {
-            Some(ExchangeRefusal::BuildOver)
-        } else {
-            None
-        };
-        if let Some(refusal) = refusal {
-            return Err(refusal.into());
+        if record.revoked_at.is_some() {
+            return Err(ExchangeRefusal::Revoked.into());
+        }
+        if record.client.disabled_at.is_some() {
+            return Err(ExchangeRefusal::ClientDisabled.into());
+        }
+        if record.build.state(now) != BuildState::Running {
+            return Err(ExchangeRefusal::BuildFinished.into());
         }
         trail.passed(Check::Standing, || {
-            let build = &standing.build;
-            ("a record of it, a build that runs, an enabled client".to_owned(), format!("build {}", build.id))
+            (
+                "a recorded token of a running build and an enabled client".to_owned(),
+                format!("build {}", record.build.id),
+            )
         });
-        Ok(SubjectToken { verified, own: Some((jti, standing)) })
+        Ok(SubjectToken { verified, own: Some((jti, record)) })
     }
 }
 
-async fn verify(
+/// Verifies a token by one provider, and notes in the trail whether the signature was good.
+pub(super) async fn verify(
     entry: &ProviderEntry,
     token: &Secret<String>,
     requirements: &Requirements<'_>,
     trail: &mut Trail,
-) -> Result<VerifiedToken, verifier::TokenRefusal> {
+) -> Result<VerifiedToken, TokenRefusal> {
     let verdict = if trail.is_silent() {
         entry.verifier.verify(token.expose_secret(), requirements).await
     } else {
@@ -174,7 +132,7 @@ async fn verify(
     };
     let is_signed = match &verdict {
         Ok(_) => true,
-        // Whose it is is asked before the signature, with the words for any claim.
+        // A missing or malformed `iss` is refused before the signature, with the check of any other claim.
         Err(refusal) => refusal.check() > Check::Signature && unverified_issuer_of(token.expose_secret()).is_ok(),
     };
     if is_signed {
@@ -183,10 +141,10 @@ async fn verify(
     verdict
 }
 
-/// Keys that can't be had are not the token's fault.
-pub(super) fn refused(refusal: verifier::TokenRefusal) -> NotExchanged {
+/// Separates a provider whose keys cannot be fetched, which is not the token's fault, from refusals of the token.
+pub(super) fn not_exchanged(refusal: TokenRefusal) -> NotExchanged {
     match refusal {
-        verifier::TokenRefusal::KeysUnavailable { reason, retry_after } => {
+        TokenRefusal::KeysUnavailable { reason, retry_after } => {
             ExchangeError::ProviderKeys { reason, retry_after }.into()
         }
         refusal => ExchangeRefusal::Token(refusal).into(),

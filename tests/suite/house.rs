@@ -114,7 +114,6 @@ fn the_source_keeps_the_rules_of_the_house() {
 #[rustfmt::skip]
 const TOLERATED_CIRCLES: &[&str] = &[
     "cli",
-    "exchange",
 ];
 
 #[test]

@@ -14,7 +14,8 @@ use super::people::Job;
 use super::story::Story;
 use crate::app::App;
 use crate::base::{ClientId, IssuerId, Secret, Sha256};
-use crate::exchange::{Ask, ChangeSet, provenance, read_rules_file};
+use crate::exchange::flows::rubygems_role::RubygemsRole;
+use crate::exchange::{ChangeSet, provenance, read_rules_file};
 use crate::jose;
 use crate::policy::{Client, Scope};
 
@@ -182,7 +183,7 @@ impl<'a> Market<'a> {
         let (role, token) = (self.role().await?, job.fetch(&self.doors().rubygems_host).await?);
         story.fact("answer", &refused(self.assume(&role, &token).await?, 404)?)?;
         let exchange = self.app.exchange().ok_or_else(|| Failure::refused("the exchange is not open"))?;
-        let explained = exchange.explain(&Ask::Role { role }, &token).await;
+        let explained = exchange.explain(&RubygemsRole { role }, &token).await;
         let explained = explained.map_err(|error| Failure::refused(error.to_string()))?;
         story.quote(&explained.to_string())
     }

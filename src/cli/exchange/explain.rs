@@ -14,10 +14,13 @@ use super::super::{input, output};
 use crate::app;
 use crate::base::Secret;
 use crate::config::{Config, Flags};
-use crate::exchange::{
-    Ask, Exchange, ExchangeError, ExchangeParts, ForwardCredential, ForwardRequest, RegistryScope, RequestedToken,
-    TokenExchangeRequest,
-};
+use crate::exchange::flows::forward_auth::ForwardAuth;
+use crate::exchange::flows::nuget::Nuget;
+use crate::exchange::flows::registry::{Registry, RegistryScope};
+use crate::exchange::flows::rubygems_publisher::RubygemsPublisher;
+use crate::exchange::flows::rubygems_role::RubygemsRole;
+use crate::exchange::flows::token_exchange::{RequestedToken, TokenExchange};
+use crate::exchange::{Exchange, ExchangeError, ExchangeParts, IssuingFlow};
 use crate::http::forward_path;
 use crate::keyring::SigningPool;
 use crate::store::{InFlight, Store};
@@ -77,34 +80,34 @@ pub(in crate::cli) struct Explain {
 }
 
 impl Explain {
-    fn ask(&self) -> Result<Ask, Failure> {
+    fn flow(&self) -> Result<Box<dyn IssuingFlow>, Failure> {
         if let Some(role) = &self.role {
-            return Ok(Ask::Role { role: role.clone() });
+            return Ok(Box::new(RubygemsRole { role: role.clone() }));
         }
         if let Some(username) = &self.nuget {
-            return Ok(Ask::Nuget { username: username.clone() });
+            return Ok(Box::new(Nuget { username: username.clone() }));
         }
         if let Some(scope) = &self.registry {
             let scope = RegistryScope::parse(scope);
             let scope = scope
                 .ok_or_else(|| Failure::usage("--registry: must be a scope such as repository:acme/app:pull,push"))?;
-            return Ok(Ask::Registry { provider: None, scopes: vec![scope] });
+            return Ok(Box::new(Registry { provider: None, scopes: vec![scope] }));
         }
         if self.publisher {
-            return Ok(Ask::Publisher);
+            return Ok(Box::new(RubygemsPublisher));
         }
         let scopes = Some(self.scope.clone()).filter(|scopes| !scopes.is_empty());
-        Ok(Ask::Grant(TokenExchangeRequest { audiences: Vec::new(), scopes, requested: RequestedToken::Any }))
+        Ok(Box::new(TokenExchange { audiences: Vec::new(), scopes, requested: RequestedToken::Any }))
     }
 
     pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
-        let ask = self.ask()?;
+        let flow = self.flow()?;
         let token = Secret::new(input::token(&self.token)?);
         let forward = match &self.forward {
             None => None,
-            Some(grant) => Some(ForwardRequest {
+            Some(grant) => Some(ForwardAuth {
                 grant: grant.clone(),
-                credential: ForwardCredential(token.clone()),
+                credential: token.clone(),
                 method: self.method.clone(),
                 path: forward_path::decoded(&self.path).ok_or_else(|| {
                     Failure::refused(
@@ -120,7 +123,7 @@ impl Explain {
             let exchange = exchange(&config, &store).await?;
             let explained = match &forward {
                 Some(forward) => exchange.explain_forward(forward).await,
-                None => exchange.explain(&ask, &token).await,
+                None => exchange.explain(&*flow, &token).await,
             };
             explained.map_err(|error| match error {
                 ExchangeError::ProviderKeys { .. } | ExchangeError::Store(_) | ExchangeError::Keyring(_) => {

@@ -1,56 +1,48 @@
-//! Every audience belongs to one kind of door, so that whoever receives a token can't trade it at another.
+//! Every audience belongs to one flow, so that a recipient of a token cannot exchange it elsewhere.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::fmt;
 
-use super::Compiled;
-use crate::exchange::ExchangeSettings;
+use super::entitlement::Compiled;
+use crate::exchange::settings::ExchangeSettings;
+use crate::store::EntitlementKind;
 use crate::verifier::Provider;
 
-/// The kinds of doors that claim audiences.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FlowOfAudience {
-    /// Clients without a secret.
-    Api,
-    /// The token endpoint and forward authentication.
-    Grants,
-    /// NuGet's.
-    Nuget,
-    /// The registry's.
-    Registry,
-    /// RubyGems'.
-    Rubygems,
-}
+/// A flow that claims an audience: its name in errors, the setting that claims it, and the audience.
+type Claim = (&'static str, &'static str, fn(&ExchangeSettings) -> Cow<'_, str>);
 
-impl fmt::Display for FlowOfAudience {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Api => "clients without a secret",
-            Self::Grants => "grants",
-            Self::Nuget => "NuGet",
-            Self::Registry => "the registry",
-            Self::Rubygems => "RubyGems",
-        })
-    }
-}
+/// Audiences that the settings claim. A new flow adds its row.
+#[rustfmt::skip]
+const CLAIMS: &[Claim] = &[
+    (API, "the API itself", |settings| Cow::from(&settings.api_audience)),
+    (RUBYGEMS, "exchange.rubygems_host", |settings| Cow::from(&settings.rubygems_host)),
+    (NUGET, "exchange.nuget_audience", |settings| Cow::from(&settings.nuget_audience)),
+    (REGISTRY, "exchange.registry_audience", |settings| Cow::from(&settings.registry_audience)),
+];
 
-/// An audience that two kinds of doors claim.
+const API: &str = "clients without a secret";
+const GRANTS: &str = "grants";
+const NUGET: &str = "NuGet";
+const REGISTRY: &str = "the registry";
+const RUBYGEMS: &str = "RubyGems";
+
+/// Error returned when two flows claim one audience.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the audience {audience:?} belongs to {first} ({first_by}), and {second_by} claims it for {second}")]
 pub struct AudienceConflict {
-    /// Which.
+    /// Audience that is claimed twice.
     pub audience: String,
-    /// The kind of door that has it.
-    pub first: FlowOfAudience,
-    /// Through what.
+    /// Flow that claims the audience first.
+    pub first: &'static str,
+    /// Setting or rule by which the first flow claims it.
     pub first_by: String,
-    /// The kind that wants it too.
-    pub second: FlowOfAudience,
-    /// Through what.
+    /// Flow that claims the audience second.
+    pub second: &'static str,
+    /// Setting or rule by which the second flow claims it.
     pub second_by: String,
 }
 
-/// Do the settings and these providers go together?
+/// Checks that the settings and the providers claim no audience for two flows.
 ///
 /// # Errors
 /// [`AudienceConflict`].
@@ -58,64 +50,58 @@ pub fn check_audiences(settings: &ExchangeSettings, providers: &[Provider]) -> R
     Claimed::of(settings, providers).map(drop)
 }
 
-/// The audiences that are claimed, each with its kind of door and who claims it.
-pub(in crate::exchange) struct Claimed<'a>(BTreeMap<&'a str, (FlowOfAudience, String)>);
+/// Claimed audiences, each with its flow and the claimant.
+pub(in crate::exchange) struct Claimed<'a>(BTreeMap<Cow<'a, str>, (&'static str, String)>);
 
 impl<'a> Claimed<'a> {
-    /// Those that the settings and the providers claim.
+    /// Audiences that the settings and the providers claim.
     pub(in crate::exchange) fn of(
         settings: &'a ExchangeSettings,
         providers: &'a [Provider],
     ) -> Result<Self, AudienceConflict> {
         let mut claimed = Self(BTreeMap::new());
-        claimed.add(&settings.api_audience, FlowOfAudience::Api, || "the API itself".to_owned())?;
-        claimed.add(&settings.rubygems_host, FlowOfAudience::Rubygems, || "exchange.rubygems_host".to_owned())?;
-        claimed.add(&settings.nuget_audience, FlowOfAudience::Nuget, || "exchange.nuget_audience".to_owned())?;
-        claimed
-            .add(&settings.registry_audience, FlowOfAudience::Registry, || "exchange.registry_audience".to_owned())?;
+        for (flow, by, audience) in CLAIMS {
+            claimed.add(audience(settings), flow, || (*by).to_owned())?;
+        }
         for provider in providers {
             let Some(audience) = provider.required_audience() else { continue };
-            claimed.add(audience, FlowOfAudience::Registry, || format!("the provider {}", provider.name()))?;
+            claimed.add(Cow::from(audience), REGISTRY, || format!("the provider {}", provider.name()))?;
         }
         Ok(claimed)
     }
 
-    /// With what an entitlement claims.
-    pub(in crate::exchange) fn entitlement(
+    /// Adds the audiences that an entitlement claims.
+    pub(in crate::exchange) fn add_entitlement(
         &mut self,
+        kind: EntitlementKind,
         name: &str,
         compiled: &'a Compiled,
     ) -> Result<(), AudienceConflict> {
-        let flow = match compiled {
-            Compiled::Grant(_) => FlowOfAudience::Grants,
-            Compiled::Publisher(_) | Compiled::Role(_) => FlowOfAudience::Rubygems,
-            Compiled::TrustPolicy(_) => FlowOfAudience::Nuget,
+        let flow = match kind {
+            EntitlementKind::Grant => GRANTS,
+            EntitlementKind::Publisher | EntitlementKind::Role => RUBYGEMS,
+            EntitlementKind::TrustPolicy => NUGET,
         };
         for audience in compiled.audiences() {
-            self.add(audience, flow, || name.to_owned())?;
+            self.add(Cow::from(audience), flow, || format!("{kind} {name:?}"))?;
         }
         Ok(())
     }
 
     fn add(
         &mut self,
-        audience: &'a str,
-        flow: FlowOfAudience,
+        audience: Cow<'a, str>,
+        flow: &'static str,
         by: impl FnOnce() -> String,
     ) -> Result<(), AudienceConflict> {
-        match self.0.get(audience) {
-            Some((first, first_by)) if *first != flow => Err(AudienceConflict {
-                audience: audience.to_owned(),
-                first: *first,
-                first_by: first_by.clone(),
-                second: flow,
-                second_by: by(),
-            }),
-            Some(_) => Ok(()),
-            None => {
-                self.0.insert(audience, (flow, by()));
-                Ok(())
-            }
+        let Some((first, first_by)) = self.0.get(&audience) else {
+            self.0.insert(audience, (flow, by()));
+            return Ok(());
+        };
+        if *first == flow {
+            return Ok(());
         }
+        let (first, first_by) = (*first, first_by.clone());
+        Err(AudienceConflict { audience: audience.into_owned(), first, first_by, second: flow, second_by: by() })
     }
 }

@@ -1,5 +1,5 @@
-//! The rule book in force. Asked for at every request: a change that any server or command made is in force at the next
-//! one, on every server.
+//! Cache of the current rules. Each request compares revisions, so that a change by any replica or command applies to
+//! the next request on every replica.
 
 use std::sync::Arc;
 
@@ -12,19 +12,19 @@ use crate::verifier::{
     Furthest, Provider, Requirements, Resolver, TokenRefusal, VerifiedToken, Verifier, unverified_issuer_of,
 };
 
-/// Who reads the rules, and keeps what was read.
+/// Cache of the rules of one issuer.
 pub struct RulesCache {
     store: Arc<dyn Store>,
     issuer: IssuerId,
     factory: VerifierFactory,
     current: ArcSwap<RulesSnapshot>,
-    /// One reading at a time.
+    /// Held while rows are read, so that concurrent requests read them once.
     reading: tokio::sync::Mutex<()>,
 }
 
 impl RulesCache {
-    /// The rules of this issuer. `own` judges its own tokens; `configured` are the configuration's providers. Reads
-    /// nothing yet.
+    /// Creates an empty cache, which reads the rules on first use. `own` verifies tokens of our own issuer; `configured`
+    /// are the providers of the configuration.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -40,7 +40,7 @@ impl RulesCache {
         Self { store, issuer, factory, current, reading: tokio::sync::Mutex::new(()) }
     }
 
-    /// The book as it stands in the database now.
+    /// Snapshot of the rules as they are in the database now.
     pub(in crate::exchange) async fn current(&self) -> Result<Arc<RulesSnapshot>, StoreError> {
         let revision = self.store.rules_revision(&self.issuer).await?;
         let known = self.current.load_full();
@@ -58,10 +58,10 @@ impl RulesCache {
         Ok(snapshot)
     }
 
-    /// The token of a client without a secret, as each provider of its issuer took it; never our own.
+    /// Verifies the token of a client without a secret by each provider of its issuer, except our own issuer.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error as the provider's verifier says.
+    /// [`StoreError`]; the inner error is the refusal that got furthest.
     pub async fn verify(
         &self,
         token: &str,
@@ -75,16 +75,16 @@ impl RulesCache {
 impl RulesSnapshot {
     async fn verify(&self, token: &str, requirements: &Requirements<'_>) -> Result<Vec<VerifiedToken>, TokenRefusal> {
         let issuer = unverified_issuer_of(token)?;
-        let mut taken = Vec::new();
+        let mut verified = Vec::new();
         let mut furthest = Furthest::default();
         for entry in self.entries_of(&issuer).filter(|entry| !entry.provider().is_own_issuer()) {
             match entry.verifier.verify(token, requirements).await {
-                Ok(verified) => taken.push(verified),
+                Ok(token) => verified.push(token),
                 Err(refusal) => furthest.note(refusal.check(), refusal),
             }
         }
-        if !taken.is_empty() {
-            return Ok(taken);
+        if !verified.is_empty() {
+            return Ok(verified);
         }
         Err(furthest.into_inner().unwrap_or(TokenRefusal::UnknownIssuer { issuer }))
     }

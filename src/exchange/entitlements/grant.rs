@@ -1,20 +1,21 @@
-//! A grant: a condition decides, and a key or an access token follows.
+//! Compiled grants: a condition decides, and a key or an access token is issued.
 
 use serde_json::{Map, Value};
 
-use super::{lifetime, packages, plain_name, scopes};
+use super::fields::{lifetime, line, packages, plain_name, scopes};
 use crate::base::{FieldError, Seconds};
 use crate::exchange::spec::{GivenToken, GrantSpec};
 use crate::policy::GrantCondition;
 
-/// How long what is given lives: at the least, at the most, and where nothing is said.
+/// Bounds of `valid_for`, and its default.
 const LIFETIMES: (Seconds, Seconds) = (Seconds::new(1), Seconds::new(86_400));
 const LIFETIME: Seconds = Seconds::new(1_800);
 
-/// The longest name that is told to a store.
+/// Maximum length of the user name that forward authentication sends to a store, in bytes.
 const USER_BYTES: usize = 255;
 
-pub(in crate::exchange) struct CompiledGrant {
+/// A checked grant.
+pub struct CompiledGrant {
     pub(in crate::exchange) spec: GrantSpec,
     pub(in crate::exchange) condition: GrantCondition,
     pub(in crate::exchange) packages: Vec<String>,
@@ -24,29 +25,29 @@ pub(in crate::exchange) struct CompiledGrant {
 impl CompiledGrant {
     pub(super) fn new(mut spec: GrantSpec) -> Result<Self, FieldError> {
         plain_name("name", &spec.name)?;
-        super::line("audience", &spec.audience, 1_024)?;
+        line("audience", &spec.audience, 1_024)?;
         scopes("scopes", &spec.scopes)?;
         let globs = packages("packages", spec.packages.take())?;
         let valid_for = lifetime("valid_for", spec.valid_for, LIFETIME, LIFETIMES)?;
         let condition = GrantCondition::new(spec.when.as_deref())?;
         if let Some(user) = &spec.user {
-            super::line("user", user, USER_BYTES)?;
-            parts(user).ok_or_else(|| FieldError::new("user", "holds a { or } without its other half"))?;
+            line("user", user, USER_BYTES)?;
+            parts(user).ok_or_else(|| FieldError::new("user", "holds an unbalanced { or }"))?;
         }
         Ok(Self { condition, packages: globs, valid_for, spec })
     }
 
-    /// Is a token spent by it?
+    /// Whether a token may be exchanged by this grant only once.
     pub(in crate::exchange) fn is_single_use(&self) -> bool {
         self.spec.single_use.unwrap_or(true)
     }
 
-    pub(in crate::exchange) fn gives_jwt(&self) -> bool {
+    pub(in crate::exchange) fn issues_access_tokens(&self) -> bool {
         self.spec.token == GivenToken::Jwt
     }
 
-    /// The user that a store is told: the template with the token's claims in it. `None` where a claim is not there as
-    /// a string, or the whole is too long.
+    /// The user name for the store behind the proxy: the template `user`, filled with the token's claims. `None` if a
+    /// claim is missing or no string, or the name is too long.
     pub(in crate::exchange) fn user(&self, claims: &Map<String, Value>) -> Option<String> {
         let mut user = String::new();
         for part in parts(self.spec.user.as_deref()?)? {
@@ -62,7 +63,7 @@ impl CompiledGrant {
     }
 }
 
-/// Literals, each with the claim after it.
+/// Splits a template into literals, each followed by the claim after it.
 fn parts(template: &str) -> Option<Vec<(&str, Option<&str>)>> {
     let mut parts = Vec::new();
     let mut rest = template;

@@ -1,12 +1,12 @@
-//! A role of RubyGems: statements decide, permissions say what its keys may do.
+//! Compiled roles of RubyGems: statements decide, and permissions limit the keys.
 
-use super::{gem_name, lifetime, line};
+use super::fields::{gem_name, lifetime, line};
 use crate::base::{FieldError, Seconds};
 use crate::exchange::spec::RoleSpec;
 use crate::policy::Statements;
 use crate::verifier::Provider;
 
-/// Scopes that RubyGems knows.
+/// Scopes of RubyGems.
 const SCOPES: [&str; 9] = [
     "show_dashboard",
     "index_rubygems",
@@ -18,14 +18,15 @@ const SCOPES: [&str; 9] = [
     "access_webhooks",
     "configure_trusted_publishers",
 ];
-/// A scope that stands alone.
+/// Scope that allows no other beside it.
 const EXCLUSIVE: &str = "show_dashboard";
 
-/// How long a key lives: at the least, at the most, and where nothing is said.
+/// Bounds of `permissions.valid_for`, and its default.
 const LIFETIMES: (Seconds, Seconds) = (Seconds::new(300), Seconds::new(86_400));
 const LIFETIME: Seconds = Seconds::new(1_800);
 
-pub(in crate::exchange) struct CompiledRole {
+/// A checked role.
+pub struct CompiledRole {
     pub(in crate::exchange) spec: RoleSpec,
     pub(in crate::exchange) statements: Statements,
     pub(in crate::exchange) gem: Option<String>,
@@ -42,7 +43,7 @@ impl CompiledRole {
         }
         for (at, scope) in permissions.scopes.iter().enumerate() {
             if !SCOPES.contains(&scope.as_str()) {
-                return fault("scopes", format!("unknown scope: {scope}; there are {}", SCOPES.join(", ")));
+                return fault("scopes", format!("unknown scope {scope}; must be one of {}", SCOPES.join(", ")));
             }
             if permissions.scopes.iter().take(at).any(|other| other == scope) {
                 return fault("scopes", "must be unique".to_owned());

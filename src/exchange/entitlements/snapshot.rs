@@ -1,21 +1,21 @@
-//! What tokens may be traded for, as it stands at one revision: users, providers with their verifiers, entitlements by
-//! what they are found by. Never changes; a new one takes its place.
+//! Users, providers with their verifiers, and entitlements at one revision, indexed for requests. A snapshot never
+//! changes; a newer one replaces it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::{Entitlement, SharedEntitlement};
+use super::entitlement::{Entitlement, SharedEntitlement};
 use crate::base::{Clock, EntitlementId, Moment};
 use crate::policy::Pins;
 use crate::store::{EntitlementKind, EntitlementRow, ProviderRow, RuleRows, UserRow};
 use crate::verifier::{KeySource, LateSource, Provider, ProviderSpec, Resolver, Verifier};
 
-/// A provider that stands, and who judges its tokens.
-pub(in crate::exchange) struct ProviderEntry {
+/// A provider with the verifier of its tokens.
+pub struct ProviderEntry {
     pub(in crate::exchange) row: Option<ProviderRow>,
     pub(in crate::exchange) verifier: Verifier,
-    /// Is it the one that this server's configuration has under its name, or none of the configuration's? Only then
-    /// may access policies, which are the configuration's, be meant for it.
+    /// Whether the provider is the one that this server's configuration declares, or is not declared at all. Access
+    /// policies are configuration: they must not apply to another provider of the same name.
     pub(in crate::exchange) as_configured: bool,
 }
 
@@ -25,22 +25,22 @@ impl ProviderEntry {
     }
 }
 
-/// Everything at one revision.
+/// All rules at one revision.
 #[derive(Clone)]
-pub(in crate::exchange) struct RulesSnapshot {
+pub struct RulesSnapshot {
     pub(in crate::exchange) revision: u64,
     pub(in crate::exchange) users: HashMap<String, UserRow>,
-    /// By name, our own issuer's among them.
+    /// By name, with our own issuer.
     pub(in crate::exchange) entries: BTreeMap<String, Arc<ProviderEntry>>,
     entitlements: HashMap<EntitlementId, SharedEntitlement>,
     roles: HashMap<String, SharedEntitlement>,
-    /// Each list in the order of their places.
+    /// Each list is sorted by place.
     grants: Vec<SharedEntitlement>,
     publishers: Vec<SharedEntitlement>,
     policies: HashMap<String, Vec<SharedEntitlement>>,
 }
 
-/// What makes verifiers of rows.
+/// Creates verifiers from stored providers.
 pub(in crate::exchange) struct VerifierFactory {
     pub(in crate::exchange) own: Arc<ProviderEntry>,
     pub(in crate::exchange) clock: Arc<dyn Clock>,
@@ -49,7 +49,7 @@ pub(in crate::exchange) struct VerifierFactory {
 }
 
 impl VerifierFactory {
-    fn has(&self, provider: &Provider, declared: bool) -> bool {
+    fn is_as_configured(&self, provider: &Provider, declared: bool) -> bool {
         let same = match self.configured.iter().find(|configured| configured.name() == provider.name()) {
             Some(configured) => declared && configured.decides_like(provider),
             None => !declared,
@@ -58,7 +58,7 @@ impl VerifierFactory {
             let provider = provider.name();
             tracing::warn!(
                 provider,
-                "is not as this server's configuration has it: access policies open nothing to it"
+                "provider differs from this server's configuration: access policies do not apply to it"
             );
         }
         same
@@ -67,14 +67,14 @@ impl VerifierFactory {
     fn source(&self, provider: &Provider) -> Arc<dyn KeySource> {
         let (clock, resolver) = (&self.clock, &self.resolver);
         provider.source(clock, resolver).unwrap_or_else(|error| {
-            tracing::error!(provider = provider.name(), %error, "a provider's keys can't be had yet");
+            tracing::error!(provider = provider.name(), %error, "could not set up the provider's keys; trying again");
             Arc::new(LateSource::new(provider.clone(), Arc::clone(clock), Arc::clone(resolver), error.to_string()))
         })
     }
 }
 
 impl RulesSnapshot {
-    /// The book before any rule: our own issuer alone.
+    /// Snapshot before the first rule, with our own issuer only.
     pub(in crate::exchange) fn empty(factory: &VerifierFactory) -> Self {
         let own = Arc::clone(&factory.own);
         Self {
@@ -89,7 +89,7 @@ impl RulesSnapshot {
         }
     }
 
-    /// With what changed since. Verifiers of providers that did not change go on, with the keys that they hold.
+    /// Snapshot with the changed rows. Unchanged providers keep their verifiers and keys.
     pub(in crate::exchange) fn after(&self, rows: RuleRows, factory: &VerifierFactory) -> Self {
         let mut snapshot = self.clone();
         snapshot.revision = rows.revision;
@@ -99,10 +99,10 @@ impl RulesSnapshot {
         let mut changed = Vec::new();
         for row in rows.providers {
             changed.push(row.name.clone());
-            snapshot.take_provider(row, factory);
+            snapshot.replace_provider(row, factory);
         }
         if !changed.is_empty() {
-            // Compiled are read for a provider as it stands.
+            // Entitlements are compiled for their provider.
             for entitlement in snapshot.entitlements.values_mut().filter(|one| changed.contains(&one.row.provider)) {
                 *entitlement = Arc::new(Entitlement::new(entitlement.row.clone()));
             }
@@ -120,7 +120,7 @@ impl RulesSnapshot {
         snapshot
     }
 
-    fn take_provider(&mut self, row: ProviderRow, factory: &VerifierFactory) {
+    fn replace_provider(&mut self, row: ProviderRow, factory: &VerifierFactory) {
         let name = row.name.clone();
         let former = self.entries.remove(&name);
         if row.removed_at.is_some() {
@@ -129,7 +129,7 @@ impl RulesSnapshot {
         let provider = match read_provider(&row) {
             Ok(provider) => provider,
             Err(problem) => {
-                tracing::error!(provider = name, problem, "a provider can't be used: its tokens are refused");
+                tracing::error!(provider = name, problem, "stored provider is invalid: its tokens are refused");
                 return;
             }
         };
@@ -141,7 +141,7 @@ impl RulesSnapshot {
         if let Some(fetched) = &row.fetched {
             keys.begin_with(fetched.jwks.as_bytes(), fetched.refreshed_at);
         }
-        let as_configured = factory.has(&provider, row.declared);
+        let as_configured = factory.is_as_configured(&provider, row.declared);
         let verifier = Verifier::new(provider, keys, Arc::clone(&factory.clock));
         self.entries.insert(name, Arc::new(ProviderEntry { row: Some(row), verifier, as_configured }));
     }
@@ -170,12 +170,12 @@ impl RulesSnapshot {
         }
     }
 
-    /// The provider of this name.
+    /// Provider of this name.
     pub(in crate::exchange) fn entry(&self, name: &str) -> Option<&Arc<ProviderEntry>> {
         self.entries.get(name)
     }
 
-    /// The entries of an issuer, by name.
+    /// Providers of an issuer, by name.
     pub(in crate::exchange) fn entries_of<'a>(
         &'a self,
         issuer: &'a str,
@@ -183,32 +183,32 @@ impl RulesSnapshot {
         self.entries.values().filter(move |entry| entry.provider().issuer() == issuer)
     }
 
-    /// The role of this token.
+    /// Role of this token.
     pub(in crate::exchange) fn role(&self, token: &str) -> Option<&SharedEntitlement> {
         self.roles.get(token)
     }
 
-    /// The grants, in their order.
+    /// All grants, by place.
     pub(in crate::exchange) fn grants(&self) -> &[SharedEntitlement] {
         &self.grants
     }
 
-    /// The grant of this name.
+    /// Grant of this name.
     pub(in crate::exchange) fn grant(&self, name: &str) -> Option<&SharedEntitlement> {
         self.grants.iter().find(|grant| grant.row.name == name)
     }
 
-    /// The trusted publishers, in their order.
+    /// All trusted publishers, by place.
     pub(in crate::exchange) fn publishers(&self) -> &[SharedEntitlement] {
         &self.publishers
     }
 
-    /// The trust policies of a user, oldest first.
+    /// Trust policies of a user, oldest first.
     pub(in crate::exchange) fn policies(&self, user: &str) -> &[SharedEntitlement] {
         self.policies.get(user).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// The roles of a user, in their places.
+    /// Roles of a user, by place.
     pub(in crate::exchange) fn roles_of<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a SharedEntitlement> {
         let mut roles: Vec<&SharedEntitlement> =
             self.roles.values().filter(|role| role.row.user.as_deref() == Some(user)).collect();
@@ -216,13 +216,18 @@ impl RulesSnapshot {
         roles.into_iter()
     }
 
-    /// The entitlement of this id.
+    /// Whether the user exists and is enabled.
+    pub(in crate::exchange) fn is_enabled(&self, user: &str) -> bool {
+        self.users.get(user).is_some_and(UserRow::is_enabled)
+    }
+
+    /// Entitlement of this id.
     pub(in crate::exchange) fn entitlement(&self, id: EntitlementId) -> Option<&SharedEntitlement> {
         self.entitlements.get(&id)
     }
 }
 
-/// Trusted publishers that are alike in user, provider and criteria are one publisher: what one of them learned, all know.
+/// Shares pinned ids among trusted publishers with the same user, provider and criteria: they are one publisher.
 fn share_pins(all: &mut [SharedEntitlement]) {
     let key = |row: &EntitlementRow| {
         let spec: serde_json::Value = serde_json::from_str(&row.spec).unwrap_or_default();
@@ -243,13 +248,13 @@ fn share_pins(all: &mut [SharedEntitlement]) {
     }
 }
 
-/// A stored provider, checked once more.
+/// Reads and checks a stored provider.
 pub(in crate::exchange) fn read_provider(row: &ProviderRow) -> Result<Provider, String> {
     let spec: ProviderSpec = serde_json::from_str(&row.spec).map_err(|error| error.to_string())?;
     Provider::new(&row.name, spec).map_err(|error| error.to_string())
 }
 
-/// When ids that are not known may be learned until.
+/// Time until which ids may be pinned, for rules changed at `now`.
 pub(in crate::exchange) fn pin_until(now: Moment) -> Moment {
     now + crate::policy::PINNING_PERIOD
 }

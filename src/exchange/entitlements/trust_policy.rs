@@ -1,19 +1,20 @@
-//! A trust policy of NuGet: criteria decide, and a key of a package owner follows.
+//! Compiled trust policies of NuGet: criteria decide, and a key of the package owner is issued.
 
-use super::{lifetime, line, packages};
+use super::fields::{lifetime, line, packages};
 use crate::base::{FieldError, Seconds};
 use crate::exchange::spec::TrustPolicySpec;
 use crate::policy::Criteria;
 use crate::verifier::Provider;
 
-/// Scopes that NuGet knows.
+/// Scopes of NuGet.
 const SCOPES: [&str; 5] = ["package:pushversion", "package:push", "package:unlist", "package:verify", "all"];
 
-/// How long a key lives: at the least, at the most, and where nothing is said.
+/// Bounds of `valid_for`, and its default.
 const LIFETIMES: (Seconds, Seconds) = (Seconds::new(1), Seconds::new(3_600));
 const LIFETIME: Seconds = Seconds::new(900);
 
-pub(in crate::exchange) struct CompiledTrustPolicy {
+/// A checked trust policy.
+pub struct CompiledTrustPolicy {
     pub(in crate::exchange) spec: TrustPolicySpec,
     pub(in crate::exchange) criteria: Criteria,
     pub(in crate::exchange) packages: Vec<String>,
@@ -27,7 +28,8 @@ impl CompiledTrustPolicy {
         line("owner", &spec.owner, 64)?;
         let own = provider.is_own_issuer() && spec.kind == "vela";
         if spec.kind != provider.kind() && !own {
-            let problem = format!("is {:?}, and the provider {} is {}", spec.kind, provider.name(), provider.kind());
+            let problem =
+                format!("is {:?}, but the provider {} is of kind {}", spec.kind, provider.name(), provider.kind());
             return Err(FieldError::new("kind", problem));
         }
         let criteria = Criteria::read(provider.kind(), &spec.criteria).map_err(|error| match error.field.as_str() {
@@ -37,15 +39,15 @@ impl CompiledTrustPolicy {
         let globs = packages("packages", spec.packages.take())?;
         let plain = |glob: &String| glob.chars().all(|c| c.is_alphanumeric() || matches!(c, '*' | '_' | '.' | '-'));
         if let Some(wrong) = globs.iter().find(|glob| !plain(glob)) {
-            let problem = format!("{wrong:?} is no glob: letters, digits, *, _, . and -");
+            let problem = format!("{wrong:?} is not a glob: letters, digits, *, _, . and -");
             return Err(FieldError::new("packages", problem));
         }
         let scopes = spec.scopes.take().unwrap_or_else(|| vec!["all".to_owned()]);
         if scopes.is_empty() {
-            return Err(FieldError::new("scopes", "must hold one at least; left out, it is all"));
+            return Err(FieldError::new("scopes", "must hold at least one scope; leave the field out for all"));
         }
         if let Some(unknown) = scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
-            let problem = format!("unknown scope: {unknown}; there are {}", SCOPES.join(", "));
+            let problem = format!("unknown scope {unknown}; must be one of {}", SCOPES.join(", "));
             return Err(FieldError::new("scopes", problem));
         }
         let valid_for = lifetime("valid_for", spec.valid_for, LIFETIME, LIFETIMES)?;

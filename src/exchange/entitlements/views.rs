@@ -1,11 +1,11 @@
-//! Rules and credentials as operators see them, at the command line and through the admin API.
+//! Rules and credentials as the command line and the admin API show them.
 
 use serde_json::{Map, Value, json};
 
-use super::changes::Section;
+use crate::exchange::spec::Section;
 use crate::store::{EntitlementKind, RuleRows, StoredCredential};
 
-/// The things of a section as they stand: what was written, and when.
+/// Objects of a section: their spec, and when they were created and updated.
 #[must_use]
 pub fn shown_rules(standing: &RuleRows, section: Section) -> Vec<Map<String, Value>> {
     let kind = match section {
@@ -57,7 +57,7 @@ pub fn shown_rules(standing: &RuleRows, section: Section) -> Vec<Map<String, Val
     .collect()
 }
 
-/// What is shown of a section's things beside what was written.
+/// Members that a view adds to the spec of an object.
 const fn beside(section: Section) -> &'static [&'static str] {
     match section {
         Section::Users => &["created_at", "disabled_at"],
@@ -69,10 +69,11 @@ const fn beside(section: Section) -> &'static [&'static str] {
     }
 }
 
-/// What of it changes by itself, and may have changed since it was shown.
+/// Members that change without an update of the object.
 const BY_ITSELF: [&str; 3] = ["pins", "refreshed_at", "updated_at"];
 
-/// What was written of an object that was shown: what showing added goes, if it is as it was in the thing that stands.
+/// Removes from a shown object the members that the view added, so that a client can send back what it read. A member
+/// that differs from the current object stays, and is refused as unknown.
 pub fn leave_written(section: Section, object: &mut Map<String, Value>, standing: &Map<String, Value>) {
     object.retain(|member, value| {
         let same = BY_ITSELF.contains(&member.as_str()) || standing.get(member) == Some(value);
@@ -80,8 +81,8 @@ pub fn leave_written(section: Section, object: &mut Map<String, Value>, standing
     });
 }
 
-/// By what a thing is told from all others of its section. A grant's `user` is a template, and not whose it is.
-const fn told_by(section: Section) -> &'static [&'static str] {
+/// Members that identify an object of the section. The `user` of a grant is a template, not its owner.
+const fn identity(section: Section) -> &'static [&'static str] {
     match section {
         Section::Users | Section::Providers | Section::Grants => &["name"],
         Section::Roles | Section::TrustPolicies => &["name", "user"],
@@ -89,20 +90,20 @@ const fn told_by(section: Section) -> &'static [&'static str] {
     }
 }
 
-/// Whose a thing is, in sections whose things are users'.
+/// User that an object belongs to, in sections of objects that belong to users.
 #[must_use]
 pub fn owner(section: Section, object: &Map<String, Value>) -> Option<&str> {
-    let owned = told_by(section).contains(&"user");
+    let owned = identity(section).contains(&"user");
     object.get("user").and_then(Value::as_str).filter(|_| owned)
 }
 
-/// Is this object the thing that stands, however it is to be changed?
+/// Whether `object` has the identity of the current object, whatever else it changes.
 #[must_use]
 pub fn is_same(section: Section, object: &Map<String, Value>, standing: &Map<String, Value>) -> bool {
-    told_by(section).iter().all(|member| object.get(*member) == standing.get(*member))
+    identity(section).iter().all(|member| object.get(*member) == standing.get(*member))
 }
 
-/// A credential as operators see it; its text is nowhere.
+/// View of a credential, without its text, which is not stored.
 #[must_use]
 pub fn shown_credential(key: &StoredCredential) -> Value {
     json!({

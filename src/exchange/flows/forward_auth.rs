@@ -1,86 +1,161 @@
-//! Forward authentication: a proxy asks before it lets a request through. The token itself is taken, as often as the
-//! client sends it, or a key that the grant gave. Nothing is made and nothing is spent; the condition decides on the
-//! request's method and path.
+//! Forward authentication: a proxy asks whether it may let a request through. The request carries a token, which stays
+//! valid for further requests, or a key issued by the grant. The grant's condition decides on method and path. Nothing
+//! is issued, and no token is claimed.
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use serde_json::{Map, Value, json};
 
-use super::compiled;
+use super::token_exchange::NAME as GRANT;
 use crate::base::{CredentialId, Moment, Secret};
-use crate::exchange::entitlements::ProviderEntry;
-use crate::exchange::entitlements::{Compiled, CompiledGrant, SharedEntitlement};
-use crate::exchange::{Exchange, ExchangeRefusal, NotExchanged, is_key};
+use crate::exchange::conditions::Subject;
+use crate::exchange::entitlements::{CompiledGrant, ProviderEntry, RulesSnapshot, SharedEntitlement};
+use crate::exchange::exchange::Exchange;
+use crate::exchange::flow::{Accepted, Attempt, Candidate, Flow, Mismatch};
+use crate::exchange::opaque_key::is_key;
+use crate::exchange::refusal::{ExchangeRefusal, NotExchanged};
+use crate::exchange::settings::ExchangeSettings;
+use crate::exchange::subject_token::SubjectToken;
 use crate::store::StoredCredential;
-use crate::verifier::{Check, Requirements, Trail};
+use crate::verifier::{Check, Provider, Requirements, Trail};
 
 /// A request that a proxy asks about.
 #[derive(Debug, Clone)]
-pub struct ForwardRequest {
-    /// The grant, from the proxy's own configuration.
+pub struct ForwardAuth {
+    /// Name of the grant, from the proxy's configuration.
     pub grant: String,
-    /// What the request carries.
-    pub credential: ForwardCredential,
-    /// Its method.
+    /// Token or key that the request carries.
+    pub credential: Secret<String>,
+    /// Method of the request.
     pub method: String,
-    /// Its path, decoded, without the query.
+    /// Path of the request, decoded, without the query.
     pub path: String,
-    /// Its host; empty where the proxy does not say.
+    /// Host of the request; empty if the proxy does not send it.
     pub host: String,
 }
 
-/// What a request carries to say who sends it: a token, or a key.
-#[derive(Debug, Clone)]
-pub struct ForwardCredential(pub Secret<String>);
-
-/// Who is let through.
+/// Identity of the caller whose request may pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admitted {
-    /// The provider whose token it is, or was.
+    /// Provider that verified the token, also if a key was sent.
     pub provider: String,
-    /// The token's subject.
+    /// Subject of the token.
     pub subject: String,
-    /// The grant.
+    /// Name of the grant.
     pub grant: String,
-    /// The user that a store is told.
+    /// User name for the store behind the proxy.
     pub user: Option<String>,
-    /// What the grant's holders may do.
+    /// Scopes of the grant, or of the key.
     pub scopes: Vec<String>,
-    /// The key, where one was sent.
+    /// Id of the key, if one was sent.
     pub key: Option<CredentialId>,
-    /// The build of ours, where it is one's.
+    /// Build of our own issuer that the token is of.
     pub build: Option<String>,
 }
 
-/// Who asks, however that was found.
-struct Bearer {
-    provider: String,
-    subject: String,
-    claims: Map<String, Value>,
+/// The caller, identified by a token or by a key.
+struct Caller {
+    subject: Subject,
     scopes: Vec<String>,
     key: Option<CredentialId>,
     build: Option<String>,
 }
 
+impl ForwardAuth {
+    /// An unknown grant is refused as an unknown key is: a caller must not find out which grants exist.
+    fn find<'a>(
+        &self,
+        rules: &'a RulesSnapshot,
+    ) -> Result<(&'a SharedEntitlement, &'a Arc<ProviderEntry>), ExchangeRefusal> {
+        let grant = rules.grant(&self.grant).ok_or(ExchangeRefusal::Credential)?;
+        Ok((grant, rules.entry(&grant.row.provider).ok_or(ExchangeRefusal::Credential)?))
+    }
+
+    fn request(&self) -> Value {
+        json!({ "method": self.method, "path": self.path, "host": self.host })
+    }
+}
+
+#[async_trait]
+impl Flow for ForwardAuth {
+    fn name(&self) -> &'static str {
+        "forward"
+    }
+
+    fn requirements<'a>(
+        &'a self,
+        rules: &'a RulesSnapshot,
+        _settings: &'a ExchangeSettings,
+        provider: &'a Provider,
+    ) -> Requirements<'a> {
+        let grant = rules.grant(&self.grant).and_then(|grant| grant.compiled(provider).ok());
+        let grant = grant.and_then(|compiled| <&CompiledGrant>::try_from(compiled).ok());
+        // Without a grant no audience is accepted; `providers` has refused the request before.
+        let audience = Some(grant.map_or("", |grant| grant.spec.audience.as_str()));
+        Requirements { audience, instead_of_providers: true, ..Requirements::default() }
+    }
+
+    fn providers(&self, attempt: &Attempt<'_>) -> Result<Vec<Arc<ProviderEntry>>, NotExchanged> {
+        let (grant, entry) = self.find(attempt.rules)?;
+        grant.usable(entry.provider())?;
+        Ok(vec![Arc::clone(entry)])
+    }
+
+    /// A token that was exchanged or revoked admits nobody; admission itself does not use it up.
+    async fn check_tokens(
+        &self,
+        attempt: &mut Attempt<'_>,
+        tokens: &mut Vec<SubjectToken>,
+    ) -> Result<(), NotExchanged> {
+        for token in tokens.iter() {
+            if attempt.exchange.parts.store.is_used(&attempt.exchange.id, &token.key()).await? {
+                return Err(ExchangeRefusal::Used.into());
+            }
+        }
+        attempt.trail.passed(Check::Use, || ("an unused token".to_owned(), "not used".to_owned()));
+        Ok(())
+    }
+
+    fn candidates(&self, rules: &RulesSnapshot, tokens: &[SubjectToken]) -> Result<Vec<Candidate>, ExchangeRefusal> {
+        Ok(Candidate::new(rules, self.find(rules)?.0, tokens).into_iter().collect())
+    }
+
+    fn checks_trust_first(&self) -> bool {
+        true
+    }
+
+    async fn check(
+        &self,
+        attempt: &mut Attempt<'_>,
+        candidate: &Candidate,
+        token: &SubjectToken,
+    ) -> Result<Result<Accepted, Mismatch>, NotExchanged> {
+        attempt.check_condition(candidate, token, self.request()).await
+    }
+
+    fn no_entitlement(&self, _tokens: &[SubjectToken]) -> ExchangeRefusal {
+        ExchangeRefusal::Credential
+    }
+}
+
 impl Exchange {
-    /// May this request go through?
+    /// Decides whether a request may pass.
     ///
     /// # Errors
-    /// [`NotExchanged`]: [`ExchangeRefusal::Credential`] and refusals of the token itself ask for another credential, all others
-    /// say that this one may not.
-    pub async fn admit(&self, ask: &ForwardRequest) -> Result<Admitted, NotExchanged> {
-        let now = self.parts.clock.now();
+    /// [`NotExchanged`]: after [`ExchangeRefusal::Credential`], [`ExchangeRefusal::Used`] and refusals of the token
+    /// itself the caller may try another credential; all other refusals are final for this caller.
+    pub async fn admit(&self, request: &ForwardAuth) -> Result<Admitted, NotExchanged> {
         let mut trail = Trail::silent();
-        let admitted = self.try_admit(ask, now, &mut trail).await;
-        match admitted {
-            Err(NotExchanged::Refused(refused)) => {
-                self.refused("forward", &ask.credential.0, &refused.refusal, &trail).await;
-                Err(NotExchanged::Refused(refused))
-            }
+        match self.try_admit(request, self.parts.clock.now(), &mut trail).await {
             Ok(admitted) => {
                 self.parts.metrics.admitted();
-                self.sample("forward", "admitted");
+                self.log_sample(request.name(), "admitted");
                 Ok(admitted)
+            }
+            Err(NotExchanged::Refused(refused)) => {
+                self.record_refusal(request.name(), &request.credential, &refused.refusal, &trail).await;
+                Err(NotExchanged::Refused(refused))
             }
             failed => failed,
         }
@@ -88,102 +163,66 @@ impl Exchange {
 
     pub(in crate::exchange) async fn try_admit(
         &self,
-        ask: &ForwardRequest,
+        request: &ForwardAuth,
         now: Moment,
         trail: &mut Trail,
     ) -> Result<Admitted, NotExchanged> {
         self.parts.keyring.ready_to_verify(now).await?;
-        let snapshot = self.parts.rules_cache.current().await?;
-        // An unknown grant is refused as a credential that opens nothing is.
-        let grant = Arc::clone(snapshot.grant(&ask.grant).ok_or(ExchangeRefusal::Credential)?);
-        let entry = Arc::clone(snapshot.entry(&grant.row.provider).ok_or(ExchangeRefusal::Credential)?);
-        let Compiled::Grant(compiled) = compiled(&grant, &entry)? else {
-            return Err(ExchangeRefusal::Credential.into());
-        };
-        let token = &ask.credential.0;
-        let bearer = if is_key(token.expose_secret()) {
-            let bearer = self.bearer_of_key(&grant, token, now).await?;
-            trail.found_good(&bearer.provider);
-            bearer
+        let rules = self.parts.rules_cache.current().await?;
+        let (grant, entry) = request.find(&rules)?;
+        let compiled = <&CompiledGrant>::try_from(grant.usable(entry.provider())?);
+        let compiled = compiled.map_err(|()| ExchangeRefusal::Credential)?;
+        let caller = if is_key(request.credential.expose_secret()) {
+            self.caller_of_key(request, (grant, entry), now, trail).await?
         } else {
-            match self.bearer_of_token((&entry, compiled), token, now, trail).await {
-                Err(NotExchanged::Refused(refused)) => return Err(self.tell(&entry, refused.refusal)),
-                bearer => bearer?,
+            let mut attempt = Attempt { exchange: self, rules: &rules, token: &request.credential, now, trail };
+            let decision = attempt.decide(request).await.map_err(|error| self.disclose_for(entry, error))?;
+            Caller {
+                subject: Subject::of(&decision.subject_token),
+                scopes: compiled.spec.scopes.clone(),
+                key: None,
+                build: decision.subject_token.own.as_ref().map(|(_, record)| record.build.id.to_string()),
             }
         };
-        let request = json!({ "method": ask.method, "path": ask.path, "host": ask.host });
-        let asked = (bearer.provider.clone(), bearer.claims.clone());
-        match self.condition_holds_of(&grant, &entry, asked, request, trail).await? {
-            Ok(true) => {}
-            Ok(false) => return Err(self.tell(&entry, ExchangeRefusal::Condition(vec![(ask.grant.clone(), None)]))),
-            Err(failure) => {
-                return Err(self.tell(&entry, ExchangeRefusal::Condition(vec![(ask.grant.clone(), Some(failure))])));
-            }
-        }
-        trail.passed(Check::Policy, || ("a grant that lets it through".to_owned(), ask.grant.clone()));
+        let Caller { subject: Subject { provider, claims }, scopes, key, build } = caller;
         Ok(Admitted {
-            user: compiled.user(&bearer.claims),
-            provider: bearer.provider,
-            subject: bearer.subject,
-            grant: ask.grant.clone(),
-            scopes: bearer.scopes,
-            key: bearer.key,
-            build: bearer.build,
+            user: compiled.user(&claims),
+            // Tokens and keys are of one subject: a store knows a caller by one name.
+            subject: claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            provider,
+            grant: request.grant.clone(),
+            scopes,
+            key,
+            build,
         })
     }
 
-    async fn bearer_of_token(
+    /// The caller that a key was issued to, if the grant's condition holds for the claims of its token.
+    async fn caller_of_key(
         &self,
-        (entry, compiled): (&ProviderEntry, &CompiledGrant),
-        token: &Secret<String>,
+        request: &ForwardAuth,
+        (grant, entry): (&SharedEntitlement, &Arc<ProviderEntry>),
         now: Moment,
         trail: &mut Trail,
-    ) -> Result<Bearer, NotExchanged> {
-        let requirements = Requirements {
-            audience: Some(&compiled.spec.audience),
-            instead_of_providers: true,
-            ..Requirements::default()
+    ) -> Result<Caller, NotExchanged> {
+        let is_of_grant = |found: &StoredCredential| {
+            found.is_active(now) && found.flow == GRANT && found.entitlement == Some(grant.row.id)
         };
-        let subject_token = self.present(entry, token, &requirements, now, trail).await?;
-        if self.parts.store.is_used(&self.id, &subject_token.key()).await? {
-            return Err(ExchangeRefusal::Spent.into());
+        let found = self.parts.store.find_credential(&self.id, request.credential.digest()).await?;
+        let found = found.filter(is_of_grant).ok_or(ExchangeRefusal::Credential)?;
+        let token = self.parts.store.find_id_token(&self.id, found.id_token).await?;
+        let token = token.ok_or(ExchangeRefusal::Credential)?;
+        let claims: Map<String, Value> =
+            serde_json::from_str(&token.claims).map_err(|_| ExchangeRefusal::Credential)?;
+        trail.found_good(&found.provider);
+        let subject = || Subject { provider: found.provider.clone(), claims: claims.clone() };
+        let holds = self.condition_holds((grant, entry.provider()), subject(), request.request(), trail).await?;
+        if holds != Ok(true) {
+            let refusal = ExchangeRefusal::Condition(vec![(request.grant.clone(), holds.err())]);
+            return Err(self.disclose_for(entry, refusal.into()));
         }
-        if subject_token.is_untrusted() && !compiled.spec.allow_untrusted {
-            return Err(ExchangeRefusal::Untrusted.into());
-        }
-        trail.passed(Check::Use, || ("a token that nobody spent".to_owned(), "one".to_owned()));
-        Ok(Bearer {
-            provider: subject_token.verified.provider_name().to_owned(),
-            subject: subject_token.subject().to_owned(),
-            claims: subject_token.verified.claims().all().clone(),
-            scopes: compiled.spec.scopes.clone(),
-            key: None,
-            build: subject_token.own.as_ref().map(|(_, standing)| standing.build.id.to_string()),
-        })
-    }
-
-    async fn bearer_of_key(
-        &self,
-        grant: &SharedEntitlement,
-        key: &Secret<String>,
-        now: Moment,
-    ) -> Result<Bearer, NotExchanged> {
-        let opens = |found: &StoredCredential| {
-            found.is_active(now) && found.flow == super::flow_names::GRANT && found.entitlement == Some(grant.row.id)
-        };
-        let found = self.parts.store.find_credential(&self.id, key.digest()).await?;
-        let found = found.filter(opens).ok_or(ExchangeRefusal::Credential)?;
-        let kept =
-            self.parts.store.find_id_token(&self.id, found.id_token).await?.ok_or(ExchangeRefusal::Credential)?;
-        let claims: Map<String, Value> = serde_json::from_str(&kept.claims).map_err(|_| ExchangeRefusal::Credential)?;
-        Ok(Bearer {
-            provider: found.provider,
-            // As of the token itself: a store knows whom by one name.
-            subject: claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned(),
-            claims,
-            scopes: found.scopes,
-            key: Some(found.id),
-            build: found.build.map(|build| build.to_string()),
-        })
+        trail.passed(Check::Policy, || ("a grant that accepts the key".to_owned(), request.grant.clone()));
+        let build = found.build.map(|build| build.to_string());
+        Ok(Caller { subject: subject(), scopes: found.scopes, key: Some(found.id), build })
     }
 }

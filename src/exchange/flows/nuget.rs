@@ -1,102 +1,101 @@
-//! NuGet's token API: the policies of the user whom the client names, oldest first; the first that takes the token
-//! decides. Who holds no token of ours learns nothing of users and policies.
+//! NuGet's token API: of the trust policies of the user that the client names, the oldest that accepts the token
+//! decides. A caller without a valid token cannot find out which users and policies exist.
 
-use std::sync::Arc;
+use async_trait::async_trait;
 
-use super::{Judgement, Offer, compiled, judge_criteria, took};
-use crate::base::{Moment, Secret};
-use crate::exchange::entitlements::RulesSnapshot;
-use crate::exchange::entitlements::{Compiled, CompiledTrustPolicy};
+use crate::exchange::entitlements::{CompiledTrustPolicy, RulesSnapshot};
+use crate::exchange::flow::{
+    Accepted, Attempt, Candidate, Decision, Flow, Form, IssuingFlow, Lifetime, Mismatch, Offer,
+};
+use crate::exchange::refusal::{ExchangeRefusal, NotExchanged};
+use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::subject_token::SubjectToken;
-use crate::exchange::{Exchange, ExchangeRefusal, NotExchanged};
-use crate::policy::Unmatched;
-use crate::verifier::{self, Requirements, Trail};
+use crate::verifier::{Provider, Requirements, TokenRefusal};
 
-impl Exchange {
-    pub(super) async fn judge_nuget(
-        &self,
-        snapshot: &RulesSnapshot,
-        username: &str,
-        token: &Secret<String>,
-        now: Moment,
-        trail: &mut Trail,
-    ) -> Result<Judgement, NotExchanged> {
-        let audience = &self.settings.nuget_audience;
-        let requirements =
-            Requirements { audience: Some(audience), instead_of_providers: true, ..Requirements::default() };
-        // The token first, whether there is such a user or not.
-        let mut subject_token = self.verify_by_any(snapshot, token, &requirements, now, trail).await?;
-        let nameless = subject_token.first().map(id_claim).unwrap_or_default().to_owned();
-        subject_token.retain(|one| one.verified.claims().filled(id_claim(one)).is_some());
-        if subject_token.is_empty() {
-            return Err(ExchangeRefusal::Token(verifier::TokenRefusal::ClaimMissing { claim: nameless }).into());
-        }
-        let mut unmatched: Vec<(String, Unmatched)> = Vec::new();
-        let mut untrusted = false;
-        for policy in snapshot.policies(username) {
-            let provider = &policy.row.provider;
-            let Some(at) = subject_token.iter().position(|one| one.verified.provider_name() == provider) else {
-                continue;
-            };
-            let (Some(one), Some(entry)) = (subject_token.get(at), snapshot.entry(provider)) else { continue };
-            let Ok(Compiled::TrustPolicy(compiled)) = compiled(policy, entry) else { continue };
-            let (row, claims) = (&policy.row, one.verified.claims().all());
-            let by_claims =
-                |criteria: &crate::policy::Criteria| criteria.evaluate(&row.name, claims, row.pin_until, now);
-            let matched = match judge_criteria(policy, &compiled.criteria, one, by_claims, now) {
-                Ok(_) if one.is_untrusted() && !compiled.spec.allow_untrusted => {
-                    untrusted = true;
-                    continue;
-                }
-                Ok(matched) => matched,
-                Err(why) => {
-                    unmatched.push((row.name.clone(), why));
-                    continue;
-                }
-            };
-            super::enabled_user(snapshot, username)?;
-            took(trail, "trust policy", &row.name);
-            let offer = self.nuget_offer(compiled);
-            let entry = Arc::clone(entry);
-            let subject_token = subject_token.swap_remove(at);
-            return Ok(Judgement {
-                subject_token,
-                entry,
-                entitlement: Some(Arc::clone(policy)),
-                also: Vec::new(),
-                pins: matched.pins,
-                offer,
-            });
-        }
-        let asked = username.to_owned();
-        Err(match (untrusted, unmatched.is_empty()) {
-            (true, _) => ExchangeRefusal::Untrusted,
-            (false, true) => ExchangeRefusal::NoEntitlement { what: "trust policy", asked },
-            (false, false) => ExchangeRefusal::Criteria(unmatched),
-        }
-        .into())
+/// Stable name of the flow.
+pub(in crate::exchange) const NAME: &str = "nuget";
+
+/// Exchange of a token for a key of a NuGet user.
+#[derive(Debug, Clone)]
+pub struct Nuget {
+    /// User whose trust policies may accept the token.
+    pub username: String,
+}
+
+#[async_trait]
+impl Flow for Nuget {
+    fn name(&self) -> &'static str {
+        NAME
     }
 
-    fn nuget_offer(&self, compiled: &CompiledTrustPolicy) -> Offer {
-        Offer {
-            flow: super::flow_names::NUGET,
-            jwt: false,
-            name: format!("Trusted publishing: {}", compiled.spec.name),
-            owner: Some(compiled.spec.owner.clone()),
-            scopes: compiled.scopes.clone(),
-            packages: compiled.packages.clone(),
-            audience: self.settings.nuget_audience.clone(),
-            lifetime: compiled.valid_for,
-            ends_with_token: false,
-            outlives_build: false,
-            single_use: true,
-            gem: None,
-            access: None,
+    fn requirements<'a>(
+        &'a self,
+        _rules: &'a RulesSnapshot,
+        settings: &'a ExchangeSettings,
+        _provider: &'a Provider,
+    ) -> Requirements<'a> {
+        Requirements { audience: Some(&settings.nuget_audience), instead_of_providers: true, ..Requirements::default() }
+    }
+
+    /// NuGet requires the claim that identifies the token: `jti`, or `uti` in tokens of Entra.
+    async fn check_tokens(
+        &self,
+        _attempt: &mut Attempt<'_>,
+        tokens: &mut Vec<SubjectToken>,
+    ) -> Result<(), NotExchanged> {
+        let claim = tokens.first().map(id_claim).unwrap_or_default().to_owned();
+        tokens.retain(|token| token.verified.claims().filled(id_claim(token)).is_some());
+        if tokens.is_empty() {
+            return Err(ExchangeRefusal::Token(TokenRefusal::ClaimMissing { claim }).into());
         }
+        Ok(())
+    }
+
+    fn candidates(&self, rules: &RulesSnapshot, tokens: &[SubjectToken]) -> Result<Vec<Candidate>, ExchangeRefusal> {
+        let policies = rules.policies(&self.username).iter();
+        Ok(policies.filter_map(|policy| Candidate::new(rules, policy, tokens)).collect())
+    }
+
+    async fn check(
+        &self,
+        attempt: &mut Attempt<'_>,
+        candidate: &Candidate,
+        token: &SubjectToken,
+    ) -> Result<Result<Accepted, Mismatch>, NotExchanged> {
+        let policy: &CompiledTrustPolicy = candidate.compiled()?;
+        let (claims, now) = (token.verified.claims().all(), attempt.now);
+        let Some(row) = candidate.entitlement.as_ref().map(|entitlement| &entitlement.row) else {
+            return Err(self.no_entitlement(&[]).into());
+        };
+        Ok(attempt.check_criteria(candidate, &policy.criteria, token, |criteria| {
+            criteria.evaluate(&row.name, claims, row.pin_until, now)
+        }))
+    }
+
+    fn no_entitlement(&self, _tokens: &[SubjectToken]) -> ExchangeRefusal {
+        ExchangeRefusal::NoEntitlement { what: "trust policy", asked: self.username.clone() }
     }
 }
 
-/// The claim that tells tokens of its kind apart, which NuGet asks for.
-fn id_claim(subject_token: &SubjectToken) -> &'static str {
-    subject_token.verified.provider().token_id()
+#[async_trait]
+impl IssuingFlow for Nuget {
+    async fn offer(&self, attempt: &mut Attempt<'_>, decision: &Decision) -> Result<Offer, NotExchanged> {
+        let policy: &CompiledTrustPolicy = decision.accepted_by.compiled()?;
+        Ok(Offer {
+            name: format!("Trusted publishing: {}", policy.spec.name),
+            owner: Some(policy.spec.owner.clone()),
+            scopes: policy.scopes.clone(),
+            packages: policy.packages.clone(),
+            audience: attempt.exchange.settings.nuget_audience.clone(),
+            lifetime: Lifetime::Fixed(policy.valid_for),
+            outlives_build: false,
+            single_use: true,
+            form: Form::Key,
+        })
+    }
+}
+
+/// The claim that identifies tokens of this kind of provider.
+fn id_claim(token: &SubjectToken) -> &'static str {
+    token.verified.provider().token_id()
 }

@@ -1,45 +1,54 @@
-//! A registry's token endpoint (Docker's token specification): each action on each repository is judged by itself, and
-//! what is not allowed is left out.
+//! A registry's token endpoint (Docker's token specification): access policies decide on each action and repository, and
+//! actions that they deny are left out of the token.
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use async_trait::async_trait;
+use serde::Serialize;
+use serde_json::{Map, json};
 
-use super::{Judgement, Offer, note_part};
-use crate::base::{FieldError, Moment, Secret};
+use crate::base::FieldError;
+use crate::exchange::conditions::note_part;
 use crate::exchange::entitlements::{ProviderEntry, RulesSnapshot};
-use crate::exchange::subject_token::{SubjectToken, refused};
-use crate::exchange::{DisclosedRefusal, Exchange, ExchangeError, ExchangeRefusal, NotExchanged};
+use crate::exchange::flow::{
+    Accepted, Attempt, Candidate, Decision, Flow, Form, IssuingFlow, Lifetime, Mismatch, Offer,
+};
+use crate::exchange::refusal::{ExchangeError, ExchangeRefusal, NotExchanged};
+use crate::exchange::settings::ExchangeSettings;
+use crate::exchange::subject_token::SubjectToken;
 use crate::policy::{AccessDenied, AccessRequest, RulePart, registry_actions};
-use crate::verifier::{self, Check, Requirements, Trail, unverified_issuer_of};
+use crate::verifier::{Check, Provider, Requirements};
 
-/// Most scopes of one request.
+/// Maximum number of scopes in one request.
 const MOST_SCOPES: usize = 64;
 
-/// Longest name of a repository, in bytes, as the OCI distribution specification bounds it.
+/// Maximum length of a repository name, in bytes (OCI distribution specification).
 const LONGEST_NAME: usize = 255;
 
-/// What a client wants to do with one repository.
+/// Actions that a client requests on one repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryScope {
-    /// The kind of thing: `repository`.
+    /// Type of the resource: `repository`.
     pub kind: String,
-    /// Its name.
+    /// Name of the repository.
     pub name: String,
-    /// `pull`, `push`, `delete`.
+    /// Requested actions: `pull`, `push`, `delete`.
     pub actions: Vec<String>,
 }
 
 impl RegistryScope {
-    /// Reads scopes, each name once with all its actions; what is no scope is left out.
+    /// Parses scopes and merges those of one repository. Skips texts that are not scopes.
     ///
     /// # Errors
-    /// [`FieldError`]: more than 64 of them, or a name longer than any registry takes.
+    /// [`FieldError`] if there are more than 64, or a name is longer than registries accept.
     pub fn read_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Self>, FieldError> {
         let mut scopes: Vec<Self> = Vec::new();
         for scope in texts.into_iter().filter_map(Self::parse) {
             if scope.name.len() > LONGEST_NAME {
-                return Err(FieldError::new("scope", format!("a name must have {LONGEST_NAME} bytes at most")));
+                return Err(FieldError::new(
+                    "scope",
+                    format!("a repository name must have at most {LONGEST_NAME} bytes"),
+                ));
             }
             let known = scopes.iter().position(|known| known.kind == scope.kind && known.name == scope.name);
             match known.and_then(|at| scopes.get_mut(at)) {
@@ -47,20 +56,20 @@ impl RegistryScope {
                 None => scopes.push(scope),
             }
             if scopes.len() > MOST_SCOPES {
-                return Err(FieldError::new("scope", format!("must be {MOST_SCOPES} at most")));
+                return Err(FieldError::new("scope", format!("must be at most {MOST_SCOPES} scopes")));
             }
         }
         Ok(scopes)
     }
 
-    /// Each once: every one is judged.
+    /// Adds an action once: each is evaluated.
     fn add(&mut self, action: String) {
         if !self.actions.contains(&action) {
             self.actions.push(action);
         }
     }
 
-    /// Reads `repository:acme/app:pull,push`. A name may hold colons; the last part is the actions.
+    /// Parses `repository:acme/app:pull,push`. The name may hold colons; the last part is the actions.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once(':')?;
@@ -74,110 +83,121 @@ impl RegistryScope {
     }
 }
 
-/// What a registry's token opens, as Docker's token specification has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Access {
-    /// `repository`.
-    pub r#type: String,
-    /// Its name.
-    pub name: String,
-    /// What may be done.
-    pub actions: Vec<String>,
+/// Access to one repository, as the claim `access` holds it (Docker's token specification).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+struct Access {
+    r#type: String,
+    name: String,
+    actions: Vec<String>,
 }
 
-impl Exchange {
-    pub(super) async fn judge_registry(
+/// Exchange of a token for an access token of a container registry.
+#[derive(Debug, Clone, Default)]
+pub struct Registry {
+    /// Provider of the token, if the client names it.
+    pub provider: Option<String>,
+    /// Requested scopes.
+    pub scopes: Vec<RegistryScope>,
+}
+
+/// The decision on one action on one repository.
+struct Evaluated {
+    scope: RegistryScope,
+    action: String,
+    parts: Vec<RulePart>,
+    decision: Result<(), AccessDenied>,
+}
+
+#[async_trait]
+impl Flow for Registry {
+    fn name(&self) -> &'static str {
+        "registry"
+    }
+
+    fn requirements<'a>(
+        &'a self,
+        _rules: &'a RulesSnapshot,
+        settings: &'a ExchangeSettings,
+        provider: &'a Provider,
+    ) -> Requirements<'a> {
+        let audience = provider.required_audience().unwrap_or(&settings.registry_audience);
+        Requirements { audience: Some(audience), instead_of_providers: true, ..Requirements::default() }
+    }
+
+    fn providers(&self, attempt: &Attempt<'_>) -> Result<Vec<Arc<ProviderEntry>>, NotExchanged> {
+        let is_named = |provider: &Provider| self.provider.as_deref().is_none_or(|name| provider.name() == name);
+        attempt.providers_of_issuer(is_named)
+    }
+
+    fn has_audience_per_provider(&self) -> bool {
+        true
+    }
+
+    /// No entitlement: access policies of the configuration decide, also on untrusted builds.
+    fn candidates(&self, rules: &RulesSnapshot, tokens: &[SubjectToken]) -> Result<Vec<Candidate>, ExchangeRefusal> {
+        let entry = tokens.first().and_then(|token| rules.entry(token.verified.provider_name()));
+        let candidate = |entry| Candidate { entitlement: None, entry, token: 0, allow_untrusted: true };
+        Ok(entry.map(Arc::clone).map(candidate).into_iter().collect())
+    }
+
+    async fn check(
         &self,
-        snapshot: &RulesSnapshot,
-        (provider, scopes): (Option<&str>, &[RegistryScope]),
-        token: &Secret<String>,
-        now: Moment,
-        trail: &mut Trail,
-    ) -> Result<Judgement, NotExchanged> {
-        let (entry, subject_token) = self.present_to_registry(snapshot, provider, token, now, trail).await?;
-        let access = if entry.as_configured {
-            self.access(&subject_token, scopes, trail).await?
+        _attempt: &mut Attempt<'_>,
+        _candidate: &Candidate,
+        _token: &SubjectToken,
+    ) -> Result<Result<Accepted, Mismatch>, NotExchanged> {
+        Ok(Ok(Accepted::default()))
+    }
+
+    fn no_entitlement(&self, _tokens: &[SubjectToken]) -> ExchangeRefusal {
+        ExchangeRefusal::NoEntitlement { what: "provider", asked: self.provider.clone().unwrap_or_default() }
+    }
+}
+
+#[async_trait]
+impl IssuingFlow for Registry {
+    async fn offer(&self, attempt: &mut Attempt<'_>, decision: &Decision) -> Result<Offer, NotExchanged> {
+        let token = &decision.subject_token;
+        let access = if decision.accepted_by.entry.as_configured {
+            self.access(attempt, token).await?
         } else {
-            let expected = "a provider as this server's configuration has it";
-            trail.failed(Check::Policy, || (expected.to_owned(), "another one of its name".to_owned()));
+            attempt.trail.failed(Check::Policy, || {
+                let expected = "a provider that is as this server's configuration has it";
+                (expected.to_owned(), "another provider of this name".to_owned())
+            });
             Vec::new()
         };
-        let offer = Offer {
-            flow: super::flow_names::REGISTRY,
-            jwt: true,
-            name: subject_token.subject().to_owned(),
+        let scope = |access: &Access| format!("{}:{}:{}", access.r#type, access.name, access.actions.join(","));
+        let settings = &attempt.exchange.settings;
+        Ok(Offer {
+            name: token.subject().to_owned(),
             owner: None,
-            scopes: access
-                .iter()
-                .map(|access| format!("{}:{}:{}", access.r#type, access.name, access.actions.join(",")))
-                .collect(),
+            scopes: access.iter().map(scope).collect(),
             packages: Vec::new(),
-            audience: self.settings.registry_audience.clone(),
-            lifetime: self.settings.max_lifetime,
-            ends_with_token: true,
+            audience: settings.registry_audience.clone(),
+            lifetime: Lifetime::WithinToken(settings.max_lifetime),
             outlives_build: false,
             single_use: false,
-            gem: None,
-            access: Some(access),
-        };
-        Ok(Judgement { subject_token, entry, entitlement: None, also: Vec::new(), pins: None, offer })
+            form: Form::AccessToken {
+                grants_access: !access.is_empty(),
+                claims: Map::from_iter([("access".to_owned(), json!(access))]),
+            },
+        })
     }
+}
 
-    /// By the provider that the client names, else by each of the issuer's: at most one can take it, since their
-    /// required audiences differ.
-    async fn present_to_registry(
-        &self,
-        snapshot: &RulesSnapshot,
-        provider: Option<&str>,
-        token: &Secret<String>,
-        now: Moment,
-        trail: &mut Trail,
-    ) -> Result<(Arc<ProviderEntry>, SubjectToken), NotExchanged> {
-        let issuer = unverified_issuer_of(token.expose_secret()).map_err(refused)?;
-        let named = |entry: &&Arc<ProviderEntry>| provider.is_none_or(|name| entry.provider().name() == name);
-        let mut furthest: Option<DisclosedRefusal> = None;
-        let mut without_keys = None;
-        for entry in snapshot.entries_of(&issuer).filter(named) {
-            let audience = entry.provider().required_audience().unwrap_or(&self.settings.registry_audience);
-            let requirements =
-                Requirements { audience: Some(audience), instead_of_providers: true, ..Requirements::default() };
-            match self.present(entry, token, &requirements, now, trail).await {
-                Ok(subject_token) => return Ok((Arc::clone(entry), subject_token)),
-                Err(NotExchanged::Failed(error @ ExchangeError::ProviderKeys { .. })) => without_keys = Some(error),
-                Err(NotExchanged::Failed(error)) => return Err(error.into()),
-                Err(NotExchanged::Refused(refused)) => {
-                    if furthest.as_ref().is_none_or(|known| known.refusal.check() < refused.refusal.check()) {
-                        furthest = Some(refused);
-                    }
-                }
-            }
-        }
-        // It may be good for the one that can't be asked.
-        if let Some(error) = without_keys {
-            return Err(error.into());
-        }
-        Err(furthest.map_or_else(
-            || ExchangeRefusal::Token(verifier::TokenRefusal::UnknownIssuer { issuer }).into(),
-            NotExchanged::Refused,
-        ))
-    }
-
-    /// What of the scopes is allowed. Evaluated where nothing else waits for it.
-    async fn access(
-        &self,
-        subject_token: &SubjectToken,
-        scopes: &[RegistryScope],
-        trail: &mut Trail,
-    ) -> Result<Vec<Access>, NotExchanged> {
-        let policies = Arc::clone(&self.settings.repositories);
-        let (verified, untrusted) = (subject_token.verified.clone(), subject_token.is_untrusted());
-        let (scopes, explained) = (scopes.to_vec(), !trail.is_silent());
-        let judged = self.parts.pool.run(move || {
-            let mut judged = Vec::new();
+impl Registry {
+    /// The access that policies allow. Evaluated in the pool: slow policies must not block requests.
+    async fn access(&self, attempt: &mut Attempt<'_>, token: &SubjectToken) -> Result<Vec<Access>, NotExchanged> {
+        let policies = Arc::clone(&attempt.exchange.settings.repositories);
+        let (verified, untrusted) = (token.verified.clone(), token.is_untrusted());
+        let (scopes, explained) = (self.scopes.clone(), !attempt.trail.is_silent());
+        let evaluated = attempt.exchange.parts.pool.run(move || {
+            let mut evaluated = Vec::new();
             for scope in scopes.into_iter().filter(|scope| scope.kind == "repository") {
                 for wanted in &scope.actions {
                     let mut parts: Vec<RulePart> = Vec::new();
-                    let mut allowed = Err(AccessDenied::NoPolicy);
+                    let mut decision = Err(AccessDenied::NoPolicy);
                     for action in registry_actions(wanted) {
                         let request = AccessRequest {
                             provider: verified.provider_name(),
@@ -189,29 +209,27 @@ impl Exchange {
                         if let Some(policy) = policies.of(&scope.name).filter(|_| explained) {
                             parts.extend(policy.explain(&request));
                         }
-                        allowed = policies.decide(&request);
-                        if allowed.is_err() {
+                        decision = policies.decide(&request);
+                        if decision.is_err() {
                             break;
                         }
                     }
-                    judged.push((scope.clone(), wanted.clone(), parts, allowed));
+                    evaluated.push(Evaluated { scope: scope.clone(), action: wanted.clone(), parts, decision });
                 }
             }
-            judged
+            evaluated
         });
         let mut access: Vec<Access> = Vec::new();
-        for (scope, action, parts, allowed) in judged.await.map_err(ExchangeError::from)? {
+        for Evaluated { scope, action, parts, decision } in evaluated.await.map_err(ExchangeError::from)? {
             for part in parts {
-                note_part(trail, part.of_rule(), &part);
+                note_part(attempt.trail, part.of_rule(), &part);
             }
             let asked = || format!("{action} on {}", scope.name);
-            match allowed {
-                Ok(()) => trail.passed(Check::Policy, || ("an access policy that allows".to_owned(), asked())),
-                Err(denied) => {
-                    trail.failed(Check::Policy, || (asked(), denied.to_string()));
-                    continue;
-                }
+            if let Err(denied) = decision {
+                attempt.trail.failed(Check::Policy, || (asked(), denied.to_string()));
+                continue;
             }
+            attempt.trail.passed(Check::Policy, || ("an access policy that allows".to_owned(), asked()));
             match access.iter_mut().find(|known| known.name == scope.name) {
                 Some(known) => known.actions.push(action),
                 None => access.push(Access { r#type: scope.kind, name: scope.name, actions: vec![action] }),

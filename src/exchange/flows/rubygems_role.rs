@@ -1,84 +1,118 @@
-//! RubyGems' roles: the role in the URL decides, by its statements.
+//! RubyGems' roles: the URL names the role, whose statements decide.
 
 use std::sync::Arc;
 
-use super::{Judgement, Offer, RUBYGEMS_CLAIMS, compiled, enabled_user, took};
-use crate::base::{Moment, Secret};
-use crate::exchange::entitlements::RulesSnapshot;
-use crate::exchange::entitlements::{Compiled, CompiledRole};
-use crate::exchange::subject_token::SubjectToken;
-use crate::exchange::{Exchange, ExchangeRefusal, NotExchanged};
-use crate::verifier::{Check, Requirements, Trail};
+use async_trait::async_trait;
 
-impl Exchange {
-    pub(super) async fn judge_role(
-        &self,
-        snapshot: &RulesSnapshot,
-        role: &str,
-        token: &Secret<String>,
-        now: Moment,
-        trail: &mut Trail,
-    ) -> Result<Judgement, NotExchanged> {
-        let unknown = || ExchangeRefusal::NoEntitlement { what: "role", asked: role.to_owned() };
-        let entitlement = Arc::clone(snapshot.role(role).ok_or_else(unknown)?);
-        let entry = Arc::clone(snapshot.entry(&entitlement.row.provider).ok_or_else(unknown)?);
-        let Compiled::Role(compiled) = compiled(&entitlement, &entry)? else { return Err(unknown().into()) };
-        // The statement that decides says which audience is due, so none is compared before.
-        let requirements =
-            Requirements { instead_of_providers: true, typed: &RUBYGEMS_CLAIMS, ..Requirements::default() };
-        let subject_token = self.present(&entry, token, &requirements, now, trail).await?;
-        self.judge_statements(compiled, &subject_token, trail)?;
-        if subject_token.is_untrusted() && !compiled.spec.allow_untrusted {
-            return Err(ExchangeRefusal::Untrusted.into());
-        }
-        enabled_user(snapshot, &compiled.spec.user)?;
-        took(trail, "role", &compiled.spec.name);
-        let jti = subject_token.verified.claims().text("jti").unwrap_or_default();
-        let offer = Offer {
-            flow: super::flow_names::RUBYGEMS,
-            jwt: false,
-            name: format!("{}-{jti}", compiled.spec.name),
-            owner: Some(compiled.spec.user.clone()),
-            scopes: compiled.spec.permissions.scopes.clone(),
-            packages: vec![compiled.gem.clone().unwrap_or_else(|| "*".to_owned())],
-            audience: subject_token.audience().to_owned(),
-            lifetime: compiled.valid_for,
-            ends_with_token: false,
-            outlives_build: compiled.spec.outlives_build,
-            single_use: true,
-            gem: compiled.gem.clone(),
-            access: None,
-        };
-        Ok(Judgement {
-            subject_token,
-            entry,
-            entitlement: Some(Arc::clone(&entitlement)),
-            also: Vec::new(),
-            pins: None,
-            offer,
-        })
+use super::rubygems::{NAME, RUBYGEMS_CLAIMS};
+use crate::exchange::entitlements::{CompiledRole, ProviderEntry, RulesSnapshot, SharedEntitlement};
+use crate::exchange::flow::{
+    Accepted, Attempt, Candidate, Decision, Flow, Form, IssuingFlow, Lifetime, Mismatch, Offer,
+};
+use crate::exchange::refusal::{ExchangeRefusal, NotExchanged};
+use crate::exchange::settings::ExchangeSettings;
+use crate::exchange::subject_token::SubjectToken;
+use crate::verifier::{Check, Provider, Requirements};
+
+/// Exchange of a token for a key of a RubyGems role.
+#[derive(Debug, Clone)]
+pub struct RubygemsRole {
+    /// Token of the role, from the URL.
+    pub role: String,
+}
+
+impl RubygemsRole {
+    fn unknown(&self) -> ExchangeRefusal {
+        ExchangeRefusal::NoEntitlement { what: "role", asked: self.role.clone() }
     }
 
-    /// The last statement that matches decides; the audience is the one that it names, else the door's own.
-    fn judge_statements(
+    fn find<'a>(
         &self,
-        compiled: &CompiledRole,
-        subject_token: &SubjectToken,
-        trail: &mut Trail,
-    ) -> Result<(), ExchangeRefusal> {
-        let claims = subject_token.verified.claims().all();
-        if !trail.is_silent() {
-            for found in compiled.statements.explain(claims) {
+        rules: &'a RulesSnapshot,
+    ) -> Result<(&'a SharedEntitlement, &'a Arc<ProviderEntry>), ExchangeRefusal> {
+        let role = rules.role(&self.role).ok_or_else(|| self.unknown())?;
+        let entry = rules.entry(&role.row.provider).ok_or_else(|| self.unknown())?;
+        Ok((role, entry))
+    }
+}
+
+#[async_trait]
+impl Flow for RubygemsRole {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    /// No audience: the statement that decides names it.
+    fn requirements<'a>(
+        &'a self,
+        _rules: &'a RulesSnapshot,
+        _settings: &'a ExchangeSettings,
+        _provider: &'a Provider,
+    ) -> Requirements<'a> {
+        Requirements { instead_of_providers: true, typed: &RUBYGEMS_CLAIMS, ..Requirements::default() }
+    }
+
+    /// The role's provider alone, whatever issuer the token names.
+    fn providers(&self, attempt: &Attempt<'_>) -> Result<Vec<Arc<ProviderEntry>>, NotExchanged> {
+        let (role, entry) = self.find(attempt.rules)?;
+        role.usable(entry.provider())?;
+        Ok(vec![Arc::clone(entry)])
+    }
+
+    fn candidates(&self, rules: &RulesSnapshot, tokens: &[SubjectToken]) -> Result<Vec<Candidate>, ExchangeRefusal> {
+        let (role, _) = self.find(rules)?;
+        Ok(Candidate::new(rules, role, tokens).into_iter().collect())
+    }
+
+    async fn check(
+        &self,
+        attempt: &mut Attempt<'_>,
+        candidate: &Candidate,
+        token: &SubjectToken,
+    ) -> Result<Result<Accepted, Mismatch>, NotExchanged> {
+        let role: &CompiledRole = candidate.compiled()?;
+        let claims = token.verified.claims().all();
+        if !attempt.trail.is_silent() {
+            for found in role.statements.explain(claims) {
                 let text = || (format!("statement {}: {}", found.statement, found.expected), found.actual.clone());
-                if found.holds { trail.passed(Check::Policy, text) } else { trail.failed(Check::Policy, text) }
+                if found.holds {
+                    attempt.trail.passed(Check::Policy, text);
+                } else {
+                    attempt.trail.failed(Check::Policy, text);
+                }
             }
         }
-        let statement = compiled.statements.evaluate(claims).map_err(ExchangeRefusal::Statements)?;
-        let mut named = compiled.statements.audiences(statement).peekable();
-        if named.peek().is_none() && subject_token.audience() != self.settings.rubygems_host {
-            let (expected, actual) = (self.settings.rubygems_host.clone(), subject_token.audience().to_owned());
-            return Err(ExchangeRefusal::Audience { expected, actual });
+        let statement = role.statements.evaluate(claims).map_err(ExchangeRefusal::Statements)?;
+        // A statement that names an audience has compared it; without one the default applies.
+        let expected = &attempt.exchange.settings.rubygems_host;
+        if role.statements.audiences(statement).next().is_none() && token.audience() != expected {
+            let (expected, actual) = (expected.clone(), token.audience().to_owned());
+            return Err(ExchangeRefusal::Audience { expected, actual }.into());
         }
-        Ok(())
+        Ok(Ok(Accepted::default()))
+    }
+
+    fn no_entitlement(&self, _tokens: &[SubjectToken]) -> ExchangeRefusal {
+        self.unknown()
+    }
+}
+
+#[async_trait]
+impl IssuingFlow for RubygemsRole {
+    async fn offer(&self, _attempt: &mut Attempt<'_>, decision: &Decision) -> Result<Offer, NotExchanged> {
+        let role: &CompiledRole = decision.accepted_by.compiled()?;
+        let token = &decision.subject_token;
+        let jti = token.verified.claims().text("jti").unwrap_or_default();
+        Ok(Offer {
+            name: format!("{}-{jti}", role.spec.name),
+            owner: Some(role.spec.user.clone()),
+            scopes: role.spec.permissions.scopes.clone(),
+            packages: vec![role.gem.clone().unwrap_or_else(|| "*".to_owned())],
+            audience: token.audience().to_owned(),
+            lifetime: Lifetime::Fixed(role.valid_for),
+            outlives_build: role.spec.outlives_build,
+            single_use: true,
+            form: Form::Key,
+        })
     }
 }

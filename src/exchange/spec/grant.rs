@@ -1,56 +1,56 @@
-//! Grants of the token endpoint (RFC 8693) and of forward authentication as they are written.
+//! Grants of the token endpoint (RFC 8693) and of forward authentication.
 
 use serde::{Deserialize, Serialize};
 
-use super::is_no;
+use super::flag::is_false;
 use crate::base::Seconds;
 
-/// What a grant gives for a token.
+/// Form of the credentials that a grant issues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GivenToken {
-    /// An access token that we sign (RFC 9068).
+    /// An access token signed by our own issuer (RFC 9068).
     Jwt,
     /// An opaque key.
     #[default]
     Key,
 }
 
-/// A grant: what holders of some tokens may do at one audience.
+/// A grant: scopes at one audience, for the tokens that its condition accepts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a grant")]
 pub struct GrantSpec {
-    /// Its name, and its path at forward authentication.
+    /// Unique name, which is also the path at forward authentication.
     pub name: String,
-    /// Whose tokens it takes.
+    /// Provider whose tokens are accepted.
     pub provider: String,
-    /// The token's only audience, and that of what is given for it.
+    /// Audience that the token must have, and that the credential has.
     pub audience: String,
-    /// Condition in CEL; absent: every token of the provider for this audience.
+    /// Condition in CEL; absent to accept every token of the provider for this audience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// What may be asked for.
+    /// Scopes that may be requested.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
-    /// Globs of packages that its keys may push; absent: every one.
+    /// Globs of packages that the keys may push; absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packages: Option<Vec<String>>,
-    /// What is given.
+    /// Form of the credential.
     #[serde(default)]
     pub token: GivenToken,
-    /// How long it lives: a key up to a day, a JWT up to `tokens.max_lifetime`; 30 minutes where nothing is said.
+    /// Lifetime: a key up to a day, a JWT up to `tokens.max_lifetime`; 30 minutes by default.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub valid_for: Option<Seconds>,
-    /// Is a token spent by it? Where nothing is said, yes.
+    /// Whether a token can be exchanged only once; true by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub single_use: Option<bool>,
-    /// The user that a store behind forward authentication is told, with `{claims}` in it.
+    /// User name sent to the store behind forward authentication: a template with `{claims}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Does what is given live on after the build?
-    #[serde(default, skip_serializing_if = "is_no")]
+    /// Whether credentials stay valid after the build has finished.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub outlives_build: bool,
-    /// Does it take tokens of our own builds whose code was not accepted?
-    #[serde(default, skip_serializing_if = "is_no")]
+    /// Whether tokens of our own untrusted builds are accepted.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub allow_untrusted: bool,
 }

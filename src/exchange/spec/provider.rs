@@ -1,16 +1,16 @@
-//! A provider with its name. The rest is what `[oidc.NAME]` of the configuration holds.
+//! A provider with its name. All other members are those of `[oidc.NAME]` in the configuration.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::verifier::ProviderSpec;
 
-/// A provider as it is written.
+/// A provider of a rules file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedProviderSpec {
-    /// The name.
+    /// Unique name.
     pub name: String,
-    /// Everything else.
+    /// All other members.
     pub spec: ProviderSpec,
 }
 
@@ -29,7 +29,7 @@ impl<'de> Deserialize<'de> for NamedProviderSpec {
         use serde::de::Error;
         let mut whole = Map::deserialize(deserializer)?;
         let Some(Value::String(name)) = whole.remove("name") else {
-            return Err(D::Error::custom("name: must be there, as a string"));
+            return Err(D::Error::custom("name: is required, as a string"));
         };
         let spec = serde_path_to_error::deserialize(Value::Object(whole)).map_err(|error| {
             let (field, problem) = (error.path().to_string(), error.inner());

@@ -1,61 +1,71 @@
-//! RubyGems' roles and trusted publishers as they are written (seeds of the RFC; rubygems.org's own tables).
+//! RubyGems' roles and trusted publishers, in the terms of rubygems.org.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::is_no;
+use super::flag::is_false;
 use crate::base::Seconds;
 use crate::policy::StatementsSpec;
 
-/// A role: what somebody's build may have, and by which statements.
+/// `[rubygems]` of a rules file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "tables of rubygems")]
+pub struct RubygemsSection {
+    /// Roles of all users.
+    pub roles: Vec<RoleSpec>,
+    /// Trusted publishers of all gems.
+    pub trusted_publishers: Vec<PublisherSpec>,
+}
+
+/// A role: permissions for the tokens that its statements accept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a role")]
 pub struct RoleSpec {
-    /// Its name, unique for its user.
+    /// Name, unique per user.
     pub name: String,
-    /// Whose keys it makes.
+    /// User that the keys belong to.
     pub user: String,
-    /// Whose tokens it takes.
+    /// Provider whose tokens are accepted.
     pub provider: String,
-    /// What its keys may do.
+    /// Permissions of the keys.
     pub permissions: Permissions,
-    /// Do its keys live on after the build?
-    #[serde(default, skip_serializing_if = "is_no")]
+    /// Whether keys stay valid after the build has finished.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub outlives_build: bool,
-    /// Does it take tokens of our own builds whose code was not accepted?
-    #[serde(default, skip_serializing_if = "is_no")]
+    /// Whether tokens of our own untrusted builds are accepted.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub allow_untrusted: bool,
-    /// Which tokens it takes.
+    /// Statements that accept or reject a token.
     pub access_policy: StatementsSpec,
 }
 
-/// What a role's keys may do.
+/// Permissions of a role's keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "permissions")]
 pub struct Permissions {
-    /// RubyGems' scopes.
+    /// Scopes of RubyGems.
     pub scopes: Vec<String>,
-    /// At most one gem; none means all of the user's.
+    /// At most one gem; absent for all gems of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gems: Option<Vec<String>>,
-    /// How long a key lives: 5 minutes to a day, 30 minutes where nothing is said.
+    /// Lifetime of a key: 5 minutes to a day, 30 minutes by default.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub valid_for: Option<Seconds>,
 }
 
-/// A trusted publisher: who may push a gem without a role.
+/// A trusted publisher: builds that may push a gem without a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a trusted publisher")]
 pub struct PublisherSpec {
-    /// The gem.
+    /// Name of the gem.
     pub gem: String,
-    /// Whose gem it is.
+    /// User that owns the gem.
     pub user: String,
-    /// Whose tokens it takes.
+    /// Provider whose tokens are accepted.
     pub provider: String,
-    /// Which of them: by the provider's kind.
+    /// Criteria that the token must match, by the kind of the provider.
     pub criteria: Map<String, Value>,
-    /// Does it take tokens of our own builds whose code was not accepted?
-    #[serde(default, skip_serializing_if = "is_no")]
+    /// Whether tokens of our own untrusted builds are accepted.
+    #[serde(default, skip_serializing_if = "is_false")]
     pub allow_untrusted: bool,
 }

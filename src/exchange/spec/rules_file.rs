@@ -1,25 +1,65 @@
-//! A roles file, read: TOML with the tables of [`RulesFile`]. An unknown key or a wrong value is told with its line.
+//! The rules file: TOML with the tables of [`RulesFile`]. Errors name the line.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::RulesFile;
+use super::flag::is_false;
+use super::grant::GrantSpec;
+use super::nuget::NugetSection;
+use super::provider::NamedProviderSpec;
+use super::rubygems::RubygemsSection;
+use super::section::Section;
 use crate::base::FieldError;
-use crate::exchange::Section;
 
-/// A file that can't be read.
+/// A rules file: all objects that it declares.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a roles file")]
+pub struct RulesFile {
+    /// Users, `[[users]]`.
+    pub users: Vec<UserSpec>,
+    /// Providers, `[[providers]]`.
+    pub providers: Vec<NamedProviderSpec>,
+    /// Entitlements of RubyGems, `[rubygems]`.
+    pub rubygems: RubygemsSection,
+    /// Entitlements of NuGet, `[nuget]`.
+    pub nuget: NugetSection,
+    /// Grants of the token endpoint and of forward authentication.
+    pub grants: Vec<GrantSpec>,
+}
+
+impl RulesFile {
+    /// Whether the file declares no objects.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A user, whose roles and trust policies issue keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a user")]
+pub struct UserSpec {
+    /// Unique name of the user.
+    pub name: String,
+    /// Whether the user is disabled; a disabled user's keys are revoked.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub disabled: bool,
+}
+
+/// Error of a rules file that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct RulesFileError {
-    /// Where, from 1.
+    /// Line of the error, from 1.
     pub line: usize,
-    /// What is wrong.
+    /// Problem in that line.
     pub problem: String,
 }
 
-/// Reads a roles file.
+/// Reads a rules file.
 ///
 /// # Errors
-/// [`RulesFileError`].
+/// [`RulesFileError`] for invalid TOML, unknown keys and values of the wrong type.
 pub fn read_rules_file(text: &str) -> Result<RulesFile, RulesFileError> {
     toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
@@ -28,10 +68,10 @@ pub fn read_rules_file(text: &str) -> Result<RulesFile, RulesFileError> {
     })
 }
 
-/// One object of a section, as a file that holds nothing else.
+/// Reads one object of a section, as a file that declares nothing else.
 ///
 /// # Errors
-/// [`FieldError`] of what is no such object.
+/// [`FieldError`] names the field that is unknown or of the wrong type.
 pub fn one_object(section: Section, object: Value) -> Result<RulesFile, FieldError> {
     let mut file = Map::new();
     match section.name().split_once('.') {

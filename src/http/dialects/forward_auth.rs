@@ -1,5 +1,5 @@
-//! Forward authentication: a proxy asks before it lets a request through. Reads the headers of the one proxy that is
-//! configured, and those only from a proxy that is trusted; never waits for a body.
+//! Forward authentication: a proxy asks before it lets a request through. Reads only the headers of the configured kind of
+//! proxy, and only from a trusted proxy; never waits for a body.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,25 +16,26 @@ use super::super::error::{Noted, Problem};
 use super::super::extract::PathOf;
 use super::super::peer::SocketAddress;
 use super::super::state::AppState;
+use super::answer::{exchange, note_error, note_refusal, status_of};
 use super::forward_path::decoded;
-use super::{exchange, fault, note_fault, note_refusal};
 use crate::app::ForwardProxy;
 use crate::base::Secret;
-use crate::exchange::{Admitted, ExchangeRefusal, ForwardCredential, ForwardRequest, NotExchanged};
+use crate::exchange::flows::forward_auth::{Admitted, ForwardAuth};
+use crate::exchange::{ExchangeRefusal, NotExchanged};
 use crate::verifier::Check;
 
-/// The most bytes of all identity headers of an answer.
+/// Maximum size of all identity headers of an answer, in bytes.
 const MOST_IDENTITY: usize = 4 * 1_024;
 
-/// What stands raw in an identity header.
+/// Characters that are escaped in an identity header.
 const IDENTITY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b':').remove(b'@');
 
-/// How often a proxy that is not trusted is told of, in seconds.
-const TELL_EVERY: u64 = 60;
+/// Minimum interval between warnings of untrusted proxies, in seconds.
+const WARN_EVERY: u64 = 60;
 
-/// When that was told last, in seconds of the monotonic clock and one more; 0 for never.
-static TOLD: AtomicU64 = AtomicU64::new(0);
+/// Time of the last warning, in seconds of the monotonic clock plus one; 0 for never.
+static WARNED: AtomicU64 = AtomicU64::new(0);
 
 pub(in super::super) async fn authorize(
     State(state): State<AppState>,
@@ -42,7 +43,7 @@ pub(in super::super) async fn authorize(
     request: Request,
 ) -> Result<Response, Problem> {
     let Ok(PathOf(grant)) = grant else { return Ok(forbidden("forward_path")) };
-    judge(&state, grant, &Asked::of(request)).await
+    decide(&state, grant, &Asked::of(request)).await
 }
 
 pub(in super::super) async fn authorize_path(
@@ -51,10 +52,10 @@ pub(in super::super) async fn authorize_path(
     request: Request,
 ) -> Result<Response, Problem> {
     let Ok(PathOf((grant, _))) = grant else { return Ok(forbidden("forward_path")) };
-    judge(&state, grant, &Asked::of(request)).await
+    decide(&state, grant, &Asked::of(request)).await
 }
 
-/// What the proxy sent: its headers, and for one of them the request's own line. The body is never looked at.
+/// Request of the proxy: headers, and for Envoy the request line. The body is never read.
 struct Asked {
     method: Method,
     headers: HeaderMap,
@@ -75,7 +76,7 @@ impl Asked {
     }
 }
 
-async fn judge(state: &AppState, grant: String, asked: &Asked) -> Result<Response, Problem> {
+async fn decide(state: &AppState, grant: String, asked: &Asked) -> Result<Response, Problem> {
     let exchange = exchange(state)?;
     let proxy = state.app.forward_proxy();
     if !is_trusted(state, asked.peer) {
@@ -83,30 +84,30 @@ async fn judge(state: &AppState, grant: String, asked: &Asked) -> Result<Respons
     }
     let request = match proxy {
         ForwardProxy::Envoy => own_line(state, &grant, asked),
-        ForwardProxy::Nginx => told(&asked.headers, ["x-original-method", "x-original-uri", "x-original-host"]),
+        ForwardProxy::Nginx => sent_line(&asked.headers, ["x-original-method", "x-original-uri", "x-original-host"]),
         ForwardProxy::Caddy | ForwardProxy::Traefik => {
-            told(&asked.headers, ["x-forwarded-method", "x-forwarded-uri", "x-forwarded-host"])
+            sent_line(&asked.headers, ["x-forwarded-method", "x-forwarded-uri", "x-forwarded-host"])
         }
     };
     let Some((method, target, host)) = request else { return Ok(forbidden("forward_headers")) };
     let Some(path) = decoded(&target) else { return Ok(forbidden("forward_path")) };
     let credential = match credential(&asked.headers) {
-        Ok(Some(credential)) => ForwardCredential(credential),
+        Ok(Some(credential)) => credential,
         Ok(None) => return Ok(unauthorized()),
         Err(Several) => return Ok(forbidden("two_credentials")),
     };
-    let ask = ForwardRequest { grant, credential, method, path, host };
-    Ok(match exchange.admit(&ask).await {
+    let request = ForwardAuth { grant, credential, method, path, host };
+    Ok(match exchange.admit(&request).await {
         Ok(admitted) => let_through(&admitted),
         Err(NotExchanged::Failed(error)) => {
-            let mut response = fault(&error).0.into_response();
-            note_fault(&mut response, &error);
+            let mut response = status_of(&error).0.into_response();
+            note_error(&mut response, &error);
             response
         }
         Err(NotExchanged::Refused(refused)) => {
-            // What a policy denies stays denied with another credential of the same holder; all else asks for one.
+            // A denial by policy is final; after all other refusals the client may try another credential.
             let by_policy = refused.refusal.check() >= Check::Policy
-                && !matches!(refused.refusal, ExchangeRefusal::Credential | ExchangeRefusal::Spent);
+                && !matches!(refused.refusal, ExchangeRefusal::Credential | ExchangeRefusal::Used);
             let mut response = if by_policy { forbidden("forward_policy") } else { unauthorized() };
             note_refusal(&mut response, &refused);
             response
@@ -114,15 +115,15 @@ async fn judge(state: &AppState, grant: String, asked: &Asked) -> Result<Respons
     })
 }
 
-/// Loopback counts as trusted: whoever is on this machine could ask the database as well.
+/// Whether the peer may ask. Loopback is trusted: a local process could read the database as well.
 fn is_trusted(state: &AppState, peer: IpAddr) -> bool {
     if peer.to_canonical().is_loopback() || state.app.is_trusted_proxy(peer) {
         return true;
     }
     let now = state.app.clock().monotonic().as_secs() + 1;
-    let told = TOLD.load(Ordering::Relaxed);
-    if (told == 0 || now.saturating_sub(told) >= TELL_EVERY)
-        && TOLD.compare_exchange(told, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    let warned = WARNED.load(Ordering::Relaxed);
+    if (warned == 0 || now.saturating_sub(warned) >= WARN_EVERY)
+        && WARNED.compare_exchange(warned, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     {
         tracing::warn!(%peer, "forward-auth request from an untrusted proxy: add its address to server.trusted_proxies");
     }
@@ -131,8 +132,8 @@ fn is_trusted(state: &AppState, peer: IpAddr) -> bool {
 
 type Line = (String, String, String);
 
-/// Method, target and host as the proxy's headers say; each once, or nothing is believed.
-fn told(headers: &HeaderMap, names: [&str; 3]) -> Option<Line> {
+/// Method, target and host from the proxy's headers. `None` unless each is sent exactly once.
+fn sent_line(headers: &HeaderMap, names: [&str; 3]) -> Option<Line> {
     let one = |name: &str| {
         let mut values = headers.get_all(name).iter();
         let value = values.next()?.to_str().ok()?.to_owned();
@@ -142,7 +143,7 @@ fn told(headers: &HeaderMap, names: [&str; 3]) -> Option<Line> {
     Some((one(method)?, one(target)?, one(host)?))
 }
 
-/// Envoy sends the request's own method, host and path, behind the path that it is configured with.
+/// Method, target and host from the request line: Envoy appends the original path to its configured prefix.
 fn own_line(state: &AppState, grant: &str, asked: &Asked) -> Option<Line> {
     let prefix = format!("{}/authz/{grant}", state.app.issuer().paths().api_prefix());
     let target = asked.target.as_deref()?.strip_prefix(&prefix)?;
@@ -152,7 +153,7 @@ fn own_line(state: &AppState, grant: &str, asked: &Asked) -> Option<Line> {
     hosts.next().is_none().then(|| (asked.method.to_string(), target.to_owned(), host))
 }
 
-/// Two credentials that differ: which of them would the store behind the proxy have believed?
+/// Two different credentials: the store behind the proxy might use the other one.
 struct Several;
 
 /// The token or key as package clients send it: `Bearer`, `Basic`'s password (its user where the password is empty or
@@ -227,7 +228,7 @@ fn forbidden(code: &'static str) -> Response {
     response
 }
 
-/// Some clients send nothing before they are asked for it.
+/// Challenges the client: some send credentials only after a challenge.
 fn unauthorized() -> Response {
     let mut response = StatusCode::UNAUTHORIZED.into_response();
     let headers = response.headers_mut();

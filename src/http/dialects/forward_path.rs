@@ -1,11 +1,10 @@
-//! The path that forward authentication judges: one reading of a request's target, or none.
+//! The path that forward authentication evaluates: the only reading of a request's target, or none.
 
 use percent_encoding::percent_decode_str;
 
-/// The path of a target, decoded once, without its query. `None` where two servers could read it differently: dot or
-/// empty segments, an encoded slash, a backslash, a semicolon (to some all that follows it in its segment is no part of
-/// the name), a control character, bad UTF-8; and a fragment, which no target has. It may end in a slash. The one
-/// encoded slash that is read is that of npm, which writes `/@scope%2fname`: as two segments, as its registries do.
+/// Decodes the path of a target once, without its query. `None` if two servers could read it differently: dot or
+/// empty segments, an encoded slash, a backslash, a semicolon (some servers ignore the rest of the segment), a control character, bad UTF-8; and a fragment. The path may end in a slash. The only
+/// encoded slash that is accepted is npm's `/@scope%2fname`, which is read as two segments, as npm registries do.
 pub(crate) fn decoded(target: &str) -> Option<String> {
     if target.contains('#') {
         return None;
@@ -30,7 +29,7 @@ pub(crate) fn decoded(target: &str) -> Option<String> {
     Some(decoded)
 }
 
-/// npm's name of a package within a scope, apart; any other segment as it is.
+/// Splits npm's `@scope%2fname`; other segments stay whole.
 fn scope_and_name(segment: &str) -> impl Iterator<Item = &str> {
     let parts = ["%2f", "%2F"].into_iter().find_map(|slash| segment.split_once(slash));
     let (first, second) = match parts.filter(|_| segment.starts_with('@')) {
@@ -40,7 +39,7 @@ fn scope_and_name(segment: &str) -> impl Iterator<Item = &str> {
     std::iter::once(first).chain(second)
 }
 
-/// Does every `%` begin an escape of two digits?
+/// Whether every `%` begins an escape of two digits.
 fn has_whole_escapes(segment: &str) -> bool {
     segment
         .split('%')

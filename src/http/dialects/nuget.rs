@@ -1,5 +1,5 @@
-//! NuGet's token API, and the service index that names it. Statuses and texts are theirs, and each text is the reason
-//! phrase too; where we differ on purpose the manual says so.
+//! NuGet's token API, and the service index that lists it. Statuses and texts are NuGet's, and each text is also the
+//! reason phrase; the manual lists the differences.
 
 use axum::Json;
 use axum::extract::State;
@@ -13,9 +13,10 @@ use url::Url;
 use super::super::error::{Noted, Problem};
 use super::super::extract::RawBody;
 use super::super::state::AppState;
-use super::{exchange, fault, note_fault, note_refusal, object};
+use super::answer::{exchange, note_error, note_refusal, object, status_of};
 use crate::base::{Moment, Secret};
-use crate::exchange::{Ask, DisclosedRefusal, ExchangeRefusal, NotExchanged};
+use crate::exchange::flows::nuget::Nuget;
+use crate::exchange::{DisclosedRefusal, ExchangeRefusal, NotExchanged};
 use crate::verifier;
 
 pub(in super::super) async fn service_index(State(state): State<AppState>) -> Result<Response, Problem> {
@@ -45,10 +46,10 @@ pub(in super::super) async fn token(
         Ok(read) => read,
         Err((status, text)) => return Ok(refuse(status, text)),
     };
-    let ask = Ask::Nuget { username: username.clone() };
-    Ok(match exchange.exchange(&ask, &token).await {
-        Ok(granted) => Json(json!({
-            "tokenType": "ApiKey", "expires": round_trip(granted.expires_at), "apiKey": granted.secret.expose_secret(),
+    let flow = Nuget { username: username.clone() };
+    Ok(match exchange.exchange(&flow, &token).await {
+        Ok(issued) => Json(json!({
+            "tokenType": "ApiKey", "expires": round_trip(issued.expires_at), "apiKey": issued.secret.expose_secret(),
         }))
         .into_response(),
         Err(NotExchanged::Refused(refused)) => {
@@ -58,21 +59,21 @@ pub(in super::super) async fn token(
             response
         }
         Err(NotExchanged::Failed(error)) => {
-            let mut response = refuse(fault(&error).0, "The request could not be authenticated now.");
-            note_fault(&mut response, &error);
+            let mut response = refuse(status_of(&error).0, "The request could not be authenticated now.");
+            note_error(&mut response, &error);
             response
         }
     })
 }
 
-/// A time as .NET's round-trip format writes it.
+/// Formats a time in .NET's round-trip format.
 fn round_trip(moment: Moment) -> String {
     format!("{}.0000000+00:00", moment.to_string().trim_end_matches('Z'))
 }
 
 type Refuse = (StatusCode, &'static str);
 
-/// In their order.
+/// Reads username and token, with NuGet's checks in NuGet's order.
 fn read(headers: &HeaderMap, body: &RawBody) -> Result<(String, Secret<String>), Refuse> {
     const START: Refuse = (StatusCode::UNAUTHORIZED, "The Authorization header value must start with 'Bearer '.");
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
@@ -96,7 +97,7 @@ fn read(headers: &HeaderMap, body: &RawBody) -> Result<(String, Secret<String>),
     if agent.trim().is_empty() {
         return Err((StatusCode::BAD_REQUEST, "A User-Agent header is required."));
     }
-    // What is no JSON object has no username.
+    // A body that is not a JSON object has no username.
     let asked: Body = object(&body.bytes).unwrap_or_default();
     let username = asked.username.filter(|name| !name.trim().is_empty());
     let username =
@@ -108,7 +109,7 @@ fn read(headers: &HeaderMap, body: &RawBody) -> Result<(String, Secret<String>),
     Ok((username, Secret::new(token.trim().to_owned())))
 }
 
-/// NuGet's words for each refusal. Who holds no good token reads the same whatever exists here.
+/// NuGet's status and text for each refusal. A caller without a valid token cannot find out what exists.
 fn words(refused: &DisclosedRefusal, username: &str) -> (StatusCode, String) {
     let unauthorized = |text: &str| (StatusCode::UNAUTHORIZED, text.to_owned());
     let no_policy =
@@ -118,10 +119,10 @@ fn words(refused: &DisclosedRefusal, username: &str) -> (StatusCode, String) {
         ExchangeRefusal::NotRecorded | ExchangeRefusal::KeyRevoked => {
             unauthorized("The JSON web token has an invalid signature.")
         }
-        ExchangeRefusal::Revoked | ExchangeRefusal::BuildOver | ExchangeRefusal::ClientDisabled => {
+        ExchangeRefusal::Revoked | ExchangeRefusal::BuildFinished | ExchangeRefusal::ClientDisabled => {
             unauthorized("The JSON web token could not be validated.")
         }
-        ExchangeRefusal::Spent => {
+        ExchangeRefusal::Used => {
             unauthorized("This bearer token has already been used. A new bearer token must be used for each request.")
         }
         ExchangeRefusal::UserDisabled { user } => (StatusCode::BAD_REQUEST, format!("The user '{user}' is locked.")),
@@ -138,14 +139,13 @@ fn words(refused: &DisclosedRefusal, username: &str) -> (StatusCode, String) {
         | ExchangeRefusal::Condition(_)
         | ExchangeRefusal::Scope { .. }
         | ExchangeRefusal::TokenType { .. }
-        | ExchangeRefusal::EndsTooSoon
+        | ExchangeRefusal::ExpiresTooSoon
         | ExchangeRefusal::Credential => no_policy(),
     }
 }
 
-/// The claims that NuGet's own policies ask for, whoever asked for them here. What else an entry requires is nobody's
-/// business.
-const ASKED_FOR: [&str; 9] = [
+/// Claims that NuGet's own policies require. Other required claims of a provider are not disclosed.
+const REQUIRED_BY_NUGET: [&str; 9] = [
     "event_name",
     "namespace_id",
     "namespace_path",
@@ -157,7 +157,7 @@ const ASKED_FOR: [&str; 9] = [
     "repository_owner_id",
 ];
 
-/// `None` for what to NuGet is part of a policy: what a kind's tokens look like.
+/// NuGet's text for a refused token. `None` for checks that are part of a policy at NuGet.
 fn token_words(refusal: &verifier::TokenRefusal) -> Option<String> {
     use verifier::TokenRefusal as Why;
     let fixed = match refusal {
@@ -177,7 +177,7 @@ fn token_words(refusal: &verifier::TokenRefusal) -> Option<String> {
                 _ => "The JSON web token could not be validated.".to_owned(),
             });
         }
-        Why::RequiredClaim { claim } if ASKED_FOR.contains(&claim.as_str()) => {
+        Why::RequiredClaim { claim } if REQUIRED_BY_NUGET.contains(&claim.as_str()) => {
             return Some(format!("The JSON Web Token is missing the required claim '{claim}'."));
         }
         Why::ProviderRule { .. } => return None,
@@ -199,10 +199,10 @@ fn token_words(refusal: &verifier::TokenRefusal) -> Option<String> {
     Some(fixed.to_owned())
 }
 
-/// What a proxy in front still takes as a status line, in bytes.
+/// Maximum length of a reason phrase that proxies accept, in bytes.
 const LONGEST_PHRASE: usize = 512;
 
-/// The text in the body, and as the reason phrase.
+/// An error with the text in the body and as the reason phrase.
 fn refuse(status: StatusCode, text: &str) -> Response {
     let mut response = (status, Json(json!({ "error": text }))).into_response();
     if status == StatusCode::UNAUTHORIZED {

@@ -1,5 +1,5 @@
-//! A registry's token endpoint (Docker's token specification, as angos serves it): Basic with the provider's name and
-//! the token, or Bearer. Errors as the OCI distribution specification has them.
+//! The token endpoint of container registries (Docker's token specification, as angos implements it). The token is sent
+//! as Basic, with the provider's name as the user, or as Bearer. Errors are those of the OCI distribution specification.
 
 use axum::Json;
 use axum::extract::State;
@@ -12,9 +12,10 @@ use serde_json::json;
 use super::super::error::{Code, Noted, Problem};
 use super::super::extract::QueryOf;
 use super::super::state::AppState;
-use super::{exchange, fault, note_fault, note_refusal};
+use super::answer::{exchange, note_error, note_refusal, status_of};
 use crate::base::Secret;
-use crate::exchange::{Ask, ExchangeError, Granted, NotExchanged, RegistryScope};
+use crate::exchange::flows::registry::{Registry, RegistryScope};
+use crate::exchange::{ExchangeError, IssuedCredential, NotExchanged};
 
 pub(in super::super) async fn token(
     State(state): State<AppState>,
@@ -33,10 +34,10 @@ pub(in super::super) async fn token(
             return Ok((StatusCode::BAD_REQUEST, Json(body)).into_response());
         }
     };
-    Ok(match exchange.exchange(&Ask::Registry { provider, scopes }, &token).await {
-        Ok(granted) => answer(&granted),
+    Ok(match exchange.exchange(&Registry { provider, scopes }, &token).await {
+        Ok(issued) => answer(&issued),
         Err(NotExchanged::Refused(refused)) => {
-            let mut response = unauthorized(&state, "the token is not taken");
+            let mut response = unauthorized(&state, "the token was refused");
             note_refusal(&mut response, &refused);
             response
         }
@@ -44,20 +45,20 @@ pub(in super::super) async fn token(
             let code =
                 if matches!(error, ExchangeError::TooMany { .. }) { "TOOMANYREQUESTS" } else { "PROVIDER_UNAVAILABLE" };
             let body = json!({ "errors": [{ "code": code, "message": "try again later" }] });
-            let mut response = (fault(&error).0, Json(body)).into_response();
-            note_fault(&mut response, &error);
+            let mut response = (status_of(&error).0, Json(body)).into_response();
+            note_error(&mut response, &error);
             response
         }
     })
 }
 
-/// Container clients try POST first, and fall back to GET on this.
+/// Refuses POST: container clients try it first, and fall back to GET on this status.
 pub(in super::super) async fn not_by_post() -> Response {
     let allow: [(HeaderName, &str); 1] = [(header::ALLOW, "GET")];
-    (allow, Problem::new(Code::MethodNotAllowed, "not by this method; see Allow")).into_response()
+    (allow, Problem::new(Code::MethodNotAllowed, "method not allowed; see Allow")).into_response()
 }
 
-/// The provider that the client names, if it does, and the token.
+/// The provider, if the client names one, and the token.
 fn credential(headers: &HeaderMap) -> Option<(Option<String>, Secret<String>)> {
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
     let value = sent.next()?.to_str().ok()?;
@@ -76,11 +77,11 @@ fn credential(headers: &HeaderMap) -> Option<(Option<String>, Secret<String>)> {
     Some((Some(user.to_owned()), Secret::new(password.to_owned())))
 }
 
-fn answer(granted: &Granted) -> Response {
-    let token = granted.secret.expose_secret();
+fn answer(issued: &IssuedCredential) -> Response {
+    let token = issued.secret.expose_secret();
     Json(json!({
         "token": token, "access_token": token,
-        "expires_in": granted.expires_at.since(granted.created_at).get(), "issued_at": granted.created_at,
+        "expires_in": issued.expires_at.since(issued.created_at).get(), "issued_at": issued.created_at,
     }))
     .into_response()
 }

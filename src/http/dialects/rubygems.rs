@@ -1,5 +1,5 @@
-//! rubygems.org's doors: roles and trusted publishers, and what a key may read of its user's. Statuses and texts are
-//! theirs; where we differ on purpose the manual says so.
+//! The API of rubygems.org: roles, trusted publishers, and the dashboard of a key's user. Statuses and texts are those of
+//! rubygems.org; the manual lists the differences.
 
 use axum::Json;
 use axum::extract::State;
@@ -11,10 +11,13 @@ use serde_json::{Map, Value, json};
 use super::super::error::Problem;
 use super::super::extract::{PathOf, QueryOf, RawBody};
 use super::super::state::AppState;
-use super::{exchange, fault, note_fault, note_refusal, object};
+use super::answer::{exchange, note_error, note_refusal, object, status_of};
 use crate::base::Secret;
+use crate::exchange::flows::rubygems::RUBYGEMS_CLAIMS;
+use crate::exchange::flows::rubygems_publisher::RubygemsPublisher;
+use crate::exchange::flows::rubygems_role::RubygemsRole;
 use crate::exchange::{
-    Ask, DashboardRefusal, DisclosedRefusal, ExchangeRefusal, Granted, NotExchanged, RUBYGEMS_CLAIMS,
+    DashboardRefusal, DisclosedRefusal, ExchangeRefusal, IssuedCredential, IssuingFlow, NotExchanged,
 };
 use crate::verifier;
 
@@ -24,7 +27,7 @@ pub(in super::super) async fn assume_role(
     headers: HeaderMap,
     body: RawBody,
 ) -> Result<Response, Problem> {
-    trade(&state, Ask::Role { role }, &headers, &body).await
+    issue(&state, &RubygemsRole { role }, &headers, &body).await
 }
 
 pub(in super::super) async fn exchange_token(
@@ -32,22 +35,27 @@ pub(in super::super) async fn exchange_token(
     headers: HeaderMap,
     body: RawBody,
 ) -> Result<Response, Problem> {
-    trade(&state, Ask::Publisher, &headers, &body).await
+    issue(&state, &RubygemsPublisher, &headers, &body).await
 }
 
-async fn trade(state: &AppState, ask: Ask, headers: &HeaderMap, body: &RawBody) -> Result<Response, Problem> {
+async fn issue(
+    state: &AppState,
+    flow: &dyn IssuingFlow,
+    headers: &HeaderMap,
+    body: &RawBody,
+) -> Result<Response, Problem> {
     let exchange = exchange(state)?;
     let Some(token) = jwt(body) else {
         let body = json!({ "error": "Request is missing param 'jwt'" });
         return Ok((StatusCode::BAD_REQUEST, Json(body)).into_response());
     };
-    Ok(match exchange.exchange(&ask, &token).await {
-        Ok(granted) => (StatusCode::CREATED, Json(key_object(&granted))).into_response(),
+    Ok(match exchange.exchange(flow, &token).await {
+        Ok(issued) => (StatusCode::CREATED, Json(key_object(&issued))).into_response(),
         Err(NotExchanged::Refused(refused)) => refused_answer(&refused, headers),
         Err(NotExchanged::Failed(error)) => {
-            let body = json!({ "error": "The identity provider can't be asked now" });
-            let mut response = (fault(&error).0, Json(body)).into_response();
-            note_fault(&mut response, &error);
+            let body = json!({ "error": "The identity provider is unavailable" });
+            let mut response = (status_of(&error).0, Json(body)).into_response();
+            note_error(&mut response, &error);
             response
         }
     })
@@ -58,7 +66,7 @@ struct Body {
     jwt: Option<String>,
 }
 
-/// `jwt` of a JSON object or of a form.
+/// Reads `jwt` from a JSON object or a form.
 fn jwt(body: &RawBody) -> Option<Secret<String>> {
     let text = match body.essence.as_deref() {
         Some("application/x-www-form-urlencoded") => {
@@ -70,24 +78,28 @@ fn jwt(body: &RawBody) -> Option<Secret<String>> {
     text.filter(|text| !text.is_empty()).map(Secret::new)
 }
 
-fn key_object(granted: &Granted) -> Value {
+fn key_object(issued: &IssuedCredential) -> Value {
     let mut object = Map::new();
-    object.insert("rubygems_api_key".to_owned(), json!(granted.secret.expose_secret()));
-    object.insert("name".to_owned(), json!(granted.name));
-    object.insert("scopes".to_owned(), json!(granted.scopes));
-    if let Some(gem) = &granted.gem {
+    object.insert("rubygems_api_key".to_owned(), json!(issued.secret.expose_secret()));
+    object.insert("name".to_owned(), json!(issued.name));
+    object.insert("scopes".to_owned(), json!(issued.scopes));
+    // Other packages are globs, or several gems.
+    if let [gem] = issued.packages.as_slice()
+        && gem != "*"
+    {
         object.insert("gem".to_owned(), json!({ "name": gem }));
     }
-    object.insert("expires_at".to_owned(), json!(granted.expires_at));
+    object.insert("expires_at".to_owned(), json!(issued.expires_at));
     Value::Object(object)
 }
 
-/// Does RubyGems tell of this claim's absence and type? Any other is part of a policy.
-fn is_told(claim: &str) -> bool {
+/// Whether RubyGems reports a missing or malformed claim of this name; all others are part of a policy.
+fn is_reported(claim: &str) -> bool {
     claim == "iss" || RUBYGEMS_CLAIMS.iter().any(|(name, _)| *name == claim)
 }
 
-/// Malformed: 400. Used: 422. Whatever else: 404, which tells a stranger nothing of what exists.
+/// Answers 400 for a malformed token, 422 for a used one, and 404 for the rest, so that strangers learn nothing of what
+/// exists.
 fn refused_answer(refused: &DisclosedRefusal, headers: &HeaderMap) -> Response {
     let mut response = match &refused.refusal {
         ExchangeRefusal::Token(verifier::TokenRefusal::Malformed(error)) => {
@@ -95,18 +107,18 @@ fn refused_answer(refused: &DisclosedRefusal, headers: &HeaderMap) -> Response {
         }
         ExchangeRefusal::Token(
             verifier::TokenRefusal::ClaimMissing { claim } | verifier::TokenRefusal::ClaimType { claim, .. },
-        ) if is_told(claim) => {
+        ) if is_reported(claim) => {
             let body = json!({ "error": format!("Missing/invalid {claim}") });
             (StatusCode::BAD_REQUEST, Json(body)).into_response()
         }
-        ExchangeRefusal::Spent => {
+        ExchangeRefusal::Used => {
             let body = json!({ "errors": { "jwt.claims.jti": ["must be unique"] } });
             (StatusCode::UNPROCESSABLE_ENTITY, Json(body)).into_response()
         }
         ExchangeRefusal::Token(_)
         | ExchangeRefusal::NotRecorded
         | ExchangeRefusal::Revoked
-        | ExchangeRefusal::BuildOver
+        | ExchangeRefusal::BuildFinished
         | ExchangeRefusal::ClientDisabled
         | ExchangeRefusal::KeyRevoked
         | ExchangeRefusal::Untrusted
@@ -120,14 +132,14 @@ fn refused_answer(refused: &DisclosedRefusal, headers: &HeaderMap) -> Response {
         | ExchangeRefusal::Condition(_)
         | ExchangeRefusal::Scope { .. }
         | ExchangeRefusal::TokenType { .. }
-        | ExchangeRefusal::EndsTooSoon
+        | ExchangeRefusal::ExpiresTooSoon
         | ExchangeRefusal::Credential => not_found(headers),
     };
     note_refusal(&mut response, refused);
     response
 }
 
-/// JSON, unless the client takes plain text alone.
+/// Answers in JSON, unless the client accepts plain text only.
 fn not_found(headers: &HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let plain = accept.split(';').next().is_some_and(|first| first.trim() == "text/plain") && !accept.contains(',');
@@ -180,7 +192,7 @@ pub(in super::super) async fn id_token(
     dashboard(&state, &headers, "id_tokens", Some(id)).await
 }
 
-/// What a key with `show_dashboard` may read: the rows of its own user.
+/// Answers a key with the scope `show_dashboard` with the rows of its user.
 async fn dashboard(
     state: &AppState,
     headers: &HeaderMap,

@@ -1,4 +1,4 @@
-//! `/oauth/token` as RFC 8693 has it, `/oauth/introspect` (RFC 7662) and `/oauth/revoke` (RFC 7009). Errors as RFC 6749
+//! `/oauth/token` (RFC 8693), `/oauth/introspect` (RFC 7662) and `/oauth/revoke` (RFC 7009). Errors are those of RFC 6749
 //! §5.2.
 
 use axum::extract::{FromRequest, Request, State};
@@ -11,11 +11,10 @@ use super::super::error::{Code, Noted, Problem};
 use super::super::extract::{FormOf, OfClient, QueryOf};
 use super::super::layers::CurrentRequest;
 use super::super::state::AppState;
-use super::{exchange, fault, note_fault, note_refusal};
+use super::answer::{exchange, note_error, note_refusal, status_of};
 use crate::base::Secret;
-use crate::exchange::{
-    Ask, DisclosedRefusal, ExchangeRefusal, Granted, NotExchanged, RequestedToken, TokenExchangeRequest,
-};
+use crate::exchange::flows::token_exchange::{RequestedToken, TokenExchange};
+use crate::exchange::{DisclosedRefusal, ExchangeRefusal, IssuedCredential, NotExchanged};
 use crate::policy::Scope;
 
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -33,22 +32,22 @@ pub(in super::super) async fn token(
         Ok(read) => read,
         Err((error, description)) => return Ok(refuse(error, &description)),
     };
-    Ok(match exchange.exchange(&Ask::Grant(asked), &token).await {
-        Ok(granted) => answer(&granted),
+    Ok(match exchange.exchange(&asked, &token).await {
+        Ok(issued) => answer(&issued),
         Err(NotExchanged::Refused(refused)) => refused_answer(&refused, &request),
         Err(NotExchanged::Failed(error)) => {
             let body = json!({
                 "error": "temporarily_unavailable",
-                "error_description": "can't be done now; try again when Retry-After is over",
+                "error_description": "temporarily unavailable; try again after Retry-After",
             });
-            let mut response = (fault(&error).0, Json(body)).into_response();
-            note_fault(&mut response, &error);
+            let mut response = (status_of(&error).0, Json(body)).into_response();
+            note_error(&mut response, &error);
             response
         }
     })
 }
 
-/// A form whose faults are told as RFC 6749 §5.2 has it.
+/// A form, with errors in the shape of RFC 6749 §5.2.
 pub(in super::super) struct OauthForm(QueryOf);
 
 impl FromRequest<AppState> for OauthForm {
@@ -65,10 +64,10 @@ impl FromRequest<AppState> for OauthForm {
 
 type Fault = (&'static str, String);
 
-/// The parameters that are looked at; all others are ignored (RFC 6749 §3.2).
-fn read(mut form: QueryOf) -> Result<(TokenExchangeRequest, Secret<String>), Fault> {
+/// Reads the parameters; unknown ones are ignored (RFC 6749 §3.2).
+fn read(mut form: QueryOf) -> Result<(TokenExchange, Secret<String>), Fault> {
     let invalid = |description: String| ("invalid_request", description);
-    // What is sent without a value was not sent (RFC 6749 §3.2).
+    // A parameter without a value counts as absent (RFC 6749 §3.2).
     let filled = |text: &String| !text.is_empty();
     let mut one = |name: &str| match form.one(name) {
         Ok(value) => Ok(value.filter(filled)),
@@ -80,7 +79,7 @@ fn read(mut form: QueryOf) -> Result<(TokenExchangeRequest, Secret<String>), Fau
         Some(_) => return Err(("unsupported_grant_type", format!("grant_type: must be {GRANT_TYPE}"))),
     }
     if one("actor_token")?.is_some() || one("actor_token_type")?.is_some() {
-        return Err(invalid("actor_token: nobody acts for anybody here; leave it out".to_owned()));
+        return Err(invalid("actor_token: delegation is not supported; leave the parameter out".to_owned()));
     }
     let token = one("subject_token")?.ok_or_else(|| invalid("subject_token: is missing".to_owned()))?;
     match one("subject_token_type")?.as_deref() {
@@ -97,34 +96,34 @@ fn read(mut form: QueryOf) -> Result<(TokenExchangeRequest, Secret<String>), Fau
     audiences.extend(form.all("resource"));
     audiences.retain(filled);
     let scopes = scope.map(|scope| scope.split(' ').filter(|one| !one.is_empty()).map(str::to_owned).collect());
-    Ok((TokenExchangeRequest { audiences, scopes, requested }, Secret::new(token)))
+    Ok((TokenExchange { audiences, scopes, requested }, Secret::new(token)))
 }
 
-fn answer(granted: &Granted) -> Response {
-    let expires_in = granted.expires_at.since(granted.created_at).get();
+fn answer(issued: &IssuedCredential) -> Response {
+    let expires_in = issued.expires_at.since(issued.created_at).get();
     let body = json!({
-        "access_token": granted.secret.expose_secret(), "issued_token_type": ACCESS_TOKEN, "token_type": "Bearer",
-        "expires_in": expires_in, "scope": granted.scopes.join(" "),
+        "access_token": issued.secret.expose_secret(), "issued_token_type": ACCESS_TOKEN, "token_type": "Bearer",
+        "expires_in": expires_in, "scope": issued.scopes.join(" "),
     });
     Json(body).into_response()
 }
 
 fn refused_answer(refused: &DisclosedRefusal, request: &CurrentRequest) -> Response {
-    let why = match &refused.told {
+    let why = match &refused.disclosed {
         Some((claim, value)) => format!("the subject token's {claim} is {value}"),
         None => "the subject token was refused".to_owned(),
     };
     let (error, description) = match &refused.refusal {
-        ExchangeRefusal::Target { .. } => ("invalid_target", "nothing is given for this audience".to_owned()),
-        ExchangeRefusal::Scope { asked, .. } => ("invalid_scope", format!("scope: {asked} is not given")),
+        ExchangeRefusal::Target { .. } => ("invalid_target", "no grant for this audience".to_owned()),
+        ExchangeRefusal::Scope { asked, .. } => ("invalid_scope", format!("scope: {asked} is not allowed")),
         ExchangeRefusal::TokenType { .. } => {
-            ("invalid_request", "requested_token_type: no token of this type is given".to_owned())
+            ("invalid_request", "requested_token_type: this type of token is not issued".to_owned())
         }
-        ExchangeRefusal::Spent => ("invalid_request", "the subject token has been used".to_owned()),
+        ExchangeRefusal::Used => ("invalid_request", "the subject token has been used".to_owned()),
         ExchangeRefusal::Token(_)
         | ExchangeRefusal::NotRecorded
         | ExchangeRefusal::Revoked
-        | ExchangeRefusal::BuildOver
+        | ExchangeRefusal::BuildFinished
         | ExchangeRefusal::ClientDisabled
         | ExchangeRefusal::KeyRevoked
         | ExchangeRefusal::Untrusted
@@ -135,7 +134,7 @@ fn refused_answer(refused: &DisclosedRefusal, request: &CurrentRequest) -> Respo
         | ExchangeRefusal::Statements(_)
         | ExchangeRefusal::Criteria(_)
         | ExchangeRefusal::Condition(_)
-        | ExchangeRefusal::EndsTooSoon
+        | ExchangeRefusal::ExpiresTooSoon
         | ExchangeRefusal::Credential => ("invalid_request", why),
     };
     let mut response = refuse(error, &format!("{description}; request {}", request.0));
@@ -143,7 +142,7 @@ fn refused_answer(refused: &DisclosedRefusal, request: &CurrentRequest) -> Respo
     response
 }
 
-/// RFC 6749 §5.2. A description holds printable ASCII alone, without quotes.
+/// An error (RFC 6749 §5.2). The description is limited to printable ASCII without quotes.
 fn refuse(error: &'static str, description: &str) -> Response {
     let plain = |c: char| if (c.is_ascii_graphic() || c == ' ') && c != '"' && c != '\\' { c } else { '?' };
     let description: String = description.chars().map(plain).take(500).collect();
@@ -162,7 +161,7 @@ pub(in super::super) async fn introspect(
     let client = state.app.issuer().client(&client, Scope::TokensIntrospect).await?;
     let token = match form.one("token") {
         Ok(Some(token)) if !token.is_empty() => Secret::new(token),
-        _ => return Ok(refuse("invalid_request", "token: is missing, or there are two; send it as a form")),
+        _ => return Ok(refuse("invalid_request", "token: is missing or repeated; send it once, as a form")),
     };
     Ok(Json(exchange.introspect(&client, &token).await?).into_response())
 }
@@ -174,7 +173,7 @@ pub(in super::super) async fn revoke(
     let exchange = exchange(&state)?;
     let token = match form.one("token") {
         Ok(Some(token)) if !token.is_empty() => Secret::new(token),
-        _ => return Ok(refuse("invalid_request", "token: is missing, or there are two; send it as a form")),
+        _ => return Ok(refuse("invalid_request", "token: is missing or repeated; send it once, as a form")),
     };
     exchange.revoke(&token).await?;
     Ok(StatusCode::OK.into_response())

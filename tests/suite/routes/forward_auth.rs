@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use buildpass::base::{IssuerId, Moment, Secret};
-use buildpass::exchange::{ForwardCredential, ForwardRequest};
+use buildpass::exchange::flows::forward_auth::ForwardAuth;
 use reqwest::Method;
 
 use crate::harness::market::{Market, RULES};
@@ -163,9 +163,9 @@ async fn an_operator_can_ask_what_a_proxy_would_be_answered() {
     let market = market("nginx").await;
     let token = market.token(AUDIENCE).await;
     let explained = async |method: &str, path: &str| {
-        let ask = ForwardRequest {
+        let ask = ForwardAuth {
             grant: "store".to_owned(),
-            credential: ForwardCredential(Secret::new(token.clone())),
+            credential: Secret::new(token.clone()),
             method: method.to_owned(),
             path: path.to_owned(),
             host: String::new(),

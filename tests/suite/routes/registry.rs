@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use buildpass::base::{IssuerId, Secret};
-use buildpass::exchange::{Ask, RegistryScope};
+use buildpass::exchange::flows::registry::{Registry, RegistryScope};
 use buildpass::store::CredentialFilter;
 use buildpass::verifier::Check;
 use serde_json::{Value, json};
@@ -267,10 +267,10 @@ async fn an_operator_is_told_each_part_of_each_rule_that_was_asked() {
     let token = Secret::new(market.token("registry.example.com").await);
     let scopes = RegistryScope::read_all(["repository:acme/app:pull,delete", "repository:acme/secret:pull"]).unwrap();
     let exchange = market.server.app.exchange().unwrap();
-    let explained = exchange.explain(&Ask::Registry { provider: None, scopes }, &token).await.unwrap();
+    let explained = exchange.explain(&Registry { provider: None, scopes }, &token).await.unwrap();
     assert!(explained.accepted());
     let nothing = RegistryScope::read_all(["repository:acme/secret:pull"]).unwrap();
-    let nothing = exchange.explain(&Ask::Registry { provider: None, scopes: nothing }, &token).await.unwrap();
+    let nothing = exchange.explain(&Registry { provider: None, scopes: nothing }, &token).await.unwrap();
     assert!(!nothing.accepted(), "the door would answer, and open nothing");
     let steps = explained.steps.iter().filter(|step| step.check == Check::Policy);
     let told: Vec<String> = steps.map(|step| format!("{} {}: {}", step.passed, step.expected, step.actual)).collect();

@@ -1,87 +1,88 @@
-//! Bringing users, providers and entitlements in: from a roles file, from one object of the admin API or a command, and
-//! from the configuration's own providers. All or nothing; what it ends dies in the same transaction.
+//! Applies changes to users, providers and entitlements: of a rules file, of one object, or of the configuration's
+//! providers. All or nothing; the same transaction revokes credentials that depend on what changed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::json;
 
-use super::change_set::{Change, ChangeKind, ChangeSet, RuleError, Section};
-use super::plan::{Makers, Plan, Planner};
+use super::change_set::{Change, ChangeKind, ChangeSet, RuleError};
+use super::plan::{NewIds, Plan, Planner};
 use crate::base::{Clock, EntitlementId, Entropy, EntropyError, EventId, IssuerId, Moment};
-use crate::exchange::ExchangeSettings;
 use crate::exchange::entitlements::audiences::{AudienceConflict, Claimed};
+use crate::exchange::settings::ExchangeSettings;
+use crate::exchange::spec::Section;
 use crate::policy::Pins;
 use crate::store::{EventRow, RuleRows, Store, StoreError};
 use crate::verifier::Provider;
 
-/// How often a change is worked out anew where another one came before it.
+/// How often a change is planned again because another one was committed first.
 const ATTEMPTS: usize = 10;
 
-/// Why nothing was brought in.
+/// Error of a change; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyRulesError {
-    /// Two kinds of doors would take one audience.
+    /// Two flows would claim one audience.
     #[error(transparent)]
     Audience(#[from] AudienceConflict),
-    /// The system's generator failed.
+    /// The system's random generator failed.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
-    /// Something in it can't stand.
+    /// An object is invalid.
     #[error(transparent)]
     Rule(#[from] RuleError),
-    /// The database could not do its work.
+    /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// What was brought in, or would be.
+/// Effects of a change, or of a dry run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied(pub Vec<Change>);
 
 impl Applied {
-    /// Does everything stay?
+    /// Whether every object stays unchanged.
     #[must_use]
     pub fn changes_nothing(&self) -> bool {
         self.0.iter().all(|change| change.change == ChangeKind::Unchanged)
     }
 }
 
-/// Who keeps the rules of an issuer: commands, the admin API, and the start of a server.
+/// Editor of one issuer's rules, used by commands, by the admin API and at the start of a server.
 pub struct RulesEditor {
-    /// Where they are kept.
+    /// Database of the rules.
     pub store: Arc<dyn Store>,
-    /// Of which issuer.
+    /// Issuer whose rules these are.
     pub issuer: IssuerId,
-    /// What the doors' audiences are.
+    /// Settings that claim audiences.
     pub settings: ExchangeSettings,
-    /// Our own issuer as a provider.
+    /// Our own issuer, as a provider.
     pub own: Provider,
-    /// Where *now* comes from.
+    /// Source of the current time.
     pub clock: Arc<dyn Clock>,
-    /// Where random bytes come from.
+    /// Source of random bytes.
     pub entropy: Arc<dyn Entropy>,
 }
 
 impl RulesEditor {
-    /// Brings it in, or with `dry_run` only says what that would change. `by` is who does.
+    /// Applies a change, or with `dry_run` only plans it. `by` names the actor in events. Idempotent.
     ///
     /// # Errors
     /// [`ApplyRulesError`]: nothing was changed.
-    pub async fn apply(&self, bring: &ChangeSet, by: &str, dry_run: bool) -> Result<Applied, ApplyRulesError> {
+    pub async fn apply(&self, change: &ChangeSet, by: &str, dry_run: bool) -> Result<Applied, ApplyRulesError> {
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
             let standing = self.store.read_rules(&self.issuer, 0).await?;
             let names = self.store.list_names(&self.issuer).await?;
             let mut plan = {
-                let made = Made::draw(&*self.entropy, now, how_many(bring))?;
-                let planner = Planner { standing: &standing, own: &self.own, names: &names, now, makers: &made };
-                planner.plan(bring)?
+                let drawn = DrawnIds::draw(&*self.entropy, now, new_at_most(change))?;
+                let planner = Planner { standing: &standing, own: &self.own, names: &names, now, new_ids: &drawn };
+                planner.plan(change)?
             };
             self.check_audiences(&plan)?;
-            let mut applied = Applied(plan.told.clone());
+            let mut applied = Applied(plan.changes.clone());
             if dry_run {
-                // A role that is only thought of has no token yet.
+                // A dry run creates no role, and the drawn token is discarded.
                 for change in applied.0.iter_mut().filter(|change| change.change == ChangeKind::Created) {
                     change.token = None;
                 }
@@ -97,27 +98,27 @@ impl RulesEditor {
         Err(StoreError::Contended.into())
     }
 
-    /// Do the rules that stand go together with the settings? Asked at the start: either may have changed.
+    /// Checks the stored rules against the settings. Called at the start, because either may have changed.
     ///
     /// # Errors
     /// [`ApplyRulesError`].
     pub async fn check(&self) -> Result<(), ApplyRulesError> {
         let standing = self.store.read_rules(&self.issuer, 0).await?;
-        let (now, made) = (self.clock.now(), Made::default());
-        let planner = Planner { standing: &standing, own: &self.own, names: &[], now, makers: &made };
+        let (now, drawn) = (self.clock.now(), DrawnIds::default());
+        let planner = Planner { standing: &standing, own: &self.own, names: &[], now, new_ids: &drawn };
         let plan = planner.plan(&ChangeSet::default())?;
         let exists = |name: &str| name == self.own.name() || plan.providers.iter().any(|known| known.name() == name);
         for (repository, provider) in self.settings.repositories.providers().filter(|(_, name)| !exists(name)) {
             tracing::warn!(
                 repository,
                 provider,
-                "an access policy is for a provider that is not there: it allows nothing"
+                "access policy names a provider that does not exist: it allows nothing"
             );
         }
         Ok(self.check_audiences(&plan)?)
     }
 
-    /// Everything that stands.
+    /// All current rules, without deleted rows.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -135,21 +136,22 @@ impl RulesEditor {
     fn check_audiences(&self, plan: &Plan) -> Result<(), AudienceConflict> {
         let mut claimed = Claimed::of(&self.settings, &plan.providers)?;
         for (row, compiled) in &plan.compiled {
-            claimed.entitlement(&format!("{} {:?}", row.kind, row.name), compiled)?;
+            claimed.add_entitlement(row.kind, &row.name, compiled)?;
         }
         Ok(())
     }
 
     fn events(&self, plan: &Plan, by: &str, now: Moment) -> Result<Vec<EventRow>, EntropyError> {
-        let spec = spec(plan);
-        let changed = plan.told.iter().filter(|told| told.change != ChangeKind::Unchanged).map(|told| {
-            let verb = match told.change {
+        let specs = specs(plan);
+        let changed = plan.changes.iter().filter(|change| change.change != ChangeKind::Unchanged).map(|change| {
+            let verb = match change.change {
                 ChangeKind::Created => "created",
                 ChangeKind::Updated | ChangeKind::Unchanged => "updated",
                 ChangeKind::Deleted => "deleted",
             };
-            let detail = json!({ "name": told.name, "user": told.user, "by": by, "written": spec.get(&key(told)) });
-            (format!("{}_{verb}", told.section.noun().replace(' ', "_")), &told.name, detail)
+            let detail =
+                json!({ "name": change.name, "user": change.user, "by": by, "written": specs.get(&key(change)) });
+            (format!("{}_{verb}", change.section.noun().replace(' ', "_")), &change.name, detail)
         });
         let pins = plan.pins.iter().map(|row| {
             let Pins { owner_id, repository_id } = &row.pins;
@@ -172,15 +174,15 @@ impl RulesEditor {
     }
 }
 
-/// What a thing that changes is found by.
+/// Identity of a changed object.
 type Key = (Section, Option<String>, String);
 
-fn key(told: &Change) -> Key {
-    (told.section, told.user.clone(), told.name.clone())
+fn key(change: &Change) -> Key {
+    (change.section, change.user.clone(), change.name.clone())
 }
 
-/// What was written of everything that changes, for the record.
-fn spec(plan: &Plan) -> HashMap<Key, Option<serde_json::Value>> {
+/// Specs of all changed objects, for the events.
+fn specs(plan: &Plan) -> HashMap<Key, Option<serde_json::Value>> {
     let read = |spec: &str| serde_json::from_str(spec).ok();
     let providers = plan.change.providers.iter();
     let providers = providers.map(|write| ((Section::Providers, None, write.row.name.clone()), read(&write.row.spec)));
@@ -191,35 +193,36 @@ fn spec(plan: &Plan) -> HashMap<Key, Option<serde_json::Value>> {
     providers.chain(entitlements).collect()
 }
 
-fn how_many(bring: &ChangeSet) -> usize {
-    let file = &bring.file;
+/// Upper bound of the entitlements that a change creates.
+fn new_at_most(change: &ChangeSet) -> usize {
+    let file = &change.file;
     file.rubygems.roles.len()
         + file.rubygems.trusted_publishers.len()
         + file.nuget.trust_policies.len()
         + file.grants.len()
 }
 
-/// Ids and role tokens that were drawn before they are needed, so that planning can't fail for want of them.
+/// Ids and role tokens, drawn before planning, so that planning needs no randomness.
 #[derive(Default)]
-struct Made(std::cell::RefCell<Vec<(EntitlementId, String)>>);
+struct DrawnIds(std::cell::RefCell<Vec<(EntitlementId, String)>>);
 
-impl Made {
+impl DrawnIds {
     fn draw(entropy: &dyn Entropy, now: Moment, count: usize) -> Result<Self, EntropyError> {
         let one = |_| Ok((EntitlementId::new(now, entropy)?, role_token(entropy)?));
-        (0..count).map(one).collect::<Result<Vec<_>, EntropyError>>().map(|made| Self(made.into()))
+        (0..count).map(one).collect::<Result<Vec<_>, EntropyError>>().map(|drawn| Self(drawn.into()))
     }
 }
 
-impl Makers for Made {
+impl NewIds for DrawnIds {
     fn next(&self) -> Option<(EntitlementId, String)> {
         self.0.borrow_mut().pop()
     }
 }
 
-/// Crockford's digits: no letter that reads as another.
+/// Crockford's base32 alphabet: no letters that look alike.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// A role's token, as RubyGems writes it: it names the role in a URL, and opens nothing by itself.
+/// Token of a role, in RubyGems' form. A name in URLs, not a secret.
 fn role_token(entropy: &dyn Entropy) -> Result<String, EntropyError> {
     let mut bytes = [0_u8; 20];
     entropy.fill(&mut bytes)?;

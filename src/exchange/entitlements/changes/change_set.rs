@@ -1,168 +1,120 @@
-//! What is brought in, what it does to each thing, and why something can't be brought in.
+//! A change to rules: what is wanted, what it does to each object, and why it may be invalid.
 
 use serde::Serialize;
 
-use crate::exchange::spec::{NamedProviderSpec, RulesFile};
-use crate::store::EntitlementKind;
+use crate::exchange::spec::{NamedProviderSpec, RulesFile, Section};
 
-/// A part of a roles file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Section {
-    /// `[[users]]`.
-    Users,
-    /// `[[providers]]`.
-    Providers,
-    /// `[[rubygems.roles]]`.
-    Roles,
-    /// `[[rubygems.trusted_publishers]]`.
-    TrustedPublishers,
-    /// `[[nuget.trust_policies]]`.
-    TrustPolicies,
-    /// `[[grants]]`.
-    Grants,
-}
-
-impl Section {
-    /// Every section, in the order of a file.
-    pub const ALL: [Self; 6] =
-        [Self::Users, Self::Providers, Self::Roles, Self::TrustedPublishers, Self::TrustPolicies, Self::Grants];
-
-    /// As a file writes it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Users => "users",
-            Self::Providers => "providers",
-            Self::Roles => "rubygems.roles",
-            Self::TrustedPublishers => "rubygems.trusted_publishers",
-            Self::TrustPolicies => "nuget.trust_policies",
-            Self::Grants => "grants",
-        }
-    }
-
-    /// One of them, in words and in events.
-    #[must_use]
-    pub const fn noun(self) -> &'static str {
-        match self {
-            Self::Users => "user",
-            Self::Providers => "provider",
-            Self::Roles => "role",
-            Self::TrustedPublishers => "trusted publisher",
-            Self::TrustPolicies => "trust policy",
-            Self::Grants => "grant",
-        }
-    }
-
-    pub(in crate::exchange) const fn of(kind: EntitlementKind) -> Self {
-        match kind {
-            EntitlementKind::Grant => Self::Grants,
-            EntitlementKind::Publisher => Self::TrustedPublishers,
-            EntitlementKind::Role => Self::Roles,
-            EntitlementKind::TrustPolicy => Self::TrustPolicies,
-        }
-    }
-}
-
-/// What happens to one thing.
+/// Effect of a change on one object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
-    /// It is new.
+    /// The object did not exist.
     Created,
-    /// It is another now.
+    /// The object differs from its former state.
     Updated,
-    /// It stays.
+    /// The object stays as it is.
     Unchanged,
-    /// It is gone.
+    /// The object exists no longer.
     Deleted,
 }
 
-/// What bringing something in does to one thing.
+/// Effect of a change on one object, with the object's name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// Where it stands.
+    /// Section of the object.
     #[serde(skip)]
     pub section: Section,
-    /// Its name.
+    /// Name of the object.
     pub name: String,
-    /// Whose it is.
+    /// User that the object belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// A role's token.
+    /// Token of a role, which names the role in URLs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// What happens.
+    /// Effect on the object.
     pub change: ChangeKind,
-    /// What somebody may not have meant.
+    /// Possible mistakes of the author, such as claims that the provider does not list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
 
-/// What goes that is not brought in.
+/// Which objects to delete that a change does not mention.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Prune {
-    /// Everything of these sections.
+    /// All of them.
     All,
-    /// Nothing.
+    /// None of them.
     #[default]
     Nothing,
-    /// One thing: its section, its user where there are several users' of that name, its name.
+    /// One object: its section, its user if several users have an object of that name, and its name.
     One(Section, Option<String>, String),
 }
 
-/// Must what is brought in stand already?
+/// Whether the objects of a change must exist before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precondition {
-    /// It must.
+    /// Each object must exist.
     Standing,
-    /// It must not.
+    /// No object may exist.
     New,
 }
 
-/// What is to be brought in.
+/// A change to users, providers and entitlements.
 #[derive(Debug, Clone, Default)]
 pub struct ChangeSet {
-    /// What is wanted.
+    /// Wanted objects.
     pub file: RulesFile,
-    /// The configuration's own providers, in place of those of the file: nothing else is touched.
+    /// Providers of the configuration. If present, only these are applied, and `file` is ignored.
     pub declared: Option<Vec<NamedProviderSpec>>,
-    /// What goes.
+    /// Objects to delete.
     pub prune: Prune,
-    /// What must hold of each thing in the file.
+    /// Precondition of each object in the file.
     pub expect: Option<Precondition>,
 }
 
-/// What can't be brought in, and why.
+/// Error of an object that cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} {name:?}: {problem}", .section.name())]
 pub struct RuleError {
-    /// Where it stands.
+    /// Section of the object.
     pub section: Section,
-    /// Its name.
+    /// Name of the object.
     pub name: String,
-    /// What is wrong, and what would be right.
+    /// The problem, and what would be valid.
     pub problem: String,
 }
 
+impl RuleError {
+    pub(super) fn new(section: Section, name: &str, problem: impl Into<String>) -> Self {
+        Self { section, name: name.to_owned(), problem: problem.into() }
+    }
+}
+
+impl Change {
+    pub(super) fn new(section: Section, name: &str, user: Option<&str>, change: ChangeKind) -> Self {
+        let (name, user) = (name.to_owned(), user.map(str::to_owned));
+        Self { section, name, user, token: None, change, warnings: Vec::new() }
+    }
+}
+
 impl Prune {
-    pub(super) fn takes(&self, section: Section, user: Option<&str>, name: &str) -> bool {
+    pub(super) fn deletes(&self, section: Section, user: Option<&str>, name: &str) -> bool {
         match self {
             Self::All => true,
             Self::Nothing => false,
-            Self::One(of, whose, named) => {
-                *of == section && named == name && (whose.is_none() || whose.as_deref() == user)
+            Self::One(of, owner, named) => {
+                *of == section && named == name && (owner.is_none() || owner.as_deref() == user)
             }
         }
     }
 }
 
 impl Precondition {
-    /// Is it as it must be?
-    pub(super) fn judge(expect: Option<Self>, stands: bool) -> Result<(), &'static str> {
-        match (expect, stands) {
-            (Some(Self::New), true) => Err("stands already; update it"),
-            (Some(Self::Standing), false) => Err("is not there; create it"),
+    pub(super) fn check(expect: Option<Self>, exists: bool) -> Result<(), &'static str> {
+        match (expect, exists) {
+            (Some(Self::New), true) => Err("exists already; update it"),
+            (Some(Self::Standing), false) => Err("does not exist; create it"),
             _ => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! Changes of what tokens may be exchanged for: what is applied, and what that does.
+//! Changes to users, providers and entitlements: planned, checked and applied in one transaction.
 
 mod apply;
 mod change_set;
@@ -7,4 +7,4 @@ mod plan;
 mod wanted;
 
 pub use self::apply::{Applied, ApplyRulesError, RulesEditor};
-pub use self::change_set::{Change, ChangeKind, ChangeSet, Precondition, Prune, RuleError, Section};
+pub use self::change_set::{Change, ChangeKind, ChangeSet, Precondition, Prune, RuleError};

@@ -1,27 +1,27 @@
-//! What rules learn when they are brought in: the ids that names of our own are bound to, and what their author may not
-//! have meant.
+//! Ids and warnings that a change adds: ids that our own issuer has bound to names, and possible mistakes of the author.
 
 use std::collections::{HashMap, HashSet};
 
+use super::change_set::Change;
 use super::plan::{Plan, Planner};
-use super::{Change, Section};
 use crate::base::EntitlementId;
 use crate::claims::fold_name;
 use crate::exchange::entitlements::{Compiled, CompiledPublisher, CompiledTrustPolicy};
+use crate::exchange::spec::Section;
 use crate::policy::{Criteria, Pins};
 use crate::store::{BoundName, EntitlementRow, NameKind, Write};
 
 impl Planner<'_> {
-    /// Names of our own that are bound to ids have these, whoever comes first, and also where they were bound only after
-    /// the rule was written: what is learned is no change, and ends nothing. Warnings are of what was just written.
-    pub(super) fn learning(&self, plan: &mut Plan) {
+    /// Adds warnings to changed roles, and pins ids that our own issuer has bound to names, also for unchanged rules. A
+    /// pin is no change of the rule: its credentials stay valid.
+    pub(super) fn pin_bound_ids(&self, plan: &mut Plan) {
         let compiled: HashMap<EntitlementId, &Compiled> =
             plan.compiled.iter().map(|(row, compiled)| (row.id, compiled)).collect();
-        let mut told: HashMap<(Option<String>, String), &mut Change> = plan
-            .told
+        let mut roles: HashMap<(Option<String>, String), &mut Change> = plan
+            .changes
             .iter_mut()
-            .filter(|told| told.section == Section::Roles)
-            .map(|told| ((told.user.clone(), told.name.clone()), told))
+            .filter(|change| change.section == Section::Roles)
+            .map(|change| ((change.user.clone(), change.name.clone()), change))
             .collect();
         for write in &mut plan.change.entitlements {
             let Some(compiled) = compiled.get(&write.row.id).copied() else { continue };
@@ -30,13 +30,13 @@ impl Planner<'_> {
                 write.row.pin_until = None;
             }
             if let Compiled::Role(role) = compiled
-                && let Some(told) = told.get_mut(&(write.row.user.clone(), write.row.name.clone()))
+                && let Some(change) = roles.get_mut(&(write.row.user.clone(), write.row.name.clone()))
             {
-                told.warnings = role.statements.warnings(self.claims_supported(&write.row.provider).as_deref());
+                change.warnings = role.statements.warnings(self.claims_supported(&write.row.provider).as_deref());
             }
         }
-        let spec: HashSet<EntitlementId> = plan.change.entitlements.iter().map(|write| write.row.id).collect();
-        for (row, compiled) in plan.compiled.iter().filter(|(row, _)| !spec.contains(&row.id)) {
+        let changed: HashSet<EntitlementId> = plan.change.entitlements.iter().map(|write| write.row.id).collect();
+        for (row, compiled) in plan.compiled.iter().filter(|(row, _)| !changed.contains(&row.id)) {
             let pins = self.with_bound(row, compiled);
             if pins != row.pins {
                 plan.pins.push(EntitlementRow { pins, ..row.clone() });
@@ -46,7 +46,7 @@ impl Planner<'_> {
         plan.change.entitlements.extend(writes);
     }
 
-    /// What was learned, and beside it what our own names are bound to.
+    /// Pinned ids of the rule, completed by the ids that our own names are bound to.
     fn with_bound(&self, row: &EntitlementRow, compiled: &Compiled) -> Pins {
         let known = row.pins.clone();
         if row.provider != self.own.name() || !compiled.pins_ids() {
@@ -56,7 +56,7 @@ impl Planner<'_> {
         Pins { owner_id: known.owner_id.or(bound.owner_id), repository_id: known.repository_id.or(bound.repository_id) }
     }
 
-    /// What the provider's stored discovery document lists.
+    /// `claims_supported` of the provider's stored discovery document.
     fn claims_supported(&self, provider: &str) -> Option<Vec<String>> {
         let row = self.standing.providers.iter().find(|row| row.name == provider)?;
         let document = row.fetched.as_ref()?.configuration.as_ref()?;

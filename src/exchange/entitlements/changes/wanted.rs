@@ -1,18 +1,17 @@
-//! The entitlements of a roles file, each with the one text that stands for it.
+//! Entitlements of a rules file, each serialized as it is stored.
 
 use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::plan::fault;
-use super::{RuleError, Section};
+use super::change_set::RuleError;
 use crate::base::FieldError;
-use crate::exchange::entitlements::publisher_name;
-use crate::exchange::spec::{RulesFile, TrustPolicySpec};
+use crate::exchange::entitlements::publisher::publisher_name;
+use crate::exchange::spec::{RulesFile, Section, TrustPolicySpec};
 use crate::store::EntitlementKind;
 use crate::verifier::Provider;
 
-/// An entitlement as it is wanted.
+/// A wanted entitlement.
 pub(super) struct Wanted {
     pub(super) kind: EntitlementKind,
     pub(super) name: String,
@@ -21,13 +20,13 @@ pub(super) struct Wanted {
     pub(super) spec: String,
 }
 
-/// What was written, as it is stored: one text for one meaning.
-pub(super) fn rendered<T: Serialize>(spec: &T) -> String {
-    // Our own shapes to memory; a text that could not be read back would give nothing.
+/// Canonical text of a spec, which is compared and stored.
+pub(super) fn serialized<T: Serialize>(spec: &T) -> String {
+    // Our own shapes always serialize; an empty text could not be compiled, and would accept no token.
     serde_json::to_string(spec).unwrap_or_default()
 }
 
-/// Every entitlement of a file, in its order.
+/// All entitlements of a file, in its order.
 pub(super) fn wanted(file: &RulesFile, named: &HashMap<&str, &Provider>) -> Result<Vec<Wanted>, RuleError> {
     let mut all = Vec::new();
     for role in &file.rubygems.roles {
@@ -36,7 +35,7 @@ pub(super) fn wanted(file: &RulesFile, named: &HashMap<&str, &Provider>) -> Resu
             name: role.name.clone(),
             user: Some(role.user.clone()),
             provider: role.provider.clone(),
-            spec: rendered(role),
+            spec: serialized(role),
         });
     }
     for publisher in &file.rubygems.trusted_publishers {
@@ -45,12 +44,12 @@ pub(super) fn wanted(file: &RulesFile, named: &HashMap<&str, &Provider>) -> Resu
             name: publisher_name(publisher),
             user: Some(publisher.user.clone()),
             provider: publisher.provider.clone(),
-            spec: rendered(publisher),
+            spec: serialized(publisher),
         });
     }
     for policy in &file.nuget.trust_policies {
         let provider = provider_of(policy, named)
-            .map_err(|error| fault(Section::TrustPolicies, &policy.name, error.to_string()))?;
+            .map_err(|error| RuleError::new(Section::TrustPolicies, &policy.name, error.to_string()))?;
         let mut policy = policy.clone();
         policy.provider = Some(provider.clone());
         all.push(Wanted {
@@ -58,7 +57,7 @@ pub(super) fn wanted(file: &RulesFile, named: &HashMap<&str, &Provider>) -> Resu
             name: policy.name.clone(),
             user: Some(policy.user.clone()),
             provider,
-            spec: rendered(&policy),
+            spec: serialized(&policy),
         });
     }
     for grant in &file.grants {
@@ -67,13 +66,13 @@ pub(super) fn wanted(file: &RulesFile, named: &HashMap<&str, &Provider>) -> Resu
             name: grant.name.clone(),
             user: None,
             provider: grant.provider.clone(),
-            spec: rendered(grant),
+            spec: serialized(grant),
         });
     }
     Ok(all)
 }
 
-/// The provider that a trust policy is for: the one that it names, our own for `vela`, else the only one of its kind.
+/// Provider of a trust policy: the named one, our own issuer for `vela`, else the only provider of the kind.
 fn provider_of(policy: &TrustPolicySpec, named: &HashMap<&str, &Provider>) -> Result<String, FieldError> {
     if let Some(provider) = &policy.provider {
         return Ok(provider.clone());
@@ -86,7 +85,7 @@ fn provider_of(policy: &TrustPolicySpec, named: &HashMap<&str, &Provider>) -> Re
     of_kind.sort_unstable();
     match of_kind.as_slice() {
         [only] => Ok((*only).to_owned()),
-        [] => Err(FieldError::new("kind", format!("there is no provider of kind {:?}", policy.kind))),
-        several => Err(FieldError::new("provider", format!("is missing; choose of {}", several.join(", ")))),
+        [] => Err(FieldError::new("kind", format!("no provider is of kind {:?}", policy.kind))),
+        several => Err(FieldError::new("provider", format!("is required; must be one of {}", several.join(", ")))),
     }
 }
