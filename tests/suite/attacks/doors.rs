@@ -277,7 +277,7 @@ async fn a_token_that_our_key_signed_and_we_never_recorded_is_an_alarm_and_opens
             assert_eq!(market.alarms().await, before + 1, "{door}: {}", claims(&token));
         }
     }
-    assert!(logged().contains("was never recorded"));
+    assert!(logged().contains("has no record"));
 }
 
 /// What each door says of a fault that is not the token's.
@@ -287,7 +287,7 @@ fn says_later(door: &str, reply: &Reply) {
     let said = |field: &str| reply.json()[field].clone();
     match door {
         "grant" => assert_eq!(said("error"), "temporarily_unavailable"),
-        "role" | "publisher" => assert_eq!(said("error"), "The identity provider can't be asked now"),
+        "role" | "publisher" => assert_eq!(said("error"), "The identity provider is unavailable"),
         "nuget" => assert_eq!(said("error"), "The request could not be authenticated now."),
         "registry" => assert_eq!(said("errors")[0]["code"], "PROVIDER_UNAVAILABLE"),
         _ => assert_eq!(reply.text, "", "{door}"),

@@ -92,13 +92,13 @@ fn an_error_anywhere_brings_nothing_in_and_names_its_place() {
     let folder = folder();
     let cases = [
         ("gems = [\"app\"]", "gems = [\"app\"], color = 1", "unknown field `color`"),
-        ("gems = [\"app\"]", "gems = [\"ap*\"]", "\"ap*\" is no gem's name"),
-        ("gem = \"app\"", "gem = \"a b\"", "\"a b\" is no gem's name"),
-        ("packages = [\"Acme.*\"]", "packages = []", "packages: must hold one at least"),
-        ("scopes = [\"package:push\"]", "scopes = []", "scopes: must hold one at least"),
-        ("packages = [\"*\"]", "packages = []", "packages: must hold one at least"),
+        ("gems = [\"app\"]", "gems = [\"ap*\"]", "\"ap*\" is not a gem's name"),
+        ("gem = \"app\"", "gem = \"a b\"", "\"a b\" is not a gem's name"),
+        ("packages = [\"Acme.*\"]", "packages = []", "packages: must hold at least one"),
+        ("scopes = [\"package:push\"]", "scopes = []", "scopes: must hold at least one"),
+        ("packages = [\"*\"]", "packages = []", "packages: must hold at least one"),
         ("name = \"artefacts\"", "name = \"arte facts\"", "grants \"arte facts\": name: must be"),
-        ("user = \"octo\"\nprovider", "user = \"nobody\"\nprovider", "there is no user \"nobody\""),
+        ("user = \"octo\"\nprovider", "user = \"nobody\"\nprovider", "no such user: \"nobody\""),
         ("claims.repo ==", "claims.repo =", "when"),
         ("[[grants]]", "[[grant]]", "unknown field `grant`"),
     ];
@@ -139,7 +139,7 @@ fn the_configurations_providers_are_brought_in_and_no_command_changes_them() {
     assert_eq!(folder.run(&["config", "apply"]).done().trim(), "nothing changes");
     let provider = "{\"name\":\"partner\",\"provider\":\"generic\",\"issuer\":\"https://other.example\"}";
     let said = folder.run_with(&["providers", "update", "-"], provider).failed(1);
-    assert!(said.contains("the configuration's: change it there"), "{said}");
+    assert!(said.contains("declared in the configuration: change it there"), "{said}");
     folder.run(&["exchange", "apply", "roles.toml", "--prune"]).done();
     let listed = folder.run(&["providers", "list", "--json"]).json_lines();
     let names: Vec<&str> = listed.iter().map(|one| one["name"].as_str().unwrap()).collect();
@@ -153,7 +153,7 @@ fn the_configurations_providers_are_brought_in_and_no_command_changes_them() {
 fn things_are_made_shown_changed_and_removed_one_by_one() {
     let folder = folder();
     folder.run(&["exchange", "users", "create", "octo"]).done();
-    assert!(folder.run(&["exchange", "users", "create", "octo"]).failed(1).contains("stands already"));
+    assert!(folder.run(&["exchange", "users", "create", "octo"]).failed(1).contains("exists already"));
     let grant = |scopes: &str| format!("name = \"g\"\nprovider = \"self\"\naudience = \"a\"\nscopes = [{scopes}]\n");
     let made = folder.run_with(&["exchange", "grants", "create", "-", "--json"], &grant("\"read\"")).json();
     assert_eq!(made["change"], "created");
@@ -209,7 +209,7 @@ fn a_dry_run_shows_no_token_and_nothing_at_all_prunes_nothing() {
     assert_eq!(dry["roles"][0].get("token"), None, "there is none yet");
     folder.run(&["exchange", "apply", "roles.toml"]).done();
     let told = folder.run(&["exchange", "users", "delete", "octo"]).failed(1);
-    assert!(told.contains("\"octo\" would be removed, and is named here"), "{told}");
+    assert!(told.contains("\"octo\" would be deleted, but is still used"), "{told}");
     for empty in ["", "# a comment\n", "users = []\n"] {
         std::fs::write(folder.path().join("empty.toml"), empty).unwrap();
         assert!(folder.run(&["exchange", "apply", "empty.toml", "--prune"]).failed(1).contains("the file is empty"));

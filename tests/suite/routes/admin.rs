@@ -54,7 +54,7 @@ async fn a_provider_of_the_configuration_is_neither_changed_nor_removed_here() {
     for (method, body) in [(Method::PUT, Some(&shown)), (Method::DELETE, None)] {
         let reply = admin.send(method, "providers/partner", body).await;
         assert_eq!(reply.status, 400, "{}", reply.text);
-        assert!(reply.text.contains("is the configuration's: change it there"), "{}", reply.text);
+        assert!(reply.text.contains("is declared in the configuration: change it there"), "{}", reply.text);
     }
     assert_eq!(admin.get("providers/partner").await, shown);
 }
@@ -144,7 +144,7 @@ async fn what_cannot_stand_is_refused_with_the_field_and_changes_nothing() {
         ("users", spoil("users", "name", json!("a b")), "must be 1 to 64 letters"),
         ("users", spoil("users", "shoe_size", json!(7)), "unknown field"),
         ("providers", spoil("providers", "issuer", json!("ftp://x")), "issuer"),
-        ("providers", spoil("providers", "jwks_file", json!("/etc/passwd")), "for the configuration alone"),
+        ("providers", spoil("providers", "jwks_file", json!("/etc/passwd")), "allowed only in the configuration"),
         ("providers", spoil("providers", "issuer", json!("https://ci.example.com")), "our own issuer"),
         ("roles", spoil("roles", "user", json!("nobody")), "there is no user"),
         ("roles", spoil("roles", "provider", json!("nobody")), "there is no provider"),
@@ -163,14 +163,14 @@ async fn what_cannot_stand_is_refused_with_the_field_and_changes_nothing() {
         ),
         ("policies", spoil("policies", "kind", json!("gitlab")), "no provider of kind"),
         ("policies", spoil("policies", "valid_for", json!("61m")), "must be from 1s to 1h"),
-        ("policies", spoil("policies", "packages", json!(["a b"])), "is no glob"),
+        ("policies", spoil("policies", "packages", json!(["a b"])), "is not a glob"),
         ("policies", spoil("policies", "criteria", json!({ "org": "acme" })), "criteria.repo"),
         ("grants", spoil("grants", "when", json!("identity.oidc.claims.repo ==")), "when"),
         ("grants", spoil("grants", "when", json!("request.metod == 'GET'")), "unknown variable request.metod"),
         ("grants", spoil("grants", "audience", json!("gems.example.com")), "belongs to RubyGems"),
         ("grants", spoil("grants", "audience", json!("https://ci.example.com/api/v1")), "clients without a secret"),
         ("grants", spoil("grants", "scopes", json!(["a", "a"])), "must be unique"),
-        ("grants", spoil("grants", "user", json!("ci-{repo")), "without its other half"),
+        ("grants", spoil("grants", "user", json!("ci-{repo")), "an unbalanced"),
     ];
     for (section, object, told) in cases {
         let before = admin.get(section).await;

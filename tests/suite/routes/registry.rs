@@ -157,7 +157,7 @@ async fn scopes_are_judged_once_each_and_there_are_not_many() {
     assert_eq!(ask(many[..64].join("&")).await.status, 200);
     let long = format!("scope=repository:open/{}:pull", "x".repeat(251));
     for (query, said) in
-        [(many.join("&"), "scope: must be 64 at most"), (long, "scope: a name must have 255 bytes at most")]
+        [(many.join("&"), "scope: must be at most 64 scopes"), (long, "scope: a name must have 255 bytes at most")]
     {
         let reply = ask(query).await;
         assert_eq!((reply.status, reply.json()["errors"][0]["message"].clone()), (400, json!(said)));
@@ -217,7 +217,7 @@ async fn of_two_entries_of_one_issuer_the_one_that_can_be_asked_takes_its_own() 
 async fn a_stored_provider_has_a_policy_where_one_names_it() {
     let market = with_stored_ci(&allowing("ci")).await;
     assert!(opens(&market).await);
-    assert!(logged().contains("an access policy is for a provider that is not there"), "as it was not at the start");
+    assert!(logged().contains("access policy names a provider that does not exist"), "as it was not at the start");
     let market = with_stored_ci(&allowing("self")).await;
     assert!(!opens(&market).await);
 }

@@ -269,7 +269,7 @@ async fn a_holder_who_may_know_reads_the_claim_at_every_door() {
     let token = market.partner(json!({}));
     let reply = market.trade(&token, &[]).await;
     let description = reply.json()["error_description"].as_str().unwrap().to_owned();
-    assert!(description.starts_with("the subject token's team is not there; request "), "{description}");
+    assert!(description.starts_with("the subject token's team is missing; request "), "{description}");
     let asked = async |token: &str| {
         let bearer = format!("Bearer {token}");
         let reply = market.authz("partner", "GET", "/", &[("authorization", &bearer)]).await;

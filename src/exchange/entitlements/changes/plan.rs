@@ -162,7 +162,7 @@ impl Planner<'_> {
             if let Some(row) = live.filter(|row| row.declared != declared) {
                 let of =
                     if row.declared { "declared in the configuration: change it there" } else { "created by command" };
-                return Err(fault(format!("a provider of this name exists already: it was {of}")));
+                return Err(fault(format!("a provider of this name is {of}")));
             }
             Precondition::check(change.expect.filter(|_| !declared), live.is_some())
                 .map_err(|problem| fault(problem.to_owned()))?;
