@@ -167,7 +167,7 @@ fn things_are_made_shown_changed_and_removed_one_by_one() {
     folder.run(&["exchange", "grants", "delete", "g"]).done();
     assert!(folder.run(&["exchange", "grants", "show", "g"]).failed(1).contains("there is no grant"));
     assert!(folder.run(&["exchange", "grants", "delete", "g"]).failed(1).contains("there is no grant"));
-    assert!(folder.run(&["exchange", "users", "update", "nobody", "--disable"]).failed(1).contains("is not there"));
+    assert!(folder.run(&["exchange", "users", "update", "nobody", "--disable"]).failed(1).contains("does not exist"));
     assert_eq!(folder.run(&["exchange", "users", "update", "octo"]).code, 2);
 }
 

@@ -157,7 +157,7 @@ async fn scopes_are_judged_once_each_and_there_are_not_many() {
     assert_eq!(ask(many[..64].join("&")).await.status, 200);
     let long = format!("scope=repository:open/{}:pull", "x".repeat(251));
     for (query, said) in
-        [(many.join("&"), "scope: must be at most 64 scopes"), (long, "scope: a name must have 255 bytes at most")]
+        [(many.join("&"), "scope: must be at most 64 scopes"), (long, "scope: a repository name must have at most 255 bytes")]
     {
         let reply = ask(query).await;
         assert_eq!((reply.status, reply.json()["errors"][0]["message"].clone()), (400, json!(said)));

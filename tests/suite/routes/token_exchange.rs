@@ -275,7 +275,7 @@ async fn a_holder_who_may_know_reads_the_claim_at_every_door() {
         let reply = market.authz("partner", "GET", "/", &[("authorization", &bearer)]).await;
         (reply.status, reply.header("x-buildpass-reason").map(str::to_owned))
     };
-    assert_eq!(asked(&token).await, (401, Some("team: not there".to_owned())));
+    assert_eq!(asked(&token).await, (401, Some("team: missing".to_owned())));
     let good = market.partner(json!({ "team": "a" }));
     assert_eq!(asked(&good).await, (200, None));
     assert_eq!(market.trade(&good, &[]).await.status, 200);
