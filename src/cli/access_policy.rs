@@ -1,4 +1,4 @@
-//! `access-policy check`: would this token be let in by the policies of this file? Decides nothing by itself.
+//! `access-policy check`: verifies a token and evaluates the access policies of a configuration file.
 
 use std::path::PathBuf;
 
@@ -22,22 +22,24 @@ pub(super) enum AccessPolicyCommand {
     Check(Check),
 }
 
-/// Check a token against the access policies of a configuration, part by part
+/// Evaluate the access policy of a repository for a token, condition by condition
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  buildpass access-policy check buildpass.toml --token - --repository myapp --request '{\"action\":\"put-manifest\"}' < token
+  buildpass access-policy check buildpass.toml --token - --repository myapp \\
+    --request '{\"action\":\"put-manifest\"}' < token
 
-The token is verified first, as the registry would. Ends with 1 where it is refused.")]
+The token is verified first, as a registry would. The exit code is 1 if the token is rejected or the policy denies the \
+request.")]
 pub(super) struct Check {
-    /// The configuration that holds the providers and the policies
+    /// Configuration file with the providers and the access policies
     file: PathBuf,
-    /// The token, or - to read it from standard input, where other processes can't see it
+    /// The token, or - to read it from standard input, hidden from other processes
     #[arg(long)]
     token: String,
-    /// The repository that is asked for
-    #[arg(long, value_name = "N")]
+    /// Repository that the request is for
+    #[arg(long, value_name = "NAME")]
     repository: String,
-    /// What is asked for, as JSON; without it nothing is, and the rules say what they lack
+    /// The request as JSON, such as {"action":"pull"}; the default has an empty action
     #[arg(long, value_name = "JSON", default_value = r#"{"action":""}"#)]
     request: String,
     /// Print one JSON document
@@ -62,7 +64,7 @@ impl AccessPolicyCommand {
 impl Check {
     async fn run(self) -> Result<(), Failure> {
         let request: Request = serde_json::from_str(&self.request)
-            .map_err(|error| Failure::usage(format!("--request: {error}; it is {{\"action\": \"…\"}}")))?;
+            .map_err(|error| Failure::usage(format!("--request: {error}; must be like {{\"action\": \"pull\"}}")))?;
         let token = input::token(&self.token)?;
         let Trusted { config, verifiers } = trusted::read(&Installation::new(Some(self.file.clone()))).await?;
         let (mut verdict, mut explanation) = verifiers.explain(&token, &Requirements::default()).await;
@@ -76,7 +78,7 @@ impl Check {
             Err(_) => None,
             Ok(verified) => {
                 let policy = config.repositories.of(&self.repository);
-                judge(policy, verified, &request.action, &self.repository, &mut explanation)
+                evaluate(policy, verified, &request.action, &self.repository, &mut explanation)
             }
         };
         if self.json {
@@ -99,14 +101,14 @@ impl Check {
     }
 }
 
-/// What the registry's door asks of a token whose provider requires nothing, where the configuration says it.
+/// Returns the audience that the registry flow requires if the token's provider requires none.
 fn registry_audience(config: &Config) -> Option<String> {
     let by_issuer = || config.issuer.url.as_ref().map(|url| DefaultAudiences::of(url).registry_audience);
     config.exchange.registry_audience.clone().or_else(by_issuer)
 }
 
-/// Adds the policy's steps; tells why it denies, if it does.
-fn judge(
+/// Adds the steps of the policy to `explanation`, and returns the reason if it denies the request.
+fn evaluate(
     policy: Option<&AccessPolicy>,
     verified: &VerifiedToken,
     action: &str,
@@ -122,7 +124,7 @@ fn judge(
     };
     let Some(policy) = policy else {
         let denied = crate::policy::AccessDenied::NoPolicy.to_string();
-        explanation.step(Checked::Policy, false, "a policy for the repository".to_owned(), denied.clone());
+        explanation.step(Checked::Policy, false, "an access policy for the repository".to_owned(), denied.clone());
         return Some(denied);
     };
     let verdict = policy.decide(&request);

@@ -1,5 +1,5 @@
-//! Calls a server over HTTP, as every command does that runs without the database. Follows no redirect, so that a
-//! credential goes to the address it was meant for and nowhere else; repeats no URL with a query in an error.
+//! HTTP client of the commands that run without the database. Never follows a redirect, so that a credential is sent only to
+//! the configured address, and never prints the query of a URL in an error.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use url::{Host, Url};
 
 use super::failure::Failure;
 use super::output;
-use super::retry::Patience;
+use super::retry::Backoff;
 use crate::base::{Entropy, SystemEntropy};
 
-/// Longer answers are not ours.
-const LONGEST_ANSWER: usize = 1024 * 1024;
+/// Maximum bytes of a response that are read.
+const MAX_RESPONSE: usize = 1024 * 1024;
 
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-const ANSWER_WITHIN: Duration = Duration::from_secs(35);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(35);
 
-/// Calls one server.
+/// A client of one server.
 pub(super) struct Api {
     client: Client,
     origin: String,
 }
 
-/// What a server said, whatever the status.
-pub(super) struct Answer {
+/// A response of any status.
+pub(super) struct Response {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
@@ -36,46 +36,46 @@ pub(super) struct Answer {
 }
 
 impl Api {
-    /// A caller of the server behind `url`. Proxies come from the environment as curl's do, but never for loopback;
-    /// roots from the system or `SSL_CERT_FILE`.
+    /// Creates a client for the server of `url`. Proxies come from the environment as in curl, but never for loopback; root
+    /// certificates come from the system or `SSL_CERT_FILE`.
     pub(super) fn of(url: &Url) -> Result<Self, Failure> {
         let mut builder = Client::builder()
             .redirect(redirect::Policy::none())
             .referer(false)
-            .connect_timeout(CONNECT_WITHIN)
-            .timeout(ANSWER_WITHIN)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(RESPONSE_TIMEOUT)
             .user_agent(concat!("buildpass/", env!("CARGO_PKG_VERSION")));
         if is_loopback(url) {
             builder = builder.no_proxy();
             if url.scheme() == "http" {
-                // Nothing is verified on this road, so a system without any root is no obstacle.
+                // Plain HTTP verifies no certificate, so the client must also start on a system without roots.
                 builder = builder.tls_certs_only([]);
             }
         }
-        let client = builder.build().map_err(|error| Failure::unreachable(told(&error.without_url())))?;
+        let client = builder.build().map_err(|error| Failure::unreachable(with_causes(&error.without_url())))?;
         Ok(Self { client, origin: url.origin().ascii_serialization() })
     }
 
-    /// Asks, and asks again where the server can't be reached, is busy (429) or unavailable (503).
-    pub(super) async fn call(&self, ask: impl Fn(&Client) -> RequestBuilder) -> Result<Answer, Failure> {
-        let mut patience = Patience::default();
+    /// Sends a request, and retries if the server cannot be reached, is busy (429) or unavailable (503).
+    pub(super) async fn call(&self, request: impl Fn(&Client) -> RequestBuilder) -> Result<Response, Failure> {
+        let mut backoff = Backoff::default();
         loop {
-            let answer = self.send(ask(&self.client)).await;
-            let asked = match &answer {
-                Ok(answer) if matches!(answer.status, 429 | 503) => answer.retry_after,
+            let response = self.send(request(&self.client)).await;
+            let retry_after = match &response {
+                Ok(response) if matches!(response.status, 429 | 503) => response.retry_after,
                 Err(error) if error.is_connect() => None,
-                _ => return answer.map_err(|error| self.unreachable(error)),
+                _ => return response.map_err(|error| self.unreachable(error)),
             };
             let mut jitter = [0];
             SystemEntropy.fill(&mut jitter)?;
-            match patience.wait(asked, jitter[0]) {
+            match backoff.wait(retry_after, jitter[0]) {
                 Some(wait) => tokio::time::sleep(wait).await,
-                None => return answer.map_err(|error| self.unreachable(error)),
+                None => return response.map_err(|error| self.unreachable(error)),
             }
         }
     }
 
-    async fn send(&self, request: RequestBuilder) -> Result<Answer, reqwest::Error> {
+    async fn send(&self, request: RequestBuilder) -> Result<Response, reqwest::Error> {
         let mut response = request.send().await?;
         let retry_after = response
             .headers()
@@ -85,20 +85,20 @@ impl Api {
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await? {
             body.extend_from_slice(&chunk);
-            if body.len() > LONGEST_ANSWER {
+            if body.len() > MAX_RESPONSE {
                 break;
             }
         }
-        Ok(Answer { status: response.status().as_u16(), headers: response.headers().clone(), body, retry_after })
+        Ok(Response { status: response.status().as_u16(), headers: response.headers().clone(), body, retry_after })
     }
 
     fn unreachable(&self, error: reqwest::Error) -> Failure {
-        Failure::unreachable(format!("can't reach {}: {}", self.origin, told(&error.without_url())))
+        Failure::unreachable(format!("cannot reach {}: {}", self.origin, with_causes(&error.without_url())))
     }
 }
 
-/// An error with its causes, each once.
-fn told(error: &reqwest::Error) -> String {
+/// Returns the text of an error with its causes, each once.
+fn with_causes(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -120,39 +120,37 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// The members by which servers say what was wrong: ours (RFC 9457), OAuth's, GitHub's and Vela's.
+/// Members that describe an error: in RFC 9457, OAuth, GitHub and Vela.
 #[derive(Deserialize)]
-struct Complaint {
+struct ErrorBody {
     detail: Option<String>,
     error_description: Option<String>,
     message: Option<String>,
     error: Option<String>,
 }
 
-impl Answer {
-    /// The body of a success, or why it is none: a refusal (exit 1), or a server that can't answer now (exit 3).
+impl Response {
+    /// Returns a successful response; otherwise a failure with exit code 1 (4xx) or 3 (5xx).
     pub(super) fn success(self) -> Result<Self, Failure> {
         if (200..300).contains(&self.status) {
             return Ok(self);
         }
-        let said = self.complaint();
-        let text = match said {
-            Some(said) => format!("the server answered {}: {}", self.status, output::visible(&said)),
+        let text = match self.error_text() {
+            Some(text) => format!("the server answered {}: {}", self.status, output::visible(&text)),
             None => format!("the server answered {}", self.status),
         };
         Err(if self.status >= 500 { Failure::unreachable(text) } else { Failure::refused(text) })
     }
 
-    /// What the server said was wrong, if it said so in any way that we know.
-    pub(super) fn complaint(&self) -> Option<String> {
-        let complaint: Complaint = serde_json::from_slice(&self.body).ok()?;
-        complaint.detail.or(complaint.error_description).or(complaint.message).or(complaint.error)
+    /// Returns the error text in the body, if its form is known.
+    pub(super) fn error_text(&self) -> Option<String> {
+        let body: ErrorBody = serde_json::from_slice(&self.body).ok()?;
+        body.detail.or(body.error_description).or(body.message).or(body.error)
     }
 
-    /// The body as this JSON document.
+    /// Parses the body as JSON.
     pub(super) fn document<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_slice(&self.body)
-            .map_err(|_| Failure::unreachable("the server's answer is not the document that was expected"))
+        serde_json::from_slice(&self.body).map_err(|_| Failure::unreachable("unexpected response body"))
     }
 }
 
@@ -161,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_only_looks_like_loopback_goes_the_way_of_all_others() {
+    fn only_loopback_addresses_and_names_bypass_proxies() {
         for (url, expected) in [
             ("http://127.0.0.1:8080", true),
             ("http://127.9.9.9", true),
@@ -175,17 +173,17 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_told_in_the_servers_words_made_harmless() {
-        let answer = |status: u16, body: &str| Answer {
+    fn an_error_text_of_the_server_is_escaped() {
+        let response = |status: u16, body: &str| Response {
             status,
             headers: HeaderMap::new(),
             body: body.into(),
             retry_after: None,
         };
-        let told = |answer: Answer| answer.success().err().map(|failure| format!("{failure:?}")).unwrap();
-        assert!(told(answer(403, r#"{"detail":"no\u001b[2J"}"#)).contains(r"no\u{1b}[2J"));
-        assert!(told(answer(401, r#"{"error":"dead"}"#)).starts_with("Refused"));
-        assert!(told(answer(503, "gone")).starts_with("Unreachable"));
-        assert!(answer(201, "").success().is_ok());
+        let text = |response: Response| response.success().err().map(|failure| format!("{failure:?}")).unwrap();
+        assert!(text(response(403, r#"{"detail":"no\u001b[2J"}"#)).contains(r"no\u{1b}[2J"));
+        assert!(text(response(401, r#"{"error":"revoked"}"#)).starts_with("Refused"));
+        assert!(text(response(503, "down")).starts_with("Unreachable"));
+        assert!(response(201, "").success().is_ok());
     }
 }

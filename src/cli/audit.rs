@@ -1,4 +1,4 @@
-//! `audit`: the record of issued tokens, and of what the exchange did. It holds digests and claims, never a token.
+//! `audit`: the records of issued tokens and the events of the exchange. A record holds digests and claims, never a token.
 
 use std::collections::VecDeque;
 
@@ -12,13 +12,13 @@ use super::since::since;
 use crate::base::{BuildId, IssuerId, Jti, Moment, Seconds};
 use crate::store::{AuditFilter, AuditRow, EventRow, Store, StoreError};
 
-/// How many rows the table shows.
-const SHOWN: usize = 50;
+/// Maximum rows in a table.
+const MAX_ROWS: usize = 50;
 
-/// How many rows are read at once.
+/// Rows read per query.
 const PAGE: u32 = 1_000;
 
-/// The record of issued tokens
+/// Commands on audit records.
 #[derive(Debug, Subcommand)]
 pub(super) enum Audit {
     List(List),
@@ -26,49 +26,49 @@ pub(super) enum Audit {
     Events(Events),
 }
 
-/// List issued tokens: the latest 50 as a table, all of them with --json
+/// List issued tokens: the latest 50, or all with --json
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass audit list --since 1h
   buildpass audit list --since 2026-11-25T00:00:00Z --json | jq -r .subject")]
 pub(super) struct List {
-    /// Of this build
+    /// List tokens of this build only
     #[arg(long, value_name = "ID")]
     build: Option<BuildId>,
-    /// With exactly this subject
+    /// List tokens with exactly this subject only
     #[arg(long, value_name = "SUBJECT")]
     subject: Option<String>,
-    /// Issued at or after this time (2026-11-25T04:31:34Z), or not longer ago than this (1h, 7d)
+    /// List tokens issued since this time (2026-11-25T04:31:34Z) or for this long (1h, 7d)
     #[arg(long, value_name = "TIME", value_parser = |text: &str| since(text, now()))]
     since: Option<Moment>,
-    /// Print JSON lines, oldest first, without limit
+    /// Print JSON lines: all rows, oldest first
     #[arg(long)]
     json: bool,
 }
 
-/// Show the record of one token, with its claims
+/// Show the record of an issued token, with its claims
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass audit show 0199e4d2-7c11-7b7e-8a3b-5b1f3a2c9d10 --json | jq .claims")]
 pub(super) struct Show {
-    /// The token's jti
+    /// jti claim of the token
     jti: Jti,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
 
-/// List what the exchange did: credentials made and revoked, tokens refused and why, rules changed and by whom: the latest
-/// 50 as a table, all of them with --json
+/// List events of the exchange (credentials issued and revoked, tokens refused, rules changed): the latest 50, or all with
+/// --json
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass audit events --since 1h
   buildpass audit events --json | jq -r 'select(.kind == \"exchange_refused\") | .detail'")]
 pub(super) struct Events {
-    /// At or after this time (2026-11-25T04:31:34Z), or not longer ago than this (1h, 7d)
+    /// List events since this time (2026-11-25T04:31:34Z) or for this long (1h, 7d)
     #[arg(long, value_name = "TIME", value_parser = |text: &str| since(text, now()))]
     since: Option<Moment>,
-    /// Print JSON lines, oldest first, without limit
+    /// Print JSON lines: all rows, oldest first
     #[arg(long)]
     json: bool,
 }
@@ -78,7 +78,7 @@ impl Audit {
         match self {
             Self::List(list) => {
                 let Some(store) = installation.existing_store().await? else {
-                    output::note("There is no database yet, so no token was issued: buildpass serve makes it.");
+                    output::note("There is no database yet, so no token was issued; `buildpass serve` creates it.");
                     return Ok(());
                 };
                 let done = list.run(&*store).await;
@@ -103,16 +103,16 @@ impl Audit {
 
 impl Events {
     async fn run(&self, store: &dyn Store) -> Result<(), Failure> {
-        let happenings = Happenings { store };
+        let events = EventLog { store };
         if self.json {
-            return happenings.each_page(self.since, |rows| Ok(output::json_lines(&rows)?)).await;
+            return events.each_page(self.since, |rows| Ok(output::json_lines(&rows)?)).await;
         }
-        let rows = happenings.latest(self.since, now()).await?;
+        let rows = events.latest(self.since, now()).await?;
         if rows.is_empty() {
-            output::note("Nothing was traded, refused or changed.");
+            output::note("No event was recorded.");
             return Ok(());
         }
-        let mut table = Table::new(&["AT", "KIND", "DOOR", "SUBJECT", "DETAIL"]);
+        let mut table = Table::new(&["AT", "KIND", "FLOW", "SUBJECT", "DETAIL"]);
         for row in rows {
             let subject = row.subject.map(|subject| shortened(subject, 80));
             table.row([row.at.to_string(), row.kind, cell(row.flow), cell(subject), shortened(row.detail, 400)]);
@@ -121,7 +121,7 @@ impl Events {
     }
 }
 
-/// What a stranger wrote may be long; `--json` has it whole.
+/// Shortens untrusted text for a table; `--json` prints the whole text.
 fn shortened(mut text: String, most: usize) -> String {
     if let Some((at, _)) = text.char_indices().nth(most) {
         text.truncate(at);
@@ -139,7 +139,7 @@ impl List {
         }
         let rows = tokens.latest(self.since, now()).await?;
         if rows.is_empty() {
-            output::note("No such token was issued.");
+            output::note("No token matches.");
             return Ok(());
         }
         let mut table = Table::new(&["ISSUED AT", "SUBJECT", "AUDIENCES", "ALG", "RULE", "PEER", "JTI"]);
@@ -158,38 +158,38 @@ impl List {
     }
 }
 
-/// Rows that the store reads from the oldest on, a page at a time.
+/// Rows that the store returns in pages, oldest first.
 trait Record {
     type Row: Clone;
 
-    /// Those since a moment, at most [`PAGE`] after this one.
+    /// Returns at most [`PAGE`] rows since a moment, after the given row.
     async fn page(&self, since: Option<Moment>, after: Option<&Self::Row>) -> Result<Vec<Self::Row>, StoreError>;
 
     async fn each_page(
         &self,
         since: Option<Moment>,
-        mut take: impl FnMut(Vec<Self::Row>) -> Result<(), Failure>,
+        mut each: impl FnMut(Vec<Self::Row>) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let mut after = None;
         loop {
             let rows = self.page(since, after.as_ref()).await?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = Some(last.clone());
-            take(rows)?;
+            each(rows)?;
         }
     }
 
-    /// The latest rows, oldest first. Ever longer stretches of the past are tried until one holds enough: a long history
-    /// is not read for the sake of its end.
+    /// Returns the latest rows, oldest first. Reads longer and longer periods until one holds enough rows, so that a long
+    /// history is never read as a whole.
     async fn latest(&self, since: Option<Moment>, now: Moment) -> Result<VecDeque<Self::Row>, Failure> {
-        let mut stretch = Seconds::new(60);
+        let mut period = Seconds::new(60);
         loop {
-            let tried = now - stretch;
+            let tried = now - period;
             let whole = tried.unix() <= 0 || since.is_some_and(|since| since >= tried);
-            let mut latest = VecDeque::with_capacity(SHOWN);
+            let mut latest = VecDeque::with_capacity(MAX_ROWS);
             self.each_page(if whole { since } else { Some(tried) }, |rows| {
                 for row in rows {
-                    if latest.len() == SHOWN {
+                    if latest.len() == MAX_ROWS {
                         latest.pop_front();
                     }
                     latest.push_back(row);
@@ -197,15 +197,15 @@ trait Record {
                 Ok(())
             })
             .await?;
-            if whole || latest.len() == SHOWN {
+            if whole || latest.len() == MAX_ROWS {
                 return Ok(latest);
             }
-            stretch = stretch * 8;
+            period = period * 8;
         }
     }
 }
 
-/// Issued tokens.
+/// Records of issued tokens.
 struct Tokens<'a> {
     store: &'a dyn Store,
     filter: AuditFilter,
@@ -221,12 +221,12 @@ impl Record for Tokens<'_> {
     }
 }
 
-/// What the exchange did.
-struct Happenings<'a> {
+/// Recorded events of the exchange.
+struct EventLog<'a> {
     store: &'a dyn Store,
 }
 
-impl Record for Happenings<'_> {
+impl Record for EventLog<'_> {
     type Row = EventRow;
 
     async fn page(&self, since: Option<Moment>, after: Option<&EventRow>) -> Result<Vec<EventRow>, StoreError> {
@@ -247,7 +247,7 @@ impl Show {
         let row = store.find_audit(&IssuerId::main(), self.jti).await?;
         let row = row.ok_or_else(|| Failure::refused(format!("no token with the jti {} was issued", self.jti)))?;
         let claims = serde_json::from_str(&row.claims)
-            .map_err(|_| Failure::unreachable("the record's claims can't be read: column claims of table audit"))?;
+            .map_err(|_| Failure::unreachable("cannot parse the claims of the record: column claims of table audit"))?;
         let shown = ShownRow { row, claims };
         if self.json {
             return Ok(output::document(&shown)?);

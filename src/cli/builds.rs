@@ -1,4 +1,4 @@
-//! `builds`: the HTTP API, for CI servers and workers without HTTP code. Reads no configuration of the server.
+//! `builds`: the HTTP API of builds, for CI servers and workers without HTTP code. Never reads the configuration.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -9,17 +9,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::api::{Answer, Api};
+use super::api::{Api, Response};
 use super::failure::Failure;
 use super::variables::variable;
 use super::{output, shell};
 use crate::base::{BuildId, Secret};
 use crate::store::Finish;
 
-/// A registration is larger than any other body that we send; the server takes at most 64 KiB.
-const LONGEST_BODY: u64 = 1024 * 1024;
+/// Maximum size of a file that is read. The server accepts at most 64 KiB.
+const MAX_FILE: u64 = 1024 * 1024;
 
-/// Builds, over the HTTP API
+/// Commands on builds.
 #[derive(Debug, Subcommand)]
 pub(super) enum Builds {
     Register(Register),
@@ -29,24 +29,25 @@ pub(super) enum Builds {
 
 const VARIABLES: &str = "\
 Variables:
-  BUILDPASS_URL                 the server, https://ci.example.com/buildpass
-  BUILDPASS_CLIENT_ID           as `buildpass clients create` printed it
-  BUILDPASS_CLIENT_SECRET       the same; or BUILDPASS_CLIENT_SECRET_FILE, a file that holds it";
+  BUILDPASS_URL                 base of the API, https://ci.example.com/buildpass
+  BUILDPASS_CLIENT_ID           printed by `buildpass clients create`
+  BUILDPASS_CLIENT_SECRET       printed by `buildpass clients create`;
+                                or its file in BUILDPASS_CLIENT_SECRET_FILE";
 
 #[derive(Debug, Args)]
 struct Server {
-    /// The server: the base of its API
+    /// Base URL of the API
     #[arg(long, value_name = "URL", env = "BUILDPASS_URL", hide_env_values = true)]
     url: Option<String>,
-    /// Who calls
+    /// Id of the client
     #[arg(long, value_name = "ID", env = "BUILDPASS_CLIENT_ID", hide_env_values = true)]
     client_id: Option<String>,
-    /// File that holds the client's secret, - for standard input; else $BUILDPASS_CLIENT_SECRET
+    /// File with the secret of the client, or - for standard input [default: $BUILDPASS_CLIENT_SECRET]
     #[arg(long, value_name = "FILE", env = "BUILDPASS_CLIENT_SECRET_FILE", hide_env_values = true)]
     client_secret_file: Option<PathBuf>,
 }
 
-/// Register a running build from a JSON document
+/// Register a running build
 #[derive(Debug, Args)]
 #[command(after_help = format!("Examples:
   buildpass builds register build.json
@@ -54,9 +55,9 @@ struct Server {
 
 {VARIABLES}"))]
 pub(super) struct Register {
-    /// The registration: a JSON file, or - for standard input
+    /// JSON file with the registration, or - for standard input
     file: PathBuf,
-    /// How the answer is printed
+    /// Format of the output
     #[arg(long, value_enum, default_value_t = Format::Json)]
     format: Format,
     /// The same as --format json
@@ -68,22 +69,22 @@ pub(super) struct Register {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// The server's whole answer
+    /// The whole JSON response of the server
     Json,
-    /// Shell lines that export the job's environment and BUILDPASS_BUILD_ID
+    /// Shell lines that export the variables of the job and BUILDPASS_BUILD_ID
     Env,
 }
 
-/// Say that a build ended: its tokens die at once
+/// Finish a build; its tokens are revoked at once
 #[derive(Debug, Args)]
 #[command(after_help = format!("Example:
   buildpass builds finish \"$BUILDPASS_BUILD_ID\" --status failure
 
 {VARIABLES}"))]
 pub(super) struct FinishBuild {
-    /// The build's id
+    /// Id of the build
     id: BuildId,
-    /// How it ended
+    /// Result of the build
     #[arg(long, value_enum, default_value_t = Status::Success)]
     status: Status,
     /// Print one JSON document
@@ -110,14 +111,14 @@ impl From<Status> for Finish {
     }
 }
 
-/// Show a build
+/// Show a build: state, result, subject and tokens issued
 #[derive(Debug, Args)]
 #[command(after_help = format!("Example:
   buildpass builds show 0199e4d2-7c11-7b7e-8a3b-5b1f3a2c9d10
 
 {VARIABLES}"))]
 pub(super) struct Show {
-    /// The build's id
+    /// Id of the build
     id: BuildId,
     /// Print one JSON document
     #[arg(long)]
@@ -136,8 +137,8 @@ impl Builds {
     }
 }
 
-/// A server, and who we are to it.
-struct Caller {
+/// A server and the credentials for it.
+struct Connection {
     api: Api,
     base: String,
     id: String,
@@ -145,7 +146,7 @@ struct Caller {
 }
 
 impl Server {
-    fn caller(self) -> Result<Caller, Failure> {
+    fn connect(self) -> Result<Connection, Failure> {
         let missing = |what: &str| Failure::usage(format!("{what} is not set; see `buildpass builds --help`"));
         let base = self.url.filter(|url| !url.is_empty()).ok_or_else(|| missing("BUILDPASS_URL"))?;
         let url = Url::parse(&base)
@@ -159,34 +160,35 @@ impl Server {
             (None, Some(secret)) => Secret::new(secret),
             (None, None) => return Err(missing("BUILDPASS_CLIENT_SECRET or BUILDPASS_CLIENT_SECRET_FILE")),
         };
-        Ok(Caller { api: Api::of(&url)?, base: base.trim_end_matches('/').to_owned(), id, secret })
+        Ok(Connection { api: Api::of(&url)?, base: base.trim_end_matches('/').to_owned(), id, secret })
     }
 }
 
-impl Caller {
-    async fn post(&self, path: &str, body: &[u8]) -> Result<Answer, Failure> {
+impl Connection {
+    async fn post(&self, path: &str, body: &[u8]) -> Result<Response, Failure> {
         let url = format!("{}/api/v1/builds{path}", self.base);
-        let ask = |client: &reqwest::Client| {
+        let request = |client: &reqwest::Client| {
             let request = client.post(&url).basic_auth(&self.id, Some(self.secret.expose_secret()));
             request.header(header::CONTENT_TYPE, "application/json").body(body.to_vec())
         };
-        self.api.call(ask).await?.success()
+        self.api.call(request).await?.success()
     }
 
-    async fn show(&self, id: BuildId) -> Result<Answer, Failure> {
+    async fn show(&self, id: BuildId) -> Result<Response, Failure> {
         let url = format!("{}/api/v1/builds/{id}", self.base);
-        let ask = |client: &reqwest::Client| client.get(&url).basic_auth(&self.id, Some(self.secret.expose_secret()));
-        self.api.call(ask).await?.success()
+        let request =
+            |client: &reqwest::Client| client.get(&url).basic_auth(&self.id, Some(self.secret.expose_secret()));
+        self.api.call(request).await?.success()
     }
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let opened = |error: std::io::Error| Failure::unreachable(format!("{}: {error}", file.display()));
+    let fault = |error: std::io::Error| Failure::unreachable(format!("{}: {error}", file.display()));
     if file.as_os_str() == "-" {
-        std::io::stdin().lock().take(LONGEST_BODY).read_to_end(&mut bytes)?;
+        std::io::stdin().lock().take(MAX_FILE).read_to_end(&mut bytes)?;
     } else {
-        std::fs::File::open(file).map_err(opened)?.take(LONGEST_BODY).read_to_end(&mut bytes).map_err(opened)?;
+        std::fs::File::open(file).map_err(fault)?.take(MAX_FILE).read_to_end(&mut bytes).map_err(fault)?;
     }
     Ok(bytes)
 }
@@ -204,21 +206,21 @@ impl Register {
         if self.file.as_os_str() == "-"
             && self.server.client_secret_file.as_ref().is_some_and(|file| file.as_os_str() == "-")
         {
-            return Err(Failure::usage("standard input can't be the registration and the secret at once"));
+            return Err(Failure::usage("standard input cannot hold both the registration and the secret"));
         }
-        let caller = self.server.caller()?;
+        let connection = self.server.connect()?;
         let body = read(&self.file)?;
-        let answer = caller.post("", &body).await?;
-        let registered: Registered = answer.document()?;
+        let response = connection.post("", &body).await?;
+        let registered: Registered = response.document()?;
         for warning in &registered.warnings {
             output::note(&format!("warning: {}", output::visible(warning)));
         }
         if self.format == Format::Json || self.json {
-            return Ok(output::document(&answer.document::<Value>()?)?);
+            return Ok(output::document(&response.document::<Value>()?)?);
         }
         let lines = registered.env.map(exports).transpose()?.unwrap_or_else(|| {
             output::note(
-                "note: the answer holds no environment for a job: the client lacks the scope builds:tokens, \
+                "note: the response holds no variables for a job: the client lacks the scope builds:tokens, \
                  or the registration says \"build_token\": false",
             );
             Vec::new()
@@ -228,14 +230,14 @@ impl Register {
     }
 }
 
-/// Shell lines of an `env` object. A server that is not ours must not run anything in a worker's shell.
+/// Returns shell lines for an `env` object. The server is not trusted to run anything in the shell of a worker.
 fn exports(env: Map<String, Value>) -> Result<Vec<String>, Failure> {
     env.into_iter()
         .map(|(name, value)| match value {
             Value::String(value) if shell::is_variable_name(&name) && !value.chars().any(char::is_control) => {
                 Ok(shell::export(&name, &value))
             }
-            _ => Err(Failure::unreachable("the server's answer holds an environment that no shell could take")),
+            _ => Err(Failure::unreachable("the response of the server holds a variable with an invalid name or value")),
         })
         .collect()
 }
@@ -248,21 +250,21 @@ struct Finished {
 
 impl FinishBuild {
     async fn run(self) -> Result<(), Failure> {
-        let caller = self.server.caller()?;
+        let connection = self.server.connect()?;
         let status = Finish::from(self.status);
         let body = serde_json::json!({ "status": status }).to_string();
-        caller.post(&format!("/{}/finish", self.id), body.as_bytes()).await?;
+        connection.post(&format!("/{}/finish", self.id), body.as_bytes()).await?;
         if self.json {
             return Ok(output::document(&Finished { id: self.id, status })?);
         }
-        Ok(output::line(&format!("build {} is finished; its tokens are dead", self.id))?)
+        Ok(output::line(&format!("build {} is finished; its tokens are revoked", self.id))?)
     }
 }
 
 impl Show {
     async fn run(self) -> Result<(), Failure> {
-        let answer = self.server.caller()?.show(self.id).await?;
-        let shown: Map<String, Value> = answer.document()?;
+        let response = self.server.connect()?.show(self.id).await?;
+        let shown: Map<String, Value> = response.document()?;
         if self.json {
             return Ok(output::document(&shown)?);
         }
@@ -279,7 +281,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_strange_server_runs_nothing_in_a_workers_shell() {
+    fn a_hostile_server_runs_nothing_in_the_shell_of_a_worker() {
         let lines = |json: Value| exports(json.as_object().unwrap().clone());
         assert_eq!(lines(serde_json::json!({"A": "x'; id; '"})).unwrap(), [r"export A='x'\''; id; '\'''"]);
         for odd in [serde_json::json!({"A;id": "x"}), serde_json::json!({"A": "x\nid"}), serde_json::json!({"A": 1})] {

@@ -1,4 +1,4 @@
-//! `clients`: who may call the API. A secret is shown once, when it is made, and never again.
+//! `clients`: the callers of the API. A secret is printed once, when it is created, and never stored.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::policy::{Client, ClientIdentity, OrganizationPattern, Scope, client_n
 use crate::store::Store;
 use crate::verifier::Provider;
 
-/// What every client secret begins with.
+/// Prefix of every client secret.
 const SECRET_PREFIX: &str = "bpc_";
 
-/// Clients of the API
+/// Commands on clients.
 #[derive(Debug, Subcommand)]
 pub(super) enum Clients {
     Create(Create),
@@ -29,44 +29,44 @@ pub(super) enum Clients {
     NewSecret(NewSecret),
 }
 
-/// Make a client and print its id and secret, this once
+/// Create a client and print its id and secret; the secret is not stored
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass clients create vela --org acme
   buildpass clients create vela --org acme --org 'tools/*' --audience sts.amazonaws.com --json
   buildpass clients create vela --provider k8s --subject system:serviceaccount:ci:vela
 
-With --provider it has no secret: it sends a token of that provider, whose only audience is {public_url}/api/v1 and whose
-subject is exactly this.")]
+With --provider the client has no secret. It authenticates with a token of that provider, with exactly this subject \
+and with {public_url}/api/v1 as its only audience.")]
 pub(super) struct Create {
-    /// How operators call it
+    /// Display name, unique among clients
     #[arg(value_parser = named)]
     name: String,
-    /// What it may do: builds:write, builds:tokens, tokens:introspect, publications:write, admin. Without one, what a
-    /// CI server needs: builds:write,builds:tokens
+    /// Permission of the client: builds:write, builds:tokens, tokens:introspect, publications:write or admin; repeatable
+    /// [default: builds:write,builds:tokens, as a CI server needs]
     #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
     scopes: Vec<Scope>,
-    /// Organisation that it may act for: a whole name, or prefix/* for all below prefix/; repeatable. Without one, all
+    /// Organisation that the client may act for: a name, or prefix/* for all below prefix/; repeatable [default: all]
     #[arg(long = "org", value_name = "ORG", value_delimiter = ',')]
     organizations: Vec<OrganizationPattern>,
-    /// Audience that its builds' tokens may have, * within a segment; repeatable. Without one, all
+    /// Audience that tokens of its builds may have; * matches within a segment; repeatable [default: all]
     #[arg(long = "audience", value_name = "AUDIENCE")]
     audiences: Vec<AudiencePattern>,
-    /// Put NAME. before the organisation and repository ids that it posts: two forges behind one issuer need it
+    /// Prefix NAME. of the organisation and repository ids that the client posts, to keep two forges behind one issuer apart
     #[arg(long, value_name = "NAME", value_parser = ids)]
     ids: Option<String>,
-    /// Instead of a secret: the provider ([oidc.NAME], or one of `providers list`) by whose tokens it is known
-    #[arg(long, value_name = "P", requires = "subject")]
+    /// Authenticate with tokens of this provider instead of a secret; `providers list` prints the names
+    #[arg(long, value_name = "PROVIDER", requires = "subject")]
     provider: Option<String>,
-    /// Instead of a secret: the subject of its tokens, exactly, such as system:serviceaccount:ci:vela
-    #[arg(long, value_name = "S", requires = "provider")]
+    /// Exact subject of those tokens, such as system:serviceaccount:ci:vela
+    #[arg(long, value_name = "SUBJECT", requires = "provider")]
     subject: Option<String>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
 
-/// List all clients
+/// List clients
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass clients list --json | jq -r .name")]
@@ -76,18 +76,18 @@ pub(super) struct List {
     json: bool,
 }
 
-/// Give a client a new secret, and take the old one for a while
+/// Create a new secret for a client; the old one is accepted for a while
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass clients rotate-secret vela --overlap 1h
-  buildpass clients rotate-secret vela --now      # the old secret leaked")]
+  buildpass clients rotate-secret vela --now      # the old secret has leaked")]
 pub(super) struct RotateSecret {
-    /// Which client
+    /// Name of the client
     name: String,
-    /// For how long the old secret is taken too
+    /// Time during which the old secret is accepted too
     #[arg(long, value_name = "DURATION", default_value = "24h", conflicts_with = "now")]
     overlap: Seconds,
-    /// Refuse the old secret from now on
+    /// Reject the old secret at once
     #[arg(long)]
     now: bool,
     /// Print one JSON document
@@ -95,25 +95,25 @@ pub(super) struct RotateSecret {
     json: bool,
 }
 
-/// Disable a client: its builds and their tokens end at once
+/// Disable a client; its builds are finished and their tokens revoked at once
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass clients disable vela")]
 pub(super) struct Disable {
-    /// Which client
+    /// Name of the client
     name: String,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
 
-/// Print a new secret, for a client that is declared in the configuration
+/// Print a new secret for a client declared in the configuration
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   (umask 077; buildpass clients new-secret > secrets/vela)
 
-Then declare the client: [clients.vela] with secret_file = \"secrets/vela\". To change it, put a new line before the old
-one, apply, give the new one to the client, and take the old line out.")]
+Then declare the client: [clients.vela] with secret_file = \"secrets/vela\". To change the secret, put a new line \
+before the old one, run `buildpass config apply`, give the new secret to the client, and remove the old line.")]
 pub(super) struct NewSecret {}
 
 impl Clients {
@@ -137,7 +137,7 @@ impl Clients {
     }
 }
 
-/// Closes the store after the work, whatever came of it.
+/// Runs `work` on the store and closes it, also after an error.
 async fn with(store: Arc<dyn Store>, work: impl AsyncFnOnce(&dyn Store) -> Result<(), Failure>) -> Result<(), Failure> {
     let done = work(&*store).await;
     store.close().await;
@@ -156,7 +156,7 @@ struct CreatedClient<'a> {
 }
 
 impl Create {
-    /// Who it is, where it is to have no secret.
+    /// Returns the identity of a client without a secret.
     async fn identity(&self, store: &dyn Store, configured: &[Provider]) -> Result<Option<ClientIdentity>, Failure> {
         let (Some(provider), Some(subject)) = (&self.provider, &self.subject) else { return Ok(None) };
         let rows = store.read_rules(&IssuerId::main(), 0).await?.providers;
@@ -164,13 +164,15 @@ impl Create {
         let known: BTreeSet<String> = configured.iter().map(|known| known.name().to_owned()).chain(stored).collect();
         if !known.contains(provider) {
             let known = if known.is_empty() { "none".to_owned() } else { Vec::from_iter(known).join(", ") };
-            return Err(Failure::usage(format!("there is no provider {provider:?}; there is {known}")));
+            return Err(Failure::usage(format!("there is no provider {provider:?}; known providers: {known}")));
         }
         if self.scopes.contains(&Scope::Admin) {
-            return Err(Failure::usage("the scope admin can't be had without a secret"));
+            return Err(Failure::usage("--scope admin requires a client with a secret"));
         }
         if subject.is_empty() || subject.chars().any(char::is_control) {
-            return Err(Failure::usage("--subject must be the whole subject of its tokens"));
+            return Err(Failure::usage(
+                "--subject must be the exact subject of the tokens: not empty, no control characters",
+            ));
         }
         Ok(Some(ClientIdentity { provider: provider.clone(), subject: subject.clone() }))
     }
@@ -199,10 +201,10 @@ impl Create {
             let name = &client.name;
             return Err(Failure::refused(match &client.identity {
                 None => format!(
-                    "a client named {name} exists; choose another name, or give it a new secret: \
+                    "a client named {name} exists; choose another name, or create a new secret for it: \
                      buildpass clients rotate-secret {name}"
                 ),
-                Some(_) => format!("a client named {name}, or one of this provider and subject, exists"),
+                Some(_) => format!("a client named {name}, or with this provider and subject, exists"),
             }));
         }
         if client.organizations.is_empty() && client.has(Scope::BuildsWrite) {
@@ -222,11 +224,11 @@ impl Create {
         if let Some(ClientIdentity { provider, subject }) = &client.identity {
             output::line(&format!("provider       {provider}"))?;
             output::line(&format!("subject        {}", output::visible(subject)))?;
-            output::note("It has no secret: it sends a token of that provider.");
+            output::note("The client has no secret: it authenticates with a token of that provider.");
             return Ok(());
         }
         output::line(&format!("client_secret  {}", secret.expose_secret()))?;
-        output::note("The secret is shown this once: only its digest is kept.");
+        output::note("The secret is printed only once: the database holds its digest.");
         Ok(())
     }
 }
@@ -273,7 +275,7 @@ impl List {
             }
         };
         if clients.is_empty() {
-            output::note("There is no client yet: buildpass clients create NAME makes one.");
+            output::note("There is no client yet; `buildpass clients create NAME` creates one.");
         }
         if self.json {
             return Ok(output::json_lines(clients.into_iter().map(ListedClient::from))?);
@@ -287,8 +289,8 @@ impl List {
                 client.name,
                 client.id.to_string(),
                 joined(&client.scopes, ""),
-                joined(&client.organizations, "every"),
-                joined(&client.audiences, "every"),
+                joined(&client.organizations, "all"),
+                joined(&client.audiences, "all"),
                 cell(client.ids),
                 cell(client.disabled_at),
             ]);
@@ -323,7 +325,7 @@ impl RotateSecret {
             return Err(declared(&self.name));
         }
         if let Some(ClientIdentity { provider, .. }) = &known.identity {
-            let problem = format!("the client {} has no secret: it is known by tokens of {provider}", self.name);
+            let problem = format!("the client {} has no secret: it authenticates with tokens of {provider}", self.name);
             return Err(Failure::refused(problem));
         }
         if !store.rotate_client_secret(&issuer, &self.name, secret.digest(), previous_until, now).await? {
@@ -341,8 +343,8 @@ impl RotateSecret {
         output::line(&format!("client_id      {}", known.id))?;
         output::line(&format!("client_secret  {}", secret.expose_secret()))?;
         output::note(&match previous_until {
-            Some(until) => format!("The secret before it is taken until {until}; an older one no more."),
-            None => "The secret before it is refused from now on.".to_owned(),
+            Some(until) => format!("The previous secret is accepted until {until}; older ones are rejected."),
+            None => "The previous secret is rejected from now on.".to_owned(),
         });
         Ok(())
     }
@@ -368,18 +370,20 @@ impl Disable {
         }
         let (name, ended) = (output::visible(&self.name), disabled.builds_ended);
         let builds = if ended == 1 { "build" } else { "builds" };
-        Ok(output::line(&format!("{name} is disabled; {ended} running {builds} of it ended"))?)
+        Ok(output::line(&format!("{name} is disabled; {ended} running {builds} finished"))?)
     }
 }
 
 fn unknown(name: &str) -> Failure {
     let name = output::visible(name);
-    Failure::refused(format!("there is no client named {name}; buildpass clients list shows all"))
+    Failure::refused(format!("there is no client named {name}; `buildpass clients list` lists all"))
 }
 
 fn declared(name: &str) -> Failure {
     let name = output::visible(name);
-    Failure::refused(format!("{name} is declared in [clients.{name}]: change it there, then buildpass config apply"))
+    Failure::refused(format!(
+        "{name} is declared in [clients.{name}]: change it there, then run `buildpass config apply`"
+    ))
 }
 
 fn named(text: &str) -> Result<String, &'static str> {

@@ -1,4 +1,4 @@
-//! `config`: what the configuration says, and whether it can work. Secrets are never shown.
+//! `config`: checks, prints and applies the configuration. Secrets are never printed.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::exchange::{Change, check_audiences};
 use crate::jose::Algorithm;
 use crate::store::{ClientChange, ClientChangeKind};
 
-/// The configuration
+/// Commands on the configuration.
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
     Check(Check),
@@ -24,7 +24,7 @@ pub(super) enum ConfigCommand {
     Apply(Apply),
 }
 
-/// Check the configuration; exit 1 says what is wrong, with key, file and line
+/// Check the configuration; reports each fault with key, file and line
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass config check --config /etc/buildpass/buildpass.toml")]
@@ -34,7 +34,7 @@ pub(super) struct Check {
     json: bool,
 }
 
-/// Show the configuration in force and where each value comes from
+/// Show the effective configuration and the source of each value
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass config show")]
@@ -44,12 +44,12 @@ pub(super) struct Show {
     json: bool,
 }
 
-/// Print every key with its meaning, type and default
+/// Print every configuration key with its meaning, type and default
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass config reference > buildpass.toml")]
 pub(super) struct Reference {
-    /// `toml` is a configuration file that changes nothing, `markdown` the manual's page
+    /// Format: `toml`, a file of defaults to start from, or `markdown`, the page of the manual
     #[arg(long, value_enum, default_value_t)]
     format: ReferenceFormat,
 }
@@ -61,15 +61,16 @@ enum ReferenceFormat {
     Markdown,
 }
 
-/// Write what all servers share to the database: keys.algorithms and [clients.*]
+/// Apply the settings that all servers share to the database; idempotent
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass config apply --dry-run
 
-Prints what changes. With SQLite `serve` does the same at each start; with PostgreSQL only the first start of all does,
-so that an old server that starts again during an update changes nothing: run this once per release.")]
+Shared settings are keys.algorithms, [clients.*] and [oidc.*]. With SQLite `serve` applies them at each start. With \
+PostgreSQL only the very first start does, so that an old server that restarts during an update changes nothing: run \
+this command once per release.")]
 pub(super) struct Apply {
-    /// Only say what would change
+    /// Print the changes without applying them
     #[arg(long)]
     dry_run: bool,
     /// Print one JSON document
@@ -98,7 +99,7 @@ impl Check {
         });
         if !self.json {
             checked?;
-            return Ok(output::line("the configuration can work")?);
+            return Ok(output::line("the configuration is valid")?);
         }
         let problem = match &checked {
             Err(Failure::Refused(error)) => Some(error.to_string()),
@@ -159,7 +160,7 @@ impl Apply {
             let how = match change {
                 ClientChangeKind::Added => "added",
                 ClientChangeKind::Changed => "changed",
-                ClientChangeKind::Disabled => "disabled: it is declared no longer",
+                ClientChangeKind::Disabled => "disabled: no longer declared",
             };
             output::line(&format!("clients.{name}  {how}"))?;
         }

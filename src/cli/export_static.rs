@@ -1,5 +1,5 @@
-//! `export-static`: the issuer's documents as files, for a bucket or a CDN when the server itself can't be reached from
-//! outside. Byte for byte what `serve` answers.
+//! `export-static`: writes the documents of the issuer to files, for a bucket or a CDN in front of a server that cannot be
+//! reached from outside. The files are byte for byte what `serve` answers.
 
 use std::fs;
 use std::io::Write;
@@ -24,10 +24,10 @@ use crate::keyring::{ActError, KeyRefusal};
   buildpass export-static public
   aws s3 sync public s3://ci-issuer --content-type application/json --cache-control max-age=300
 
-Says until when the copy is complete: the reserve is in it, and the key after that is not. Copy again before then, and
-after `keys rotate`, `keys revoke` or a change of keys.algorithms at once.")]
+The command prints the time until which the copy is complete: it holds the next signing key, but not the one after \
+that. Copy again before that time, and at once after `keys rotate`, `keys revoke` or a change of keys.algorithms.")]
 pub(super) struct ExportStatic {
-    /// Where to write; made if it is not there
+    /// Folder to write to; created if it does not exist
     folder: PathBuf,
     /// Print one JSON document
     #[arg(long)]
@@ -49,7 +49,7 @@ impl ExportStatic {
         let (view, now) = (read?, now());
         if !view.is_sound(now) {
             return Err(Failure::refused(
-                "a key does not open: a copy would lack it; `buildpass keys list` shows which",
+                "a signing key cannot be opened and would be missing from the copy; `buildpass keys list` shows which",
             ));
         }
         let documents = app::documents(&config, &view, now)?;
@@ -61,11 +61,11 @@ impl ExportStatic {
         if self.json {
             return Ok(output::document(&json!({ "folder": folder, "complete_until": until }))?);
         }
-        Ok(output::line(&format!("{} holds both documents; the copy is complete until {until}", folder.display()))?)
+        Ok(output::line(&format!("{} holds both documents; they are complete until {until}", folder.display()))?)
     }
 }
 
-/// In one act: whoever copies the folder meanwhile finds the old document or the new one.
+/// Replaces a document atomically, so that a concurrent copy of the folder gets the old or the new one.
 fn write(folder: &Path, name: &str, document: &Document) -> Result<(), Failure> {
     let mut file = tempfile::Builder::new().prefix(".new.").tempfile_in(folder)?;
     file.write_all(&document.bytes)?;

@@ -1,5 +1,4 @@
-//! Why a command ended without doing what was asked, and the exit code that says so. Never prints a secret:
-//! whoever makes a failure says it in words that may be shown.
+//! The failure of a command, and its exit code. A failure is printed as it is, so its text must never hold a secret.
 
 use std::fmt;
 use std::io;
@@ -13,14 +12,14 @@ use crate::exchange::ApplyRulesError;
 use crate::keyring::{ActError, KeyringError};
 use crate::store::StoreError;
 
-/// A command's end that is not success.
+/// Error that ends a command.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// Whoever read our output has closed it: there is nobody to tell.
+    /// The reader of standard output closed it: exit code 0, no message.
     OutputClosed,
-    /// Exit code 1: refused, or found wanting.
+    /// Exit code 1: the check or request was refused.
     Refused(anyhow::Error),
-    /// Exit code 3: a server, a file or the database can't be reached or opened.
+    /// Exit code 3: a server, a file or the database cannot be reached or opened.
     Unreachable(anyhow::Error),
     /// Exit code 2: a flag, an argument or a variable is missing or wrong.
     Usage(anyhow::Error),
@@ -39,7 +38,7 @@ impl Failure {
         Self::Usage(anyhow::Error::msg(message.to_string()))
     }
 
-    /// Says it on standard error and gives the exit code.
+    /// Prints the error on standard error and returns the exit code.
     pub(super) fn report(self) -> ExitCode {
         let (code, error) = match self {
             Self::OutputClosed => return ExitCode::SUCCESS,
@@ -47,7 +46,7 @@ impl Failure {
             Self::Usage(error) => (2, error),
             Self::Unreachable(error) => (3, error),
         };
-        output::complain(&format!("{error:#}"));
+        output::error(&format!("{error:#}"));
         ExitCode::from(code)
     }
 }

@@ -1,11 +1,11 @@
-//! What is given to a command as an argument, or on standard input where other processes can't see it.
+//! Arguments that may be given on standard input instead, where other processes cannot see them.
 
 use std::io::Read as _;
 
 use super::failure::Failure;
 use crate::jose;
 
-/// A token: the argument, or what stands on standard input where it is `-`. Reads no more than a token may have.
+/// Returns the token in `argument`, or reads it from standard input if that is `-`. Reads at most twice the maximum length.
 pub(super) fn token(argument: &str) -> Result<String, Failure> {
     let mut token = argument.to_owned();
     if token == "-" {

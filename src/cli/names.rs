@@ -1,5 +1,5 @@
-//! `names`: the names and ids that are bound to each other. Releasing one is an operator's decision: whoever comes
-//! first under that name afterwards gets it.
+//! `names`: the bindings of names to ids. Only an operator releases a name: the next build that is registered under it binds
+//! it again.
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -11,14 +11,14 @@ use crate::base::IssuerId;
 use crate::claims::fold_name;
 use crate::store::{BoundName, NameKind, Store};
 
-/// Names and the ids that they are bound to
+/// Commands on bound names.
 #[derive(Debug, Subcommand)]
 pub(super) enum Names {
     List(List),
     Release(Release),
 }
 
-/// List all bound names
+/// List names of organisations and repositories with the ids they are bound to
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass names list")]
@@ -28,18 +28,19 @@ pub(super) struct List {
     json: bool,
 }
 
-/// Forget what a name is bound to
+/// Delete the binding of a name to its id
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass names release acme
   buildpass names release acme/app
 
-Whoever registers a build under that name next binds it anew: release a name only when you know who that will be.")]
+The next build that is registered under the name binds it again: release a name only if you know which build that \
+will be.")]
 pub(super) struct Release {
-    /// An organisation's name, or ORG/NAME of a repository
+    /// Organisation, or ORG/NAME of a repository
     #[arg(value_name = "ORG[/NAME]")]
     name: String,
-    /// Which of the two, where an organisation and a repository have the same name
+    /// Kind of the name; required if an organisation and a repository have the same one
     #[arg(long, value_enum)]
     kind: Option<Kind>,
     /// Print one JSON document
@@ -87,9 +88,7 @@ impl List {
             }
         };
         if names.is_empty() {
-            output::note(
-                "No name is bound yet: the first registration of a build binds its organisation and repository.",
-            );
+            output::note("No name is bound yet: the registration of a build binds its organisation and repository.");
         }
         if self.json {
             return Ok(output::json_lines(names)?);
@@ -125,11 +124,11 @@ impl Release {
         if self.json {
             return Ok(output::document(&Released { kind, name: &self.name })?);
         }
-        Ok(output::line(&format!("{} {} is bound to nothing any more", noun(kind), output::visible(&self.name)))?)
+        Ok(output::line(&format!("{} {} is released", noun(kind), output::visible(&self.name)))?)
     }
 }
 
-/// What the name names, if that is one thing only. Names are compared case-folded, as they are bound.
+/// Returns the kind of the name if only one matches. Names are compared case-folded, as they are bound.
 fn only_kind(names: &[BoundName], wanted: &str) -> Result<NameKind, Failure> {
     let folded = fold_name(wanted);
     let of = |kind| names.iter().any(|bound| bound.kind == kind && fold_name(&bound.name) == folded);
@@ -138,7 +137,7 @@ fn only_kind(names: &[BoundName], wanted: &str) -> Result<NameKind, Failure> {
         (false, true) => Ok(NameKind::Repo),
         (false, false) => Err(unbound(wanted)),
         (true, true) => Err(Failure::usage(format!(
-            "{} names an organisation and a repository: say --kind org or --kind repo",
+            "{} is both an organisation and a repository: add --kind org or --kind repo",
             output::visible(wanted)
         ))),
     }
@@ -146,7 +145,7 @@ fn only_kind(names: &[BoundName], wanted: &str) -> Result<NameKind, Failure> {
 
 fn unbound(name: &str) -> Failure {
     let name = output::visible(name);
-    Failure::refused(format!("{name} is bound to nothing; buildpass names list shows what is"))
+    Failure::refused(format!("{name} is not bound; `buildpass names list` lists bound names"))
 }
 
 const fn noun(kind: NameKind) -> &'static str {

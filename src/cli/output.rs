@@ -1,5 +1,5 @@
-//! The one place that prints: tables for people, JSON for programs, notes on standard error. What comes from strangers
-//! is escaped here, so that no text of theirs moves a cursor, hides a character or forges a line.
+//! Prints tables for people, JSON for programs, and notes on standard error. No other file prints. Untrusted text is escaped
+//! here, so that it cannot move a cursor, hide a character or forge a line.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -26,21 +26,21 @@ pub(super) fn heading(text: &str) -> io::Result<()> {
     writeln!(anstream::stdout().lock(), "{HEADING}{text}{HEADING:#}")
 }
 
-/// Writes bytes on standard output as they are.
+/// Writes bytes to standard output unchanged.
 pub(super) fn bytes(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;
     out.flush()
 }
 
-/// Says something on standard error. That nobody listens there is no reason to stop.
+/// Prints a note on standard error. A closed standard error is ignored.
 pub(super) fn note(text: &str) {
-    let _nobody_listens = writeln!(anstream::stderr().lock(), "{}", visible_lines(text));
+    let _closed = writeln!(anstream::stderr().lock(), "{}", visible_lines(text));
 }
 
-/// Says on standard error why a command ended.
-pub(super) fn complain(text: &str) {
-    let _nobody_listens = writeln!(anstream::stderr().lock(), "{TROUBLE}error{TROUBLE:#}: {}", visible_lines(text));
+/// Prints the error that ends a command on standard error.
+pub(super) fn error(text: &str) {
+    let _closed = writeln!(anstream::stderr().lock(), "{TROUBLE}error{TROUBLE:#}: {}", visible_lines(text));
 }
 
 /// Prints one JSON document.
@@ -57,13 +57,12 @@ pub(super) fn json_lines(rows: impl IntoIterator<Item = impl Serialize>) -> io::
     out.flush()
 }
 
-/// A document as JSON text that is safe on a terminal.
+/// Serializes a document as JSON that is safe to print on a terminal.
 pub(super) fn pretty(value: &impl Serialize) -> io::Result<String> {
     Ok(json(serde_json::to_string_pretty(value)?))
 }
 
-/// Line ends are the document's own; every other character that could act on a terminal can only stand in a string,
-/// where JSON has an escape for it.
+/// Escapes control characters in JSON text. Apart from line ends they occur only in strings, where JSON has an escape.
 fn json(text: String) -> String {
     if !text.chars().any(|character| character != '\n' && is_unprintable(character)) {
         return text;
@@ -74,14 +73,14 @@ fn json(text: String) -> String {
             safe.push(character);
         } else {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                let _strings_take_all = write!(safe, "\\u{unit:04x}");
+                let _infallible = write!(safe, "\\u{unit:04x}");
             }
         }
     }
     safe
 }
 
-/// A stranger's text for one line of a terminal: what would act there is shown as `\u{1b}`.
+/// Escapes untrusted text for one line of a terminal: a control character becomes `\u{1b}`.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_unprintable) {
         return Cow::Borrowed(text);
@@ -100,12 +99,12 @@ fn visible_lines(text: &str) -> String {
     text.lines().map(visible).collect::<Vec<_>>().join("\n")
 }
 
-/// The steps of a judgement, a line each.
+/// Prints the steps of an explanation, one per line.
 pub(super) fn steps(explanation: &Explanation) -> io::Result<()> {
     explanation.to_string().lines().try_for_each(|step| line(&visible(step)))
 }
 
-/// Rows under headings, each column as wide as it must be.
+/// A table with headings and aligned columns.
 pub(super) struct Table {
     headings: Vec<&'static str>,
     rows: Vec<Vec<String>>,
@@ -116,7 +115,7 @@ impl Table {
         Self { headings: headings.to_vec(), rows: Vec::new() }
     }
 
-    /// Adds a row; every cell is escaped. An empty cell shows as `-`.
+    /// Adds a row of escaped cells. An empty cell is printed as `-`.
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let cells =
             cells.into_iter().map(|cell| if cell.is_empty() { "-".to_owned() } else { visible(&cell).into_owned() });
@@ -139,17 +138,17 @@ impl Table {
 fn aligned<'a>(cells: impl Iterator<Item = &'a str>, widths: &[usize]) -> String {
     let mut text = String::new();
     for (cell, width) in cells.zip(widths) {
-        let _strings_take_all = write!(text, "{cell:width$}  ");
+        let _infallible = write!(text, "{cell:width$}  ");
     }
     text.trim_end().to_owned()
 }
 
-/// A value that may be absent, as a cell.
+/// Formats an optional value as a cell.
 pub(super) fn cell(value: Option<impl ToString>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-/// The word for a change in a table.
+/// Returns the word for a change in a table.
 pub(super) const fn change_word(change: ChangeKind) -> &'static str {
     match change {
         ChangeKind::Created => "created",
@@ -159,7 +158,7 @@ pub(super) const fn change_word(change: ChangeKind) -> &'static str {
     }
 }
 
-/// Parses JSON from the database; `null` if the text is not JSON.
+/// Parses JSON text from the database, or returns `null` if it is invalid.
 pub(super) fn stored_json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_default()
 }
@@ -169,13 +168,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_strangers_text_does_not_act_on_a_terminal() {
+    fn untrusted_text_is_escaped_for_a_terminal() {
         assert_eq!(visible("acme/app ü 漢"), "acme/app ü 漢");
         assert_eq!(visible("a\u{1b}[2Jb\r\nc\u{202e}d\u{9b}e\u{0}"), r"a\u{1b}[2Jb\u{d}\u{a}c\u{202e}d\u{9b}e\u{0}");
     }
 
     #[test]
-    fn json_that_is_safe_on_a_terminal_says_the_same() {
+    fn json_that_is_safe_on_a_terminal_has_the_same_value() {
         let value = serde_json::json!({"a": "x\u{1b}[2J\u{9b}\u{202e}\u{e0041}\n", "b": ["ü\u{7f}"]});
         let text = pretty(&value).unwrap();
         assert!(!text.chars().any(|character| character != '\n' && is_unprintable(character)), "{text}");
@@ -183,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_stand_under_their_headings() {
+    fn columns_are_aligned_with_their_headings() {
         assert_eq!(aligned(["a", "b"].into_iter(), &[4, 1]), "a     b");
     }
 }

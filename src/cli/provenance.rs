@@ -1,4 +1,4 @@
-//! `provenance`: from a package back to the build that pushed it.
+//! `provenance`: finds the build that pushed a version of a package.
 
 use clap::Args;
 use serde_json::json;
@@ -15,12 +15,12 @@ use crate::store::Ecosystem;
 #[command(after_help = "Example:
   buildpass provenance app 1.2.0 --ecosystem rubygems")]
 pub(super) struct Provenance {
-    /// The package
+    /// Name of the package
     package: String,
-    /// The version
+    /// Version of the package
     version: String,
-    /// Of this ecosystem alone: rubygems, nuget, oci, generic
-    #[arg(long, value_name = "E")]
+    /// Search in this ecosystem only: rubygems, nuget, oci or generic
+    #[arg(long, value_name = "ECOSYSTEM")]
     ecosystem: Option<Ecosystem>,
     /// Print JSON lines
     #[arg(long)]
@@ -35,7 +35,7 @@ impl Provenance {
         let found = found?;
         if found.is_empty() {
             let (package, version) = (output::visible(&self.package), output::visible(&self.version));
-            return Err(Failure::refused(format!("nothing is recorded of {package} {version}")));
+            return Err(Failure::refused(format!("no publication of {package} {version} is recorded")));
         }
         for (publication, key, token) in found {
             let claims = stored_json(&token.claims);
@@ -59,7 +59,7 @@ impl Provenance {
                 shown("digest", &publication.digest)?;
                 shown("published", &publication.published_at.to_string())?;
                 shown("key", &format!("{} ({})", key.name, key.id))?;
-                shown("id token", &format!("of {}, received {}", token.provider, token.received_at))?;
+                shown("id token", &format!("issued by {}, received {}", token.provider, token.received_at))?;
                 output::line("claims")?;
                 output::document(&claims)?;
             }

@@ -1,4 +1,4 @@
-//! `providers check`: fetches each provider's documents and says what a stranger would find wrong with them.
+//! `providers`: manages stored providers, and checks the documents of the configured ones.
 
 use std::sync::Arc;
 
@@ -15,9 +15,9 @@ use crate::verifier::{Provider, Survey, SystemResolver};
 
 const HELP: Help = Help {
     command: "providers",
-    article: "a stored",
-    noun: "provider",
-    plural: "providers of the configuration and stored ones",
+    article: "a",
+    noun: "stored provider",
+    plural: "stored providers, those that `config apply` stored included",
     example: "partner-ci",
     object: "name = \"partner-ci\"
   provider = \"generic\"
@@ -33,14 +33,14 @@ pub(super) enum Providers {
     Check(Check),
 }
 
-/// Fetch the documents of the providers in [oidc.NAME] and say what is wrong with them
+/// Fetch the documents of configured providers and report faults
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass providers check --config buildpass.toml
 
-Ends with 1 where something is wrong, with 3 where a provider's keys can't be had.")]
+The exit code is 1 if a provider has a fault, and 3 if its keys cannot be fetched.")]
 pub(super) struct Check {
-    /// Only these
+    /// Names of [oidc.NAME] to check [default: all]
     names: Vec<String>,
     /// Print JSON lines
     #[arg(long)]
@@ -61,10 +61,10 @@ impl Check {
         let providers = installation.config(Flags::default())?.providers;
         if let Some(unknown) = self.names.iter().find(|name| !providers.iter().any(|provider| provider.name() == *name))
         {
-            return Err(Failure::usage(format!("there is no provider {unknown:?} in the configuration")));
+            return Err(Failure::usage(format!("the configuration has no provider {unknown:?}")));
         }
         if providers.is_empty() {
-            output::note("The configuration has no [oidc.NAME].");
+            output::note("The configuration has no provider [oidc.NAME].");
         }
         let (mut wrong, mut unreachable) = (0, 0);
         let chosen =
@@ -87,8 +87,8 @@ impl Check {
         }
         match (unreachable, wrong) {
             (0, 0) => Ok(()),
-            (0, _) => Err(Failure::refused("something is wrong with a provider")),
-            (_, _) => Err(Failure::unreachable("the keys of a provider can't be had")),
+            (0, _) => Err(Failure::refused("a provider has a fault")),
+            (_, _) => Err(Failure::unreachable("could not fetch the keys of a provider")),
         }
     }
 }
@@ -96,17 +96,17 @@ impl Check {
 fn print(provider: &Provider, survey: Result<Survey, crate::verifier::FetchError>) -> Result<(), Failure> {
     output::heading(&format!("{} ({})  {}", provider.name(), provider.kind(), output::visible(provider.issuer())))?;
     match survey {
-        Err(error) => output::line(&format!("  can't be used: {}", output::visible(&error.to_string())))?,
+        Err(error) => output::line(&format!("  unusable: {}", output::visible(&error.to_string())))?,
         Ok(survey) => {
             output::line(&format!("  {} keys at {}", survey.keys.len(), output::visible(&survey.keys_at)))?;
             for (kid, algorithms) in &survey.keys {
                 output::line(&format!("    {}  {}", output::visible(kid), algorithms.join(", ")))?;
             }
             for finding in &survey.findings {
-                output::line(&format!("  found: {}", output::visible(finding)))?;
+                output::line(&format!("  fault: {}", output::visible(finding)))?;
             }
             if survey.findings.is_empty() {
-                output::line("  nothing is wrong")?;
+                output::line("  no faults")?;
             }
         }
     }

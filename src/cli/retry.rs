@@ -1,32 +1,32 @@
-//! How long a caller waits before it asks again, and when it gives up. Pure.
+//! How long a client waits before it retries a request, and when it gives up. Pure.
 
 use std::time::Duration;
 
-/// Before the second, third, … try, where the server does not say.
+/// Waits before the second, third, … attempt, if the server sends no `Retry-After`.
 const WAITS: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
 
-/// A job is not kept waiting for longer than this in all.
-const LONGEST: Duration = Duration::from_secs(60);
+/// Maximum time that a job waits in total.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// What is left of a caller's patience.
+/// Attempts and waits of one request so far.
 #[derive(Debug, Default)]
-pub(super) struct Patience {
-    tries: usize,
+pub(super) struct Backoff {
+    attempts: usize,
     waited: Duration,
 }
 
-impl Patience {
-    /// How long to wait before the next try; `None` to give up. `asked` is the server's `Retry-After`, `jitter` from 0
-    /// to 255 spreads the tries of jobs that start together by up to a quarter.
-    pub(super) fn wait(&mut self, asked: Option<Duration>, jitter: u8) -> Option<Duration> {
-        let own = WAITS.get(self.tries)?;
-        // Whoever asks for longer than a job waits at all may ask for any number.
-        let wait = asked.map_or(*own, |asked| asked.max(*own)).min(LONGEST * 2);
+impl Backoff {
+    /// Returns the wait before the next attempt, or `None` to give up. `jitter`, from 0 to 255, adds up to a quarter, so that
+    /// jobs that start together do not retry together.
+    pub(super) fn wait(&mut self, retry_after: Option<Duration>, jitter: u8) -> Option<Duration> {
+        let minimum = WAITS.get(self.attempts)?;
+        // The limit keeps a hostile `Retry-After` from overflowing the sum.
+        let wait = retry_after.map_or(*minimum, |asked| asked.max(*minimum)).min(MAX_WAIT * 2);
         let wait = wait + wait.mul_f64(f64::from(jitter) / 255.0 / 4.0);
-        self.tries += 1;
+        self.attempts += 1;
         self.waited += wait;
-        (self.waited <= LONGEST).then_some(wait)
+        (self.waited <= MAX_WAIT).then_some(wait)
     }
 }
 
@@ -35,19 +35,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_caller_gives_up_after_five_tries() {
-        let mut patience = Patience::default();
-        let waits: Vec<_> = std::iter::from_fn(|| patience.wait(None, 0)).collect();
+    fn a_client_gives_up_after_five_attempts() {
+        let mut backoff = Backoff::default();
+        let waits: Vec<_> = std::iter::from_fn(|| backoff.wait(None, 0)).collect();
         assert_eq!(waits, WAITS);
     }
 
     #[test]
-    fn a_caller_waits_as_long_as_it_is_asked_to_but_not_for_ever() {
+    fn a_client_heeds_retry_after_up_to_a_limit() {
         let ten = Some(Duration::from_secs(10));
-        let mut patience = Patience::default();
-        assert_eq!(patience.wait(ten, 0), ten);
-        assert!(patience.wait(ten, 255) > ten);
-        assert_eq!(patience.wait(Some(Duration::from_secs(3600)), 0), None);
-        assert_eq!(Patience::default().wait(Some(Duration::from_secs(u64::MAX)), 255), None);
+        let mut backoff = Backoff::default();
+        assert_eq!(backoff.wait(ten, 0), ten);
+        assert!(backoff.wait(ten, 255) > ten);
+        assert_eq!(backoff.wait(Some(Duration::from_secs(3600)), 0), None);
+        assert_eq!(Backoff::default().wait(Some(Duration::from_secs(u64::MAX)), 255), None);
     }
 }

@@ -1,5 +1,4 @@
-//! `serve`: the server, until it is asked to end. Logs and the one line that says that it is ready go to standard
-//! error.
+//! `serve`: runs the server until a signal stops it. Logs and the ready line go to standard error.
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -26,15 +25,15 @@ use crate::telemetry;
   buildpass serve --config /etc/buildpass/buildpass.toml
   buildpass serve --listen 0.0.0.0:8080 --issuer https://ci.example.com
 
-Without a configuration it listens on 127.0.0.1:8080 and keeps everything in the working directory.")]
+Without a configuration the server listens on 127.0.0.1:8080 and keeps everything in the working directory.")]
 pub(super) struct Serve {
     /// Address of the public listener; port 0 picks a free one
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Address of the admin listener (metrics, health); empty for none
+    /// Address of the admin listener (metrics, health, admin API); empty for none
     #[arg(long, value_name = "ADDRESS")]
     admin_listen: Option<String>,
-    /// The issuer's URL
+    /// URL of the issuer, the `iss` claim of its tokens
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
 }
@@ -49,14 +48,15 @@ impl Serve {
         let public = listeners.public.local_addr()?;
         let admin = listeners.admin.as_ref().map(TcpListener::local_addr).transpose()?;
         let app = Arc::new(App::start(&config, public, Arc::new(SystemClock::new()), Arc::new(SystemEntropy)).await?);
-        announce(&config, public);
+        log_notable_settings(&config, public);
         output::note(&ready_line(&app, public, admin));
-        serve(&app, listeners, Limits::of(config.server.max_connections), async { signals.asked_to_end().await }).await;
+        serve(&app, listeners, Limits::of(config.server.max_connections), async { signals.stop_requested().await })
+            .await;
         Ok(())
     }
 }
 
-/// Serves until `end`, then waits for what was accepted and closes the store.
+/// Serves until `end` completes, then finishes accepted requests and closes the store.
 pub(super) async fn serve(app: &Arc<App>, listeners: Listeners, limits: Limits, end: impl Future<Output = ()>) {
     let fresh = tokio::spawn({
         let app = Arc::clone(app);
@@ -82,23 +82,23 @@ async fn listener(key: &str, address: SocketAddr) -> Result<TcpListener, Failure
     let off = if key == "server.admin_listen" { ", \"\" for none" } else { "" };
     TcpListener::bind(address).await.map_err(|error| {
         Failure::unreachable(format!(
-            "{key}: can't listen on {address}: {error}; set another address (port 0 picks one{off})"
+            "{key}: cannot listen on {address}: {error}; set another address (port 0 picks a free port{off})"
         ))
     })
 }
 
-/// What an operator should know once, at the start.
-fn announce(config: &Config, public: SocketAddr) {
+/// Logs settings that an operator may not expect.
+fn log_notable_settings(config: &Config, public: SocketAddr) {
     if matches!(config.issuance.default, DefaultGrant::Trusted) && config.issuance.rules.is_empty() {
         tracing::info!(
-            "issuance.default is \"trusted\" and there are no rules: every trusted build gets a token for every audience"
+            "issuance.default is \"trusted\" and there are no issuance rules: every trusted build gets tokens for every audience"
         );
     }
     if !public.ip().to_canonical().is_loopback() && config.server.trusted_proxies.is_empty() {
         tracing::warn!(
             listen = %public,
-            "plain HTTP on an address that is not loopback, and no server.trusted_proxies: secrets and tokens cross the \
-             network unencrypted unless something in front ends TLS"
+            "plain HTTP on an address that is not loopback, without server.trusted_proxies: secrets and tokens cross the \
+             network unencrypted unless a proxy in front terminates TLS"
         );
     }
 }

@@ -1,18 +1,18 @@
-//! Lines for a POSIX shell to evaluate. Whatever the value holds, it stays one word and runs nothing.
+//! Lines for a POSIX shell to evaluate. A value always stays one word and never runs anything.
 
-/// May a variable have this name (POSIX.1-2017 §8.1, lower case too)?
+/// Whether `name` is a valid name of a variable (POSIX.1-2017 §8.1, and lower case).
 pub(super) fn is_variable_name(name: &str) -> bool {
     let mut characters = name.chars();
     characters.next().is_some_and(|first| first == '_' || first.is_ascii_alphabetic())
         && characters.all(|character| character == '_' || character.is_ascii_alphanumeric())
 }
 
-/// `export NAME='value'`. The name must be one ([`is_variable_name`]).
+/// Returns `export NAME='value'`. The name must be valid ([`is_variable_name`]).
 pub(super) fn export(name: &str, value: &str) -> String {
     format!("export {name}={}", quoted(value))
 }
 
-/// One word in single quotes, in which the shell takes everything as it stands.
+/// Quotes a value with single quotes, in which a shell interprets nothing.
 pub(super) fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }
@@ -22,7 +22,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_stays_one_word_whatever_it_holds() {
+    fn every_value_stays_one_word() {
         for value in ["", "a b", "$(touch x)`id`", "it's", "''", "a\nb", r"\", "*?[~#!"] {
             let script = format!("{}; printf %s \"$X\"", export("X", value));
             let output = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
@@ -31,7 +31,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variables_name_holds_nothing_that_a_shell_would_run() {
+    fn names_that_a_shell_would_run_are_invalid() {
         for name in ["A", "_a1", "BUILDPASS_ID_TOKEN"] {
             assert!(is_variable_name(name), "{name}");
         }

@@ -1,10 +1,10 @@
-//! The signals by which a process is asked to end: SIGINT (Ctrl-C) and SIGTERM.
+//! The signals that stop a process: SIGINT (Ctrl-C) and SIGTERM.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens from the moment it is made, so that a signal that comes early is not lost.
+/// Listens from its creation on, so that an early signal is not lost.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -15,8 +15,8 @@ impl Signals {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Ready once the process is asked to end.
-    pub(super) async fn asked_to_end(&mut self) {
+    /// Completes when one of the signals arrives.
+    pub(super) async fn stop_requested(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

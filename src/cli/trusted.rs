@@ -1,5 +1,5 @@
-//! Whom a command trusts: the providers of the configuration that is named, and our own issuer. Never reads
-//! `./buildpass.toml` by itself: a checkout must not choose whom we trust.
+//! Verifiers for the providers of a configuration and for its own issuer. Never reads `./buildpass.toml` by itself, since a
+//! checkout must not choose which issuers to trust.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use crate::config::{Config, Flags};
 use crate::jose::JwkSet;
 use crate::verifier::{FixedKeys, Provider, Verifier, Verifiers};
 
-/// The configuration, and the verifiers that it makes.
+/// A configuration and the verifiers of its providers.
 pub(super) struct Trusted {
     pub(super) config: Config,
     pub(super) verifiers: Verifiers,
 }
 
-/// Reads the configuration that is named. Nothing is fetched yet.
+/// Reads the named configuration. Fetches no keys yet.
 pub(super) async fn read(installation: &Installation) -> Result<Trusted, Failure> {
     let config = installation.named_config(Flags::default())?;
     let clock = Arc::new(SystemClock::new());
@@ -32,7 +32,7 @@ pub(super) async fn read(installation: &Installation) -> Result<Trusted, Failure
     Ok(Trusted { config, verifiers })
 }
 
-/// Our own issuer and its keys, where its URL is known and the keys were made.
+/// Returns the URL and keys of the own issuer, if both exist.
 async fn own_keys(config: &Config) -> Result<Option<(String, JwkSet)>, Failure> {
     let Some(issuer) = &config.issuer.url else { return Ok(None) };
     Ok(keyring::published(config).await?.map(|keys| (issuer.as_str().to_owned(), keys)))

@@ -1,5 +1,5 @@
-//! `verify`: is this token one that we would take? Reads no configuration but the one that is named, so that a checkout
-//! can't choose whom we trust.
+//! `verify`: verifies a token against a provider. Reads only a named configuration, since a checkout must not choose which
+//! issuers to trust.
 
 use clap::Args;
 use serde_json::json;
@@ -17,22 +17,22 @@ use crate::verifier::{Explanation, Requirements, TokenRefusal, VerifiedToken};
   buildpass verify --config buildpass.toml --provider github-actions --audience artefacts.example.com - < token
   buildpass verify --config buildpass.toml --provider self \"$TOKEN\"
 
-Reads --config or $BUILDPASS_CONFIG, and never ./buildpass.toml: a checkout must not choose whom you trust.
-`self` is our own issuer; the other names are those of [oidc.NAME].")]
+Reads --config or $BUILDPASS_CONFIG, and never ./buildpass.toml: a checkout must not choose which issuers to trust. \
+`self` is the own issuer; the other names are those of [oidc.NAME].")]
 pub(super) struct Verify {
-    /// Whose token it must be: a name of [oidc.NAME], or self
+    /// Provider that must have issued the token: a name of [oidc.NAME], or self
     #[arg(long, value_name = "NAME")]
     provider: String,
-    /// For whom it must be, its only audience; without it, and without required_audience, it is not compared
-    #[arg(long, value_name = "A")]
+    /// Audience that the token must have [default: required_audience of the provider, else not checked]
+    #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
-    /// Take a token of several audiences, if the right one is among them
+    /// Accept a token with several audiences if the required one is among them
     #[arg(long)]
     several: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
-    /// The token, or - to read it from standard input, where other processes can't see it
+    /// The token, or - to read it from standard input, hidden from other processes
     token: String,
 }
 
@@ -42,7 +42,7 @@ impl Verify {
         let Trusted { verifiers, .. } = trusted::read(installation).await?;
         let verifier = verifiers.named(&self.provider).ok_or_else(|| {
             let names: Vec<&str> = verifiers.names().collect();
-            Failure::usage(format!("there is no provider {:?}; there are {}", self.provider, names.join(", ")))
+            Failure::usage(format!("there is no provider {:?}; known providers: {}", self.provider, names.join(", ")))
         })?;
         let requirements = Requirements {
             audience: self.audience.as_deref(),
@@ -66,12 +66,12 @@ impl Verify {
     }
 }
 
-/// Exit code 3 where the token was not judged for want of keys, else 1.
+/// Returns a failure with exit code 3 if the keys of the provider were unavailable, else 1.
 pub(super) fn refused(refusal: &TokenRefusal) -> Failure {
     if let TokenRefusal::KeysUnavailable { reason, .. } = refusal {
-        return Failure::unreachable(format!("the provider's keys can't be had: {reason}"));
+        return Failure::unreachable(format!("could not fetch the keys of the provider: {reason}"));
     }
-    Failure::refused(format!("refused: {refusal}"))
+    Failure::refused(format!("rejected: {refusal}"))
 }
 
 fn document(

@@ -4,6 +4,9 @@
 #[doc = include_str!("api.md")]
 pub mod api {}
 
+#[doc = include_str!("command_line.md")]
+pub mod command_line {}
+
 #[doc = include_str!("configuration.md")]
 pub mod configuration {}
 

@@ -1,4 +1,4 @@
-//! Real processes for minutes: what shows itself only when time passes.
+//! Tests that run real processes for minutes.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Server processes on one database, each in a folder of its own, and commands beside them.
+//! Server processes on one database, each with its own folder, and commands beside them.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-/// A server process that can be killed and started again at the same address.
+/// A server process that can be killed and restarted at the same address.
 pub(crate) struct Replica {
     pub(crate) url: String,
     address: String,

@@ -1,5 +1,5 @@
-//! Three servers on one PostgreSQL, keys that change every few seconds, verifiers that hold to their caches, and one
-//! server killed in each round: no token that lives fails, and nobody but the killed one answers with a fault.
+//! Three servers on one PostgreSQL, keys that rotate every few seconds, verifiers that trust their caches, and one server
+//! killed in each round: no valid token is rejected, and only the killed server fails requests.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,11 +32,11 @@ fn config(folder: &Path, url: &str) -> std::path::PathBuf {
     file
 }
 
-/// What the load saw.
+/// Counts and failures that the load observed.
 #[derive(Default)]
 struct Seen {
     verified: AtomicU64,
-    /// Kids whose tokens may fail, because they were revoked.
+    /// Revoked kids; their tokens may fail.
     revoked: Mutex<Vec<String>>,
     failures: Mutex<Vec<String>>,
     /// Which server is being killed; its faults don't count.
@@ -50,7 +50,7 @@ impl Seen {
     }
 }
 
-/// One job after another at one server: each token is verified at once, and again shortly before it ends.
+/// Requests tokens from one server after another, and verifies each at once and shortly before it expires.
 async fn load(at: usize, servers: Vec<String>, job: (String, String), seen: Arc<Seen>) {
     let http = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(20)).build().unwrap();
     let mut verifier = Verifier::new(&http);
@@ -107,8 +107,8 @@ fn kid(config: &Path, alg: &str, state: &str) -> Option<String> {
     Some(row["kid"].as_str().unwrap().to_owned())
 }
 
-/// Until the switch that was set has happened, and a new reserve stands behind it.
-async fn wait_for_a_reserve(config: &Path) {
+/// Waits until the scheduled switch has happened and a new key is announced.
+async fn wait_for_an_announced_key(config: &Path) {
     for _ in 0..200 {
         if ["RS256", "ES256"].iter().all(|alg| kid(config, alg, "announced").is_some()) {
             return;
@@ -120,7 +120,7 @@ async fn wait_for_a_reserve(config: &Path) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
-async fn thirty_rotations_under_load_fail_no_token_that_lives() {
+async fn thirty_rotations_under_load_reject_no_valid_token() {
     let folder = tempfile::tempdir().unwrap();
     let database = PostgresServer::shared().database().await;
     let config = config(folder.path(), &PostgresServer::url(&database));
@@ -132,7 +132,7 @@ async fn thirty_rotations_under_load_fail_no_token_that_lives() {
         (0..3).map(|at| tokio::spawn(load(at, servers.clone(), job.clone(), Arc::clone(&seen)))).collect();
 
     for round in 0..ROTATIONS {
-        wait_for_a_reserve(&config).await;
+        wait_for_an_announced_key(&config).await;
         let switches = run(&config, &["keys", "rotate", "--json"]);
         assert_eq!(switches.len(), 2, "{switches:?}");
         let victim = round % 3;
@@ -149,7 +149,7 @@ async fn thirty_rotations_under_load_fail_no_token_that_lives() {
             }
         }
     }
-    wait_for_a_reserve(&config).await;
+    wait_for_an_announced_key(&config).await;
     let expected = BTreeMap::from([("ES256".to_owned(), 2 + ROTATIONS), ("RS256".to_owned(), 2 + ROTATIONS)]);
     assert_eq!(rows_by_algorithm(&config), expected, "one key row for each rotation and algorithm");
 

@@ -1,5 +1,4 @@
-//! A verifier as strangers run them: it keeps a key set for as long as the header says and not a moment less, whatever
-//! kid it meets meanwhile.
+//! A verifier that caches a key set exactly as long as the header allows, even if it sees an unknown kid.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -1,9 +1,9 @@
-//! Which core the server has, and which the load. A thread that is started inherits its starter's core, and so does a
-//! process.
+//! Assigns one core to the server and another to the load. A new thread or process inherits the core of the thread that
+//! starts it.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Two cores of those that we may use; the same one twice where there is no other.
+/// Two of the usable cores, or the same core twice if there is only one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cores {
     server: Option<usize>,
@@ -21,22 +21,22 @@ impl Cores {
         Self { server, load: usable.next().or(server) }
     }
 
-    pub(super) fn are_apart(self) -> bool {
+    pub(super) fn are_distinct(self) -> bool {
         self.server != self.load
     }
 
-    /// Puts this thread on the server's core.
-    pub(super) fn take_servers(self) {
+    /// Moves this thread to the server's core.
+    pub(super) fn use_server_core(self) {
         pin(self.server);
     }
 
-    /// Puts this thread on the load's core.
-    pub(super) fn take_loads(self) {
+    /// Moves this thread to the load's core.
+    pub(super) fn use_load_core(self) {
         pin(self.load);
     }
 }
 
-/// Where the system forbids it the figures are less steady, and that is all.
+/// Pins this thread to a core. If the system forbids it, the figures only vary more.
 fn pin(core: Option<usize>) {
     if let Some(core) = core {
         let mut set = CpuSet::new();

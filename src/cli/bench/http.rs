@@ -1,12 +1,12 @@
-//! HTTP/1.1 as cheap as it can be, so that the load takes little of what it measures: one request text, sent again and
-//! again over one connection, and of each answer the status and the length.
+//! A minimal HTTP/1.1 client, so that the load costs little beside the server: it sends one prepared request over one
+//! connection again and again, and reads only the status and the length of each response.
 
 use std::io;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// A connection that is kept.
+/// A persistent connection with a prepared request.
 pub(super) struct Connection {
     stream: TcpStream,
     request: Vec<u8>,
@@ -14,21 +14,21 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Connects to `address` (`host:port`) and keeps `request` for every call.
+    /// Connects to `address` (`host:port`); every call sends `request`.
     pub(super) async fn open(address: &str, request: Vec<u8>) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, request, buffer: Vec::with_capacity(16 * 1024) })
     }
 
-    /// Sends the request and reads the whole answer: its status, and its body.
+    /// Sends the request and reads the whole response: status and body.
     pub(super) async fn call(&mut self) -> io::Result<(u16, &[u8])> {
         self.stream.write_all(&self.request).await?;
         self.buffer.clear();
         loop {
-            if let Some(answer) = read(&self.buffer)? {
-                let body = self.buffer.get(answer.body_from..answer.end).unwrap_or_default();
-                return Ok((answer.status, body));
+            if let Some(response) = read(&self.buffer)? {
+                let body = self.buffer.get(response.body_from..response.end).unwrap_or_default();
+                return Ok((response.status, body));
             }
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -38,27 +38,27 @@ impl Connection {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Whole {
+struct Response {
     status: u16,
     body_from: usize,
     end: usize,
 }
 
-/// An answer, once the buffer holds all of it.
-fn read(buffer: &[u8]) -> io::Result<Option<Whole>> {
+/// Parses a response, or returns `None` while the buffer holds only a part of it.
+fn read(buffer: &[u8]) -> io::Result<Option<Response>> {
     let Some(head_end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
-    let odd = || io::Error::new(io::ErrorKind::InvalidData, "not an answer of ours");
-    let head = std::str::from_utf8(buffer.get(..head_end).unwrap_or_default()).map_err(|_| odd())?;
+    let malformed = || io::Error::new(io::ErrorKind::InvalidData, "malformed HTTP response");
+    let head = std::str::from_utf8(buffer.get(..head_end).unwrap_or_default()).map_err(|_| malformed())?;
     let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).ok_or_else(odd)?;
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).ok_or_else(malformed)?;
     let length: usize = lines
         .filter_map(|line| line.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
         .and_then(|(_, value)| value.trim().parse().ok())
-        .ok_or_else(odd)?;
+        .ok_or_else(malformed)?;
     let body_from = head_end + 4;
-    let end = body_from.checked_add(length).ok_or_else(odd)?;
-    Ok((buffer.len() >= end).then_some(Whole { status, body_from, end }))
+    let end = body_from.checked_add(length).ok_or_else(malformed)?;
+    Ok((buffer.len() >= end).then_some(Response { status, body_from, end }))
 }
 
 #[cfg(test)]
@@ -66,9 +66,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_counts_once_it_is_whole() {
+    fn a_response_is_returned_once_it_is_complete() {
         let text = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nx: y\r\n\r\nhello";
-        assert_eq!(read(text).unwrap(), Some(Whole { status: 200, body_from: 44, end: 49 }));
+        assert_eq!(read(text).unwrap(), Some(Response { status: 200, body_from: 44, end: 49 }));
         for cut in 0..text.len() {
             assert_eq!(read(&text[..cut]).unwrap(), None, "{cut}");
         }

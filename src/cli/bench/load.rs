@@ -1,5 +1,5 @@
-//! The load: 64 connections, each of a build of its own, fetching tokens as fast as they come. Only a token that was
-//! received with 200 counts.
+//! The load: 64 connections, each of its own build, that request tokens as fast as the server answers. Only tokens received
+//! with status 200 count.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::base::{Clock as _, SystemClock};
 use crate::cli::api::Api;
 use crate::cli::failure::Failure;
 
-/// How many connections ask at once.
+/// Number of concurrent connections.
 pub(super) const CONNECTIONS: usize = 64;
 
 #[derive(Deserialize)]
@@ -23,13 +23,13 @@ struct Registered {
     request_token: String,
 }
 
-/// The connections, kept from round to round.
+/// Open connections, reused in every round.
 pub(super) struct Load {
     connections: Vec<Connection>,
 }
 
 impl Load {
-    /// Registers a build for each connection, and connects.
+    /// Registers a build for each connection and connects.
     pub(super) async fn prepare(server: &Server, credentials: &Credentials) -> Result<Self, Failure> {
         let url = Url::parse(&server.url).map_err(Failure::unreachable)?;
         let api = Api::of(&url)?;
@@ -37,7 +37,7 @@ impl Load {
         for number in 1..=CONNECTIONS {
             let build = registration(number).to_string();
             let url = format!("{}/api/v1/builds", server.url);
-            let answer = api
+            let response = api
                 .call(|client| {
                     let request =
                         client.post(&url).basic_auth(&credentials.client_id, Some(&credentials.client_secret));
@@ -45,12 +45,12 @@ impl Load {
                 })
                 .await?
                 .success()?;
-            connections.push(connect(&answer.document()?).await?);
+            connections.push(connect(&response.document()?).await?);
         }
         Ok(Self { connections })
     }
 
-    /// Tokens a second over a round of this length.
+    /// Returns tokens per second over a round of this length.
     pub(super) async fn measure(&mut self, length: Duration) -> Result<f64, Failure> {
         let clock = std::sync::Arc::new(SystemClock::new());
         let mut tasks = JoinSet::new();
@@ -62,7 +62,7 @@ impl Load {
                     let (status, body) = connection.call().await?;
                     if status != 200 || !body.starts_with(b"{\"value\":\"eyJ") {
                         let problem = format!("{status} {}", String::from_utf8_lossy(body));
-                        return Err(Failure::refused(format!("the server answered no token: {problem}")));
+                        return Err(Failure::refused(format!("the response holds no token: {problem}")));
                     }
                     tokens += 1;
                 }

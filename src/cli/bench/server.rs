@@ -1,4 +1,4 @@
-//! The server under measurement: this program in a process of its own, with its own temporary folder, on its core.
+//! The server under measurement: this program in its own process, with its own temporary folder, on its own core.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -10,14 +10,14 @@ use tempfile::TempDir;
 use super::cores::Cores;
 use crate::cli::failure::Failure;
 
-/// A running server; killed and its folder removed when this is dropped.
+/// A running server. Dropping it kills the process and removes its folder.
 pub(super) struct Server {
     child: Child,
     folder: TempDir,
     pub(super) url: String,
 }
 
-/// A client that was made for the load.
+/// Credentials of the client that the load uses.
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     pub(super) client_id: String,
@@ -25,12 +25,12 @@ pub(super) struct Credentials {
 }
 
 impl Server {
-    /// Starts a server on its core, without any limit, and leaves this thread on the load's core.
+    /// Starts a server on its core, without any limit, and moves this thread to the load's core.
     pub(super) fn start(cores: Cores) -> Result<Self, Failure> {
         let folder = tempfile::Builder::new().prefix("buildpass-bench-").tempdir()?;
-        cores.take_servers();
+        cores.use_server_core();
         let child = command(folder.path())?.arg("serve").stderr(Stdio::piped()).spawn();
-        cores.take_loads();
+        cores.use_load_core();
         let mut server = Self { child: child?, folder, url: String::new() };
         server.url = server.wait_until_ready()?;
         Ok(server)
@@ -45,7 +45,7 @@ impl Server {
             let line = line?;
             let ready = line.strip_prefix("buildpass ready: ").and_then(|rest| rest.split(' ').next());
             if let Some(url) = ready.and_then(|first| first.strip_prefix("listen=")) {
-                // Whatever it says from now on is read and left, so that it never waits for us.
+                // Drains the rest, so that the server never blocks on a full pipe.
                 std::thread::spawn(move || lines.for_each(drop));
                 return Ok(url.to_owned());
             }
@@ -55,7 +55,7 @@ impl Server {
         Err(Failure::unreachable(format!("the server did not start: {said}")))
     }
 
-    /// Makes a client beside the running server.
+    /// Creates a client in the database of the running server.
     pub(super) fn create_client(&self) -> Result<Credentials, Failure> {
         let output = command(self.folder.path())?.args(["clients", "create", "bench", "--json"]).output()?;
         serde_json::from_slice(&output.stdout)
@@ -63,7 +63,7 @@ impl Server {
     }
 }
 
-/// This program in the server's folder, with no configuration but the benchmark's.
+/// This program in the server's folder, configured by the benchmark alone.
 fn command(folder: &Path) -> Result<Command, Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     command
@@ -81,7 +81,7 @@ fn command(folder: &Path) -> Result<Command, Failure> {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ended_already = self.child.kill();
-        let _ended_already = self.child.wait();
+        let _already_exited = self.child.kill();
+        let _already_exited = self.child.wait();
     }
 }

@@ -1,9 +1,9 @@
-//! `demo`: the whole road of a build's token, told step by step, over real sockets. Everything lives in a temporary
-//! folder that is removed at the end, on signals too; the tree that it is run in stays as it is.
+//! `demo`: walks through a token's life step by step, over real sockets. Everything is kept in a temporary folder that is
+//! removed at the end, also after a signal. The working directory is never changed.
 
+mod ci;
 mod cloud;
-mod market;
-mod people;
+mod registries;
 mod story;
 
 use std::collections::BTreeMap;
@@ -16,8 +16,8 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use self::market::Market;
-use self::people::{CiServer, Job, Registered};
+use self::ci::{CiServer, Job, Registered};
+use self::registries::Registries;
 use self::story::Story;
 use super::failure::Failure;
 use super::serve::serve;
@@ -28,7 +28,7 @@ use crate::base::{SystemClock, SystemEntropy};
 use crate::config::{Config, Flags, Sources};
 use crate::http::{Limits, Listeners};
 
-/// Where the demo listens if nobody else does.
+/// Port of the demo, if it is free.
 const PORT: u16 = 8080;
 
 /// Walk through a token's life, end to end
@@ -36,7 +36,7 @@ const PORT: u16 = 8080;
 #[command(after_help = "Example:
   buildpass demo --exit")]
 pub(super) struct Demo {
-    /// End after the last step; else keep serving until Ctrl-C, with curl lines to paste
+    /// Exit after the last step; by default the demo keeps serving until Ctrl-C and prints curl lines to try
     #[arg(long)]
     exit: bool,
 }
@@ -48,22 +48,22 @@ impl Demo {
             .prefix("buildpass-demo-")
             .permissions(std::fs::Permissions::from_mode(0o700))
             .tempdir()?;
-        // The folder outlives everything that is dropped at a signal, and is removed with whatever came of it.
-        let told = tokio::select! {
-            told = tell(&folder, self.exit) => told,
-            () = signals.asked_to_end() => Ok(()),
+        // The folder must outlive the server that a signal drops, and is removed also after a failure.
+        let done = tokio::select! {
+            done = play(&folder, self.exit) => done,
+            () = signals.stop_requested() => Ok(()),
         };
         let removed = folder.close();
-        told?;
+        done?;
         Ok(removed?)
     }
 }
 
-async fn tell(folder: &TempDir, exit: bool) -> Result<(), Failure> {
+async fn play(folder: &TempDir, exit: bool) -> Result<(), Failure> {
     let listener = listener().await?;
     let address = listener.local_addr()?;
     let file = folder.path().join("buildpass.toml");
-    std::fs::write(&file, market::CONFIGURATION)?;
+    std::fs::write(&file, registries::CONFIGURATION)?;
     let config = Config::load(&Sources {
         file: Some(file),
         environment: BTreeMap::new(),
@@ -78,35 +78,35 @@ async fn tell(folder: &TempDir, exit: bool) -> Result<(), Failure> {
     let app = App::start(&config, address, Arc::new(SystemClock::new()), Arc::new(SystemEntropy)).await?;
     let app = Arc::new(app);
     story.say(&format!(
-        "It listens on http://{address}. Its configuration says who may pull from a registry, and nothing"
+        "It listens on http://{address}. Its configuration holds one access policy of a registry, and nothing"
     ))?;
-    story.say("else; everything it keeps is one folder:")?;
+    story.say("else. It keeps everything in one folder:")?;
     story.say(&format!("{} (removed at the end).", folder.path().display()))?;
-    story.say("It made its signing keys, RS256 and ES256, each with a successor already published.")?;
+    story.say("It created its signing keys, RS256 and ES256, each with a successor that is already published.")?;
 
     let (stop, stopped) = oneshot::channel::<()>();
     let listeners = Listeners { public: listener, admin: None };
     let limits = Limits::of(config.server.max_connections);
     let server = async {
         serve(&app, listeners, limits, async {
-            let _stopped_or_dropped = stopped.await;
+            let _stopped = stopped.await;
         })
         .await;
         Ok::<(), Failure>(())
     };
-    let acts = async {
-        let ci = act(&app, &mut story).await?;
+    let steps = async {
+        let ci = run_build(&app, &mut story).await?;
         if exit {
             output::line("")?;
-            output::line("That was the whole road. Without --exit the demo goes on serving.")?;
+            output::line("That was the whole walk. Without --exit the demo keeps serving.")?;
         } else {
-            invite(&ci, app.issuer().url().as_str()).await?;
+            print_curl_lines(&ci, app.issuer().url().as_str()).await?;
             std::future::pending::<()>().await;
         }
         drop(stop);
         Ok(())
     };
-    tokio::try_join!(server, acts)?;
+    tokio::try_join!(server, steps)?;
     Ok(())
 }
 
@@ -118,108 +118,115 @@ async fn listener() -> Result<TcpListener, Failure> {
     }
 }
 
-async fn act(app: &Arc<App>, story: &mut Story) -> Result<CiServer, Failure> {
+async fn run_build(app: &Arc<App>, story: &mut Story) -> Result<CiServer, Failure> {
     let issuer = app.issuer().url().as_str();
-    story
-        .step("The operator makes a client for the CI server", Some("$ buildpass clients create demo-ci --org acme"))?;
+    story.step(
+        "The operator creates a client for the CI server",
+        Some("$ buildpass clients create demo-ci --org acme"),
+    )?;
     let ci = CiServer::create(app, issuer).await?;
     story.fact("client_id", ci.id())?;
-    story.say("Its secret was shown once; the database holds a digest.")?;
+    story.say("Its secret was printed once; the database holds a digest.")?;
 
     story.step("The CI server starts build 17 of acme/app and registers it", Some("POST /api/v1/builds"))?;
     let build = ci.register(17, "30m").await?;
     story.fact("build", &build.id)?;
     story.fact("subject", build.subject.as_deref().unwrap_or("none"))?;
 
-    story.step("The worker puts the answer's env into the job's environment", None)?;
+    story.step("The worker sets the variables of the response in the job", None)?;
     for name in build.env.keys().filter(|name| name.starts_with("BUILDPASS_")) {
         story.say(&format!("{name}=…"))?;
     }
-    story.say("The same values under GitHub's and Vela's names, so that their unmodified clients work too.")?;
+    story.say("The same values are set under the names of GitHub and Vela, so that their clients work unchanged.")?;
 
-    story.step("The job asks what it would get, and gets no token yet", Some("GET …/id_token?audience=…&preview=1"))?;
+    story.step("The job asks for a preview, which issues no token", Some("GET …/id_token?audience=…&preview=1"))?;
     let job = build.job()?;
-    story.fact("granted by", &job.preview(cloud::AUDIENCE).await?)?;
+    story.fact("allowed by", &job.preview(cloud::AUDIENCE).await?)?;
 
     let fetch = format!("$ buildpass token request --audience {}", cloud::AUDIENCE);
-    story.step("The job fetches a token", Some(&fetch))?;
+    story.step("The job requests a token", Some(&fetch))?;
     let token = job.fetch(cloud::AUDIENCE).await?;
     story.fact("token", &shortened(token.expose_secret()))?;
-    story.say("Its record was on disk before it left.")?;
+    story.say("Its record was on disk before the token was sent.")?;
 
-    story.step("A cloud, which knows nothing but the issuer's URL, checks it", None)?;
+    story.step("A cloud that knows only the issuer's URL verifies it", None)?;
     let keys = cloud::discover(issuer).await?;
-    story.say(&format!("GET {issuer}/.well-known/openid-configuration says where the keys are;"))?;
+    story.say(&format!("GET {issuer}/.well-known/openid-configuration names the URL of the keys;"))?;
     story.say(&format!("GET {} holds {} keys.", keys.url, keys.count()))?;
     let claims = cloud::verify(token.expose_secret(), &keys, issuer)?;
-    story.say("Signature, issuer, audience and time are right: accepted. The token says:")?;
+    story.say("Signature, issuer, audience and times are valid: accepted. The claims are:")?;
     story.quote(&output::pretty(&claims)?)?;
 
-    story
-        .step("Two tokens that the cloud must not take: one with a letter changed, and one for somebody else", None)?;
-    story.fact("changed", &cloud::refusal(&cloud::spoiled(token.expose_secret()), &keys, issuer)?)?;
+    story.step("The cloud rejects two tokens: one that was tampered with, and one for another audience", None)?;
+    story.fact("tampered", &cloud::refusal(&cloud::tampered(token.expose_secret()), &keys, issuer)?)?;
     let other = job.fetch("https://other.example.com").await?;
-    story.fact("not for it", &cloud::refusal(other.expose_secret(), &keys, issuer)?)?;
+    story.fact("elsewhere", &cloud::refusal(other.expose_secret(), &keys, issuer)?)?;
 
-    let market = trade(app, issuer, &job, story).await?;
-    let key = market.store_key(&job).await?;
+    let registries = exchange(app, issuer, &job, story).await?;
+    let key = registries.store_key(&job).await?;
 
-    story.step("The build ends", Some("$ buildpass builds finish ID"))?;
+    story.step("The build finishes", Some("$ buildpass builds finish ID"))?;
     ci.finish(&build.id).await?;
-    let lives = if market.is_active(&key).await? { "still good" } else { "dead" };
-    story.fact("its key", lives)?;
-    story.say("Whoever kept the request token tries once more:")?;
+    let state = if registries.is_active(&key).await? { "still active" } else { "revoked" };
+    story.fact("its key", state)?;
+    story.say("The request token no longer works either:")?;
     story.fact("answer", &job.refused(cloud::AUDIENCE).await?)?;
     Ok(ci)
 }
 
-/// The second half of the road: from a token to a credential, to a package, and back to the build.
-async fn trade<'a>(app: &'a Arc<App>, issuer: &str, job: &Job, story: &mut Story) -> Result<Market<'a>, Failure> {
+/// The second half: from a token to a credential, to a package, and back to the build.
+async fn exchange<'a>(
+    app: &'a Arc<App>,
+    issuer: &str,
+    job: &Job,
+    story: &mut Story,
+) -> Result<Registries<'a>, Failure> {
     story.step(
-        "The operator says what builds may have at package registries",
+        "The operator applies rules: which builds get credentials for package registries",
         Some("$ buildpass exchange apply rules.toml"),
     )?;
-    let market = Market::open(app, issuer).await?;
-    story.say("A role and a publisher of RubyGems, a policy of NuGet, a grant of a store: for builds of acme/app.")?;
+    let registries = Registries::open(app, issuer).await?;
+    story
+        .say("They hold a RubyGems role and trusted publisher, a NuGet trust policy and a grant, all for acme/app.")?;
 
-    story.step("The job brings one token to each door, and holds no password", Some("POST …/assume_role, …"))?;
-    let (key, spent) = market.trade(job, story).await?;
+    story.step("The job exchanges one token in each flow, without any password", Some("POST …/assume_role, …"))?;
+    let (key, redeemed) = registries.exchange_all(job, story).await?;
 
-    story.step("It pushes a gem with the key; the gem server asks what the key is for", Some("$ gem push app.gem"))?;
-    market.push(&key, story).await?;
+    story.step("It pushes a gem with the key; the gem server introspects the key", Some("$ gem push app.gem"))?;
+    registries.push(&key, story).await?;
 
-    story.step("Somebody asks where the gem came from", Some("$ buildpass provenance app 1.2.0"))?;
-    market.provenance(story).await?;
+    story.step("A reader of the gem asks for its provenance", Some("$ buildpass provenance app 1.2.0"))?;
+    registries.provenance(story).await?;
 
-    story.step("Two tokens that RubyGems' door must not take: one that was traded, and one for the store", None)?;
-    market.refusals(job, &spent, story).await?;
+    story.step("RubyGems' flow rejects two tokens: one that was redeemed already, and one for the store", None)?;
+    registries.refusals(job, &redeemed, story).await?;
 
     story.step(
-        "The role is changed to another repository's, and the operator asks what it says of this build's token",
+        "The role is changed to another repository, and the operator asks why it rejects the token",
         Some("$ buildpass exchange explain --role rg_oidc_akr_… --token -"),
     )?;
-    market.explain(job, story).await?;
-    Ok(market)
+    registries.explain(job, story).await?;
+    Ok(registries)
 }
 
-/// Lines to paste while the demo goes on serving, with a build that runs.
-async fn invite(ci: &CiServer, issuer: &str) -> Result<(), Failure> {
+/// Prints curl lines to try while the demo keeps serving, with a running build.
+async fn print_curl_lines(ci: &CiServer, issuer: &str) -> Result<(), Failure> {
     let build: Registered = ci.register(18, "12h").await?;
     output::line("")?;
-    output::heading("It goes on serving until Ctrl-C. To try it yourself, in another terminal:")?;
+    output::heading("The demo keeps serving until Ctrl-C. To try it yourself, in another terminal:")?;
     output::line("")?;
     output::line("# you are build 18 of acme/app")?;
     for (name, value) in build.env.iter().filter(|(name, _)| name.starts_with("BUILDPASS_")) {
         output::line(&shell::export(name, value))?;
     }
-    output::line("# what would I get? and then a token")?;
+    output::line("# a preview, and then a token")?;
     let bearer = r#"-H "Authorization: Bearer $BUILDPASS_ID_TOKEN_REQUEST_TOKEN""#;
     output::line(&format!(r#"curl -s {bearer} "$BUILDPASS_ID_TOKEN_REQUEST_URL&audience=x&preview=1""#))?;
     output::line(&format!(r#"curl -s {bearer} "$BUILDPASS_ID_TOKEN_REQUEST_URL&audience=x""#))?;
     output::line("# what verifiers read")?;
     output::line(&format!("curl -s {issuer}/.well-known/openid-configuration"))?;
     output::line(&format!("curl -s {issuer}/.well-known/jwks"))?;
-    output::line("# and as the CI server: the build ends, and its tokens die")?;
+    output::line("# as the CI server: finish the build, which revokes its tokens")?;
     let finish = format!("{issuer}/api/v1/builds/{}/finish", build.id);
     let credentials = shell::quoted(&ci.credentials());
     let body = r#"-H 'Content-Type: application/json' -d '{"status":"success"}'"#;
@@ -227,7 +234,7 @@ async fn invite(ci: &CiServer, issuer: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Enough of a token to see that it is one.
+/// Shortens a token for the screen.
 fn shortened(token: &str) -> String {
     token.chars().take(24).chain(['…']).collect()
 }

@@ -1,16 +1,16 @@
-//! How the demo tells: numbered steps, what is said and what is found under each.
+//! Prints the demo: numbered steps, with text and results under each.
 
 use super::super::failure::Failure;
 use super::super::output;
 
-/// A story and how far it has come.
+/// The printed steps so far.
 #[derive(Debug, Default)]
 pub(super) struct Story {
     steps: u32,
 }
 
 impl Story {
-    /// Begins the next step; `by` is the command or call that does the same.
+    /// Prints the title of the next step; `by` is the command or request that does the same.
     pub(super) fn step(&mut self, title: &str, by: Option<&str>) -> Result<(), Failure> {
         self.steps += 1;
         output::line("")?;
@@ -29,7 +29,7 @@ impl Story {
         self.say(&format!("{name:10}  {value}"))
     }
 
-    /// Several lines as they are.
+    /// Prints several lines unchanged.
     pub(super) fn quote(&self, text: &str) -> Result<(), Failure> {
         text.lines().try_for_each(|line| self.say(line))
     }

@@ -1,4 +1,4 @@
-//! `keys init`: the first keys of an installation at whose URL another issuer stands, or stood.
+//! `keys init`: creates the first keys of an installation that takes the URL of another issuer over.
 
 use std::path::Path;
 
@@ -14,31 +14,31 @@ use crate::config::Flags;
 use crate::jose::JwkSet;
 use crate::keyring::{KeyRefusal, Takeover, read_former_keys};
 
-/// What caches last where the former issuer does not say.
+/// Time that caches keep the former documents, if their response sets none.
 const CACHED_FOR: Seconds = Seconds::new(3_600);
 
-/// How long a former issuer's keys stay at the least, where nobody says.
+/// Default time that the keys of the former issuer stay published.
 const ADOPT_FOR: Seconds = Seconds::new(7_200);
 
-/// Make the first keys for a URL that another issuer served, and let its keys stand beside ours for a while
+/// Create the first keys, and publish those of the former issuer of this URL beside them
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys init --adopt https://ci.example.com/_services/token/.well-known/jwks
 
-The order that loses nothing:
-  1. keys init --adopt URL       while the former issuer still serves its documents
-  2. point the documents' URL at us and start `buildpass serve`: it serves both key sets, and signs nothing yet
-  3. the former issuer goes on signing until ours signs: `keys list`, or /health/ready without the reason `announced`
-  4. let CI use us, then stop the former issuer; its keys leave when --for is over")]
+To take a URL over without an interruption:
+  1. run `keys init --adopt URL` while the former issuer still serves its documents
+  2. point the URL at this server and run `buildpass serve`: it publishes both key sets and signs nothing yet
+  3. let the former issuer sign until `keys list` shows a key in the state signing, or /health/ready no longer says `announced`
+  4. let CI use this server, then stop the former issuer; its keys are withdrawn after --for")]
 pub(in crate::cli) struct Init {
-    /// The former issuer's key set: a file, or its URL (a discovery document leads to it). A URL is read again every
-    /// minute until our first signature
+    /// Key set of the former issuer: a file, or the URL of the key set or of the discovery document. A URL is read again
+    /// every minute until this server signs
     #[arg(long, value_name = "FILE|URL")]
     adopt: Option<String>,
-    /// How long its keys stay in our key set [default: 2h]
+    /// Time that the keys of the former issuer stay published [default: 2h]
     #[arg(long, value_name = "DURATION", requires = "adopt")]
     r#for: Option<Seconds>,
-    /// How long caches of its documents may last [default: what the URL's answer says, else 1h]
+    /// Time that caches may keep its documents [default: max-age of the URL's response, else 1h]
     #[arg(long, value_name = "DURATION")]
     cached_for: Option<Seconds>,
 }
@@ -48,10 +48,10 @@ impl Init {
         let config = installation.config(Flags::default())?;
         let (former, cached, source) = match &self.adopt {
             None => (JwkSet::default(), None, None),
-            Some(place) if place.starts_with("http://") || place.starts_with("https://") => {
-                let issuer = FormerIssuer::new(place).map_err(Failure::usage)?;
+            Some(url) if url.starts_with("http://") || url.starts_with("https://") => {
+                let issuer = FormerIssuer::new(url).map_err(Failure::usage)?;
                 let answer = issuer.read().await.map_err(|error| Failure::unreachable(format!("--adopt: {error}")))?;
-                (answer.keys, answer.max_age, Some(place.clone()))
+                (answer.keys, answer.max_age, Some(url.clone()))
             }
             Some(file) => (read_file(Path::new(file))?, None, None),
         };
@@ -70,9 +70,9 @@ impl Init {
             output::line(&format!("adopted {} ({})", output::visible(key.kid()), key.algorithm()))?;
         }
         output::note(&format!(
-            "The first keys are made; they have no times yet.\nNext: point the documents' URL at this server and start \
-             `buildpass serve`. It serves our keys and the adopted ones, and signs nothing for the first {} at the \
-             least (readiness says `announced`): the former issuer goes on signing until then.",
+            "The first keys are created, but not scheduled yet.\nNext: point the URL of the documents at this server and \
+             start `buildpass serve`. It publishes these keys and the adopted ones, and signs nothing for at least {} \
+             (readiness says `announced`): let the former issuer sign until then.",
             config.schedule().announce_for().max(takeover.cached_for + config.keys.clock_skew),
         ));
         Ok(())

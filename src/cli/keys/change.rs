@@ -1,5 +1,5 @@
-//! `keys rotate`, `revoke`, `reseal`, `clock` and `new-kek`: what an operator changes by hand. What was changed is in
-//! force on every replica within `keys.refresh_interval`.
+//! `keys rotate`, `revoke`, `reseal`, `clock` and `new-kek`: changes by an operator. A change takes effect on every replica
+//! within `keys.refresh_interval`.
 
 use std::path::PathBuf;
 
@@ -13,15 +13,15 @@ use super::super::output::{self, Table};
 use crate::base::SystemEntropy;
 use crate::keyring::{self, ActError};
 
-/// Let the reserves sign as soon as that is safe, without waiting for the end of the period
+/// Switch to the announced keys as soon as caches hold them, before the rotation period ends
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys rotate
 
-A reserve signs when every cache holds it: when it was announced for as long as caches may be old. Asked again before
-that switch, this prints the same time and changes nothing. A key in wrong hands is a matter for `keys revoke`.")]
+A key signs once it was announced for as long as caches may keep an older key set. If the switch is scheduled already, \
+the command prints its time and changes nothing. If a key has leaked, use `keys revoke`.")]
 pub(in crate::cli) struct Rotate {
-    /// Only if the reserves are ripe already; otherwise exit with 1 and the arithmetic
+    /// Switch now; if the announced keys may still be missing from caches, exit with 1 and print until when
     #[arg(long)]
     now: bool,
     /// Print JSON lines
@@ -29,18 +29,18 @@ pub(in crate::cli) struct Rotate {
     json: bool,
 }
 
-/// Take a key out at once, because it is in wrong hands: its reserve signs in its place, ripe or not
+/// Revoke a leaked key at once; the announced key signs in its place
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys revoke Vq3NIg5oXJ0u1l4pNe1hVvX0hY0nY2Y9lqv7b6wT9yA --reason 'found in a backup'
 
-Removal is no revocation elsewhere: go-oidc, Vault and Fulcio keep a key until they meet one that they don't know, so
-show them a token of the new one; kube-apiserver and MinIO keep it for longer still.")]
+The revoked key leaves the key set, but verifiers may keep it: go-oidc, Vault and Fulcio until they see a token with an \
+unknown key, so send them one; kube-apiserver and MinIO even longer.")]
 pub(in crate::cli) struct Revoke {
-    /// The key, as `keys list` names it
-    #[arg(allow_hyphen_values = true)] // One in sixty-four begins with a hyphen.
+    /// Key id, as `keys list` prints it
+    #[arg(allow_hyphen_values = true)] // Some key ids begin with a hyphen.
     kid: String,
-    /// Why; it stands in the record
+    /// Reason, for the audit record
     #[arg(long)]
     reason: String,
     /// Print one JSON document
@@ -48,38 +48,40 @@ pub(in crate::cli) struct Revoke {
     json: bool,
 }
 
-/// Seal every private half under the first key-encryption key of the configuration
+/// Encrypt all private keys again under the first key-encryption key
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys new-kek keys/master-2.key
-  # list it first in keys.key_encryption_keys and keep the old one behind it, on every replica; then:
+  # put it first in keys.key_encryption_keys, before the old one, on every replica; then:
   buildpass keys reseal
-  # after that the old one may go")]
+  # now the old one can be removed")]
 pub(in crate::cli) struct Reseal {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
 
-/// Make a key-encryption key: the secret under which the database keeps the signing keys
+/// Create a key-encryption key, under which the database keeps the signing keys
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys new-kek keys/master-2.key
 
-Then list it in keys.key_encryption_keys. Keep a copy where the database's copies are not: neither is of use alone.")]
+Then add it to keys.key_encryption_keys. Keep its backup apart from backups of the database: each is useless without \
+the other.")]
 pub(in crate::cli) struct NewKek {
-    /// The file to make; never one that is there already
+    /// File to create; must not exist
     file: PathBuf,
 }
 
-/// Make the time as it is now the largest time seen, after a clock that ran ahead
+/// Accept the current time after the clock ran ahead
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys clock --accept
 
-Keys that were announced later than now are revoked: they were announced in a time that never was.")]
+The server signs nothing while its clock is behind the largest time that it has seen. This command resets that time to \
+now. Keys announced after now are revoked.")]
 pub(in crate::cli) struct Clock {
-    /// Say that this machine's clock is right now
+    /// Confirm that the clock of this machine is correct
     #[arg(long, required = true)]
     accept: bool,
     /// Print one JSON document
@@ -95,7 +97,7 @@ impl Rotate {
         }
         let mut table = Table::new(&["ALG", "KID", "SIGNS FROM", ""]);
         for switch in switches {
-            let moved = if switch.moved { "set now" } else { "as it was set" };
+            let moved = if switch.moved { "scheduled" } else { "unchanged" };
             table.row([switch.alg.to_string(), switch.kid, switch.signs_from.to_string(), moved.to_owned()]);
         }
         Ok(table.print()?)
@@ -105,7 +107,7 @@ impl Rotate {
 impl Revoke {
     pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
         if self.reason.trim().is_empty() {
-            return Err(Failure::usage("--reason: must not be empty; it stands in the record"));
+            return Err(Failure::usage("--reason: must not be empty; it is kept in the audit record"));
         }
         let revoked = with_keyring(installation, async |keyring| keyring.revoke(&self.kid, &self.reason).await).await?;
         if self.json {
@@ -113,18 +115,20 @@ impl Revoke {
         } else {
             output::line(&format!("{} is revoked.", output::visible(&revoked.kid)))?;
             match &revoked.promoted {
-                Some(kid) if revoked.ripe => output::line(&format!("{kid} signs in its place; every cache holds it."))?,
-                Some(kid) => {
-                    output::line(&format!("{kid} signs in its place; caches may lack it until {}.", revoked.safe_from))?
+                Some(kid) if revoked.ripe => {
+                    output::line(&format!("{kid} signs in its place; every cache holds it already."))?
                 }
-                None => output::line("No key takes its place: it did not sign.")?,
+                Some(kid) => output::line(&format!(
+                    "{kid} signs in its place; it may be missing from caches until {}.",
+                    revoked.safe_from
+                ))?,
+                None => output::line("No other key takes its place: it was not the active key.")?,
             }
         }
         output::note(&format!(
-            "Caches that heed our headers accept the old key until {}; a replica that is cut off from the database could \
-             serve the old key set until {}.\nRemoval is no revocation elsewhere: go-oidc, Vault and Fulcio keep a key \
-             until they meet one that they don't know (show them a token of the new one), kube-apiserver and MinIO for \
-             longer still.",
+            "Caches that obey the response headers accept the old key until {}; a replica cut off from the database could \
+             serve the old key set until {}.\nVerifiers may keep the old key: go-oidc, Vault and Fulcio until they see a \
+             token with an unknown key (send them one), kube-apiserver and MinIO even longer.",
             revoked.caches_accept_until, revoked.cut_off_until
         ));
         Ok(())
@@ -138,8 +142,8 @@ impl Reseal {
             return Ok(output::document(&json!({ "resealed": count }))?);
         }
         Ok(output::line(&match count {
-            0 => "Everything is sealed under the first key-encryption key already.".to_owned(),
-            count => format!("{count} sealed anew under the first key-encryption key."),
+            0 => "All private keys are encrypted under the first key-encryption key already.".to_owned(),
+            count => format!("{count} encrypted again under the first key-encryption key."),
         })?)
     }
 }
@@ -158,9 +162,9 @@ impl Clock {
         if self.json {
             return Ok(output::document(&json!({ "revoked": revoked }))?);
         }
-        output::line("The time as it is now is the largest time seen.")?;
+        output::line("The current time is accepted.")?;
         for kid in revoked {
-            output::line(&format!("{kid} is revoked: it was announced in a time that never was."))?;
+            output::line(&format!("{kid} is revoked: it was announced after the current time."))?;
         }
         Ok(())
     }

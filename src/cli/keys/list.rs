@@ -1,4 +1,4 @@
-//! `keys list` and `keys export`: what stands, and what is published. Reading makes nothing.
+//! `keys list` and `keys export`: prints signing keys. Never creates keys.
 
 use clap::Args;
 
@@ -8,7 +8,7 @@ use super::super::keyring::{published, view};
 use super::super::output::{self, Table, cell};
 use crate::config::Flags;
 
-/// List the signing keys: which signs, which stands in reserve, until when
+/// List signing keys with their states and times
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys list --json | jq -r 'select(.state == \"signing\").kid'")]
@@ -18,18 +18,18 @@ pub(in crate::cli) struct List {
     json: bool,
 }
 
-/// Print the public key set, as it is published
+/// Print the published key set (JWKS)
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys export > jwks.json")]
 pub(in crate::cli) struct Export {
-    /// Print one JSON document, which is what is printed anyway
+    /// Accepted for symmetry; the output is always one JSON document
     #[arg(long)]
     json: bool,
 }
 
 fn no_keys() {
-    output::note("There are no keys yet: the first `buildpass serve` makes them.");
+    output::note("There are no keys yet; the first `buildpass serve` creates them.");
 }
 
 impl List {

@@ -1,4 +1,4 @@
-//! `keys`: the signing keys' life, their public halves, and key-encryption keys. No private half is ever printed.
+//! `keys`: manages signing keys and key-encryption keys. A private key is never printed.
 
 mod adopt;
 mod change;
@@ -9,7 +9,7 @@ use clap::Subcommand;
 use super::failure::Failure;
 use super::installation::Installation;
 
-/// The signing keys
+/// Commands on signing keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum Keys {
     List(list::List),

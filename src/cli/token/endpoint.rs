@@ -1,15 +1,15 @@
-//! Where a job fetches tokens: the request URL and the request token that belongs to it. Never a URL of one CI with
-//! the token of another.
+//! The endpoint at which a job requests tokens: a request URL and its request token. Never combines the URL of one CI system
+//! with the token of another.
 
 use reqwest::header;
 use url::Url;
 
-use super::super::api::{Answer, Api};
+use super::super::api::{Api, Response};
 use super::super::failure::Failure;
 use crate::base::{Seconds, Secret};
 use crate::jose::Algorithm;
 
-/// Whose variables are looked for, in this order.
+/// Prefixes of the variables, in the order in which they are tried.
 const FAMILIES: [&str; 3] = ["BUILDPASS", "ACTIONS", "VELA"];
 
 /// A request URL and its request token.
@@ -18,9 +18,9 @@ pub(in super::super) struct TokenEndpoint {
     token: Secret<String>,
 }
 
-/// What a job asks for.
+/// Parameters of a token request.
 #[derive(Debug, Clone, Default)]
-pub(in super::super) struct Wish {
+pub(in super::super) struct TokenRequest {
     pub(in super::super) audiences: Vec<String>,
     pub(in super::super) lifetime: Option<Seconds>,
     pub(in super::super) algorithm: Option<Algorithm>,
@@ -34,12 +34,12 @@ impl TokenEndpoint {
             return Err("is not an http or https URL");
         }
         if !token.expose_secret().bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err("comes with a token that no header can carry");
+            return Err("comes with a token that contains characters not allowed in a header");
         }
         Ok(Self { url, token })
     }
 
-    /// The first whole pair among a job's variables.
+    /// Returns the first complete pair among the variables of a job.
     pub(super) fn find(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
         for family in FAMILIES {
             let name = format!("{family}_ID_TOKEN_REQUEST_URL");
@@ -52,31 +52,31 @@ impl TokenEndpoint {
         Err(Failure::usage(missing(&variable)))
     }
 
-    /// Asks for a token, or for a preview of one.
-    pub(in super::super) async fn ask(&self, wish: &Wish) -> Result<Answer, Failure> {
-        let url = self.with(wish);
+    /// Requests a token, or a preview of one.
+    pub(in super::super) async fn send(&self, request: &TokenRequest) -> Result<Response, Failure> {
+        let url = self.url_for(request);
         let bearer = format!("Bearer {}", self.token.expose_secret());
-        let ask = |client: &reqwest::Client| {
+        let call = |client: &reqwest::Client| {
             client.get(url.clone()).header(header::AUTHORIZATION, &bearer).header(header::ACCEPT, "application/json")
         };
-        Api::of(&self.url)?.call(ask).await
+        Api::of(&self.url)?.call(call).await
     }
 
-    /// The request URL with the wish behind what its query holds already.
-    fn with(&self, wish: &Wish) -> Url {
+    /// Appends the parameters to the query of the request URL.
+    fn url_for(&self, request: &TokenRequest) -> Url {
         let mut url = self.url.clone();
         {
             let mut query = url.query_pairs_mut();
-            for audience in &wish.audiences {
+            for audience in &request.audiences {
                 query.append_pair("audience", audience);
             }
-            if let Some(lifetime) = wish.lifetime {
+            if let Some(lifetime) = request.lifetime {
                 query.append_pair("lifetime", &lifetime.get().to_string());
             }
-            if let Some(algorithm) = wish.algorithm {
+            if let Some(algorithm) = request.algorithm {
                 query.append_pair("algorithm", algorithm.name());
             }
-            if wish.preview {
+            if request.preview {
                 query.append_pair("preview", "1");
             }
         }
@@ -84,22 +84,22 @@ impl TokenEndpoint {
     }
 }
 
-/// Which lines the job's environment lacks.
+/// Returns an error text that names the missing variables.
 fn missing(variable: impl Fn(&str) -> Option<String>) -> String {
     let names = |family: &str| [format!("{family}_ID_TOKEN_REQUEST_URL"), format!("{family}_ID_TOKEN_REQUEST_TOKEN")];
     for family in FAMILIES {
-        let (there, lacking): (Vec<_>, Vec<_>) = names(family).into_iter().partition(|name| variable(name).is_some());
-        if let ([there], [lacking]) = (&there[..], &lacking[..]) {
+        let (present, absent): (Vec<_>, Vec<_>) = names(family).into_iter().partition(|name| variable(name).is_some());
+        if let ([present], [absent]) = (&present[..], &absent[..]) {
             return format!(
-                "this job has {there} but not {lacking}: both come from one registration, and a URL is never used with \
-                 another's token"
+                "this job has {present} but not {absent}: both come from one registration, and a URL is never used with the \
+                 token of another"
             );
         }
     }
     let [url, token] = names("BUILDPASS");
     format!(
-        "this job has no request token: its environment lacks the lines {url} and {token} (ACTIONS_… or VELA_… under \
-         the same names do as well); the worker gets them from the registration's `env`, and in GitHub's workflows \
+        "this job has no request token: its environment lacks {url} and {token} (the prefixes ACTIONS_ and VELA_ work \
+         too). The worker gets both from `env` in the registration's response; in a GitHub workflow \
          `permissions: id-token: write` sets them"
     )
 }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_of_one_family_never_meets_the_token_of_another() {
+    fn a_url_is_never_used_with_the_token_of_another_prefix() {
         let mixed = [
             ("BUILDPASS_ID_TOKEN_REQUEST_URL", "http://127.0.0.1/b"),
             ("BUILDPASS_ID_TOKEN_REQUEST_TOKEN", ""),
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_whole_pair_is_taken() {
+    fn the_first_complete_pair_is_used() {
         let all: Vec<(String, String)> = FAMILIES
             .iter()
             .flat_map(|family| {
@@ -150,34 +150,35 @@ mod tests {
     }
 
     #[test]
-    fn a_job_without_a_pair_is_told_which_lines_it_lacks() {
-        let told = found(&[]).unwrap_err();
+    fn the_error_without_a_pair_names_the_missing_variables() {
+        let error = found(&[]).unwrap_err();
         for name in ["BUILDPASS_ID_TOKEN_REQUEST_URL", "BUILDPASS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_", "VELA_"] {
-            assert!(told.contains(name), "{told}");
+            assert!(error.contains(name), "{error}");
         }
-        assert!(told.starts_with("Usage"));
+        assert!(error.starts_with("Usage"));
     }
 
     #[test]
     fn a_token_that_would_break_a_header_is_not_sent_and_not_shown() {
-        let told = found(&[
+        let error = found(&[
             ("BUILDPASS_ID_TOKEN_REQUEST_URL", "http://127.0.0.1/"),
             ("BUILDPASS_ID_TOKEN_REQUEST_TOKEN", "secret\r\nX: y"),
         ]);
-        assert!(!told.unwrap_err().contains("secret"));
+        assert!(!error.unwrap_err().contains("secret"));
     }
 
     #[test]
-    fn a_wish_stands_behind_the_query_that_is_there() {
-        let wish = Wish {
+    fn parameters_are_appended_to_the_query() {
+        let request = TokenRequest {
             audiences: vec!["a b+c&d".to_owned(), "ü".to_owned()],
             lifetime: Some(Seconds::new(60)),
             algorithm: Some(Algorithm::Es256),
             preview: true,
         };
-        let asked = |url: &str| TokenEndpoint::new(url, Secret::new("t".to_owned())).unwrap().with(&wish).to_string();
+        let requested =
+            |url: &str| TokenEndpoint::new(url, Secret::new("t".to_owned())).unwrap().url_for(&request).to_string();
         let query = "audience=a+b%2Bc%26d&audience=%C3%BC&lifetime=60&algorithm=ES256&preview=1";
-        assert_eq!(asked("http://127.0.0.1/x?v=1"), format!("http://127.0.0.1/x?v=1&{query}"));
-        assert_eq!(asked("http://127.0.0.1/x"), format!("http://127.0.0.1/x?{query}"));
+        assert_eq!(requested("http://127.0.0.1/x?v=1"), format!("http://127.0.0.1/x?v=1&{query}"));
+        assert_eq!(requested("http://127.0.0.1/x"), format!("http://127.0.0.1/x?{query}"));
     }
 }

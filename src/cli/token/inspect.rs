@@ -1,4 +1,4 @@
-//! `token inspect`: what a token says. Checks nothing, and says so.
+//! `token inspect`: decodes a token. Verifies nothing, and says so.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,14 +9,14 @@ use super::super::failure::Failure;
 use super::super::{input, output};
 use crate::jose;
 
-/// Show what a token says, without checking it
+/// Decode a token without verifying it
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass token request --audience x | buildpass token inspect - | jq .claims.sub")]
 pub(in super::super) struct Inspect {
-    /// The token, or - to read it from standard input, where other processes can't see it
+    /// The token, or - to read it from standard input, hidden from other processes
     token: String,
-    /// Print one JSON document, which is what is printed anyway
+    /// Accepted for symmetry; the output is always one JSON document
     #[arg(long)]
     json: bool,
 }
@@ -29,11 +29,11 @@ impl Inspect {
         let header = peeked.signing_input().split('.').next().unwrap_or_default();
         let header: Value = read(&URL_SAFE_NO_PAD.decode(header).map_err(Failure::refused)?)?;
         output::document(&json!({"header": header, "claims": claims}))?;
-        output::note("Not verified: anybody can write such a token, and only its issuer's keys tell.");
+        output::note("Not verified: anyone can write such a token. Use `buildpass verify` to check its signature.");
         Ok(())
     }
 }
 
 fn read(bytes: &[u8]) -> Result<Value, Failure> {
-    serde_json::from_slice(bytes).map_err(|_| Failure::refused("the token holds no JSON object"))
+    serde_json::from_slice(bytes).map_err(|_| Failure::refused("the header or the payload of the token is not JSON"))
 }

@@ -1,16 +1,17 @@
-//! `token`: what jobs run. Reads no configuration and no file of the checkout, needs no home and no writable folder.
+//! `token`: the commands of jobs. They read no configuration and no file of the checkout, and need neither a home nor a
+//! writable folder.
 
 mod endpoint;
 mod inspect;
 mod request;
 
-pub(super) use self::endpoint::{TokenEndpoint, Wish};
+pub(super) use self::endpoint::{TokenEndpoint, TokenRequest};
 
 use clap::Subcommand;
 
 use super::failure::Failure;
 
-/// ID tokens, from inside a job
+/// Commands on ID tokens.
 #[derive(Debug, Subcommand)]
 pub(super) enum Token {
     Request(request::Request),

@@ -1,4 +1,4 @@
-//! `token request`: fetches an ID token and hands it on. The token goes to standard output or one file, nowhere else.
+//! `token request`: requests an ID token and prints it, or writes it to one file. The token is never written elsewhere.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -10,72 +10,72 @@ use serde_json::Value;
 use super::super::failure::Failure;
 use super::super::variables::variable;
 use super::super::{output, shell};
-use super::endpoint::{TokenEndpoint, Wish};
+use super::endpoint::{TokenEndpoint, TokenRequest};
 use crate::base::Seconds;
 use crate::jose::{self, Algorithm};
 
-/// The variable that `--format env` sets unless it is named.
+/// Variable that `--format env` sets by default.
 const VARIABLE: &str = "BUILDPASS_ID_TOKEN";
 
-/// Fetch an ID token for the build that this job belongs to
+/// Request an ID token for the build that this job belongs to
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass token request --audience sts.amazonaws.com --output /tmp/token
   curl -H \"Authorization: Bearer $(buildpass token request --audience api --quiet)\" …
   eval \"$(buildpass token request --audience vault --format env --name VAULT_JWT)\"
 
-Variables, the first whole pair of:
+Variables; the first complete pair is used:
   BUILDPASS_ID_TOKEN_REQUEST_URL, BUILDPASS_ID_TOKEN_REQUEST_TOKEN
   ACTIONS_ID_TOKEN_REQUEST_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN
   VELA_ID_TOKEN_REQUEST_URL, VELA_ID_TOKEN_REQUEST_TOKEN")]
 pub(in super::super) struct Request {
-    /// Who the token is for; repeatable
+    /// Audience of the token; repeatable
     #[arg(long = "audience", value_name = "AUDIENCE", required = true)]
     audiences: Vec<String>,
-    /// How long it lives, such as 5m; else as the server decides
+    /// Lifetime of the token, such as 5m [default: the server's default]
     #[arg(long, value_name = "DURATION", value_parser = lifetime)]
     lifetime: Option<Seconds>,
-    /// RS256 or ES256; else as the server decides
+    /// Signing algorithm, RS256 or ES256 [default: the server's default]
     #[arg(long, value_name = "ALGORITHM")]
     algorithm: Option<Algorithm>,
-    /// How it is printed; without one: raw, or file where --output is given
+    /// Format of the output [default: raw, or file with --output]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// The same as --format json
     #[arg(long, conflicts_with = "format")]
     json: bool,
-    /// The variable that --format env sets
+    /// Variable that --format env sets [default: BUILDPASS_ID_TOKEN]
     #[arg(long, value_name = "VAR", value_parser = variable_name)]
     name: Option<String>,
-    /// Write to this file instead of standard output: replaced in one act, mode 0600
+    /// Write to this file, replaced atomically, mode 0600, instead of standard output
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
-    /// Don't say on standard error what was fetched
+    /// Do not print issuer, subject, audience and rule on standard error
     #[arg(long)]
     quiet: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// The token
+    /// The token and a line end
     Raw,
-    /// The server's whole answer
+    /// The whole JSON response of the server
     Json,
-    /// A shell line that exports it
+    /// A shell line that exports the token
     Env,
-    /// The token without a line end, in the file of --output, as clouds' libraries read it
+    /// The token without a line end, in the file of --output, as SDKs of clouds read it
     File,
 }
 
-/// What GitHub's, Vela's and our servers answer; only the token is in all of them.
+/// Response of buildpass, GitHub or Vela: the token is in `value` or in `token`.
 #[derive(Deserialize)]
-struct Answered {
+struct TokenResponse {
     value: Option<String>,
     token: Option<String>,
     rule: Option<String>,
 }
 
-/// What a token says of itself, unchecked: it comes straight from its issuer.
+/// Claims that are printed. They need no verification: the token comes directly from its issuer.
 #[derive(Deserialize)]
 struct Claims {
     iss: Option<String>,
@@ -86,19 +86,19 @@ struct Claims {
 impl Request {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let format = self.chosen_format()?;
-        let wish = Wish {
+        let request = TokenRequest {
             audiences: self.audiences.clone(),
             lifetime: self.lifetime,
             algorithm: self.algorithm,
             preview: false,
         };
-        let answer = TokenEndpoint::find(variable)?.ask(&wish).await?.success()?;
-        let answered: Answered = answer.document()?;
-        let token = answered.value.or(answered.token).filter(|token| is_token(token));
-        let token = token.ok_or_else(|| Failure::unreachable("the server's answer holds no token"))?;
+        let response = TokenEndpoint::find(variable)?.send(&request).await?.success()?;
+        let body: TokenResponse = response.document()?;
+        let token = body.value.or(body.token).filter(|token| is_token(token));
+        let token = token.ok_or_else(|| Failure::unreachable("the response of the server holds no token"))?;
         let text = match format {
             Format::Raw | Format::File => token.clone(),
-            Format::Json => output::pretty(&answer.document::<Value>()?)?,
+            Format::Json => output::pretty(&response.document::<Value>()?)?,
             Format::Env => shell::export(self.name.as_deref().unwrap_or(VARIABLE), &token),
         };
         match &self.output {
@@ -107,7 +107,7 @@ impl Request {
             Some(path) => replace(path, format!("{text}\n").as_bytes())?,
         }
         if !self.quiet {
-            say(&token, answered.rule.as_deref());
+            print_claims(&token, body.rule.as_deref());
         }
         Ok(())
     }
@@ -120,22 +120,22 @@ impl Request {
             (None, None) => Format::Raw,
         };
         if format == Format::File && self.output.is_none() {
-            return Err(Failure::usage("--format file needs --output PATH"));
+            return Err(Failure::usage("--format file requires --output PATH"));
         }
         if self.name.is_some() && format != Format::Env {
-            return Err(Failure::usage("--name is for --format env alone"));
+            return Err(Failure::usage("--name requires --format env"));
         }
         Ok(format)
     }
 }
 
-/// A token that can be printed, quoted and sent: three parts of base64url.
+/// Whether the text is three parts of base64url, so that it can be printed, quoted and sent.
 fn is_token(text: &str) -> bool {
     text.split('.').count() == 3
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-fn say(token: &str, rule: Option<&str>) {
+fn print_claims(token: &str, rule: Option<&str>) {
     let Ok(peeked) = jose::peek(token) else { return };
     let Ok(claims) = serde_json::from_slice::<Claims>(peeked.unverified_payload()) else { return };
     let audience = match claims.aud {
@@ -153,11 +153,11 @@ fn say(token: &str, rule: Option<&str>) {
     }
 }
 
-/// Whoever reads the file sees the old text or the new one, whole; nobody else can read it.
+/// Replaces a file atomically. The new file is readable by its owner alone.
 fn replace(path: &Path, text: &[u8]) -> Result<(), Failure> {
     let cannot = |error: std::io::Error| Failure::unreachable(format!("{}: {error}", path.display()));
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Made with mode 0600 whatever the umask.
+    // Created with mode 0600 whatever the umask.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;
     file.write_all(text).map_err(cannot)?;
     file.as_file().sync_all().map_err(cannot)?;

@@ -1,4 +1,4 @@
-//! `buildpass audit`, beside the server that writes the record.
+//! `audit`, beside the server that writes the records.
 
 use super::{Folder, become_a_job};
 
@@ -23,7 +23,7 @@ const MEMBERS: [&str; 17] = [
 ];
 
 #[test]
-fn every_token_that_left_is_in_the_record() {
+fn every_issued_token_has_a_record() {
     let mut folder = Folder::installed();
     let _served = folder.serve_for_a_ci();
     let build = become_a_job(&mut folder);
@@ -61,7 +61,7 @@ fn every_token_that_left_is_in_the_record() {
 }
 
 #[test]
-fn the_record_is_searched_by_build_subject_and_time() {
+fn records_are_filtered_by_build_subject_and_time() {
     let mut folder = Folder::installed();
     let _served = folder.serve_for_a_ci();
     let build = become_a_job(&mut folder);
@@ -76,7 +76,7 @@ fn the_record_is_searched_by_build_subject_and_time() {
 }
 
 #[test]
-fn the_table_shows_the_latest_fifty_newest_last() {
+fn the_table_holds_the_latest_fifty_newest_last() {
     let mut folder = Folder::installed();
     let _served = folder.serve_for_a_ci();
     become_a_job(&mut folder);
@@ -95,7 +95,7 @@ fn the_table_shows_the_latest_fifty_newest_last() {
 }
 
 #[test]
-fn a_record_that_is_not_there_is_said() {
+fn a_missing_record_is_reported() {
     let empty = Folder::new();
     assert_eq!(empty.run(&["audit", "list", "--json"]).done(), "");
     assert!(empty.files().is_empty());

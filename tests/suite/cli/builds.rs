@@ -1,4 +1,4 @@
-//! `buildpass builds`, against a real server.
+//! `builds`, against a real server.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -6,7 +6,7 @@ use std::process::Command;
 use super::{Folder, registration};
 
 #[test]
-fn a_worker_without_http_code_runs_a_whole_build_in_a_shell() {
+fn a_worker_runs_a_whole_build_in_a_shell() {
     let mut folder = Folder::installed();
     let _served = folder.serve_for_a_ci();
     std::fs::write(folder.path().join("build.json"), registration().to_string()).unwrap();
@@ -32,7 +32,7 @@ fn a_worker_without_http_code_runs_a_whole_build_in_a_shell() {
 }
 
 #[test]
-fn the_answer_of_a_registration_is_printed_whole() {
+fn the_response_to_a_registration_is_printed_whole() {
     let mut folder = Folder::installed();
     let _served = folder.serve_for_a_ci();
     let answer = folder.run_with(&["builds", "register", "-"], &registration().to_string()).json();
@@ -46,7 +46,7 @@ fn the_answer_of_a_registration_is_printed_whole() {
 }
 
 #[test]
-fn a_refusal_is_told_in_the_servers_words() {
+fn a_refusal_is_printed_with_the_text_of_the_server() {
     let mut folder = Folder::installed();
     let _served = folder.serve_for_a_ci();
     let mut foreign = registration();
@@ -57,7 +57,7 @@ fn a_refusal_is_told_in_the_servers_words() {
 }
 
 #[test]
-fn a_secret_may_come_from_a_file() {
+fn a_secret_can_be_read_from_a_file() {
     let mut folder = Folder::installed();
     let _served = folder.serve_for_a_ci();
     let secret = folder.variables.remove("BUILDPASS_CLIENT_SECRET").unwrap();
@@ -76,7 +76,7 @@ fn a_secret_may_come_from_a_file() {
 }
 
 #[test]
-fn what_is_not_set_is_named() {
+fn missing_variables_are_named() {
     let mut folder = Folder::new();
     let register =
         |folder: &Folder| folder.run(&["builds", "finish", "0199e4d2-7c11-7b7e-8a3b-5b1f3a2c9d10"]).failed(2);

@@ -1,4 +1,4 @@
-//! `buildpass clients`.
+//! `clients`.
 
 use super::Folder;
 
@@ -7,7 +7,7 @@ fn members(value: &serde_json::Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_client_is_printed_once_and_kept_as_a_digest() {
+fn a_secret_is_printed_once_and_kept_as_a_digest() {
     let folder = Folder::new();
     let run = folder.run(&["clients", "create", "ci", "--json"]);
     assert!(run.stderr.contains("every organisation"), "{}", run.stderr);
@@ -59,7 +59,7 @@ fn limits_of_a_client_are_kept_and_listed() {
 }
 
 #[test]
-fn a_list_makes_no_database() {
+fn a_list_creates_no_database() {
     let folder = Folder::new();
     assert!(folder.run(&["clients", "list", "--json"]).json_lines().is_empty());
     assert!(folder.files().is_empty());
@@ -68,7 +68,7 @@ fn a_list_makes_no_database() {
 }
 
 #[test]
-fn what_a_command_writes_is_in_force_at_the_next_request() {
+fn a_change_applies_to_the_next_request() {
     let mut folder = Folder::installed();
     let _served = folder.serve_for_a_ci();
     let register = |folder: &Folder, number: u64| {
@@ -103,7 +103,7 @@ fn an_unknown_client_is_refused() {
 }
 
 #[test]
-fn a_client_without_a_secret_is_made_for_a_provider_that_is_known() {
+fn a_client_without_a_secret_requires_a_known_provider() {
     let folder = Folder::installed();
     let config = "[oidc.k8s]\nprovider = \"kubernetes\"\nissuer = \"https://kubernetes.default.svc\"\n";
     std::fs::write(folder.path().join("buildpass.toml"), config).unwrap();
@@ -114,7 +114,7 @@ fn a_client_without_a_secret_is_made_for_a_provider_that_is_known() {
     assert!(made.get("client_secret").is_none(), "{made}");
     let twin = create(&["twin", "--provider", "k8s", "--subject", subject]).failed(1);
     assert!(twin.contains("provider and subject"), "{twin}");
-    assert!(create(&["x", "--provider", "gitlab", "--subject", "s"]).failed(2).contains("there is k8s"));
+    assert!(create(&["x", "--provider", "gitlab", "--subject", "s"]).failed(2).contains("known providers: k8s"));
     assert!(create(&["x", "--provider", "self", "--subject", "s"]).failed(2).contains("no provider"));
     assert!(create(&["x", "--provider", "k8s"]).failed(2).contains("--subject"));
     let admin = create(&["x", "--provider", "k8s", "--subject", "s", "--scope", "admin"]).failed(2);

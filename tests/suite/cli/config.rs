@@ -1,9 +1,9 @@
-//! `buildpass config`.
+//! `config`.
 
 use super::Folder;
 
 #[test]
-fn a_configuration_is_checked_with_key_file_and_line() {
+fn a_fault_is_reported_with_key_file_and_line() {
     let folder = Folder::new();
     folder.run(&["config", "check"]).done();
     std::fs::write(folder.path().join("buildpass.toml"), "[server]\nlisten = \"127.0.0.1:8080\"\nlisten_on = 1\n")
@@ -19,7 +19,7 @@ fn a_configuration_is_checked_with_key_file_and_line() {
 }
 
 #[test]
-fn what_is_in_force_is_shown_without_secrets() {
+fn the_effective_configuration_is_printed_without_secrets() {
     let mut folder = Folder::new();
     let secret = "c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0LXNlY3I=";
     let text = format!("[keys]\nkey_encryption_keys = [{{ id = \"k1\", value = \"{secret}\" }}]\n");
@@ -31,7 +31,7 @@ fn what_is_in_force_is_shown_without_secrets() {
 }
 
 #[test]
-fn the_reference_is_a_configuration_that_changes_nothing() {
+fn the_reference_is_a_valid_configuration_of_defaults() {
     let folder = Folder::new();
     let reference = folder.run(&["config", "reference"]).done();
     std::fs::write(folder.path().join("reference.toml"), &reference).unwrap();

@@ -1,4 +1,4 @@
-//! `buildpass demo`: the story, and what it leaves behind.
+//! `demo`: its steps, and that it leaves no files.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -7,8 +7,8 @@ use std::process::Command;
 
 use super::{Folder, send};
 
-/// A folder to run in, with one in which temporary folders are made.
-fn stage() -> (Folder, Folder) {
+/// A working directory, and a folder for temporary files.
+fn folders() -> (Folder, Folder) {
     let (mut tree, temporary) = (Folder::new(), Folder::new());
     std::fs::write(tree.path().join("buildpass.toml"), "hostile = \"and never read\"").unwrap();
     tree.set("TMPDIR", temporary.path().to_str().unwrap());
@@ -16,8 +16,8 @@ fn stage() -> (Folder, Folder) {
 }
 
 #[test]
-fn the_demo_tells_the_whole_road_and_leaves_the_tree_unchanged() {
-    let (tree, temporary) = stage();
+fn the_demo_runs_every_step_and_leaves_the_tree_unchanged() {
+    let (tree, temporary) = folders();
     let before = tree.files();
     let story = tree.run(&["demo", "--exit"]).done();
     for step in 1..=15 {
@@ -30,18 +30,18 @@ fn the_demo_tells_the_whole_road_and_leaves_the_tree_unchanged() {
     {
         assert!(story.contains(said), "{said}: {story}");
     }
-    assert!(story.contains("its key     dead"), "{story}");
-    for said in ["repo:acme@42/app@1001:ref:refs/heads/main", "accepted", "refused", "401", "\"aud\""] {
+    assert!(story.contains("its key     revoked"), "{story}");
+    for said in ["repo:acme@42/app@1001:ref:refs/heads/main", "accepted", "rejected", "401", "\"aud\""] {
         assert!(story.contains(said), "{said}: {story}");
     }
     assert_eq!(tree.files(), before);
     assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
 }
 
-/// What `curl` would be called with: a line of arguments a call, each ended by a unit separator.
+/// Prints the arguments of each call of `curl` on one line, each ended by a unit separator.
 const LISTEN_IN: &str = "curl() { for argument; do printf '%s\\037' \"$argument\"; done; echo; }\n";
 
-/// Does what curl would do with these arguments.
+/// Sends the request that curl would send with these arguments.
 fn call(arguments: &[&str]) -> String {
     let url = arguments.last().unwrap().strip_prefix("http://").unwrap();
     let (host, path) = url.split_once('/').unwrap();
@@ -56,9 +56,9 @@ fn call(arguments: &[&str]) -> String {
 }
 
 #[test]
-fn the_demo_serves_until_it_is_interrupted_and_its_lines_work_as_pasted() {
+fn the_demo_serves_until_a_signal_and_its_curl_lines_work() {
     for signal in ["INT", "TERM"] {
-        let (tree, temporary) = stage();
+        let (tree, temporary) = folders();
         let before = tree.files();
         let mut child = tree.command(&["demo"]).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);

@@ -9,7 +9,7 @@ const FILE: &str = r#"
 [[users]]
 name = "octo"                            # disabled = true revokes its keys
 
-[[providers]]                            # as [oidc.NAME] of the configuration, but stored
+[[providers]]                            # as [oidc.NAME] of the configuration
 name = "partner-ci"
 provider = "generic"
 issuer = "https://ci.partner.example"
@@ -55,11 +55,11 @@ valid_for = "30m"
 fn folder() -> Folder {
     let folder = Folder::installed();
     std::fs::write(folder.path().join("buildpass.toml"), "[issuer]\nurl = \"https://ci.example.com\"\n").unwrap();
-    std::fs::write(folder.path().join("roles.toml"), FILE).unwrap();
+    std::fs::write(folder.path().join("rules.toml"), FILE).unwrap();
     folder
 }
 
-/// What happens to each thing, section by section.
+/// Every change, section by section.
 fn changes(document: &Value) -> Vec<String> {
     let sections = ["users", "providers", "roles", "trusted_publishers", "trust_policies", "grants"];
     let all = sections.iter().flat_map(|section| document[section].as_array().unwrap());
@@ -67,28 +67,28 @@ fn changes(document: &Value) -> Vec<String> {
 }
 
 #[test]
-fn a_file_is_brought_in_once_and_a_dry_run_only_says_so() {
+fn a_file_is_applied_once_and_a_dry_run_only_prints_changes() {
     let folder = folder();
-    let dry = folder.run(&["exchange", "apply", "roles.toml", "--dry-run", "--json"]).json();
+    let dry = folder.run(&["exchange", "apply", "rules.toml", "--dry-run", "--json"]).json();
     assert_eq!((dry["dry_run"].clone(), dry["users"][0]["change"].clone()), (json!(true), json!("created")));
     assert_eq!(folder.run(&["exchange", "roles", "list", "--json"]).json_lines(), Vec::<Value>::new());
-    let first = folder.run(&["exchange", "apply", "roles.toml", "--json"]).json();
+    let first = folder.run(&["exchange", "apply", "rules.toml", "--json"]).json();
     let created = changes(&first);
     assert_eq!(created.len(), 6);
     assert!(created.iter().all(|change| change.ends_with(" created")), "{created:?}");
     let token = first["roles"][0]["token"].as_str().unwrap();
-    let again = folder.run(&["exchange", "apply", "roles.toml", "--json"]).json();
+    let again = folder.run(&["exchange", "apply", "rules.toml", "--json"]).json();
     assert!(changes(&again).iter().all(|change| change.ends_with(" unchanged")), "{again}");
     assert_eq!(again["roles"][0]["token"], token, "a role keeps its token");
     let changed = FILE.replace("valid_for = \"30m\"\n", "valid_for = \"20m\"\n");
-    std::fs::write(folder.path().join("roles.toml"), changed).unwrap();
-    let updated = folder.run(&["exchange", "apply", "roles.toml", "--json"]).json();
+    std::fs::write(folder.path().join("rules.toml"), changed).unwrap();
+    let updated = folder.run(&["exchange", "apply", "rules.toml", "--json"]).json();
     let updated: Vec<String> = changes(&updated).into_iter().filter(|one| !one.ends_with(" unchanged")).collect();
     assert_eq!(updated, ["artefacts updated"]);
 }
 
 #[test]
-fn an_error_anywhere_brings_nothing_in_and_names_its_place() {
+fn an_error_anywhere_applies_nothing_and_names_its_location() {
     let folder = folder();
     let cases = [
         ("gems = [\"app\"]", "gems = [\"app\"], color = 1", "unknown field `color`"),
@@ -104,32 +104,32 @@ fn an_error_anywhere_brings_nothing_in_and_names_its_place() {
     ];
     for (good, bad, told) in cases {
         assert!(FILE.contains(good), "{good}");
-        std::fs::write(folder.path().join("roles.toml"), FILE.replace(good, bad)).unwrap();
-        let said = folder.run(&["exchange", "apply", "roles.toml"]).failed(1);
+        std::fs::write(folder.path().join("rules.toml"), FILE.replace(good, bad)).unwrap();
+        let said = folder.run(&["exchange", "apply", "rules.toml"]).failed(1);
         assert!(said.contains(told), "{told}: {said}");
         assert_eq!(folder.run(&["exchange", "users", "list", "--json"]).json_lines(), Vec::<Value>::new(), "{told}");
     }
-    std::fs::write(folder.path().join("roles.toml"), "[[users]]\nname = \"octo\"\n\n[[users]]\nnam = 1\n").unwrap();
-    let said = folder.run(&["exchange", "apply", "roles.toml"]).failed(1);
-    assert!(said.contains("roles.toml: line 4") || said.contains("roles.toml: line 5"), "{said}");
+    std::fs::write(folder.path().join("rules.toml"), "[[users]]\nname = \"octo\"\n\n[[users]]\nnam = 1\n").unwrap();
+    let said = folder.run(&["exchange", "apply", "rules.toml"]).failed(1);
+    assert!(said.contains("rules.toml: line 4") || said.contains("rules.toml: line 5"), "{said}");
     folder.run(&["exchange", "apply", "nothing.toml"]).failed(3);
 }
 
 #[test]
-fn what_a_file_does_not_hold_goes_where_that_is_asked_for() {
+fn prune_deletes_what_a_file_does_not_list() {
     let folder = folder();
-    folder.run(&["exchange", "apply", "roles.toml"]).done();
-    std::fs::write(folder.path().join("roles.toml"), "[[users]]\nname = \"octo\"\n").unwrap();
-    let kept = folder.run(&["exchange", "apply", "roles.toml", "--json"]).json();
+    folder.run(&["exchange", "apply", "rules.toml"]).done();
+    std::fs::write(folder.path().join("rules.toml"), "[[users]]\nname = \"octo\"\n").unwrap();
+    let kept = folder.run(&["exchange", "apply", "rules.toml", "--json"]).json();
     assert_eq!(changes(&kept), ["octo unchanged"]);
-    let pruned = folder.run(&["exchange", "apply", "roles.toml", "--prune", "--json"]).json();
+    let pruned = folder.run(&["exchange", "apply", "rules.toml", "--prune", "--json"]).json();
     let deleted = changes(&pruned).into_iter().filter(|one| one.ends_with(" deleted")).count();
     assert_eq!(deleted, 5, "{pruned}");
     assert_eq!(folder.run(&["exchange", "grants", "list", "--json"]).json_lines(), Vec::<Value>::new());
 }
 
 #[test]
-fn the_configurations_providers_are_brought_in_and_no_command_changes_them() {
+fn configured_providers_are_applied_and_no_command_changes_them() {
     let folder = folder();
     let toml = "[issuer]\nurl = \"https://ci.example.com\"\n[oidc.partner]\nprovider = \"generic\"\n\
         issuer = \"https://partner.example\"\n";
@@ -140,23 +140,23 @@ fn the_configurations_providers_are_brought_in_and_no_command_changes_them() {
     let provider = "{\"name\":\"partner\",\"provider\":\"generic\",\"issuer\":\"https://other.example\"}";
     let said = folder.run_with(&["providers", "update", "-"], provider).failed(1);
     assert!(said.contains("declared in the configuration: change it there"), "{said}");
-    folder.run(&["exchange", "apply", "roles.toml", "--prune"]).done();
+    folder.run(&["exchange", "apply", "rules.toml", "--prune"]).done();
     let listed = folder.run(&["providers", "list", "--json"]).json_lines();
     let names: Vec<&str> = listed.iter().map(|one| one["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["partner", "partner-ci"], "a file prunes none of the configuration's");
+    assert_eq!(names, ["partner", "partner-ci"], "prune keeps configured providers");
     std::fs::write(folder.path().join("buildpass.toml"), "[issuer]\nurl = \"https://ci.example.com\"\n").unwrap();
     let applied = folder.run(&["config", "apply", "--json"]).json();
     assert_eq!(applied["providers"], json!([{ "name": "partner", "change": "deleted" }]));
 }
 
 #[test]
-fn things_are_made_shown_changed_and_removed_one_by_one() {
+fn objects_are_created_shown_updated_and_deleted_one_by_one() {
     let folder = folder();
     folder.run(&["exchange", "users", "create", "octo"]).done();
     assert!(folder.run(&["exchange", "users", "create", "octo"]).failed(1).contains("exists already"));
     let grant = |scopes: &str| format!("name = \"g\"\nprovider = \"self\"\naudience = \"a\"\nscopes = [{scopes}]\n");
-    let made = folder.run_with(&["exchange", "grants", "create", "-", "--json"], &grant("\"read\"")).json();
-    assert_eq!(made["change"], "created");
+    let created = folder.run_with(&["exchange", "grants", "create", "-", "--json"], &grant("\"read\"")).json();
+    assert_eq!(created["change"], "created");
     let shown = folder.run(&["exchange", "grants", "show", "g"]).json();
     assert_eq!((shown["scopes"].clone(), shown["audience"].clone()), (json!(["read"]), json!("a")));
     folder.run_with(&["exchange", "grants", "update", "-"], &grant("\"read\", \"write\"")).done();
@@ -172,7 +172,7 @@ fn things_are_made_shown_changed_and_removed_one_by_one() {
 }
 
 #[test]
-fn an_audience_that_two_kinds_of_doors_claim_is_refused_at_the_start_too() {
+fn a_start_refuses_an_audience_of_two_flows() {
     let folder = folder();
     let grant = "name = \"g\"\nprovider = \"self\"\naudience = \"shared\"\n";
     folder.run_with(&["exchange", "grants", "create", "-"], grant).done();
@@ -183,7 +183,7 @@ fn an_audience_that_two_kinds_of_doors_claim_is_refused_at_the_start_too() {
 }
 
 #[test]
-fn explain_and_provenance_say_what_there_is_and_what_is_missing() {
+fn explain_and_provenance_report_unknown_tokens_and_packages() {
     let folder = folder();
     let said = folder.run_with(&["exchange", "explain", "--grant", "--token", "-"], "a.b.c");
     assert_eq!((said.code, said.stdout.contains("FAILED  form")), (1, true), "{said:?}");
@@ -196,18 +196,18 @@ fn explain_and_provenance_say_what_there_is_and_what_is_missing() {
         folder.run_with(&["exchange", "explain", "--role", "rg_oidc_akr_x", "--token", "-", "--json"], "a.b.c");
     let document: Value = serde_json::from_str(&unknown.stdout).unwrap();
     assert_eq!(document["accepted"], false, "{unknown:?}");
-    assert!(folder.run(&["provenance", "app", "1.0.0"]).failed(1).contains("nothing is recorded of app 1.0.0"));
+    assert!(folder.run(&["provenance", "app", "1.0.0"]).failed(1).contains("no publication of app 1.0.0 is recorded"));
     assert_eq!(folder.run(&["exchange", "keys", "list", "--json"]).json_lines(), Vec::<Value>::new());
     let id = "01990000-0000-7000-8000-000000000000";
     assert!(folder.run(&["exchange", "keys", "delete", id]).failed(1).contains("there is no key with the id"));
 }
 
 #[test]
-fn a_dry_run_shows_no_token_and_nothing_at_all_prunes_nothing() {
+fn a_dry_run_prints_no_token_and_an_empty_file_prunes_nothing() {
     let folder = folder();
-    let dry = folder.run(&["exchange", "apply", "roles.toml", "--dry-run", "--json"]).json();
-    assert_eq!(dry["roles"][0].get("token"), None, "there is none yet");
-    folder.run(&["exchange", "apply", "roles.toml"]).done();
+    let dry = folder.run(&["exchange", "apply", "rules.toml", "--dry-run", "--json"]).json();
+    assert_eq!(dry["roles"][0].get("token"), None, "no token exists yet");
+    folder.run(&["exchange", "apply", "rules.toml"]).done();
     let told = folder.run(&["exchange", "users", "delete", "octo"]).failed(1);
     assert!(told.contains("\"octo\" would be deleted, but is still used"), "{told}");
     for empty in ["", "# a comment\n", "users = []\n"] {
@@ -219,14 +219,14 @@ fn a_dry_run_shows_no_token_and_nothing_at_all_prunes_nothing() {
     assert!(
         folder.run(&["exchange", "apply", "large.toml", "--prune"]).failed(1).contains("larger than 16777216 bytes")
     );
-    assert_eq!(folder.run(&["exchange", "roles", "list", "--json"]).json_lines().len(), 1, "all is as it was");
+    assert_eq!(folder.run(&["exchange", "roles", "list", "--json"]).json_lines().len(), 1, "nothing changed");
 }
 
 #[test]
-fn what_was_changed_is_told_as_events_with_who_did_it() {
+fn changes_are_recorded_as_events_with_their_author() {
     let folder = folder();
-    assert!(folder.run(&["audit", "events"]).stderr.contains("Nothing was traded"));
-    folder.run(&["exchange", "apply", "roles.toml"]).done();
+    assert!(folder.run(&["audit", "events"]).stderr.contains("No event was recorded"));
+    folder.run(&["exchange", "apply", "rules.toml"]).done();
     let rows = folder.run(&["audit", "events", "--json"]).json_lines();
     let kinds: Vec<&str> = rows.iter().map(|row| row["kind"].as_str().unwrap()).collect();
     assert_eq!(rows.len(), 6, "{kinds:?}");
@@ -235,18 +235,18 @@ fn what_was_changed_is_told_as_events_with_who_did_it() {
 }
 
 #[test]
-fn a_client_without_a_secret_may_be_known_by_a_stored_provider() {
+fn a_client_can_authenticate_by_a_stored_provider() {
     let folder = folder();
     let create = |provider: &str| {
         folder.run(&["clients", "create", "vela", "--provider", provider, "--subject", "system:ci", "--json"])
     };
-    assert!(create("partner-ci").failed(2).contains("there is no provider \"partner-ci\"; there is none"));
-    folder.run(&["exchange", "apply", "roles.toml"]).done();
+    assert!(create("partner-ci").failed(2).contains("there is no provider \"partner-ci\"; known providers: none"));
+    folder.run(&["exchange", "apply", "rules.toml"]).done();
     assert_eq!(create("partner-ci").json()["identity"]["provider"], "partner-ci");
 }
 
 #[test]
-fn who_removes_one_says_whose_where_several_users_have_one_of_that_name() {
+fn a_name_that_several_users_have_requires_the_owner() {
     let folder = folder();
     let role = |user: &str| {
         format!(
@@ -255,8 +255,8 @@ fn who_removes_one_says_whose_where_several_users_have_one_of_that_name() {
              conditions=[{{operator=\"string_equals\",claim=\"repo\",value=\"acme/app\"}}]}}]}}\n"
         )
     };
-    std::fs::write(folder.path().join("roles.toml"), role("a") + &role("b")).unwrap();
-    folder.run(&["exchange", "apply", "roles.toml"]).done();
+    std::fs::write(folder.path().join("rules.toml"), role("a") + &role("b")).unwrap();
+    folder.run(&["exchange", "apply", "rules.toml"]).done();
     assert!(folder.run(&["exchange", "roles", "delete", "push"]).failed(1).contains("several users have"));
     assert_eq!(folder.run(&["exchange", "roles", "list", "--json"]).json_lines().len(), 2);
     folder.run(&["exchange", "roles", "delete", "push", "--user", "a"]).done();
@@ -265,9 +265,9 @@ fn who_removes_one_says_whose_where_several_users_have_one_of_that_name() {
 }
 
 #[test]
-fn what_is_shown_can_be_brought_back_as_it_is() {
+fn the_output_of_show_can_be_applied_unchanged() {
     let folder = folder();
-    folder.run(&["exchange", "apply", "roles.toml"]).done();
+    folder.run(&["exchange", "apply", "rules.toml"]).done();
     let listed = folder.run(&["exchange", "publishers", "list", "--json"]).json_lines();
     let publisher = listed[0]["name"].as_str().unwrap().to_owned();
     for (command, name) in [
@@ -289,7 +289,7 @@ fn what_is_shown_can_be_brought_back_as_it_is() {
 }
 
 #[test]
-fn a_provider_that_can_not_stand_is_told_by_its_name_and_field() {
+fn an_invalid_provider_is_reported_with_its_name_and_field() {
     let folder = folder();
     let provider = |name: &str, more: &str| {
         format!("[[providers]]\nname=\"{name}\"\nprovider=\"generic\"\nissuer=\"https://{name}.example\"\n{more}\n")
@@ -299,14 +299,14 @@ fn a_provider_that_can_not_stand_is_told_by_its_name_and_field() {
         ("required_claims=5", "provider \"bad\": required_claims: "),
         ("foo=1", "provider \"bad\": foo: unknown field"),
     ] {
-        std::fs::write(folder.path().join("roles.toml"), provider("good", "") + &provider("bad", more)).unwrap();
-        let said = folder.run(&["exchange", "apply", "roles.toml"]).failed(1);
+        std::fs::write(folder.path().join("rules.toml"), provider("good", "") + &provider("bad", more)).unwrap();
+        let said = folder.run(&["exchange", "apply", "rules.toml"]).failed(1);
         assert!(said.contains(told), "{told}: {said}");
     }
 }
 
 #[test]
-fn a_configuration_whose_doors_share_an_audience_can_not_work() {
+fn a_configuration_with_one_audience_for_two_flows_is_invalid() {
     let folder = folder();
     let toml =
         "[issuer]\nurl = \"https://ci.example.com\"\n[exchange]\nrubygems_host = \"a\"\nnuget_audience = \"a\"\n";

@@ -3,12 +3,12 @@
 use super::Folder;
 
 #[test]
-fn a_copy_of_the_documents_is_what_is_served_byte_for_byte() {
+fn a_copy_equals_the_served_documents_byte_for_byte() {
     let folder = Folder::installed();
     let toml = "[issuer]\nurl = \"https://ci.example.com/_services/token\"\n";
     std::fs::write(folder.path().join("buildpass.toml"), toml).unwrap();
     let said = folder.run(&["export-static", "public"]).done();
-    assert!(said.contains("the copy is complete until 20"), "{said}");
+    assert!(said.contains("they are complete until 20"), "{said}");
     let served = folder.serve(&[]);
     for name in ["openid-configuration", "jwks"] {
         let copy = std::fs::read_to_string(folder.path().join("public/.well-known").join(name)).unwrap();
@@ -24,7 +24,7 @@ fn a_copy_of_the_documents_is_what_is_served_byte_for_byte() {
 }
 
 #[test]
-fn without_keys_or_without_a_url_there_is_nothing_to_copy() {
+fn export_requires_keys_and_an_issuer_url() {
     let folder = Folder::new();
     assert!(folder.run(&["export-static", "public"]).failed(3).contains("there is no database"));
     let said = Folder::installed().run(&["export-static", "public"]).failed(1);

@@ -1,8 +1,10 @@
-//! What `--help` says, and how wrong usage ends.
+//! The help of every command, the manual's page of it, and the exit code of wrong usage.
+
+use std::path::Path;
 
 use super::Folder;
 
-/// Every command by its words, those that only hold others too.
+/// The words of every command and command group.
 fn commands() -> Vec<Vec<String>> {
     fn walk(command: &clap::Command, path: &[String], found: &mut Vec<Vec<String>>) {
         found.push(path.to_vec());
@@ -21,21 +23,71 @@ fn help(words: &[String]) -> String {
     Folder::new().run(&arguments).done()
 }
 
-#[test]
-fn the_help_of_every_command() {
-    let mut text = String::new();
-    for words in commands() {
-        text.push_str(&format!(
-            "$ buildpass {}\n{}\n",
-            [&words[..], &["--help".to_owned()]].concat().join(" "),
-            help(&words)
-        ));
+const PAGE_HEAD: &str = "\
+# Command line
+
+Every command prints its help with `--help` and reads the configuration that `--config FILE` names, else `$BUILDPASS_CONFIG`,
+else `./buildpass.toml`. `token` and `builds` read no configuration; `verify` and `access-policy check` never read
+`./buildpass.toml`, since a checkout must not choose which issuers to trust.
+
+With `--json` a command prints one JSON document, and a list as one JSON document per line. Results go to standard output;
+warnings and logs go to standard error. A token is read from standard input if its argument is `-`.
+
+| exit code | meaning |
+|---|---|
+| 0 | done |
+| 1 | the check or request was refused |
+| 2 | usage: a flag, an argument or a variable is missing or wrong |
+| 3 | a server, a file or the database cannot be reached or opened |
+
+";
+
+/// The manual's page of all commands. It leaves out `--help` and `--config`, which every command has.
+fn page() -> String {
+    fn walk(command: &clap::Command, name: &str, depth: usize, page: &mut String) {
+        let mut shown = command
+            .clone()
+            .bin_name(name)
+            .disable_help_flag(true)
+            .disable_help_subcommand(true)
+            .disable_version_flag(true)
+            .term_width(100);
+        if depth > 0 {
+            page.push_str(&format!("{} {name}\n\n", "#".repeat(depth + 1)));
+            let help = shown.render_long_help().to_string();
+            let lines: Vec<&str> = help.trim_end().lines().map(str::trim_end).collect();
+            page.push_str(&format!("```text\n{}\n```\n\n", lines.join("\n")));
+        }
+        for below in command.get_subcommands() {
+            walk(below, &format!("{name} {}", below.get_name()), depth + 1, page);
+        }
     }
-    insta::assert_snapshot!(text);
+    let mut page = PAGE_HEAD.to_owned();
+    walk(&buildpass::cli::command(), "buildpass", 0, &mut page);
+    page.truncate(page.trim_end().len());
+    page + "\n"
 }
 
 #[test]
-fn every_command_that_does_something_shows_an_example() {
+#[expect(clippy::disallowed_methods, reason = "the variable by which snapshots are updated")]
+fn the_manual_describes_every_command() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manual/command_line.md");
+    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
+        std::fs::write(&path, page()).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).is_ok_and(|current| current == page()),
+        "out of date; write it with: INSTA_UPDATE=always cargo test --test suite -- cli::help"
+    );
+}
+
+#[test]
+fn the_help_of_the_program_names_every_command_by_its_group() {
+    insta::assert_snapshot!(help(&[]));
+}
+
+#[test]
+fn the_help_of_every_command_has_an_example() {
     let all = commands();
     let leaves =
         all.iter().filter(|words| !all.iter().any(|other| other.len() > words.len() && other.starts_with(words)));
@@ -61,7 +113,7 @@ fn help_shows_no_value_of_the_environment() {
 }
 
 #[test]
-fn wrong_usage_ends_with_2_and_prints_nothing_on_standard_output() {
+fn wrong_usage_exits_with_2_and_prints_nothing_on_standard_output() {
     for wrong in [
         &["nonsense"][..],
         &["serve", "--nonsense"],
@@ -93,7 +145,7 @@ fn completions_are_printed_for_every_shell() {
 }
 
 #[test]
-fn a_reader_that_leaves_early_is_no_failure() {
+fn a_closed_standard_output_is_no_failure() {
     let mut child = Folder::new().command(&["config", "reference"]).spawn().unwrap();
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));

@@ -1,5 +1,5 @@
-//! `buildpass keys` through a key's life: rotated, revoked, resealed, its algorithm changed. Each output is in a
-//! snapshot, with kids by the order in which they come and times left out.
+//! `keys` through the life of a key: rotated, revoked, resealed, its algorithm changed. Each output is a snapshot, with kids
+//! replaced by numbers and without times.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -9,12 +9,12 @@ use buildpass::base::{Clock, Moment, Seconds, SystemClock};
 
 use super::{Folder, Run};
 
-/// Announced for 4 s, so that a reserve is ripe within a test.
+/// Keys are announced for 4 s, so that one can sign within a test.
 const SHORT: &str = "\
 [keys]\nrotation_period = \"5m\"\njwks_max_age = \"1s\"\nannounce_at_least = \"0s\"\nrefresh_interval = \"1s\"\n\
 clock_skew = \"1s\"\nverifier_leeway = \"0s\"\n[tokens]\ndefault_lifetime = \"1m\"\nmax_lifetime = \"1m\"\n";
 
-/// What was run and what it said, told so that two runs tell the same.
+/// Commands and their outputs, without what differs between runs.
 struct Story {
     folder: Folder,
     names: BTreeMap<String, String>,
@@ -60,7 +60,7 @@ impl Story {
     }
 
     /// Until a switch that was set has happened, and the reserves behind it were announced for longer than they must.
-    fn wait_for_ripe_reserves(&self) {
+    fn wait_until_keys_are_ripe(&self) {
         let ripe = || {
             let rows = self.folder.run(&["keys", "list", "--json"]).json_lines();
             let announced = rows.iter().filter(|row| row["state"] == "announced");
@@ -86,7 +86,7 @@ impl Story {
 }
 
 #[test]
-fn an_unripe_reserve_is_scheduled_and_promoted_in_an_emergency_alone() {
+fn an_unripe_key_signs_early_only_after_a_revocation() {
     let mut story = Story::of(Folder::installed());
     story.run(&["keys", "list"]);
     story.run(&["keys", "rotate"]);
@@ -109,14 +109,14 @@ fn an_unripe_reserve_is_scheduled_and_promoted_in_an_emergency_alone() {
 }
 
 #[test]
-fn a_ripe_reserve_signs_at_the_nearest_switch_and_an_emergency_costs_nothing() {
+fn a_ripe_key_signs_at_the_next_switch_or_at_once_after_a_revocation() {
     let folder = Folder::new();
     let mut story = Story::of(folder);
     story.configure(SHORT);
     let served = story.folder.serve(&[]);
     std::thread::sleep(Duration::from_secs(5));
     story.run(&["keys", "rotate", "--now", "--json"]);
-    story.wait_for_ripe_reserves();
+    story.wait_until_keys_are_ripe();
     let signing = story.kid("ES256", "signing");
     story.run(&["keys", "revoke", &signing, "--reason", "drill", "--json"]);
     story.run(&["keys", "list"]);
@@ -125,7 +125,7 @@ fn a_ripe_reserve_signs_at_the_nearest_switch_and_an_emergency_costs_nothing() {
 }
 
 #[test]
-fn keys_are_sealed_anew_under_another_key_encryption_key() {
+fn keys_are_resealed_under_another_key_encryption_key() {
     let mut story = Story::of(Folder::installed());
     story.run(&["keys", "reseal"]);
     story.run(&["keys", "new-kek", "keys/other.key"]);
@@ -144,7 +144,7 @@ fn keys_are_sealed_anew_under_another_key_encryption_key() {
 }
 
 #[test]
-fn an_algorithm_is_added_made_the_default_and_taken_out() {
+fn an_algorithm_is_added_made_the_default_and_removed() {
     let mut story = Story::of(Folder::new());
     let listing = |algorithms: &str| format!("[keys]\nalgorithms = [{algorithms}]\n{}", SHORT.replace("[keys]\n", ""));
     story.configure(&listing("\"ES256\""));
@@ -165,7 +165,7 @@ fn an_algorithm_is_added_made_the_default_and_taken_out() {
 }
 
 #[test]
-fn the_first_keys_of_a_url_that_another_issuer_serves_wait_for_our_first_start() {
+fn the_first_keys_of_a_taken_over_url_are_scheduled_by_the_first_start() {
     let mut story = Story::of(Folder::new());
     let mut former = Folder::installed().run(&["keys", "export"]).json();
     former["keys"].as_array_mut().unwrap().truncate(1);

@@ -1,11 +1,11 @@
-//! `buildpass keys`.
+//! `keys`.
 
 use std::os::unix::fs::PermissionsExt;
 
 use super::Folder;
 
 #[test]
-fn a_list_makes_no_keys() {
+fn a_list_creates_no_keys() {
     let folder = Folder::new();
     let run = folder.run(&["keys", "list"]);
     assert!(run.stderr.contains("no keys yet"), "{}", run.stderr);
@@ -18,7 +18,7 @@ fn a_list_makes_no_keys() {
 }
 
 #[test]
-fn both_algorithms_sign_and_have_a_reserve() {
+fn both_algorithms_have_an_active_and_an_announced_key() {
     let folder = Folder::installed();
     let rows = folder.run(&["keys", "list", "--json"]).json_lines();
     let mut states: Vec<String> =
@@ -47,7 +47,7 @@ fn two_starts_in_a_row_publish_the_same_keys() {
 }
 
 #[test]
-fn a_new_key_encryption_key_is_for_its_owner_alone_and_replaces_nothing() {
+fn a_new_key_encryption_key_is_private_and_replaces_no_file() {
     let folder = Folder::new();
     let run = folder.run(&["keys", "new-kek", "deep/master.key"]);
     assert_eq!(run.code, 0, "{run:?}");
@@ -60,7 +60,7 @@ fn a_new_key_encryption_key_is_for_its_owner_alone_and_replaces_nothing() {
 }
 
 #[test]
-fn keys_without_their_key_encryption_key_are_not_listed() {
+fn keys_cannot_be_listed_without_their_key_encryption_key() {
     let folder = Folder::installed();
     std::fs::remove_file(folder.path().join("keys/master.key")).unwrap();
     folder.run(&["keys", "export"]).failed(3);

@@ -1,20 +1,20 @@
-//! The real binary, run in temporary folders with nothing in its environment but what a case puts there.
+//! The real binary, run in temporary folders with only the variables that a test sets.
 
 mod audit;
 mod builds;
 mod clients;
 mod config;
+mod config_apply;
 mod demo;
 mod exchange;
 mod export_static;
 mod help;
+mod hostile_servers;
 mod key_life;
 mod keys;
 mod names;
 mod serve;
-mod shared;
 mod store;
-mod strangers;
 mod token;
 mod verify;
 
@@ -27,7 +27,7 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// How a run of the binary ended.
+/// Result of one run of the binary.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) code: i32,
@@ -36,14 +36,14 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Standard output of a run that must have done what it was asked.
+    /// Standard output of a run that must have succeeded.
     #[track_caller]
     pub(crate) fn done(self) -> String {
         assert_eq!(self.code, 0, "{self:?}");
         self.stdout
     }
 
-    /// Standard error of a run that must have ended with this code and printed nothing else.
+    /// Standard error of a run that must have exited with this code, without standard output.
     #[track_caller]
     pub(crate) fn failed(self, code: i32) -> String {
         assert_eq!((self.code, self.stdout.as_str()), (code, ""), "{self:?}");
@@ -61,19 +61,19 @@ impl Run {
     }
 }
 
-/// A folder that commands run in.
+/// A working directory with variables for commands.
 pub(crate) struct Folder {
     dir: TempDir,
     variables: BTreeMap<String, String>,
 }
 
 impl Folder {
-    /// An empty one.
+    /// An empty folder.
     pub(crate) fn new() -> Self {
         Self { dir: tempfile::tempdir().unwrap(), variables: BTreeMap::new() }
     }
 
-    /// One in which a server has run: its keys are made once for all cases, since making them takes seconds.
+    /// A folder in which a server has run. Its keys are created once for all tests, since that takes seconds.
     pub(crate) fn installed() -> Self {
         static TEMPLATE: OnceLock<TempDir> = OnceLock::new();
         let template = TEMPLATE.get_or_init(|| {
@@ -90,7 +90,7 @@ impl Folder {
         self.dir.path()
     }
 
-    /// Sets a variable for everything that is run here.
+    /// Sets a variable for every command.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
@@ -109,7 +109,7 @@ impl Folder {
     /// Runs with this text on standard input.
     pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Run {
         let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
-        // A command that doesn't read closes its end; that is not this side's trouble.
+        // Fails if the command does not read its standard input, which is fine.
         let _closed = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         Run {
@@ -159,7 +159,7 @@ impl Folder {
         served
     }
 
-    /// Every file below, with its bytes.
+    /// Every file in the folder with its content.
     pub(crate) fn files(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut files = BTreeMap::new();
         let mut folders = vec![self.path().to_owned()];
@@ -190,19 +190,19 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// A server that runs; killed when dropped.
+/// A running server, killed when dropped.
 pub(crate) struct Served {
     child: Child,
     pub(crate) url: String,
-    /// What follows `buildpass ready: `.
+    /// The ready line after `buildpass ready: `.
     pub(crate) ready: String,
-    /// Standard error up to and with that line.
+    /// Standard error up to and including that line.
     pub(crate) said: String,
     rest: Option<std::thread::JoinHandle<String>>,
 }
 
 impl Served {
-    /// Asks it to end, waits, and gives its exit code and what it said meanwhile.
+    /// Stops the server and returns its exit code and the rest of standard error.
     pub(crate) fn end(mut self) -> (i32, String) {
         send("TERM", self.child.id());
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
@@ -222,8 +222,8 @@ impl Served {
 
 impl Drop for Served {
     fn drop(&mut self) {
-        let _ended_already = self.child.kill();
-        let _ended_already = self.child.wait();
+        let _already_exited = self.child.kill();
+        let _already_exited = self.child.wait();
     }
 }
 
@@ -242,7 +242,7 @@ pub(crate) fn registration() -> Value {
     })
 }
 
-/// The folder's variables become those of a job of a build that was just registered: nothing but its `env`.
+/// Registers a build and replaces the variables of the folder by its `env`.
 pub(crate) fn become_a_job(folder: &mut Folder) -> Value {
     let registered = folder.run_with(&["builds", "register", "-"], &registration().to_string()).json();
     folder.variables.clear();

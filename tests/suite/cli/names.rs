@@ -3,7 +3,7 @@
 use super::{Folder, registration};
 
 #[test]
-fn names_are_listed_with_their_ids_and_released_one_by_one() {
+fn names_are_listed_with_their_ids_and_released() {
     let mut folder = Folder::installed();
     let _served = folder.serve_for_a_ci();
     folder.run_with(&["builds", "register", "-"], &registration().to_string()).done();
@@ -21,11 +21,11 @@ fn names_are_listed_with_their_ids_and_released_one_by_one() {
     let released = folder.run(&["names", "release", "ACME/App", "--json"]).json();
     assert_eq!(released["kind"], "repo");
     squat(&folder).done();
-    assert!(folder.run(&["names", "release", "acme/other"]).failed(1).contains("bound to nothing"));
+    assert!(folder.run(&["names", "release", "acme/other"]).failed(1).contains("is not bound"));
 }
 
 #[test]
-fn a_name_of_two_things_is_released_only_by_its_kind() {
+fn an_ambiguous_name_requires_its_kind() {
     let mut folder = Folder::installed();
     let client = folder.run(&["clients", "create", "every", "--json"]).json();
     let _served = folder.serve_for_a_ci();

@@ -1,11 +1,11 @@
-//! `buildpass serve`.
+//! `serve`.
 
 use std::net::TcpListener;
 
 use super::Folder;
 
 #[test]
-fn readiness_is_one_plain_line_whatever_the_log_format() {
+fn the_ready_line_does_not_depend_on_the_log_format() {
     for format in ["text", "json"] {
         let mut folder = Folder::installed();
         folder.set("BUILDPASS_TELEMETRY__LOG_FORMAT", format);
@@ -25,7 +25,7 @@ fn readiness_is_one_plain_line_whatever_the_log_format() {
 }
 
 #[test]
-fn that_every_trusted_build_gets_every_audience_is_said_once() {
+fn the_permissive_default_is_logged_once() {
     let folder = Folder::installed();
     let (said, (_, rest)) = {
         let served = folder.serve(&[]);
@@ -39,14 +39,14 @@ fn that_every_trusted_build_gets_every_audience_is_said_once() {
 }
 
 #[test]
-fn plain_http_beyond_loopback_is_warned_of() {
+fn plain_http_beyond_loopback_logs_a_warning() {
     let folder = Folder::installed();
     let served = folder.serve(&["--listen", "0.0.0.0:0", "--issuer", "https://ci.example.com"]);
     assert!(served.said.contains("plain HTTP"), "{}", served.said);
 }
 
 #[test]
-fn a_taken_port_is_named_by_its_key() {
+fn a_used_port_is_reported_with_its_key() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let folder = Folder::new();
@@ -58,7 +58,7 @@ fn a_taken_port_is_named_by_its_key() {
 }
 
 #[test]
-fn a_server_that_is_interrupted_ends_well_and_starts_again() {
+fn an_interrupted_server_exits_with_0_and_starts_again() {
     let folder = Folder::installed();
     for signal in ["INT", "TERM"] {
         let mut served = folder.serve(&[]);

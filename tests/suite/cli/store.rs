@@ -3,7 +3,7 @@
 use super::Folder;
 
 #[test]
-fn a_schema_is_made_once() {
+fn a_schema_is_created_once() {
     let folder = Folder::new();
     let first = folder.run(&["store", "migrate", "--json"]).json();
     assert_eq!(first["before"], 0);
@@ -12,12 +12,12 @@ fn a_schema_is_made_once() {
     assert_eq!((&second["before"], &second["after"]), (&first["after"], &first["after"]));
     assert!(second["applied"].as_array().unwrap().is_empty());
     assert!(folder.run(&["store", "migrate"]).done().contains("the schema is at version"));
-    // Keys are the first start's to make.
+    // Only the first start creates keys.
     assert!(!folder.path().join("keys").exists());
 }
 
 #[test]
-fn a_database_that_is_none_is_left_alone() {
+fn a_file_that_is_no_database_is_left_unchanged() {
     let folder = Folder::new();
     std::fs::create_dir(folder.path().join("data")).unwrap();
     let file = folder.path().join("data/buildpass.db");

@@ -1,4 +1,4 @@
-//! `buildpass token`, as a job runs it.
+//! `token`, as a job runs it.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Folder, become_a_job};
 
-/// What a token says, by our own command.
+/// The claims of a token, by `token inspect`.
 fn claims(folder: &Folder, token: &str) -> Value {
     let run = folder.run_with(&["token", "inspect", "-"], token);
     assert!(run.stderr.contains("Not verified"), "{}", run.stderr);
@@ -15,7 +15,7 @@ fn claims(folder: &Folder, token: &str) -> Value {
 }
 
 #[test]
-fn a_job_with_nothing_but_its_env_gets_a_token() {
+fn a_job_needs_only_its_variables_to_get_a_token() {
     let mut folder = Folder::installed();
     let served = folder.serve_for_a_ci();
     become_a_job(&mut folder);
@@ -34,7 +34,7 @@ fn a_job_with_nothing_but_its_env_gets_a_token() {
 }
 
 #[test]
-fn a_checkouts_configuration_is_not_read_by_token_request() {
+fn token_request_ignores_the_configuration_of_a_checkout() {
     let mut folder = Folder::installed();
     let served = folder.serve_for_a_ci();
     become_a_job(&mut folder);
@@ -60,7 +60,7 @@ fn a_checkouts_configuration_is_not_read_by_token_request() {
 }
 
 #[test]
-fn a_url_of_one_ci_never_meets_the_token_of_another() {
+fn a_url_is_never_used_with_the_token_of_another_ci() {
     let mut folder = Folder::installed();
     let _served = folder.serve_for_a_ci();
     become_a_job(&mut folder);
@@ -76,7 +76,7 @@ fn a_url_of_one_ci_never_meets_the_token_of_another() {
 }
 
 #[test]
-fn a_job_without_a_pair_is_told_which_lines_it_lacks() {
+fn missing_variables_are_named() {
     let told = Folder::new().run(&["token", "request", "--audience", "x"]).failed(2);
     for name in ["BUILDPASS_ID_TOKEN_REQUEST_URL", "BUILDPASS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_", "VELA_"] {
         assert!(told.contains(name), "{told}");
@@ -84,7 +84,7 @@ fn a_job_without_a_pair_is_told_which_lines_it_lacks() {
 }
 
 #[test]
-fn a_token_comes_in_the_form_that_is_asked_for() {
+fn a_token_is_printed_in_the_requested_format() {
     let mut folder = Folder::installed();
     let _served = folder.serve_for_a_ci();
     become_a_job(&mut folder);
@@ -103,7 +103,7 @@ fn a_token_comes_in_the_form_that_is_asked_for() {
 }
 
 #[test]
-fn a_token_file_is_replaced_whole_and_readable_by_its_owner_alone() {
+fn a_token_file_is_replaced_atomically_and_private() {
     let mut folder = Folder::installed();
     let _served = folder.serve_for_a_ci();
     become_a_job(&mut folder);
@@ -126,7 +126,7 @@ fn a_token_file_is_replaced_whole_and_readable_by_its_owner_alone() {
 }
 
 #[test]
-fn a_refusal_ends_with_1_and_says_why() {
+fn a_refusal_exits_with_1_and_a_reason() {
     let mut folder = Folder::installed();
     let _served = folder.serve_for_a_ci();
     become_a_job(&mut folder);
@@ -138,7 +138,7 @@ fn a_refusal_ends_with_1_and_says_why() {
 }
 
 #[test]
-fn a_token_can_be_looked_into_without_a_server() {
+fn a_token_can_be_decoded_without_a_server() {
     let folder = Folder::new();
     let token =
         "eyJ0eXAiOiJKV1QiLCJhbGciOiJFUzI1NiIsImtpZCI6ImsifQ.eyJzdWIiOiJcdTAwMWJbMkpcdTIwMmV4IiwiaWF0IjoxfQ.AAAA";

@@ -1,4 +1,4 @@
-//! `verify`, `access-policy check` and `providers check`: the whole way of a foreign token, against an issuer on loopback.
+//! `verify`, `access-policy check` and `providers check`: tokens of another issuer on loopback.
 
 use buildpass::base::{Clock, SystemClock};
 use serde_json::{Value, json};
@@ -7,8 +7,7 @@ use super::{Folder, Run};
 use crate::verifier::forge::{Forge, claims_with, header};
 use crate::verifier::stranger::{Stranger, ok};
 
-/// The configuration of the decision record that the verifier began with, as it stands there. Only the place of
-/// GitHub's issuer is added, which is on loopback here.
+/// The configuration of the decision record of the verifier. Only the URL of GitHub's issuer, on loopback here, is added.
 const SEED: &str = r#"
 # GitHub Actions provider with defaults
 [oidc.github-actions]
@@ -83,9 +82,9 @@ impl World {
     }
 }
 
-/// As the registry's own door: without `required_audience` it is the registry's, where the configuration says which.
+/// As in the registry flow: without `required_audience` the configured audience of the registry is required.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_policys_token_must_be_for_the_registry_that_the_configuration_names() {
+async fn a_token_for_an_access_policy_must_have_the_audience_of_the_registry() {
     let world = World::new().await;
     let seed = SEED.replace("ISSUER", &world.issuer.url);
     let named = format!("[exchange]\nregistry_audience = \"registry.example.com\"\n{seed}");
@@ -97,7 +96,7 @@ async fn a_policys_token_must_be_for_the_registry_that_the_configuration_names()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_seeds_configuration_lets_in_whom_its_rule_means_and_says_why_nobody_else() {
+async fn the_example_policy_allows_its_repository_alone_and_explains_denials() {
     let world = World::new().await;
     let allowed = world.check(&world.token(json!({})), "myapp", "put-manifest").await.done();
     assert!(allowed.ends_with("allowed\n") && !allowed.contains("FAILED"), "{allowed}");
@@ -117,9 +116,9 @@ async fn the_seeds_configuration_lets_in_whom_its_rule_means_and_says_why_nobody
     assert!(elsewhere.stderr.contains("no access policy matches this repository"), "{elsewhere:?}");
 }
 
-/// Threat 28: our own issuer may say `repository: myorg/myrepo` too; it is not GitHub.
+/// Threat 28: the own issuer can issue `repository: myorg/myrepo` too, but is not GitHub.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_impostor_of_the_same_name_at_another_issuer_is_refused_by_its_issuer() {
+async fn equal_claims_of_another_issuer_are_rejected() {
     let world = World::new().await;
     let impostor = Stranger::issuer(&world.forge.jwks()).await;
     let refused = world.check(&world.token(json!({ "iss": impostor.url })), "myapp", "put-manifest").await;
@@ -140,7 +139,7 @@ async fn an_impostor_of_the_same_name_at_another_issuer_is_refused_by_its_issuer
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_accepted_with_its_claims_or_refused_with_its_reason() {
+async fn a_token_is_accepted_with_its_claims_or_rejected_with_a_reason() {
     let world = World::new().await;
     let verify = |more: &[&'static str]| {
         [&["verify", "--config", "registry.toml", "--provider", "github-actions", "--json"], more, &["-"]].concat()
@@ -158,11 +157,11 @@ async fn a_token_is_accepted_with_its_claims_or_refused_with_its_reason() {
     assert_eq!(world.run(&verify(&["--audience", "other", "--several"]), &several).await.code, 0);
     world.issuer.forget();
     let down = world.run(&verify(&[]), &world.token(json!({}))).await;
-    assert_eq!(down.code, 3, "keys that can't be had are not the token's fault: {down:?}");
+    assert_eq!(down.code, 3, "unavailable keys are not a fault of the token: {down:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_would_act_on_the_terminal_is_escaped_when_it_is_explained() {
+async fn claims_are_escaped_in_an_explanation() {
     let world = World::new().await;
     let hostile = world.token(json!({ "actor": "\u{1b}[2J\r\nallowed" }));
     let refused = world.check(&hostile, "myapp", "put-manifest").await;
@@ -171,28 +170,28 @@ async fn a_token_that_would_act_on_the_terminal_is_escaped_when_it_is_explained(
     assert!(!all.contains(&hostile), "the token itself is not repeated");
 }
 
-/// Threat 32: a checkout must not choose whom we trust.
+/// Threat 32: a checkout must not choose which issuers to trust.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_configuration_that_merely_lies_there_is_not_read() {
+async fn a_configuration_in_the_working_directory_is_not_read() {
     let world = World::new().await;
     std::fs::copy(world.folder.path().join("registry.toml"), world.folder.path().join("buildpass.toml")).unwrap();
     let refused = world.run(&["verify", "--provider", "github-actions", "-"], &world.token(json!({}))).await;
-    assert!(refused.failed(2).contains("a configuration must be named"));
+    assert!(refused.failed(2).contains("no configuration: name one"));
 }
 
 #[test]
-fn a_token_of_our_own_is_verified_by_the_name_self() {
+fn the_own_issuer_is_the_provider_self() {
     let folder = Folder::installed();
     std::fs::write(folder.path().join("named.toml"), "[issuer]\nurl = \"http://127.0.0.1:9\"\n").unwrap();
     let run = folder.run_with(&["verify", "--config", "named.toml", "--provider", "self", "-"], "a.b.c");
     assert_eq!(run.code, 1, "{run:?}");
-    assert!(run.stderr.contains("refused: form"), "{run:?}");
+    assert!(run.stderr.contains("rejected: form"), "{run:?}");
     let run = folder.run_with(&["verify", "--config", "named.toml", "--provider", "nobody", "-"], "a.b.c");
-    assert!(run.failed(2).contains("there are self"));
+    assert!(run.failed(2).contains("known providers: self"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_stranger_would_find_wrong_with_a_provider_is_told() {
+async fn faults_in_the_documents_of_a_provider_are_reported() {
     let world = World::new().await;
     let weak = json!({ "kty": "RSA", "kid": "old", "n": "AQAB", "e": "AQAB" });
     let mut rs512 = world.forge.rsa_jwk();

@@ -156,9 +156,10 @@ async fn scopes_are_judged_once_each_and_there_are_not_many() {
     let many: Vec<_> = (0..65).map(|number| format!("scope=repository:open/x{number}:pull")).collect();
     assert_eq!(ask(many[..64].join("&")).await.status, 200);
     let long = format!("scope=repository:open/{}:pull", "x".repeat(251));
-    for (query, said) in
-        [(many.join("&"), "scope: must be at most 64 scopes"), (long, "scope: a repository name must have at most 255 bytes")]
-    {
+    for (query, said) in [
+        (many.join("&"), "scope: must be at most 64 scopes"),
+        (long, "scope: a repository name must have at most 255 bytes"),
+    ] {
         let reply = ask(query).await;
         assert_eq!((reply.status, reply.json()["errors"][0]["message"].clone()), (400, json!(said)));
     }

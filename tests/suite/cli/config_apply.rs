@@ -1,4 +1,4 @@
-//! `buildpass config apply`: declared clients and algorithms, from a file into the database.
+//! `buildpass config apply`: declared clients and algorithms.
 
 use super::Folder;
 
@@ -9,7 +9,7 @@ fn declare(folder: &Folder, toml: &str) {
 }
 
 #[test]
-fn a_declared_client_is_brought_in_once_and_no_command_changes_it() {
+fn a_declared_client_is_applied_once_and_no_command_changes_it() {
     let folder = Folder::installed();
     let secret = folder.run(&["clients", "new-secret"]).done();
     std::fs::write(folder.path().join("vela"), &secret).unwrap();
@@ -29,11 +29,11 @@ fn a_declared_client_is_brought_in_once_and_no_command_changes_it() {
     assert_eq!(folder.run(&["config", "apply", "--json"]).json()["clients"][0]["change"], "changed");
     declare(&folder, "");
     let said = folder.run(&["config", "apply"]).done();
-    assert_eq!(said, "clients.vela  disabled: it is declared no longer\n");
+    assert_eq!(said, "clients.vela  disabled: no longer declared\n");
 }
 
 #[test]
-fn with_sqlite_a_start_brings_in_what_the_file_says() {
+fn with_sqlite_each_start_applies_the_file() {
     let mut folder = Folder::new();
     let toml = format!("[clients.ci]\nsecret = \"{SECRET}\"\n");
     declare(&folder, &toml);
@@ -47,7 +47,7 @@ fn with_sqlite_a_start_brings_in_what_the_file_says() {
 }
 
 #[test]
-fn a_declaration_that_can_not_work_is_refused_by_its_line() {
+fn an_invalid_declaration_is_refused_with_its_line() {
     for (toml, expected) in [
         ("[clients.ci]\n", "clients.ci: has neither secret_file nor secret"),
         ("[clients.ci]\nsecret = \"short\"\n", "buildpass.toml:2: clients.ci.secret: must hold one secret"),

@@ -1,4 +1,4 @@
-//! The people of the demo's story: a CI server and a job, each with no more than it would have. They speak HTTP.
+//! The CI server and the job of the demo. Each holds only the credentials that it would have, and speaks HTTP.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,14 +8,14 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
-use super::super::api::{Answer, Api};
+use super::super::api::{Api, Response};
 use super::super::failure::Failure;
-use super::super::token::{TokenEndpoint, Wish};
+use super::super::token::{TokenEndpoint, TokenRequest};
 use crate::app::App;
 use crate::base::{ClientId, Secret};
 use crate::policy::{Client, Scope};
 
-/// A CI server: its client's id and secret, and the server's URL.
+/// A CI server, authenticated as a client.
 pub(super) struct CiServer {
     api: Api,
     base: String,
@@ -23,7 +23,7 @@ pub(super) struct CiServer {
     secret: Secret<String>,
 }
 
-/// What the CI server is answered, as far as it hands it on.
+/// Response to a registration, as far as the demo uses it.
 #[derive(Deserialize)]
 pub(super) struct Registered {
     pub(super) id: String,
@@ -32,7 +32,7 @@ pub(super) struct Registered {
 }
 
 impl CiServer {
-    /// Makes the client, in the store as the command does.
+    /// Creates the client in the store, as `clients create` does.
     pub(super) async fn create(app: &Arc<App>, base: &str) -> Result<Self, Failure> {
         let now = app.clock().now();
         let secret = Secret::draw("bpc_", app.entropy())?;
@@ -59,7 +59,7 @@ impl CiServer {
         self.id.as_str()
     }
 
-    /// Id and secret, as curl takes them.
+    /// Returns `ID:SECRET`, as curl takes it.
     pub(super) fn credentials(&self) -> String {
         format!("{}:{}", self.id, self.secret.expose_secret())
     }
@@ -78,22 +78,22 @@ impl CiServer {
         self.post(&format!("/{build}/finish"), &json!({"status": "success"})).await.map(drop)
     }
 
-    async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Answer, Failure> {
+    async fn post(&self, path: &str, body: &serde_json::Value) -> Result<Response, Failure> {
         let url = format!("{}/api/v1/builds{path}", self.base);
-        let ask = |client: &reqwest::Client| {
+        let request = |client: &reqwest::Client| {
             let request = client.post(&url).basic_auth(self.id.as_str(), Some(self.secret.expose_secret()));
             request.header(header::CONTENT_TYPE, "application/json").body(body.to_string())
         };
-        self.api.call(ask).await?.success()
+        self.api.call(request).await?.success()
     }
 }
 
 impl Registered {
-    /// The job that a worker starts with this environment.
+    /// Starts the job with the variables of the response.
     pub(super) fn job(&self) -> Result<Job, Failure> {
         let variable = |name: &str| {
             let value = self.env.get(name).cloned();
-            value.ok_or_else(|| Failure::refused(format!("the registration's env has no {name}")))
+            value.ok_or_else(|| Failure::refused(format!("env of the registration has no {name}")))
         };
         let token = Secret::new(variable("BUILDPASS_ID_TOKEN_REQUEST_TOKEN")?);
         let endpoint =
@@ -102,25 +102,25 @@ impl Registered {
     }
 }
 
-/// A job: a request URL and its token.
+/// A job with its request URL and request token.
 pub(super) struct Job {
     endpoint: TokenEndpoint,
 }
 
 impl Job {
-    /// Which rule would grant a token.
+    /// Returns the rule that would allow a token.
     pub(super) async fn preview(&self, audience: &str) -> Result<String, Failure> {
         #[derive(Deserialize)]
         struct Preview {
             preview: bool,
             rule: Option<String>,
         }
-        let wish = Wish { preview: true, ..wish(audience) };
-        let answer: Preview = self.endpoint.ask(&wish).await?.success()?.document()?;
-        if !answer.preview {
-            return Err(Failure::refused("a preview was answered with something else"));
+        let preview = TokenRequest { preview: true, ..request(audience) };
+        let response: Preview = self.endpoint.send(&preview).await?.success()?.document()?;
+        if !response.preview {
+            return Err(Failure::refused("the response is not a preview"));
         }
-        Ok(answer.rule.unwrap_or_else(|| "issuance.default, because the build is trusted".to_owned()))
+        Ok(response.rule.unwrap_or_else(|| "issuance.default, because the build is trusted".to_owned()))
     }
 
     pub(super) async fn fetch(&self, audience: &str) -> Result<Secret<String>, Failure> {
@@ -128,20 +128,20 @@ impl Job {
         struct Fetched {
             value: String,
         }
-        let fetched: Fetched = self.endpoint.ask(&wish(audience)).await?.success()?.document()?;
+        let fetched: Fetched = self.endpoint.send(&request(audience)).await?.success()?.document()?;
         Ok(Secret::new(fetched.value))
     }
 
-    /// How a dead request token is refused.
+    /// Returns the error for a request token of a finished build.
     pub(super) async fn refused(&self, audience: &str) -> Result<String, Failure> {
-        let answer = self.endpoint.ask(&wish(audience)).await?;
-        if answer.status != 401 {
-            return Err(Failure::refused(format!("a dead request token was answered {}", answer.status)));
+        let response = self.endpoint.send(&request(audience)).await?;
+        if response.status != 401 {
+            return Err(Failure::refused(format!("a revoked request token was answered {}", response.status)));
         }
-        Ok(format!("401, {}", answer.complaint().unwrap_or_default()))
+        Ok(format!("401, {}", response.error_text().unwrap_or_default()))
     }
 }
 
-fn wish(audience: &str) -> Wish {
-    Wish { audiences: vec![audience.to_owned()], ..Wish::default() }
+fn request(audience: &str) -> TokenRequest {
+    TokenRequest { audiences: vec![audience.to_owned()], ..TokenRequest::default() }
 }

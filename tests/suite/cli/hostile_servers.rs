@@ -1,4 +1,4 @@
-//! The client commands against servers that are not ours: busy ones, lying ones, ones that are not there.
+//! Client commands against busy, hostile and unreachable servers.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -8,13 +8,13 @@ use buildpass::base::{Clock, SystemClock};
 
 use super::Folder;
 
-/// A server that gives these answers, one a connection, and the heads of the requests that it got.
-fn stranger(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
+/// A server that sends these responses, one per connection, and the heads of its requests.
+fn server(responses: Vec<String>) -> (String, mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        for answer in answers {
+        for answer in responses {
             let (mut stream, _) = listener.accept().unwrap();
             let mut head = String::new();
             let mut reader = BufReader::new(stream.try_clone().unwrap());
@@ -26,7 +26,7 @@ fn stranger(answers: Vec<String>) -> (String, mpsc::Receiver<String>) {
     (url, receiver)
 }
 
-fn answer(status: &str, headers: &str, body: &str) -> String {
+fn response(status: &str, headers: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n{headers}\r\n{body}", body.len())
 }
 
@@ -40,11 +40,11 @@ fn job(url: &str) -> Folder {
 const TOKEN: &str = "eyJhbGciOiJFUzI1NiJ9.e30.AAAA";
 
 #[test]
-fn a_busy_server_is_asked_again() {
-    let token = answer("200 OK", "", &format!(r#"{{"value":"{TOKEN}"}}"#));
-    let busy = answer("503 Service Unavailable", "Retry-After: 1\r\n", "{}");
-    let many = answer("429 Too Many Requests", "Retry-After: 0\r\n", "{}");
-    let (url, heads) = stranger(vec![busy, many, token]);
+fn a_request_to_a_busy_server_is_retried() {
+    let token = response("200 OK", "", &format!(r#"{{"value":"{TOKEN}"}}"#));
+    let busy = response("503 Service Unavailable", "Retry-After: 1\r\n", "{}");
+    let many = response("429 Too Many Requests", "Retry-After: 0\r\n", "{}");
+    let (url, heads) = server(vec![busy, many, token]);
     let clock = SystemClock::new();
     let token = job(&url).run(&["token", "request", "--audience", "x", "--quiet"]).done();
     assert_eq!(token.trim_end(), TOKEN);
@@ -53,17 +53,17 @@ fn a_busy_server_is_asked_again() {
 }
 
 #[test]
-fn a_server_that_asks_for_an_hour_is_not_waited_for() {
+fn a_retry_after_of_an_hour_is_an_error() {
     let (url, _heads) =
-        stranger(vec![answer("503 Service Unavailable", "Retry-After: 3600\r\n", r#"{"error":"down"}"#)]);
+        server(vec![response("503 Service Unavailable", "Retry-After: 3600\r\n", r#"{"error":"down"}"#)]);
     let told = job(&url).run(&["token", "request", "--audience", "x"]).failed(3);
     assert!(told.contains("503") && told.contains("down"), "{told}");
 }
 
 #[test]
-fn a_redirect_takes_the_request_token_nowhere() {
-    let (thief, stolen) = stranger(vec![answer("200 OK", "", "{}")]);
-    let (url, heads) = stranger(vec![answer("302 Found", &format!("Location: {thief}/steal\r\n"), "")]);
+fn a_redirect_is_not_followed_with_the_request_token() {
+    let (thief, stolen) = server(vec![response("200 OK", "", "{}")]);
+    let (url, heads) = server(vec![response("302 Found", &format!("Location: {thief}/steal\r\n"), "")]);
     let told = job(&url).run(&["token", "request", "--audience", "x"]).failed(1);
     assert!(told.contains("302"), "{told}");
     assert!(heads.recv().unwrap().contains("bpr_secret"));
@@ -71,8 +71,8 @@ fn a_redirect_takes_the_request_token_nowhere() {
 }
 
 #[test]
-fn a_proxy_is_not_asked_for_loopback() {
-    let (url, _heads) = stranger(vec![answer("200 OK", "", &format!(r#"{{"token":"{TOKEN}"}}"#))]);
+fn loopback_bypasses_the_proxy() {
+    let (url, _heads) = server(vec![response("200 OK", "", &format!(r#"{{"token":"{TOKEN}"}}"#))]);
     let mut folder = job(&url);
     for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"] {
         folder.set(name, "http://127.0.0.1:1");
@@ -81,22 +81,22 @@ fn a_proxy_is_not_asked_for_loopback() {
 }
 
 #[test]
-fn an_answer_that_is_not_a_token_is_never_printed() {
+fn a_response_without_a_token_is_never_printed() {
     for body in ["", "nonsense", "{}", r#"{"value":"x'; id; '"}"#, r#"{"value":"a.b.c\n"}"#, r#"{"value":7}"#] {
-        let (url, _heads) = stranger(vec![answer("200 OK", "", body)]);
+        let (url, _heads) = server(vec![response("200 OK", "", body)]);
         job(&url).run(&["token", "request", "--audience", "x", "--format", "env"]).failed(3);
     }
 }
 
 #[test]
-fn a_strange_refusal_does_not_act_on_the_terminal() {
-    let (url, _heads) = stranger(vec![answer("403 Forbidden", "", r#"{"detail":"no\u001b[2J\u202e\nforged"}"#)]);
+fn an_error_text_is_escaped_for_the_terminal() {
+    let (url, _heads) = server(vec![response("403 Forbidden", "", r#"{"detail":"no\u001b[2J\u202e\nforged"}"#)]);
     let told = job(&url).run(&["token", "request", "--audience", "x"]).failed(1);
     assert!(told.contains(r"no\u{1b}[2J\u{202e}\u{a}forged"), "{told:?}");
 }
 
 #[test]
-fn a_server_that_is_not_there_ends_with_3_and_names_no_secret() {
+fn an_unreachable_server_exits_with_3_and_names_no_secret() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -106,10 +106,10 @@ fn a_server_that_is_not_there_ends_with_3_and_names_no_secret() {
 }
 
 #[test]
-fn the_environment_of_a_strange_server_runs_nothing_in_a_workers_shell() {
+fn variables_of_a_hostile_server_run_nothing_in_a_shell() {
     for env in [r#"{"A;id":"x"}"#, r#"{"A":"x\nid"}"#, r#"{"A":7}"#] {
         let body = format!(r#"{{"id":"0199e4d2-7c11-7b7e-8a3b-5b1f3a2c9d10","env":{env}}}"#);
-        let (url, _heads) = stranger(vec![answer("201 Created", "", &body)]);
+        let (url, _heads) = server(vec![response("201 Created", "", &body)]);
         let mut folder = Folder::new();
         folder.set("BUILDPASS_URL", &url);
         folder.set("BUILDPASS_CLIENT_ID", "c");
