@@ -48,7 +48,7 @@ impl Builds for Backend {
             .act_serializable(
                 (issuer.clone(), client.clone(), new.clone()),
                 move |connection, (issuer, client, new)| {
-                    Box::pin(async move { registration::register(connection, &issuer, &client, &new).await })
+                    Box::pin(registration::register(connection, issuer, client, new))
                 },
             )
             .await?;
@@ -98,7 +98,7 @@ impl Builds for Backend {
                     .await
                     .map_err(unavailable)?;
                     if finished.rows_affected() == 1 {
-                        revoke_where(connection, &issuer, RevocationCause::Build(id), "its build ended", now).await?;
+                        revoke_where(connection, issuer, RevocationCause::Build(id), "its build ended", now).await?;
                     }
                     let known: i64 = sqlx::query_scalar(
                         "select count(*) from builds where issuer = $1 and id = $2 and client_id = $3",

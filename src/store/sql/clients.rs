@@ -109,7 +109,7 @@ impl Clients for Backend {
                          where issuer = $1 and name = $2 and disabled_at is null and declared = 0 and provider is null",
                     )
                     .bind(issuer.as_str())
-                    .bind(&name)
+                    .bind(name)
                     .bind(secret.as_bytes().as_slice())
                     .bind(until)
                     .execute(connection)
@@ -131,7 +131,7 @@ impl Clients for Backend {
         let applied = self
             .writer()
             .act((issuer.clone(), declared.to_vec()), move |connection, (issuer, declared)| {
-                Box::pin(async move { declared::apply(connection, &issuer, &declared, now, dry_run).await })
+                Box::pin(declared::apply(connection, issuer, declared, now, dry_run))
             })
             .await?;
         if let Ok(changes) = &applied {
@@ -152,13 +152,13 @@ impl Clients for Backend {
                          where issuer = $1 and name = $2 and declared = 0 returning id",
                     )
                     .bind(issuer.as_str())
-                    .bind(&name)
+                    .bind(name)
                     .bind(now.unix())
                     .fetch_optional(&mut *connection)
                     .await
                     .map_err(unavailable)?;
                     let Some(id) = id.map(ClientId::from_text) else { return Ok(None) };
-                    let builds_ended = cancel_builds(connection, &issuer, &id, now).await?;
+                    let builds_ended = cancel_builds(connection, issuer, &id, now).await?;
                     Ok(Some((id, Disabled { builds_ended })))
                 })
             })

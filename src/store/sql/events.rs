@@ -27,7 +27,7 @@ impl Events for Backend {
     async fn record_event(&self, issuer: &IssuerId, event: &EventRow) -> Result<(), StoreError> {
         self.writer()
             .change((issuer.clone(), event.clone()), move |connection, (issuer, event)| {
-                Box::pin(async move { insert_event(connection, &issuer, &event).await })
+                Box::pin(insert_event(connection, issuer, event))
             })
             .await
     }

@@ -52,22 +52,22 @@ impl Keys for Backend {
             .writer()
             .act((issuer.clone(), change.clone(), Arc::clone(still)), move |connection, (issuer, change, still)| {
                 Box::pin(async move {
-                    if !advance_version(connection, &issuer, expected).await? {
+                    if !advance_version(connection, issuer, expected).await? {
                         return Ok(Err(()));
                     }
-                    write_set(connection, &issuer, &change).await?;
+                    write_set(connection, issuer, change).await?;
                     for row in &change.rows {
-                        write_key(connection, &issuer, row).await?;
+                        write_key(connection, issuer, row).await?;
                     }
                     for (row, at) in change.rows.iter().filter_map(|row| row.revoked_at.map(|at| (row, at))) {
                         let reason = "a signing key that it rests on was revoked";
-                        revoke_where(connection, &issuer, RevocationCause::SigningKey(&row.kid), reason, at).await?;
+                        revoke_where(connection, issuer, RevocationCause::SigningKey(&row.kid), reason, at).await?;
                     }
                     for row in &change.adopted {
-                        write_adopted(connection, &issuer, row).await?;
+                        write_adopted(connection, issuer, row).await?;
                     }
                     if let Some(server_settings) = &change.server_settings {
-                        write_server_settings(connection, &issuer, server_settings).await?;
+                        write_server_settings(connection, issuer, server_settings).await?;
                     }
                     Ok(if still() { Ok(()) } else { Err(()) })
                 })
@@ -79,7 +79,7 @@ impl Keys for Backend {
     async fn note_time(&self, issuer: &IssuerId, note: TimeNote) -> Result<(), StoreError> {
         self.writer()
             .change((issuer.clone(), note), move |connection, (issuer, note)| {
-                Box::pin(async move { write_note(connection, &issuer, &note).await })
+                Box::pin(write_note(connection, issuer, note))
             })
             .await
     }

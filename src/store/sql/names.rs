@@ -41,7 +41,7 @@ impl Names for Backend {
                     let done = sqlx::query("delete from names where issuer = $1 and kind = $2 and folded = $3")
                         .bind(issuer.as_str())
                         .bind(<&str>::from(kind))
-                        .bind(&folded)
+                        .bind(folded)
                         .execute(connection)
                         .await
                         .map_err(unavailable)?;

@@ -79,7 +79,7 @@ impl Publications for Backend {
             .act(
                 (issuer.clone(), publication.clone(), event.clone()),
                 move |connection, (issuer, publication, event)| {
-                    Box::pin(async move { insert(connection, &issuer, &publication, &event).await })
+                    Box::pin(insert(connection, issuer, publication, event))
                 },
             )
             .await

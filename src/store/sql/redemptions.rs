@@ -168,10 +168,10 @@ impl Redemptions for Backend {
             .change((issuer.clone(), event.clone()), move |connection, (issuer, event)| {
                 Box::pin(async move {
                     let revoked =
-                        revoke_where(connection, &issuer, RevocationCause::Credential(id), "it was revoked", now)
+                        revoke_where(connection, issuer, RevocationCause::Credential(id), "it was revoked", now)
                             .await?;
                     if revoked > 0 {
-                        insert_event(connection, &issuer, &event).await?;
+                        insert_event(connection, issuer, event).await?;
                     }
                     Ok(revoked > 0)
                 })
@@ -191,7 +191,7 @@ impl Redemptions for Backend {
     ) -> Result<(), StoreError> {
         self.writer()
             .change((issuer.clone(), token.clone(), event.clone()), move |connection, (issuer, token, event)| {
-                Box::pin(async move { revoke(connection, &issuer, (&token, own, kept_until), &event, now).await })
+                Box::pin(revoke(connection, issuer, (token, own, kept_until), event, now))
             })
             .await
     }

@@ -75,7 +75,7 @@ impl RequestTokens for Backend {
                         .await
                         .map_err(unavailable)?;
                     let Some(deadline) = deadline.map(Moment::from_unix) else { return Ok(Err(BuildNotRunning)) };
-                    insert_token(connection, &issuer, build, deadline, &new).await.map(Ok)
+                    insert_token(connection, issuer, build, deadline, new).await.map(Ok)
                 })
             })
             .await

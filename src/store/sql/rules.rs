@@ -256,7 +256,7 @@ impl Rules for Backend {
         let changed = self
             .writer()
             .act((issuer.clone(), wanted.clone()), move |connection, (issuer, wanted)| {
-                Box::pin(async move { change(connection, &issuer, expected, &wanted, now).await })
+                Box::pin(change(connection, issuer, expected, wanted, now))
             })
             .await?;
         Ok(changed.is_ok())
@@ -278,7 +278,7 @@ impl Rules for Backend {
                          where issuer = $1 and name = $2 and revision = $6 and removed_at is null",
                         )
                         .bind(issuer.as_str())
-                        .bind(&provider)
+                        .bind(provider)
                         .bind(&documents.configuration)
                         .bind(&documents.jwks)
                         .bind(documents.refreshed_at.unix())
