@@ -66,7 +66,7 @@ pub(super) struct Create {
     json: bool,
 }
 
-/// List clients
+/// List all clients
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass clients list --json | jq -r .name")]

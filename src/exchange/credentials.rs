@@ -25,7 +25,7 @@ const BACKDATED: Seconds = Seconds::new(5);
 pub struct IssuedCredential {
     /// The key or access token. Only its digest is stored.
     pub secret: Secret<String>,
-    /// Display name.
+    /// Display name of the credential.
     pub name: String,
     /// Scopes that the credential grants.
     pub scopes: Vec<String>,

@@ -28,14 +28,14 @@ pub enum ExchangeRefusal {
     Untrusted,
     /// The token has another audience than this flow requires.
     Audience {
-        /// Required audience.
+        /// Audience that the flow requires.
         expected: String,
         /// Audience of the token.
         actual: String,
     },
     /// The requested audience is not the token's, or no grant is for it.
     Target {
-        /// Requested audience.
+        /// Audience that the request names.
         asked: String,
         /// Audience of the token.
         token: String,
@@ -67,14 +67,14 @@ pub enum ExchangeRefusal {
     Condition(Vec<(String, Option<CelFailure>)>),
     /// The grant does not allow a requested scope.
     Scope {
-        /// Requested scope.
+        /// Scope that the request names.
         asked: String,
         /// Scopes of the grant.
         allowed: Vec<String>,
     },
     /// The grant does not issue the requested type of token.
     TokenType {
-        /// Requested type.
+        /// Token type that the request names.
         asked: String,
     },
     /// The token was exchanged before.

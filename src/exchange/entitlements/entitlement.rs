@@ -13,11 +13,11 @@ use crate::verifier::Provider;
 
 /// A compiled entitlement.
 pub enum Compiled {
-    /// A grant.
+    /// Grant of the token endpoint or of forward auth.
     Grant(CompiledGrant),
     /// A trusted publisher.
     Publisher(CompiledPublisher),
-    /// A role.
+    /// RubyGems API-key role.
     Role(CompiledRole),
     /// A trust policy.
     TrustPolicy(CompiledTrustPolicy),

@@ -96,7 +96,7 @@ struct Access {
 pub struct Registry {
     /// Provider of the token, if the client names it.
     pub provider: Option<String>,
-    /// Requested scopes.
+    /// Scopes that the request names.
     pub scopes: Vec<RegistryScope>,
 }
 

@@ -8,7 +8,7 @@ use crate::verifier::ProviderSpec;
 /// A provider of a rules file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedProviderSpec {
-    /// Unique name.
+    /// Unique name of the provider.
     pub name: String,
     /// All other members.
     pub spec: ProviderSpec,

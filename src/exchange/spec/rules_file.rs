@@ -15,9 +15,9 @@ use crate::base::FieldError;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a roles file")]
 pub struct RulesFile {
-    /// Users, `[[users]]`.
+    /// Entries of `[[users]]`.
     pub users: Vec<UserSpec>,
-    /// Providers, `[[providers]]`.
+    /// Entries of `[[providers]]`.
     pub providers: Vec<NamedProviderSpec>,
     /// Entitlements of RubyGems, `[rubygems]`.
     pub rubygems: RubygemsSection,

@@ -8,17 +8,17 @@ use crate::store::EntitlementKind;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Section {
-    /// `[[users]]`.
+    /// Entries of `[[users]]`.
     Users,
-    /// `[[providers]]`.
+    /// Entries of `[[providers]]`.
     Providers,
-    /// `[[rubygems.roles]]`.
+    /// Entries of `[[rubygems.roles]]`.
     Roles,
-    /// `[[rubygems.trusted_publishers]]`.
+    /// Entries of `[[rubygems.trusted_publishers]]`.
     TrustedPublishers,
-    /// `[[nuget.trust_policies]]`.
+    /// Entries of `[[nuget.trust_policies]]`.
     TrustPolicies,
-    /// `[[grants]]`.
+    /// Entries of `[[grants]]`.
     Grants,
 }
 

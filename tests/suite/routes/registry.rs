@@ -254,7 +254,7 @@ async fn with_stored_ci(policies: &str) -> Market {
     market
 }
 
-/// Does a token of `https://issuer.example` open anything?
+/// Whether a token of `https://issuer.example` grants any access.
 async fn opens(market: &Market) -> bool {
     let path = "/token?scope=repository:acme/app:pull";
     let reply = market.server.get(path, Auth::Token(&market.partner(json!({})))).await;

@@ -63,7 +63,7 @@ pub enum Precondition {
 /// A change to users, providers and entitlements.
 #[derive(Debug, Clone, Default)]
 pub struct ChangeSet {
-    /// Wanted objects.
+    /// Objects that the file holds.
     pub file: RulesFile,
     /// Providers of the configuration. If present, only these are applied, and `file` is ignored.
     pub declared: Option<Vec<NamedProviderSpec>>,
