@@ -16,7 +16,8 @@ mod views;
 pub use self::audiences::{AudienceConflict, check_audiences};
 pub use self::cache::RulesCache;
 pub use self::changes::{
-    Applied, ApplyRulesError, Change, ChangeKind, ChangeSet, Precondition, Prune, RuleError, RulesEditor,
+    Applied, ApplyRulesError, Change, ChangeKind, ChangeSet, Object, ObjectError, Precondition, Prune, RuleError,
+    RulesEditor,
 };
 pub(super) use self::entitlement::{Compiled, SharedEntitlement};
 pub(super) use self::grant::CompiledGrant;

@@ -6,18 +6,15 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::super::error::{Code, NO_SUCH_PATH, NOT_FOUND, Problem};
 use super::super::extract::{JsonBody, OfClient, PathOf, QueryOf};
 use super::super::state::AppState;
 use crate::base::{CredentialId, FieldError, Moment};
-use crate::exchange::{
-    Applied, ChangeKind, ChangeSet, Precondition, Prune, Section, is_same, leave_written, one_object, owner,
-    revoke_credential, shown_credential, shown_rules,
-};
+use crate::exchange::{ObjectError, Section, revoke_credential, shown_credential};
 use crate::policy::{Client, Scope};
-use crate::store::CredentialFilter;
+use crate::store::{CredentialFilter, StoreError};
 
 /// Most rows of one answer.
 const MOST: u32 = 1_000;
@@ -56,36 +53,39 @@ impl FromRequestParts<AppState> for Admin {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let denied = match OfClient::from_request_parts(parts, state).await {
+            Ok(OfClient(credential)) => match state.app.issuer().client(&credential, Scope::Admin).await {
+                Ok(client) => return Ok(Self(client)),
+                Err(error) => Problem::from(error),
+            },
+            Err(problem) => problem,
+        };
         let clients = state.app.store().list_clients(state.app.issuer().id()).await;
         let clients = clients.map_err(|error| Problem::unavailable(error.to_string()))?;
         let is_admin = |client: &Client| client.disabled_at.is_none() && client.has(Scope::Admin);
-        if !clients.iter().any(is_admin) {
-            return Err(nothing());
-        }
-        let OfClient(credential) = OfClient::from_request_parts(parts, state).await?;
-        Ok(Self(state.app.issuer().client(&credential, Scope::Admin).await?))
+        Err(if clients.iter().any(is_admin) { denied } else { nothing() })
     }
 }
 
-/// The things of a section as they stand.
-async fn standing(state: &AppState, section: Section) -> Result<Vec<Map<String, Value>>, Problem> {
-    let standing = state.app.rules_editor().standing().await;
-    let standing = standing.map_err(|error| Problem::unavailable(error.to_string()))?;
-    Ok(shown_rules(&standing, section))
+impl Admin {
+    /// Name of the client in events.
+    fn actor(&self) -> String {
+        format!("client {}", self.0.name)
+    }
 }
 
-/// Users and providers go by their names, all others by their ids.
-fn id(object: &Map<String, Value>) -> Option<&str> {
-    object.get("id").or_else(|| object.get("name")).and_then(Value::as_str)
+impl From<ObjectError> for Problem {
+    fn from(error: ObjectError) -> Self {
+        match error {
+            ObjectError::Apply(error) => error.into(),
+            ObjectError::Field(error) => error.into(),
+            ObjectError::Missing => no_such(),
+        }
+    }
 }
 
-async fn find(state: &AppState, section: Section, wanted: &str) -> Result<Map<String, Value>, Problem> {
-    let standing = standing(state, section).await?;
-    standing.into_iter().find(|object| id(object) == Some(wanted)).ok_or_else(no_such)
-}
-
-async fn bring(state: &AppState, by: &Client, bring: ChangeSet) -> Result<Applied, Problem> {
-    Ok(state.app.rules_editor().apply(&bring, &format!("client {}", by.name), false).await?)
+fn unavailable(error: StoreError) -> Problem {
+    Problem::unavailable(error.to_string())
 }
 
 pub(in super::super) async fn list(
@@ -93,70 +93,46 @@ pub(in super::super) async fn list(
     PathOf(name): PathOf<String>,
     _: Admin,
 ) -> Result<Response, Problem> {
-    let section = section(&name)?;
-    Ok(Json(json!({ "items": standing(&state, section).await? })).into_response())
+    let items = state.app.rules_editor().list(section(&name)?).await.map_err(unavailable)?;
+    Ok(Json(json!({ "items": items })).into_response())
 }
 
 pub(in super::super) async fn create(
     State(state): State<AppState>,
     PathOf(name): PathOf<String>,
-    Admin(by): Admin,
+    admin: Admin,
     body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
-    let section = section(&name)?;
-    let file = one_object(section, body.value)?;
-    let Applied(changes) =
-        bring(&state, &by, ChangeSet { file, expect: Some(Precondition::New), ..ChangeSet::default() }).await?;
-    let made = changes.into_iter().find(|change| change.change == ChangeKind::Created).ok_or_else(no_such)?;
-    let is_made = |one: &Map<String, Value>| {
-        one.get("name").is_some_and(|name| *name == made.name) && owner(section, one) == made.user.as_deref()
-    };
-    let made = standing(&state, section).await?.into_iter().find(is_made).ok_or_else(no_such)?;
-    Ok((StatusCode::CREATED, Json(made)).into_response())
+    let created = state.app.rules_editor().create(section(&name)?, body.value, &admin.actor()).await?;
+    Ok((StatusCode::CREATED, Json(created)).into_response())
 }
 
 pub(in super::super) async fn show(
     State(state): State<AppState>,
-    PathOf((name, wanted)): PathOf<(String, String)>,
+    PathOf((name, id)): PathOf<(String, String)>,
     _: Admin,
 ) -> Result<Response, Problem> {
-    let section = section(&name)?;
-    Ok(Json(find(&state, section, &wanted).await?).into_response())
+    let found = state.app.rules_editor().get(section(&name)?, &id).await.map_err(unavailable)?;
+    Ok(Json(found.ok_or_else(no_such)?).into_response())
 }
 
 pub(in super::super) async fn update(
     State(state): State<AppState>,
-    PathOf((name, wanted)): PathOf<(String, String)>,
-    Admin(by): Admin,
-    mut body: JsonBody<Value>,
+    PathOf((name, id)): PathOf<(String, String)>,
+    admin: Admin,
+    body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
-    let section = section(&name)?;
-    let former = find(&state, section, &wanted).await?;
-    let object = body.value.as_object_mut().filter(|object| is_same(section, object, &former));
-    let Some(object) = object else {
-        let (field, stays) = match section {
-            Section::TrustedPublishers => ("criteria", "gem, user, provider and criteria stay"),
-            _ => ("name", "name and user stay"),
-        };
-        return Err(FieldError::new(field, format!("{stays}: what has others is another thing")).into());
-    };
-    leave_written(section, object, &former);
-    let file = one_object(section, body.value)?;
-    bring(&state, &by, ChangeSet { file, expect: Some(Precondition::Standing), ..ChangeSet::default() }).await?;
-    Ok(Json(find(&state, section, &wanted).await?).into_response())
+    let updated = state.app.rules_editor().update(section(&name)?, &id, body.value, &admin.actor()).await?;
+    Ok(Json(updated).into_response())
 }
 
 pub(in super::super) async fn delete(
     State(state): State<AppState>,
-    PathOf((name, wanted)): PathOf<(String, String)>,
-    Admin(by): Admin,
+    PathOf((name, id)): PathOf<(String, String)>,
+    admin: Admin,
 ) -> Result<StatusCode, Problem> {
-    let section = section(&name)?;
-    let former = find(&state, section, &wanted).await?;
-    let name = former.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let prune = Prune::One(section, owner(section, &former).map(str::to_owned), name);
-    let Applied(changes) = bring(&state, &by, ChangeSet { prune, ..ChangeSet::default() }).await?;
-    if changes.is_empty() { Err(no_such()) } else { Ok(StatusCode::NO_CONTENT) }
+    state.app.rules_editor().delete(section(&name)?, &id, &admin.actor()).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 pub(in super::super) async fn list_keys(

@@ -147,7 +147,7 @@ async fn what_cannot_stand_is_refused_with_the_field_and_changes_nothing() {
         ("providers", spoil("providers", "jwks_file", json!("/etc/passwd")), "allowed only in the configuration"),
         ("providers", spoil("providers", "issuer", json!("https://ci.example.com")), "our own issuer"),
         ("roles", spoil("roles", "user", json!("nobody")), "no such user"),
-        ("roles", spoil("roles", "provider", json!("nobody")), "there is no provider"),
+        ("roles", spoil("roles", "provider", json!("nobody")), "no such provider"),
         ("roles", spoil("roles", "permissions", json!({ "scopes": [] })), "at least one scope"),
         ("roles", spoil("roles", "permissions", json!({ "scopes": ["fly"] })), "unknown scope: fly"),
         ("roles", spoil("roles", "permissions", json!({ "scopes": ["show_dashboard", "push_rubygem"] })), "exclusive"),

@@ -13,7 +13,7 @@ use crate::exchange::entitlements::audiences::{AudienceConflict, Claimed};
 use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::spec::Section;
 use crate::policy::Pins;
-use crate::store::{EventRow, RuleRows, Store, StoreError};
+use crate::store::{EventRow, RuleChange, RuleRows, Store, StoreError};
 use crate::verifier::Provider;
 
 /// How often a change is planned again because another one was committed first.
@@ -70,16 +70,33 @@ impl RulesEditor {
     /// # Errors
     /// [`ApplyRulesError`]: nothing was changed.
     pub async fn apply(&self, change: &ChangeSet, by: &str, dry_run: bool) -> Result<Applied, ApplyRulesError> {
+        let (applied, _) = self.commit(by, dry_run, |_| Ok::<_, ApplyRulesError>(change.clone())).await?;
+        Ok(applied)
+    }
+
+    /// Applies the change that `change` makes of the current rules, and returns its effects and the rules after it. If
+    /// another change is committed first, plans again.
+    ///
+    /// # Errors
+    /// The error of `change`, or [`ApplyRulesError`]; nothing was changed.
+    pub(super) async fn commit<E: From<ApplyRulesError>>(
+        &self,
+        by: &str,
+        dry_run: bool,
+        change: impl Fn(&RuleRows) -> Result<ChangeSet, E>,
+    ) -> Result<(Applied, RuleRows), E> {
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
-            let standing = self.store.read_rules(&self.issuer, 0).await?;
-            let names = self.store.list_names(&self.issuer).await?;
+            let standing = self.store.read_rules(&self.issuer, 0).await.map_err(ApplyRulesError::from)?;
+            let names = self.store.list_names(&self.issuer).await.map_err(ApplyRulesError::from)?;
+            let current = live(standing.clone());
+            let change = change(&current)?;
             let mut plan = {
-                let drawn = DrawnIds::draw(&*self.entropy, now, new_at_most(change))?;
+                let drawn = DrawnIds::draw(&*self.entropy, now, new_at_most(&change)).map_err(ApplyRulesError::from)?;
                 let planner = Planner { standing: &standing, own: &self.own, names: &names, now, new_ids: &drawn };
-                planner.plan(change)?
+                planner.plan(&change).map_err(ApplyRulesError::from)?
             };
-            self.check_audiences(&plan)?;
+            self.check_audiences(&plan).map_err(ApplyRulesError::from)?;
             let mut applied = Applied(plan.changes.clone());
             if dry_run {
                 // A dry run creates no role, and the drawn token is discarded.
@@ -88,14 +105,15 @@ impl RulesEditor {
                 }
             }
             if dry_run || plan.change.is_empty() {
-                return Ok(applied);
+                return Ok((applied, current));
             }
-            plan.change.events = self.events(&plan, by, now)?;
-            if self.store.change_rules(&self.issuer, standing.revision, &plan.change, now).await? {
-                return Ok(applied);
+            plan.change.events = self.events(&plan, by, now).map_err(ApplyRulesError::from)?;
+            let committed = self.store.change_rules(&self.issuer, standing.revision, &plan.change, now).await;
+            if committed.map_err(ApplyRulesError::from)? {
+                return Ok((applied, after(current, &plan.change)));
             }
         }
-        Err(StoreError::Contended.into())
+        Err(ApplyRulesError::from(StoreError::Contended).into())
     }
 
     /// Checks the stored rules against the settings. Called at the start, because either may have changed.
@@ -123,14 +141,7 @@ impl RulesEditor {
     /// # Errors
     /// [`StoreError`].
     pub async fn standing(&self) -> Result<RuleRows, StoreError> {
-        let mut rows = self.store.read_rules(&self.issuer, 0).await?;
-        rows.users.retain(|row| row.removed_at.is_none());
-        rows.providers.retain(|row| row.removed_at.is_none());
-        rows.entitlements.retain(|row| row.removed_at.is_none());
-        rows.users.sort_by(|a, b| a.name.cmp(&b.name));
-        rows.providers.sort_by(|a, b| a.name.cmp(&b.name));
-        rows.entitlements.sort_by_key(|row| row.place);
-        Ok(rows)
+        Ok(live(self.store.read_rules(&self.issuer, 0).await?))
     }
 
     fn check_audiences(&self, plan: &Plan) -> Result<(), AudienceConflict> {
@@ -172,6 +183,34 @@ impl RulesEditor {
         };
         changed.chain(pins).map(event).collect()
     }
+}
+
+/// Rows that are not deleted, in the order of views.
+fn live(mut rows: RuleRows) -> RuleRows {
+    rows.users.retain(|row| row.removed_at.is_none());
+    rows.providers.retain(|row| row.removed_at.is_none());
+    rows.entitlements.retain(|row| row.removed_at.is_none());
+    rows.users.sort_by(|a, b| a.name.cmp(&b.name));
+    rows.providers.sort_by(|a, b| a.name.cmp(&b.name));
+    rows.entitlements.sort_by_key(|row| row.place);
+    rows
+}
+
+/// The current rows after a committed change.
+fn after(mut rows: RuleRows, change: &RuleChange) -> RuleRows {
+    for write in &change.users {
+        rows.users.retain(|row| row.name != write.row.name);
+        rows.users.push(write.row.clone());
+    }
+    for write in &change.providers {
+        rows.providers.retain(|row| row.name != write.row.name);
+        rows.providers.push(write.row.clone());
+    }
+    for write in &change.entitlements {
+        rows.entitlements.retain(|row| row.id != write.row.id);
+        rows.entitlements.push(write.row.clone());
+    }
+    live(rows)
 }
 
 /// Identity of a changed object.
