@@ -125,7 +125,7 @@ async fn equal_claims_of_another_issuer_are_rejected() {
     assert_eq!(refused.code, 1, "{refused:?}");
     assert!(refused.stderr.contains("issuer: expected the issuer of a configured provider"), "{refused:?}");
     assert_eq!(impostor.asked(), 0, "nobody asked it for keys");
-    // With a provider of its own it is still not the one that the policy is for.
+    // With a provider of its own, the impostor is still not the provider of the policy.
     let file = world.folder.path().join("registry.toml");
     let more = format!(
         "{}\n[oidc.impostor]\nprovider = \"generic\"\nissuer = \"{}\"\nallow_private = [\"127.0.0.1\"]\n",
@@ -135,7 +135,7 @@ async fn equal_claims_of_another_issuer_are_rejected() {
     std::fs::write(&file, more).unwrap();
     let refused = world.check(&world.token(json!({ "iss": impostor.url })), "myapp", "put-manifest").await;
     assert_eq!(refused.code, 1, "{refused:?}");
-    assert!(refused.stderr.contains("holds for tokens of github-actions, not of impostor"), "{refused:?}");
+    assert!(refused.stderr.contains("accepts tokens of github-actions, not of impostor"), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
