@@ -149,7 +149,7 @@ async fn what_cannot_stand_is_refused_with_the_field_and_changes_nothing() {
         ("roles", spoil("roles", "user", json!("nobody")), "no such user"),
         ("roles", spoil("roles", "provider", json!("nobody")), "no such provider"),
         ("roles", spoil("roles", "permissions", json!({ "scopes": [] })), "at least one scope"),
-        ("roles", spoil("roles", "permissions", json!({ "scopes": ["fly"] })), "unknown scope: fly"),
+        ("roles", spoil("roles", "permissions", json!({ "scopes": ["fly"] })), "unknown scope fly"),
         ("roles", spoil("roles", "permissions", json!({ "scopes": ["show_dashboard", "push_rubygem"] })), "exclusive"),
         (
             "roles",
