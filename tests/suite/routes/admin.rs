@@ -161,7 +161,7 @@ async fn what_cannot_stand_is_refused_with_the_field_and_changes_nothing() {
             spoil("roles", "permissions", json!({ "scopes": ["push_rubygem"], "valid_for": "PT4M" })),
             "must be from 5m to 1d",
         ),
-        ("policies", spoil("policies", "kind", json!("gitlab")), "no provider of kind"),
+        ("policies", spoil("policies", "kind", json!("gitlab")), "no provider is of kind"),
         ("policies", spoil("policies", "valid_for", json!("61m")), "must be from 1s to 1h"),
         ("policies", spoil("policies", "packages", json!(["a b"])), "is not a glob"),
         ("policies", spoil("policies", "criteria", json!({ "org": "acme" })), "criteria.repo"),
