@@ -4,17 +4,14 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Subjects are checked from the commit after this one.
-since=1fda753f184bf7787bd688843b5f3a07dda1d12e
+# Subjects are checked from the commit after this one; of a clone that lacks it, the commits that are there.
+since=f463c6b738e2077ef42f7224ca787426b3129a09
 longest=72
 
-if [[ $(git rev-parse --is-shallow-repository) == true ]]; then
-    echo "this clone is shallow, so the subjects of commits cannot be checked: clone the whole history (fetch-depth: 0)"
-    exit 1
-fi
-if ! git merge-base --is-ancestor "$since" HEAD; then
-    echo "commit $since is not in the history of HEAD: name another one in tests/voice.sh"
-    exit 1
+range=$since..HEAD
+if ! git merge-base --is-ancestor "$since" HEAD 2>/dev/null; then
+    echo "this clone lacks commit $since: only the subjects of its last 20 commits are checked"
+    range="--max-count=20 HEAD"
 fi
 
 docs() {
@@ -83,7 +80,8 @@ sys.exit(1 if questions or short else 0)
 
 subjects() {
     local long
-    long=$(git log --no-merges --format='%h %s' "$since..HEAD" | awk -v longest="$longest" \
+    # shellcheck disable=SC2086
+    long=$(git log --no-merges --format='%h %s' $range | awk -v longest="$longest" \
         '{hash = $1; sub(/^[^ ]+ /, "")} length($0) > longest {print "  " hash " " $0}')
     printf 'commit subjects over %s characters: %s\n' "$longest" "$(grep -c . <<<"$long" || true)"
     [[ -z $long ]] || { printf '%s\n' "$long"; return 1; }
