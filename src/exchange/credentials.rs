@@ -11,14 +11,12 @@ use super::exchange::Exchange;
 use super::flow::{Decision, Form, Offer};
 use super::opaque_key::draw_key;
 use super::refusal::ExchangeError;
-use crate::base::{CredentialId, Moment, Seconds, Secret};
+use crate::base::{CredentialId, Moment, Secret};
+use crate::claims::Window;
 use crate::jose::SigningKey;
 
 /// Characters that stay unescaped in a part of the subject (RFC 3986 §2.3). A colon is always escaped.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// How far `nbf` is before `iat`, for verifiers with a slow clock.
-const BACKDATED: Seconds = Seconds::new(5);
 
 /// An issued credential.
 #[derive(Debug)]
@@ -84,13 +82,14 @@ impl Exchange {
             return Ok(draw_key(&*self.parts.entropy)?);
         };
         let verified = &decision.subject_token.verified;
+        let Window { iat, nbf, exp } = Window::until(draft.now, draft.expires_at);
         let claims = AccessToken {
             iss: &self.settings.issuer,
             sub: &subject(decision),
             aud: &offer.audience,
-            exp: draft.expires_at.unix(),
-            iat: draft.now.unix(),
-            nbf: (draft.now - BACKDATED).unix(),
+            exp: exp.unix(),
+            iat: iat.unix(),
+            nbf: nbf.unix(),
             jti: draft.id,
             client_id: verified.provider_name(),
             of_flow,

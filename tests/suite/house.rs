@@ -187,7 +187,7 @@ fn every_place_that_contributing_names_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let contributing = fs::read_to_string(root.join("CONTRIBUTING.md")).unwrap();
     let answers = answers(&contributing);
-    assert_eq!(answers.len(), 78);
+    assert!(answers.len() > 80, "the table of CONTRIBUTING was read");
     let missing = |(file, item): &(String, String)| match fs::read_to_string(root.join(file)) {
         Ok(text) if text.contains(item) => None,
         Ok(_) => Some(format!("{file} has no {item}")),
