@@ -1,4 +1,5 @@
-//! The only use of the system's random generator. All other code draws random bytes through `Entropy`.
+//! A source of random bytes. Only this file may use the system's random generator; all other code draws random bytes
+//! through `Entropy`.
 
 use rand::TryRng;
 

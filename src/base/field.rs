@@ -1,21 +1,23 @@
-//! The error for one invalid field of a caller's input: which field, and why. Never repeats the value.
+//! The error for one invalid field of a request, configuration or file: which field, and why. Never repeats the field's
+//! value.
 
 use std::fmt;
 
-/// What a text must be in order to be parsed.
+/// Error text of a parser: says what a valid text would be.
 pub(crate) type ParseProblem = &'static str;
 
-/// Error for one invalid field. The text says what is wrong and what would be right, and never repeats the value.
+/// Error for one invalid field of an input. The text says what is wrong and what would be right, and never repeats the
+/// field's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
-    /// Dotted path of the field, as the caller wrote it, such as `runner.id`.
+    /// Dotted path of the invalid field in the input, such as `runner.id`.
     pub field: String,
-    /// What is wrong and what would be right, without the field's name.
+    /// Text that says what is wrong with the field's value and what would be right, without the field's name.
     pub problem: String,
 }
 
 impl FieldError {
-    /// Creates the error of `field` with the text `problem`.
+    /// Creates the error for the field `field`. `problem` says what is wrong with the field's value.
     pub fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { field: field.into(), problem: problem.into() }
     }

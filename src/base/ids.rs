@@ -1,4 +1,4 @@
-//! Ids of stored rows. Each kind of row has a type of its own, so that ids cannot be confused.
+//! Ids of stored rows. Each table's rows have an id type of their own, so that two tables' ids cannot be confused.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::entropy::{Entropy, EntropyError};
 use super::moment::Moment;
 
-/// UUIDv7 (RFC 9562 §5.7) from the injected clock and entropy.
+/// Creates a UUIDv7 (RFC 9562 §5.7) from the time `now` and random bytes of `entropy`.
 fn uuid_v7(now: Moment, entropy: &dyn Entropy) -> Result<Uuid, EntropyError> {
     let mut random = [0; 10];
     entropy.fill(&mut random)?;
@@ -39,10 +39,10 @@ macro_rules! uuid_id {
         }
 
         impl $name {
-            /// Creates a new id. Ids sort by their time.
+            /// Creates a new id at the time `now`. Ids sort by the time of creation.
             ///
             /// # Errors
-            /// [`EntropyError`] when the generator fails.
+            /// [`EntropyError`] when the random generator fails.
             pub fn new(now: Moment, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
                 uuid_v7(now, entropy).map(Self)
             }
@@ -57,7 +57,7 @@ macro_rules! uuid_id {
         impl FromStr for $name {
             type Err = &'static str;
 
-            /// Parses the hyphenated lower-case form only, so that one id has one spelling.
+            /// Parses only the hyphenated lower-case form of a UUID, so that each id has a single spelling.
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let id = Uuid::try_parse(text).map_err(|_| "not an id")?;
                 if id.as_hyphenated().to_string() == text { Ok(Self(id)) } else { Err("not an id") }
@@ -71,11 +71,11 @@ uuid_id! {
     BuildId
 }
 uuid_id! {
-    /// Id of a request token (of a build or a step) or a worker token. Not the secret itself.
+    /// Id of a request token (of a build or of a step) or of a worker token. The id is not the token's secret.
     RequestTokenId
 }
 uuid_id! {
-    /// Id of an HTTP request, which finds the request's lines in the log.
+    /// Id of an HTTP request. Each log line about the request carries this id.
     RequestId
 }
 uuid_id! {
@@ -95,7 +95,7 @@ uuid_id! {
     CredentialId
 }
 uuid_id! {
-    /// Id of a redeemed ID token.
+    /// Id of an ID token that was redeemed in the exchange.
     IdTokenId
 }
 uuid_id! {
@@ -103,26 +103,26 @@ uuid_id! {
     EventId
 }
 
-/// Id of a client of the API: a UUID if a command created the client, a name if the configuration declares it.
+/// Id of a client of the API: a UUID if a command created the client, a name if the configuration declares the client.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ClientId(String);
 
 impl ClientId {
-    /// Creates a new id. Ids sort by their time.
+    /// Creates a new id at the time `now`. Ids sort by the time of creation.
     ///
     /// # Errors
-    /// [`EntropyError`] when the generator fails.
+    /// [`EntropyError`] when the random generator fails.
     pub fn new(now: Moment, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
         Ok(Self(uuid_v7(now, entropy)?.as_hyphenated().to_string()))
     }
 
-    /// Wraps an id that was stored, declared or sent. Does not check that the client exists.
+    /// Wraps a client's id from the store, the configuration or a request. Does not check that the client exists.
     pub fn from_text(text: impl Into<String>) -> Self {
         Self(text.into())
     }
 
-    /// Returns the id as text.
+    /// Returns the text of the id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -135,18 +135,19 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// The issuer of this installation that a row belongs to. A name and never a URL, because the URL may change.
+/// Id of the issuer, in this installation, that a row belongs to. The id is a name and never a URL, because the
+/// issuer's URL may change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IssuerId(String);
 
 impl IssuerId {
-    /// Returns the id of the issuer in the section `[issuer]`.
+    /// Returns the id of the issuer that the configuration's section `[issuer]` describes.
     #[must_use]
     pub fn main() -> Self {
         Self("main".to_owned())
     }
 
-    /// Returns the id as text.
+    /// Returns the text of the id.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,4 +1,4 @@
-//! The issuer's URL, which verifiers compare byte for byte.
+//! Parses the URL of an issuer. Never normalises the URL, because verifiers compare `iss` byte for byte.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ pub struct IssuerUrl {
 }
 
 impl IssuerUrl {
-    /// Parses an issuer's URL and keeps its text unchanged.
+    /// Parses the URL of an issuer. Keeps the text of the URL unchanged.
     ///
     /// # Errors
-    /// Says what is wrong with the URL, and what would be right.
+    /// A text that says what is wrong with the URL, and what would be right.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let url = Url::parse(text).map_err(|_| "not a URL; write https://host or https://host/path")?;
         let host = url.host().ok_or("has no host; write https://host or https://host/path")?;
@@ -54,13 +54,13 @@ impl IssuerUrl {
         &self.text
     }
 
-    /// Returns scheme, host and port: `https://ci.example.com`.
+    /// Returns the scheme, host and port of the URL: `https://ci.example.com`.
     #[must_use]
     pub fn origin(&self) -> &str {
         self.text.get(..self.origin_length).unwrap_or(&self.text)
     }
 
-    /// Returns the host without its port: `ci.example.com`, `[::1]`.
+    /// Returns the host of the URL without the port: `ci.example.com`, `[::1]`.
     #[must_use]
     pub fn host(&self) -> String {
         let authority = self.origin().split_once("://").map_or("", |(_, authority)| authority);
@@ -71,7 +71,7 @@ impl IssuerUrl {
         authority.get(..end).unwrap_or(authority).to_owned()
     }
 
-    /// Returns the path without a trailing slash: `""` or `/_services/token`.
+    /// Returns the path of the URL without a trailing slash: `""` or `/_services/token`.
     #[must_use]
     pub fn path(&self) -> &str {
         self.text.get(self.origin_length..).unwrap_or("")

@@ -1,4 +1,5 @@
-//! Plain values that every module may use. Imports nothing from the rest of the crate.
+//! Plain values that every module may use, such as times, ids and secrets. This module imports nothing from the rest of
+//! the crate.
 
 mod clock;
 mod entropy;

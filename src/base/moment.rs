@@ -1,4 +1,4 @@
-//! A point in time and a duration, both in whole seconds. Never reads a clock.
+//! The types of a point in time and of a duration, both in whole seconds. Neither type reads a clock.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -23,7 +23,7 @@ impl Moment {
         self.0
     }
 
-    /// Returns the time since `earlier`, or zero if `earlier` is later.
+    /// Returns the duration from `earlier` to `self`, or zero if `earlier` is the later of the two.
     #[must_use]
     pub fn since(self, earlier: Self) -> Seconds {
         Seconds(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -46,7 +46,7 @@ impl Sub<Seconds> for Moment {
     }
 }
 
-/// RFC 3339 in UTC: `2026-11-25T04:31:34Z`.
+/// Writes the time as RFC 3339 in UTC: `2026-11-25T04:31:34Z`.
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match jiff::Timestamp::from_second(self.0) {
@@ -59,7 +59,7 @@ impl fmt::Display for Moment {
 impl FromStr for Moment {
     type Err = &'static str;
 
-    /// Parses RFC 3339 and drops a fraction of a second.
+    /// Parses a time in RFC 3339 and drops a fraction of a second.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let timestamp: jiff::Timestamp = text.parse().map_err(|_| "a time reads like 2026-11-25T04:31:34Z")?;
         Ok(Self(timestamp.as_second()))
@@ -78,14 +78,14 @@ impl<'de> Deserialize<'de> for Moment {
     }
 }
 
-/// A duration in whole seconds, written `90s`, `5m`, `12h`, `7d`, or as a sum of these: `1h30m`.
+/// A duration in whole seconds, written as `90s`, `5m`, `12h`, `7d`, or as a sum of such parts: `1h30m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seconds(u64);
 
-/// The units, longest first, as `Display` writes them.
+/// Units of a duration with their seconds, longest first, as `Display` writes them.
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
-/// Longest duration that is accepted. Longer ones are mistakes, and would overflow an `exp`.
+/// Longest duration that is accepted, in seconds. A longer duration is a mistake, and would overflow an `exp`.
 const LONGEST: u64 = 100 * 366 * 86_400;
 
 impl Seconds {
@@ -104,13 +104,13 @@ impl Seconds {
         self.0
     }
 
-    /// Converts the duration to the type that timers use.
+    /// Converts to the standard library's `Duration`, which timers use.
     #[must_use]
     pub const fn duration(self) -> std::time::Duration {
         std::time::Duration::from_secs(self.0)
     }
 
-    /// Returns the difference, or zero if `other` is longer.
+    /// Returns `self` minus `other`, or zero if `other` is longer.
     #[must_use]
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
@@ -189,8 +189,8 @@ impl<'de> Deserialize<'de> for Seconds {
     }
 }
 
-/// Serialises an optional duration of operators' files and objects: `30m`, a bare number of seconds, or `PT30M`
-/// (ISO 8601, as RubyGems writes it).
+/// Reads and writes an optional duration in operators' files and objects: `30m`, a bare number of seconds, or `PT30M`
+/// (ISO 8601, as RubyGems writes durations).
 pub mod optional_seconds {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -206,15 +206,15 @@ pub mod optional_seconds {
     /// Writes the duration as `30m`.
     ///
     /// # Errors
-    /// Any error of the serialiser.
+    /// The error of the serialiser, if the serialiser fails.
     pub fn serialize<S: Serializer>(length: &Option<Seconds>, serializer: S) -> Result<S::Ok, S::Error> {
         length.serialize(serializer)
     }
 
-    /// Reads any of the three spellings.
+    /// Reads a duration that is written as `30m`, as a number of seconds, or as `PT30M`.
     ///
     /// # Errors
-    /// Says what a duration must look like.
+    /// An error that says what a duration must look like.
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Seconds>, D::Error> {
         let text = match Spelling::deserialize(deserializer)? {
             Spelling::Number(seconds) => return Ok(Some(Seconds::new(seconds))),

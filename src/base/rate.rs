@@ -1,4 +1,5 @@
-//! Rate limits by key: token buckets on the injected clock. Never sleeps; reports when the next call is allowed.
+//! Limits how often each key may call, with token buckets on the injected clock. Never sleeps; returns when the key's
+//! next call is allowed.
 
 use std::hash::Hash;
 use std::num::NonZeroU32;
@@ -13,21 +14,22 @@ use governor::{Quota, RateLimiter};
 use super::clock::Clock;
 use super::moment::Seconds;
 
-/// A rate limit that applies to each key separately.
+/// A rate limit that counts the calls of each key separately. A key is what calls, such as a client or an address.
 pub struct Rate<K: Hash + Eq + Clone>(RateLimiter<K, DefaultKeyedStateStore<K>, OurClock, NoOpMiddleware<Reading>>);
 
 impl<K: Hash + Eq + Clone> Rate<K> {
-    /// Creates a limit of a sustained rate and a burst. `None` if either is 0 (unlimited).
+    /// Creates a limit of `per_second` calls in the long run and of `at_once` calls in a burst. `None` (unlimited) if
+    /// either number is 0.
     #[must_use]
     pub fn new(per_second: u32, at_once: u32, clock: &Arc<dyn Clock>) -> Option<Self> {
         let quota = Quota::per_second(NonZeroU32::new(per_second)?).allow_burst(NonZeroU32::new(at_once)?);
         Some(Self(RateLimiter::dashmap_with_clock(quota, OurClock(Arc::clone(clock)))))
     }
 
-    /// Counts one call of `key`.
+    /// Counts one call by `key`.
     ///
     /// # Errors
-    /// The time to wait until the next call is allowed.
+    /// The time until the key's next call is allowed, if this call exceeds the limit.
     pub fn count(&self, key: &K) -> Result<(), Seconds> {
         self.0.check_key(key).map_err(|full| {
             let wait = full.wait_time_from(Reading(self.0.clock().0.monotonic()));
@@ -35,13 +37,13 @@ impl<K: Hash + Eq + Clone> Rate<K> {
         })
     }
 
-    /// Drops the state of keys that are back at their full burst, so that memory does not grow.
+    /// Drops the state of each key that may make a full burst again, so that memory does not grow.
     pub fn forget_idle(&self) {
         self.0.retain_recent();
     }
 }
 
-/// Adapts the injected clock to the limiter.
+/// Adapts the injected clock to the `governor` crate's limiter.
 #[derive(Clone)]
 struct OurClock(Arc<dyn Clock>);
 
@@ -53,7 +55,7 @@ impl governor::clock::Clock for OurClock {
     }
 }
 
-/// A reading of the monotonic clock.
+/// A time that was read from the monotonic clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Reading(Duration);
 

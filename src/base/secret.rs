@@ -1,4 +1,4 @@
-//! Secrets: generation, digests, comparison. Never prints or serialises a secret by accident.
+//! Generates, hashes and compares secrets. No code in this file prints or serialises a secret.
 
 use std::fmt;
 
@@ -14,12 +14,12 @@ use super::entropy::{Entropy, EntropyError};
 pub struct Secret<T: Zeroize>(T);
 
 impl<T: Zeroize> Secret<T> {
-    /// Wraps `value` so that it is not printed and is cleared on drop.
+    /// Wraps `value`, so that the value is never printed and is cleared from memory on drop.
     pub const fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// Returns the value. Review each call: the value may leave through it.
+    /// Returns the secret value. Review each call of this method, because the value may leak through the call.
     pub const fn expose_secret(&self) -> &T {
         &self.0
     }
@@ -38,10 +38,10 @@ impl<T: Zeroize> fmt::Debug for Secret<T> {
 }
 
 impl Secret<String> {
-    /// Generates a bearer secret of 256 bits: `prefix` and 43 base64url characters.
+    /// Generates a bearer secret of 256 random bits: the text `prefix`, then 43 base64url characters.
     ///
     /// # Errors
-    /// [`EntropyError`] when the generator fails.
+    /// [`EntropyError`] when the random generator fails.
     pub fn draw(prefix: &str, entropy: &dyn Entropy) -> Result<Self, EntropyError> {
         let mut bytes = Zeroizing::new([0_u8; 32]);
         entropy.fill(bytes.as_mut())?;
@@ -51,14 +51,14 @@ impl Secret<String> {
         Ok(Self(text))
     }
 
-    /// Returns the digest, which is stored and looked up instead of the secret.
+    /// Returns the SHA-256 digest of the secret. The store keeps and looks up this digest instead of the secret.
     #[must_use]
     pub fn digest(&self) -> Sha256 {
         Sha256::of(self.0.as_bytes())
     }
 }
 
-/// A SHA-256 digest. Comparison takes constant time.
+/// A SHA-256 digest. Two digests are compared in constant time.
 #[derive(Clone, Copy)]
 pub struct Sha256([u8; 32]);
 
@@ -87,13 +87,13 @@ impl Sha256 {
         Self(out)
     }
 
-    /// Reads a stored digest. `None` unless it has 32 bytes.
+    /// Converts the bytes of a stored digest. `None` unless there are 32 bytes.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    /// Returns the 32 bytes.
+    /// Returns the 32 bytes of the digest.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
@@ -114,7 +114,7 @@ impl std::hash::Hash for Sha256 {
     }
 }
 
-/// Lower-case hexadecimal, 64 characters.
+/// Writes the digest as 64 lower-case hexadecimal digits.
 impl fmt::Display for Sha256 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))

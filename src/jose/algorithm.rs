@@ -1,8 +1,10 @@
-//! The algorithms with which this issuer signs tokens, by their registered names (RFC 7518 §3.1).
+//! The algorithms with which this issuer signs tokens, by their registered names (RFC 7518 §3.1). Excludes algorithms
+//! that clouds reject.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Algorithm with which this issuer signs. Excludes EdDSA, PS* and HS*, because AWS and Google reject them.
+/// Algorithm with which this issuer signs tokens. Excludes EdDSA, PS* and HS*, because AWS and Google reject those
+/// algorithms.
 #[derive(
     Debug,
     Clone,
@@ -26,10 +28,10 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Every algorithm, in the order of documents and metrics.
+    /// Every algorithm, in the order in which documents and metrics list them.
     pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] = [Self::Rs256, Self::Es256];
 
-    /// Returns the value of `alg`.
+    /// Returns the algorithm's name, which is the value of `alg`.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.into()

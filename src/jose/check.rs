@@ -1,5 +1,5 @@
-//! Checks signatures with jsonwebtoken's `crypto::verify`. Never calls its `decode`, which accepts more than this crate
-//! does, and never uses a key that the token itself carries.
+//! Checks signatures with jsonwebtoken's `crypto::verify`. Never calls jsonwebtoken's `decode`, which accepts more
+//! tokens than this crate does, and never uses a key that the token itself carries.
 
 use std::fmt;
 use std::sync::Once;
@@ -14,7 +14,7 @@ use super::public_key::Numbers;
 use super::public_key::PublicKey;
 use super::signature_algorithm::SignatureAlgorithm;
 
-/// A public key that is ready to check signatures.
+/// A public key, prepared once for checking many signatures.
 #[derive(Clone)]
 pub struct VerificationKey {
     algorithms: Vec<SignatureAlgorithm>,
@@ -32,7 +32,7 @@ impl VerificationKey {
         Ok(Self { algorithms, public: public.clone(), decoding: decoding.map_err(|_| CheckError::Key)? })
     }
 
-    /// Prepares a published key of this issuer.
+    /// Prepares a key that this issuer publishes.
     ///
     /// # Errors
     /// [`CheckError::Key`] if jsonwebtoken rejects the key.
@@ -40,21 +40,21 @@ impl VerificationKey {
         Self::new(jwk.key(), vec![jwk.algorithm().into()])
     }
 
-    /// Prepares a key of another issuer.
+    /// Prepares a key from another issuer's key set.
     pub(super) fn foreign(jwk: &ForeignJwk) -> Result<Self, CheckError> {
         Self::new(&jwk.key, jwk.algorithms.clone())
     }
 
-    /// Returns the algorithms that the key may check.
+    /// Returns the algorithms of the signatures that the key may check.
     #[must_use]
     pub fn algorithms(&self) -> &[SignatureAlgorithm] {
         &self.algorithms
     }
 
-    /// Checks that this key signed the token. Does not check claims, times or `typ`.
+    /// Checks that this key signed the token. Does not check the token's claims, times or `typ`.
     ///
     /// # Errors
-    /// [`CheckError`] if the signature is wrong, or if the header requires an extension.
+    /// [`CheckError`] if the signature or `alg` does not fit the key, or if the token's header requires an extension.
     pub fn check(&self, token: &UnverifiedToken<'_>) -> Result<(), CheckError> {
         let named = token.unverified_alg();
         let fitting = self.algorithms.iter().find(|algorithm| algorithm.name() == named);
@@ -89,10 +89,10 @@ impl fmt::Debug for VerificationKey {
     }
 }
 
-/// Installs jsonwebtoken's aws-lc backend for this process, before its first use.
+/// Installs jsonwebtoken's aws-lc backend for this process, before the first signature is checked.
 ///
-/// Without an installed backend jsonwebtoken panics if another crate of the program enables its second one. A backend
-/// that the program itself installed stays.
+/// Without an installed backend, jsonwebtoken panics if another crate of the program enables jsonwebtoken's second
+/// backend. If the program itself installed a backend, that backend stays.
 fn install_backend() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -100,19 +100,19 @@ fn install_backend() {
     });
 }
 
-/// Error returned when a token's signature is not accepted.
+/// Error returned when a key cannot be prepared, or when a token's signature is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CheckError {
-    /// The header names an algorithm that is not the key's.
+    /// The `alg` of the token's header is not an algorithm of the key.
     #[error("the token's alg does not fit the key")]
     Algorithm,
-    /// The header requires an extension: `crit`, `b64` or `zip`.
+    /// The token's header requires an extension (`crit`, `b64` or `zip`), and none is supported.
     #[error("the token's header requires an extension (crit, b64 or zip); none is supported")]
     Extension,
-    /// jsonwebtoken rejects the key.
+    /// The crate `jsonwebtoken` rejects the key.
     #[error("the key cannot check signatures")]
     Key,
-    /// The signature is malformed, or was made by another key or over another text.
+    /// The token's signature is malformed, or was made by another key or over another text.
     #[error("the token's signature does not match the key")]
     Signature,
 }

@@ -1,4 +1,4 @@
-//! Wycheproof's vectors of signatures, and weak keys.
+//! Tests with Wycheproof's test vectors of signatures, and with weak keys.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -41,7 +41,7 @@ fn ecdsa_agrees_with_wycheproof() {
     }
 }
 
-/// Every key of these vectors is accepted: the smallest has 2048 bits, the largest 8192.
+/// Every RSA key of Wycheproof's vectors is accepted: the smallest has 2048 bits, the largest 8192.
 #[test]
 fn rsa_agrees_with_wycheproof() {
     use rsa_pkcs1_verify::TestName::{
@@ -92,7 +92,7 @@ fn a_weak_key_is_rejected() {
     assert!(PublicKey::p256(&[1; 31], &[2; 32]).is_err(), "a short coordinate");
 }
 
-/// The example of RFC 7638 §3.1.
+/// Uses the key of the example in RFC 7638 §3.1.
 #[test]
 fn a_thumbprint_matches_the_example_of_the_rfc() {
     let n = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3ok\

@@ -1,5 +1,5 @@
-//! Parses the public keys of other issuers (RFC 7517). Rejects a key that is weak, malformed, meant for another use or
-//! that discloses a secret. Never reads a key from `x5c` or `x5u`.
+//! Parses the public keys of other issuers (RFC 7517). Rejects a key that is weak or malformed, is meant for another
+//! use, or discloses a secret. Never reads a key from `x5c` or `x5u`.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,21 +10,21 @@ use super::json::require_unique_members;
 use super::public_key::{PublicKey, PublicKeyError};
 use super::signature_algorithm::SignatureAlgorithm;
 
-/// Members that only private keys have (RFC 7518 §6.2.2, §6.3.2, §6.4.1).
+/// Members of a JWK that only private and symmetric keys have (RFC 7518 §6.2.2, §6.3.2, §6.4.1).
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// A public key of another issuer, with the algorithms that it may check.
+/// A public key of another issuer, with the algorithms of the signatures that the key may check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ForeignJwk {
-    /// The key's `kid`, else its thumbprint.
+    /// The key's `kid`. A key without `kid` gets the thumbprint of the key.
     pub(super) kid: String,
-    /// The key's `alg`, else every algorithm of such a key.
+    /// The key's `alg`. A key without `alg` gets every algorithm that fits the type of the key.
     pub(super) algorithms: Vec<SignatureAlgorithm>,
     pub(super) key: PublicKey,
 }
 
 impl ForeignJwk {
-    /// Parses one member of another issuer's `keys`.
+    /// Parses one key of the array `keys` in another issuer's key set.
     ///
     /// # Errors
     /// [`JwkError`] says why the key cannot be used.
@@ -61,7 +61,7 @@ impl ForeignJwk {
     }
 }
 
-/// The members that are read. All others are ignored (RFC 7517 §4).
+/// The members of a JWK that are read. All other members are ignored (RFC 7517 §4).
 #[derive(Deserialize)]
 struct Members {
     kty: String,
@@ -81,50 +81,51 @@ fn number(name: &'static str, text: Option<&str>) -> Result<Vec<u8>, JwkError> {
     text.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok()).ok_or(JwkError::Malformed(name))
 }
 
-/// Error returned for a key that cannot be used.
+/// Error returned for a key of another issuer that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JwkError {
-    /// The `alg` does not fit the kind of key.
+    /// The key's `alg` does not fit the key's type and curve.
     #[error("unsupported `alg` for this key: use RS256, RS384 or RS512 for RSA, ES256 for P-256, ES384 for P-384")]
     Algorithm,
-    /// Another key of the set has the same `kid`, so that a token could mean either.
+    /// Two keys of the set have the same `kid`, so that a token could mean either key.
     #[error("duplicate `kid` in the key set")]
     Duplicate,
-    /// The kind of key cannot check signatures here.
+    /// The key's type or curve is unsupported (`kty`, `crv`).
     #[error("unsupported key: use an RSA key, or an EC key on P-256 or P-384")]
     Kind,
-    /// A member is missing or malformed (RFC 7517). Names the member if it is known.
+    /// A member of the key is missing or malformed (RFC 7517). The text names the member, if known.
     #[error("{0} is missing or malformed (RFC 7517)")]
     Malformed(&'static str),
-    /// The key is meant for other operations than checking signatures.
+    /// The key's `key_ops` does not allow checking signatures.
     #[error("`key_ops` does not include `verify`")]
     Operations,
-    /// The key has a private member, so that any reader of the set can sign.
+    /// The key has a private member, so that everyone who reads the key set can sign with the key.
     #[error("the key contains a private member")]
     Private,
     /// The public key is weak or malformed.
     #[error(transparent)]
     Public(#[from] PublicKeyError),
-    /// The key is meant for encryption.
+    /// The key's `use` is another than `sig`, such as `enc` for encryption.
     #[error("`use` is not `sig`")]
     Use,
 }
 
-/// A member of another issuer's `keys` that was skipped.
+/// A key of another issuer's key set that was skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnusableKey {
-    /// Index of the member in `keys`, from 0.
+    /// Index of the skipped key in the array `keys`, from 0.
     pub index: usize,
-    /// Reason for which the key cannot be used.
+    /// Reason for which the skipped key cannot be used.
     pub reason: JwkError,
 }
 
-/// Error returned for a document that is not a key set.
+/// Error returned for a document that is not a JWK set (RFC 7517 §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected a JSON object with an array `keys` and without duplicate members")]
 pub struct JwkSetError;
 
-/// Parses each member of `keys`, in order. An unusable key does not affect the others (RFC 7517 §5).
+/// Parses each key of the array `keys` in the document, in order. An unusable key does not affect the other keys (RFC
+/// 7517 §5).
 ///
 /// # Errors
 /// [`JwkSetError`] if the document is not a key set.
@@ -141,7 +142,7 @@ pub(super) fn read_keys<K>(
     Ok(keys.iter().map(read).collect())
 }
 
-/// Separates the usable keys from the unusable ones.
+/// Separates the usable keys from the unusable keys.
 pub(super) fn partition<K>(read: Vec<Result<K, JwkError>>) -> (Vec<K>, Vec<UnusableKey>) {
     let (mut keys, mut unusable) = (Vec::new(), Vec::new());
     for (index, key) in read.into_iter().enumerate() {

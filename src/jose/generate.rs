@@ -1,4 +1,4 @@
-//! Generates private keys. Never signs: the crates `p256` and `rsa` are used for generation only.
+//! Generates private keys. No code in this file signs: the crates `p256` and `rsa` are used for generation only.
 
 use p256::pkcs8::EncodePrivateKey as _;
 use rand::{TryCryptoRng, TryRng};
@@ -10,12 +10,13 @@ use super::private_key::{KeyError, PrivateKey};
 use crate::base::{Entropy, EntropyError};
 
 impl PrivateKey {
-    /// Generates a key. `rsa_bits` applies to RS256 only.
+    /// Generates a private key for `alg`. `rsa_bits` is the size of an RSA key, and is ignored for ES256.
     ///
-    /// Takes up to several seconds, so it must not run on an async thread.
+    /// The generation takes up to several seconds, so it must not run on an async thread.
     ///
     /// # Errors
-    /// [`KeyError::RsaBits`] for other sizes than 2048, 3072 and 4096, [`KeyError::Entropy`] if the generator fails.
+    /// [`KeyError::RsaBits`] if `rsa_bits` is not 2048, 3072 or 4096, [`KeyError::Entropy`] if the random generator
+    /// fails.
     pub fn generate(alg: Algorithm, rsa_bits: u32, entropy: &dyn Entropy) -> Result<Self, KeyError> {
         let mut draw = Draw { entropy, failed: false };
         let generated = match alg {
@@ -25,7 +26,7 @@ impl PrivateKey {
         if draw.failed {
             return Err(EntropyError.into());
         }
-        // The implementation that will sign checks the key of the one that generated it.
+        // The crate that will sign with the key checks the key that another crate generated.
         Self::from_pkcs8(alg, generated?)
     }
 }
@@ -46,10 +47,10 @@ fn rs256(draw: &mut Draw<'_>, bits: u32) -> Result<Zeroizing<Vec<u8>>, KeyError>
     Ok(key.to_pkcs8_der().map_err(|_| KeyError::Generation)?.to_bytes())
 }
 
-/// Adapts [`Entropy`] to the crates that generate keys.
+/// Adapts [`Entropy`] to the traits of the crates that generate keys.
 struct Draw<'a> {
     entropy: &'a dyn Entropy,
-    /// Kept here, because a crate may hide the failure in an error of its own.
+    /// Whether `entropy` failed. Kept here, because a crate may hide the failure in an error of its own.
     failed: bool,
 }
 

@@ -1,7 +1,7 @@
-//! Checks that JSON has no duplicate members. Never keeps a value.
+//! Checks that a JSON text has no duplicate members. Never keeps the values of the text.
 //!
-//! Two readers may take different values of a duplicate member (RFC 7515 §4, RFC 7519 §4), so that one would accept
-//! what the other rejects.
+//! Two parsers may read different values of a duplicate member (RFC 7515 §4, RFC 7519 §4), so that one parser would
+//! accept a token that the other rejects.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -13,7 +13,7 @@ use serde_json::error::Category;
 /// Reason for which a text is not one JSON object with unique members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JsonProblem {
-    /// An object has a duplicate member, at any depth.
+    /// An object of the text, at any depth, has a duplicate member.
     Duplicate,
     /// The text is not JSON in UTF-8, or is nested too deeply.
     Syntax,
@@ -21,7 +21,7 @@ pub(crate) enum JsonProblem {
     Type,
 }
 
-/// Checks that `bytes` are one JSON object without duplicate members at any depth.
+/// Checks that `bytes` are one JSON object, and that no object in `bytes` has a duplicate member, at any depth.
 pub(crate) fn require_unique_members(bytes: &[u8]) -> Result<(), JsonProblem> {
     let text = std::str::from_utf8(bytes).map_err(|_| JsonProblem::Syntax)?;
     match serde_json::from_str::<Unique>(text) {
@@ -33,7 +33,7 @@ pub(crate) fn require_unique_members(bytes: &[u8]) -> Result<(), JsonProblem> {
     }
 }
 
-/// Any value whose objects have no duplicate members.
+/// Any JSON value without duplicate members in any of its objects.
 struct Unique;
 
 impl<'de> Deserialize<'de> for Unique {
@@ -92,7 +92,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
     }
 }
 
-/// A member's name, unescaped; borrowed if it has no escapes.
+/// The unescaped name of a member. Borrowed from the text if the name has no escapes.
 #[derive(PartialEq, Eq, Hash)]
 struct Name<'de>(Cow<'de, str>);
 

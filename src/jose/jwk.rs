@@ -1,5 +1,5 @@
-//! The published public keys as JSON (RFC 7517), with the members that every reader accepts. Never holds a private
-//! member, or a kind of key that some reader rejects.
+//! The public keys that this issuer publishes, as JSON (RFC 7517) with the members that every verifier accepts. Never
+//! publishes a private member, or a type of key that some verifier rejects.
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::foreign_jwk::{ForeignJwk, JwkError, JwkSetError, UnusableKey, partiti
 use super::public_key::Numbers;
 use super::public_key::{PublicKey, PublicKeyError};
 
-/// A published public key with its `kid`: this issuer's own, or an adopted key of a former issuer.
+/// A published public key with its `kid`: a key of this issuer, or a key adopted from a former issuer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Jwk {
     kid: String,
@@ -18,19 +18,19 @@ pub struct Jwk {
 }
 
 impl Jwk {
-    /// Creates the entry of this issuer's own key. Its `kid` is its thumbprint (RFC 7638).
+    /// Creates the JWK of this issuer's own key. The `kid` is the key's thumbprint (RFC 7638).
     ///
     /// # Errors
-    /// [`PublicKeyError::Published`] if some reader of the key set would reject the kind of key.
+    /// [`PublicKeyError::Published`] if some verifier would reject the key's type, size or exponent.
     pub fn of(key: PublicKey) -> Result<Self, PublicKeyError> {
         Ok(Self { kid: key.thumbprint(), alg: key.published_algorithm()?, key })
     }
 
-    /// Parses one member of another issuer's `keys` in order to publish it. A key without `kid` gets its thumbprint as
-    /// `kid`.
+    /// Parses one key of another issuer's key set, so that this issuer can publish the key. A key without `kid` gets
+    /// the key's thumbprint as `kid`.
     ///
     /// # Errors
-    /// [`JwkError`] if the key is weak, discloses a secret, or is of a kind that must not be published.
+    /// [`JwkError`] if the key is weak, discloses a secret, or is one that some verifier would reject.
     pub fn read(value: &Value) -> Result<Self, JwkError> {
         let ForeignJwk { kid, algorithms, key } = ForeignJwk::read(value)?;
         let alg = key.published_algorithm()?;
@@ -40,26 +40,26 @@ impl Jwk {
         Ok(Self { kid, alg, key })
     }
 
-    /// Returns the `kid`. For this issuer's own keys it is the thumbprint.
+    /// Returns the key's `kid`, which is the thumbprint if the key is this issuer's own.
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
     }
 
-    /// Returns the algorithm of the key.
+    /// Returns the value of `alg`: the algorithm of the key's signatures.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.alg
     }
 
-    /// Returns the public key.
+    /// Returns the public key without its `kid` and `alg`.
     #[must_use]
     pub const fn key(&self) -> &PublicKey {
         &self.key
     }
 }
 
-/// Members in the published order. Google's upload of key sets rejects any other.
+/// The members of a published JWK, in the published order. Google's upload of key sets rejects any other member.
 #[derive(Serialize)]
 struct Members<'a> {
     kty: &'static str,
@@ -89,16 +89,16 @@ impl Serialize for Jwk {
     }
 }
 
-/// A published set of public keys (RFC 7517 §5).
+/// The set of public keys that this issuer publishes (RFC 7517 §5).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct JwkSet {
-    /// The keys, in the published order.
+    /// The public keys, in the published order.
     pub keys: Vec<Jwk>,
 }
 
 impl JwkSet {
-    /// Parses another issuer's key set in order to publish it. Skips unusable keys (RFC 7517 §5). The caller limits the
-    /// size of the document.
+    /// Parses another issuer's key set, so that this issuer can publish its keys. Skips unusable keys (RFC 7517 §5) and
+    /// returns them with the reasons. Code that calls this function must limit the size of the document.
     ///
     /// # Errors
     /// [`JwkSetError`] if the document is not a key set.

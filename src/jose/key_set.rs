@@ -1,4 +1,5 @@
-//! The key set of another issuer, by `kid`. Never holds two keys with the same `kid`.
+//! The key set of another issuer, from which the verifier finds a key by `kid`. A key set never holds two keys with the
+//! same `kid`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,7 +7,7 @@ use std::sync::Arc;
 use super::check::VerificationKey;
 use super::foreign_jwk::{ForeignJwk, JwkError, JwkSetError, UnusableKey, partition, read_keys};
 
-/// The usable keys of a key set by their `kid`, and the reasons for which others were skipped.
+/// The usable keys of another issuer's key set by their `kid`, and the skipped keys with the reasons.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeySet {
     keys: BTreeMap<String, Arc<VerificationKey>>,
@@ -14,7 +15,8 @@ pub struct KeySet {
 }
 
 impl KeySet {
-    /// Parses a key set (RFC 7517 §5). Skips unusable keys. The caller limits the size of the document.
+    /// Parses a key set (RFC 7517 §5). Skips unusable keys. Code that calls this function must limit the size of the
+    /// document.
     ///
     /// # Errors
     /// [`JwkSetError`] if the document is not a key set.
@@ -32,13 +34,13 @@ impl KeySet {
         Ok(Self { keys: keys.into_iter().collect(), unusable })
     }
 
-    /// Returns the key with this `kid`.
+    /// Returns the usable key with the given `kid`.
     #[must_use]
     pub fn find(&self, kid: &str) -> Option<Arc<VerificationKey>> {
         self.keys.get(kid).cloned()
     }
 
-    /// Returns every `kid`, in order.
+    /// Returns the `kid` of every usable key, in alphabetical order.
     pub fn kids(&self) -> impl Iterator<Item = &str> {
         self.keys.keys().map(String::as_str)
     }
@@ -49,13 +51,13 @@ impl KeySet {
         self.keys.len()
     }
 
-    /// Returns whether no key is usable.
+    /// Returns whether the set has no usable key.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Returns the skipped keys, each with the reason.
+    /// Returns the skipped keys, each with the reason for which it was skipped.
     #[must_use]
     pub fn unusable(&self) -> &[UnusableKey] {
         &self.unusable

@@ -1,7 +1,8 @@
-//! Keys, signatures and tokens in the compact form (RFC 7515, 7517, 7518, 7638). No clock, no store, no HTTP.
+//! Keys, signatures and tokens in the compact form (RFC 7515, 7517, 7518, 7638). This module has no clock, no store and
+//! no HTTP.
 //!
 //! aws-lc signs with a key that is parsed once ([`SigningKey`]). jsonwebtoken alone checks signatures
-//! ([`VerificationKey`]), over a token that [`peek`] parsed strictly.
+//! ([`VerificationKey`]), and only of tokens that [`peek`] parsed strictly.
 
 mod algorithm;
 mod check;

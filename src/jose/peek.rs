@@ -1,4 +1,5 @@
-//! Parses a token without verifying it. Strict about the form; never checks a signature.
+//! Parses a token without verifying the token. Rejects any deviation from the compact form, but never checks a
+//! signature.
 
 use std::fmt;
 
@@ -9,7 +10,7 @@ use serde_json::Value;
 
 use super::json::{JsonProblem, require_unique_members};
 
-/// Maximum bytes of a token. Longer ones are rejected before they are parsed.
+/// Maximum bytes of a token. A longer token is rejected before it is parsed.
 pub const LONGEST_TOKEN: usize = 16 * 1024;
 
 /// A parsed token in the compact form (RFC 7515 §7.1) whose signature was not checked.
@@ -21,44 +22,44 @@ pub struct UnverifiedToken<'a> {
 }
 
 impl<'a> UnverifiedToken<'a> {
-    /// Returns `alg` of the header.
+    /// Returns `alg` of the token's header.
     #[must_use]
     pub fn unverified_alg(&self) -> &str {
         &self.header.alg
     }
 
-    /// Returns `kid` of the header.
+    /// Returns `kid` of the token's header.
     #[must_use]
     pub fn unverified_kid(&self) -> Option<&str> {
         self.header.kid.as_deref()
     }
 
-    /// Returns `typ` of the header.
+    /// Returns `typ` of the token's header.
     #[must_use]
     pub fn unverified_typ(&self) -> Option<&str> {
         self.header.typ.as_deref()
     }
 
-    /// Returns whether the header requires an extension (`crit`, RFC 7515 §4.1.11), an unencoded payload (`b64`,
-    /// RFC 7797) or a compressed one (`zip`, RFC 7516 §4.1.3). None is supported.
+    /// Returns whether the token's header requires an extension (`crit`, RFC 7515 §4.1.11), an unencoded payload
+    /// (`b64`, RFC 7797) or a compressed payload (`zip`, RFC 7516 §4.1.3). None of the three is supported.
     #[must_use]
     pub const fn demands_extensions(&self) -> bool {
         self.header.crit.is_some() || self.header.b64.is_some() || self.header.zip.is_some()
     }
 
-    /// Returns the payload: the bytes of one JSON object without duplicate members.
+    /// Returns the token's payload: the bytes of a JSON object without duplicate members.
     #[must_use]
     pub fn unverified_payload(&self) -> &[u8] {
         &self.payload
     }
 
-    /// Returns the bytes that were signed: header, dot and payload, as they were sent.
+    /// Returns the part of the token that was signed: the header, a dot and the payload, as received.
     #[must_use]
     pub const fn signing_input(&self) -> &'a str {
         self.signing_input
     }
 
-    /// Returns the signature in base64url.
+    /// Returns the token's signature in base64url.
     pub(super) const fn signature(&self) -> &'a str {
         self.signature
     }
@@ -70,8 +71,8 @@ impl fmt::Debug for UnverifiedToken<'_> {
     }
 }
 
-/// The members of the header that are read. `jwk`, `jku`, `x5u` and `x5c` are ignored, because a token must not choose
-/// the key that checks it.
+/// The members of a token's header that are read. `jwk`, `jku`, `x5u` and `x5c` are ignored, because a token must not
+/// choose the key that checks the token.
 #[derive(Deserialize)]
 struct Header {
     alg: String,
@@ -87,7 +88,7 @@ struct Header {
     zip: Option<Value>,
 }
 
-/// Reads a member that is present. `null` is not a value.
+/// Reads an optional member that is present. `null` does not count as absent, as serde's default would have it.
 fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
@@ -96,34 +97,34 @@ where
     T::deserialize(deserializer).map(Some)
 }
 
-/// A part of a token in the compact form.
+/// One of the three parts of a token in the compact form (RFC 7515 §7.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
 #[strum(serialize_all = "lowercase")]
 pub enum Part {
-    /// The header, which is the first part.
+    /// The token's header, which is the first part.
     Header,
-    /// The payload, which is the second part.
+    /// The token's payload, which is the second part.
     Payload,
-    /// The signature, which is the third part.
+    /// The token's signature, which is the third part.
     Signature,
 }
 
 /// Error returned for a text that is not a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PeekError {
-    /// A part has a duplicate member.
+    /// The token's header or payload has a duplicate member.
     #[error("the token's {0} has a duplicate member")]
     Duplicate(Part),
-    /// A part has padding, another alphabet, white space or non-zero trailing bits.
+    /// A part of the token is not base64url, or has padding, white space or non-zero trailing bits.
     #[error("the token's {0} is not canonical base64url without padding")]
     Encoding(Part),
-    /// A member of the header is missing or has the wrong type.
+    /// A member of the token's header is missing or has the wrong type.
     #[error("the token's header has no string alg, or a kid or typ that is not a string")]
     Header,
-    /// A part is not one JSON object.
+    /// The token's header or payload is not a JSON object.
     #[error("the token's {0} is not a JSON object")]
     Json(Part),
-    /// The text does not have three parts.
+    /// The text does not have three non-empty parts, separated by dots.
     #[error("the token does not have three non-empty parts separated by dots")]
     Parts,
     /// The text is longer than [`LONGEST_TOKEN`].
@@ -134,7 +135,7 @@ pub enum PeekError {
 /// Parses a token without checking its signature.
 ///
 /// # Errors
-/// [`PeekError`] if the text is not a token in the strictest reading of RFC 7515 and RFC 7519.
+/// [`PeekError`] if the text is not a token by the strictest reading of RFC 7515 and RFC 7519.
 pub fn peek(token: &str) -> Result<UnverifiedToken<'_>, PeekError> {
     if token.len() > LONGEST_TOKEN {
         return Err(PeekError::TooLong);
@@ -144,7 +145,7 @@ pub fn peek(token: &str) -> Result<UnverifiedToken<'_>, PeekError> {
     if [header, payload, signature].iter().any(|part| part.is_empty()) || payload.contains('.') {
         return Err(PeekError::Parts);
     }
-    // The decoder accepts one spelling of each value: no padding, no non-zero trailing bits.
+    // The decoder accepts a single spelling of each value: no padding, no non-zero trailing bits.
     URL_SAFE_NO_PAD.decode(signature).map_err(|_| PeekError::Encoding(Part::Signature))?;
     let header = object(Part::Header, header)?;
     let header = serde_json::from_slice(&header).map_err(|_| PeekError::Header)?;

@@ -1,5 +1,5 @@
-//! Public keys that check signatures: RSA of 2048 to 8192 bits, and points on P-256 and P-384. Never holds a weak or
-//! malformed key.
+//! Public keys that check signatures: RSA keys of 2048 to 8192 bits, and points on P-256 and P-384. A `PublicKey` is
+//! never weak or malformed.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, EcdsaVerificationAlgorithm, ParsedPublicKey,
@@ -13,44 +13,46 @@ use super::roca::is_vulnerable;
 use super::signature_algorithm::SignatureAlgorithm;
 use crate::base::Sha256;
 
-/// Base64url of 65537, the only exponent of published keys.
+/// Base64url of 65537, which is the only exponent that a published RSA key may have.
 const PUBLISHED_EXPONENT: &str = "AQAB";
 
-/// Accepted bits of a modulus. Smaller ones are weak, larger ones slow the verifier down.
+/// Accepted numbers of bits of an RSA modulus. A smaller modulus is weak, a larger one slows the verifier down.
 const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// Maximum bits of an exponent. Larger ones slow the verifier down.
+/// Maximum bits of an RSA exponent. A larger exponent slows the verifier down.
 const EXPONENT_BITS: usize = 32;
 
-/// Maximum bits of a published modulus. Some clouds reject larger ones.
+/// Maximum bits of a published RSA modulus. Some clouds reject a larger modulus.
 const PUBLISHED_BITS: usize = 4096;
 
-/// Bytes of a coordinate on P-256 and on P-384 (RFC 7518 §6.2.1.2).
+/// Number of bytes of a coordinate on P-256 (RFC 7518 §6.2.1.2).
 const P256_COORDINATE: usize = 32;
+/// Number of bytes of a coordinate on P-384 (RFC 7518 §6.2.1.2).
 const P384_COORDINATE: usize = 48;
 
-/// Error returned for a public key that is rejected.
+/// Error returned for a public key that is weak, malformed or not fit to be published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PublicKeyError {
-    /// A coordinate has the wrong length, or the point is not on the curve.
+    /// A coordinate of the elliptic-curve point has the wrong length, or the point is not on the curve.
     #[error("the coordinates have the wrong length, or the point is not on the curve")]
     Point,
-    /// The key is usable, but of a kind that is not published.
+    /// The key can check signatures, but its type, size or exponent is one that some verifier rejects in a published
+    /// key set.
     #[error("cannot publish this kind of key: use RSA of 2048 to 4096 bits with the exponent 65537, or P-256")]
     Published,
-    /// The key comes from the faulty generator of CVE-2017-15361, so that its private half can be computed.
+    /// The RSA key comes from the faulty generator of CVE-2017-15361, so that anyone can compute the private half.
     #[error("the RSA modulus is vulnerable to ROCA (CVE-2017-15361)")]
     Roca,
-    /// The exponent is even, under 3 or over 32 bits.
+    /// The RSA key's exponent is even, is less than 3 or has more than 32 bits.
     #[error("an RSA key's exponent must be an odd number of at least 3 and of at most 32 bits")]
     RsaExponent,
-    /// The modulus is even, too small or too large.
+    /// The RSA key's modulus is even, too small or too large.
     #[error("an RSA key's modulus must be an odd number of 2048 to 8192 bits")]
     RsaModulus,
 }
 
-/// A public key. Its numbers are kept as a JWK writes them: base64url, `n` and `e` without leading zeros, coordinates
-/// of the curve's length.
+/// A public key that can check signatures. The key's numbers are stored as in a JWK: base64url, `n` and `e` without
+/// leading zeros, each coordinate with the length that the curve requires.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PublicKey(Numbers);
 
@@ -63,7 +65,7 @@ pub(super) enum Numbers {
 }
 
 impl PublicKey {
-    /// Creates an RSA key from big-endian modulus and exponent. Leading zeros are ignored.
+    /// Creates an RSA key from a big-endian modulus and a big-endian exponent. Ignores leading zeros.
     ///
     /// # Errors
     /// [`PublicKeyError`] unless the modulus is odd, has 2048 to 8192 bits and is not vulnerable to ROCA, and the
@@ -85,25 +87,25 @@ impl PublicKey {
         Ok(Self(Numbers::Rsa { n: URL_SAFE_NO_PAD.encode(n), e: URL_SAFE_NO_PAD.encode(e) }))
     }
 
-    /// Creates a point on P-256 from its two coordinates, 32 bytes each.
+    /// Creates a key on P-256 from the two coordinates of a point, 32 bytes each.
     ///
     /// # Errors
-    /// [`PublicKeyError::Point`] for other lengths, and for a point that is not on the curve.
+    /// [`PublicKeyError::Point`] if a coordinate has another length, or if the point is not on the curve.
     pub fn p256(x: &[u8], y: &[u8]) -> Result<Self, PublicKeyError> {
         let (x, y) = point(&ECDSA_P256_SHA256_FIXED, P256_COORDINATE, x, y)?;
         Ok(Self(Numbers::P256 { x, y }))
     }
 
-    /// Creates a point on P-384 from its two coordinates, 48 bytes each.
+    /// Creates a key on P-384 from the two coordinates of a point, 48 bytes each.
     ///
     /// # Errors
-    /// [`PublicKeyError::Point`] for other lengths, and for a point that is not on the curve.
+    /// [`PublicKeyError::Point`] if a coordinate has another length, or if the point is not on the curve.
     pub fn p384(x: &[u8], y: &[u8]) -> Result<Self, PublicKeyError> {
         let (x, y) = point(&ECDSA_P384_SHA384_FIXED, P384_COORDINATE, x, y)?;
         Ok(Self(Numbers::P384 { x, y }))
     }
 
-    /// Returns the algorithms that the key can check.
+    /// Returns the algorithms of the signatures that the key can check.
     #[must_use]
     pub const fn algorithms(&self) -> &'static [SignatureAlgorithm] {
         match self.0 {
@@ -116,7 +118,7 @@ impl PublicKey {
     /// Returns the algorithm under which the key is published.
     ///
     /// # Errors
-    /// [`PublicKeyError::Published`] for a key that some reader would reject.
+    /// [`PublicKeyError::Published`] if some verifier would reject the key.
     pub(super) fn published_algorithm(&self) -> Result<Algorithm, PublicKeyError> {
         match &self.0 {
             Numbers::P256 { .. } => Ok(Algorithm::Es256),
@@ -166,7 +168,7 @@ fn is_odd(number: &[u8]) -> bool {
     number.last().is_some_and(|byte| byte % 2 == 1)
 }
 
-/// The bits of a number without leading zeros.
+/// Returns the number of bits of a big-endian number whose first byte is not zero.
 fn bits(number: &[u8]) -> usize {
     let leading = number.first().map_or(0, |byte| byte.leading_zeros() as usize);
     (number.len() * 8).saturating_sub(leading)

@@ -1,4 +1,4 @@
-//! Signs tokens in the compact form (RFC 7515 §7.1) with a key that is parsed once. Never chooses a claim.
+//! Signs tokens in the compact form (RFC 7515 §7.1) with a key that is parsed once. Never adds or changes a claim.
 
 use std::fmt;
 
@@ -13,21 +13,21 @@ use super::jwk::Jwk;
 use super::private_key::{KeyError, PrivateKey};
 use super::public_key::{PublicKey, PublicKeyError};
 
-/// Bytes of a signature of ES256 (RFC 7518 §3.4): R and S, 32 each.
+/// Number of bytes of an ES256 signature (RFC 7518 §3.4): the numbers R and S, 32 bytes each.
 const ES256_SIGNATURE: usize = 64;
 
-/// Error returned when the backend cannot sign. No token was created.
+/// Error returned when the cryptographic backend cannot sign a token. No token was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the token could not be signed")]
 pub struct SignError;
 
-/// A private key that is ready to sign, with its public half and the encoded headers of its tokens.
+/// A private key, prepared once for signing many tokens, with the public half and the encoded headers of the tokens.
 pub struct SigningKey {
     pair: Pair,
     jwk: Jwk,
-    /// Header of ID tokens in base64url, with the dot after it.
+    /// Header of ID tokens in base64url, followed by a dot.
     prefix: String,
-    /// Header of access tokens in base64url, with the dot after it.
+    /// Header of access tokens in base64url, followed by a dot.
     access_prefix: String,
 }
 
@@ -37,10 +37,11 @@ enum Pair {
 }
 
 impl SigningKey {
-    /// Parses a private key and derives its public half.
+    /// Parses a private key and derives the public half of the key.
     ///
     /// # Errors
-    /// [`KeyError`] if the key is not one of its algorithm, or has a size or exponent that other verifiers reject.
+    /// [`KeyError`] if the bytes are not a key of the stated algorithm, or if some verifier rejects the key's size or
+    /// exponent.
     pub fn from_private(key: &PrivateKey) -> Result<Self, KeyError> {
         let alg = key.algorithm();
         let (pair, public) = match alg {
@@ -61,7 +62,7 @@ impl SigningKey {
             }
         };
         let jwk = Jwk::of(public)?;
-        // Neither value holds a character that JSON would escape.
+        // Neither `typ` nor the `kid` has a character that JSON would escape.
         let prefix = |typ: &str| {
             let header = format!(r#"{{"typ":"{typ}","alg":"{alg}","kid":"{}"}}"#, jwk.kid());
             format!("{}.", URL_SAFE_NO_PAD.encode(header))
@@ -70,7 +71,7 @@ impl SigningKey {
         Ok(Self { pair, jwk, prefix, access_prefix })
     }
 
-    /// Returns the algorithm of the signatures.
+    /// Returns the algorithm that the key signs with.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
         self.jwk.algorithm()
@@ -82,25 +83,26 @@ impl SigningKey {
         self.jwk.kid()
     }
 
-    /// Returns the public half as the key set publishes it.
+    /// Returns the public half of the key, as the published key set contains it.
     #[must_use]
     pub const fn jwk(&self) -> &Jwk {
         &self.jwk
     }
 
-    /// Signs an ID token with the payload `claims`, which must be the bytes of a JSON object. Does not change them.
+    /// Signs an ID token with the payload `claims`. `claims` must be the bytes of a JSON object, and become the payload
+    /// unchanged.
     ///
     /// # Errors
-    /// [`SignError`] if the backend fails.
+    /// [`SignError`] if the cryptographic backend fails.
     pub fn sign(&self, claims: &[u8]) -> Result<String, SignError> {
         self.sign_with_header(&self.prefix, claims)
     }
 
-    /// Signs an access token with the payload `claims`. Its `typ` is `at+jwt` (RFC 9068), so that verifiers of ID tokens
-    /// reject it.
+    /// Signs an access token with the payload `claims`. The token's `typ` is `at+jwt` (RFC 9068), so that verifiers of
+    /// ID tokens reject the access token.
     ///
     /// # Errors
-    /// [`SignError`] if the backend fails.
+    /// [`SignError`] if the cryptographic backend fails.
     pub fn sign_access_token(&self, claims: &[u8]) -> Result<String, SignError> {
         self.sign_with_header(&self.access_prefix, claims)
     }
@@ -135,10 +137,11 @@ impl SigningKey {
 }
 
 impl PrivateKey {
-    /// Reads a stored key, if [`SigningKey`] can sign with it.
+    /// Creates a key from the stored bytes of a key, after a check that [`SigningKey`] can sign with the key.
     ///
     /// # Errors
-    /// [`KeyError`] if the key is malformed, of another algorithm, or of a size or exponent that other verifiers reject.
+    /// [`KeyError`] if the key is malformed, has another algorithm, or has a size or exponent that some verifier
+    /// rejects.
     pub fn from_pkcs8(alg: Algorithm, pkcs8: Zeroizing<Vec<u8>>) -> Result<Self, KeyError> {
         let key = Self::unchecked(alg, pkcs8);
         SigningKey::from_private(&key)?;
@@ -146,7 +149,7 @@ impl PrivateKey {
     }
 }
 
-/// Parses a point in the uncompressed form of SEC 1 §2.3.3: 4, x, y.
+/// Parses an elliptic-curve point in the uncompressed form of SEC 1 §2.3.3: the byte 4, then x, then y.
 fn point(bytes: &[u8]) -> Result<PublicKey, PublicKeyError> {
     let (form, coordinates) = bytes.split_first().ok_or(PublicKeyError::Point)?;
     let (x, y) = coordinates.split_at(coordinates.len() / 2);

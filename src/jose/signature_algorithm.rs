@@ -1,5 +1,5 @@
 //! The algorithms of the signatures that the verifier checks, by their registered names (RFC 7518 §3.1). This issuer
-//! signs with a subset, [`Algorithm`].
+//! signs with only some of these algorithms: those of [`Algorithm`].
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,8 @@ use super::algorithm::Algorithm;
 
 /// Algorithm of a signature that the verifier checks.
 ///
-/// Excludes `none`, HS* (a public key is not a secret), PS* and EdDSA (no CI issuer signs with them).
+/// Excludes `none`, HS* (whose key would have to be secret, but a key set is public), and PS* and EdDSA (with which no
+/// CI issuer signs).
 #[derive(
     Debug,
     Clone,
@@ -40,17 +41,17 @@ pub enum SignatureAlgorithm {
 }
 
 impl SignatureAlgorithm {
-    /// Every algorithm, in the order of documents.
+    /// Every algorithm, in the order in which documents list them.
     pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] =
         [Self::Rs256, Self::Rs384, Self::Rs512, Self::Es256, Self::Es384];
 
-    /// Returns the value of `alg`.
+    /// Returns the algorithm's name, which is the value of `alg`.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.into()
     }
 
-    /// The same algorithm as the crate that checks signatures names it.
+    /// Converts to the type of the crate `jsonwebtoken`, which checks signatures.
     pub(super) const fn to_jsonwebtoken(self) -> jsonwebtoken::Algorithm {
         match self {
             Self::Es256 => jsonwebtoken::Algorithm::ES256,
