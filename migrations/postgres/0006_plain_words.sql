@@ -3,6 +3,7 @@
 
 alter table rule_books rename to rules_revisions;
 alter table key_promises rename to server_settings;
+alter table server_settings rename column promised_at to stored_at;
 
 alter table entitlements rename column learned_owner_id to pinned_owner_id;
 alter table entitlements rename column learned_repository_id to pinned_repository_id;

@@ -204,7 +204,7 @@ impl<'a> PlanDraft<'a> {
                 announce_for: self.schedule.announce_for(),
                 jwks_max_age,
                 max_lifetime,
-                promised_at: self.now,
+                stored_at: self.now,
             });
         }
         let times = self.times();
@@ -226,7 +226,7 @@ impl<'a> PlanDraft<'a> {
 /// Whether a server may still run under these settings. One without a database connection does for `announce_for`, and
 /// so do caches of what it serves.
 fn is_in_use(settings: &ServerSettings, schedule: &ScheduleSettings, now: Moment) -> bool {
-    settings.promised_at + settings.announce_for + schedule.refresh_interval + schedule.clock_skew >= now
+    settings.stored_at + settings.announce_for + schedule.refresh_interval + schedule.clock_skew >= now
 }
 
 /// Returns whether the stored settings of `server` are those of `schedule`. If they are not, other servers do not know

@@ -69,8 +69,8 @@ pub struct ServerSettings {
     pub jwks_max_age: Seconds,
     /// Maximum lifetime of the server's tokens.
     pub max_lifetime: Seconds,
-    /// Time at which the server last reported that it runs.
-    pub promised_at: Moment,
+    /// Time at which the server last stored or confirmed these settings.
+    pub stored_at: Moment,
 }
 
 /// Sealed text that only the keyring can open.

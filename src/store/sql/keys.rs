@@ -97,7 +97,7 @@ async fn write_note(connection: &mut DbConnection, issuer: &IssuerId, note: &Tim
     .execute(&mut *connection)
     .await
     .map_err(unavailable)?;
-    sqlx::query("update server_settings set promised_at = $3 where issuer = $1 and server = $2 and promised_at < $3")
+    sqlx::query("update server_settings set stored_at = $3 where issuer = $1 and server = $2 and stored_at < $3")
         .bind(issuer.as_str())
         .bind(&note.server)
         .bind(note.now.unix())
@@ -105,7 +105,7 @@ async fn write_note(connection: &mut DbConnection, issuer: &IssuerId, note: &Tim
         .await
         .map_err(unavailable)?;
     // One day (86400 s) more, so that a server that is slow to report is not deleted.
-    sqlx::query("delete from server_settings where issuer = $1 and promised_at + announce_for + 86400 < $2")
+    sqlx::query("delete from server_settings where issuer = $1 and stored_at + announce_for + 86400 < $2")
         .bind(issuer.as_str())
         .bind(erasable_before)
         .execute(connection)
@@ -146,7 +146,7 @@ impl Backend {
         .map_err(unavailable)?;
         keys.adopted = adopted.iter().map(read_adopted).collect::<Result<_, _>>()?;
         let server_settings = sqlx::query(
-            "select server, announce_for, jwks_max_age, max_lifetime, promised_at from server_settings \
+            "select server, announce_for, jwks_max_age, max_lifetime, stored_at from server_settings \
              where issuer = $1 order by server",
         )
         .bind(issuer.as_str())
@@ -183,7 +183,7 @@ fn read_server_settings(row: &DbRow) -> Result<ServerSettings, StoreError> {
         announce_for: Seconds::new(fields.count("announce_for")?),
         jwks_max_age: Seconds::new(fields.count("jwks_max_age")?),
         max_lifetime: Seconds::new(fields.count("max_lifetime")?),
-        promised_at: fields.moment("promised_at")?,
+        stored_at: fields.moment("stored_at")?,
     })
 }
 
@@ -283,17 +283,17 @@ async fn write_server_settings(
     server_settings: &ServerSettings,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "insert into server_settings (issuer, server, announce_for, jwks_max_age, max_lifetime, promised_at) \
+        "insert into server_settings (issuer, server, announce_for, jwks_max_age, max_lifetime, stored_at) \
          values ($1, $2, $3, $4, $5, $6) on conflict (issuer, server) do update set announce_for = excluded.announce_for, \
          jwks_max_age = excluded.jwks_max_age, max_lifetime = excluded.max_lifetime, \
-         promised_at = excluded.promised_at",
+         stored_at = excluded.stored_at",
     )
     .bind(issuer.as_str())
     .bind(&server_settings.server)
     .bind(stored_count(server_settings.announce_for.get()))
     .bind(stored_count(server_settings.jwks_max_age.get()))
     .bind(stored_count(server_settings.max_lifetime.get()))
-    .bind(server_settings.promised_at.unix())
+    .bind(server_settings.stored_at.unix())
     .execute(connection)
     .await
     .map_err(unavailable)?;

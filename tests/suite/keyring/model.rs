@@ -93,7 +93,7 @@ impl SmallWorld {
             announce_for: schedule.announce_for(),
             jwks_max_age: schedule.jwks_max_age,
             max_lifetime: schedule.max_lifetime,
-            promised_at: Moment::from_unix(now),
+            stored_at: Moment::from_unix(now),
         };
         KeyRows {
             version: 1,

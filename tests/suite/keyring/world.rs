@@ -138,7 +138,7 @@ impl World {
         // Rows that were erased long ago have no more effect and would only slow down ten years.
         let erased = |row: &buildpass::store::KeyRow| row.sealed.is_none();
         self.database.rows.retain(|row| !erased(row));
-        self.database.server_settings.retain(|server_settings| server_settings.promised_at.unix() + 100_000 > now);
+        self.database.server_settings.retain(|server_settings| server_settings.stored_at.unix() + 100_000 > now);
         // The loop of each server has run in the meantime, unless it was stopped.
         for at in 0..self.replicas.len() {
             self.tick(at);
@@ -203,7 +203,7 @@ impl World {
             for server_settings in
                 self.database.server_settings.iter_mut().filter(|server_settings| server_settings.server == *server)
             {
-                server_settings.promised_at = server_settings.promised_at.max(local);
+                server_settings.stored_at = server_settings.stored_at.max(local);
             }
             self.replicas[at].view = self.database.clone();
             self.replicas[at].read_at = self.now;

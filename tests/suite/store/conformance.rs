@@ -502,7 +502,7 @@ async fn settings_are_renewed_by_their_server_and_by_no_other(store: &dyn Store)
         announce_for: Seconds::new(1_235),
         jwks_max_age: Seconds::new(300),
         max_lifetime: Seconds::new(3_600),
-        promised_at: after(1),
+        stored_at: after(1),
     };
     let change = KeyChange { server_settings: Some(server_settings.clone()), ..KeyChange::default() };
     store.advance_keys(&issuer(), 0, &change, &at_once()).await.unwrap();
@@ -510,9 +510,9 @@ async fn settings_are_renewed_by_their_server_and_by_no_other(store: &dyn Store)
     for (at, server, expected) in [(5, "a", 5), (3, "a", 5), (9, "b", 5), (11, "a", 11)] {
         let note = TimeNote { server: server.to_owned(), now: after(at), erasable_before: None };
         store.note_time(&issuer(), note).await.unwrap();
-        assert_eq!(stands().await, [ServerSettings { promised_at: after(expected), ..server_settings.clone() }]);
+        assert_eq!(stands().await, [ServerSettings { stored_at: after(expected), ..server_settings.clone() }]);
     }
-    let other = ServerSettings { server: "b".to_owned(), promised_at: after(100_000), ..server_settings.clone() };
+    let other = ServerSettings { server: "b".to_owned(), stored_at: after(100_000), ..server_settings.clone() };
     let change = KeyChange { server_settings: Some(other.clone()), ..KeyChange::default() };
     store.advance_keys(&issuer(), 1, &change, &at_once()).await.unwrap();
     assert_eq!(stands().await.len(), 2);

@@ -16,9 +16,10 @@ const LEFT_BEHIND: [(&str, &str); 2] = [
 ];
 
 /// What 0006 renames: table, column (none for the table itself), new name.
-const RENAMED: [(&str, &str, &str); 11] = [
+const RENAMED: [(&str, &str, &str); 12] = [
     ("rule_books", "", "rules_revisions"),
     ("key_promises", "", "server_settings"),
+    ("key_promises", "promised_at", "stored_at"),
     ("entitlements", "learned_owner_id", "pinned_owner_id"),
     ("entitlements", "learned_repository_id", "pinned_repository_id"),
     ("entitlements", "learn_until", "pin_until"),
