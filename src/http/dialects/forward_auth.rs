@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::error::{Noted, Problem};
-use super::super::extract::PathOf;
+use super::super::extract::PathParams;
 use super::super::peer::SocketAddress;
 use super::super::state::AppState;
 use super::answer::{exchange, note_error, note_refusal, status_of};
@@ -39,19 +39,19 @@ static WARNED: AtomicU64 = AtomicU64::new(0);
 
 pub(in super::super) async fn authorize(
     State(state): State<AppState>,
-    grant: Result<PathOf<String>, Problem>,
+    grant: Result<PathParams<String>, Problem>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let Ok(PathOf(grant)) = grant else { return Ok(forbidden("forward_path")) };
+    let Ok(PathParams(grant)) = grant else { return Ok(forbidden("forward_path")) };
     decide(&state, grant, &Asked::of(request)).await
 }
 
 pub(in super::super) async fn authorize_path(
     State(state): State<AppState>,
-    grant: Result<PathOf<(String, String)>, Problem>,
+    grant: Result<PathParams<(String, String)>, Problem>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let Ok(PathOf((grant, _))) = grant else { return Ok(forbidden("forward_path")) };
+    let Ok(PathParams((grant, _))) = grant else { return Ok(forbidden("forward_path")) };
     decide(&state, grant, &Asked::of(request)).await
 }
 

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::super::error::{Code, Noted, Problem};
-use super::super::extract::QueryOf;
+use super::super::extract::QueryParams;
 use super::super::state::AppState;
 use super::answer::{exchange, note_error, note_refusal, status_of};
 use crate::base::Secret;
@@ -20,7 +20,7 @@ use crate::exchange::{ExchangeError, IssuedCredential, NotExchanged};
 pub(in super::super) async fn token(
     State(state): State<AppState>,
     headers: HeaderMap,
-    mut query: QueryOf,
+    mut query: QueryParams,
 ) -> Result<Response, Problem> {
     let exchange = exchange(&state)?;
     let Some((provider, token)) = credential(&headers) else {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::error::Problem;
-use super::super::extract::{PathOf, QueryOf, RawBody};
+use super::super::extract::{PathParams, QueryParams, RawBody};
 use super::super::state::AppState;
 use super::answer::{exchange, note_error, note_refusal, object, status_of};
 use crate::base::Secret;
@@ -23,7 +23,7 @@ use crate::verifier;
 
 pub(in super::super) async fn assume_role(
     State(state): State<AppState>,
-    PathOf(role): PathOf<String>,
+    PathParams(role): PathParams<String>,
     headers: HeaderMap,
     body: RawBody,
 ) -> Result<Response, Problem> {
@@ -71,7 +71,7 @@ fn jwt(body: &RawBody) -> Option<Secret<String>> {
     let text = match body.essence.as_deref() {
         Some("application/x-www-form-urlencoded") => {
             let text = std::str::from_utf8(&body.bytes).ok()?;
-            QueryOf::read(text).ok()?.one("jwt").ok().flatten()
+            QueryParams::read(text).ok()?.one("jwt").ok().flatten()
         }
         _ => object::<Body>(&body.bytes).and_then(|body| body.jwt),
     };
@@ -159,7 +159,7 @@ pub(in super::super) async fn providers(
 
 pub(in super::super) async fn provider(
     State(state): State<AppState>,
-    PathOf(id): PathOf<String>,
+    PathParams(id): PathParams<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     dashboard(&state, &headers, "providers", Some(id)).await
@@ -171,7 +171,7 @@ pub(in super::super) async fn roles(State(state): State<AppState>, headers: Head
 
 pub(in super::super) async fn role(
     State(state): State<AppState>,
-    PathOf(id): PathOf<String>,
+    PathParams(id): PathParams<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     dashboard(&state, &headers, "roles", Some(id)).await
@@ -186,7 +186,7 @@ pub(in super::super) async fn id_tokens(
 
 pub(in super::super) async fn id_token(
     State(state): State<AppState>,
-    PathOf(id): PathOf<String>,
+    PathParams(id): PathParams<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     dashboard(&state, &headers, "id_tokens", Some(id)).await

@@ -8,7 +8,7 @@ use axum::{Extension, Json};
 use serde_json::json;
 
 use super::super::error::{Code, Noted, Problem};
-use super::super::extract::{FormOf, OfClient, QueryOf};
+use super::super::extract::{ClientAuth, FormParams, QueryParams};
 use super::super::layers::CurrentRequest;
 use super::super::state::AppState;
 use super::answer::{exchange, note_error, note_refusal, status_of};
@@ -48,14 +48,14 @@ pub(in super::super) async fn token(
 }
 
 /// A form, with errors in the shape of RFC 6749 §5.2.
-pub(in super::super) struct OauthForm(QueryOf);
+pub(in super::super) struct OauthForm(QueryParams);
 
 impl FromRequest<AppState> for OauthForm {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Response> {
-        match FormOf::from_request(request, state).await {
-            Ok(FormOf(form)) => Ok(Self(form)),
+        match FormParams::from_request(request, state).await {
+            Ok(FormParams(form)) => Ok(Self(form)),
             Err(problem) if problem.code == Code::InvalidRequest => Err(refuse("invalid_request", problem.detail())),
             Err(problem) => Err(problem.into_response()),
         }
@@ -65,7 +65,7 @@ impl FromRequest<AppState> for OauthForm {
 type Fault = (&'static str, String);
 
 /// Reads the parameters; unknown ones are ignored (RFC 6749 §3.2).
-fn read(mut form: QueryOf) -> Result<(TokenExchange, Secret<String>), Fault> {
+fn read(mut form: QueryParams) -> Result<(TokenExchange, Secret<String>), Fault> {
     let invalid = |description: String| ("invalid_request", description);
     // A parameter without a value counts as absent (RFC 6749 §3.2).
     let filled = |text: &String| !text.is_empty();
@@ -154,7 +154,7 @@ fn refuse(error: &'static str, description: &str) -> Response {
 
 pub(in super::super) async fn introspect(
     State(state): State<AppState>,
-    OfClient(client): OfClient,
+    ClientAuth(client): ClientAuth,
     OauthForm(mut form): OauthForm,
 ) -> Result<Response, Problem> {
     let exchange = exchange(&state)?;

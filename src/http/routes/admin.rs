@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::super::error::{Code, NO_SUCH_PATH, NOT_FOUND, Problem};
-use super::super::extract::{JsonBody, OfClient, PathOf, QueryOf};
+use super::super::extract::{ClientAuth, JsonBody, PathParams, QueryParams};
 use super::super::state::AppState;
 use crate::base::{CredentialId, FieldError, Moment};
 use crate::exchange::{ObjectError, Section, revoke_credential, shown_credential};
@@ -32,7 +32,7 @@ fn section(name: &str) -> Result<Section, Problem> {
     }
 }
 
-fn limit(query: &mut QueryOf, default: u32) -> Result<u32, FieldError> {
+fn limit(query: &mut QueryParams, default: u32) -> Result<u32, FieldError> {
     let Some(text) = query.one("limit")? else { return Ok(default) };
     let limit: u32 = text.parse().map_err(|_| FieldError::new("limit", format!("must be a number, up to {MOST}")))?;
     Ok(limit.min(MOST))
@@ -53,8 +53,8 @@ impl FromRequestParts<AppState> for Admin {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let denied = match OfClient::from_request_parts(parts, state).await {
-            Ok(OfClient(credential)) => match state.app.issuer().client(&credential, Scope::Admin).await {
+        let denied = match ClientAuth::from_request_parts(parts, state).await {
+            Ok(ClientAuth(credential)) => match state.app.issuer().client(&credential, Scope::Admin).await {
                 Ok(client) => return Ok(Self(client)),
                 Err(error) => Problem::from(error),
             },
@@ -90,7 +90,7 @@ fn unavailable(error: StoreError) -> Problem {
 
 pub(in super::super) async fn list(
     State(state): State<AppState>,
-    PathOf(name): PathOf<String>,
+    PathParams(name): PathParams<String>,
     _: Admin,
 ) -> Result<Response, Problem> {
     let items = state.app.rules_editor().list(section(&name)?).await.map_err(unavailable)?;
@@ -99,7 +99,7 @@ pub(in super::super) async fn list(
 
 pub(in super::super) async fn create(
     State(state): State<AppState>,
-    PathOf(name): PathOf<String>,
+    PathParams(name): PathParams<String>,
     admin: Admin,
     body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
@@ -109,7 +109,7 @@ pub(in super::super) async fn create(
 
 pub(in super::super) async fn show(
     State(state): State<AppState>,
-    PathOf((name, id)): PathOf<(String, String)>,
+    PathParams((name, id)): PathParams<(String, String)>,
     _: Admin,
 ) -> Result<Response, Problem> {
     let found = state.app.rules_editor().get(section(&name)?, &id).await.map_err(unavailable)?;
@@ -118,7 +118,7 @@ pub(in super::super) async fn show(
 
 pub(in super::super) async fn update(
     State(state): State<AppState>,
-    PathOf((name, id)): PathOf<(String, String)>,
+    PathParams((name, id)): PathParams<(String, String)>,
     admin: Admin,
     body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
@@ -128,7 +128,7 @@ pub(in super::super) async fn update(
 
 pub(in super::super) async fn delete(
     State(state): State<AppState>,
-    PathOf((name, id)): PathOf<(String, String)>,
+    PathParams((name, id)): PathParams<(String, String)>,
     admin: Admin,
 ) -> Result<StatusCode, Problem> {
     state.app.rules_editor().delete(section(&name)?, &id, &admin.actor()).await?;
@@ -138,7 +138,7 @@ pub(in super::super) async fn delete(
 pub(in super::super) async fn list_keys(
     State(state): State<AppState>,
     _: Admin,
-    mut query: QueryOf,
+    mut query: QueryParams,
 ) -> Result<Response, Problem> {
     let all = query.one("all")?.is_some_and(|all| all != "0");
     let filter = CredentialFilter {
@@ -158,7 +158,7 @@ fn key_id(text: &str) -> Result<CredentialId, Problem> {
 
 pub(in super::super) async fn show_key(
     State(state): State<AppState>,
-    PathOf(wanted): PathOf<String>,
+    PathParams(wanted): PathParams<String>,
     _: Admin,
 ) -> Result<Response, Problem> {
     let found = state.app.store().show_credential(state.app.issuer().id(), key_id(&wanted)?).await;
@@ -168,7 +168,7 @@ pub(in super::super) async fn show_key(
 
 pub(in super::super) async fn delete_key(
     State(state): State<AppState>,
-    PathOf(wanted): PathOf<String>,
+    PathParams(wanted): PathParams<String>,
     Admin(by): Admin,
 ) -> Result<StatusCode, Problem> {
     let id = key_id(&wanted)?;
@@ -181,7 +181,7 @@ pub(in super::super) async fn delete_key(
 pub(in super::super) async fn events(
     State(state): State<AppState>,
     _: Admin,
-    mut query: QueryOf,
+    mut query: QueryParams,
 ) -> Result<Response, Problem> {
     let since = query.parsed("since")?.unwrap_or(Moment::from_unix(0));
     let limit = limit(&mut query, 100)?;

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::super::error::Problem;
-use super::super::extract::{JsonBody, OfClient, PathOf};
+use super::super::extract::{ClientAuth, JsonBody, PathParams};
 use super::super::state::AppState;
 use crate::base::{BuildId, Moment};
 use crate::claims::Registration;
@@ -34,7 +34,7 @@ struct RegisterAnswer<'a> {
 
 pub(in super::super) async fn register(
     State(state): State<AppState>,
-    OfClient(client): OfClient,
+    ClientAuth(client): ClientAuth,
     body: JsonBody<Registration>,
 ) -> Result<Response, Problem> {
     let issuer = state.app.issuer();
@@ -68,8 +68,8 @@ struct ShowAnswer {
 
 pub(in super::super) async fn show(
     State(state): State<AppState>,
-    OfClient(client): OfClient,
-    PathOf(id): PathOf<BuildId>,
+    ClientAuth(client): ClientAuth,
+    PathParams(id): PathParams<BuildId>,
 ) -> Result<Response, Problem> {
     let shown = state.app.issuer().show_build(&client, id).await?;
     let answer = ShowAnswer {
@@ -92,8 +92,8 @@ pub(in super::super) struct FinishBody {
 
 pub(in super::super) async fn finish(
     State(state): State<AppState>,
-    OfClient(client): OfClient,
-    PathOf(id): PathOf<BuildId>,
+    ClientAuth(client): ClientAuth,
+    PathParams(id): PathParams<BuildId>,
     body: JsonBody<FinishBody>,
 ) -> Result<StatusCode, Problem> {
     state.app.issuer().finish_build(&client, id, body.value.status).await?;

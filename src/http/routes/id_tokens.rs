@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::super::error::Problem;
-use super::super::extract::{Bearer, JsonBody, OfClient, PathOf, QueryOf};
+use super::super::extract::{BuildToken, ClientAuth, JsonBody, PathParams, QueryParams};
 use super::super::peer::Peer;
 use super::super::state::AppState;
 use crate::base::{BuildId, FieldError, Jti, Moment, Seconds};
@@ -51,7 +51,7 @@ struct PullQuery {
 }
 
 impl PullQuery {
-    fn parse(mut query: QueryOf, peer: Peer) -> Result<Self, FieldError> {
+    fn parse(mut query: QueryParams, peer: Peer) -> Result<Self, FieldError> {
         let raw = match query.one("format")?.as_deref() {
             None | Some("json") => false,
             Some("raw") => true,
@@ -75,20 +75,20 @@ impl PullQuery {
 
 pub(in super::super) async fn pull(
     state: State<AppState>,
-    bearer: Bearer,
-    PathOf(build): PathOf<BuildId>,
+    bearer: BuildToken,
+    PathParams(build): PathParams<BuildId>,
     peer: axum::Extension<Peer>,
-    query: QueryOf,
+    query: QueryParams,
 ) -> Result<Response, Problem> {
     pull_by(&state, &bearer, &PullPath::Build(build), *peer, query).await
 }
 
 pub(in super::super) async fn pull_as_vela(
     state: State<AppState>,
-    bearer: Bearer,
+    bearer: BuildToken,
     path: Result<Path<(String, String, String)>, axum::extract::rejection::PathRejection>,
     peer: axum::Extension<Peer>,
-    query: QueryOf,
+    query: QueryParams,
 ) -> Result<Response, Problem> {
     let Path((org, repo, number)) = path.map_err(|_| Problem::unauthenticated())?;
     pull_by(&state, &bearer, &PullPath::Vela { org, repo, number }, *peer, query).await
@@ -96,10 +96,10 @@ pub(in super::super) async fn pull_as_vela(
 
 async fn pull_by(
     state: &AppState,
-    Bearer(token): &Bearer,
+    BuildToken(token): &BuildToken,
     path: &PullPath,
     peer: Peer,
-    query: QueryOf,
+    query: QueryParams,
 ) -> Result<Response, Problem> {
     let PullQuery { request, preview, raw } = PullQuery::parse(query, peer)?;
     let issued = state.app.issuer().pull(token, path, request, preview).await?;
@@ -183,8 +183,8 @@ pub(in super::super) struct DirectBody {
 
 pub(in super::super) async fn create(
     State(state): State<AppState>,
-    OfClient(client): OfClient,
-    PathOf(build): PathOf<BuildId>,
+    ClientAuth(client): ClientAuth,
+    PathParams(build): PathParams<BuildId>,
     peer: axum::Extension<Peer>,
     body: JsonBody<DirectBody>,
 ) -> Result<Response, Problem> {

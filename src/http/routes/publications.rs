@@ -7,14 +7,14 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::super::error::{Code, NO_SUCH_PATH, Problem};
-use super::super::extract::{JsonBody, OfClient};
+use super::super::extract::{ClientAuth, JsonBody};
 use super::super::state::AppState;
 use crate::exchange::PublicationSpec;
 use crate::policy::Scope;
 
 pub(in super::super) async fn record(
     State(state): State<AppState>,
-    OfClient(client): OfClient,
+    ClientAuth(client): ClientAuth,
     body: JsonBody<PublicationSpec>,
 ) -> Result<Response, Problem> {
     let exchange = state.app.exchange().ok_or_else(|| Problem::new(Code::NotFound, NO_SUCH_PATH))?;

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::super::error::Problem;
-use super::super::extract::{EitherCaller, JsonBody, PathOf};
+use super::super::extract::{ClientOrWorker, JsonBody, PathParams};
 use super::super::state::AppState;
 use crate::base::{BuildId, Moment, RequestTokenId};
 use crate::claims::StepRequest;
@@ -25,8 +25,8 @@ struct CreateAnswer<'a> {
 
 pub(in super::super) async fn create(
     State(state): State<AppState>,
-    EitherCaller(caller): EitherCaller,
-    PathOf(build): PathOf<BuildId>,
+    ClientOrWorker(caller): ClientOrWorker,
+    PathParams(build): PathParams<BuildId>,
     body: JsonBody<StepRequest>,
 ) -> Result<Response, Problem> {
     let created = state.app.issuer().create_step_token(&caller, build, body.value).await?;
@@ -42,8 +42,8 @@ pub(in super::super) async fn create(
 
 pub(in super::super) async fn revoke(
     State(state): State<AppState>,
-    EitherCaller(caller): EitherCaller,
-    PathOf((build, token)): PathOf<(BuildId, RequestTokenId)>,
+    ClientOrWorker(caller): ClientOrWorker,
+    PathParams((build, token)): PathParams<(BuildId, RequestTokenId)>,
 ) -> Result<StatusCode, Problem> {
     state.app.issuer().revoke_step_token(&caller, build, token).await?;
     Ok(StatusCode::NO_CONTENT)
