@@ -139,11 +139,6 @@ fn the_source_keeps_the_rules_of_the_house() {
     assert!(all.is_empty(), "{}", all.join("\n"));
 }
 
-/// Folders that still have import circles. Remove a folder with its last circle; never add one.
-#[rustfmt::skip]
-const TOLERATED_CIRCLES: &[&str] = &[
-];
-
 #[test]
 fn there_are_no_import_circles_among_files() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -154,13 +149,9 @@ fn there_are_no_import_circles_among_files() {
         (path, fs::read_to_string(file).unwrap())
     };
     let imports = circles::imports(&found.iter().map(text).collect());
-    let mut circles = circles::circles(&imports);
-    circles.retain(|circle| {
-        let folder = circles::folder(circle);
-        !TOLERATED_CIRCLES.iter().any(|known| Path::new(&folder).starts_with(known))
-    });
-    let told: Vec<_> = circles.iter().map(|circle| circles::describe(circle, &imports)).collect();
-    assert!(told.is_empty(), "these files import each other:\n{}", told.join("\n"));
+    let circles = circles::circles(&imports);
+    let described: Vec<_> = circles.iter().map(|circle| circles::describe(circle, &imports)).collect();
+    assert!(described.is_empty(), "these files import each other:\n{}", described.join("\n"));
 }
 
 #[test]

@@ -79,7 +79,7 @@ pub(super) fn circles(imports: &Imports) -> Vec<Vec<String>> {
 }
 
 /// Returns the folder that holds all files of a circle.
-pub(super) fn folder(circle: &[String]) -> String {
+fn folder(circle: &[String]) -> String {
     let mut shared: Vec<&str> = circle[0].split('/').collect();
     shared.pop();
     for file in circle {
