@@ -1,4 +1,5 @@
-//! Checks that several flows share: a grant's condition, and the criteria of trust policies and trusted publishers.
+//! Checks of a token that several flows share: a grant's condition, and the criteria of trust policies and trusted
+//! publishers.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use super::subject_token::SubjectToken;
 use crate::policy::{CelFailure, Criteria, GrantRequest, Matched, RulePart, Unmatched};
 use crate::verifier::{Check, Provider, Trail};
 
-/// Claims that a condition is evaluated on, and the provider that vouches for them.
+/// Claims that a condition is evaluated on, and the provider that verified the token with these claims.
 pub(super) struct Subject {
     pub(super) provider: String,
     pub(super) claims: Map<String, Value>,
@@ -26,7 +27,7 @@ impl Subject {
 }
 
 impl Attempt<'_> {
-    /// Evaluates a grant's condition for a request.
+    /// Evaluates the condition of the candidate, a grant, for the token's claims and the request.
     pub(super) async fn check_condition(
         &mut self,
         candidate: &Candidate,
@@ -43,7 +44,8 @@ impl Attempt<'_> {
         })
     }
 
-    /// Checks criteria with the pinned ids: our own tokens by their build, others by their claims, as `by_claims` does.
+    /// Checks a token against criteria with the pinned ids: a token of our own issuer by the facts of the token's
+    /// build, a token of another issuer by the token's claims, with `by_claims`.
     pub(super) fn check_criteria(
         &self,
         candidate: &Candidate,
@@ -65,7 +67,8 @@ impl Attempt<'_> {
 }
 
 impl Exchange {
-    /// Returns whether a grant's condition holds. Evaluated in the pool: a slow condition must not block requests.
+    /// Returns whether a grant's condition holds. The pool evaluates the condition: a slow condition must not block
+    /// other requests.
     pub(super) async fn condition_holds(
         &self,
         (grant, provider): (&SharedEntitlement, &Provider),
@@ -92,7 +95,7 @@ impl Exchange {
     }
 }
 
-/// Notes one part of a condition or rule in the trail.
+/// Notes one part of a condition or rule in the trail, as passed if the part is true.
 pub(super) fn note_part(trail: &mut Trail, expected: String, part: &RulePart) {
     let text = || (expected, part.found());
     if part.answer == Ok(true) { trail.passed(Check::Policy, text) } else { trail.failed(Check::Policy, text) }

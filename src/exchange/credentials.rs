@@ -1,5 +1,5 @@
-//! Credentials that the exchange issues: opaque keys, and access tokens signed by our own issuer (RFC 9068). The subject
-//! of an access token is never one that a build can have.
+//! Credentials that the exchange issues: opaque keys, and access tokens signed by our own issuer (RFC 9068). An
+//! access token must never have a subject that a build's ID token can have.
 
 use std::sync::Arc;
 
@@ -15,13 +15,14 @@ use crate::base::{CredentialId, Moment, Secret};
 use crate::claims::Window;
 use crate::jose::SigningKey;
 
-/// Characters that stay unescaped in a part of the subject (RFC 3986 §2.3). A colon is always escaped.
+/// Characters to escape in a part of a credential's subject: all but the unreserved ones (RFC 3986 §2.3). A colon,
+/// which separates the parts, is always escaped.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// An issued credential.
+/// A credential that the exchange has issued, with the secret for the client.
 #[derive(Debug)]
 pub struct IssuedCredential {
-    /// The key or access token. Only its digest is stored.
+    /// The key or access token itself. The database holds only the digest of this text.
     pub secret: Secret<String>,
     /// Display name of the credential.
     pub name: String,
@@ -35,7 +36,7 @@ pub struct IssuedCredential {
     pub expires_at: Moment,
 }
 
-/// A credential that is about to be recorded: its id and its validity.
+/// Id, signing key and validity of a credential that is about to be issued.
 pub(super) struct Draft {
     pub(super) id: CredentialId,
     pub(super) signer: Option<Arc<SigningKey>>,
@@ -43,8 +44,8 @@ pub(super) struct Draft {
     pub(super) expires_at: Moment,
 }
 
-/// Claims of an access token (RFC 9068 §2.2). Those of the subject token are nested: no policy that was written for the
-/// issuer's ID tokens may match them.
+/// Claims of an access token (RFC 9068 §2.2). The subject token's claims are nested in `subject_claims`: no policy that
+/// was written for the issuer's ID tokens may match these claims.
 #[derive(Serialize)]
 struct AccessToken<'a> {
     iss: &'a str,
@@ -60,7 +61,7 @@ struct AccessToken<'a> {
     subject_claims: &'a Map<String, Value>,
 }
 
-/// Subject of the credential: provider and subject of the token.
+/// Returns the subject of the credential: `exchange:`, the token's provider and the token's subject.
 pub(super) fn subject(decision: &Decision) -> String {
     let encode = |text: &str| utf8_percent_encode(text, PART).to_string();
     let token = &decision.subject_token;
@@ -68,10 +69,10 @@ pub(super) fn subject(decision: &Decision) -> String {
 }
 
 impl Exchange {
-    /// Draws a key, or signs an access token.
+    /// Creates the credential's secret: a random key, or a signed access token.
     ///
     /// # Errors
-    /// [`ExchangeError`] if no random bytes or no signature can be had.
+    /// [`ExchangeError`] if the random generator or the signature fails.
     pub(super) async fn draw_credential(
         &self,
         decision: &Decision,

@@ -1,5 +1,5 @@
-//! What a RubyGems key with the scope `show_dashboard` may read: providers, and the roles and ID tokens of its user, in
-//! the shapes of rubygems.org.
+//! Objects that a RubyGems key with the scope `show_dashboard` may read: providers, and the roles and ID tokens of the
+//! key's user, in the shapes of rubygems.org. A key must never read objects of other users.
 
 use serde_json::{Value, json};
 
@@ -10,7 +10,7 @@ use super::refusal::ExchangeError;
 use crate::base::Secret;
 use crate::store::{StoreError, StoredCredential, StoredIdToken};
 
-/// Scope that allows reading.
+/// Scope that a key needs to read the dashboard.
 const SCOPE: &str = "show_dashboard";
 
 /// Why a dashboard request was refused.
@@ -18,11 +18,11 @@ const SCOPE: &str = "show_dashboard";
 pub enum DashboardRefusal {
     /// The key is unknown, expired or revoked.
     Key,
-    /// The key does not have the scope.
+    /// The key does not have the scope `show_dashboard`, or belongs to no user.
     Scope,
-    /// No such object exists, or it belongs to another user.
+    /// The requested object does not exist, or belongs to another user.
     NotFound,
-    /// The exchange failed.
+    /// The server failed to read the objects.
     Failed(ExchangeError),
 }
 
@@ -33,10 +33,11 @@ impl From<StoreError> for DashboardRefusal {
 }
 
 impl Exchange {
-    /// Lists `providers`, `roles` or `id_tokens`, or shows the one with this id.
+    /// Lists the objects that `what` names, which is `providers`, `roles` or `id_tokens`, or shows the object with this
+    /// `id`.
     ///
     /// # Errors
-    /// [`DashboardRefusal`].
+    /// [`DashboardRefusal`] if the key may not read the objects, the object is missing, or the server failed.
     pub async fn dashboard(
         &self,
         key: &Secret<String>,
@@ -45,7 +46,7 @@ impl Exchange {
     ) -> Result<Value, DashboardRefusal> {
         let now = self.parts.clock.now();
         let found = self.parts.store.find_credential(&self.id, key.digest()).await?;
-        // A role may issue keys for another server, which are valid there only.
+        // A role may issue keys for the audience of another server. Such keys are not valid here.
         let own = |key: &StoredCredential| {
             key.flow == rubygems::NAME && key.audience == self.settings.rubygems_host && key.is_active(now)
         };

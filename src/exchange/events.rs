@@ -1,5 +1,6 @@
-//! Events and disclosure of refusals. A refusal is recorded as an event only if the token's signature was good, and
-//! within its provider's rate: strangers must not fill the disk.
+//! Events that record refused tokens, and what the caller may see of a refusal. A refusal is recorded only if the
+//! token's signature is good and the rate limit of the provider allows: callers with forged tokens must not fill the
+//! disk.
 
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use crate::jose::peek;
 use crate::store::EventRow;
 use crate::verifier::{Check, Trail, unverified_issuer_of};
 
-/// Maximum length of a caller's text in an event, in bytes.
+/// Maximum length of each text in an event that the token or the request determines, in bytes.
 const LONGEST: usize = 1_024;
 
 impl Exchange {
@@ -19,8 +20,8 @@ impl Exchange {
         Ok(EventId::new(now, &*self.parts.entropy)?)
     }
 
-    /// Counts a refusal. Records it with the full reason, never the token, if the signature was good and the provider's
-    /// rate allows; logs a sample of all others.
+    /// Counts a refusal in the metrics. If the signature is good and the provider's rate limit allows, records an event
+    /// with the full reason; the event never holds the token. All other refusals are logged as samples.
     pub(super) async fn record_refusal(
         &self,
         flow: &'static str,
@@ -60,8 +61,8 @@ impl Exchange {
         }
     }
 
-    /// Adds to a refusal what the caller may see: only if the token passed signature, audience and time, and if
-    /// the provider explains refusals to holders.
+    /// Adds the failed claim and the claim's value to a refusal, if the token passed signature, audience and time, and
+    /// the provider may explain refusals to holders of the provider's tokens.
     pub(super) fn disclose_for(&self, entry: &ProviderEntry, error: NotExchanged) -> NotExchanged {
         let NotExchanged::Refused(DisclosedRefusal { refusal, .. }) = error else { return error };
         let passed = refusal.check() > Check::Time;
@@ -69,7 +70,8 @@ impl Exchange {
         NotExchanged::Refused(DisclosedRefusal { refusal, disclosed })
     }
 
-    /// As [`Self::disclose_for`] while no provider has accepted the token: all providers of its issuer must explain.
+    /// Like [`Self::disclose_for`], if no provider has accepted the token: all providers of the token's issuer must be
+    /// allowed to explain refusals.
     pub(super) fn disclose(
         &self,
         rules: &RulesSnapshot,
@@ -99,7 +101,7 @@ fn cut(mut text: String) -> String {
     text
 }
 
-/// Subject of a token with a good signature.
+/// Returns the claim `sub` of a token. The signature must have been verified before.
 fn subject_of(token: &Secret<String>) -> Option<String> {
     let unverified = peek(token.expose_secret()).ok()?;
     let claims: serde_json::Value = serde_json::from_slice(unverified.unverified_payload()).ok()?;

@@ -1,4 +1,4 @@
-//! The exchange of one issuer: its settings, its parts, its rate limits, and the work that is due between requests.
+//! The exchange of one issuer: settings, parts, rate limits, and the periodic work between requests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,20 +10,22 @@ use crate::keyring::{Keyring, SigningPool};
 use crate::store::{FetchedDocuments, Store, StoreError};
 use crate::telemetry::Metrics;
 
-/// Events of refused tokens per second and provider, and burst: strangers must not fill the disk.
+/// Limit of events of refused tokens: events per second for each provider, and burst. Callers whose tokens are refused
+/// must not fill the disk.
 const REFUSALS: (u32, u32) = (1, 60);
 
-/// Credentials per second and subject, and burst, for tokens that may be exchanged more than once: each adds a row.
+/// Limit of credentials for tokens that may be exchanged more than once: credentials per second for each subject, and
+/// burst. Each credential adds a row to the database.
 const REPEATED: (u32, u32) = (20, 200);
 
-/// Log lines per second and flow, and burst, for what is not recorded as an event.
+/// Limit of log lines for outcomes that are not recorded as events: lines per second for each flow, and burst.
 const SAMPLES: (u32, u32) = (1, 1);
 
-/// Parts of an [`Exchange`], all created by the caller.
+/// Services that an [`Exchange`] uses, all passed to [`Exchange::new`].
 pub struct ExchangeParts {
-    /// Database that claims tokens and records credentials.
+    /// Database that records used tokens and issued credentials.
     pub store: Arc<dyn Store>,
-    /// Current users, providers and entitlements.
+    /// Cache of the current users, providers and entitlements.
     pub rules_cache: Arc<RulesCache>,
     /// Keys that sign access tokens.
     pub keyring: Arc<Keyring>,
@@ -43,10 +45,10 @@ pub struct Exchange {
     pub(super) settings: ExchangeSettings,
     pub(super) parts: ExchangeParts,
     pub(super) refusals: Option<Rate<String>>,
-    /// By provider and subject.
+    /// Limits by provider and subject of the token.
     pub(super) repeated: Option<Rate<(String, String)>>,
     pub(super) samples: Option<Rate<&'static str>>,
-    /// When the stored documents of each provider were fetched.
+    /// When the documents that this server stored were fetched, by name of the provider.
     stored_documents: Mutex<HashMap<String, Moment>>,
 }
 
@@ -69,7 +71,7 @@ impl Exchange {
     /// Runs the periodic work: stores fetched provider documents, and deletes records of used tokens that have expired.
     ///
     /// # Errors
-    /// [`StoreError`]; the next call does the rest.
+    /// [`StoreError`] if the database fails; the next call does the remaining work.
     pub async fn step(&self) -> Result<(), StoreError> {
         self.store_documents().await?;
         if let Some(refusals) = &self.refusals {

@@ -1,4 +1,5 @@
-//! Explanations for operators: every step of an exchange, with expected and actual values. Claims and issues nothing.
+//! Explanations for operators: every step of an exchange, with expected and actual values. An explanation neither
+//! records a token as used nor issues a credential.
 
 use super::exchange::Exchange;
 use super::flow::{Attempt, Decision, IssuingFlow, Offer};
@@ -9,7 +10,7 @@ use crate::base::{Moment, Secret};
 use crate::verifier::{Check, Explanation, Trail};
 
 impl Exchange {
-    /// Explains what an exchange of the token would do. Claims and issues nothing.
+    /// Explains what an exchange of the token would do, without using the token up or issuing a credential.
     ///
     /// # Errors
     /// [`ExchangeError`] if the exchange cannot be evaluated.
@@ -29,7 +30,7 @@ impl Exchange {
         explanation_of(evaluated, trail)
     }
 
-    /// Explains whether a proxy would let a request through. Counts nothing.
+    /// Explains whether a proxy would let a request through, without counting the request in metrics or events.
     ///
     /// # Errors
     /// [`ExchangeError`] if the request cannot be evaluated.
@@ -58,12 +59,12 @@ impl Exchange {
     }
 }
 
-/// The recorded steps, with the step that failed as the last one.
+/// Returns the steps recorded in the trail. If the evaluation was refused, the last step is the one that failed.
 fn explanation_of<T>(evaluated: Result<T, NotExchanged>, mut trail: Trail) -> Result<Explanation, ExchangeError> {
     match evaluated {
         Ok(_) => {}
         Err(NotExchanged::Failed(error)) => return Err(error),
-        // The verifier has noted its own refusals.
+        // The verifier has already noted most refusals of the token.
         Err(NotExchanged::Refused(DisclosedRefusal { refusal: ExchangeRefusal::Token(refusal), .. })) => {
             let mut explanation = trail.finish();
             if explanation.accepted() || explanation.steps.is_empty() {

@@ -1,5 +1,5 @@
-//! Introspection of credentials and of our own ID tokens (RFC 7662). A client learns nothing of a credential for another
-//! audience.
+//! Introspection of credentials and of our own ID tokens (RFC 7662). A client must learn nothing about a credential for
+//! an audience that is not the client's.
 
 use serde::Serialize;
 
@@ -15,54 +15,55 @@ use crate::store::{BuildState, StoredCredential};
 /// Answer to an introspection request. If `active` is false, all other members are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Introspection {
-    /// Whether the credential is valid now.
+    /// Whether the credential or ID token is valid now.
     pub active: bool,
-    /// Issuer of the credential.
+    /// Issuer of the credential or ID token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
-    /// Subject of the credential.
+    /// Subject of the credential or ID token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
-    /// Audience of the credential.
+    /// Audience of the credential; of an ID token, all audiences, separated by spaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aud: Option<String>,
-    /// Expiry, in seconds since 1970.
+    /// Expiry of the credential or ID token, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exp: Option<i64>,
-    /// Time of issue, in seconds since 1970.
+    /// Time when the credential or ID token was issued, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iat: Option<i64>,
-    /// Id of the credential.
+    /// Id of the credential, or the ID token's `jti`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
-    /// Scopes, separated by spaces.
+    /// Scopes of the credential, separated by spaces.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
-    /// `Bearer`; `N_A` for an ID token (RFC 8693 §2.2.1), which grants no access by itself.
+    /// `Bearer` for a credential; `N_A` for an ID token (RFC 8693 §2.2.1), which grants no access by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_type: Option<&'static str>,
-    /// Flow that issued the credential.
+    /// Name of the flow that issued the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow: Option<String>,
-    /// Grant that the credential was issued by.
+    /// Name of the grant that issued the credential; absent for credentials of other flows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant: Option<String>,
-    /// Owner of the credential.
+    /// User or package owner that the credential belongs to; absent in flows without owners.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// Globs of the packages that the credential covers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub packages: Option<Vec<String>>,
-    /// Build that the subject token is of.
+    /// Id of the build that the exchanged token, or the ID token, was issued to; absent for tokens of other issuers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build_id: Option<String>,
 }
 
 impl Exchange {
-    /// Introspects a credential or an ID token of ours, for an audience of the client.
+    /// Introspects a credential or an ID token of our own issuer. For audiences that the client may not address, the
+    /// answer is inactive.
     ///
     /// # Errors
-    /// [`ExchangeError`] if the credential cannot be looked up, which does not mean that it is invalid.
+    /// [`ExchangeError`] if the lookup fails, which does not mean that the credential is invalid.
     pub async fn introspect(&self, client: &Client, token: &Secret<String>) -> Result<Introspection, ExchangeError> {
         let now = self.parts.clock.now();
         self.parts.keyring.ready_to_verify(now).await?;
@@ -94,7 +95,8 @@ impl Exchange {
         }
     }
 
-    /// Finds an ID token of ours by its `jti`, and identifies it by the digest of its whole text.
+    /// Introspects an ID token of our own issuer. The `jti` finds the token's record, and the digest of the whole token
+    /// must be the recorded digest.
     async fn introspect_id_token(
         &self,
         client: &Client,
@@ -125,7 +127,7 @@ impl Exchange {
         if !good || !addressed {
             return Ok(Introspection::default());
         }
-        // As forward authentication, which accepts no used token.
+        // A used token is inactive here, as forward authentication accepts no used token.
         let key = token_key(&self.settings.issuer, Some(&jti.to_string()), token.digest());
         if self.parts.store.is_used(&self.id, &key).await? {
             return Ok(Introspection::default());
@@ -145,7 +147,7 @@ impl Exchange {
     }
 }
 
-/// Claims of an unverified token. Only for finding its record.
+/// Returns `jti` and claims of an unverified token, which only serve to find the token's record.
 pub(super) fn unverified_claims(token: &Secret<String>) -> Option<(Jti, serde_json::Map<String, serde_json::Value>)> {
     let unverified = peek(token.expose_secret()).ok()?;
     let claims: serde_json::Map<String, serde_json::Value> =

@@ -1,8 +1,9 @@
-//! Exchange of subject tokens for short credentials. Dialects parse and answer; they hold no policy and no SQL.
+//! Exchange of subject tokens (RFC 8693) for credentials with short lifetimes. The HTTP dialects parse requests and
+//! write answers; no dialect holds policy or SQL.
 //!
 //! ```text
-//! request (one dialect) → flow: verify the token, find the entitlement → one transaction: claim the token, record the
-//! credential → response (same dialect)
+//! request (one dialect) → flow: verify the token, find the entitlement → one transaction: record the token as used,
+//! record the credential → response (same dialect)
 //! ```
 
 mod conditions;

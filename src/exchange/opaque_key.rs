@@ -1,28 +1,30 @@
-//! Opaque keys: `bpk_`, 43 random characters, 6 characters of checksum, so that secret scanners recognize keys offline.
-//! Only digests are stored.
+//! Opaque API keys: `bpk_`, 43 random characters and 6 characters of checksum, so that secret scanners recognize keys
+//! offline. The database must never hold a key, only the key's digest.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::base::{Entropy, EntropyError, Secret, Sha256};
 
-/// Prefix of every key.
+/// Prefix of every opaque API key.
 pub const KEY_PREFIX: &str = "bpk_";
 
-/// Length of the checksum: the first characters of the digest in base64url.
+/// Length of a key's checksum, in characters. The checksum is the start of the SHA-256 of prefix and random characters,
+/// in base64url.
 const CHECKSUM: usize = 6;
 
-/// Draws a key.
+/// Creates a random key.
 ///
 /// # Errors
-/// [`EntropyError`].
+/// [`EntropyError`] if the system's random generator fails.
 pub(super) fn draw_key(entropy: &dyn Entropy) -> Result<Secret<String>, EntropyError> {
     let body = Secret::draw(KEY_PREFIX, entropy)?;
     let checksum = checksum(body.expose_secret());
     Ok(Secret::new(format!("{}{checksum}", body.expose_secret())))
 }
 
-/// Whether `text` is well-formed: prefix, alphabet and checksum. Does not check that the key exists.
+/// Whether `text` has the form of an opaque key: prefix, ASCII characters and a correct checksum. The key need not
+/// exist.
 #[must_use]
 pub fn is_key(text: &str) -> bool {
     let Some(at) = text.len().checked_sub(CHECKSUM) else { return false };

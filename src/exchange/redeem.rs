@@ -1,5 +1,5 @@
-//! The exchange of one token (RFC 8693): verify the subject token, find the entitlement that accepts it, and in one
-//! transaction claim the token and record the credential. If anything fails, nothing is claimed.
+//! The exchange of one token (RFC 8693): verify the subject token, find the entitlement that accepts the token, and in
+//! one transaction record the token as used and record the credential. If any step fails, the token stays unused.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,17 +13,19 @@ use crate::base::{CredentialId, IdTokenId, Moment, Seconds, Secret};
 use crate::store::{CredentialKind, EventRow, NewCredential, NewIdToken, Redemption, RedemptionRefusal, StoreError};
 use crate::verifier::Trail;
 
-/// How often a token is evaluated again because the rules changed before it was claimed.
+/// Maximum number of evaluations of one token. The token is evaluated again if the rules changed before the
+/// transaction.
 const ATTEMPTS: usize = 5;
 
-/// Minimum remaining lifetime of a token that bounds its credential's lifetime, whatever the tolerance.
+/// Minimum remaining lifetime of a subject token if the credential must not outlive the token, whatever tolerance the
+/// verifier has for clocks.
 const MIN_REMAINING: Seconds = Seconds::new(5);
 
 impl Exchange {
     /// Exchanges a subject token for a credential.
     ///
     /// # Errors
-    /// [`NotExchanged`]: no token was claimed and no credential was issued.
+    /// [`NotExchanged`]: the caller gets no credential. A refused exchange does not record the token as used.
     pub async fn exchange(
         &self,
         flow: &dyn IssuingFlow,
@@ -57,7 +59,7 @@ impl Exchange {
             let mut attempt = Attempt { exchange: self, rules: &rules, token, now, trail };
             let decided = attempt.evaluate(flow).await;
             let (decision, offer) = decided.map_err(|error| self.disclose(&rules, token, error, trail))?;
-            // Once for each request, however often it is evaluated.
+            // Counted once for each request, however often the token is evaluated.
             if number == 0 {
                 self.limit_repeated(&decision, &offer)?;
             }
@@ -69,7 +71,7 @@ impl Exchange {
         Err(StoreError::Contended.into())
     }
 
-    /// Claims the token and records the credential. Returns `None` if the rules changed since `decision`.
+    /// Records the token as used, and records the credential. Returns `None` if the rules changed since `decision`.
     async fn redeem(
         &self,
         flow: &'static str,
@@ -113,7 +115,7 @@ impl Exchange {
         self.parts.store.is_used(&self.id, &decision.subject_token.key()).await
     }
 
-    /// Limits credentials for tokens that may be exchanged again and again: each adds rows.
+    /// Limits how often one subject exchanges tokens that may be exchanged again and again: each exchange adds rows.
     fn limit_repeated(&self, decision: &Decision, offer: &Offer) -> Result<(), ExchangeError> {
         let adds_rows = !offer.single_use && offer.grants_access();
         let Some(rate) = self.repeated.as_ref().filter(|_| adds_rows) else { return Ok(()) };
@@ -162,7 +164,7 @@ impl Exchange {
         Ok((id_token, credential))
     }
 
-    /// The transaction's input: all that the credential depends on, and the rows to insert.
+    /// Returns the input of the transaction: revisions and ids that the credential depends on, and the rows to insert.
     fn redemption(
         &self,
         decision: &Decision,
@@ -208,10 +210,10 @@ impl Exchange {
 }
 
 impl Attempt<'_> {
-    /// Verifies the token, finds the entitlement that accepts it, and the credential that it entitles to.
+    /// Verifies the token, and finds the entitlement that accepts the token and the credential to issue.
     ///
     /// # Errors
-    /// [`NotExchanged`].
+    /// [`NotExchanged`] if the token is refused, or the evaluation fails.
     pub(super) async fn evaluate(&mut self, flow: &dyn IssuingFlow) -> Result<(Decision, Offer), NotExchanged> {
         let decision = self.decide(flow).await?;
         let offer = flow.offer(self, &decision).await?;
@@ -219,7 +221,8 @@ impl Attempt<'_> {
     }
 }
 
-/// When the credential expires: after its lifetime, at the build's deadline, or with the token.
+/// Returns when the credential expires: after the offer's lifetime or with the token, and never after the deadline of
+/// the token's build unless the credential outlives the build.
 pub(super) fn expires_at(decision: &Decision, offer: &Offer, now: Moment) -> Result<Moment, ExchangeRefusal> {
     let token = &decision.subject_token;
     let mut expires_at = match offer.lifetime {
@@ -238,7 +241,7 @@ pub(super) fn expires_at(decision: &Decision, offer: &Offer, now: Moment) -> Res
     Ok(expires_at)
 }
 
-/// Header of a verified token, as JSON.
+/// Returns the JOSE header of a verified token, as JSON.
 fn header(token: &Secret<String>) -> String {
     let segment = token.expose_secret().split('.').next().unwrap_or_default();
     let decoded = URL_SAFE_NO_PAD.decode(segment).ok().and_then(|bytes| String::from_utf8(bytes).ok());

@@ -1,5 +1,5 @@
-//! Why a token was not exchanged: refusals of the caller, one variant per reason, and errors of ours. Each dialect maps
-//! every variant.
+//! Reasons why a token was not exchanged: refusals of the request, one variant for each reason, and failures of the
+//! server. Each dialect must map every variant to an answer.
 
 use std::fmt::Write as _;
 
@@ -9,12 +9,13 @@ use crate::policy::{CelFailure, StatementsDenied, Unmatched};
 use crate::store::StoreError;
 use crate::verifier::{self, Check};
 
-/// Reason to refuse an exchange; nothing was written.
+/// Reason why an exchange was refused. A refused exchange neither records the token as used nor issues a
+/// credential.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ExchangeRefusal {
-    /// The token itself is invalid.
+    /// The token itself is invalid, with the reason in the verifier's terms.
     Token(verifier::TokenRefusal),
-    /// The token is signed by our key but has no record: the key may be stolen.
+    /// The token is signed by a key of our own issuer but has no record: the key may be stolen.
     NotRecorded,
     /// The token was revoked.
     Revoked,
@@ -24,69 +25,69 @@ pub enum ExchangeRefusal {
     ClientDisabled,
     /// The key that signed the token is revoked.
     KeyRevoked,
-    /// The build is untrusted, and no matching entitlement accepts untrusted builds.
+    /// The token's build is untrusted, and no matching entitlement accepts untrusted builds.
     Untrusted,
-    /// The token has another audience than this flow requires.
+    /// The token's audience is not the audience that the flow requires.
     Audience {
         /// Audience that the flow requires.
         expected: String,
         /// Audience of the token.
         actual: String,
     },
-    /// The requested audience is not the token's, or no grant is for it.
+    /// The request names an audience that is not the token's, or no grant is for the token's audience.
     Target {
-        /// Audience that the request names.
+        /// Audience that the client requests.
         asked: String,
         /// Audience of the token.
         token: String,
     },
-    /// No such role, user, publisher, policy or grant exists, or none is for this token.
+    /// The requested role, user, publisher, policy or provider does not exist, or no entitlement is for this token.
     NoEntitlement {
-        /// Kind of the entitlement.
+        /// Noun for what is missing, such as `trust policy`.
         what: &'static str,
-        /// Requested name, or how it was searched.
+        /// Name that the client requests, or how the entitlement was searched.
         asked: String,
     },
-    /// The stored entitlement is invalid.
+    /// The entitlement that the request needs is stored with an invalid spec.
     Broken {
-        /// Name of the entitlement.
+        /// Name of the invalid entitlement.
         name: String,
-        /// Error in its spec.
+        /// What is wrong in the entitlement's spec.
         problem: String,
     },
-    /// The user is disabled.
+    /// The user that the entitlement belongs to is disabled or missing.
     UserDisabled {
-        /// Name of the user.
+        /// Name of the disabled or missing user.
         user: String,
     },
     /// The role's statements deny the token.
     Statements(StatementsDenied),
-    /// No criteria match: the name of each policy, and its mismatch.
+    /// No criteria match the token: the name of each trust policy or publisher, with the criterion that does not match.
     Criteria(Vec<(String, Unmatched)>),
-    /// No grant's condition holds: the name of each grant, and the error of a condition that failed.
+    /// No grant's condition holds: the name of each grant, with the error if the condition could not be evaluated.
     Condition(Vec<(String, Option<CelFailure>)>),
     /// The grant does not allow a requested scope.
     Scope {
-        /// Scope that the request names.
+        /// Scope that the client requests.
         asked: String,
-        /// Scopes of the grant.
+        /// Scopes that the grant allows.
         allowed: Vec<String>,
     },
-    /// The grant does not issue the requested type of token.
+    /// The grant does not issue credentials of the requested token type.
     TokenType {
-        /// Token type that the request names.
+        /// Token type that the client requests.
         asked: String,
     },
-    /// The token was exchanged before.
+    /// The token was exchanged before, or was recorded as used by a revocation.
     Used,
-    /// The token expires too soon to issue a credential bounded by its lifetime.
+    /// The token expires too soon to issue a credential that must not outlive the token.
     ExpiresTooSoon,
-    /// The key is missing, unknown, expired, revoked, or of another flow.
+    /// At forward authentication, the key is unknown, expired, revoked or of another grant, or the grant is unknown.
     Credential,
 }
 
 impl ExchangeRefusal {
-    /// Stable code of the reason, for metrics and events.
+    /// Stable code of the refusal's reason, for metrics and events.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
@@ -113,7 +114,7 @@ impl ExchangeRefusal {
         }
     }
 
-    /// The check that failed.
+    /// Returns the check that refused the token or the request.
     #[must_use]
     pub const fn check(&self) -> Check {
         match self {
@@ -135,7 +136,7 @@ impl ExchangeRefusal {
         }
     }
 
-    /// Value that would have passed the check.
+    /// Describes a value that would have passed the failed check.
     #[must_use]
     pub fn expected(&self) -> String {
         match self {
@@ -162,7 +163,7 @@ impl ExchangeRefusal {
         }
     }
 
-    /// Value that was found.
+    /// Describes the value that failed the check.
     #[must_use]
     pub fn actual(&self) -> String {
         match self {
@@ -195,7 +196,8 @@ impl ExchangeRefusal {
         }
     }
 
-    /// The claim that failed and its value in the token, for callers that may see it. Never the expected value.
+    /// Returns the claim that failed and the claim's value in the token, for callers that may see the reason. The
+    /// returned texts must never hold the expected value.
     #[must_use]
     pub fn disclosed(&self) -> Option<(String, String)> {
         match self {
@@ -223,7 +225,8 @@ fn each(unmatched: &[(String, Unmatched)], text: impl Fn(&Unmatched) -> String) 
     all.join("; ")
 }
 
-/// Error of ours. No credential was issued, but the transaction may have been committed.
+/// Failure of the server during an exchange. The caller gets no credential, but the transaction may have been
+/// committed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
     /// The system's random generator failed.
@@ -232,18 +235,18 @@ pub enum ExchangeError {
     /// An internal invariant does not hold.
     #[error("{0}")]
     Internal(String),
-    /// The keyring cannot be read, or the clock is not trusted.
+    /// The keyring cannot be read, or the server's clock is not trusted.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// No signing key is active.
+    /// No signing key is active, so that no access token can be signed.
     #[error("no signing key is active")]
     NoSigner,
-    /// The provider's keys could not be fetched.
+    /// The keys of the token's provider could not be fetched.
     #[error("could not fetch the provider's keys: {reason}")]
     ProviderKeys {
-        /// Cause of the failure.
+        /// Why the keys could not be fetched.
         reason: String,
-        /// Time to wait before the next try.
+        /// Time that the client should wait before the next request.
         retry_after: Seconds,
     },
     /// The signing pool is full, or the signing backend failed.
@@ -252,29 +255,29 @@ pub enum ExchangeError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// One subject exchanges a reusable token too often.
+    /// One subject exchanges reusable tokens too often.
     #[error("too many exchanges for this subject")]
     TooMany {
-        /// Time to wait before the next try.
+        /// Time that the client should wait before the next request.
         retry_after: Seconds,
     },
 }
 
-/// Why no credential was issued.
+/// Why an exchange issued no credential: a failure of the server or a refusal.
 #[derive(Debug)]
 pub enum NotExchanged {
-    /// The exchange failed.
+    /// The server failed during the exchange.
     Failed(ExchangeError),
-    /// The caller was refused.
+    /// The token or the request was refused.
     Refused(DisclosedRefusal),
 }
 
-/// A refusal, plus the part of it that the caller may see.
+/// A refusal, with the part of the reason that the caller may see.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DisclosedRefusal {
-    /// The full reason, for the operator only.
+    /// Full reason of the refusal, for the operator only.
     pub refusal: ExchangeRefusal,
-    /// The claim that failed and its value in the token, if the caller may see them.
+    /// Claim that failed and the claim's value in the token; `None` if the caller may not see the reason.
     pub disclosed: Option<(String, String)>,
 }
 

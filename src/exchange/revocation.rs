@@ -1,4 +1,5 @@
-//! Revocation of credentials and tokens (RFC 7009). Every holder may revoke; the answer never says what was revoked.
+//! Revocation of credentials and tokens (RFC 7009). Every holder of a credential or token may revoke it; the answer
+//! must never disclose whether anything was revoked.
 
 use serde_json::json;
 
@@ -11,11 +12,11 @@ use crate::store::{EventRow, Store, USED_TOKEN_KEPT_FOR};
 use crate::verifier::{Requirements, Trail, unverified_issuer_of};
 
 impl Exchange {
-    /// Revokes a key, an access token, or an ID token with all credentials issued for it. An unknown token is already
-    /// revoked.
+    /// Revokes a key, an access token, or an ID token together with all credentials issued for the ID token. An unknown
+    /// token counts as revoked already.
     ///
     /// # Errors
-    /// [`ExchangeError`]: the token may still be valid.
+    /// [`ExchangeError`] if the database or a provider fails: the token may still be valid.
     pub async fn revoke(&self, token: &Secret<String>) -> Result<(), ExchangeError> {
         let now = self.parts.clock.now();
         if let Some(found) = self.parts.store.find_credential(&self.id, token.digest()).await? {
@@ -29,7 +30,8 @@ impl Exchange {
         self.revoke_foreign(token, now).await
     }
 
-    /// Revokes an ID token of ours. The digest of the whole text is recorded: the caller holds the token.
+    /// Revokes an ID token of our own issuer. The token must have the recorded digest, which proves that the caller
+    /// holds the token. Returns `false` for all other tokens.
     async fn revoke_own(&self, token: &Secret<String>, now: Moment) -> Result<bool, ExchangeError> {
         let Some((jti, _)) = unverified_claims(token) else { return Ok(false) };
         let Some(row) = self.parts.store.find_audit(&self.id, jti).await? else { return Ok(false) };
@@ -45,8 +47,9 @@ impl Exchange {
         Ok(true)
     }
 
-    /// Revokes another issuer's token if the signature is good, also after its expiry: its credentials may outlive it. A
-    /// token whose key is no longer published cannot be verified.
+    /// Revokes another issuer's token if the signature is good. An expired token can be revoked as well: credentials
+    /// issued for the token may outlive the token. If the provider no longer publishes the signing key, the token
+    /// cannot be revoked.
     async fn revoke_foreign(&self, token: &Secret<String>, now: Moment) -> Result<(), ExchangeError> {
         let Ok(issuer) = unverified_issuer_of(token.expose_secret()) else { return Ok(()) };
         let snapshot = self.parts.rules_cache.current().await?;
@@ -54,7 +57,7 @@ impl Exchange {
         for entry in snapshot.entries_of(&issuer) {
             let provider = entry.provider();
             if provider.is_own_issuer() {
-                // The token has no record. If the signature is good, looking it up raises the alarm.
+                // The token has no record. If the signature is good, looking up the record raises the alarm.
                 let requirements =
                     Requirements { instead_of_providers: true, several_audiences: true, ..Requirements::default() };
                 let mut trail = Trail::silent();
@@ -97,10 +100,10 @@ impl Exchange {
     }
 }
 
-/// Revokes one credential; `by` names the actor in the event. Returns `false` if there is none.
+/// Revokes one credential; `by` names the actor in the event. Returns `false` if no credential has this id.
 ///
 /// # Errors
-/// [`ExchangeError`]: the token may still be valid.
+/// [`ExchangeError`] if the database or the random generator fails: the credential may still be valid.
 pub async fn revoke_credential(
     (store, issuer): (&dyn Store, &IssuerId),
     id: CredentialId,

@@ -1,5 +1,5 @@
-//! Subject tokens (RFC 8693 §2.1): verified by a provider, and if our own issuer signed them, recorded by us and of a
-//! running build. No flow may use a token that was not verified here.
+//! Verification of subject tokens (RFC 8693 §2.1): a provider verifies the token; a token of our own issuer must also
+//! have a record and belong to a running build. No flow may use a token that was not verified here.
 
 use super::entitlements::ProviderEntry;
 use super::exchange::Exchange;
@@ -9,19 +9,20 @@ use crate::policy::BuildFacts;
 use crate::store::{BuildState, IssuedToken, OwnToken, TokenKey};
 use crate::verifier::{Check, Requirements, TokenRefusal, Trail, VerifiedToken, unverified_issuer_of};
 
-/// A verified subject token, with the record of its build if our own issuer signed it.
+/// A verified subject token; a token of our own issuer comes with the record of the token and the token's build.
 pub struct SubjectToken {
     pub(super) verified: VerifiedToken,
     pub(super) own: Option<(Jti, IssuedToken)>,
 }
 
 impl SubjectToken {
-    /// Identity of the token, by which it is claimed.
+    /// Identity of the token, under which the token is recorded as used.
     pub(super) fn key(&self) -> TokenKey {
         token_key(self.verified.provider().issuer(), self.verified.token_id(), self.verified.digest())
     }
 
-    /// The rows that a credential depends on if our own issuer signed the token.
+    /// Returns the ids of the rows that a credential for a token of our own issuer depends on; `None` for other
+    /// issuers' tokens.
     pub(super) fn own_token(&self) -> Option<OwnToken> {
         let (jti, record) = self.own.as_ref()?;
         Some(OwnToken {
@@ -32,12 +33,13 @@ impl SubjectToken {
         })
     }
 
-    /// Whether the token is of an untrusted build of our own, such as a fork's.
+    /// Whether our own issuer issued the token to an untrusted build, such as a build of a fork.
     pub(super) fn is_untrusted(&self) -> bool {
         self.own.as_ref().is_some_and(|(_, record)| !record.build.build.trusted)
     }
 
-    /// Facts of the build that our own token was issued for, independent of the names of its claims.
+    /// Facts of the build that a token of our own issuer was issued to, whatever the token's claims are named; `None`
+    /// for other issuers' tokens.
     pub(super) fn build_facts(&self) -> Option<BuildFacts<'_>> {
         let (_, record) = self.own.as_ref()?;
         let build = &record.build.build;
@@ -48,13 +50,13 @@ impl SubjectToken {
             repo: Some(&build.repo),
             repo_id: build.repo_id.as_deref(),
             workflow: build.workflow.as_deref(),
-            // A token that a CI server injects has no request token. Its claims name the environment, and they are
-            // ours: the record holds the digest of the whole token.
+            // A token that a CI server injects has no request token. The token's claims name the environment, and our
+            // issuer wrote the claims: the record holds the digest of the whole token.
             environment: build.environment_of(record.step.as_ref()).or(claimed),
         })
     }
 
-    /// The only audience; verification refuses tokens with several.
+    /// The token's only audience; verification refuses tokens with several audiences.
     pub(super) fn audience(&self) -> &str {
         self.verified.claims().audiences().first().map(String::as_str).unwrap_or_default()
     }
@@ -64,17 +66,19 @@ impl SubjectToken {
     }
 }
 
-/// Identity of a token: its issuer and the digest of its id, or of header and payload if it has no id. Never of the
-/// signature: ES256 signatures are malleable, so that the holder could make a second token of the same text.
+/// Returns the identity of a token: the token's issuer, and the digest of the token's id, or of header and payload
+/// (`text`) if the token has no id. The identity never covers the signature: ES256 signatures are malleable, so that a
+/// holder of the token could make a second token with the same header and payload.
 pub(super) fn token_key(issuer: &str, id: Option<&str>, text: Sha256) -> TokenKey {
     TokenKey { issuer: issuer.to_owned(), digest: id.map_or(text, |id| Sha256::of(id.as_bytes())) }
 }
 
 impl Exchange {
-    /// Looks up the record of a token that our own issuer signed; tokens of other issuers need none.
+    /// Looks up the record of a verified token of our own issuer; tokens of other issuers need no record.
     ///
     /// # Errors
-    /// [`NotExchanged`] if there is no record, or the token, its client or its build is no longer valid.
+    /// [`NotExchanged`] if the record is missing, the token is revoked, the client is disabled or the build has
+    /// finished.
     pub(super) async fn subject_token(
         &self,
         verified: VerifiedToken,
@@ -116,7 +120,7 @@ impl Exchange {
     }
 }
 
-/// Verifies a token by one provider, and notes in the trail whether the signature was good.
+/// Verifies a token by one provider, and notes the provider in the trail if the signature is good.
 pub(super) async fn verify(
     entry: &ProviderEntry,
     token: &Secret<String>,
@@ -141,7 +145,8 @@ pub(super) async fn verify(
     verdict
 }
 
-/// Separates a provider whose keys cannot be fetched, which is not the token's fault, from refusals of the token.
+/// Converts a refusal of the verifier. Keys that could not be fetched become an error of ours, since the token is not
+/// at fault.
 pub(super) fn not_exchanged(refusal: TokenRefusal) -> NotExchanged {
     match refusal {
         TokenRefusal::KeysUnavailable { reason, retry_after } => {

@@ -1,6 +1,6 @@
-//! Forward authentication: a proxy asks whether it may let a request through. The request carries a token, which stays
-//! valid for further requests, or a key issued by the grant. The grant's condition decides on method and path. Nothing
-//! is issued, and no token is claimed.
+//! Flow of forward authentication: a proxy asks whether to let a request through. The request carries a token, which
+//! stays valid for further requests, or a key issued by the grant. The grant's condition decides on method and path.
+//! This flow issues no credential and never records a token as used.
 
 use std::sync::Arc;
 
@@ -20,41 +20,41 @@ use crate::exchange::subject_token::SubjectToken;
 use crate::store::StoredCredential;
 use crate::verifier::{Check, Provider, Requirements, Trail};
 
-/// A request that a proxy asks about.
+/// Client's request, on which forward authentication decides.
 #[derive(Debug, Clone)]
 pub struct ForwardAuth {
-    /// Name of the grant, from the proxy's configuration.
+    /// Name of the grant that decides, from the URL in the proxy's configuration.
     pub grant: String,
-    /// Token or key that the request carries.
+    /// Token or key that the client's request carries.
     pub credential: Secret<String>,
-    /// Method of the request.
+    /// HTTP method of the client's request.
     pub method: String,
-    /// Path of the request, decoded, without the query.
+    /// Path of the client's request, decoded, without the query.
     pub path: String,
-    /// Host of the request; empty if the proxy does not send it.
+    /// Host of the client's request; empty if the proxy does not send the host.
     pub host: String,
 }
 
-/// Identity of the caller whose request may pass.
+/// Identity of the client, returned if the client's request may pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admitted {
-    /// Provider that verified the token, also if a key was sent.
+    /// Name of the provider that verified the client's token; for a key, the token that the key was issued for.
     pub provider: String,
-    /// Subject of the token.
+    /// Subject of the client's token; for a key, of the token that the key was issued for.
     pub subject: String,
-    /// Name of the grant.
+    /// Name of the grant that let the request pass.
     pub grant: String,
-    /// User name for the store behind the proxy.
+    /// User name that the store behind the proxy gets; `None` if the grant has none for the token's claims.
     pub user: Option<String>,
-    /// Scopes of the grant, or of the key.
+    /// Scopes of the grant if the client sent a token, or of the key.
     pub scopes: Vec<String>,
-    /// Id of the key, if one was sent.
+    /// Id of the key; `None` if the client sent a token.
     pub key: Option<CredentialId>,
-    /// Build of our own issuer that the token is of.
+    /// Id of the build that the token was issued to; `None` for tokens of other issuers.
     pub build: Option<String>,
 }
 
-/// The caller, identified by a token or by a key.
+/// The client that sent the request, identified by a token or by a key.
 struct Caller {
     subject: Subject,
     scopes: Vec<String>,
@@ -63,7 +63,8 @@ struct Caller {
 }
 
 impl ForwardAuth {
-    /// An unknown grant is refused as an unknown key is: a caller must not find out which grants exist.
+    /// Finds the grant and the grant's provider. An unknown grant is refused as an unknown key is: a caller must not
+    /// find out which grants exist.
     fn find<'a>(
         &self,
         rules: &'a RulesSnapshot,
@@ -102,7 +103,7 @@ impl Flow for ForwardAuth {
         Ok(vec![Arc::clone(entry)])
     }
 
-    /// A token that was exchanged or revoked admits nobody; admission itself does not use it up.
+    /// Refuses a token that was exchanged or revoked. Letting a request through does not record the token as used.
     async fn check_tokens(
         &self,
         attempt: &mut Attempt<'_>,
@@ -140,11 +141,11 @@ impl Flow for ForwardAuth {
 }
 
 impl Exchange {
-    /// Decides whether a request may pass.
+    /// Decides whether the proxy may let a request through.
     ///
     /// # Errors
     /// [`NotExchanged`]: after [`ExchangeRefusal::Credential`], [`ExchangeRefusal::Used`] and refusals of the token
-    /// itself the caller may try another credential; all other refusals are final for this caller.
+    /// itself the client may try another credential; all other refusals are final for this client.
     pub async fn admit(&self, request: &ForwardAuth) -> Result<Admitted, NotExchanged> {
         let mut trail = Trail::silent();
         match self.try_admit(request, self.parts.clock.now(), &mut trail).await {
@@ -187,7 +188,7 @@ impl Exchange {
         let Caller { subject: Subject { provider, claims }, scopes, key, build } = caller;
         Ok(Admitted {
             user: compiled.user(&claims),
-            // Tokens and keys are of one subject: a store knows a caller by one name.
+            // A key has the subject of the key's token, so that a store knows the client by one name.
             subject: claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned(),
             provider,
             grant: request.grant.clone(),
@@ -197,7 +198,7 @@ impl Exchange {
         })
     }
 
-    /// The caller that a key was issued to, if the grant's condition holds for the claims of its token.
+    /// Returns the client that the key was issued to, if the grant's condition holds for the claims of the key's token.
     async fn caller_of_key(
         &self,
         request: &ForwardAuth,

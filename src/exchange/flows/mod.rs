@@ -1,5 +1,5 @@
-//! The flows of the exchange, one file each. A flow says which audience is required, which entitlements may accept the
-//! token, and which credential is issued; it writes nothing.
+//! The flows of the exchange, one file each. A flow determines the required audience, the entitlements that may accept
+//! the token, and the credential to issue; a flow must never write to the database.
 
 pub mod forward_auth;
 pub mod nuget;

@@ -1,5 +1,5 @@
-//! NuGet's token API: of the trust policies of the user that the client names, the oldest that accepts the token
-//! decides. A caller without a valid token cannot find out which users and policies exist.
+//! Flow of NuGet's token API: the client names a user, and the user's oldest trust policy that accepts the token
+//! decides. A caller without a valid token must not find out which users and policies exist.
 
 use async_trait::async_trait;
 
@@ -12,13 +12,13 @@ use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::subject_token::SubjectToken;
 use crate::verifier::{Provider, Requirements, TokenRefusal};
 
-/// Stable name of the flow.
+/// Stable name of NuGet's flow, which is stored with the issued keys.
 pub(in crate::exchange) const NAME: &str = "nuget";
 
-/// Exchange of a token for a key of a NuGet user.
+/// Flow that exchanges a token for a NuGet key of a package owner.
 #[derive(Debug, Clone)]
 pub struct Nuget {
-    /// User whose trust policies may accept the token.
+    /// User that the client names; the user's trust policies may accept the token.
     pub username: String,
 }
 
@@ -37,7 +37,7 @@ impl Flow for Nuget {
         Requirements { audience: Some(&settings.nuget_audience), instead_of_providers: true, ..Requirements::default() }
     }
 
-    /// NuGet requires the claim that identifies the token: `jti`, or `uti` in tokens of Entra.
+    /// Removes tokens without an id claim, which NuGet requires: `jti`, or `uti` in tokens of Entra.
     async fn check_tokens(
         &self,
         _attempt: &mut Attempt<'_>,
@@ -95,7 +95,7 @@ impl IssuingFlow for Nuget {
     }
 }
 
-/// The claim that identifies tokens of this kind of provider.
+/// Returns the name of the claim that identifies the token, which depends on the kind of the token's provider.
 fn id_claim(token: &SubjectToken) -> &'static str {
     token.verified.provider().token_id()
 }

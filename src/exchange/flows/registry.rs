@@ -1,5 +1,5 @@
-//! A registry's token endpoint (Docker's token specification): access policies decide on each action and repository, and
-//! actions that they deny are left out of the token.
+//! Flow of a container registry's token endpoint (Docker's token specification): access policies decide on each action
+//! on each repository, and the access token leaves out the denied actions.
 
 use std::sync::Arc;
 
@@ -28,19 +28,19 @@ const LONGEST_NAME: usize = 255;
 /// Actions that a client requests on one repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegistryScope {
-    /// Type of the resource: `repository`.
+    /// Type of the requested resource; only `repository` is ever granted.
     pub kind: String,
     /// Name of the repository.
     pub name: String,
-    /// Requested actions: `pull`, `push`, `delete`.
+    /// Actions that the client requests on the repository, such as `pull`, `push` and `delete`.
     pub actions: Vec<String>,
 }
 
 impl RegistryScope {
-    /// Parses scopes and merges those of one repository. Skips texts that are not scopes.
+    /// Parses scopes, and merges the scopes of each repository into one. Skips texts that are not scopes.
     ///
     /// # Errors
-    /// [`FieldError`] if there are more than 64, or a name is longer than registries accept.
+    /// [`FieldError`] if there are more than 64 scopes, or a repository name is longer than registries accept.
     pub fn read_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Vec<Self>, FieldError> {
         let mut scopes: Vec<Self> = Vec::new();
         for scope in texts.into_iter().filter_map(Self::parse) {
@@ -62,14 +62,15 @@ impl RegistryScope {
         Ok(scopes)
     }
 
-    /// Adds an action once: each is evaluated.
+    /// Adds an action unless the scope has the action already: policies are evaluated for each action of the list.
     fn add(&mut self, action: String) {
         if !self.actions.contains(&action) {
             self.actions.push(action);
         }
     }
 
-    /// Parses `repository:acme/app:pull,push`. The name may hold colons; the last part is the actions.
+    /// Parses a scope such as `repository:acme/app:pull,push`. The name may hold colons; the actions follow the last
+    /// colon. Returns `None` for text that is not a scope.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once(':')?;
@@ -83,7 +84,7 @@ impl RegistryScope {
     }
 }
 
-/// Access to one repository, as the claim `access` holds it (Docker's token specification).
+/// Access to one repository: an element of the claim `access` (Docker's token specification).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 struct Access {
     r#type: String,
@@ -91,16 +92,16 @@ struct Access {
     actions: Vec<String>,
 }
 
-/// Exchange of a token for an access token of a container registry.
+/// Flow that exchanges a token for an access token of a container registry.
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
-    /// Provider of the token, if the client names it.
+    /// Name of the token's provider, if the client names a provider.
     pub provider: Option<String>,
-    /// Scopes that the request names.
+    /// Scopes that the client requests, one for each repository.
     pub scopes: Vec<RegistryScope>,
 }
 
-/// The decision on one action on one repository.
+/// Decision of the access policies on one action on one repository.
 struct Evaluated {
     scope: RegistryScope,
     action: String,
@@ -133,7 +134,8 @@ impl Flow for Registry {
         true
     }
 
-    /// No entitlement: access policies of the configuration decide, also on untrusted builds.
+    /// Returns the token's provider without an entitlement: the access policies of the configuration decide, on
+    /// untrusted builds as well.
     fn candidates(&self, rules: &RulesSnapshot, tokens: &[SubjectToken]) -> Result<Vec<Candidate>, ExchangeRefusal> {
         let entry = tokens.first().and_then(|token| rules.entry(token.verified.provider_name()));
         let candidate = |entry| Candidate { entitlement: None, entry, token: 0, allow_untrusted: true };
@@ -187,7 +189,8 @@ impl IssuingFlow for Registry {
 }
 
 impl Registry {
-    /// The access that policies allow. Evaluated in the pool: slow policies must not block requests.
+    /// Returns the access that the policies allow. The pool evaluates the policies: slow policies must not block other
+    /// requests.
     async fn access(&self, attempt: &mut Attempt<'_>, token: &SubjectToken) -> Result<Vec<Access>, NotExchanged> {
         let policies = Arc::clone(&attempt.exchange.settings.repositories);
         let (verified, untrusted) = (token.verified.clone(), token.is_untrusted());

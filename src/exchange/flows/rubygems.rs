@@ -1,10 +1,11 @@
-//! What both flows of RubyGems share: their name and the claims that rubygems.org requires.
+//! Parts that RubyGems' two flows, roles and trusted publishers, share: the name of the flows, and the claims that
+//! rubygems.org requires.
 
 use crate::verifier::ClaimForm;
 
-/// Stable name of both flows: their keys are of one kind.
+/// Stable name that both flows, roles and trusted publishers, store with issued keys: the keys of both are used alike.
 pub(in crate::exchange) const NAME: &str = "rubygems";
 
-/// Claims that rubygems.org requires of every token, with their types.
+/// Claims that rubygems.org requires of every token, each with the type of the claim's value.
 pub const RUBYGEMS_CLAIMS: [(&str, ClaimForm); 4] =
     [("nbf", ClaimForm::Integer), ("iat", ClaimForm::Integer), ("exp", ClaimForm::Integer), ("jti", ClaimForm::Text)];

@@ -1,5 +1,5 @@
-//! RubyGems' trusted publishers: found by the claims of the token. A publisher for the token's environment is preferred
-//! to one for any environment.
+//! Flow of RubyGems' trusted publishers: the claims of the token select the publisher. A publisher for the token's
+//! environment is preferred to a publisher for any environment.
 
 use async_trait::async_trait;
 
@@ -15,10 +15,10 @@ use crate::exchange::subject_token::SubjectToken;
 use crate::policy::{Criteria, workflow_file};
 use crate::verifier::{Provider, Requirements};
 
-/// Lifetime of a publisher's key, as at rubygems.org.
+/// Lifetime of a trusted publisher's key, the same as at rubygems.org.
 const LIFETIME: Seconds = Seconds::new(900);
 
-/// Exchange of a token for a key of the trusted publishers that accept it.
+/// Flow that exchanges a token for a key of the trusted publishers that accept the token.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RubygemsPublisher;
 
@@ -46,7 +46,7 @@ impl Flow for RubygemsPublisher {
         let publishers = rules.publishers().iter();
         let mut found: Vec<Candidate> =
             publishers.filter_map(|publisher| Candidate::new(rules, publisher, tokens)).collect();
-        // The sort is stable: publishers keep their order otherwise.
+        // The sort is stable: publishers with, and publishers without, an environment keep the order of the rules.
         found.sort_by_key(|candidate| {
             let compiled: Result<&CompiledPublisher, _> = candidate.compiled();
             compiled.is_ok_and(|publisher| publisher.criteria.environment().is_none())
@@ -74,7 +74,7 @@ impl Flow for RubygemsPublisher {
         }))
     }
 
-    /// Publishers with the same user, provider and criteria are one publisher with several gems.
+    /// Whether two publishers have the same user, provider and criteria: such publishers act as one with several gems.
     fn joins(&self, first: &Candidate, other: &Candidate) -> bool {
         let (Ok(first), Ok(other)) = (first.compiled::<CompiledPublisher>(), other.compiled::<CompiledPublisher>())
         else {
@@ -113,7 +113,7 @@ impl IssuingFlow for RubygemsPublisher {
     }
 }
 
-/// Display name of the key: CI system, repository, workflow, environment, and when the token was issued.
+/// Returns the display name of the key: CI system, repository, workflow, environment, and when the token was issued.
 fn key_name(token: &SubjectToken) -> String {
     let claims = token.verified.claims();
     let text = |claim: &str| claims.text(claim).unwrap_or_default();

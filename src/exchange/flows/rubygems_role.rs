@@ -1,4 +1,5 @@
-//! RubyGems' roles: the URL names the role, whose statements decide.
+//! Flow of RubyGems' roles: the URL names the role, and the role's statements decide whether the role accepts the
+//! token.
 
 use std::sync::Arc;
 
@@ -14,10 +15,10 @@ use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::subject_token::SubjectToken;
 use crate::verifier::{Check, Provider, Requirements};
 
-/// Exchange of a token for a key of a RubyGems role.
+/// Flow that exchanges a token for a key of a RubyGems role.
 #[derive(Debug, Clone)]
 pub struct RubygemsRole {
-    /// Token of the role, from the URL.
+    /// Id of the role from the URL, which rubygems.org calls the role's token.
     pub role: String,
 }
 
@@ -42,7 +43,8 @@ impl Flow for RubygemsRole {
         NAME
     }
 
-    /// No audience: the statement that decides names it.
+    /// Requires no particular audience: the statement that decides names the audience, or the default is compared
+    /// later.
     fn requirements<'a>(
         &'a self,
         _rules: &'a RulesSnapshot,
@@ -52,7 +54,7 @@ impl Flow for RubygemsRole {
         Requirements { instead_of_providers: true, typed: &RUBYGEMS_CLAIMS, ..Requirements::default() }
     }
 
-    /// The role's provider alone, whatever issuer the token names.
+    /// Returns only the role's provider, whatever issuer the token names.
     fn providers(&self, attempt: &Attempt<'_>) -> Result<Vec<Arc<ProviderEntry>>, NotExchanged> {
         let (role, entry) = self.find(attempt.rules)?;
         role.usable(entry.provider())?;
@@ -83,7 +85,7 @@ impl Flow for RubygemsRole {
             }
         }
         let statement = role.statements.evaluate(claims).map_err(ExchangeRefusal::Statements)?;
-        // A statement that names an audience has compared it; without one the default applies.
+        // A statement that names an audience has compared that audience; for all other statements the default applies.
         let expected = &attempt.exchange.settings.rubygems_host;
         if role.statements.audiences(statement).next().is_none() && token.audience() != expected {
             let (expected, actual) = (expected.clone(), token.audience().to_owned());

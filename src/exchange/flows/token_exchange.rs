@@ -1,4 +1,5 @@
-//! The token endpoint (RFC 8693): of the grants for the token's audience, the first that accepts the token decides.
+//! Flow of the token endpoint (RFC 8693): of the grants for the token's audience, the first grant that accepts the
+//! token decides.
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
@@ -12,29 +13,30 @@ use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::subject_token::SubjectToken;
 use crate::verifier::{Provider, Requirements};
 
-/// Stable name of the flow, and of the credentials that forward authentication accepts.
+/// Stable name of the flow, which is stored with credentials. Forward authentication accepts only keys of this flow.
 pub(in crate::exchange) const NAME: &str = "grant";
 
-/// Type of token that a client requests (RFC 8693 §2.1).
+/// Token type that a client requests for the credential (RFC 8693 §2.1, `requested_token_type`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum RequestedToken {
-    /// Any type: the grant decides.
+    /// Any token type: the grant decides.
     #[default]
     Any,
-    /// A JWT only.
+    /// A JWT, and not an opaque key.
     Jwt,
-    /// A type that is never issued.
+    /// A token type that no grant issues.
     Other(String),
 }
 
-/// A request to the token endpoint.
+/// Flow that exchanges a token by a grant, with the parameters of a request to the token endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenExchange {
-    /// Requested audiences and resources. Empty for the token's own audience; more than one is refused.
+    /// Audiences and resources that the client requests. If empty, the credential is for the token's own audience; more
+    /// than one audience is refused.
     pub audiences: Vec<String>,
-    /// Requested scopes; absent for all scopes of the grant.
+    /// Scopes that the client requests; `None` for all scopes of the grant.
     pub scopes: Option<Vec<String>>,
-    /// Requested type of token.
+    /// Token type that the client requests for the credential.
     pub requested: RequestedToken,
 }
 
@@ -44,7 +46,7 @@ impl Flow for TokenExchange {
         NAME
     }
 
-    /// No audience: the token's own audience selects the grants.
+    /// Requires no particular audience: the token's own audience selects the grants.
     fn requirements<'a>(
         &'a self,
         _rules: &'a RulesSnapshot,
@@ -54,7 +56,8 @@ impl Flow for TokenExchange {
         Requirements { instead_of_providers: true, ..Requirements::default() }
     }
 
-    /// Compares audiences only now: a caller without a valid token must not find out which audiences exist.
+    /// Compares the requested audience with the token's only after verification: a caller without a valid token must
+    /// not find out which audiences exist.
     async fn check_tokens(
         &self,
         _attempt: &mut Attempt<'_>,
@@ -132,7 +135,7 @@ impl IssuingFlow for TokenExchange {
     }
 }
 
-/// An access token with the claims `grant` and, if there are scopes, `scope`.
+/// Returns the form of an access token with the claims `grant` and, if there are scopes, `scope`.
 fn access_token(grant: &str, scopes: &[String]) -> Form {
     let mut claims = Map::new();
     if !scopes.is_empty() {
@@ -142,7 +145,7 @@ fn access_token(grant: &str, scopes: &[String]) -> Form {
     Form::AccessToken { claims, grants_access: true }
 }
 
-/// The token's audience: the same in every provider's view of it.
+/// Returns the token's audience, which does not depend on the provider that verified the token.
 fn audience(tokens: &[SubjectToken]) -> &str {
     tokens.first().map(SubjectToken::audience).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
-//! Flags that are written only if they are set.
+//! Serialization of boolean fields that are written only if they are true.
 
-/// Whether a flag is false, and can be left out.
+/// Whether a boolean field is false, so that serialization can leave the field out.
 pub(super) const fn is_false(flag: &bool) -> bool {
     !*flag
 }

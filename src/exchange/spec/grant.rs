@@ -1,11 +1,11 @@
-//! Grants of the token endpoint (RFC 8693) and of forward authentication.
+//! Shape of a grant as operators write it, for the token endpoint (RFC 8693) and forward authentication.
 
 use serde::{Deserialize, Serialize};
 
 use super::flag::is_false;
 use crate::base::Seconds;
 
-/// Form of the credentials that a grant issues.
+/// Form of the credentials that a grant issues: access token or key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GivenToken {
@@ -16,41 +16,43 @@ pub enum GivenToken {
     Key,
 }
 
-/// A grant: scopes at one audience, for the tokens that its condition accepts.
+/// A grant as operators write it: scopes at one audience, for the tokens that the grant's condition accepts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a grant")]
 pub struct GrantSpec {
-    /// Unique name, which is also the path at forward authentication.
+    /// Unique name of the grant, which is also part of the URL at forward authentication.
     pub name: String,
-    /// Provider whose tokens are accepted.
+    /// Name of the provider that must verify the subject token.
     pub provider: String,
-    /// Audience that the token must have, and that the credential has.
+    /// Audience that the subject token must have, and that the issued credential gets.
     pub audience: String,
-    /// Condition in CEL; absent to accept every token of the provider for this audience.
+    /// CEL expression that must hold for the token; absent to accept every token of the provider for this audience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
-    /// Scopes that may be requested.
+    /// Scopes that a client may request from the grant.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scopes: Vec<String>,
-    /// Globs of packages that the keys may push; absent for all.
+    /// Globs of the packages that the issued keys may push; absent for all packages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packages: Option<Vec<String>>,
-    /// Form of the credential.
+    /// Form of the issued credential: access token or key.
     #[serde(default)]
     pub token: GivenToken,
-    /// Lifetime: a key up to a day, a JWT up to `tokens.max_lifetime`; 30 minutes by default.
+    /// Lifetime of the issued credential: a key's up to a day, a JWT's up to `tokens.max_lifetime`; 30 minutes by
+    /// default.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub valid_for: Option<Seconds>,
-    /// Whether a token can be exchanged only once; true by default.
+    /// Whether each subject token can be exchanged only once; true by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub single_use: Option<bool>,
-    /// User name sent to the store behind forward authentication: a template with `{claims}`.
+    /// Template of the user name that forward authentication sends to the store behind the proxy; `{sub}` is replaced
+    /// by the claim `sub` of the token, and likewise for other claims.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Whether credentials stay valid after the build has finished.
+    /// Whether the issued credentials stay valid after the build has finished.
     #[serde(default, skip_serializing_if = "is_false")]
     pub outlives_build: bool,
-    /// Whether tokens of our own untrusted builds are accepted.
+    /// Whether the grant accepts tokens of untrusted builds of our own issuer.
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_untrusted: bool,
 }

@@ -1,5 +1,5 @@
-//! Shapes of what operators write: the tables of a rules file, which are also the objects of the admin API and the stored
-//! specs. Only shapes: values are checked when they are applied.
+//! Shapes of the tables that operators write in a rules file. Objects of the admin API and stored specs have the same
+//! shapes. These types check no values: applying an object checks the object's values.
 
 mod flag;
 mod grant;

@@ -1,4 +1,4 @@
-//! NuGet's trust policies.
+//! Shape of NuGet's trust policies as operators write them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -6,41 +6,43 @@ use serde_json::{Map, Value};
 use super::flag::is_false;
 use crate::base::Seconds;
 
-/// `[nuget]` of a rules file.
+/// The table `[nuget]` of a rules file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "tables of nuget")]
 pub struct NugetSection {
-    /// Trust policies, oldest first.
+    /// Trust policies of all users, oldest first.
     pub trust_policies: Vec<TrustPolicySpec>,
 }
 
-/// A trust policy: which builds may get a key of a package owner.
+/// A trust policy as operators write it: which builds may get a key of a package owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a trust policy")]
 pub struct TrustPolicySpec {
-    /// Name, unique per user.
+    /// Name of the trust policy, unique among the policies of one user.
     pub name: String,
-    /// User that the client names as `username`.
+    /// User that the policy belongs to; the client's request names this user as `username`.
     pub user: String,
-    /// Owner of the packages, a name of the feed.
+    /// Owner of the packages, by the owner's name at the NuGet feed.
     pub owner: String,
-    /// Kind of criteria: `entra`, `github`, `gitlab` or `vela`; `vela` is also for our own issuer.
+    /// Kind of the policy's criteria: `entra`, `github`, `gitlab` or `vela`; `vela` is also for tokens of our own
+    /// issuer.
     pub kind: String,
-    /// Provider whose tokens are accepted; by default our own issuer for `vela`, else the only provider of the kind.
+    /// Name of the provider that must verify the subject token; by default our own issuer for the kind `vela`, else the
+    /// only provider of the policy's kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// Criteria that the token must match.
     pub criteria: Map<String, Value>,
-    /// Globs of packages; absent for all.
+    /// Globs of the packages that the issued keys cover; absent for all packages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub packages: Option<Vec<String>>,
-    /// NuGet's scopes; `all` by default.
+    /// Scopes of the issued keys, in NuGet's terms; `all` by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
-    /// Lifetime of a key: up to an hour, 15 minutes by default.
+    /// Lifetime of an issued key: up to an hour, 15 minutes by default.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub valid_for: Option<Seconds>,
-    /// Whether tokens of our own untrusted builds are accepted.
+    /// Whether the policy accepts tokens of untrusted builds of our own issuer.
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_untrusted: bool,
 }

@@ -1,16 +1,16 @@
-//! A provider with its name. All other members are those of `[oidc.NAME]` in the configuration.
+//! Shape of a provider in a rules file: the member `name`, beside the members of `[oidc.NAME]` in the configuration.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
 use crate::verifier::ProviderSpec;
 
-/// A provider of a rules file.
+/// A provider as operators write it in a rules file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedProviderSpec {
     /// Unique name of the provider.
     pub name: String,
-    /// All other members.
+    /// All members of the provider but `name`.
     pub spec: ProviderSpec,
 }
 

@@ -1,4 +1,4 @@
-//! RubyGems' roles and trusted publishers, in the terms of rubygems.org.
+//! Shapes of RubyGems' roles and trusted publishers as operators write them, in the terms of rubygems.org.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use super::flag::is_false;
 use crate::base::Seconds;
 use crate::policy::StatementsSpec;
 
-/// `[rubygems]` of a rules file.
+/// The table `[rubygems]` of a rules file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "tables of rubygems")]
 pub struct RubygemsSection {
@@ -17,55 +17,56 @@ pub struct RubygemsSection {
     pub trusted_publishers: Vec<PublisherSpec>,
 }
 
-/// A role: permissions for the tokens that its statements accept.
+/// A role as operators write it: permissions of the keys that are issued for the tokens that the role's statements
+/// accept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a role")]
 pub struct RoleSpec {
-    /// Name, unique per user.
+    /// Name of the role, unique among the roles of one user.
     pub name: String,
-    /// User that the keys belong to.
+    /// User that the role and the role's keys belong to.
     pub user: String,
-    /// Provider whose tokens are accepted.
+    /// Name of the provider that must verify the subject token.
     pub provider: String,
-    /// Permissions of the keys.
+    /// Permissions of the role's keys.
     pub permissions: Permissions,
-    /// Whether keys stay valid after the build has finished.
+    /// Whether the role's keys stay valid after the build has finished.
     #[serde(default, skip_serializing_if = "is_false")]
     pub outlives_build: bool,
-    /// Whether tokens of our own untrusted builds are accepted.
+    /// Whether the role accepts tokens of untrusted builds of our own issuer.
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_untrusted: bool,
-    /// Statements that accept or reject a token.
+    /// Statements that decide whether the role accepts a token.
     pub access_policy: StatementsSpec,
 }
 
-/// Permissions of a role's keys.
+/// Permissions of the keys that a role issues: scopes, gem and lifetime.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "permissions")]
 pub struct Permissions {
-    /// Scopes of RubyGems.
+    /// Scopes of the role's keys, in RubyGems' terms.
     pub scopes: Vec<String>,
-    /// At most one gem; absent for all gems of the user.
+    /// Gem that the role's keys cover, in a list of at most one gem; absent for all gems of the user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gems: Option<Vec<String>>,
-    /// Lifetime of a key: 5 minutes to a day, 30 minutes by default.
+    /// Lifetime of the role's keys: 5 minutes to a day, 30 minutes by default.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub valid_for: Option<Seconds>,
 }
 
-/// A trusted publisher: builds that may push a gem without a role.
+/// A trusted publisher as operators write it: which builds may push a gem without a role.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a trusted publisher")]
 pub struct PublisherSpec {
-    /// Name of the gem.
+    /// Name of the gem that the builds may push.
     pub gem: String,
     /// User that owns the gem.
     pub user: String,
-    /// Provider whose tokens are accepted.
+    /// Name of the provider that must verify the subject token.
     pub provider: String,
-    /// Criteria that the token must match, by the kind of the provider.
+    /// Criteria that the token must match; the provider's kind determines which criteria exist.
     pub criteria: Map<String, Value>,
-    /// Whether tokens of our own untrusted builds are accepted.
+    /// Whether the publisher accepts tokens of untrusted builds of our own issuer.
     #[serde(default, skip_serializing_if = "is_false")]
     pub allow_untrusted: bool,
 }

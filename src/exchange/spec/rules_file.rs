@@ -1,4 +1,5 @@
-//! The rules file: TOML with the tables of [`RulesFile`]. Errors name the line.
+//! The rules file, in which operators declare users, providers and entitlements: TOML with the tables of [`RulesFile`].
+//! Each error names the line of the file.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -11,19 +12,19 @@ use super::rubygems::RubygemsSection;
 use super::section::Section;
 use crate::base::FieldError;
 
-/// A rules file: all objects that it declares.
+/// All objects that a rules file declares.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a roles file")]
 pub struct RulesFile {
-    /// Entries of `[[users]]`.
+    /// Users that the file declares, `[[users]]`.
     pub users: Vec<UserSpec>,
-    /// Entries of `[[providers]]`.
+    /// Providers that the file declares, `[[providers]]`.
     pub providers: Vec<NamedProviderSpec>,
-    /// Entitlements of RubyGems, `[rubygems]`.
+    /// Roles and trusted publishers of RubyGems, `[rubygems]`.
     pub rubygems: RubygemsSection,
-    /// Entitlements of NuGet, `[nuget]`.
+    /// Trust policies of NuGet, `[nuget]`.
     pub nuget: NugetSection,
-    /// Grants of the token endpoint and of forward authentication.
+    /// Grants of the token endpoint and of forward authentication, `[[grants]]`.
     pub grants: Vec<GrantSpec>,
 }
 
@@ -35,28 +36,28 @@ impl RulesFile {
     }
 }
 
-/// A user, whose roles and trust policies issue keys.
+/// A user as operators write one: the owner of roles, trusted publishers and trust policies.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a user")]
 pub struct UserSpec {
     /// Unique name of the user.
     pub name: String,
-    /// Whether the user is disabled; a disabled user's keys are revoked.
+    /// Whether the user is disabled; disabling a user revokes the user's keys.
     #[serde(default, skip_serializing_if = "is_false")]
     pub disabled: bool,
 }
 
-/// Error of a rules file that cannot be read.
+/// Error returned when a rules file cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}: {problem}")]
 pub struct RulesFileError {
-    /// Line of the error, from 1.
+    /// Number of the line in the rules file that holds the error, from 1.
     pub line: usize,
-    /// Problem in that line.
+    /// What is wrong in the line.
     pub problem: String,
 }
 
-/// Reads a rules file.
+/// Parses the text of a rules file.
 ///
 /// # Errors
 /// [`RulesFileError`] for invalid TOML, unknown keys and values of the wrong type.
@@ -68,10 +69,10 @@ pub fn read_rules_file(text: &str) -> Result<RulesFile, RulesFileError> {
     })
 }
 
-/// Reads one object of a section, as a file that declares nothing else.
+/// Reads one object of a section from JSON, and returns a rules file that declares only this object.
 ///
 /// # Errors
-/// [`FieldError`] names the field that is unknown or of the wrong type.
+/// [`FieldError`] names the object's field that is unknown or has the wrong type.
 pub fn one_object(section: Section, object: Value) -> Result<RulesFile, FieldError> {
     let mut file = Map::new();
     match section.name().split_once('.') {

@@ -1,33 +1,33 @@
-//! Sections of a rules file.
+//! Sections of a rules file: one section for each kind of object that operators declare.
 
 use serde::Serialize;
 
 use crate::store::EntitlementKind;
 
-/// Section of a rules file: one kind of object.
+/// Section of a rules file, which holds the objects of one kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Section {
-    /// Entries of `[[users]]`.
+    /// Section of users, `[[users]]`.
     Users,
-    /// Entries of `[[providers]]`.
+    /// Section of providers, `[[providers]]`.
     Providers,
-    /// Entries of `[[rubygems.roles]]`.
+    /// Section of RubyGems' roles, `[[rubygems.roles]]`.
     Roles,
-    /// Entries of `[[rubygems.trusted_publishers]]`.
+    /// Section of RubyGems' trusted publishers, `[[rubygems.trusted_publishers]]`.
     TrustedPublishers,
-    /// Entries of `[[nuget.trust_policies]]`.
+    /// Section of NuGet's trust policies, `[[nuget.trust_policies]]`.
     TrustPolicies,
-    /// Entries of `[[grants]]`.
+    /// Section of grants, `[[grants]]`.
     Grants,
 }
 
 impl Section {
-    /// All sections, in the order of a file.
+    /// All sections, in the order of a written rules file.
     pub const ALL: [Self; 6] =
         [Self::Users, Self::Providers, Self::Roles, Self::TrustedPublishers, Self::TrustPolicies, Self::Grants];
 
-    /// Name of the section in a file.
+    /// Name of the section in a rules file, such as `rubygems.roles`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl Section {
         }
     }
 
-    /// Noun for one object of the section, in messages and events.
+    /// Noun for one object of the section, such as `trust policy`, in messages and events.
     #[must_use]
     pub const fn noun(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ impl Section {
         }
     }
 
-    /// Section of entitlements of this kind.
+    /// Section that declares the entitlements of this kind.
     pub(in crate::exchange) const fn of(kind: EntitlementKind) -> Self {
         match kind {
             EntitlementKind::Grant => Self::Grants,
