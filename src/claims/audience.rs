@@ -1,4 +1,5 @@
-//! Audiences of tokens, and the patterns with which rules, clients and registrations allow them.
+//! The audiences of tokens, and the patterns by which rules, clients and registrations allow audiences. A pattern never
+//! matches across a delimiter.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,22 +9,23 @@ use serde::{Deserialize, Serialize};
 use super::glob::glob_covers;
 use crate::base::FieldError;
 
-/// Maximum bytes of an audience.
+/// Maximum bytes of one audience.
 const MAX_BYTES: usize = 1024;
 
-/// A pattern of audiences. `*` matches any characters within one segment: never `/`, `:`, `@`, `?` or `#`.
+/// A pattern that matches audiences. `*` matches any number of characters within one segment: never `/`, `:`, `@`, `?`
+/// or `#`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AudiencePattern(String);
 
 impl AudiencePattern {
-    /// Returns whether the pattern matches the audience. Case counts: audiences that differ in case are different.
+    /// Returns whether the pattern matches the audience, with regard to upper and lower case.
     #[must_use]
     pub fn matches(&self, audience: &str) -> bool {
         glob_covers(&self.0, audience)
     }
 
-    /// Returns whether the pattern matches the audience without regard to case.
+    /// Returns whether the pattern matches the audience, without regard to upper and lower case.
     #[must_use]
     pub fn mentions(&self, audience: &str) -> bool {
         glob_covers(&self.0.to_lowercase(), &audience.to_lowercase())
@@ -61,27 +63,28 @@ impl fmt::Display for AudiencePattern {
     }
 }
 
-/// Maximum number of audiences of a token.
+/// Maximum number of audiences of one token.
 const MAX_AUDIENCES: usize = 16;
 
-/// The requested audiences of a token: one to sixteen, without duplicates, in the order of the request.
+/// The requested audiences of one token: 1 to 16, without duplicates, in the order of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audiences(Vec<String>);
 
-/// Error returned for invalid audiences.
+/// Error returned for an invalid list of requested audiences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AudienceError {
-    /// An audience is invalid, or there are too many.
+    /// A requested audience is invalid, or too many audiences are requested.
     Field(FieldError),
-    /// No audience was given, or an empty one.
+    /// The request names no audience, or an empty one.
     Required,
 }
 
 impl Audiences {
-    /// Checks the requested audiences and drops duplicates.
+    /// Checks the requested audiences of a token and drops duplicates.
     ///
     /// # Errors
-    /// [`AudienceError`] if an audience is missing, empty, too long or one too many.
+    /// [`AudienceError`] if there is no audience or more than 16, or if an audience is empty, too long or has control
+    /// characters.
     pub fn new(requested: Vec<String>) -> Result<Self, AudienceError> {
         let invalid = |problem: String| Err(AudienceError::Field(FieldError::new("audience", problem)));
         let mut audiences: Vec<String> = Vec::new();
@@ -113,7 +116,7 @@ impl Audiences {
     }
 }
 
-/// RFC 7519 §4.1.3: one string for one audience, an array for several.
+/// Writes a single audience as a string, and several audiences as an array (RFC 7519 §4.1.3).
 impl Serialize for Audiences {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0.as_slice() {

@@ -1,4 +1,4 @@
-//! A build whose registration was checked. Never holds a value that was not validated.
+//! A build whose registration was checked. A `Build` never holds a value that was not checked.
 
 use std::collections::BTreeMap;
 
@@ -7,96 +7,101 @@ use serde::{Deserialize, Serialize};
 use super::event::Event;
 use super::image::Image;
 
-/// One build, as its tokens describe it. Created from a checked registration only, and read back from the store.
+/// One build of a CI server, as the build's tokens describe it. Created from a checked registration only, and read back
+/// from the store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Build {
-    /// Organisation; may contain `/`.
+    /// Name of the organisation that owns the repository. May contain `/`.
     pub org: String,
-    /// Immutable id of the organisation.
+    /// Immutable id of the organisation that owns the repository.
     pub org_id: Option<String>,
-    /// Name of the repository, without the organisation.
+    /// Name of the repository, without the organisation's name.
     pub repo: String,
     /// Immutable id of the repository.
     pub repo_id: Option<String>,
-    /// Build number that the CI assigned.
+    /// Number that the CI server gave the build.
     pub number: u64,
-    /// Run of this build number, counted from 1.
+    /// Number of the attempt to run the build, counted from 1.
     pub attempt: u64,
     /// Event that triggered the build.
     pub event: Event,
-    /// Action of the event, such as `opened` in `pull_request:opened`.
+    /// Action of the build's event, such as `opened` in `pull_request:opened`.
     pub event_action: Option<String>,
-    /// Author of the commit: text from git, not authenticated.
+    /// Author of the commit, as git has the name. Not authenticated, because anyone can write any name.
     pub author: Option<String>,
-    /// Id of the author, as the CI reports it.
+    /// Id of the commit's author, as the CI server reports the id.
     pub author_id: Option<String>,
-    /// User who triggered the build, as the CI authenticated them.
+    /// Name of the user who triggered the build. The CI server authenticated the user.
     pub actor: Option<String>,
-    /// Immutable id of the actor.
+    /// Immutable id of the user who triggered the build.
     pub actor_id: Option<String>,
-    /// Full git ref, such as `refs/heads/main`.
+    /// Full git ref that the build runs on, such as `refs/heads/main`.
     #[serde(rename = "ref")]
     pub git_ref: String,
-    /// Commit hash: 40 or 64 hexadecimal digits.
+    /// Hash of the commit that the build runs on: 40 or 64 hexadecimal digits.
     pub sha: String,
-    /// Target branch of a pull request, as the CI reports it.
+    /// Target branch of the pull request, as the CI server reports the branch.
     pub base_ref: Option<String>,
-    /// Source branch of a pull request, as the CI reports it.
+    /// Source branch of the pull request, as the CI server reports the branch.
     pub head_ref: Option<String>,
-    /// Whether the code comes from another repository. Pull requests show it as `pull_fork`.
+    /// Whether the build's code comes from another repository. Tokens of pull requests show this value as `pull_fork`.
     pub fork: bool,
-    /// Whether the repository had already accepted the code that runs. Computed, never copied from the registration.
+    /// Whether the repository had already accepted the code that the build runs. Computed, never copied from the
+    /// registration.
     pub trusted: bool,
-    /// Whether the ref is protected, if known. Never true for a pull ref or an untrusted build.
+    /// Whether the build's ref is protected, if known. Never true for a pull ref or an untrusted build.
     pub ref_protected: Option<bool>,
-    /// Deployment environment. Never set for a pull ref or an untrusted build.
+    /// Deployment environment of the build. Never set for a pull ref or an untrusted build.
     pub environment: Option<String>,
-    /// Visibility of the repository, as the CI reports it.
+    /// Visibility of the repository, such as `private`, as the CI server reports it.
     pub visibility: Option<String>,
-    /// Path of the pipeline file.
+    /// Path of the build's pipeline file.
     pub workflow: Option<String>,
-    /// Repository and ref that the pipeline file was read from.
+    /// Repository, path and ref from which the pipeline file was read.
     pub workflow_ref: Option<String>,
-    /// Commit of the pipeline file.
+    /// Hash of the commit from which the pipeline file was read.
     pub workflow_sha: Option<String>,
-    /// Repository and ref that the job's definition was read from.
+    /// Repository, path and ref from which the job's definition was read.
     pub job_workflow_ref: Option<String>,
-    /// Commit of the job's definition.
+    /// Hash of the commit from which the job's definition was read.
     pub job_workflow_sha: Option<String>,
-    /// Id of the runner.
+    /// Id of the runner that executes the build.
     pub runner_id: Option<String>,
-    /// Kind of runner, such as `self-hosted`.
+    /// Type of the runner that executes the build, such as `self-hosted`.
     pub runner_environment: Option<String>,
-    /// Custom properties of the repository.
+    /// Custom properties of the repository, by name.
     pub properties: BTreeMap<String, String>,
 }
 
 impl Build {
-    /// Returns `org/name` of the repository.
+    /// Returns the full name of the repository, `org/repo`.
     #[must_use]
     pub fn full_name(&self) -> String {
         format!("{}/{}", self.org, self.repo)
     }
 
-    /// Returns whether the ref is outside `refs/heads/` and `refs/tags/`.
+    /// Returns whether the build's ref is neither a branch (`refs/heads/`) nor a tag (`refs/tags/`).
     #[must_use]
     pub fn is_pull_ref(&self) -> bool {
         !self.git_ref.starts_with("refs/heads/") && !self.git_ref.starts_with("refs/tags/")
     }
 
-    /// Returns whether the code is trusted and on a branch or tag. Only then may a protection or an environment count.
+    /// Returns whether the build is trusted and its ref is a branch or tag. For other builds, a protected ref or an
+    /// environment does not count.
     #[must_use]
     pub fn is_vouched(&self) -> bool {
         self.trusted && !self.is_pull_ref()
     }
 
-    /// Returns whether the ref is known to be protected. Never true unless [`Self::is_vouched`], whatever was stored.
+    /// Returns whether the build's ref is known to be protected. Always false unless [`Self::is_vouched`], whatever was
+    /// stored.
     #[must_use]
     pub fn is_protected(&self) -> bool {
         self.ref_protected == Some(true) && self.is_vouched()
     }
 
-    /// Returns the environment of the step, else of the build. `None` unless [`Self::is_vouched`], whatever was stored.
+    /// Returns the deployment environment of the step, or else of the build. `None` unless [`Self::is_vouched`],
+    /// whatever was stored.
     #[must_use]
     pub fn environment_of<'a>(&'a self, step: Option<&'a BuildStep>) -> Option<&'a str> {
         if !self.is_vouched() {
@@ -105,13 +110,13 @@ impl Build {
         step.and_then(|step| step.environment.as_deref()).or(self.environment.as_deref())
     }
 
-    /// Returns the branch, derived from the ref.
+    /// Returns the name of the branch, if the build's ref is a branch.
     #[must_use]
     pub fn branch(&self) -> Option<&str> {
         self.git_ref.strip_prefix("refs/heads/")
     }
 
-    /// Returns `branch` or `tag`, derived from the ref. Pull refs have neither.
+    /// Returns `branch` or `tag` according to the build's ref; `None` for a pull ref.
     #[must_use]
     pub fn ref_type(&self) -> Option<&'static str> {
         if self.git_ref.starts_with("refs/heads/") {
@@ -124,17 +129,18 @@ impl Build {
     }
 }
 
-/// What a step's request token adds to the claims of the build. Set by the CI or the worker, never by the job.
+/// The step of a build, whose values a step's tokens have in addition to the build's. Described by the CI server or the
+/// worker, never by the job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildStep {
     /// Name of the step.
     pub step: String,
-    /// Container image that the step runs in.
+    /// Container image in which the step runs.
     pub image: Option<Image>,
-    /// Declared purpose of the step.
+    /// Purpose of the step, as its description declares.
     pub request: Option<String>,
     /// Whether the step runs its own commands.
     pub commands: Option<bool>,
-    /// Deployment environment of the step. Only a client may set it.
+    /// Deployment environment of the step. Only a client may set this value, never a worker.
     pub environment: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! The events that trigger builds, in one vocabulary for every CI.
+//! The events that trigger builds, under the same names for every CI server.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,15 +22,15 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", parse_err_ty = crate::base::ParseProblem, parse_err_fn = unknown)]
 pub enum Event {
-    /// A comment, usually on a pull request.
+    /// A user wrote a comment, usually on a pull request.
     Comment,
-    /// A branch or tag was deleted. Such a build gets no token.
+    /// A branch or tag was deleted. A build of this event gets no token.
     Delete,
     /// A deployment was requested.
     Deployment,
     /// A user started the build by hand.
     Manual,
-    /// A merge queue tests a group of changes.
+    /// A merge queue tests a group of pull requests.
     MergeGroup,
     /// A pull request was opened or changed.
     PullRequest,
@@ -38,14 +38,14 @@ pub enum Event {
     Push,
     /// A release was published.
     Release,
-    /// A schedule was due.
+    /// The time of a scheduled build came.
     Schedule,
-    /// A tag was pushed.
+    /// A tag was pushed, rather than commits.
     Tag,
 }
 
 impl Event {
-    /// Every event, in the order of the manual.
+    /// Every event, in the order in which the manual lists the events.
     pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] = [
         Self::Push,
         Self::Tag,
@@ -59,7 +59,7 @@ impl Event {
         Self::Manual,
     ];
 
-    /// Returns the name of the event in claims and subjects.
+    /// Returns the event's name in claims and subjects.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.into()

@@ -1,4 +1,5 @@
-//! Extra claims that the operator configures as templates. Never sets a claim that verifiers read as authority.
+//! Extra claims of tokens, which the operator configures as templates. An extra claim never has a name that verifiers
+//! read as authority.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,8 @@ use super::presets::is_preset_name;
 use super::template::{Part, Template};
 use crate::base::FieldError;
 
-/// Registered names, names that verifiers read as authority, and names of future presets.
+/// Names that no extra claim may have: registered claims, claims that verifiers read as authority, and claims of future
+/// presets.
 const RESERVED: &[&str] = &[
     "iss",
     "sub",
@@ -89,21 +91,21 @@ const RESERVED: &[&str] = &[
     "job_config",
 ];
 
-/// Prefixes of names that clouds reserve.
+/// Prefixes that no extra claim's name may have, because clouds give such names a meaning.
 const RESERVED_PREFIXES: &[&str] = &["https://aws.amazon.com/", "aws:", "kubernetes.io", "job_project_"];
 
-/// Maximum bytes of a claim's name.
+/// Maximum bytes of an extra claim's name.
 const MAX_NAME_BYTES: usize = 128;
 
-/// Extra claims, each a name and a template.
+/// The extra claims of an issuer's tokens, each a name and a template.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExtraClaims(Vec<(String, Template)>);
 
 impl ExtraClaims {
-    /// Checks and parses the templates by the names of their claims.
+    /// Checks the names of the claims and parses the template of each. `claims` maps names to templates.
     ///
     /// # Errors
-    /// [`FieldError`] with the name of the claim as its field.
+    /// [`FieldError`], whose field is the name of the first invalid claim.
     pub fn compile(claims: &BTreeMap<String, String>) -> Result<Self, FieldError> {
         let compiled = claims.iter().map(|(name, text)| {
             let folded = name.to_ascii_lowercase();
@@ -128,7 +130,8 @@ impl ExtraClaims {
         compiled.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Calls `emit` with every claim whose fields all have values.
+    /// Calls `emit` with the name and value of each extra claim. Skips a claim if any field of the template has no
+    /// value.
     pub(super) fn each<E>(
         &self,
         build: &Build,

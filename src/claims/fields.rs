@@ -1,7 +1,8 @@
-//! Every field of a build, once. Claims, the variables of conditions and the fields of templates are made from this
-//! table; tests compare [`Build`], `Registration` and the manual with it.
+//! The table of every field of a build. The claims, the variables of conditions and the fields of templates are made
+//! from this table; tests compare [`Build`], `Registration` and the manual with the table.
 //!
-//! To add a field, add a row here, a member to [`Build`] and `Registration`, and its name to the manual.
+//! To add a field, add a row to the table, a member to [`Build`] and to `Registration`, and the field's name to the
+//! manual.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -10,16 +11,16 @@ use super::build::{Build, BuildStep};
 use super::event::Event;
 use crate::base::BuildId;
 
-/// Where the fields' values come from.
+/// The build and step from which the fields' values are read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FieldSource<'a> {
     pub(crate) build: &'a Build,
     pub(crate) step: Option<&'a BuildStep>,
-    /// `None` outside tokens.
+    /// Id of the build, which only tokens show; `None` for templates and conditions.
     pub(crate) build_id: Option<BuildId>,
 }
 
-/// Value of a field that is present.
+/// Value of a field that has a value.
 #[derive(Debug)]
 pub(crate) enum FieldValue<'a> {
     Flag(bool),
@@ -29,25 +30,25 @@ pub(crate) enum FieldValue<'a> {
 
 type Read = for<'a> fn(&FieldSource<'a>) -> Option<FieldValue<'a>>;
 
-/// One row of the table: the names of a field in every place that shows it, and its value there.
+/// One row of the table: the field's name and value in templates, conditions and claims.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field {
-    /// Name in templates; `None` where no template may use the field.
+    /// Name of the field in templates; `None` if no template may use the field.
     template: Option<&'static str>,
-    /// Variable of conditions, such as `build.org`.
+    /// Name of the field's variable in conditions, such as `build.org`.
     variable: Option<&'static str>,
-    /// Claim under the preset `vela`.
+    /// Name of the field's claim under the preset `vela`.
     vela: Option<&'static str>,
-    /// Claim under the preset `github`; the same name where GitHub has none of its own.
+    /// Name of the field's claim under the preset `github`. The name is Vela's if GitHub has no such claim.
     github: Option<&'static str>,
-    /// Whether a subject shows a `/` of the value as it is.
+    /// Whether a subject keeps a `/` in the field's value instead of percent-encoding the `/`.
     holds_slashes: bool,
     value: Read,
     template_value: Read,
     claim_value: Read,
 }
 
-/// A field of templates, conditions and both presets, under one name.
+/// Creates a field that has the same name in templates, conditions and both presets.
 macro_rules! field {
     ($name:literal, $value:expr) => {
         Field {
@@ -63,7 +64,7 @@ macro_rules! field {
     };
 }
 
-/// A claim that templates and conditions do not have.
+/// Creates a field that both presets show as a claim, but that templates and conditions cannot use.
 const fn claim(name: &'static str, value: Read) -> Field {
     Field {
         template: None,
@@ -95,7 +96,7 @@ impl Field {
     }
 }
 
-/// The table, in the order of the claims in a token.
+/// Every field, in the order of the claims in a token.
 const FIELDS: &[Field] = &[
     claim("token_type", |_| text("ID")),
     field!("org", |from| text(&from.build.org)).in_github("repository_owner").with_slashes(),
@@ -150,7 +151,7 @@ const FIELDS: &[Field] = &[
     field!("runner_id", |from| optional(from.build.runner_id.as_deref())),
     field!("runner_environment", |from| optional(from.build.runner_environment.as_deref())),
     field!("visibility", |from| optional(from.build.visibility.as_deref())).in_github("repository_visibility"),
-    // Templates name one property, as `properties.KEY`.
+    // A template cannot use all properties together; it names a single property, as `properties.KEY`.
     Field {
         template: None,
         variable: Some("build.properties"),
@@ -185,22 +186,22 @@ fn event_with_action<'a>(from: &FieldSource<'a>) -> Option<FieldValue<'a>> {
 }
 
 impl Field {
-    /// The whole table.
+    /// Returns every field of the table.
     pub(super) fn all() -> impl Iterator<Item = &'static Self> {
         FIELDS.iter()
     }
 
-    /// The field that a template calls `name`.
+    /// Returns the field that templates call `name`.
     pub(super) fn of_template(name: &str) -> Option<&'static Self> {
         FIELDS.iter().find(|field| field.template == Some(name))
     }
 
-    /// Name in templates.
+    /// Returns the field's name in templates; empty if no template may use the field.
     pub(super) fn template_name(&self) -> &'static str {
         self.template.unwrap_or_default()
     }
 
-    /// Value in templates; flags are `true` and `false`.
+    /// Returns the field's value in templates. A flag's value is `true` or `false`.
     pub(super) fn template_value<'a>(&self, from: &FieldSource<'a>) -> Option<Cow<'a, str>> {
         match (self.template_value)(from)? {
             FieldValue::Flag(flag) => Some(Cow::Borrowed(flag_text(flag))),
@@ -209,28 +210,28 @@ impl Field {
         }
     }
 
-    /// Whether a subject shows a `/` of the value as it is.
+    /// Whether a subject keeps a `/` in the field's value instead of percent-encoding the `/`.
     pub(super) const fn holds_slashes(&self) -> bool {
         self.holds_slashes
     }
 
-    /// Name of the claim under the preset `vela`.
+    /// Returns the name of the field's claim under the preset `vela`.
     pub(super) const fn vela(&self) -> Option<&'static str> {
         self.vela
     }
 
-    /// Name of the claim under the preset `github`.
+    /// Returns the name of the field's claim under the preset `github`.
     pub(super) const fn github(&self) -> Option<&'static str> {
         self.github
     }
 
-    /// Value of the claim.
+    /// Returns the value of the field's claim.
     pub(super) fn claim_value<'a>(&self, from: &FieldSource<'a>) -> Option<FieldValue<'a>> {
         (self.claim_value)(from)
     }
 }
 
-/// Rows with equal names are the same row, because no name appears in two rows.
+/// Compares the names of two fields, which is enough because no name appears in two rows of the table.
 impl PartialEq for Field {
     fn eq(&self, other: &Self) -> bool {
         (self.template, self.variable, self.vela, self.github)
@@ -240,12 +241,12 @@ impl PartialEq for Field {
 
 impl Eq for Field {}
 
-/// The text of a flag in claims and templates.
+/// Returns the text of a flag's value in claims and templates.
 pub(super) const fn flag_text(flag: bool) -> &'static str {
     if flag { "true" } else { "false" }
 }
 
-/// The variables of conditions with their values; `None` where the build has no value.
+/// Returns each variable of conditions with its value; `None` if the build has no value for the variable.
 pub(crate) fn condition_variables<'a>(
     from: FieldSource<'a>,
 ) -> impl Iterator<Item = (&'static str, Option<FieldValue<'a>>)> {

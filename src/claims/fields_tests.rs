@@ -1,4 +1,4 @@
-//! A field that is missing in one of the places that show it fails here, by its name.
+//! Tests that each field of a build is present in every place that shows fields. A failure names the missing field.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -9,7 +9,7 @@ use super::*;
 use crate::base::Seconds;
 use crate::claims::{Preset, Presets, Registration, RegistrationRules, SubjectFormat, claims_supported};
 
-/// Variables that are derived from `ref`, so that a build does not store them.
+/// Variables that are derived from `ref`, so that a build does not store their values.
 const DERIVED: [&str; 2] = ["branch", "ref_type"];
 
 /// A registration with a value for every member that tokens show.
@@ -25,7 +25,7 @@ fn registration() -> Value {
     })
 }
 
-/// The members of the build of that registration.
+/// Returns the members of the build that [`registration`] registers.
 fn build() -> Map<String, Value> {
     let rules = RegistrationRules { ids: None, subject: &SubjectFormat::Immutable, max_build: Seconds::new(3_600) };
     let build = serde_json::from_value::<Registration>(registration()).unwrap().check(&rules).unwrap().build;

@@ -1,12 +1,13 @@
-//! Patterns in which `*` matches any characters within one segment. Never matches across a delimiter of names.
+//! Patterns in which `*` matches any number of characters within one segment. A `*` never matches a delimiter of names.
 
 /// Characters that `*` never matches.
 const DELIMITERS: &[u8] = b"/:@?#";
 
 /// Returns whether the pattern matches the whole text.
 ///
-/// Takes at most as many steps as the product of both lengths. Backtracking to the last `*` alone is enough: the last
-/// `*` reaches every text that a longer match of an earlier one could reach, since neither crosses a delimiter.
+/// The match takes at most as many steps as the product of the lengths of the pattern and the text. Backtracking to the
+/// last `*` alone is enough: no `*` matches a delimiter, so the last `*` reaches every text that a longer match of an
+/// earlier `*` could reach.
 pub(crate) fn glob_covers(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut at, mut read) = (0, 0);

@@ -1,16 +1,16 @@
-//! OCI image references, kept as written. Never adds a registry, `library/` or a tag that the CI did not give.
+//! OCI image references, kept as written. Never adds a registry, `library/` or a tag that the CI server did not write.
 
 use serde::{Deserialize, Serialize};
 
-/// Text of the error for an invalid reference.
+/// Text of the error for an invalid image reference.
 const FORM: &str = "must be an image reference: [registry[:port]/]name[:tag][@algorithm:digest]";
 
-/// Maximum bytes of a reference.
+/// Maximum bytes of an image reference.
 const MAX_BYTES: usize = 1024;
 
-/// An image reference and its parts (the grammar of the OCI distribution specification).
+/// An image reference with the positions of its parts, by the grammar of the OCI distribution specification.
 ///
-/// A registry's port and a digest are not tags, and a reference may have both a tag and a digest.
+/// A registry's port and a digest do not count as a tag, and a reference may have both a tag and a digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Image {
@@ -21,25 +21,25 @@ pub struct Image {
 }
 
 impl Image {
-    /// Returns the whole reference, as written.
+    /// Returns the whole image reference, as written.
     #[must_use]
     pub fn reference(&self) -> &str {
         &self.reference
     }
 
-    /// Returns registry and repository, without tag and digest.
+    /// Returns the image's name: registry and repository, without tag and digest.
     #[must_use]
     pub fn name(&self) -> &str {
         self.reference.get(self.name.clone()).unwrap_or_default()
     }
 
-    /// Returns the tag, if the reference has one.
+    /// Returns the image's tag, if the reference has a tag.
     #[must_use]
     pub fn tag(&self) -> Option<&str> {
         self.reference.get(self.tag.clone()?)
     }
 
-    /// Returns the digest with its algorithm, if the reference has one.
+    /// Returns the image's digest with the hash algorithm (`sha256:…`), if the reference has a digest.
     #[must_use]
     pub fn digest(&self) -> Option<&str> {
         self.reference.get(self.digest.clone()?)
@@ -58,7 +58,7 @@ impl TryFrom<String> for Image {
             Some(_) => return Err(FORM),
             None => (reference.as_str(), None),
         };
-        // A colon before the last slash belongs to the registry's port.
+        // A colon before the last slash begins the registry's port and not a tag.
         let last = rest.rfind('/').map_or(0, |slash| slash + 1);
         let colon = rest.get(last..).and_then(|part| part.find(':')).map(|at| last + at);
         let (name, tag) = match colon {
@@ -79,7 +79,7 @@ impl From<Image> for String {
     }
 }
 
-/// Whether the name consists of valid components, of which the first may be a registry.
+/// Whether the name consists of valid components, the first of which may be a registry.
 fn is_name(name: &str) -> bool {
     let mut parts = name.split('/');
     let Some(first) = parts.next() else { return false };

@@ -1,4 +1,5 @@
-//! The claims of the tokens that the issuer signs. Pure: no clock, no store, no HTTP.
+//! The claims of the tokens that this issuer signs, and the registrations of the builds. This module has no clock, no
+//! store and no HTTP.
 
 mod audience;
 mod build;

@@ -1,14 +1,14 @@
-//! Presets: sets of names under which the same fields appear as claims. Never holds a value.
+//! Presets, each of which is a set of claim names for the fields of a build. A preset never holds a value of a build.
 
 use super::fields::{Field, FieldSource, FieldValue};
 
-/// A set of claim names for the fields of a build.
+/// A set of claim names for the fields of a build, after the CI system whose tokens have these names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
 #[strum(serialize_all = "lowercase", parse_err_ty = crate::base::ParseProblem, parse_err_fn = unknown)]
 pub enum Preset {
-    /// GitHub's names, for verifiers written for GitHub.
+    /// The claim names of GitHub's tokens, for verifiers that were written for GitHub.
     GitHub,
-    /// Vela's names, which are the default.
+    /// The claim names of Vela's tokens, which are the default.
     Vela,
 }
 
@@ -19,7 +19,7 @@ fn unknown(name: &str) -> &'static str {
     }
 }
 
-/// The presets of an issuer: at least one, without duplicates.
+/// The presets of an issuer's tokens: at least one preset, without duplicates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Presets(Vec<Preset>);
 
@@ -36,7 +36,7 @@ impl TryFrom<Vec<Preset>> for Presets {
 }
 
 impl Presets {
-    /// The names under which a field appears, each once.
+    /// Returns the claim names of a field under these presets, without duplicates.
     fn names(&self, field: &Field) -> impl Iterator<Item = &'static str> {
         let name = |preset: Option<&Preset>| match preset? {
             Preset::GitHub => field.github(),
@@ -47,7 +47,7 @@ impl Presets {
         first.into_iter().chain(second)
     }
 
-    /// Calls `emit` with every claim that has a value.
+    /// Calls `emit` with the name and value of every claim for which the build has a value.
     pub(super) fn each<E>(
         &self,
         source: &FieldSource<'_>,
@@ -64,13 +64,13 @@ impl Presets {
         Ok(())
     }
 
-    /// Every name that these presets may show.
+    /// Returns every claim name that tokens with these presets may have.
     pub(super) fn all_names(&self) -> impl Iterator<Item = &'static str> {
         Field::all().flat_map(|field| self.names(field))
     }
 }
 
-/// Whether any preset has a claim of this name.
+/// Whether any preset has a claim with this name.
 pub(super) fn is_preset_name(name: &str) -> bool {
     Field::all().any(|field| field.vela() == Some(name) || field.github() == Some(name))
 }

@@ -1,4 +1,5 @@
-//! A CI server's registration of a build, and its validation. Never guesses a missing value.
+//! A CI server's registration of a build, and the checks of the registration. Never guesses a value that the CI server
+//! left out.
 
 use std::collections::BTreeMap;
 
@@ -12,16 +13,16 @@ use super::text;
 use super::trust::{Provenance, is_trusted};
 use crate::base::{FieldError, Seconds};
 
-/// Largest build number. Many JSON readers lose digits of larger ones.
+/// Largest accepted build number. Many JSON readers lose digits of a larger number.
 const MAX_NUMBER: u64 = (1 << 53) - 1;
 
-/// Limits of custom properties: their number, bytes of a key, bytes of a value.
+/// Limits of custom properties: maximum number of properties, maximum bytes of a key, maximum bytes of a value.
 const MAX_PROPERTIES: (usize, usize, usize) = (64, 128, 1024);
 
-/// Lifetime of a build whose registration names no `timeout`.
+/// Lifetime of a build if the registration names no `timeout`.
 const DEFAULT_TIMEOUT: Seconds = Seconds::new(3_600);
 
-/// Body of a registration. For optional members, `null` means absent.
+/// JSON body of the request that registers a build. An optional member that is `null` counts as absent.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
@@ -67,38 +68,39 @@ struct Runner {
     environment: Option<String>,
 }
 
-/// Limits and settings that a registration is checked against.
+/// Limits and settings by which a registration is checked.
 #[derive(Debug)]
 pub struct RegistrationRules<'a> {
-    /// Prefix of the ids of organisations and repositories, so that two forges share no id.
+    /// Prefix that is put before the ids of organisations and repositories, so that two forges share no id.
     pub ids: Option<&'a str>,
-    /// Format of the subject. Some formats require ids.
+    /// Format of the subjects of tokens. Some formats require `repo_id`.
     pub subject: &'a SubjectFormat,
     /// Maximum lifetime of a build.
     pub max_build: Seconds,
 }
 
-/// A registration that passed every check.
+/// The result of checking a registration: the build and the settings of the build's tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedRegistration {
-    /// The build, as its tokens describe it.
+    /// The registered build, as the build's tokens describe it.
     pub build: Build,
-    /// Unique key of the build: the CI's own, else `org/repo#number.attempt`.
+    /// Unique key of the build: the registration's `key`, or else `org/repo#number.attempt`.
     pub key: String,
-    /// Audiences that the build's tokens may have. `None` sets no limit, an empty list allows none.
+    /// Patterns of the audiences that the build's tokens may have. `None` sets no limit, an empty list allows no
+    /// audience.
     pub audiences: Option<Vec<AudiencePattern>>,
-    /// Whether the response includes a request token for the whole build.
+    /// Whether the response to the registration contains a request token for the whole build.
     pub build_token: bool,
-    /// Lifetime of the build.
+    /// Time from the registration until the build expires.
     pub timeout: Seconds,
 }
 
 /// Error returned for an invalid registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistrationError {
-    /// The value of a field is invalid.
+    /// The value of a field of the registration is invalid.
     Field(FieldError),
-    /// The subject's format requires `repo_id`.
+    /// The registration has no `repo_id`, which the format of subjects requires.
     IdsRequired,
 }
 
@@ -109,16 +111,16 @@ impl From<FieldError> for RegistrationError {
 }
 
 impl Registration {
-    /// Returns the organisation before any check.
+    /// Returns the organisation as the CI server sent it, before any check.
     #[must_use]
     pub fn org(&self) -> &str {
         &self.org
     }
 
-    /// Checks every value and computes `trusted`.
+    /// Checks every value of the registration and computes whether the build is trusted.
     ///
     /// # Errors
-    /// [`RegistrationError`] names the first invalid field, or says that the subject requires ids.
+    /// [`RegistrationError`] names the first invalid field, or says that the format of subjects requires `repo_id`.
     pub fn check(self, rules: &RegistrationRules<'_>) -> Result<CheckedRegistration, RegistrationError> {
         text::path_name("org", &self.org)?;
         text::plain_name("repo", &self.repo)?;
@@ -180,7 +182,7 @@ impl Registration {
             runner_environment: optional("runner.environment", runner.environment, text::text)?,
             properties: properties(self.properties.unwrap_or_default())?,
         };
-        // The author of a pull request controls its pipeline file, so neither value counts.
+        // The author of a pull request controls the pipeline file, so neither environment nor protection counts.
         if !build.is_vouched() {
             build.environment = None;
             build.ref_protected = build.ref_protected.filter(|protected| !protected);
@@ -199,7 +201,7 @@ impl Registration {
     }
 }
 
-/// Checks an optional text. An empty text counts as absent.
+/// Checks the text of an optional field. An empty text counts as absent.
 pub(super) fn optional(
     field: &str,
     value: Option<String>,
@@ -210,7 +212,7 @@ pub(super) fn optional(
     Ok(Some(value))
 }
 
-/// Parses the patterns of the audiences that tokens may have.
+/// Parses the patterns of the audiences that the tokens of a build or step may have.
 pub(super) fn audience_patterns(patterns: Option<Vec<String>>) -> Result<Option<Vec<AudiencePattern>>, FieldError> {
     const MAX_PATTERNS: usize = 64;
     let Some(patterns) = patterns else { return Ok(None) };

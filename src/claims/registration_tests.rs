@@ -1,4 +1,4 @@
-//! Registrations: which fields are rejected, and which values are computed.
+//! Tests of registrations: which values are rejected, and which values are computed.
 
 use std::fmt::Write;
 
@@ -105,7 +105,7 @@ fn a_pull_requests_environment_and_protection_are_left_out() {
     }
 }
 
-/// Every combination of event, ref, fork, `head_repo_id` and the CI's own `trusted`.
+/// Tries every combination of event, ref, fork, `head_repo_id` and the registration's `trusted`.
 #[test]
 fn trust_is_computed_and_never_copied_from_the_registration() {
     let mut table =

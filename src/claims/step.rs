@@ -1,4 +1,4 @@
-//! A CI server's or worker's description of one step. Never comes from the job itself.
+//! A CI server's or worker's description of one step of a build. The job itself never describes a step.
 
 use serde::Deserialize;
 
@@ -9,7 +9,8 @@ use super::registration::{audience_patterns, optional};
 use super::text;
 use crate::base::{FieldError, Seconds};
 
-/// Body that creates a step's request token, and the member `step` of a direct token request.
+/// JSON body of the request that creates a step's request token. Also the member `step` of a client's direct request
+/// for a token.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepRequest {
@@ -23,21 +24,23 @@ pub struct StepRequest {
     max_uses: Option<u64>,
 }
 
-/// A step that passed every check.
+/// The result of checking the description of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckedStep {
-    /// What the step adds to the claims.
+    /// The step, as the step's tokens describe it.
     pub step: BuildStep,
-    /// Audiences that the step's tokens may have. `None` sets no limit, an empty list allows none.
+    /// Patterns of the audiences that the step's tokens may have. `None` sets no limit, an empty list allows no
+    /// audience.
     pub audiences: Option<Vec<AudiencePattern>>,
-    /// Lifetime of the step's request token; `None` as long as the build.
+    /// Lifetime of the step's request token; `None` means until the build expires.
     pub lifetime: Option<Seconds>,
-    /// Number of ID tokens that the step may fetch; `None` is unlimited.
+    /// Maximum number of ID tokens that the step's request token may fetch; `None` sets no limit.
     pub max_uses: Option<u64>,
 }
 
 impl StepRequest {
-    /// Checks every value. Drops the environment for untrusted builds and pull refs, as a registration does.
+    /// Checks every value of the description. Drops the environment if the build is untrusted or on a pull ref, as for
+    /// a registration.
     ///
     /// # Errors
     /// [`FieldError`] names the first invalid field.

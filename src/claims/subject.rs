@@ -1,7 +1,8 @@
-//! The subject of a token. A security boundary: text of one field must never be read as part of another.
+//! Writes and parses the subjects of tokens. The text of one field must never be read as part of another field, because
+//! verifiers allow access by the subject.
 //!
-//! Every value is percent-encoded outside `A-Z a-z 0-9 . _ - ~` (and `/` inside a ref or an organisation), so that every
-//! delimiter in a subject comes from the format and never from a value.
+//! In every value, all characters but `A-Z a-z 0-9 . _ - ~` (and `/` in a ref or an organisation) are percent-encoded,
+//! so that every delimiter in a subject comes from the format and never from a value.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,49 +17,49 @@ use super::template::Part;
 const VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'-').remove(b'~');
 const PATH: &AsciiSet = &VALUE.remove(b'/');
 
-/// Suffix of every untrusted build's subject, in every format.
+/// Suffix of the subject of every untrusted build, in every format.
 const UNTRUSTED: &str = ":untrusted";
 
-/// Prefix of the subjects of access tokens that the exchange issues.
+/// Prefix that only the subjects of the exchange's access tokens may have.
 const RESERVED: &str = "exchange:";
 
-/// Maximum bytes of a subject: OpenID Connect Core 1.0 §2.
+/// Maximum bytes of a subject (OpenID Connect Core 1.0 §2).
 const MAX_BYTES: usize = 255;
 
 /// Maximum bytes of a subject that Google Cloud accepts.
 const GOOGLE_MAX_BYTES: usize = 127;
 
-/// Format of subjects.
+/// Format of the subjects of a build's tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubjectFormat {
-    /// Ids only: `repo_id:1001:event:push:protected:true`.
+    /// The repository's id without any name: `repo_id:1001:event:push:protected:true`.
     Ids,
-    /// Names with ids: `repo:acme@42/app@1001:ref:refs/heads/main`, or `environment:NAME` or `pull_request` in place of
-    /// the ref.
+    /// Names with ids: `repo:acme@42/app@1001:ref:refs/heads/main`, with `environment:NAME` or `pull_request` in place
+    /// of the ref if the build has an environment or a pull ref.
     Immutable,
-    /// Names only: `repo:acme/app:ref:refs/heads/main:event:push`.
+    /// Names without ids: `repo:acme/app:ref:refs/heads/main:event:push`.
     Names,
-    /// A template that the operator configured.
+    /// A format that the operator configured as a template.
     Template(SubjectTemplate),
 }
 
-/// Subject of a build's tokens: at most 255 bytes of ASCII.
+/// Subject of a build's or step's tokens: at most 255 bytes of ASCII.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject(String);
 
-/// Error returned when a build has no subject in a format.
+/// Error returned when a build's subject cannot be written in a format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubjectUnavailable {
-    /// A field of the format has no value in this build.
+    /// The named field of the format has no value in this build.
     Missing(String),
-    /// The subject would begin with the prefix that is reserved for access tokens.
+    /// The subject would begin with the prefix that is reserved for access tokens of the exchange.
     Reserved,
-    /// The subject would be longer than 255 bytes.
+    /// The subject would have the stated number of bytes, which is more than 255.
     TooLong(usize),
 }
 
 impl Subject {
-    /// Returns the value of `sub`.
+    /// Returns the text of the subject, which is the value of `sub`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -84,7 +85,8 @@ impl fmt::Display for SubjectUnavailable {
     }
 }
 
-/// Encoder of values. A parameter, so that a test can show which attacks the encoder prevents.
+/// Function that encodes a value, and keeps each `/` if the flag is true. A parameter, so that a test can show which
+/// attacks the encoding prevents.
 type Encoder = fn(&str, bool) -> String;
 
 fn encode(value: &str, holds_slashes: bool) -> String {
@@ -98,10 +100,11 @@ impl SubjectFormat {
         matches!(self, Self::Ids | Self::Immutable)
     }
 
-    /// Renders the subject of a build, or of one of its steps.
+    /// Returns the subject of a build, or of a step of the build.
     ///
     /// # Errors
-    /// [`SubjectUnavailable`] if a field is missing, or if the subject is too long or reserved.
+    /// [`SubjectUnavailable`] if a field of the format has no value, or if the subject is too long or has the reserved
+    /// prefix.
     pub fn render(&self, build: &Build, step: Option<&BuildStep>) -> Result<Subject, SubjectUnavailable> {
         self.render_with(encode, build, step)
     }
@@ -161,10 +164,11 @@ impl SubjectFormat {
         if text.len() > MAX_BYTES { Err(SubjectUnavailable::TooLong(text.len())) } else { Ok(Subject(text)) }
     }
 
-    /// Parses a subject of this format into its decoded fields, with `untrusted` if it has that suffix.
+    /// Parses a subject of this format into the decoded values of the fields. A subject with the suffix `:untrusted`
+    /// also has the field `untrusted`.
     #[must_use]
     pub fn parse(&self, subject: &str) -> Option<BTreeMap<String, String>> {
-        // No value contains a delimiter, so at most one of the two parses has as many delimiters as the format.
+        // No value contains a delimiter, so the subject fits the format either with or without the suffix, never both.
         if let Some(fields) = self.parse_trusted(subject) {
             return Some(fields);
         }
@@ -224,7 +228,7 @@ impl SubjectFormat {
     }
 }
 
-/// Decodes a value. `None` if it contains a character that the encoder never writes.
+/// Decodes a percent-encoded value. `None` if the value contains a character that the encoder never writes.
 fn decode(value: &str) -> Option<String> {
     let is_written = |byte: u8| byte.is_ascii_alphanumeric() || b"._-~%/".contains(&byte);
     if !value.bytes().all(is_written) {

@@ -1,11 +1,12 @@
-//! Subject formats that the operator configures. Never accepts one whose subjects could be parsed in two ways.
+//! Formats of subjects that the operator configures as templates. Never accepts a template whose subjects could be
+//! parsed in two ways.
 
 use std::fmt;
 use std::str::FromStr;
 
 use super::template::{Part, Template};
 
-/// A template whose subjects can be parsed back unambiguously.
+/// A template whose subjects can be parsed in only one way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubjectTemplate(Template);
 
@@ -14,7 +15,7 @@ impl SubjectTemplate {
         &self.0.parts
     }
 
-    /// Splits a subject into the values of its fields, still encoded.
+    /// Splits a subject into the fields' names and values. The values are still percent-encoded.
     pub(super) fn split<'a>(&self, subject: &'a str) -> Option<Vec<(String, &'a str)>> {
         let mut values = Vec::new();
         let mut rest = subject;
@@ -28,13 +29,13 @@ impl SubjectTemplate {
                 }
                 Part::Field(field) => field,
             };
-            // A value ends at the next character that no value contains.
+            // A value ends at the next delimiter, which is a character that no value contains.
             let run = rest.find(is_delimiter).unwrap_or(rest.len());
             let (mut value, mut after) = rest.split_at(run);
             if let [Part::Literal(slash), Part::Field(repo), ..] = tail
                 && is_org_and_repo(part, slash, &Part::Field(repo.clone()))
             {
-                // An organisation may contain slashes and a repository none: split at the last one.
+                // An organisation may contain slashes, a repository may not: split at the last slash.
                 let end = value.len().checked_sub(undelimited_prefix(tail.get(2..)).len())?;
                 let both = value.get(..end)?;
                 let at = both.rfind('/')?;
@@ -52,7 +53,8 @@ impl SubjectTemplate {
     }
 }
 
-/// The start of the literal after a field that could be read as part of the field's value.
+/// Returns the part of the literal, before any delimiter, that could be read as the end of the value before the
+/// literal.
 fn undelimited_prefix(parts: Option<&[Part]>) -> &str {
     match parts.and_then(<[Part]>::first) {
         Some(Part::Literal(literal)) => {
@@ -62,7 +64,7 @@ fn undelimited_prefix(parts: Option<&[Part]>) -> &str {
     }
 }
 
-/// Whether no encoded value contains the character.
+/// Whether the character is one that no encoded value contains.
 fn is_delimiter(c: char) -> bool {
     !(c.is_ascii_alphanumeric() || "._-~%/".contains(c))
 }
@@ -104,8 +106,8 @@ impl FromStr for SubjectTemplate {
     }
 }
 
-/// Why the template's subjects could be parsed in two ways. Two fields need a literal between them with a character that
-/// no value contains; `{org}/{repo}` is the one exception.
+/// Returns the reason for which the template's subjects could be parsed in two ways; `None` if they cannot. Two fields
+/// need a literal between them with a character that no value contains; `{org}/{repo}` is the only exception.
 fn ambiguity(template: &Template) -> Option<String> {
     let parts = template.parts.as_slice();
     let mut seen = Vec::new();

@@ -1,4 +1,4 @@
-//! The subject's grammar, tested with near misses: text that moves across a delimiter must change the subject.
+//! Tests of the format of subjects with near misses: text that moves across a delimiter must change the subject.
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use super::*;
 use crate::claims::Event;
 
-/// Every character that could be read as a delimiter, and a letter.
+/// Each character that could be read as a delimiter, and one letter.
 const ALPHABET: &[u8] = b"a:@/%*-";
 
 const PAIRS: usize = 100_000;
@@ -28,7 +28,7 @@ fn text(random: &mut StdRng, longest: usize) -> String {
     text
 }
 
-/// Two builds with the same characters in a row, split into fields at different places.
+/// Returns two builds whose fields, written one after the other, are the same text, split at different places.
 fn near_miss(random: &mut StdRng) -> [Build; 2] {
     let whole = text(random, 12);
     let one = cut(&whole, random);
@@ -37,7 +37,7 @@ fn near_miss(random: &mut StdRng) -> [Build; 2] {
     [one, other]
 }
 
-/// The build whose unencoded fields make the same text as those of `one`, split at other delimiters.
+/// Returns a build whose unencoded fields make the same text as the fields of `one`, but split at other delimiters.
 fn moved(one: &Build, random: &mut StdRng) -> Option<Build> {
     let mut other = one.clone();
     if let Some(org_id) = &one.org_id {
@@ -83,7 +83,8 @@ fn cut(whole: &str, random: &mut StdRng) -> Build {
     build
 }
 
-/// The fields of a build that a format shows. Two builds that differ in them must differ in the subject.
+/// Returns the fields of a build that a format shows. Two builds with different values of these fields must have
+/// different subjects.
 fn fields(format: &SubjectFormat, build: &Build) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
     let mut put = |name: &str, value: Option<&str>| {
@@ -127,7 +128,7 @@ fn fields(format: &SubjectFormat, build: &Build) -> BTreeMap<String, String> {
     fields
 }
 
-/// Draws templates from fields and literals until the grammar accepts one.
+/// Draws random templates of fields and literals until the parser accepts a template.
 fn drawn_template(random: &mut StdRng) -> SubjectFormat {
     const FIELDS: [&str; 8] =
         ["{org}/{repo}", "{org}", "{repo}", "{repo_id}", "{ref}", "{environment}", "{event}", "{ref_protected}"];
@@ -147,7 +148,7 @@ fn drawn_template(random: &mut StdRng) -> SubjectFormat {
     }
 }
 
-/// Among `pairs` near misses, the number of pairs that differ in the format's fields and share a subject.
+/// Counts, among `pairs` near misses, the pairs of builds that differ in the format's fields but share a subject.
 fn shared(format: &SubjectFormat, encode: Encoder, pairs: usize, random: &mut StdRng) -> usize {
     let mut shared = 0;
     for _ in 0..pairs {
@@ -200,8 +201,8 @@ fn with_the_identity_as_encoder_two_builds_share_a_subject() {
     assert!(shared(&SubjectFormat::Names, identity, PAIRS / 10, &mut random) > 0);
 }
 
-/// Among `pairs` of a trusted build and an untrusted one or one of a pull ref, the number that share a subject. Their
-/// names contain the very words by which subjects distinguish the two.
+/// Counts, among `pairs` of a trusted build and a build that is untrusted or on a pull ref, the pairs that share a
+/// subject. The names in the builds contain the very words by which subjects distinguish such builds.
 fn mistaken(format: &SubjectFormat, encode: Encoder, pairs: usize, random: &mut StdRng) -> usize {
     const WORDS: [&str; 6] = ["", ":untrusted", ":pull_request", ":environment:prod", ":ref:refs/heads/main", "@1"];
     let mut mistaken = 0;

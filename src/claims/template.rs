@@ -1,4 +1,5 @@
-//! Templates: text with `{fields}`. Expanded once; a value is never parsed as a template.
+//! Templates, which are text with `{fields}`. A template is expanded once; a field's value is never parsed as a
+//! template.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,7 +7,7 @@ use std::fmt;
 use super::build::{Build, BuildStep};
 use super::fields::{Field, FieldSource};
 
-/// A parsed template.
+/// A parsed template of a subject or of an extra claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Template {
     pub(super) parts: Vec<Part>,
@@ -18,7 +19,7 @@ pub(super) enum Part {
     Literal(String),
 }
 
-/// A field of the build, or one of its properties.
+/// What a template may name in braces: a field of the build, or a custom property of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TemplateField {
     Known(&'static Field),
@@ -40,7 +41,7 @@ impl TemplateField {
         }
     }
 
-    /// Whether a subject shows a `/` of the value as it is.
+    /// Whether a subject keeps a `/` in the value instead of percent-encoding the `/`.
     pub(super) const fn holds_slashes(&self) -> bool {
         match self {
             Self::Known(field) => field.holds_slashes(),
@@ -48,7 +49,7 @@ impl TemplateField {
         }
     }
 
-    /// The value for one build and step; `None` if the build has none.
+    /// Returns the field's value for one build and step; `None` if the build has no value.
     pub(super) fn value<'a>(&self, build: &'a Build, step: Option<&'a BuildStep>) -> Option<Cow<'a, str>> {
         match self {
             Self::Known(field) => field.template_value(&FieldSource { build, step, build_id: None }),
@@ -60,7 +61,7 @@ impl TemplateField {
 }
 
 impl Template {
-    /// Parses a template. There is no escape, since no literal needs a brace.
+    /// Parses a template. A brace cannot be escaped, since no literal needs a brace.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;

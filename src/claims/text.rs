@@ -1,27 +1,27 @@
-//! Checks of the text in claims. Every error names its field, and none repeats the value.
+//! Checks the texts that become claims. Every error names the field, and none repeats the field's value.
 
 use crate::base::FieldError;
 
 /// Maximum bytes of a name, an id or a ref.
 const MAX_NAME_BYTES: usize = 255;
 
-/// Maximum bytes of any other text.
+/// Maximum bytes of a text that is not a name, an id or a ref.
 const MAX_TEXT_BYTES: usize = 1024;
 
-/// Folds the case of a name. Two names are equal if their folded forms are equal.
+/// Folds the case of a name. Two names are equal without regard to case if their folded forms are equal.
 ///
-/// Converts to upper case first, because some letters (`ſ`, `ς`) equal others only there.
+/// Converts to upper case first, because `ſ` and `s`, or `ς` and `σ`, are equal only in upper case.
 pub(crate) fn fold_name(name: &str) -> String {
     name.to_uppercase().to_lowercase()
 }
 
-/// Checks a text of one line and at most 1 KiB.
+/// Checks that a text has one line and at most 1 KiB, and contains no URL with a user name or password.
 pub(super) fn text(field: &str, value: &str) -> Result<(), FieldError> {
     bounded(field, value, MAX_TEXT_BYTES)?;
     no_userinfo(field, value)
 }
 
-/// Checks a name that may contain `/`: no empty part, no dot segment, at most 255 bytes.
+/// Checks a name that may contain `/`: it has no empty segment, no dot segment and at most 255 bytes.
 pub(super) fn path_name(field: &str, value: &str) -> Result<(), FieldError> {
     bounded(field, value, MAX_NAME_BYTES)?;
     if value.is_empty() {
@@ -38,7 +38,7 @@ pub(super) fn path_name(field: &str, value: &str) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// Checks a name without `/`.
+/// Checks a name that must not contain `/`.
 pub(super) fn plain_name(field: &str, value: &str) -> Result<(), FieldError> {
     path_name(field, value)?;
     if value.contains('/') {
@@ -47,7 +47,7 @@ pub(super) fn plain_name(field: &str, value: &str) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// Checks an id: one line of at most 255 bytes, without spaces at its ends.
+/// Checks an id: it has one line and at most 255 bytes, and no space at the beginning or end.
 pub(super) fn id(field: &str, value: &str) -> Result<(), FieldError> {
     bounded(field, value, MAX_NAME_BYTES)?;
     if value.trim() != value {
@@ -56,7 +56,7 @@ pub(super) fn id(field: &str, value: &str) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// Checks the action of an event: one word, so that `event:action` is unambiguous.
+/// Checks the action of an event: it is a single word, so that `event:action` is unambiguous.
 pub(super) fn word(field: &str, value: &str) -> Result<(), FieldError> {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     if value.len() > 64 || !value.bytes().all(is_word) {
@@ -85,7 +85,7 @@ pub(super) fn git_ref(field: &str, value: &str) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// Checks a commit hash: 40 or 64 hexadecimal digits.
+/// Checks that a commit hash has 40 or 64 hexadecimal digits.
 pub(super) fn sha(field: &str, value: &str) -> Result<(), FieldError> {
     if !matches!(value.len(), 40 | 64) || !value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Err(FieldError::new(field, "must be 40 or 64 hexadecimal digits"));
@@ -93,7 +93,8 @@ pub(super) fn sha(field: &str, value: &str) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// Checks one line of at most `most` bytes, without marks that show a reader another text than a program reads.
+/// Checks that a text has one line and at most `most` bytes, and none of the marks by which a text looks different to a
+/// reader than to a program.
 pub(super) fn bounded(field: &str, value: &str, most: usize) -> Result<(), FieldError> {
     if value.len() > most {
         return Err(FieldError::new(field, format!("must have at most {most} bytes")));

@@ -1,4 +1,5 @@
-//! The claims of an ID token. Writes them directly into the serialiser, because every issued token takes this path.
+//! Writes the claims of an ID token. The claims go directly into the serialiser, because every issued token takes this
+//! path.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -16,10 +17,10 @@ pub const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// Time by which `nbf` precedes `iat`, so that a verifier with a slow clock accepts a fresh token.
 const BACKDATED: Seconds = Seconds::new(5);
 
-/// Claims of every token.
+/// Names of the claims that every ID token has.
 const REGISTERED: [&str; 7] = ["iss", "sub", "aud", "exp", "iat", "nbf", "jti"];
 
-/// The times between which a token is valid.
+/// The times of a token: when the token is issued, from when it is valid, and when it expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     /// Time at which the token is issued.
@@ -31,41 +32,41 @@ pub struct Window {
 }
 
 impl Window {
-    /// Creates the window of a token that is issued at `now`.
+    /// Creates the times of a token that is issued at `now` and valid for `lifetime`.
     #[must_use]
     pub fn new(now: Moment, lifetime: Seconds) -> Self {
         Self::until(now, now + lifetime)
     }
 
-    /// Returns the window of a token issued at `now` that expires at `exp`.
+    /// Creates the times of a token that is issued at `now` and expires at `exp`.
     #[must_use]
     pub fn until(now: Moment, exp: Moment) -> Self {
         Self { iat: now, nbf: now - BACKDATED, exp }
     }
 }
 
-/// The claims of one token. Serialises to the token's payload.
+/// The claims of one ID token. Serialises to the token's payload.
 #[derive(Debug, Clone)]
 pub struct IdToken<'a> {
-    /// Value of `iss`.
+    /// Issuer of the token: the value of `iss`.
     pub issuer: &'a str,
-    /// Value of `sub`.
+    /// Subject of the token: the value of `sub`.
     pub subject: String,
-    /// Values of `aud`.
+    /// Audiences of the token: the values of `aud`.
     pub audiences: &'a Audiences,
-    /// Values of `iat`, `nbf` and `exp`.
+    /// Times of the token: the values of `iat`, `nbf` and `exp`.
     pub window: Window,
-    /// Value of `jti`; `None` in a preview.
+    /// Unique id of the token: the value of `jti`; `None` in a preview.
     pub jti: Option<Jti>,
-    /// Id of the build at this issuer.
+    /// Id that this issuer gave the build.
     pub build_id: BuildId,
     /// Build that the token describes.
     pub build: &'a Build,
-    /// Step that the token describes, if it belongs to one.
+    /// Step that the token describes, if the token belongs to a step.
     pub step: Option<&'a BuildStep>,
-    /// Presets that name the claims.
+    /// Presets that give the claims their names.
     pub presets: &'a Presets,
-    /// Extra claims that the operator configured.
+    /// Extra claims of the token, which the operator configured.
     pub extra: &'a ExtraClaims,
 }
 

@@ -1,4 +1,4 @@
-//! A whole token under each preset, as verifiers see it.
+//! Tests of the claims of a whole token under each preset, as verifiers see the token.
 
 use std::collections::BTreeMap;
 

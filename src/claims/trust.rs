@@ -1,8 +1,9 @@
-//! Decides whether a repository had already accepted the code that a build runs. Never trusts the CI's own word for it.
+//! Decides whether a repository had already accepted the code that a build runs. Never calls a build trusted for the CI
+//! server's `trusted` alone.
 
 use super::event::Event;
 
-/// Where the code comes from, as the CI reports it.
+/// Origin of a build's code, as the CI server reports the origin.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Provenance<'a> {
     pub(super) event: Event,
@@ -10,11 +11,12 @@ pub(super) struct Provenance<'a> {
     pub(super) fork: Option<bool>,
     pub(super) head_repo_id: Option<&'a str>,
     pub(super) repo_id: Option<&'a str>,
-    /// The CI's own `trusted`: `false` always counts; comments and merge queues require `true`.
+    /// The registration's `trusted`: `false` always makes the build untrusted; comments and merge queues require
+    /// `true`.
     pub(super) declared: Option<bool>,
 }
 
-/// Whether the code is trusted. Anything missing or unknown makes it untrusted.
+/// Whether the build is trusted. If a required value is missing, the build is untrusted.
 pub(super) fn is_trusted(build: &Provenance<'_>) -> bool {
     let foreign_head = build.head_repo_id.is_some_and(|head| Some(head) != build.repo_id);
     if build.declared == Some(false) || build.fork == Some(true) || foreign_head {

@@ -88,7 +88,7 @@ struct Header {
     zip: Option<Value>,
 }
 
-/// Reads an optional member that is present. `null` does not count as absent, as serde's default would have it.
+/// Reads an optional member that is present. `null` counts as a value, and not as an absent member.
 fn present<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: serde::Deserializer<'de>,
