@@ -1,4 +1,5 @@
-//! The audit record of ID tokens, committed before a token is returned to its caller.
+//! Storage of audit records, one for each issued ID token. A token leaves the server only after its audit record is
+//! committed.
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -7,7 +8,7 @@ use super::error::{Outcome, StoreError};
 use crate::base::{BuildId, ClientId, IssuerId, Jti, Moment, RequestTokenId, Sha256};
 use crate::jose::Algorithm;
 
-/// Record of one issued ID token. Never holds the token itself.
+/// Audit record of one issued ID token. The record never holds the token itself.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AuditRow {
     /// The token's `jti`.
@@ -20,17 +21,17 @@ pub struct AuditRow {
     pub build_id: BuildId,
     /// Id of the client that registered the build.
     pub client_id: ClientId,
-    /// Id of the request token that the token was fetched with; `None` for a direct token.
+    /// Id of the request token that fetched the ID token; `None` if a CI server requested the ID token directly.
     pub request_token_id: Option<RequestTokenId>,
-    /// Name of the issuance rule that allowed the token; `None` if the default allowed it.
+    /// Name of the issuance rule that allowed the token; `None` if the policy's default allowed the token.
     pub rule: Option<String>,
-    /// Name of the organisation.
+    /// Name of the build's organisation.
     pub org: String,
-    /// Name of the repository, without its organisation.
+    /// Name of the build's repository, without the organisation.
     pub repo: String,
     /// Number that the CI server gave the build.
     pub number: u64,
-    /// Name of the step, for a token of one step.
+    /// Name of the build's step that the token was issued for; `None` for a token of the whole build.
     pub step: Option<String>,
     /// The token's `sub`.
     pub subject: String,
@@ -43,7 +44,7 @@ pub struct AuditRow {
     /// SHA-256 digest of the token's text.
     #[serde(serialize_with = "digest_as_text")]
     pub token_sha256: Sha256,
-    /// IP address of the caller.
+    /// IP address from which the token was requested, if known.
     pub peer: Option<String>,
     /// The token's claims, as the JSON text that was signed.
     #[serde(skip)]
@@ -54,56 +55,59 @@ fn digest_as_text<S: serde::Serializer>(digest: &Sha256, serializer: S) -> Resul
     serializer.collect_str(digest)
 }
 
-/// A token to issue: its record, and the limits that must allow it.
+/// A signed token to record as issued: the token's audit record, and the limits that the transaction checks.
 #[derive(Debug, Clone)]
 pub struct Issuance {
     /// Audit record of the token.
     pub row: AuditRow,
-    /// Maximum number of tokens for one build; `None` for no limit.
+    /// Maximum number of tokens of the build; `None` for no limit.
     pub tokens_per_build: Option<u64>,
-    /// Maximum number of tokens for one build by the rule of the record; `None` for no limit.
+    /// Maximum number of the build's tokens that the rule named in the record may allow; `None` for no limit.
     pub tokens_by_rule: Option<u64>,
-    /// Client revision that the rules were evaluated against. If it has changed by commit time, the token is refused.
+    /// Revision of the client for which the rules were evaluated. If the stored client has another revision at the
+    /// commit, the token is refused.
     pub client_revision: u64,
-    /// Time at which build, client and request token must be active.
+    /// Time at which the build, the client and the request token must be active.
     pub now: Moment,
 }
 
-/// Refusal of an issuance; nothing was written.
+/// Reason why a token was not recorded as issued; nothing was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IssuanceRefusal {
-    /// The request token, its build or its client is not active.
+    /// The request token or the build is not active, or the client was disabled or changed.
     NotActive,
-    /// The build has as many tokens as it may have.
+    /// The build has as many tokens as [`Issuance::tokens_per_build`] allows.
     BuildQuota,
-    /// The build has as many tokens by this rule as it may have.
+    /// The rule has allowed as many tokens of the build as [`Issuance::tokens_by_rule`] allows.
     RuleQuota,
-    /// The request token was used as often as it may be.
+    /// The request token has fetched as many ID tokens as its limit of uses allows.
     TokenUses,
 }
 
-/// Conditions for audit records to list, all of which must hold.
+/// Filter for listing audit records: a record is listed if all conditions hold.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
-    /// Id of the build.
+    /// Id of the build that the token describes; `None` for any build.
     pub build: Option<BuildId>,
-    /// Exact `sub` of the token.
+    /// Exact `sub` of the token; `None` for any subject.
     pub subject: Option<String>,
-    /// Earliest time of issue.
+    /// Earliest `iat` of the token; `None` for no limit.
     pub since: Option<Moment>,
 }
 
-/// Audit record of an issuer's ID tokens.
+/// Storage of the audit records of an issuer's ID tokens.
 #[async_trait]
 pub trait Audit {
-    /// Records and counts a token in one transaction; waiting tokens are committed together as a group. As many tokens of
-    /// a group as fit the limits are accepted, the others are refused.
+    /// Records a token as issued and counts the token, in one transaction; waiting tokens are committed together as a
+    /// group. As many tokens of a group as the limits allow are recorded, all further tokens are refused.
     ///
     /// # Errors
-    /// [`StoreError`]: the token must not be returned. The inner error if build, token, client or a limit forbids it.
+    /// [`StoreError`]: the token must not leave the server. The inner error if the build, the request token, the client
+    /// or a limit forbids the token.
     async fn record(&self, issuer: &IssuerId, issuance: Issuance) -> Outcome<(), IssuanceRefusal>;
 
-    /// Lists the records that match `filter`, oldest first, at most `limit`, from after the record `after`.
+    /// Lists at most `limit` records that match `filter`, oldest first, beginning after the record with the `iat` and
+    /// `jti` in `after`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -115,7 +119,7 @@ pub trait Audit {
         limit: u32,
     ) -> Result<Vec<AuditRow>, StoreError>;
 
-    /// Finds the record of a token.
+    /// Finds the audit record of a token by the token's `jti`.
     ///
     /// # Errors
     /// [`StoreError`].

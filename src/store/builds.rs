@@ -1,4 +1,4 @@
-//! Builds: registered, found, finished.
+//! Storage of builds: registering, finding and finishing a build. A finished or expired build never runs again.
 
 use async_trait::async_trait;
 
@@ -15,28 +15,33 @@ use crate::policy::Client;
 pub struct NewBuild {
     /// Id of the build.
     pub id: BuildId,
-    /// Unique id that the CI server gave the build, or a default derived from org, repo, number and attempt.
+    /// Key that no other build of the client has: chosen by the CI server, or derived from org, repo, number and
+    /// attempt.
     pub key: String,
-    /// SHA-256 digest of the request's bytes: only an equal request counts as a repeat whose answer was lost.
+    /// SHA-256 digest of the registration request's body. Only a request with an equal body counts as a repetition
+    /// after a lost answer.
     pub body: Sha256,
     /// Claims of the build, as registered.
     pub build: Build,
-    /// Audiences that the registration allows: `None` leaves them to the client, an empty list allows none.
+    /// Audiences that the registration allows for the build's tokens: `None` allows all that the client may use, an
+    /// empty list allows none.
     pub audiences: Option<Vec<AudiencePattern>>,
-    /// Time of registration.
+    /// Time at which the build was registered.
     pub registered_at: Moment,
-    /// Time at which the build expires unless it was finished before.
+    /// Time at which the build expires unless the build was finished before.
     pub deadline: Moment,
-    /// Worker token and build-wide request token, if the registration asks for them.
+    /// Worker token and build-wide request token to create with the build; empty if the client may not have such
+    /// tokens.
     pub tokens: Vec<NewRequestToken>,
 }
 
-/// An id that was registered under a new name by a client that may act for all its names.
+/// Rename of an organisation or repository: a known id was registered under a new name, by a client that may act for
+/// every name of the id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rename {
     /// Whether an organisation or a repository was renamed.
     pub kind: NameKind,
-    /// Immutable id of the organisation or repository.
+    /// Immutable id of the renamed organisation or repository.
     pub id: String,
     /// Name before the rename.
     pub from: String,
@@ -44,52 +49,53 @@ pub struct Rename {
     pub to: String,
 }
 
-/// Outcome of a registration.
+/// Result of a registration that was not refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Registered {
     /// A new build was created.
     New {
-        /// Ids that were registered under a new name.
+        /// Organisations and repositories that this registration renamed.
         renames: Vec<Rename>,
-        /// Names first seen without an id that are now bound to one: `(kind, name)`.
+        /// Names that were registered without an id before and are now bound to an id, as pairs of kind and name.
         ids_taken: Vec<(NameKind, String)>,
     },
-    /// The same client sent the same key and body within 60 s while the build runs: new tokens replaced its worker token
-    /// and build-wide request token, which are revoked; step tokens stay. The new tokens expire with the deadline of the
-    /// first registration, not with that of the repeated one.
+    /// The client repeated the registration (same key and body) within 60 s while the build runs. New tokens replace
+    /// the build's worker token and build-wide request token, which are revoked; step tokens stay valid. The new tokens
+    /// expire at the deadline that the first registration set.
     Repeated(Box<StoredBuild>),
 }
 
-/// Refusal of a registration; nothing was written.
+/// Reason why a build was not registered; nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RegistrationRefusal {
-    /// The client registered this key before.
+    /// The client has registered another build under this key before; holds the id of that build.
     BuildExists(BuildId),
     /// The client was disabled after it was authenticated.
     ClientDisabled,
-    /// The id is bound to a name that this client may not act for.
+    /// The id of the organisation or repository is bound to a name that this client may not act for.
     IdBound {
-        /// Whether an organisation or a repository was renamed.
+        /// Whether the id belongs to an organisation or to a repository.
         kind: NameKind,
     },
-    /// The name is bound to another id, or came without the id that it once had.
+    /// The name is bound to another id, or the registration lacks the id that the name is bound to.
     NameBound {
-        /// Whether an organisation or a repository was renamed.
+        /// Whether the name belongs to an organisation or to a repository.
         kind: NameKind,
-        /// Name as the registration has it.
+        /// Name of the organisation or repository in the registration.
         name: String,
     },
 }
 
-/// Time within which a registration may be repeated to receive a lost answer again.
+/// Time after a registration within which the client may repeat the request because the answer was lost.
 pub const REPEAT_WITHIN: crate::base::Seconds = crate::base::Seconds::new(60);
 
-/// Builds of an issuer.
+/// Storage of an issuer's builds.
 #[async_trait]
 pub trait Builds {
-    /// Registers a build, binds its names and creates its tokens in one transaction.
+    /// Registers a build, binds the names of the build's organisation and repository to their ids, and creates the
+    /// build's tokens, in one transaction.
     ///
-    /// `client` is the row that authentication read; the transaction checks again that it is enabled.
+    /// `client` is the client as authentication read it; the transaction checks again that the client is enabled.
     ///
     /// # Errors
     /// [`StoreError`]; the inner error if the registration is refused.
@@ -106,8 +112,8 @@ pub trait Builds {
     /// [`StoreError`].
     async fn find_build(&self, issuer: &IssuerId, id: BuildId) -> Result<Option<StoredBuild>, StoreError>;
 
-    /// Finishes a running build of this client; a later status does not replace the first. Returns `false` if the client
-    /// has no such build. An expired build stays expired.
+    /// Finishes a running build of `client` with `status`; a second call does not replace the first status. Returns
+    /// `false` if the client has no build with this id. An expired build stays expired.
     ///
     /// # Errors
     /// [`StoreError`].

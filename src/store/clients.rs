@@ -1,4 +1,5 @@
-//! Clients: callers of the API, and the digests of their secrets.
+//! Storage of the clients that may call the API. The store holds digests of the clients' secrets, never a secret
+//! itself.
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -11,60 +12,60 @@ use crate::policy::{Client, ClientIdentity, OrganizationPattern, Scope};
 /// Digests of the secrets that a client may present.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientSecret {
-    /// Digest of the current secret.
+    /// SHA-256 digest of the client's current secret.
     pub current: Sha256,
-    /// Digest of the previous secret, and the time until which it is accepted too.
+    /// SHA-256 digest of the client's previous secret, and the time until which the previous secret is accepted too.
     pub previous: Option<(Sha256, Moment)>,
 }
 
-/// A client with the digests of its secrets.
+/// A stored client: what the client may do, and the digests of the client's secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredClient {
-    /// Client without its secrets.
+    /// The client without any secret.
     pub client: Client,
     /// Digests of the client's secrets.
     pub secret: ClientSecret,
 }
 
-/// Error returned when the name, the id or the identity of a client is taken.
+/// Error returned when another client already has the name, the id or the identity of the client to create.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a client of this name, or of this provider and subject, exists")]
+#[error("a client with this name, or with this provider and subject, already exists")]
 pub struct ClientExists;
 
-/// Outcome of disabling a client.
+/// Result of disabling a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Disabled {
-    /// Number of running builds that were canceled.
+    /// Number of the client's running builds that were canceled.
     pub builds_ended: u64,
 }
 
-/// A client declared in the configuration. Its id is its name.
+/// A client that the configuration declares. The id of a declared client is its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredClient {
-    /// Name and id of the client.
+    /// Name of the client, and also the client's id.
     pub name: String,
     /// Scopes that the client has.
     pub scopes: Vec<Scope>,
     /// Organisations that the client may act for; an empty list allows all.
     pub organizations: Vec<OrganizationPattern>,
-    /// Audiences that tokens of its builds may have; an empty list allows all.
+    /// Audiences that tokens of the client's builds may have; an empty list allows all.
     pub audiences: Vec<AudiencePattern>,
-    /// Prefix of the organisation and repository ids that the client registers.
+    /// Prefix for the ids of organisations and repositories that the client registers, so that two forges share no id.
     pub ids: Option<String>,
-    /// Digest of the current secret, and of the previous one while it is declared too.
+    /// SHA-256 digests of the client's current secret, and of the previous secret while both are declared.
     pub secrets: (Sha256, Option<Sha256>),
 }
 
-/// Change of one declared client when the configuration is applied.
+/// Change that applying the configuration makes to one declared client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClientChange {
     /// Name of the client.
     pub name: String,
-    /// Kind of the change.
+    /// Whether the client is added, changed or disabled.
     pub change: ClientChangeKind,
 }
 
-/// Kind of change of a declared client.
+/// What applying the configuration does with a declared client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ClientChangeKind {
@@ -72,46 +73,47 @@ pub enum ClientChangeKind {
     Added,
     /// Scopes, limits or secrets of the client change.
     Changed,
-    /// The client is no longer declared, and is disabled.
+    /// The client is disabled because the configuration no longer declares the client.
     Disabled,
 }
 
-/// Error returned when a client created by command has the name of a declared one.
+/// Error returned when the configuration declares a client under the name of a client that was created by command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("client {0} was created by command: declare another name, or remove the declaration")]
 pub struct NameTaken(pub String);
 
-/// Clients of an issuer.
+/// Storage of an issuer's clients.
 #[async_trait]
 pub trait Clients {
-    /// Creates a client with the digest of its secret; for a client with an identity, of a secret that is never shown.
+    /// Creates a client. `secret` is the digest of the client's secret; a client that a provider's tokens identify has
+    /// a random secret that is never shown.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error if the name, the id or the identity is taken.
+    /// [`StoreError`]; the inner error if another client has the name, the id or the identity.
     async fn create_client(&self, issuer: &IssuerId, client: &Client, secret: Sha256) -> Outcome<(), ClientExists>;
 
-    /// Finds a client by its id, disabled clients included.
+    /// Finds a client by id, even if the client is disabled.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn find_client(&self, issuer: &IssuerId, id: &ClientId) -> Result<Option<StoredClient>, StoreError>;
 
-    /// Finds the client that a provider's tokens with this subject identify, disabled clients included.
+    /// Finds the client that tokens of this provider with this subject identify, even if the client is disabled.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn identify_client(&self, issuer: &IssuerId, identity: &ClientIdentity)
     -> Result<Option<Client>, StoreError>;
 
-    /// Lists all clients by name.
+    /// Lists all clients, sorted by name.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn list_clients(&self, issuer: &IssuerId) -> Result<Vec<Client>, StoreError>;
 
-    /// Replaces the secret of a client. The current secret is accepted until `previous_until`, or no longer if that is not
-    /// after `now`; an older one is not accepted any more. Returns `false` if no enabled client that was created by command
-    /// with a secret has this name.
+    /// Replaces the secret of a client. The replaced secret is accepted until `previous_until`, or no longer if that
+    /// time is not after `now`; any older secret is rejected from now on. Returns `false` unless the name belongs to an
+    /// enabled client with a secret that was created by command.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -124,11 +126,12 @@ pub trait Clients {
         now: Moment,
     ) -> Result<bool, StoreError>;
 
-    /// Creates and updates the declared clients, and disables clients that are no longer declared. With `dry_run` nothing
-    /// is written. Returns the changes.
+    /// Creates and updates the declared clients, and disables clients that are no longer declared. Returns the changes;
+    /// with `dry_run` nothing is written.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error if a name is taken: nothing was written.
+    /// [`StoreError`]; the inner error if a declared name belongs to a client that was created by command; nothing was
+    /// written then.
     async fn apply_clients(
         &self,
         issuer: &IssuerId,
@@ -137,8 +140,8 @@ pub trait Clients {
         dry_run: bool,
     ) -> Outcome<Vec<ClientChange>, NameTaken>;
 
-    /// Disables a client and cancels its running builds in the same transaction. Returns `None` if no client that was
-    /// created by command has this name; disabling twice changes nothing.
+    /// Disables a client and cancels the client's running builds, in one transaction. Returns `None` if no client that
+    /// was created by command has this name. Disabling a disabled client changes nothing.
     ///
     /// # Errors
     /// [`StoreError`].

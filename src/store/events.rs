@@ -1,5 +1,5 @@
-//! Events for operators: changes, issued credentials, and refusals that an unknown caller cannot cause at will. Never
-//! hold a token or a key.
+//! Storage of events for operators: changes, issued credentials, and refusals that an unauthenticated client cannot
+//! cause at will. An event never holds a token or a key.
 
 use async_trait::async_trait;
 use serde::Serialize;
@@ -7,20 +7,20 @@ use serde::Serialize;
 use super::error::StoreError;
 use crate::base::{EventId, IssuerId, Moment};
 
-/// One event of the exchange.
+/// One event for operators: a change of an object, or a request to the exchange that was fulfilled or refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EventRow {
     /// Id of the event; ids sort by time.
     pub id: EventId,
-    /// Time of the event.
+    /// Time at which the event happened.
     pub at: Moment,
-    /// Kind of the event: `credential_created`, `exchange_refused`, `role_created`, …
+    /// Name of what happened: `credential_created`, `exchange_refused`, `role_created`, …
     pub kind: String,
-    /// Name of the flow, for an event of an exchange.
+    /// Name of the exchange's flow in which the event happened; `None` for events outside the exchange.
     pub flow: Option<String>,
-    /// Subject of the token or credential, or the name of the changed object.
+    /// Subject of the token or credential that the event is about, or the name of the changed object.
     pub subject: Option<String>,
-    /// Further details, as a JSON object.
+    /// Further details of the event, as a JSON object.
     #[serde(serialize_with = "as_json")]
     pub detail: String,
 }
@@ -32,16 +32,17 @@ fn as_json<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::
     }
 }
 
-/// Events of an issuer.
+/// Storage of an issuer's events.
 #[async_trait]
 pub trait Events {
-    /// Records an event that belongs to no other change.
+    /// Records an event in its own transaction, for events that no other transaction records.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn record_event(&self, issuer: &IssuerId, event: &EventRow) -> Result<(), StoreError>;
 
-    /// Lists events since a time, oldest first, at most `limit`, from after the event `after`.
+    /// Lists at most `limit` events since the time `since`, oldest first, beginning after the event with the id
+    /// `after`.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,14 +1,15 @@
-//! Number of tokens that are being signed. While it is not zero, the writer waits a moment to commit a larger group.
+//! Counter of tokens that are being signed. While any token is being signed, the store's writer waits a moment to
+//! commit a larger group.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Counter shared by the signing pool and the writer.
+/// Counter of tokens that are being signed, shared by the signing pool and the store's writer.
 #[derive(Debug, Clone, Default)]
 pub struct InFlight(Arc<AtomicUsize>);
 
 impl InFlight {
-    /// Counts one more token until the returned guard is dropped.
+    /// Counts one more token as being signed until the returned guard is dropped.
     #[must_use]
     pub fn enter(&self) -> InFlightGuard {
         self.0.fetch_add(1, Ordering::Relaxed);
@@ -22,7 +23,7 @@ impl InFlight {
     }
 }
 
-/// Guard of one counted token; dropping it ends the count.
+/// Guard of one token that counts as being signed until the guard is dropped.
 #[derive(Debug)]
 pub struct InFlightGuard(Arc<AtomicUsize>);
 

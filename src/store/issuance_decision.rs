@@ -1,12 +1,12 @@
-//! Decides which tokens of a group are issued. Pure: the rows were read under lock, and do not change before the group is
-//! committed.
+//! Decides which tokens of a group are recorded as issued. A pure function of rows that were read under lock, so that
+//! no row changes before the group is committed.
 
 use std::collections::BTreeMap;
 
 use crate::base::{BuildId, ClientId, Moment, RequestTokenId};
 use crate::store::{Issuance, IssuanceRefusal, TokenKind};
 
-/// State of the rows that one issuance depends on, before its group.
+/// State of the client, build and request token of one issuance, as stored before any token of the group is counted.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct IssuanceState {
     pub(in crate::store) client: ClientId,
@@ -16,11 +16,11 @@ pub(in crate::store) struct IssuanceState {
     pub(in crate::store) finished: bool,
     pub(in crate::store) issued: u64,
     pub(in crate::store) token: Option<TokenState>,
-    /// Number of tokens of the build that the issuance's rule allowed so far.
+    /// Number of the build's tokens that the issuance's rule has allowed so far.
     pub(in crate::store) issued_by_rule: u64,
 }
 
-/// State of a request token before its group.
+/// State of a request token, as stored before any token of the group is counted.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct TokenState {
     pub(in crate::store) build: BuildId,
@@ -31,28 +31,29 @@ pub(in crate::store) struct TokenState {
     pub(in crate::store) uses: u64,
 }
 
-/// What a group adds to one count.
+/// Number that a group adds to one count of a build, a request token or a rule, with the limit of the count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) struct Tally {
     /// Number of tokens that the group adds.
     pub(in crate::store) added: u64,
     /// Maximum of the count; `None` for no limit.
     pub(in crate::store) limit: Option<u64>,
-    /// Latest time at which the counted row must be active.
+    /// Latest time at which the counted build or request token must be active.
     pub(in crate::store) now: Moment,
 }
 
-/// Answers to the members of a group, and what the group adds to each count.
+/// Answer to each issuance of a group, and what the group adds to each count.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Decision<'g> {
-    /// In the order of the group.
+    /// Answers in the order of the group's issuances.
     pub(in crate::store) answers: Vec<Result<(), IssuanceRefusal>>,
     pub(in crate::store) builds: BTreeMap<BuildId, Tally>,
     pub(in crate::store) tokens: BTreeMap<RequestTokenId, Tally>,
     pub(in crate::store) rules: BTreeMap<(BuildId, &'g str), Tally>,
 }
 
-/// Decides in the group's order: of each count as many tokens as fit are accepted, the others are refused.
+/// Decides on the issuances in order: accepts a token if every count that the token adds to has room, and refuses the
+/// token otherwise.
 pub(in crate::store) fn decide<'g>(
     members: impl Iterator<Item = (&'g Issuance, Option<IssuanceState>)>,
 ) -> Decision<'g> {
@@ -94,7 +95,7 @@ impl<'g> Decision<'g> {
         {
             return Err(IssuanceRefusal::RuleQuota);
         }
-        // No count changes before every count has room.
+        // No count is increased unless every count has room.
         if let Some((id, token)) = token {
             count(self.tokens.entry(id).or_insert_with(nothing), token.max_uses, *now);
         }
@@ -119,7 +120,7 @@ fn token_is_active(issuance: &Issuance, token: Option<&TokenState>) -> bool {
     }
 }
 
-/// Returns whether one more token fits the limit.
+/// Returns whether the limit has room for one more token.
 fn fits(tally: Option<&Tally>, before: u64, limit: Option<u64>) -> bool {
     let total = before.saturating_add(tally.map_or(0, |tally| tally.added));
     limit.is_none_or(|limit| total < limit)
@@ -129,8 +130,8 @@ fn nothing() -> Tally {
     Tally { added: 0, limit: Some(0), now: Moment::from_unix(i64::MIN) }
 }
 
-/// Adds one token. Members may have different limits if the configuration changed between them: each was checked against
-/// its own, and the statement checks the sum against the largest.
+/// Adds one token to a count. Issuances of a group have different limits if the configuration changed meanwhile: each
+/// issuance was checked against its own limit, and the SQL statement checks the sum against the largest limit.
 fn count(tally: &mut Tally, limit: Option<u64>, now: Moment) {
     tally.added += 1;
     tally.limit = tally.limit.zip(limit).map(|(one, other)| one.max(other));

@@ -1,4 +1,5 @@
-//! Signing keys as they are stored: sealed private keys, and the times from which every state follows.
+//! Storage of signing keys: sealed private keys, and the times from which the state of a key is computed. A private key
+//! is never stored unsealed.
 
 use std::sync::Arc;
 
@@ -8,159 +9,165 @@ use super::error::StoreError;
 use crate::base::{IssuerId, Moment, Seconds};
 use crate::jose::Algorithm;
 
-/// One signing key. Its state is never stored: it follows from the times.
+/// One stored signing key. The state of the key is never stored, but computed from the key's times.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRow {
     /// RFC 7638 thumbprint of the public key.
     pub kid: String,
-    /// Algorithm of the key.
+    /// Signature algorithm of the key.
     pub alg: Algorithm,
-    /// Sealed private key; `None` once it was erased.
+    /// Sealed private key; `None` after the private key was erased.
     pub sealed: Option<Vec<u8>>,
-    /// Id of the key-encryption key that sealed it.
+    /// Id of the key-encryption key that sealed the private key.
     pub kek: Option<String>,
-    /// Times of the key; `None` until the first start after `keys init` schedules them.
+    /// Times at which the key is published and begins to sign; `None` between `keys init` and the first start.
     pub times: Option<KeyTimes>,
-    /// Time from which the key no longer signs, because its algorithm was removed.
+    /// Time from which the key no longer signs because the key's algorithm was removed from the list; `None` if it was
+    /// not removed.
     pub ends_at: Option<Moment>,
-    /// Time of revocation, if the key was revoked.
+    /// Time at which the key was revoked, if it was.
     pub revoked_at: Option<Moment>,
-    /// Reason for the revocation.
+    /// Reason why the key was revoked.
     pub revoked_reason: Option<String>,
-    /// Largest `max-age` of the key set that was served while the key was published.
+    /// Largest `max-age` with which the key set was served while the key was published.
     pub jwks_max_age: Seconds,
-    /// Largest lifetime of a token that the key could sign.
+    /// Largest lifetime that a token signed by the key can have.
     pub max_lifetime: Seconds,
 }
 
-/// The two times that are set when a key is announced; all other times follow from them.
+/// The two times of a key that are set when the key is announced; all other times of the key are computed from these
+/// two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyTimes {
-    /// Time from which the key is in the key set.
+    /// Time from which the key is published in the key set.
     pub announced_at: Moment,
-    /// Time from which the key signs, until a later key does.
+    /// Time from which the key signs, until a later key signs instead.
     pub signs_from: Moment,
 }
 
-/// A public key of the former issuer at our URL. Sealed as one text, so that a row added by hand is rejected.
+/// A public key of the issuer that served our URL before us, which stays in our key set. The row is sealed, so that a
+/// row added by hand is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdoptedRow {
     /// `kid` that the former issuer gave the key.
     pub kid: String,
-    /// Sealed JWK, with the time at which it leaves the key set.
+    /// Sealed text: the public key as a JWK, and the time at which the key leaves our key set.
     pub sealed: Vec<u8>,
-    /// Id of the key-encryption key that sealed it.
+    /// Id of the key-encryption key that sealed the text.
     pub kek: String,
-    /// Time of revocation, if the key was revoked.
+    /// Time at which the key was revoked, if it was.
     pub revoked_at: Option<Moment>,
-    /// Reason for the revocation.
+    /// Reason why the key was revoked.
     pub revoked_reason: Option<String>,
 }
 
-/// Cache and token lifetimes of one running server. Every server of the installation honours the lifetimes that any of
-/// them has published.
+/// Lifetimes of caches and tokens that one running server uses. Every server of the installation respects the stored
+/// lifetimes of all running servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// Random name that the process chose when it started.
+    /// Random name of the server's process, chosen at its start.
     pub server: String,
-    /// Time for which the server announces keys, and for which it trusts its view of them.
+    /// Time for which the server publishes a key before the key signs, and for which the server relies on the keys that
+    /// it last read.
     pub announce_for: Seconds,
     /// `max-age` of the key set that the server serves.
     pub jwks_max_age: Seconds,
-    /// Maximum lifetime of the server's tokens.
+    /// Maximum lifetime of the tokens that the server signs.
     pub max_lifetime: Seconds,
     /// Time at which the server last stored or confirmed these settings.
     pub stored_at: Moment,
 }
 
-/// Sealed text that only the keyring can open.
+/// Text sealed with a key-encryption key, which only the keyring can open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedText {
     /// Ciphertext with its nonce and tag.
     pub sealed: Vec<u8>,
-    /// Id of the key-encryption key that sealed it.
+    /// Id of the key-encryption key that sealed the text.
     pub kek: String,
 }
 
-/// Keys of an issuer at one version.
+/// All keys of an issuer and their shared settings, read at one version.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyRows {
-    /// Number of changes so far.
+    /// Version of the keys: the number of changes so far.
     pub version: u64,
-    /// Current algorithms, the default first; empty before the first configuration was applied.
+    /// Current list of signature algorithms, the default first; empty before the first configuration was applied.
     pub algorithms: Vec<Algorithm>,
-    /// Latest time that any server has seen.
+    /// Latest time that any server of the installation has reported.
     pub latest_seen: Option<Moment>,
-    /// Settings of the servers that ran lately, by server.
+    /// Lifetimes used by the servers that ran lately, sorted by server.
     pub server_settings: Vec<ServerSettings>,
-    /// Sealed terms of the takeover from a former issuer at our URL.
+    /// Sealed record of the issuer that served our URL before us, if there was one.
     pub takeover: Option<SealedText>,
-    /// Signing keys by `kid`.
+    /// Our signing keys, sorted by `kid`.
     pub rows: Vec<KeyRow>,
-    /// Adopted keys of a former issuer by `kid`.
+    /// Public keys of a former issuer, sorted by `kid`.
     pub adopted: Vec<AdoptedRow>,
 }
 
-/// Change of the keys. Rows are inserted, or replace the rows of the same `kid`.
+/// Change of an issuer's keys and their shared settings. A row is inserted, or replaces the stored row with an equal
+/// `kid`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyChange {
-    /// New list of algorithms; `None` for no change.
+    /// New list of signature algorithms; `None` for no change.
     pub algorithms: Option<Vec<Algorithm>>,
-    /// New latest time seen, even if it is earlier than the stored one; `None` for no change.
+    /// New value of [`KeyRows::latest_seen`], even if earlier than the stored value; `None` for no change.
     pub latest_seen: Option<Moment>,
-    /// Settings of one server; `None` for no change.
+    /// New lifetimes used by one server; `None` for no change.
     pub server_settings: Option<ServerSettings>,
-    /// Sealed terms of the takeover; `None` for no change.
+    /// New sealed record of a former issuer; `None` for no change.
     pub takeover: Option<SealedText>,
-    /// Signing keys to write.
+    /// Our signing keys to write.
     pub rows: Vec<KeyRow>,
-    /// Adopted keys to write.
+    /// Public keys of a former issuer to write.
     pub adopted: Vec<AdoptedRow>,
 }
 
-/// Short query with which a replica notices changes and clock differences.
+/// Result of the short query with which a server notices changed keys and clock differences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeyPoll {
     /// Current version of the keys.
     pub version: u64,
-    /// Latest time that any server has seen.
+    /// Latest time that any server of the installation has reported.
     pub latest_seen: Option<Moment>,
     /// Clock of the database server in milliseconds since 1970; `None` if the database has no clock of its own.
     pub server_millis: Option<i64>,
 }
 
-/// Report of a running server about the time.
+/// Report of a running server about its current time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TimeNote {
-    /// Name of the server, whose settings stay in force.
+    /// Name of the reporting server; while the server reports, its stored lifetimes stay in force.
     pub server: String,
-    /// Current time of the server.
+    /// Current time of the reporting server.
     pub now: Moment,
-    /// Time until which keys may be erased and settings of stopped servers deleted; `None` for no change.
+    /// Time that has certainly passed: everything that is due before it may be erased; `None` if no such time is known.
     pub erasable_before: Option<Moment>,
 }
 
-/// Returns whether a change may still be committed. Called with the write lock held, right before the commit: a change of
-/// keys carries the time at which it was planned, and must not wait for long after that.
+/// Function that returns whether a change of keys may still be committed. The store calls the function with the write
+/// lock held, right before the commit: a change holds the time at which it was planned, and must not be committed long
+/// after that time.
 pub type Still = Arc<dyn Fn() -> bool + Send + Sync>;
 
-/// Signing keys of an issuer.
+/// Storage of an issuer's signing keys.
 #[async_trait]
 pub trait Keys {
-    /// Reads all rows at one version.
+    /// Reads all keys and their shared settings at one version.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn read_keys(&self, issuer: &IssuerId) -> Result<KeyRows, StoreError>;
 
-    /// Reads the version alone, with the clocks to compare ours with.
+    /// Reads the version of the keys, and the times that a server compares its clock with.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn key_poll(&self, issuer: &IssuerId) -> Result<KeyPoll, StoreError>;
 
-    /// Compare-and-swap: writes a change if the version is still `expected` and `still` returns `true`. Returns `false` if
-    /// another change came first or the change waited too long; nothing was written then.
+    /// Writes a change of keys if the version is still `expected` and `still` returns `true` (compare-and-swap).
+    /// Returns `false`, and writes nothing, if another change came first or this change waited too long.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -172,8 +179,8 @@ pub trait Keys {
         still: &Still,
     ) -> Result<bool, StoreError>;
 
-    /// Stores the time that a server reports. The latest time seen never decreases by it, and the version does not change;
-    /// without keys nothing is stored.
+    /// Stores the time that a server reports. The stored latest time never decreases, and the version of the keys does
+    /// not change; nothing is stored before the issuer has keys.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,22 +1,22 @@
-//! Migrations of a schema, as both backends run and report them.
+//! Migrations of a database schema: the code that SQLite and PostgreSQL share. A released migration is never edited.
 
 use sqlx::SqlSafeStr;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 
 use super::error::StoreError;
 
-/// Outcome of migrating a schema.
+/// Result of migrating a database schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MigrationReport {
-    /// Version before the migration; 0 for a new database.
+    /// Version of the schema before the migration; 0 for a new database.
     pub before: u32,
-    /// Version after the migration.
+    /// Version of the schema after the migration.
     pub after: u32,
-    /// Names of the migrations that were applied, in order.
+    /// Names of the migrations that were applied, in the order of their versions.
     pub applied: Vec<String>,
 }
 
-/// Version, name and text of a backend's migrations, lowest version first.
+/// Migrations of one kind of database, each as version, name and SQL text, lowest version first.
 pub(super) struct Migrations<const N: usize>(pub(super) [(i64, &'static str, &'static str); N]);
 
 impl<const N: usize> Migrations<N> {
@@ -33,7 +33,7 @@ impl<const N: usize> Migrations<N> {
         MigrationReport { before: number(before), after: number(after), applied: applied.collect() }
     }
 
-    /// Explains why the schema cannot be migrated.
+    /// Returns the error that says why the schema cannot be migrated.
     pub(super) fn refusal(&self, error: MigrateError, fault: fn(sqlx::Error) -> StoreError) -> StoreError {
         let newest = self.0.last().map_or(0, |(version, ..)| *version);
         StoreError::Schema(match error {

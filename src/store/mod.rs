@@ -1,9 +1,10 @@
-//! Persistent storage: one trait for each noun, implemented by the backends below. One method is one transaction.
+//! Persistent storage: one trait for each kind of object, implemented for SQLite and PostgreSQL. Each method runs one
+//! transaction.
 //!
-//! A caller that disconnects never cancels a write. A time-out means *unknown*, never *not written*.
+//! A client that disconnects never cancels a write. After a time-out a write may or may not have happened.
 
-/// Declares the modules of `sql/`, whose statements both databases share. Each backend compiles them with its own types
-/// (`super::driver`), so that no statement is chosen at run time.
+/// Declares the modules of `sql/`, which hold the statements that SQLite and PostgreSQL share. Each of the two stores
+/// compiles these modules with its own types (`super::driver`), so that no statement is chosen at run time.
 macro_rules! sql_modules {
     () => {
         #[path = "../sql/audit.rs"]
@@ -98,7 +99,7 @@ pub use self::rules::{
 pub use self::stored_build::{BuildState, Finish, StoredBuild};
 pub use self::url::StoreUrl;
 
-/// Store of one installation.
+/// Database of one installation, with all objects of its issuers.
 #[async_trait::async_trait]
 pub trait Store:
     Audit
@@ -118,7 +119,7 @@ pub trait Store:
     /// Checks that the store can be read and written.
     ///
     /// # Errors
-    /// [`StoreError`] if it cannot.
+    /// [`StoreError`] if the store cannot be read or written.
     async fn check(&self) -> Result<(), StoreError>;
 
     /// Returns whether several servers may use the store at once.
@@ -127,6 +128,6 @@ pub trait Store:
     /// Returns the location of the store for display, without a password.
     fn describe(&self) -> String;
 
-    /// Waits for accepted writes, then closes the connections, the writer's last.
+    /// Waits until all accepted writes are done, then closes the connections, the writing connection last.
     async fn close(&self);
 }

@@ -1,4 +1,5 @@
-//! Package versions pushed with API keys, as registries recorded them: the link from a package back to a build.
+//! Storage of publications: package versions that were pushed with API keys, as registries recorded them. A publication
+//! leads from a package back to the build that pushed the package.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -8,14 +9,14 @@ use super::error::{Outcome, StoreError};
 use super::events::EventRow;
 use crate::base::{ClientId, CredentialId, IssuerId, Moment};
 
-/// Ecosystem of a package.
+/// Package ecosystem, which decides how package names are compared.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, Serialize, Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase", parse_err_ty = UnknownEcosystem, parse_err_fn = UnknownEcosystem::of)]
 pub enum Ecosystem {
-    /// Any other ecosystem.
+    /// Any ecosystem that has no variant of its own.
     Generic,
     /// NuGet, which compares package names without case.
     Nuget,
@@ -25,7 +26,7 @@ pub enum Ecosystem {
     Rubygems,
 }
 
-/// Error returned for the name of no ecosystem.
+/// Error returned when a text is not the name of an ecosystem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be rubygems, nuget, oci or generic")]
 pub struct UnknownEcosystem;
@@ -39,7 +40,7 @@ impl UnknownEcosystem {
 /// One version of a package, and the API key that pushed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Publication {
-    /// Audience of the API key, which names the registry.
+    /// Audience of the API key that pushed the package: the name of the registry.
     pub audience: String,
     /// Ecosystem of the package.
     pub ecosystem: Ecosystem,
@@ -47,18 +48,18 @@ pub struct Publication {
     pub package: String,
     /// Version of the package.
     pub version: String,
-    /// Digest of the pushed bytes: `sha256:` and 64 hexadecimal digits.
+    /// Digest of the pushed package: `sha256:` and 64 hexadecimal digits.
     pub digest: String,
-    /// Id of the API key.
+    /// Id of the API key that pushed the package.
     pub credential: CredentialId,
     /// Id of the client that recorded the publication.
     pub client: ClientId,
-    /// Time of the publication.
+    /// Time at which the publication was recorded.
     pub published_at: Moment,
 }
 
 impl Publication {
-    /// Returns the name that packages of this ecosystem are compared by.
+    /// Returns the package name in the form in which this ecosystem compares names.
     #[must_use]
     pub fn folded(ecosystem: Ecosystem, package: &str) -> String {
         match ecosystem {
@@ -68,22 +69,22 @@ impl Publication {
     }
 }
 
-/// Refusal of a publication; nothing was recorded.
+/// Reason why a publication was not recorded; nothing was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PublicationRefusal {
-    /// The version is recorded already.
+    /// A publication of this package version is recorded already.
     Exists,
     /// The API key has expired or is revoked.
     KeyNotActive,
 }
 
-/// Publications with API keys of an issuer.
+/// Storage of the publications made with an issuer's API keys.
 #[async_trait]
 pub trait Publications {
-    /// Records a version if its API key is active.
+    /// Records the publication of a package version if the API key that pushed the package is active.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error if the version is recorded already or the API key is not active.
+    /// [`StoreError`]; the inner error if the package version is recorded already or the API key is not active.
     async fn record_publication(
         &self,
         issuer: &IssuerId,

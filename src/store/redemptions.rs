@@ -1,5 +1,6 @@
-//! Redemptions of subject tokens, and the credentials that they issue. One transaction marks the token as used, stores the
-//! credential and the ID token, and locks every row that the credential depends on. Revocation is final.
+//! Storage of redemptions: the subject tokens that were redeemed, and the credentials that were issued for these
+//! tokens. One transaction marks the subject token as used, stores the credential and the token, and locks every row
+//! that the credential depends on. A revoked token or credential never becomes active again.
 
 use async_trait::async_trait;
 use strum::{Display, EnumString, IntoStaticStr};
@@ -11,68 +12,69 @@ use crate::base::{BuildId, ClientId, CredentialId, EntitlementId, IdTokenId, Iss
 use crate::claims::BuildStep;
 use crate::policy::{Client, Pins};
 
-/// Time after a token's `exp` for which a used token is kept. No clock tolerance is larger.
+/// Time after a token's `exp` for which the record of the used token is kept. No clock tolerance of a verifier is
+/// larger.
 pub const USED_TOKEN_KEPT_FOR: Seconds = crate::verifier::MAX_TOLERANCE;
 
-/// Kind of a credential.
+/// Whether a credential is an access token or an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum CredentialKind {
-    /// JWT access token (RFC 9068) that our issuer signed.
+    /// Access token: a JWT (RFC 9068) that our issuer signed.
     AccessToken,
-    /// Opaque API key.
+    /// API key: an opaque text.
     Key,
 }
 
-/// Identifies one token, however it was signed: by its issuer and the digest of its `jti`, or of header and payload if it
-/// has no `jti`.
+/// Key by which a subject token is recorded as used: the token's issuer, and the digest of the token's `jti` or,
+/// without a `jti`, of header and payload. The signature is no part of the key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenKey {
     /// The token's `iss`.
     pub issuer: String,
-    /// Digest of the `jti`, or of header and payload.
+    /// SHA-256 digest of the token's `jti`; of header and payload if the token has no `jti`.
     pub digest: Sha256,
 }
 
-/// An ID token of our own issuer, with the current state of everything that it depends on.
+/// An ID token of our own issuer, with the current state of the build and the client that the token depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IssuedToken {
     /// SHA-256 digest of the token's text.
     pub token_sha256: Sha256,
-    /// `kid` of the signing key.
+    /// `kid` of the key that signed the token.
     pub kid: String,
-    /// Time of revocation, if the token was revoked.
+    /// Time at which the token was revoked, if it was.
     pub revoked_at: Option<Moment>,
     /// Build that the token describes.
     pub build: StoredBuild,
     /// Client that registered the build.
     pub client: Client,
-    /// Step whose request token fetched the ID token, if a step's did.
+    /// Step of the build, if a step's request token fetched the ID token.
     pub step: Option<BuildStep>,
 }
 
-/// What the redemption of an ID token of our own issuer depends on in addition.
+/// Further rows that a redemption depends on if the subject token is an ID token of our own issuer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnToken {
-    /// The token's `jti`.
+    /// The subject token's `jti`.
     pub jti: Jti,
-    /// Id of the token's build.
+    /// Id of the build that the subject token describes.
     pub build: BuildId,
     /// Id of the client that registered the build.
     pub client: ClientId,
-    /// `kid` of the signing key.
+    /// `kid` of the key that signed the subject token.
     pub kid: String,
 }
 
-/// ID token to store with the credential that it was redeemed for.
+/// Redeemed subject token to store together with the credential that was issued for the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewIdToken {
-    /// Id of the stored ID token.
+    /// Id under which the token is stored.
     pub id: IdTokenId,
     /// `kid` of the key that signed the token.
     pub kid: String,
-    /// JOSE header, as JSON.
+    /// JOSE header of the token, as JSON.
     pub header: String,
     /// Claims of the token, as JSON.
     pub claims: String,
@@ -80,133 +82,133 @@ pub struct NewIdToken {
     pub expires_at: Moment,
 }
 
-/// A credential to store.
+/// A credential to store, as the exchange issues it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCredential {
-    /// Id of the credential; of an access token its `jti`.
+    /// Id of the credential; the `jti` if the credential is an access token.
     pub id: CredentialId,
-    /// Kind of the credential.
+    /// Whether the credential is an access token or an API key.
     pub kind: CredentialKind,
     /// SHA-256 digest of the credential's text.
     pub digest: Sha256,
-    /// Stable name of the exchange's flow that issued it.
+    /// Stable name of the exchange's flow that issued the credential.
     pub flow: String,
-    /// Display name of the credential.
+    /// Name of the credential for display.
     pub name: String,
-    /// Subject that the credential stands for.
+    /// Subject that the credential authenticates.
     pub subject: String,
-    /// Owner of the credential: a user of ours, or a name that the downstream registry knows.
+    /// Owner of the credential: the name of one of our users, or a name that the downstream registry knows.
     pub owner: Option<String>,
-    /// Scopes of the credential.
+    /// Scopes that the credential is limited to.
     pub scopes: Vec<String>,
     /// Globs of the packages that the credential is limited to.
     pub packages: Vec<String>,
-    /// Audience that accepts the credential.
+    /// Audience of the credential: the name of the registry or service that may accept it.
     pub audience: String,
     /// Whether the credential stays valid after its build has finished.
     pub outlives_build: bool,
-    /// `kid` of our key that signed the credential, for an access token.
+    /// `kid` of our signing key that signed the credential; `None` for an API key.
     pub signed_by: Option<String>,
     /// Time at which the credential expires.
     pub expires_at: Moment,
 }
 
-/// A redemption: everything that it depends on, and everything that it stores.
+/// A redemption to write: the rows that the redemption depends on, and the rows to store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redemption {
     /// Time of the redemption.
     pub now: Moment,
-    /// Key by which the subject token is recorded as used.
+    /// Key of the subject token, by which the token is recorded as used.
     pub token: TokenKey,
-    /// Whether the redemption uses the token up.
+    /// Whether the subject token can be redeemed only once.
     pub single_use: bool,
-    /// What a token of our own issuer depends on.
+    /// Rows that a subject token of our own issuer depends on; `None` for a token of another issuer.
     pub own: Option<OwnToken>,
-    /// Name of the user, who must be enabled.
+    /// Name of the user that the credential is issued to; the user must be enabled.
     pub user: Option<String>,
-    /// Name of the token's provider.
+    /// Name of the provider that verified the subject token.
     pub provider: String,
-    /// Revision of the provider that was evaluated; `None` for our own issuer.
+    /// Revision of the provider that verified the subject token; `None` for our own issuer.
     pub provider_revision: Option<u64>,
-    /// Entitlement, with its revision that was evaluated.
+    /// Entitlement that allows the redemption: id, and the revision that was evaluated.
     pub entitlement: Option<(EntitlementId, u64)>,
-    /// Further entitlements that the credential depends on, with their revisions that were evaluated.
+    /// Further entitlements that the credential depends on: ids, and the revisions that were evaluated.
     pub also: Vec<(EntitlementId, u64)>,
-    /// Ids that this redemption pins on the entitlement.
+    /// Ids of the subject token's claims that this redemption pins on the entitlement, if any.
     pub pins: Option<Pins>,
-    /// ID token to store.
+    /// The subject token to store.
     pub id_token: NewIdToken,
-    /// Credential to store.
+    /// The credential to store.
     pub credential: NewCredential,
-    /// Event to record for operators.
+    /// Event for operators that records the redemption.
     pub event: EventRow,
 }
 
 impl Redemption {
-    /// Returns the time until which the used token is kept.
+    /// Returns the time until which the record of the used subject token is kept.
     #[must_use]
     pub fn kept_until(&self) -> Moment {
         self.id_token.expires_at + USED_TOKEN_KEPT_FOR
     }
 }
 
-/// Refusal of a redemption; nothing was written.
+/// Reason why a subject token was not redeemed; nothing was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedemptionRefusal {
-    /// The token's build has finished or expired.
+    /// The build of the subject token has finished or expired.
     BuildFinished,
-    /// The client of the token's build is disabled.
+    /// The client that registered the subject token's build is disabled.
     ClientDisabled,
-    /// The key that signed the token is revoked.
+    /// The signing key of the subject token is revoked.
     KeyRevoked,
-    /// Entitlement or provider changed since they were evaluated: evaluate again.
+    /// An entitlement or the provider changed after it was evaluated; the redemption must be evaluated again.
     RulesChanged,
-    /// The key that signed the access token to issue is revoked.
+    /// The signing key of the access token to issue is revoked.
     SignerRevoked,
-    /// The token was revoked.
+    /// The subject token is revoked.
     TokenRevoked,
-    /// The token was used before.
+    /// The subject token is recorded as used, by an earlier redemption or by a revocation.
     Used,
-    /// The user is disabled.
+    /// The user that the credential would be issued to is disabled.
     UserDisabled,
 }
 
-/// A credential as it was stored.
+/// A credential as stored. The text of the credential is never stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCredential {
-    /// Id of the credential; of an access token its `jti`.
+    /// Id of the credential; the `jti` if the credential is an access token.
     pub id: CredentialId,
-    /// Kind of the credential.
+    /// Whether the credential is an access token or an API key.
     pub kind: CredentialKind,
-    /// Stable name of the exchange's flow that issued it.
+    /// Stable name of the exchange's flow that issued the credential.
     pub flow: String,
-    /// Display name of the credential.
+    /// Name of the credential for display.
     pub name: String,
-    /// Subject that the credential stands for.
+    /// Subject that the credential authenticates.
     pub subject: String,
-    /// Owner of the credential: a user of ours, or a name that the downstream registry knows.
+    /// Owner of the credential: the name of one of our users, or a name that the downstream registry knows.
     pub owner: Option<String>,
-    /// Scopes of the credential.
+    /// Scopes that the credential is limited to.
     pub scopes: Vec<String>,
     /// Globs of the packages that the credential is limited to.
     pub packages: Vec<String>,
-    /// Audience that accepts the credential.
+    /// Audience of the credential: the name of the registry or service that may accept it.
     pub audience: String,
-    /// Id of the entitlement that issued the credential.
+    /// Id of the entitlement under which the credential was issued.
     pub entitlement: Option<EntitlementId>,
-    /// Name of the provider of the redeemed token.
+    /// Name of the provider that verified the redeemed subject token.
     pub provider: String,
-    /// Name of the user that the credential belongs to.
+    /// Name of the user that the credential was issued to, if any.
     pub user: Option<String>,
-    /// Id of the build of the redeemed token.
+    /// Id of the build of the redeemed subject token; `None` for a token of another issuer.
     pub build: Option<BuildId>,
-    /// Id of the stored ID token that was redeemed.
+    /// Id of the stored subject token that was redeemed.
     pub id_token: IdTokenId,
-    /// Time of issue.
+    /// Time at which the credential was issued.
     pub created_at: Moment,
     /// Time at which the credential expires.
     pub expires_at: Moment,
-    /// Time and reason of revocation, if the credential was revoked.
+    /// Time and reason of the credential's revocation; `None` if the credential is not revoked.
     pub revoked: Option<(Moment, String)>,
 }
 
@@ -218,66 +220,68 @@ impl StoredCredential {
     }
 }
 
-/// A redeemed ID token as it was stored.
+/// A redeemed subject token as stored: the token's header and claims, without the signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredIdToken {
-    /// Id of the stored ID token.
+    /// Id under which the token is stored.
     pub id: IdTokenId,
-    /// Name of the token's provider.
+    /// Name of the provider that verified the token.
     pub provider: String,
-    /// Id of the entitlement that the token was redeemed for.
+    /// Id of the entitlement under which the token was redeemed.
     pub entitlement: Option<EntitlementId>,
-    /// Name of the user that the credential was issued to.
+    /// Name of the user that the credential for the token was issued to, if any.
     pub user: Option<String>,
-    /// JOSE header, as JSON.
+    /// JOSE header of the token, as JSON.
     pub header: String,
     /// Claims of the token, as JSON.
     pub claims: String,
-    /// Time of the first redemption.
+    /// Time at which the token was first redeemed.
     pub received_at: Moment,
 }
 
-/// Conditions for credentials to list, all of which must hold.
+/// Filter for listing credentials: a credential is listed if all conditions hold.
 #[derive(Debug, Clone, Default)]
 pub struct CredentialFilter {
-    /// Name of the user.
+    /// Name of the user that the credential was issued to; `None` for any user.
     pub user: Option<String>,
-    /// Time at which the credentials must be active.
+    /// Time at which the credential must be active; `None` to list inactive credentials too.
     pub active_at: Option<Moment>,
-    /// Id of the credential to continue after.
+    /// Id of the credential after which the list begins; `None` to begin with the oldest.
     pub after: Option<CredentialId>,
-    /// Maximum number of credentials.
+    /// Maximum number of credentials to list; `None` for no limit.
     pub limit: Option<u32>,
 }
 
-/// Redemptions at an issuer, and the credentials that they issued.
+/// Storage of an issuer's redemptions, and of the credentials issued by redemptions.
 #[async_trait]
 pub trait Redemptions {
-    /// Marks the token as used and stores the credential in one transaction.
+    /// Marks the subject token as used and stores the credential, in one transaction.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error if something that the redemption depends on has changed.
+    /// [`StoreError`]; the inner error if the token was used before or a row that the redemption depends on has
+    /// changed.
     async fn redeem(&self, issuer: &IssuerId, redemption: &Redemption) -> Outcome<(), RedemptionRefusal>;
 
-    /// Finds an ID token of our own issuer, with everything that it depends on; `None` if it was never recorded.
+    /// Finds the ID token of our own issuer with this `jti`, with build and client; `None` if no such token was
+    /// recorded.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn find_issued(&self, issuer: &IssuerId, jti: Jti) -> Result<Option<IssuedToken>, StoreError>;
 
-    /// Returns whether the token was used up.
+    /// Returns whether the subject token must not be redeemed any more, because it was used or revoked.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn is_used(&self, issuer: &IssuerId, token: &TokenKey) -> Result<bool, StoreError>;
 
-    /// Finds the credential with this digest, revoked and expired ones included.
+    /// Finds a credential by the digest of its text, even if the credential is revoked or expired.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn find_credential(&self, issuer: &IssuerId, digest: Sha256) -> Result<Option<StoredCredential>, StoreError>;
 
-    /// Finds the credential of this id, revoked and expired ones included.
+    /// Finds a credential by its id, even if the credential is revoked or expired.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -297,7 +301,8 @@ pub trait Redemptions {
         filter: &CredentialFilter,
     ) -> Result<Vec<StoredCredential>, StoreError>;
 
-    /// Revokes a credential. Returns `false` if it does not exist; a second revocation changes nothing.
+    /// Revokes a credential. Returns `false` if the credential does not exist. Revoking a revoked credential changes
+    /// nothing.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -309,7 +314,8 @@ pub trait Redemptions {
         now: Moment,
     ) -> Result<bool, StoreError>;
 
-    /// Revokes an ID token: marks it as used, our own one as revoked, and revokes the credentials issued for it.
+    /// Revokes a subject token: marks the token as used, and revokes the credentials issued for the token. `own` is the
+    /// `jti` if our issuer signed the token; the audit record is then marked as revoked too.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -323,19 +329,19 @@ pub trait Redemptions {
         now: Moment,
     ) -> Result<(), StoreError>;
 
-    /// Finds a stored ID token by its id.
+    /// Finds a redeemed subject token by the id under which the token is stored.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn find_id_token(&self, issuer: &IssuerId, id: IdTokenId) -> Result<Option<StoredIdToken>, StoreError>;
 
-    /// Lists the ID tokens that were redeemed for a user's credentials, newest first.
+    /// Lists the subject tokens that were redeemed for a user's credentials, newest first.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn list_id_tokens(&self, issuer: &IssuerId, user: &str) -> Result<Vec<StoredIdToken>, StoreError>;
 
-    /// Deletes used tokens that were kept until before `before`. Returns their number.
+    /// Deletes the records of used tokens that need not be kept after `before`. Returns the number of deleted records.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,6 +1,6 @@
-//! Cache of request tokens with their builds and clients, so that fetching another ID token needs no query before its
-//! transaction. Never trusted for state or uses: the transaction that records a token decides, and a stale entry costs no
-//! more than one refused record. Bounded in size.
+//! Cache of request tokens with their builds and clients, so that fetching another ID token needs no query before the
+//! transaction that records the ID token. No cached state is trusted: that transaction decides, and a stale cached
+//! state costs no more than one refused record. The size of the cache is limited.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,23 +8,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::base::{BuildId, ClientId, IssuerId, RequestTokenId, Sha256};
 use crate::store::TokenBearer;
 
-/// Entries of one generation.
+/// Maximum number of cached request tokens in one generation.
 const GENERATION: usize = 2_048;
 
 type Entry = (IssuerId, Arc<TokenBearer>);
 
-/// Bearers by the digest of their token.
+/// Cached request tokens with their builds and clients, by the digest of the request token.
 #[derive(Debug, Default)]
 pub(super) struct RequestTokenCache(Mutex<Generations<Entry>>);
 
 impl RequestTokenCache {
-    /// Returns the bearer of this token as it was last read.
+    /// Returns the request token with this digest as last read from the database, with build and client.
     pub(super) fn get(&self, issuer: &IssuerId, digest: Sha256) -> Option<Arc<TokenBearer>> {
         let (of, bearer) = self.lock().get(digest)?;
         (of == *issuer).then_some(bearer)
     }
 
-    /// Caches a bearer, unless its token, build or client is no longer active.
+    /// Caches a request token with build and client, unless one of the three is no longer active.
     pub(super) fn insert(&self, issuer: &IssuerId, digest: Sha256, bearer: &TokenBearer) {
         if bearer.token.ended_at.is_some() || bearer.build.finished.is_some() || bearer.client.disabled_at.is_some() {
             return;
@@ -32,28 +32,29 @@ impl RequestTokenCache {
         self.lock().insert(digest, (issuer.clone(), Arc::new(bearer.clone())));
     }
 
-    /// Forgets all tokens of a build.
+    /// Removes all tokens of a build from the cache.
     pub(super) fn remove_build(&self, build: BuildId) {
         self.lock().remove(|(_, bearer)| bearer.build.id == build);
     }
 
-    /// Forgets one token.
+    /// Removes one token from the cache.
     pub(super) fn remove_token(&self, token: RequestTokenId) {
         self.lock().remove(|(_, bearer)| bearer.token.id == token);
     }
 
-    /// Forgets all tokens of a client's builds.
+    /// Removes all tokens of a client's builds from the cache.
     pub(super) fn remove_client(&self, client: &ClientId) {
         self.lock().remove(|(_, bearer)| bearer.client.id == *client);
     }
 
-    /// Ignores poisoning: no change under the lock can stop half-way.
+    /// Locks the generations. Ignores poisoning, since no change under the lock can stop half-way.
     fn lock(&self) -> MutexGuard<'_, Generations<Entry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Two generations: a full young one replaces the old one, which drops every entry that was not read since.
+/// Cached values in two generations: a full young generation replaces the old one, which drops every value that was not
+/// read since.
 #[derive(Debug)]
 struct Generations<V> {
     young: HashMap<Sha256, V>,
@@ -67,7 +68,7 @@ impl<V> Default for Generations<V> {
 }
 
 impl<V: Clone> Generations<V> {
-    /// Returns an entry, and moves it to the young generation.
+    /// Returns a cached value, and moves the value to the young generation.
     fn get(&mut self, digest: Sha256) -> Option<V> {
         if let Some(value) = self.young.get(&digest) {
             return Some(value.clone());
@@ -78,7 +79,7 @@ impl<V: Clone> Generations<V> {
     }
 
     fn insert(&mut self, digest: Sha256, value: V) {
-        // An entry is in one generation only, so that removing it removes it for good.
+        // A value is in one generation only, so that a removed value does not reappear.
         self.old.remove(&digest);
         if self.young.len() >= GENERATION {
             self.old = std::mem::take(&mut self.young);

@@ -1,4 +1,5 @@
-//! Request tokens and worker tokens: their digests, the build or step that they are bound to, when they expire.
+//! Storage of request tokens and worker tokens: the digest, the build or step, the expiry and the uses of each. The
+//! text of a token is never stored.
 
 use std::sync::Arc;
 
@@ -11,51 +12,53 @@ use crate::base::{BuildId, IssuerId, Moment, RequestTokenId, Sha256};
 use crate::claims::{AudiencePattern, BuildStep};
 use crate::policy::Client;
 
-/// Kind of a token; a token of one kind is not accepted in place of another.
+/// What a request token or worker token may do; a token of one kind is never accepted in place of another kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
 #[strum(serialize_all = "lowercase")]
 pub enum TokenKind {
-    /// Fetches ID tokens for the whole build.
+    /// Request token that fetches ID tokens for the whole build.
     Build,
-    /// Fetches ID tokens for one step.
+    /// Request token that fetches ID tokens for one step of the build.
     Step,
-    /// Creates and revokes the build's step tokens; fetches no ID token.
+    /// Worker token, which creates and revokes the build's step tokens and fetches no ID token.
     Worker,
 }
 
-/// A request token to store.
+/// A request token or worker token to store.
 #[derive(Debug, Clone)]
 pub struct NewRequestToken {
     /// Id of the token, which is not secret.
     pub id: RequestTokenId,
-    /// Kind of the token.
+    /// What the token may do.
     pub kind: TokenKind,
-    /// SHA-256 digest of the token's text.
+    /// SHA-256 digest of the token's text, by which the token is found.
     pub digest: Sha256,
-    /// Step that the token is bound to, for a step token.
+    /// Step that the token is bound to; `None` unless the token is a step token.
     pub step: Option<BuildStep>,
-    /// Audiences that the token allows: `None` leaves them to its build, an empty list allows none.
+    /// Audiences for which the token fetches ID tokens: `None` allows all that the build allows, an empty list allows
+    /// none.
     pub audiences: Option<Vec<AudiencePattern>>,
-    /// Time at which the token expires, never after its build's deadline.
+    /// Time at which the token expires, never after the build's deadline.
     pub expires_at: Moment,
     /// Maximum number of ID tokens that the token may fetch; `None` for no limit.
     pub max_uses: Option<u64>,
 }
 
-/// A request token as it was stored.
+/// A request token or worker token as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredRequestToken {
     /// Id of the token, which is not secret.
     pub id: RequestTokenId,
-    /// Kind of the token.
+    /// What the token may do.
     pub kind: TokenKind,
-    /// Step that the token is bound to, for a step token.
+    /// Step that the token is bound to; `None` unless the token is a step token.
     pub step: Option<BuildStep>,
-    /// Audiences that the token allows: `None` leaves them to its build, an empty list allows none.
+    /// Audiences for which the token fetches ID tokens: `None` allows all that the build allows, an empty list allows
+    /// none.
     pub audiences: Option<Vec<AudiencePattern>>,
     /// Time at which the token expires.
     pub expires_at: Moment,
-    /// Time of revocation, if the token was revoked.
+    /// Time at which the token was revoked, if it was.
     pub ended_at: Option<Moment>,
     /// Maximum number of ID tokens that the token may fetch; `None` for no limit.
     pub max_uses: Option<u64>,
@@ -63,19 +66,19 @@ pub struct StoredRequestToken {
     pub uses: u64,
 }
 
-/// A request token with its build and the build's client.
+/// A request token or worker token, with the token's build and the build's client.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenBearer {
-    /// Request token or worker token.
+    /// The request token or worker token.
     pub token: StoredRequestToken,
-    /// Build that the token belongs to.
+    /// Build that the token was created for.
     pub build: StoredBuild,
     /// The client that registered the build.
     pub client: Client,
 }
 
 impl TokenBearer {
-    /// Returns whether token, build and client are active at `now`.
+    /// Returns whether the token, the build and the client are all active at `now`.
     #[must_use]
     pub fn is_active(&self, now: Moment) -> bool {
         self.token.ended_at.is_none()
@@ -85,15 +88,15 @@ impl TokenBearer {
     }
 }
 
-/// Error returned when a build is not running or its client is disabled, so that it gets no token.
+/// Error returned when no token is created because the build is not running or its client is disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the build is not running")]
 pub struct BuildNotRunning;
 
-/// Request tokens of an issuer.
+/// Storage of an issuer's request tokens and worker tokens.
 #[async_trait]
 pub trait RequestTokens {
-    /// Stores a token for a running build; the transaction checks that the build runs.
+    /// Stores a request token of a build; the transaction checks that the build runs.
     ///
     /// # Errors
     /// [`StoreError`]; the inner error if the build does not run.
@@ -105,7 +108,8 @@ pub trait RequestTokens {
         now: Moment,
     ) -> Outcome<(), BuildNotRunning>;
 
-    /// Revokes a step token. Returns `false` if the build has no such step token; revoking twice changes nothing.
+    /// Revokes a step token. Returns `false` if the build has no step token with this id. Revoking a revoked token
+    /// changes nothing.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -117,16 +121,16 @@ pub trait RequestTokens {
         now: Moment,
     ) -> Result<bool, StoreError>;
 
-    /// Finds a token by its digest, expired and revoked ones included.
+    /// Finds a request token or worker token by its digest, even if the token is expired or revoked.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn find_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Result<Option<TokenBearer>, StoreError>;
 
-    /// Returns a token from the cache; `None` if it is not cached, which says nothing about the token.
+    /// Returns a token from the cache; `None` if the token is not cached, though the token may be stored.
     ///
-    /// State, uses and the client's limits may be stale. The result is good enough to go on to
-    /// [`Audit::record`](super::Audit::record), which decides; before a refusal, read again with
+    /// The state and uses of the cached token, and the client's limits, may be stale. A cached token suffices to go on
+    /// to [`Audit::record`](super::Audit::record), which decides; before a refusal, read the token again with
     /// [`find_bearer`](Self::find_bearer).
     fn cached_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Option<Arc<TokenBearer>>;
 }

@@ -1,4 +1,5 @@
-//! A build as it was stored, and its state, which follows from its row and the time.
+//! A build as stored, and the state of a build. The state is never stored, but computed from the build and the current
+//! time.
 
 use serde::{Deserialize, Serialize};
 use strum::{EnumString, IntoStaticStr};
@@ -19,19 +20,19 @@ pub enum Finish {
     Success,
 }
 
-/// State of a build, which follows from its row and the current time.
+/// State of a build, computed from the stored build and the current time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BuildState {
     /// The deadline passed before the build was finished.
     Expired,
-    /// The CI server, or disabling its client, finished the build.
+    /// The CI server finished the build, or the build was canceled because its client was disabled.
     Finished,
-    /// The build runs; its tokens are active.
+    /// The build runs, so that its tokens can be used.
     Running,
 }
 
-/// A build as it was stored.
+/// A build as stored, with the number of tokens issued to the build.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredBuild {
     /// Id of the build.
@@ -40,15 +41,16 @@ pub struct StoredBuild {
     pub client: ClientId,
     /// Claims of the build, as registered.
     pub build: Build,
-    /// Audiences that the registration allows: `None` leaves them to the client, an empty list allows none.
+    /// Audiences that the registration allows for the build's tokens: `None` allows all that the client may use, an
+    /// empty list allows none.
     pub audiences: Option<Vec<AudiencePattern>>,
-    /// Time of registration.
+    /// Time at which the build was registered.
     pub registered_at: Moment,
-    /// Time at which the build expires unless it was finished before.
+    /// Time at which the build expires unless the build was finished before.
     pub deadline: Moment,
-    /// Time and status with which the build was finished, if it was.
+    /// Time at which the build was finished, and the status of the build then; `None` if the build was not finished.
     pub finished: Option<(Moment, Finish)>,
-    /// Number of ID tokens issued so far.
+    /// Number of ID tokens issued to the build so far.
     pub tokens_issued: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Location of a store, and how to open it.
+//! Location of a store: a SQLite file or a PostgreSQL database. Opens or migrates the store that is there.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,17 +7,18 @@ use super::postgres::{PostgresOptions, PostgresStore};
 use super::sqlite::{SqliteOptions, SqliteStore};
 use super::{InFlight, MigrationReport, Store, StoreError};
 
-/// Location of a store.
+/// Location of a store, as the configuration names it.
 #[derive(Debug, Clone)]
 pub enum StoreUrl {
-    /// PostgreSQL database, which any number of servers share.
+    /// PostgreSQL database, which any number of servers can share.
     Postgres(PostgresOptions),
-    /// SQLite file, for one server.
+    /// Path of a SQLite file, which one server uses.
     Sqlite(PathBuf),
 }
 
 impl StoreUrl {
-    /// Opens the store and migrates its schema; a missing file is created. `pending` counts tokens that are being signed.
+    /// Opens the store and migrates its schema; a missing SQLite file is created. `pending` counts tokens that are
+    /// being signed.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -30,7 +31,7 @@ impl StoreUrl {
         })
     }
 
-    /// Migrates the schema, and does nothing else.
+    /// Migrates the schema of the store, and does nothing else.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -41,7 +42,7 @@ impl StoreUrl {
         }
     }
 
-    /// Returns whether there may be data to read. Lets a command that only reads avoid creating a missing file.
+    /// Returns whether the store may hold data. A command that only reads need not create a missing SQLite file then.
     #[must_use]
     pub fn may_exist(&self) -> bool {
         match self {

@@ -1,4 +1,4 @@
-//! The audit record of ID tokens. Read here; only the issuing transaction in `issuance.rs` writes it.
+//! Reads the audit records of ID tokens. This file never writes a record; only the transaction in `issuance.rs` does.
 
 use super::Backend;
 use super::driver::DbRow;
@@ -8,7 +8,7 @@ use crate::base::{ClientId, IssuerId, Jti, Moment};
 use crate::store::{Audit, AuditFilter, AuditRow, Issuance, IssuanceRefusal, Outcome, StoreError};
 use async_trait::async_trait;
 
-/// The columns that [`read_row`] reads, of `audit`.
+/// Selects the columns of the table `audit` that [`read_row`] reads.
 macro_rules! audit_columns {
     () => {
         "select jti, issued_at, expires_at, build_id, client_id, request_token_id, rule, org, repo, number, step, \
@@ -16,14 +16,15 @@ macro_rules! audit_columns {
     };
 }
 
-/// End of each list: `$2` is the earliest time, `$3` and `$4` name the record to continue after, `$5` is the limit.
+/// End of each statement that lists records: `$2` is the earliest time, `$3` and `$4` are the time and `jti` of the
+/// record to continue after, `$5` is the limit.
 macro_rules! page {
     () => {
         " and issued_at >= $2 and (issued_at > $3 or (issued_at = $3 and jti > $4)) order by issued_at, jti limit $5"
     };
 }
 
-/// One statement for each set of conditions, so that each uses the index that fits it.
+/// Statements that list records, one for each set of conditions, so that each statement uses the index that fits.
 pub(super) const LIST_ALL: &str = concat!(audit_columns!(), " where issuer = $1", page!());
 pub(super) const LIST_BUILD: &str = concat!(audit_columns!(), " where issuer = $1 and build_id = $6", page!());
 pub(super) const LIST_SUBJECT: &str = concat!(audit_columns!(), " where issuer = $1 and subject = $6", page!());

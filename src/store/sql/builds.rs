@@ -1,4 +1,4 @@
-//! Builds. Never returns a build of another issuer, and never finishes a build twice.
+//! Finds and finishes builds. This file never returns a build of another issuer, and never finishes a build twice.
 
 use async_trait::async_trait;
 
@@ -12,8 +12,8 @@ use crate::base::{BuildId, ClientId, IssuerId, Moment};
 use crate::policy::Client;
 use crate::store::{Builds, Finish, NewBuild, Outcome, Registered, RegistrationRefusal, StoreError, StoredBuild};
 
-/// Cancels the running builds of a client that was disabled, and revokes the credentials issued for tokens of its builds.
-/// Returns the number of canceled builds.
+/// Cancels the running builds of a client that was disabled, and revokes the credentials issued for tokens of the
+/// client's builds. Returns the number of canceled builds.
 pub(super) async fn cancel_builds(
     connection: &mut DbConnection,
     issuer: &IssuerId,

@@ -1,4 +1,4 @@
-//! Clients. Never holds a secret, only its digest.
+//! Reads and writes clients. The database never holds a client's secret, only the secret's digest.
 
 use super::builds::cancel_builds;
 use super::fault::unavailable;

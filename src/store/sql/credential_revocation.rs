@@ -1,32 +1,35 @@
-//! Revocation of credentials by the act that causes it. Never undone, and its time never changes.
+//! Revokes all credentials that depend on an object that was revoked, disabled, changed or deleted. A revocation is
+//! never undone, and the time of a revocation never changes.
 
 use super::driver::DbConnection;
 use super::fault::unavailable;
 use crate::base::{BuildId, ClientId, CredentialId, EntitlementId, IssuerId, Moment, Sha256};
 use crate::store::StoreError;
 
-/// What was revoked, disabled, changed or deleted, and thereby which credentials are revoked.
+/// Object that was revoked, disabled, changed or deleted. All credentials that depend on the object are revoked.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum RevocationCause<'a> {
-    /// Credentials issued for tokens of this build that do not outlive it.
+    /// A build: revokes credentials issued for the build's tokens, except credentials that outlive the build.
     Build(BuildId),
-    /// Credentials issued for tokens of any build of this client.
+    /// A client: revokes credentials issued for tokens of the client's builds.
     Client(&'a ClientId),
-    /// One credential, by its id.
+    /// One credential: revokes the credential with this id.
     Credential(CredentialId),
-    /// Credentials issued by this entitlement.
+    /// An entitlement: revokes credentials issued under the entitlement.
     Entitlement(EntitlementId),
-    /// Credentials issued for this ID token: its issuer and digest.
+    /// A subject token, by the token's issuer and digest: revokes credentials issued for the token.
     IdToken(&'a str, Sha256),
-    /// Credentials issued for tokens of this provider.
+    /// A provider: revokes credentials issued for tokens that the provider verified.
     Provider(&'a str),
-    /// Access tokens that this key of ours signed, and credentials issued for ID tokens that it signed.
+    /// One of our signing keys, by `kid`: revokes access tokens that the key signed, and credentials issued for ID
+    /// tokens that the key signed.
     SigningKey(&'a str),
-    /// Credentials of this user.
+    /// A user: revokes credentials issued to the user.
     User(&'a str),
 }
 
-/// Updates credentials that are not revoked yet; conditions leave out expired ones.
+/// Statement that revokes the credentials that meet a condition and are not revoked yet; most conditions exclude
+/// expired credentials.
 macro_rules! revoke_where {
     ($condition:literal) => {
         concat!(
@@ -36,7 +39,7 @@ macro_rules! revoke_where {
     };
 }
 
-/// Revokes the credentials that depend on `cause`. Returns their number.
+/// Revokes the credentials that depend on `cause`. Returns the number of revoked credentials.
 pub(super) async fn revoke_where(
     connection: &mut DbConnection,
     issuer: &IssuerId,

@@ -1,4 +1,5 @@
-//! Rows of credentials and of redeemed ID tokens. Never holds a credential's text, only its digest.
+//! Reads and writes rows of credentials and of redeemed subject tokens. A row never holds a credential's text, only the
+//! text's digest.
 
 use super::driver::{DbConnection, DbRow};
 use super::fault::unavailable;
@@ -6,8 +7,9 @@ use super::fields::{Fields, stored_json};
 use crate::base::IssuerId;
 use crate::store::{Redemption, StoreError, StoredCredential, StoredIdToken};
 
-/// Stores the ID token, or finds the row of a token that may be redeemed repeatedly. Returns the row's id. A token that
-/// merely has the same `jti` is another row: its credentials would show the claims of another token.
+/// Stores the subject token, or finds the stored row of a token that may be redeemed repeatedly. Returns the id of the
+/// row. A different token with an equal `jti` gets a row of its own, since a credential must show the claims of the
+/// token that was redeemed.
 pub(super) async fn store_id_token(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -104,7 +106,7 @@ pub(super) async fn insert_credential(
     Ok(())
 }
 
-/// The columns that [`read_credential`] reads.
+/// Selects the columns that [`read_credential`] reads, from the credentials that meet a condition.
 macro_rules! credentials_where {
     ($condition:literal) => {
         concat!(

@@ -1,5 +1,5 @@
-//! Clients that the configuration declares: creates, updates and disables rows until they equal the declarations. Never
-//! changes a client that was created by command.
+//! Applies the clients that the configuration declares: creates, updates and disables stored clients until they equal
+//! the declarations. This file never changes a client that was created by command.
 
 use super::builds::cancel_builds;
 use super::driver::DbConnection;
@@ -12,10 +12,11 @@ use crate::store::{
     ClientChange, ClientChangeKind, ClientSecret, DeclaredClient, NameTaken, Outcome, StoreError, StoredClient,
 };
 
-/// Expiry of a declared previous secret, which is accepted for as long as it is declared: the end of the year 9999.
+/// Expiry stored with a declared previous secret: the end of the year 9999, since such a secret is accepted for as long
+/// as the configuration declares it.
 const NO_EXPIRY: Moment = Moment::from_unix(253_402_300_799);
 
-/// Applies the declared clients. With `dry_run` returns the changes without writing them.
+/// Applies the declared clients and returns the changes. With `dry_run` nothing is written.
 pub(super) async fn apply(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -49,8 +50,8 @@ pub(super) async fn apply(
     Ok(Ok(changes))
 }
 
-/// Reads all clients. Locks them until the end of the transaction unless it is a dry run, so that a redemption or
-/// registration of one of them comes entirely before its change, or after.
+/// Reads all clients. Without `dry_run` locks the clients until the end of the transaction, so that a redemption or
+/// registration for a client happens entirely before or after the change of that client.
 async fn read(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -87,7 +88,7 @@ fn is_same(stored: &StoredClient, wanted: &DeclaredClient) -> bool {
         && *secret == ClientSecret { current, previous: previous.map(|previous| (previous, NO_EXPIRY)) }
 }
 
-/// Returns `false` if another client took the name in the meantime.
+/// Writes a declared client. Returns `false` if another client took the name in the meantime.
 async fn write(
     connection: &mut DbConnection,
     issuer: &IssuerId,

@@ -1,4 +1,4 @@
-//! Events for operators, written with the change that they describe, or alone.
+//! Reads events for operators, and writes events that no other transaction writes. An event is never changed.
 
 use async_trait::async_trait;
 

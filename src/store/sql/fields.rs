@@ -1,5 +1,5 @@
-//! Reads the columns of a row by their names. Nothing is guessed: what we never write is
-//! [`StoreError::Corrupt`], and its text never repeats the value.
+//! Reads the columns of a row by name. A value that this program never writes is not guessed but fails as
+//! [`StoreError::Corrupt`]; the error's text never repeats the value.
 
 use std::str::FromStr;
 
@@ -10,11 +10,11 @@ use super::driver::{Db, DbRow};
 use crate::base::{Moment, Sha256};
 use crate::store::StoreError;
 
-/// A row, and the table whose columns are read.
+/// A row of a select, with the name of the table from which columns are read.
 pub(super) struct Fields<'r> {
     row: &'r DbRow,
     table: &'static str,
-    /// What the select puts before the names of the table's columns.
+    /// Prefix that the select adds to the names of the table's columns; empty unless the select joins tables.
     prefix: &'static str,
 }
 
@@ -23,7 +23,8 @@ impl<'r> Fields<'r> {
         Self::joined(row, table, "")
     }
 
-    /// Reads one table of a join, where columns of different tables have the same name.
+    /// Reads the columns of one table in a row that joins tables. `prefix` stands before the table's column names in
+    /// the select.
     pub(super) fn joined(row: &'r DbRow, table: &'static str, prefix: &'static str) -> Self {
         Self { row, table, prefix }
     }
@@ -43,7 +44,8 @@ impl<'r> Fields<'r> {
         })
     }
 
-    /// Reads a value that must not be null. As an `Option`, since SQLite's driver decodes null as an empty value.
+    /// Reads a value that must not be null. The value is decoded as an `Option`, since SQLite's driver otherwise
+    /// decodes null as an empty value.
     fn required<T>(&self, column: &'static str) -> Result<T, StoreError>
     where
         T: Decode<'r, Db> + Type<Db>,
@@ -51,7 +53,7 @@ impl<'r> Fields<'r> {
         self.get::<Option<T>>(column)?.ok_or_else(|| self.corrupt(column, "is null"))
     }
 
-    /// Returns the error for a wrong value of `column`.
+    /// Returns the error for a value of `column` that cannot be read.
     pub(super) fn corrupt(&self, column: &'static str, problem: impl ToString) -> StoreError {
         StoreError::Corrupt { table: self.table, column, problem: problem.to_string() }
     }
@@ -64,7 +66,7 @@ impl<'r> Fields<'r> {
         self.get(column)
     }
 
-    /// Text that `read` must know.
+    /// Reads a text and converts the text with `read`. Fails if `read` returns `None`.
     pub(super) fn named<T>(&self, column: &'static str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
         read(self.required(column)?).ok_or_else(|| self.corrupt(column, "is a word that this program does not know"))
     }
@@ -133,12 +135,12 @@ impl<'r> Fields<'r> {
     }
 }
 
-/// Returns a count as it is stored; a count above the largest integer is stored as the largest.
+/// Returns a count in the form that is stored; a count above the largest `i64` is stored as the largest `i64`.
 pub(super) fn stored_count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Returns a value as the JSON text that is stored.
+/// Returns a value as JSON text to store.
 pub(super) fn stored_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|_| StoreError::Unavailable("a value could not be written as JSON".to_owned()))
 }

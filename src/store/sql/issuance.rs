@@ -1,5 +1,5 @@
-//! Issuing: checks, counts and records a group of tokens in one transaction, with statements over the whole group. Never
-//! counts a token without recording it, and never records one that was not counted.
+//! Records a group of issued tokens in one transaction: checks, counts and records them with statements over the whole
+//! group. The transaction never counts a token without recording the token, or the reverse.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -15,24 +15,26 @@ use crate::base::{ClientId, IssuerId};
 use crate::store::issuance_decision::{Decision, IssuanceState, Tally, TokenState, decide};
 use crate::store::{AuditRow, Issuance, IssuanceRefusal, Outcome, StoreError};
 
-/// A token that waits to be recorded with its group.
+/// A signed token that waits to be recorded together with a group of tokens.
 #[derive(Debug, Clone)]
 pub(super) struct PendingIssuance {
     pub(super) issuer: IssuerId,
     pub(super) issuance: Issuance,
 }
 
-/// A constraint rejected one of the group's records, as for a repeated `jti`.
+/// Error returned when a constraint rejected an audit record of the group, for example because of a repeated `jti`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RowRejected;
 
 impl From<RowRejected> for StoreError {
     fn from(_: RowRejected) -> Self {
-        Self::Unavailable("a constraint rejected an audit record: its jti may be a repeated one".to_owned())
+        Self::Unavailable(
+            "a constraint rejected an audit record: the token's jti may have been recorded before".to_owned(),
+        )
     }
 }
 
-/// Records the tokens of the group that may be issued. Returns the answers in the group's order.
+/// Records the tokens of the group that may be issued. Returns the answer to each token, in the group's order.
 pub(super) async fn record(
     connection: &mut DbConnection,
     group: &[PendingIssuance],
@@ -71,7 +73,8 @@ async fn record_for(
     }
 }
 
-/// Locks and reads the state that each member depends on, in the group's order; `None` if its build does not exist.
+/// Locks and reads the state that each token of the group depends on, in the group's order; `None` if the token's build
+/// does not exist.
 async fn read(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -123,8 +126,8 @@ fn state(row: &DbRow) -> Result<IssuanceState, StoreError> {
     })
 }
 
-/// Adds to the counts. Each statement repeats the conditions of the decision, so that the group is rolled back if a row is
-/// not as it was read.
+/// Adds to the counts of builds, request tokens and rules. Each statement repeats the conditions of the decision, so
+/// that the group is rolled back if a row differs from what was read.
 async fn count(connection: &mut DbConnection, issuer: &IssuerId, decision: &Decision<'_>) -> Result<(), StoreError> {
     let builds = tallies(&decision.builds, |id| json!([id]))?;
     update(connection, COUNT_BUILDS, issuer, &builds).await?.must_be(decision.builds.len())?;
@@ -139,7 +142,7 @@ async fn count(connection: &mut DbConnection, issuer: &IssuerId, decision: &Deci
     Ok(())
 }
 
-/// Encodes tallies as JSON, each as `[[key, …], added, limit, now]`.
+/// Encodes what is added to counts as a JSON list of `[[key, …], added, limit, now]`.
 fn tallies<K>(tallies: &BTreeMap<K, Tally>, key: impl Fn(&K) -> serde_json::Value) -> Result<String, StoreError> {
     let rows: Vec<_> = tallies
         .iter()
@@ -172,13 +175,14 @@ async fn update(
     done.map(|done| Changed(done.rows_affected())).map_err(unavailable)
 }
 
-/// Number of columns of a record.
+/// Number of columns of an audit record.
 const COLUMNS: usize = 19;
 
-/// Numbers of rows in one statement, largest first: few sizes, so that each statement is prepared once.
+/// Numbers of audit records that one insert statement may write, largest first. There are few sizes, so that each
+/// statement is prepared once.
 const SIZES: [usize; 4] = [64, 16, 4, 1];
 
-/// One statement for each of [`SIZES`].
+/// Insert statements, one for each size in [`SIZES`].
 static INSERTS: LazyLock<[Arc<str>; 4]> = LazyLock::new(|| SIZES.map(insert_statement));
 
 fn insert_statement(rows: usize) -> Arc<str> {
@@ -215,7 +219,8 @@ async fn insert(connection: &mut DbConnection, issuer: &IssuerId, rows: &[&Audit
 
 type Query<'q> = sqlx::query::Query<'q, Db, DbArguments>;
 
-/// Binds in the order of the statement's columns. A test counts them, since SQLite silently stores null for a missing one.
+/// Binds the values of an audit record in the order of the statement's columns. A test counts the values, since SQLite
+/// silently stores null for a missing value.
 fn bind<'q>(query: Query<'q>, issuer: &'q IssuerId, row: &'q AuditRow) -> Result<Query<'q>, StoreError> {
     Ok(query
         .bind(issuer.as_str())

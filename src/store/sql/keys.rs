@@ -1,4 +1,4 @@
-//! Signing keys. Private keys are sealed here, never open.
+//! Reads and writes rows of signing keys. The database holds private keys only sealed.
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use crate::store::{
 };
 use async_trait::async_trait;
 
-/// Number of attempts to read all rows at one version; keys change so seldom that the first nearly always succeeds.
+/// Number of attempts to read all rows at one version. Keys change so seldom that the first attempt nearly always
+/// succeeds.
 const READ_ATTEMPTS: usize = 5;
 
 #[async_trait]
@@ -60,7 +61,7 @@ impl Keys for Backend {
                         write_key(connection, issuer, row).await?;
                     }
                     for (row, at) in change.rows.iter().filter_map(|row| row.revoked_at.map(|at| (row, at))) {
-                        let reason = "a signing key that it rests on was revoked";
+                        let reason = "the signing key of the credential or of its subject token was revoked";
                         revoke_where(connection, issuer, RevocationCause::SigningKey(&row.kid), reason, at).await?;
                     }
                     for row in &change.adopted {
@@ -217,7 +218,7 @@ fn read_adopted(row: &DbRow) -> Result<AdoptedRow, StoreError> {
     })
 }
 
-/// Compare-and-swap: increments the version if it is still `expected`.
+/// Increments the version of the keys if the version is still `expected`; returns whether it was.
 async fn advance_version(connection: &mut DbConnection, issuer: &IssuerId, expected: u64) -> Result<bool, StoreError> {
     sqlx::query("insert into key_sets (issuer, version) values ($1, 0) on conflict (issuer) do nothing")
         .bind(issuer.as_str())

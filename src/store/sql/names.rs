@@ -1,5 +1,5 @@
-//! Bound names, and their binding within the transaction of a registration. Never prunes a row, and never moves an id to
-//! another name for a client that may not act for every name that the id had.
+//! Lists, deletes and binds names of organisations and repositories; names are bound within the transaction of a
+//! registration. An id is never moved to another name for a client that may not act for every name that the id had.
 
 use super::Backend;
 use super::driver::DbConnection;
@@ -52,14 +52,14 @@ impl Names for Backend {
     }
 }
 
-/// Changes by binding a registration's names, apart from names registered for the first time.
+/// Changes made by binding the names of a registration, apart from names that were never registered before.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     pub(super) renames: Vec<Rename>,
     pub(super) ids_taken: Vec<(NameKind, String)>,
 }
 
-/// A name with its id, as registered.
+/// A name of an organisation or repository with an id, as in the registration.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RegisteredName<'a> {
     pub(super) kind: NameKind,
@@ -67,7 +67,7 @@ pub(super) struct RegisteredName<'a> {
     pub(super) id: Option<&'a str>,
 }
 
-/// Binds names for a client.
+/// Binds the names of one registration to their ids, on behalf of a client.
 pub(super) struct Binder<'a> {
     pub(super) connection: &'a mut DbConnection,
     pub(super) issuer: &'a IssuerId,
@@ -76,21 +76,21 @@ pub(super) struct Binder<'a> {
     pub(super) changes: Changes,
 }
 
-/// Binding of a name.
+/// Stored binding of a name to an id.
 struct Binding {
     id: Option<String>,
     current: bool,
 }
 
 impl Binder<'_> {
-    /// Binds a name to its id, unless it is bound to it already.
+    /// Binds a name to an id, unless the two are bound to each other already.
     pub(super) async fn bind(&mut self, registered: RegisteredName<'_>) -> Outcome<(), RegistrationRefusal> {
         let folded = fold_name(registered.name);
         let known = self.find(registered.kind, &folded).await?;
         match (known, registered.id) {
             (Some(Binding { id: None, .. }), None) => Ok(Ok(())),
             (Some(Binding { id: Some(bound), current: true }), Some(id)) if bound == id => Ok(Ok(())),
-            // The id moved to another name in the meantime: moving back is a rename like any other.
+            // The id was moved to another name in the meantime: moving the id back is a rename like any other.
             (Some(Binding { id: Some(bound), .. }), Some(id)) if bound == id => {
                 self.move_id(registered, id, &folded).await
             }
@@ -124,7 +124,8 @@ impl Binder<'_> {
         .transpose()
     }
 
-    /// Makes this the current name of the id, if the client may act for every other name that the id had.
+    /// Makes the registered name the current name of the id, if the client may act for every other name that the id
+    /// had.
     async fn move_id(
         &mut self,
         registered: RegisteredName<'_>,
@@ -165,8 +166,8 @@ impl Binder<'_> {
         .map_err(unavailable)
     }
 
-    /// Writes the name as current. A known name keeps the spelling in which it was first registered, and the time at which
-    /// it was first registered with this id.
+    /// Writes the name as the current name of the id. A known name keeps the spelling of its first registration, and
+    /// the time at which the name was first registered with this id.
     async fn write(&mut self, registered: RegisteredName<'_>, folded: &str) -> Result<(), StoreError> {
         sqlx::query(
             "insert into names (issuer, kind, folded, name, id, bound_at, current) values ($1, $2, $3, $4, $5, $6, 1) \
@@ -186,7 +187,8 @@ impl Binder<'_> {
     }
 }
 
-/// Returns the organisation of a name. A repository's own name has no slash; an organisation's may have one.
+/// Returns the organisation of a name. The last slash of `org/name` ends the organisation, since an organisation's name
+/// may have slashes and a repository's name without the organisation has none.
 fn organization(kind: NameKind, name: &str) -> &str {
     match kind {
         NameKind::Org => name,

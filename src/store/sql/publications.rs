@@ -1,4 +1,5 @@
-//! Publications. A version is recorded once, with an API key that is active at that time.
+//! Records and finds publications. A package version is never recorded twice, and never with an API key that is not
+//! active at that time.
 
 use async_trait::async_trait;
 

@@ -1,6 +1,6 @@
-//! The redemption of a subject token, in the transaction of the caller. Every row that the credential depends on is
-//! locked, in one order, until the credential is stored: client, build, user, provider, entitlements, the ID token's
-//! record, the key that signed it, the key that signs the credential.
+//! Redeems a subject token within a transaction that another file begins. Every row that the credential depends on is
+//! locked until the credential is stored, always in one order: client, build, user, provider, entitlements, the audit
+//! record of the ID token, the signing key of the ID token, the signing key of the credential.
 
 use super::credentials::{insert_credential, store_id_token};
 use super::driver::DbConnection;
@@ -12,13 +12,14 @@ use crate::base::{EntitlementId, IssuerId, Moment};
 use crate::policy::Pins;
 use crate::store::{Outcome, OwnToken, Redemption, RedemptionRefusal, StoreError};
 
-/// Marks the token as used and stores the credential. After a refusal the caller must roll back.
+/// Marks the subject token as used and stores the credential. After a refusal the transaction must be rolled back.
 pub(super) async fn redeem(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     redemption: &Redemption,
 ) -> Outcome<(), RedemptionRefusal> {
-    // Pinning changes a rule. The revision is locked first, as by every change of rules, so that the two cannot deadlock.
+    // Pinning changes an entitlement. The revision is locked first, as every change of entitlements does, so that a
+    // redemption and such a change cannot deadlock.
     let revision = match &redemption.pins {
         Some(_) => next_revision(connection, issuer, None).await?,
         None => None,
@@ -38,8 +39,8 @@ pub(super) async fn redeem(
     Ok(Ok(()))
 }
 
-/// Locks every row that the credential depends on until the end of the transaction, and checks that none has changed since
-/// it was evaluated.
+/// Locks every row that the credential depends on until the end of the transaction, and checks that no such row has
+/// changed since the request was evaluated.
 async fn lock_dependencies(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -78,7 +79,7 @@ async fn lock_dependencies(
             return Ok(Err(RedemptionRefusal::RulesChanged));
         }
     }
-    // In the order of their ids, so that two redemptions cannot deadlock.
+    // Entitlements are locked in the order of their ids, so that two redemptions cannot deadlock.
     let mut entitlements: Vec<_> = redemption.entitlement.iter().chain(&redemption.also).collect();
     entitlements.sort_unstable();
     for &(id, revision) in entitlements {
@@ -98,7 +99,7 @@ async fn lock_dependencies(
     }
 }
 
-/// Returns whether the entitlement is still at the revision that was evaluated.
+/// Locks an entitlement. Returns whether the entitlement still has the revision that was evaluated.
 async fn lock_entitlement(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -121,7 +122,7 @@ async fn lock_entitlement(
     Ok(current.is_some())
 }
 
-/// Returns whether this signing key of ours is not revoked.
+/// Locks one of our signing keys. Returns whether the key exists and is not revoked.
 async fn lock_key(connection: &mut DbConnection, issuer: &IssuerId, kid: &str) -> Result<bool, StoreError> {
     let key: Option<i64> = sqlx::query_scalar(locked!(
         "select max_lifetime from signing_keys where issuer = $1 and kid = $2 and revoked_at is null"
@@ -180,13 +181,15 @@ async fn lock_record(
     Ok(if lock_key(connection, issuer, &own.kid).await? { Ok(()) } else { Err(RedemptionRefusal::KeyRevoked) })
 }
 
-/// Marks the token as used if it is single-use. Every redemption passes here: no other statement accepts a token.
+/// Records the subject token, as used if the token is single-use. Every redemption passes here: no other statement
+/// accepts a subject token.
 async fn mark_used(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     redemption: &Redemption,
 ) -> Outcome<(), RedemptionRefusal> {
-    // The upsert locks the token's row whether it existed or not: a second redemption waits and sees the first.
+    // The upsert locks the token's row whether the row existed or not: a second redemption waits and then sees the row
+    // of the first.
     let accepted: Option<i64> = sqlx::query_scalar(
         "insert into used_tokens (issuer, token_issuer, digest, kept_until, used) values ($1, $2, $3, $4, $5) \
          on conflict (issuer, token_issuer, digest) do update set used = excluded.used, \

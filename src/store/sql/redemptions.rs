@@ -1,4 +1,5 @@
-//! Credentials and ID tokens of redemptions: found, listed, revoked. The redemption itself is in `redeem.rs`.
+//! Finds, lists and revokes credentials and redeemed subject tokens. The redemption itself is in `redeem.rs`; nothing
+//! here makes a used token unused.
 
 use async_trait::async_trait;
 
@@ -37,7 +38,8 @@ async fn revoke(
                 .map_err(unavailable)?;
         changed = done.rows_affected() > 0;
     }
-    // A redemption of the token at the same time waits for this row, or this transaction waits for its row.
+    // If the token is redeemed at the same time, the redemption waits for this row, or this transaction waits for the
+    // redemption's row.
     sqlx::query(
         "insert into used_tokens (issuer, token_issuer, digest, kept_until, used) values ($1, $2, $3, $4, 1) \
          on conflict (issuer, token_issuer, digest) do update set used = 1 where used_tokens.used = 0",
@@ -49,7 +51,8 @@ async fn revoke(
     .execute(&mut *connection)
     .await
     .map_err(unavailable)?;
-    // Revoking another issuer's token that was never redeemed is no event: its row is deleted once it has expired.
+    // Revoking another issuer's token that was never redeemed records no event; the token's row is deleted once the
+    // token has expired.
     let revoked = revoke_where(
         connection,
         issuer,

@@ -1,5 +1,5 @@
-//! Registration of a build within the transaction of the caller: binds its names, writes its row, creates its tokens. Never
-//! checks before it inserts: a constraint decides whether the build exists.
+//! Registers a build within a transaction that another file begins: binds names, writes the build's rows, creates the
+//! build's tokens. No query looks for the build before the insert: a constraint decides whether the build exists.
 
 use super::driver::DbConnection;
 use super::fault::unavailable;
@@ -14,7 +14,7 @@ use crate::store::{
     BuildState, NameKind, NewBuild, Outcome, REPEAT_WITHIN, Registered, RegistrationRefusal, StoreError, StoredBuild,
 };
 
-/// Registers a build, or repeats the answer to an equal registration.
+/// Registers a build. If the client repeats an equal registration, creates new tokens for the build that exists.
 pub(super) async fn register(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -57,7 +57,7 @@ async fn is_enabled(connection: &mut DbConnection, issuer: &IssuerId, client: &C
     Ok(enabled.is_some())
 }
 
-/// Returns `false` if the client registered the key before.
+/// Inserts the rows of a build. Returns `false` if the client has registered a build under this key before.
 async fn insert_registration(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -99,7 +99,8 @@ async fn insert_build(
     Ok(())
 }
 
-/// Handles a known key: either the client repeats a registration whose answer was lost, or the build exists.
+/// Handles a registration under a known key: a repetition after a lost answer gets new tokens, any other registration
+/// is refused.
 async fn repeat(
     connection: &mut DbConnection,
     issuer: &IssuerId,
@@ -141,7 +142,7 @@ async fn find_by_key(
     Ok((Fields::joined(&row, "registrations", "r_").digest("body")?, read_build(&row)?))
 }
 
-/// Revokes the worker token and the build-wide request token; step tokens stay.
+/// Revokes the worker token and the build-wide request token of a build; step tokens stay valid.
 async fn revoke_build_tokens(
     connection: &mut DbConnection,
     issuer: &IssuerId,

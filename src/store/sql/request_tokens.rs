@@ -1,4 +1,4 @@
-//! Request tokens and worker tokens. Never holds a token's text, only its digest.
+//! Reads and writes request tokens and worker tokens. The database never holds a token's text, only the text's digest.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::store::{
 };
 use async_trait::async_trait;
 
-/// Stores a token of a build; it expires no later than the build.
+/// Stores a request token or worker token of a build. The stored expiry is never after the build's deadline.
 pub(super) async fn insert_token(
     connection: &mut DbConnection,
     issuer: &IssuerId,

@@ -1,4 +1,5 @@
-//! Rows that several acts read or write: readers stand beside the columns that they read.
+//! Reads and writes rows that several files of `sql/` share. Each function that reads a row stands beside the list of
+//! columns that the function reads.
 
 use super::driver::{DbConnection, DbRow};
 use super::fault::unavailable;
@@ -7,7 +8,7 @@ use crate::base::{ClientId, IssuerId};
 use crate::policy::{Client, ClientIdentity};
 use crate::store::{ClientSecret, EventRow, StoreError, StoredBuild, StoredClient};
 
-/// The columns that [`read_client`] reads, of `clients as c`.
+/// Lists the columns of `clients as c` that [`read_client`] reads.
 macro_rules! client_columns {
     () => {
         "c.id as c_id, c.name as c_name, c.scopes as c_scopes, c.organizations as c_organizations, \
@@ -36,7 +37,7 @@ pub(super) fn read_client(row: &DbRow) -> Result<Client, StoreError> {
     })
 }
 
-/// The further columns that [`read_stored_client`] reads.
+/// Lists the columns of `clients as c` that only [`read_stored_client`] reads.
 macro_rules! client_secret_columns {
     () => {
         "c.secret as c_secret, c.previous_secret as c_previous_secret, c.previous_until as c_previous_until"
@@ -51,7 +52,7 @@ pub(super) fn read_stored_client(row: &DbRow) -> Result<StoredClient, StoreError
     Ok(StoredClient { client: read_client(row)?, secret })
 }
 
-/// The columns that [`read_build`] reads, of `registrations as r` and `builds as b`.
+/// Lists the columns of `registrations as r` and `builds as b` that [`read_build`] reads.
 macro_rules! build_columns {
     () => {
         "r.build_id as r_build_id, r.client_id as r_client_id, r.build as r_build, r.audiences as r_audiences, \
@@ -100,8 +101,8 @@ pub(super) async fn insert_event(
     Ok(())
 }
 
-/// Takes the next revision of the rules, if the last one is `expected` or nothing is expected. Locks it until the end of the
-/// transaction, so that changes of rules follow one another.
+/// Increments the revision of the rules and returns the new revision; returns `None` if `expected` is given and was not
+/// the last revision. Locks the revision until the end of the transaction, so that changes of rules follow one another.
 pub(super) async fn next_revision(
     connection: &mut DbConnection,
     issuer: &IssuerId,

@@ -1,5 +1,5 @@
-//! The task that writes. It owns the writing connection, so that a caller that disconnects cancels nothing. Never answers
-//! before the commit.
+//! The task that runs all transactions of one writing connection. The task owns the connection, so that a client that
+//! disconnects cancels no write. The task never answers before the commit.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -18,21 +18,22 @@ use super::transactions::Transactions;
 use crate::base::IssuerId;
 use crate::store::{InFlight, Issuance, IssuanceRefusal, Outcome, Redemption, RedemptionRefusal, StoreError};
 
-/// Maximum number of queued jobs; further callers wait for room.
+/// Maximum number of jobs in the queue of the writing task; whoever sends another job waits until the queue has room.
 const QUEUE: usize = 4_096;
 
-/// Maximum number of tokens, or of acts, in one round.
+/// Maximum number of issued tokens, and also of acts, in one round.
 const GROUP: usize = 256;
 
-/// Maximum number of redemptions in one transaction, which holds the locks of all of them until it commits.
+/// Maximum number of redemptions in one transaction, since the transaction holds the locks of all its redemptions until
+/// the commit.
 const REDEMPTIONS: usize = 64;
 
-/// Interval at which a waiting group checks whether tokens are still being signed.
+/// Interval at which the task checks whether tokens are still being signed while a group waits for more tokens.
 const TICK: Duration = Duration::from_millis(1);
 
 type Reply<T> = oneshot::Sender<T>;
 
-/// An act with its types erased: it runs its own transaction and answers its caller.
+/// A change of the database with its types erased: runs one transaction and sends the answer.
 type Act = Box<dyn for<'t> FnOnce(&'t mut Transactions) -> BoxFuture<'t, ()> + Send>;
 
 enum Job {
@@ -43,7 +44,7 @@ enum Job {
     Close(Reply<()>),
 }
 
-/// Sends jobs to the task. The task ends after its accepted jobs when this is dropped or closed.
+/// Sends jobs to the writing task. When the writer is closed or dropped, the task performs the accepted jobs and ends.
 #[derive(Debug)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Job>,
@@ -57,7 +58,8 @@ impl Writer {
         Self { jobs }
     }
 
-    /// Runs one act in one transaction, and commits unless it is refused or fails. The act must lock the rows it depends on.
+    /// Runs `work` in one transaction, and commits unless `work` fails or returns a refusal. `work` must lock the rows
+    /// that it depends on.
     pub(super) async fn act<A, T, R, F>(&self, arguments: A, work: F) -> Outcome<T, R>
     where
         A: Send + Sync + 'static,
@@ -67,14 +69,14 @@ impl Writer {
     {
         self.run(|transactions, reply| {
             Box::pin(async move {
-                // The act is committed even if its caller has disconnected.
+                // The transaction is committed even if nobody waits for the answer any more.
                 let _disconnected = reply.send(transactions.transact(&arguments, work).await);
             })
         })
         .await
     }
 
-    /// Runs an act that depends on rows it cannot lock.
+    /// Runs `work` in one serializable transaction, for work that depends on rows that cannot be locked.
     pub(super) async fn act_serializable<A, T, R, F>(&self, arguments: A, work: F) -> Outcome<T, R>
     where
         A: Send + Sync + 'static,
@@ -90,7 +92,7 @@ impl Writer {
         .await
     }
 
-    /// Runs an act that cannot be refused.
+    /// Runs `work`, which cannot return a refusal, in one transaction.
     pub(super) async fn change<A, T, F>(&self, arguments: A, work: F) -> Result<T, StoreError>
     where
         A: Send + Sync + 'static,
@@ -120,14 +122,14 @@ impl Writer {
         answer.await.map_err(|_| closed())?
     }
 
-    /// Records a token together with the others that are waiting.
+    /// Records an issued token; waiting tokens are committed together.
     pub(super) async fn record(&self, issuer: IssuerId, issuance: Issuance) -> Outcome<(), IssuanceRefusal> {
         let (reply, answer) = oneshot::channel();
         self.send(Job::Record(Box::new(PendingIssuance { issuer, issuance }), reply)).await?;
         answer.await.map_err(|_| closed())?
     }
 
-    /// Redeems a token; waiting redemptions are committed together.
+    /// Redeems a subject token; waiting redemptions are committed together.
     pub(super) async fn redeem(&self, issuer: IssuerId, redemption: Redemption) -> Outcome<(), RedemptionRefusal> {
         let (reply, answer) = oneshot::channel();
         self.send(Job::Redeem(Box::new((issuer, redemption)), reply)).await?;
@@ -141,11 +143,12 @@ impl Writer {
         answer.await.map_err(|_| closed())?
     }
 
-    /// Finishes the accepted jobs and closes the connection. Later jobs fail as closed.
+    /// Waits until the accepted jobs are done and the connection is closed. Jobs sent later fail because the store is
+    /// closed.
     pub(super) async fn close(&self) {
         let (reply, answer) = oneshot::channel();
         if self.send(Job::Close(reply)).await.is_ok() {
-            // An error means that the task has ended, which is what is awaited.
+            // An error means that the task has ended already.
             let _ended = answer.await;
         }
     }
@@ -155,7 +158,7 @@ impl Writer {
     }
 }
 
-/// Jobs that are performed before the queue is read again.
+/// Jobs that the task performs before it reads the queue again.
 #[derive(Default)]
 struct Round {
     group: Vec<PendingIssuance>,
@@ -188,7 +191,8 @@ impl Round {
         self.group.len() < GROUP && self.acts.len() < GROUP && self.redemptions.len() < REDEMPTIONS
     }
 
-    /// Only tokens gain by waiting for more of their kind; other jobs never wait with them.
+    /// Returns whether the round may wait for more issued tokens. Only issued tokens gain by waiting, so a round with
+    /// any other job does not wait.
     fn may_linger(&self) -> bool {
         self.has_room()
             && self.acts.is_empty()
@@ -222,7 +226,8 @@ impl Task {
         }
     }
 
-    /// Receives all queued jobs. Tokens wait while others are being signed: a larger group costs hardly more.
+    /// Receives all queued jobs. Issued tokens wait while further tokens are being signed, since a larger group costs
+    /// hardly more.
     async fn gather(&mut self, first: Job) -> Round {
         let mut round = Round::default();
         round.add(first);
@@ -275,8 +280,8 @@ impl Task {
         }
     }
 
-    /// Redeems a group in one transaction with a savepoint for each, so that a refusal undoes its own redemption alone. If
-    /// the transaction fails, redeems each in its own.
+    /// Performs a group of redemptions in one transaction with a savepoint for each, so that a refusal undoes only the
+    /// refused redemption. If the transaction fails, performs each redemption in a transaction of its own.
     async fn redeem(&mut self, redemptions: &[(IssuerId, Redemption)]) -> Vec<Outcome<(), RedemptionRefusal>> {
         if redemptions.len() > 1 {
             let together =
@@ -295,7 +300,8 @@ impl Task {
         answers
     }
 
-    /// Records a group. If a constraint rejects one of its rows, records each alone, so that the row fails no other.
+    /// Records a group of issued tokens. If a constraint rejects one audit record, records each token in a transaction
+    /// of its own, so that the rejected record does not fail other tokens.
     async fn record(&mut self, group: &[PendingIssuance]) -> Vec<Outcome<(), IssuanceRefusal>> {
         match self.record_group(group).await {
             Ok(Ok(answers)) => answers.into_iter().map(Ok).collect(),
@@ -340,7 +346,7 @@ async fn redeem_group(
     Ok(Ok(answers))
 }
 
-/// No-op write, used as a health check.
+/// Writes without changing anything, to check that the database can be written.
 async fn no_op_write(connection: &mut DbConnection) -> Outcome<(), Infallible> {
     sqlx::query(NO_OP_WRITE).execute(connection).await.map_err(unavailable)?;
     Ok(Ok(()))
