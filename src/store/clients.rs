@@ -111,6 +111,12 @@ pub trait Clients {
     /// [`StoreError`].
     async fn list_clients(&self, issuer: &IssuerId) -> Result<Vec<Client>, StoreError>;
 
+    /// Returns whether an enabled client has the scope.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn any_client_has(&self, issuer: &IssuerId, scope: Scope) -> Result<bool, StoreError>;
+
     /// Replaces the secret of a client. The replaced secret is accepted until `previous_until`, or no longer if that
     /// time is not after `now`; any older secret is rejected from now on. Returns `false` unless the name belongs to an
     /// enabled client with a secret that was created by command.

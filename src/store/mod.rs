@@ -94,7 +94,8 @@ pub use self::request_tokens::{
     BuildNotRunning, NewRequestToken, RequestTokens, StoredRequestToken, TokenBearer, TokenKind,
 };
 pub use self::rules::{
-    EntitlementKind, EntitlementRow, FetchedDocuments, ProviderRow, RuleChange, RuleRows, Rules, UserRow, Write,
+    EntitlementFilter, EntitlementKind, EntitlementRow, FetchedDocuments, ProviderRow, RuleChange, RuleRows, Rules,
+    UserRow, Write,
 };
 pub use self::stored_build::{BuildState, Finish, StoredBuild};
 pub use self::url::StoreUrl;

@@ -125,6 +125,27 @@ pub struct RuleRows {
     pub entitlements: Vec<EntitlementRow>,
 }
 
+/// Selects current entitlements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EntitlementFilter<'a> {
+    /// Kind of the entitlements.
+    pub kind: EntitlementKind,
+    /// Id of the entitlement; `None` for any.
+    pub id: Option<EntitlementId>,
+    /// Name of the entitlements; `None` for any.
+    pub name: Option<&'a str>,
+    /// User that the entitlements belong to; `None` for any.
+    pub user: Option<&'a str>,
+}
+
+impl EntitlementFilter<'_> {
+    /// Selects all entitlements of a kind.
+    #[must_use]
+    pub const fn all(kind: EntitlementKind) -> Self {
+        Self { kind, id: None, name: None, user: None }
+    }
+}
+
 /// A row to write, and whether to revoke the credentials that depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write<T> {
@@ -169,6 +190,28 @@ pub trait Rules {
     /// # Errors
     /// [`StoreError`].
     async fn read_rules(&self, issuer: &IssuerId, after: u64) -> Result<RuleRows, StoreError>;
+
+    /// Lists the current users by name, or only the user `name`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn list_users(&self, issuer: &IssuerId, name: Option<&str>) -> Result<Vec<UserRow>, StoreError>;
+
+    /// Lists the current providers by name, or only the provider `name`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn list_providers(&self, issuer: &IssuerId, name: Option<&str>) -> Result<Vec<ProviderRow>, StoreError>;
+
+    /// Lists the current entitlements that the filter selects, in their order.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn list_entitlements(
+        &self,
+        issuer: &IssuerId,
+        filter: &EntitlementFilter<'_>,
+    ) -> Result<Vec<EntitlementRow>, StoreError>;
 
     /// Writes a change that was planned at the revision `expected`, and revokes the credentials that it names. Returns
     /// `false` if another change came first; nothing was written then.

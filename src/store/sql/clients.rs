@@ -6,7 +6,7 @@ use super::fields::stored_json;
 use super::rows::{client_columns, client_secret_columns, read_client, read_stored_client};
 use super::{Backend, declared};
 use crate::base::{ClientId, IssuerId, Moment, Sha256};
-use crate::policy::{Client, ClientIdentity};
+use crate::policy::{Client, ClientIdentity, Scope};
 use crate::store::{
     ClientChange, ClientExists, Clients, DeclaredClient, Disabled, NameTaken, Outcome, StoreError, StoredClient,
 };
@@ -90,6 +90,20 @@ impl Clients for Backend {
         .await
         .map_err(unavailable)?;
         rows.iter().map(read_client).collect()
+    }
+
+    async fn any_client_has(&self, issuer: &IssuerId, scope: Scope) -> Result<bool, StoreError> {
+        let found: i64 = sqlx::query_scalar(
+            "select cast(case when exists (select 1 from clients \
+             where issuer = $1 and disabled_at is null and scopes like $2) then 1 else 0 end as bigint)",
+        )
+        .bind(issuer.as_str())
+        // The column is a JSON array of names.
+        .bind(format!("%\"{}\"%", scope.name()))
+        .fetch_one(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        Ok(found == 1)
     }
 
     async fn rotate_client_secret(

@@ -12,8 +12,28 @@ use super::rows::{insert_event, next_revision};
 use crate::base::{IssuerId, Moment};
 use crate::policy::Pins;
 use crate::store::{
-    EntitlementRow, FetchedDocuments, Outcome, ProviderRow, RuleChange, RuleRows, Rules, StoreError, UserRow,
+    EntitlementFilter, EntitlementRow, FetchedDocuments, Outcome, ProviderRow, RuleChange, RuleRows, Rules, StoreError,
+    UserRow,
 };
+
+macro_rules! user_columns {
+    () => {
+        "name, revision, created_at, disabled_at, removed_at"
+    };
+}
+
+macro_rules! provider_columns {
+    () => {
+        "name, spec, declared, revision, created_at, removed_at, configuration, jwks, refreshed_at"
+    };
+}
+
+macro_rules! entitlement_columns {
+    () => {
+        "id, kind, name, user_name, provider, spec, place, token, pinned_owner_id, pinned_repository_id, pin_until, \
+         revision, created_at, updated_at, removed_at"
+    };
+}
 
 async fn change(
     connection: &mut DbConnection,
@@ -216,24 +236,21 @@ impl Rules for Backend {
         let revision = self.rules_revision(issuer).await?;
         let users = self
             .changed_after(
-                "select name, revision, created_at, disabled_at, removed_at from users where issuer = $1 and revision > $2",
+                concat!("select ", user_columns!(), " from users where issuer = $1 and revision > $2"),
                 issuer,
                 after,
             )
             .await?;
         let providers = self
             .changed_after(
-                "select name, spec, declared, revision, created_at, removed_at, configuration, jwks, refreshed_at \
-                 from oidc_providers where issuer = $1 and revision > $2",
+                concat!("select ", provider_columns!(), " from oidc_providers where issuer = $1 and revision > $2"),
                 issuer,
                 after,
             )
             .await?;
         let entitlements = self
             .changed_after(
-                "select id, kind, name, user_name, provider, spec, place, token, pinned_owner_id, \
-                 pinned_repository_id, pin_until, revision, created_at, updated_at, removed_at \
-                 from entitlements where issuer = $1 and revision > $2",
+                concat!("select ", entitlement_columns!(), " from entitlements where issuer = $1 and revision > $2"),
                 issuer,
                 after,
             )
@@ -244,6 +261,59 @@ impl Rules for Backend {
             providers: providers.iter().map(read_provider).collect::<Result<_, _>>()?,
             entitlements: entitlements.iter().map(read_entitlement).collect::<Result<_, _>>()?,
         })
+    }
+
+    async fn list_users(&self, issuer: &IssuerId, name: Option<&str>) -> Result<Vec<UserRow>, StoreError> {
+        let rows = sqlx::query(concat!(
+            "select ",
+            user_columns!(),
+            " from users where issuer = $1 and removed_at is null and (cast($2 as text) is null or name = $2) \
+             order by name"
+        ))
+        .bind(issuer.as_str())
+        .bind(name)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.iter().map(read_user).collect()
+    }
+
+    async fn list_providers(&self, issuer: &IssuerId, name: Option<&str>) -> Result<Vec<ProviderRow>, StoreError> {
+        let rows = sqlx::query(concat!(
+            "select ",
+            provider_columns!(),
+            " from oidc_providers where issuer = $1 and removed_at is null \
+             and (cast($2 as text) is null or name = $2) order by name"
+        ))
+        .bind(issuer.as_str())
+        .bind(name)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.iter().map(read_provider).collect()
+    }
+
+    async fn list_entitlements(
+        &self,
+        issuer: &IssuerId,
+        filter: &EntitlementFilter<'_>,
+    ) -> Result<Vec<EntitlementRow>, StoreError> {
+        let rows = sqlx::query(concat!(
+            "select ",
+            entitlement_columns!(),
+            " from entitlements where issuer = $1 and removed_at is null and kind = $2 \
+             and (cast($3 as text) is null or id = $3) and (cast($4 as text) is null or name = $4) \
+             and (cast($5 as text) is null or user_name = $5) order by place"
+        ))
+        .bind(issuer.as_str())
+        .bind(<&str>::from(filter.kind))
+        .bind(filter.id.map(|id| id.to_string()))
+        .bind(filter.name)
+        .bind(filter.user)
+        .fetch_all(&self.readers)
+        .await
+        .map_err(unavailable)?;
+        rows.iter().map(read_entitlement).collect()
     }
 
     async fn change_rules(

@@ -20,6 +20,7 @@ on_every_backend! {
     a_client_is_found_as_it_was_created
     a_clients_name_and_id_are_taken_once
     a_client_without_a_secret_is_known_by_one_identity_that_is_taken_once
+    a_scope_is_found_only_among_enabled_clients
     exactly_the_declared_clients_exist_beside_those_created_by_command
     a_former_secret_is_kept_until_its_moment_and_only_the_last_one
     disabling_a_client_ends_its_running_builds_and_no_others
@@ -109,6 +110,21 @@ async fn a_client_without_a_secret_is_known_by_one_identity_that_is_taken_once(s
     store.disable_client(&issuer(), "vela", NOW).await.unwrap().unwrap();
     let disabled = store.identify_client(&issuer(), &vela).await.unwrap().unwrap();
     assert_eq!(disabled.disabled_at, Some(NOW));
+}
+
+async fn a_scope_is_found_only_among_enabled_clients(store: &dyn Store) {
+    let any_admin = async || store.any_client_has(&issuer(), Scope::Admin).await.unwrap();
+    let mut other = client("other");
+    other.scopes = Scope::ALL.into_iter().filter(|scope| *scope != Scope::Admin).collect();
+    store.create_client(&issuer(), &other, digest()).await.unwrap().unwrap();
+    assert!(!any_admin().await);
+    assert!(store.any_client_has(&issuer(), Scope::BuildsWrite).await.unwrap());
+    let mut admin = client("admin");
+    admin.scopes = vec![Scope::BuildsWrite, Scope::Admin];
+    store.create_client(&issuer(), &admin, digest()).await.unwrap().unwrap();
+    assert!(any_admin().await);
+    store.disable_client(&issuer(), "admin", NOW).await.unwrap().unwrap();
+    assert!(!any_admin().await, "a disabled client may not administer");
 }
 
 async fn exactly_the_declared_clients_exist_beside_those_created_by_command(store: &dyn Store) {

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use buildpass::base::{CredentialId, EntitlementId, EventId, IdTokenId, Jti, Moment, Sha256};
 use buildpass::policy::{Client, Pins};
 use buildpass::store::{
-    CredentialFilter, CredentialKind, EntitlementKind, EntitlementRow, EventRow, Finish, KeyRow, KeyTimes, NewBuild,
-    NewCredential, NewIdToken, OwnToken, ProviderRow, Redemption, RedemptionRefusal, RuleChange, Store,
-    StoredCredential, TokenKey, UserRow, Write,
+    CredentialFilter, CredentialKind, EntitlementFilter, EntitlementKind, EntitlementRow, EventRow, Finish, KeyRow,
+    KeyTimes, NewBuild, NewCredential, NewIdToken, OwnToken, ProviderRow, Redemption, RedemptionRefusal, RuleChange,
+    Store, StoredCredential, TokenKey, UserRow, Write,
 };
 
 use super::sample::{Counter, NOW, after, at_once, digest, issuance, issuer, rows, running, running_of_declared};
@@ -21,6 +21,7 @@ on_every_backend! {
     what_outlives_its_build_is_revoked_with_its_client
     a_used_token_is_deleted_when_its_time_is_over
     rules_are_read_by_what_changed
+    current_rules_are_listed_by_section_and_found_by_name_or_id
     a_change_of_rules_that_saw_an_old_number_changes_nothing
 }
 
@@ -502,6 +503,36 @@ async fn rules_are_read_by_what_changed(store: &dyn Store) {
     store.keep_documents(&issuer(), (PROVIDER, 1), &documents).await.unwrap();
     assert_eq!(store.rules_revision(&issuer()).await.unwrap(), 2, "what was fetched is no change");
     assert_eq!(store.read_rules(&issuer(), 0).await.unwrap().providers[0].fetched, Some(documents));
+}
+
+async fn current_rules_are_listed_by_section_and_found_by_name_or_id(store: &dyn Store) {
+    let world = World::new(store).await;
+    for name in [None, Some("octo")] {
+        assert_eq!(store.list_users(&issuer(), name).await.unwrap(), [world.user.clone()]);
+    }
+    for name in [None, Some(PROVIDER)] {
+        assert_eq!(store.list_providers(&issuer(), name).await.unwrap(), [world.provider.clone()]);
+    }
+    assert_eq!(store.list_users(&issuer(), Some("nobody")).await.unwrap(), []);
+    assert_eq!(store.list_providers(&issuer(), Some("nobody")).await.unwrap(), []);
+    let all = EntitlementFilter::all(EntitlementKind::TrustPolicy);
+    let of = async |filter: EntitlementFilter<'_>| store.list_entitlements(&issuer(), &filter).await.unwrap();
+    let (first, second) = (world.entitlement.clone(), world.other.clone());
+    assert_eq!(of(all).await, [first.clone(), second.clone()]);
+    assert_eq!(of(EntitlementFilter::all(EntitlementKind::Role)).await, []);
+    assert_eq!(of(EntitlementFilter { id: Some(second.id), ..all }).await, [second.clone()]);
+    assert_eq!(of(EntitlementFilter { id: Some(second.id), kind: EntitlementKind::Role, ..all }).await, []);
+    assert_eq!(of(EntitlementFilter { name: Some("policy"), ..all }).await, [first.clone()]);
+    assert_eq!(of(EntitlementFilter { name: Some("policy"), user: Some("octo"), ..all }).await, [first]);
+    assert_eq!(of(EntitlementFilter { name: Some("policy"), user: Some("nobody"), ..all }).await, []);
+
+    world.revoke(store, Killer::UserRemoved).await;
+    world.revoke(store, Killer::ProviderRemoved).await;
+    world.revoke(store, Killer::EntitlementRemoved).await;
+    assert_eq!(store.list_users(&issuer(), None).await.unwrap(), []);
+    assert_eq!(store.list_providers(&issuer(), Some(PROVIDER)).await.unwrap(), []);
+    let names: Vec<_> = of(all).await.into_iter().map(|row| row.name).collect();
+    assert_eq!(names, ["the other"], "a deleted entitlement is not listed");
 }
 
 async fn a_change_of_rules_that_saw_an_old_number_changes_nothing(store: &dyn Store) {
