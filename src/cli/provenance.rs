@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::installation::Installation;
 use super::output::{self, stored_json};
 use crate::base::IssuerId;
-use crate::exchange::{provenance, shown_credential};
+use crate::exchange::{credential_view, provenance};
 use crate::store::Ecosystem;
 
 /// Show which build pushed a version of a package
@@ -45,7 +45,7 @@ impl Provenance {
                     "version": publication.version, "digest": publication.digest, "audience": publication.audience,
                     "published_at": publication.published_at, "recorded_by": publication.client,
                 },
-                "key": shown_credential(&key),
+                "key": credential_view(&key),
                 "id_token": { "id": token.id, "provider": token.provider, "received_at": token.received_at,
                               "header": stored_json(&token.header) },
                 "claims": &claims,

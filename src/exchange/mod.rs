@@ -32,7 +32,7 @@ pub use self::entitlements::RulesCache;
 pub use self::entitlements::{Applied, ApplyRulesError, RulesEditor};
 pub use self::entitlements::{AudienceConflict, check_audiences};
 pub use self::entitlements::{Change, ChangeKind, ChangeSet, Object, ObjectError, Precondition, Prune, RuleError};
-pub use self::entitlements::{is_same, leave_written, owner, shown_credential, shown_rules};
+pub use self::entitlements::{credential_view, has_same_identity, remove_view_members};
 pub use self::exchange::{Exchange, ExchangeParts};
 pub use self::flow::{Flow, IssuingFlow};
 pub use self::introspection::Introspection;

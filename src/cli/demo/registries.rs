@@ -207,7 +207,7 @@ impl<'a> Registries<'a> {
     }
 
     async fn role(&self) -> Result<String, Failure> {
-        let current = self.app.rules_editor().standing().await?;
+        let current = self.app.rules_editor().current().await?;
         let role = current.entitlements.into_iter().find_map(|row| row.token);
         role.ok_or_else(|| Failure::refused("the role does not exist"))
     }

@@ -8,7 +8,7 @@ use super::super::failure::Failure;
 use super::super::installation::{Installation, now};
 use super::super::output::{self, Table, cell, stored_json};
 use crate::base::{CredentialId, IssuerId, SystemEntropy};
-use crate::exchange::{revoke_credential, shown_credential};
+use crate::exchange::{credential_view, revoke_credential};
 use crate::store::{CredentialFilter, Store};
 
 /// Commands on issued credentials.
@@ -72,7 +72,7 @@ impl List {
         let filter = CredentialFilter { user: self.user, active_at: (!self.all).then_some(now), ..Default::default() };
         let found = store.list_credentials(&IssuerId::main(), &filter).await?;
         if self.json {
-            return Ok(output::json_lines(found.iter().map(shown_credential))?);
+            return Ok(output::json_lines(found.iter().map(credential_view))?);
         }
         let mut table = Table::new(&["ID", "FLOW", "NAME", "USER", "EXPIRES", "REVOKED"]);
         for key in &found {
@@ -97,7 +97,7 @@ impl Show {
             "id": token.id, "provider": token.provider, "received_at": token.received_at,
             "header": stored_json(&token.header), "claims": stored_json(&token.claims),
         });
-        Ok(output::document(&json!({ "key": shown_credential(&key), "id_token": id_token }))?)
+        Ok(output::document(&json!({ "key": credential_view(&key), "id_token": id_token }))?)
     }
 }
 

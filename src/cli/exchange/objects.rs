@@ -10,7 +10,7 @@ use super::super::failure::Failure;
 use super::super::installation::Installation;
 use super::super::output::{self, Table, cell};
 use super::changes::{self, with_editor};
-use crate::exchange::{Precondition, Prune, RulesFile, Section, is_same, leave_written, one_object, shown_rules};
+use crate::exchange::{Precondition, Prune, RulesFile, Section, has_same_identity, one_object, remove_view_members};
 use crate::jose::{JsonProblem, require_unique_members};
 
 /// The words and examples in the help of one section's commands.
@@ -164,10 +164,10 @@ impl ObjectCommand {
     pub(in crate::cli) async fn run(self, section: Section, installation: &Installation) -> Result<(), Failure> {
         match self {
             Self::Create(Create { file, json }) => {
-                apply_one(installation, section, &file, Precondition::New, json).await
+                apply_one(installation, section, &file, Precondition::Absent, json).await
             }
             Self::Update(Update { file, json }) => {
-                apply_one(installation, section, &file, Precondition::Standing, json).await
+                apply_one(installation, section, &file, Precondition::Exists, json).await
             }
             Self::List(list) => list.run(section, installation).await,
             Self::Show(show) => show.run(section, installation).await,
@@ -185,10 +185,10 @@ async fn apply_one(
 ) -> Result<(), Failure> {
     let fault = |problem: String| Failure::refused(format!("{}: {problem}", file.display()));
     let mut object = parse(&changes::read(file)?).map_err(fault)?;
-    if let (Precondition::Standing, Some(object)) = (expect, object.as_object_mut()) {
-        let current = with_editor(installation, async |editor| Ok(editor.standing().await?)).await?;
-        if let Some(one) = shown_rules(&current, section).iter().find(|one| is_same(section, object, one)) {
-            leave_written(section, object, one);
+    if let (Precondition::Exists, Some(object)) = (expect, object.as_object_mut()) {
+        let views = with_editor(installation, async |editor| Ok(editor.list(section).await?)).await?;
+        if let Some(current) = views.iter().find(|current| has_same_identity(section, object, current)) {
+            remove_view_members(section, object, current);
         }
     }
     let file = one_object(section, object).map_err(|error| fault(error.to_string()))?;
@@ -208,8 +208,7 @@ fn parse(text: &str) -> Result<Value, String> {
 
 impl List {
     pub(super) async fn run(self, section: Section, installation: &Installation) -> Result<(), Failure> {
-        let current = with_editor(installation, async |editor| Ok(editor.standing().await?)).await?;
-        let rows = shown_rules(&current, section);
+        let rows = with_editor(installation, async |editor| Ok(editor.list(section).await?)).await?;
         if self.json {
             return Ok(output::json_lines(rows)?);
         }
@@ -224,9 +223,8 @@ impl List {
 
 impl Show {
     pub(super) async fn run(self, section: Section, installation: &Installation) -> Result<(), Failure> {
-        let current = with_editor(installation, async |editor| Ok(editor.standing().await?)).await?;
-        let mut rows = shown_rules(&current, section);
-        rows.retain(|row| row["name"] == self.name && self.user.as_ref().is_none_or(|user| row["user"] == *user));
+        let (name, user) = (&self.name, self.user.as_deref());
+        let rows = with_editor(installation, async |editor| Ok(editor.find(section, name, user).await?)).await?;
         match rows.as_slice() {
             [one] => Ok(output::document(one)?),
             [] => Err(unknown(section, &self.name)),

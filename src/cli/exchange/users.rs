@@ -66,8 +66,8 @@ impl Users {
             Self::List(list) => return list.run(Section::Users, installation).await,
             Self::Show(show) => return show.run(Section::Users, installation).await,
             Self::Delete(delete) => return delete.run(Section::Users, installation).await,
-            Self::Create(CreateUser { name, json }) => (name, false, Precondition::New, json),
-            Self::Update(UpdateUser { name, disable, json, .. }) => (name, disable, Precondition::Standing, json),
+            Self::Create(CreateUser { name, json }) => (name, false, Precondition::Absent, json),
+            Self::Update(UpdateUser { name, disable, json, .. }) => (name, disable, Precondition::Exists, json),
         };
         let file = RulesFile { users: vec![UserSpec { name, disabled }], ..Default::default() };
         changes::apply(installation, file, Some(expect), Prune::Nothing, false).await?.print(json)

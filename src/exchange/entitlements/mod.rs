@@ -16,8 +16,7 @@ mod views;
 pub use self::audiences::{AudienceConflict, check_audiences};
 pub use self::cache::RulesCache;
 pub use self::changes::{
-    Applied, ApplyRulesError, Change, ChangeKind, ChangeSet, Object, ObjectError, Precondition, Prune, RuleError,
-    RulesEditor,
+    Applied, ApplyRulesError, Change, ChangeKind, ChangeSet, ObjectError, Precondition, Prune, RuleError, RulesEditor,
 };
 pub(super) use self::entitlement::{Compiled, SharedEntitlement};
 pub(super) use self::grant::CompiledGrant;
@@ -25,4 +24,4 @@ pub(super) use self::publisher::CompiledPublisher;
 pub(super) use self::role::CompiledRole;
 pub(super) use self::snapshot::{ProviderEntry, RulesSnapshot};
 pub(super) use self::trust_policy::CompiledTrustPolicy;
-pub use self::views::{is_same, leave_written, owner, shown_credential, shown_rules};
+pub use self::views::{Object, credential_view, has_same_identity, remove_view_members};

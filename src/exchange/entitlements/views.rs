@@ -1,64 +1,52 @@
-//! Rules and credentials as the command line and the admin API show them.
+//! JSON views of users, providers, entitlements and credentials, for the command line and the admin API.
 
 use serde_json::{Map, Value, json};
 
 use crate::exchange::spec::Section;
-use crate::store::{EntitlementKind, RuleRows, StoredCredential};
+use crate::store::{EntitlementKind, EntitlementRow, ProviderRow, StoredCredential, UserRow};
 
-/// Objects of a section: their spec, and when they were created and updated.
-#[must_use]
-pub fn shown_rules(standing: &RuleRows, section: Section) -> Vec<Map<String, Value>> {
-    let kind = match section {
-        Section::Users => {
-            let user = |row: &crate::store::UserRow| {
-                object(json!({
-                    "name": row.name, "disabled": row.disabled_at.is_some(), "created_at": row.created_at,
-                    "disabled_at": row.disabled_at,
-                }))
-            };
-            return standing.users.iter().map(user).collect();
-        }
-        Section::Providers => {
-            let provider = |row: &crate::store::ProviderRow| {
-                let mut shown = object(serde_json::from_str(&row.spec).unwrap_or_default());
-                shown.insert("name".to_owned(), json!(row.name));
-                shown.insert("declared".to_owned(), json!(row.declared));
-                shown.insert("created_at".to_owned(), json!(row.created_at));
-                shown
-                    .insert("refreshed_at".to_owned(), json!(row.fetched.as_ref().map(|fetched| fetched.refreshed_at)));
-                shown
-            };
-            return standing.providers.iter().map(provider).collect();
-        }
-        Section::Roles => EntitlementKind::Role,
-        Section::TrustedPublishers => EntitlementKind::Publisher,
-        Section::TrustPolicies => EntitlementKind::TrustPolicy,
-        Section::Grants => EntitlementKind::Grant,
-    };
-    let rows = standing.entitlements.iter().filter(|row| row.kind == kind);
-    rows.map(|row| {
-        let mut shown = object(serde_json::from_str(&row.spec).unwrap_or_default());
-        shown.insert("name".to_owned(), json!(row.name));
-        shown.insert("id".to_owned(), json!(row.id));
-        if let Some(token) = &row.token {
-            shown.insert("token".to_owned(), json!(token));
-        }
-        if kind == EntitlementKind::Publisher || kind == EntitlementKind::TrustPolicy {
-            shown.insert(
-                "pins".to_owned(),
-                json!({ "owner_id": row.pins.owner_id, "repository_id": row.pins.repository_id,
-                        "until": row.pin_until }),
-            );
-        }
-        shown.insert("created_at".to_owned(), json!(row.created_at));
-        shown.insert("updated_at".to_owned(), json!(row.updated_at));
-        shown
-    })
-    .collect()
+/// View of an object, as JSON members.
+pub type Object = Map<String, Value>;
+
+/// View of a user.
+pub(super) fn user_view(row: &UserRow) -> Object {
+    object(json!({
+        "name": row.name, "disabled": row.disabled_at.is_some(), "created_at": row.created_at,
+        "disabled_at": row.disabled_at,
+    }))
+}
+
+/// View of a provider: its spec, with the times of creation and of the last fetch.
+pub(super) fn provider_view(row: &ProviderRow) -> Object {
+    let mut view = object(serde_json::from_str(&row.spec).unwrap_or_default());
+    view.insert("name".to_owned(), json!(row.name));
+    view.insert("declared".to_owned(), json!(row.declared));
+    view.insert("created_at".to_owned(), json!(row.created_at));
+    view.insert("refreshed_at".to_owned(), json!(row.fetched.as_ref().map(|fetched| fetched.refreshed_at)));
+    view
+}
+
+/// View of an entitlement: its spec, id, pins and times.
+pub(super) fn entitlement_view(row: &EntitlementRow) -> Object {
+    let mut view = object(serde_json::from_str(&row.spec).unwrap_or_default());
+    view.insert("name".to_owned(), json!(row.name));
+    view.insert("id".to_owned(), json!(row.id));
+    if let Some(token) = &row.token {
+        view.insert("token".to_owned(), json!(token));
+    }
+    if matches!(row.kind, EntitlementKind::Publisher | EntitlementKind::TrustPolicy) {
+        view.insert(
+            "pins".to_owned(),
+            json!({ "owner_id": row.pins.owner_id, "repository_id": row.pins.repository_id, "until": row.pin_until }),
+        );
+    }
+    view.insert("created_at".to_owned(), json!(row.created_at));
+    view.insert("updated_at".to_owned(), json!(row.updated_at));
+    view
 }
 
 /// Members that a view adds to the spec of an object.
-const fn beside(section: Section) -> &'static [&'static str] {
+const fn view_members(section: Section) -> &'static [&'static str] {
     match section {
         Section::Users => &["created_at", "disabled_at"],
         Section::Providers => &["created_at", "declared", "refreshed_at"],
@@ -69,15 +57,15 @@ const fn beside(section: Section) -> &'static [&'static str] {
     }
 }
 
-/// Members that change without an update of the object.
-const BY_ITSELF: [&str; 3] = ["pins", "refreshed_at", "updated_at"];
+/// Added members that the server changes without an update of the object.
+const UNSTABLE_MEMBERS: [&str; 3] = ["pins", "refreshed_at", "updated_at"];
 
-/// Removes from a shown object the members that the view added, so that a client can send back what it read. A member
-/// that differs from the current object stays, and is refused as unknown.
-pub fn leave_written(section: Section, object: &mut Map<String, Value>, standing: &Map<String, Value>) {
+/// Removes the members that a view added, so that a client can send a view back as an update. A member that differs from
+/// the current view stays, and is refused as an unknown field.
+pub fn remove_view_members(section: Section, object: &mut Object, current: &Object) {
     object.retain(|member, value| {
-        let same = BY_ITSELF.contains(&member.as_str()) || standing.get(member) == Some(value);
-        !beside(section).contains(&member.as_str()) || !same
+        let same = UNSTABLE_MEMBERS.contains(&member.as_str()) || current.get(member) == Some(value);
+        !view_members(section).contains(&member.as_str()) || !same
     });
 }
 
@@ -90,32 +78,32 @@ const fn identity(section: Section) -> &'static [&'static str] {
     }
 }
 
-/// User that an object belongs to, in sections of objects that belong to users.
+/// User that the object belongs to; `None` in sections without owners.
 #[must_use]
-pub fn owner(section: Section, object: &Map<String, Value>) -> Option<&str> {
+pub(super) fn owner(section: Section, object: &Object) -> Option<&str> {
     let owned = identity(section).contains(&"user");
     object.get("user").and_then(Value::as_str).filter(|_| owned)
 }
 
-/// Whether `object` has the identity of the current object, whatever else it changes.
+/// Returns whether the members that identify an object are the same in `object` and in the current view.
 #[must_use]
-pub fn is_same(section: Section, object: &Map<String, Value>, standing: &Map<String, Value>) -> bool {
-    identity(section).iter().all(|member| object.get(*member) == standing.get(*member))
+pub fn has_same_identity(section: Section, object: &Object, current: &Object) -> bool {
+    identity(section).iter().all(|member| object.get(*member) == current.get(*member))
 }
 
 /// View of a credential, without its text, which is not stored.
 #[must_use]
-pub fn shown_credential(key: &StoredCredential) -> Value {
+pub fn credential_view(row: &StoredCredential) -> Value {
+    let (revoked_at, revoked_reason) = row.revoked.clone().unzip();
     json!({
-        "id": key.id, "kind": key.kind, "flow": key.flow, "name": key.name, "subject": key.subject,
-        "owner": key.owner, "user": key.user, "scopes": key.scopes, "packages": key.packages,
-        "audience": key.audience, "provider": key.provider, "build_id": key.build,
-        "created_at": key.created_at, "expires_at": key.expires_at,
-        "revoked_at": key.revoked.as_ref().map(|(at, _)| at), "revoked_reason": key.revoked.as_ref().map(|(_, because)| because),
+        "id": row.id, "kind": row.kind, "flow": row.flow, "name": row.name, "subject": row.subject, "owner": row.owner,
+        "user": row.user, "scopes": row.scopes, "packages": row.packages, "audience": row.audience,
+        "provider": row.provider, "build_id": row.build, "created_at": row.created_at, "expires_at": row.expires_at,
+        "revoked_at": revoked_at, "revoked_reason": revoked_reason,
     })
 }
 
-fn object(value: Value) -> Map<String, Value> {
+fn object(value: Value) -> Object {
     match value {
         Value::Object(members) => members,
         _ => Map::new(),

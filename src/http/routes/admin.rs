@@ -12,7 +12,7 @@ use super::super::error::{Code, NO_SUCH_PATH, NOT_FOUND, Problem};
 use super::super::extract::{ClientAuth, JsonBody, PathParams, QueryParams};
 use super::super::state::AppState;
 use crate::base::{CredentialId, FieldError, Moment};
-use crate::exchange::{ObjectError, Section, revoke_credential, shown_credential};
+use crate::exchange::{ObjectError, Section, credential_view, revoke_credential};
 use crate::policy::{Client, Scope};
 use crate::store::{CredentialFilter, StoreError};
 
@@ -149,7 +149,7 @@ pub(in super::super) async fn list_keys(
     };
     let found = state.app.store().list_credentials(state.app.issuer().id(), &filter).await;
     let found = found.map_err(|error| Problem::unavailable(error.to_string()))?;
-    Ok(Json(json!({ "items": found.iter().map(shown_credential).collect::<Vec<_>>() })).into_response())
+    Ok(Json(json!({ "items": found.iter().map(credential_view).collect::<Vec<_>>() })).into_response())
 }
 
 fn key_id(text: &str) -> Result<CredentialId, Problem> {
@@ -163,7 +163,7 @@ pub(in super::super) async fn show_key(
 ) -> Result<Response, Problem> {
     let found = state.app.store().show_credential(state.app.issuer().id(), key_id(&wanted)?).await;
     let found = found.map_err(|error| Problem::unavailable(error.to_string()))?.ok_or_else(no_such)?;
-    Ok(Json(shown_credential(&found)).into_response())
+    Ok(Json(credential_view(&found)).into_response())
 }
 
 pub(in super::super) async fn delete_key(

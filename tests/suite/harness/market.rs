@@ -125,7 +125,7 @@ impl Market {
 
     /// The token of a role.
     pub(crate) async fn role(&self, name: &str) -> String {
-        let standing = self.server.app.rules_editor().standing().await.unwrap();
+        let standing = self.server.app.rules_editor().current().await.unwrap();
         standing.entitlements.iter().find(|row| row.name == name).unwrap().token.clone().unwrap()
     }
 

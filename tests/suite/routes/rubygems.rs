@@ -296,7 +296,7 @@ async fn ids_are_learned_by_the_first_grant_within_seven_days_and_by_nothing_els
 }
 
 async fn publisher_named(market: &Market, gem: &str) -> String {
-    let standing = market.server.app.rules_editor().standing().await.unwrap();
+    let standing = market.server.app.rules_editor().current().await.unwrap();
     standing.entitlements.iter().find(|row| row.name.starts_with(&format!("{gem}@"))).unwrap().name.clone()
 }
 

@@ -87,13 +87,13 @@ impl RulesEditor {
     ) -> Result<(Applied, RuleRows), E> {
         for _ in 0..ATTEMPTS {
             let now = self.clock.now();
-            let standing = self.store.read_rules(&self.issuer, 0).await.map_err(ApplyRulesError::from)?;
+            let stored = self.store.read_rules(&self.issuer, 0).await.map_err(ApplyRulesError::from)?;
             let names = self.store.list_names(&self.issuer).await.map_err(ApplyRulesError::from)?;
-            let current = live(standing.clone());
+            let current = current(stored.clone());
             let change = change(&current)?;
             let mut plan = {
                 let drawn = DrawnIds::draw(&*self.entropy, now, new_at_most(&change)).map_err(ApplyRulesError::from)?;
-                let planner = Planner { standing: &standing, own: &self.own, names: &names, now, new_ids: &drawn };
+                let planner = Planner { stored: &stored, own: &self.own, names: &names, now, new_ids: &drawn };
                 planner.plan(&change).map_err(ApplyRulesError::from)?
             };
             self.check_audiences(&plan).map_err(ApplyRulesError::from)?;
@@ -108,7 +108,7 @@ impl RulesEditor {
                 return Ok((applied, current));
             }
             plan.change.events = self.events(&plan, by, now).map_err(ApplyRulesError::from)?;
-            let committed = self.store.change_rules(&self.issuer, standing.revision, &plan.change, now).await;
+            let committed = self.store.change_rules(&self.issuer, stored.revision, &plan.change, now).await;
             if committed.map_err(ApplyRulesError::from)? {
                 return Ok((applied, after(current, &plan.change)));
             }
@@ -121,9 +121,9 @@ impl RulesEditor {
     /// # Errors
     /// [`ApplyRulesError`].
     pub async fn check(&self) -> Result<(), ApplyRulesError> {
-        let standing = self.store.read_rules(&self.issuer, 0).await?;
+        let stored = self.store.read_rules(&self.issuer, 0).await?;
         let (now, drawn) = (self.clock.now(), DrawnIds::default());
-        let planner = Planner { standing: &standing, own: &self.own, names: &[], now, new_ids: &drawn };
+        let planner = Planner { stored: &stored, own: &self.own, names: &[], now, new_ids: &drawn };
         let plan = planner.plan(&ChangeSet::default())?;
         let exists = |name: &str| name == self.own.name() || plan.providers.iter().any(|known| known.name() == name);
         for (repository, provider) in self.settings.repositories.providers().filter(|(_, name)| !exists(name)) {
@@ -140,8 +140,8 @@ impl RulesEditor {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn standing(&self) -> Result<RuleRows, StoreError> {
-        Ok(live(self.store.read_rules(&self.issuer, 0).await?))
+    pub async fn current(&self) -> Result<RuleRows, StoreError> {
+        Ok(current(self.store.read_rules(&self.issuer, 0).await?))
     }
 
     fn check_audiences(&self, plan: &Plan) -> Result<(), AudienceConflict> {
@@ -186,7 +186,7 @@ impl RulesEditor {
 }
 
 /// Rows that are not deleted, in the order of views.
-fn live(mut rows: RuleRows) -> RuleRows {
+fn current(mut rows: RuleRows) -> RuleRows {
     rows.users.retain(|row| row.removed_at.is_none());
     rows.providers.retain(|row| row.removed_at.is_none());
     rows.entitlements.retain(|row| row.removed_at.is_none());
@@ -210,7 +210,7 @@ fn after(mut rows: RuleRows, change: &RuleChange) -> RuleRows {
         rows.entitlements.retain(|row| row.id != write.row.id);
         rows.entitlements.push(write.row.clone());
     }
-    live(rows)
+    current(rows)
 }
 
 /// Identity of a changed object.

@@ -1,4 +1,4 @@
-//! A change to rules: what is wanted, what it does to each object, and why it may be invalid.
+//! A change to rules: the wanted objects, the effect on each object, and the error of an invalid object.
 
 use serde::Serialize;
 
@@ -12,9 +12,9 @@ pub enum ChangeKind {
     Created,
     /// The object differs from its former state.
     Updated,
-    /// The object stays as it is.
+    /// The object does not change.
     Unchanged,
-    /// The object exists no longer.
+    /// The object is deleted.
     Deleted,
 }
 
@@ -29,7 +29,7 @@ pub struct Change {
     /// User that the object belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Token of a role, which names the role in URLs.
+    /// Public token of a role, which names the role in URLs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
     /// Effect on the object.
@@ -39,12 +39,12 @@ pub struct Change {
     pub warnings: Vec<String>,
 }
 
-/// Which objects to delete that a change does not mention.
+/// Objects to delete among those that a change does not mention.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Prune {
-    /// All of them.
+    /// Every object.
     All,
-    /// None of them.
+    /// No object.
     #[default]
     Nothing,
     /// One object: its section, its user if several users have an object of that name, and its name.
@@ -55,9 +55,9 @@ pub enum Prune {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precondition {
     /// Each object must exist.
-    Standing,
+    Exists,
     /// No object may exist.
-    New,
+    Absent,
 }
 
 /// A change to users, providers and entitlements.
@@ -65,7 +65,7 @@ pub enum Precondition {
 pub struct ChangeSet {
     /// Objects that the file holds.
     pub file: RulesFile,
-    /// Providers of the configuration. If present, only these are applied, and `file` is ignored.
+    /// Providers of the configuration. If `Some`, only these are applied, and `file` is ignored.
     pub declared: Option<Vec<NamedProviderSpec>>,
     /// Objects to delete.
     pub prune: Prune,
@@ -81,7 +81,7 @@ pub struct RuleError {
     pub section: Section,
     /// Name of the object.
     pub name: String,
-    /// The problem, and what would be valid.
+    /// The problem, and the values that are valid.
     pub problem: String,
 }
 
@@ -113,8 +113,8 @@ impl Prune {
 impl Precondition {
     pub(super) fn check(expect: Option<Self>, exists: bool) -> Result<(), &'static str> {
         match (expect, exists) {
-            (Some(Self::New), true) => Err("exists already; update it"),
-            (Some(Self::Standing), false) => Err("does not exist; create it"),
+            (Some(Self::Absent), true) => Err("exists already; update it"),
+            (Some(Self::Exists), false) => Err("does not exist; create it"),
             _ => Ok(()),
         }
     }

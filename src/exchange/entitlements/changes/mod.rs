@@ -9,4 +9,4 @@ mod wanted;
 
 pub use self::apply::{Applied, ApplyRulesError, RulesEditor};
 pub use self::change_set::{Change, ChangeKind, ChangeSet, Precondition, Prune, RuleError};
-pub use self::objects::{Object, ObjectError};
+pub use self::objects::ObjectError;

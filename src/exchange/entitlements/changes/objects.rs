@@ -1,18 +1,18 @@
-//! Acts on one object of a section. Each plans and commits one change, and answers the object as it is after it.
+//! Acts on one object of a section, each in one transaction. A change plans against all rules, commits if they are still
+//! the current ones, and returns the object that it wrote.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::apply::{ApplyRulesError, RulesEditor};
 use super::change_set::{ChangeKind, ChangeSet, Precondition, Prune};
-use crate::base::FieldError;
-use crate::exchange::entitlements::views::{is_same, leave_written, owner, shown_rules};
+use crate::base::{EntitlementId, FieldError};
+use crate::exchange::entitlements::views::{
+    Object, entitlement_view, has_same_identity, owner, provider_view, remove_view_members, user_view,
+};
 use crate::exchange::spec::{Section, one_object};
-use crate::store::{RuleRows, StoreError};
+use crate::store::{EntitlementFilter, EntitlementKind, EntitlementRow, RuleRows, StoreError};
 
-/// An object as the admin API shows it.
-pub type Object = Map<String, Value>;
-
-/// Why an act on one object was not done; nothing was changed.
+/// Error of an act on one object; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
     /// The change cannot be applied.
@@ -32,7 +32,7 @@ impl RulesEditor {
     /// # Errors
     /// [`StoreError`].
     pub async fn list(&self, section: Section) -> Result<Vec<Object>, StoreError> {
-        Ok(shown_rules(&self.standing().await?, section))
+        self.select(section, Selection::All).await
     }
 
     /// Returns the user or provider of this name, or the entitlement of this id.
@@ -40,7 +40,41 @@ impl RulesEditor {
     /// # Errors
     /// [`StoreError`].
     pub async fn get(&self, section: Section, id: &str) -> Result<Option<Object>, StoreError> {
-        Ok(find(&self.standing().await?, section, id))
+        Ok(self.select(section, Selection::Id(id)).await?.into_iter().next())
+    }
+
+    /// Finds the objects of a name. Several users may have an entitlement of one name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find(&self, section: Section, name: &str, user: Option<&str>) -> Result<Vec<Object>, StoreError> {
+        self.select(section, Selection::Name(name, user)).await
+    }
+
+    async fn select(&self, section: Section, selection: Selection<'_>) -> Result<Vec<Object>, StoreError> {
+        let named = match selection {
+            Selection::All => None,
+            Selection::Id(name) | Selection::Name(name, None) => Some(name),
+            // Only entitlements belong to users.
+            Selection::Name(_, Some(_)) if kind_of(section).is_none() => return Ok(Vec::new()),
+            Selection::Name(name, Some(_)) => Some(name),
+        };
+        let Some(kind) = kind_of(section) else {
+            return Ok(match section {
+                Section::Users => self.store.list_users(&self.issuer, named).await?.iter().map(user_view).collect(),
+                _ => self.store.list_providers(&self.issuer, named).await?.iter().map(provider_view).collect(),
+            });
+        };
+        let all = EntitlementFilter::all(kind);
+        let filter = match selection {
+            Selection::All => all,
+            Selection::Id(id) => match id.parse() {
+                Ok(id) => EntitlementFilter { id: Some(id), ..all },
+                Err(_) => return Ok(Vec::new()),
+            },
+            Selection::Name(name, user) => EntitlementFilter { name: Some(name), user, ..all },
+        };
+        Ok(self.store.list_entitlements(&self.issuer, &filter).await?.iter().map(entitlement_view).collect())
     }
 
     /// Creates an object, which must not exist.
@@ -49,14 +83,11 @@ impl RulesEditor {
     /// [`ObjectError`].
     pub async fn create(&self, section: Section, object: Value, by: &str) -> Result<Object, ObjectError> {
         let file = one_object(section, object)?;
-        let change = ChangeSet { file, expect: Some(Precondition::New), ..ChangeSet::default() };
+        let change = ChangeSet { file, expect: Some(Precondition::Absent), ..ChangeSet::default() };
         let (applied, rows) = self.commit(by, false, |_| Ok::<_, ObjectError>(change.clone())).await?;
         let created = applied.0.iter().find(|change| change.change == ChangeKind::Created);
         let created = created.ok_or(ObjectError::Missing)?;
-        let is_created = |one: &Object| {
-            one.get("name").is_some_and(|name| *name == created.name) && owner(section, one) == created.user.as_deref()
-        };
-        shown_rules(&rows, section).into_iter().find(is_created).ok_or(ObjectError::Missing)
+        view_by_name(&rows, section, &created.name, created.user.as_deref()).ok_or(ObjectError::Missing)
     }
 
     /// Updates an object, which keeps its identity. Members that a view added may be sent back.
@@ -65,9 +96,10 @@ impl RulesEditor {
     /// [`ObjectError`].
     pub async fn update(&self, section: Section, id: &str, object: Value, by: &str) -> Result<Object, ObjectError> {
         let change = |rows: &RuleRows| {
-            let current = find(rows, section, id).ok_or(ObjectError::Missing)?;
+            let current = view_of(rows, section, id).ok_or(ObjectError::Missing)?;
             let mut wanted = object.clone();
-            let Some(members) = wanted.as_object_mut().filter(|members| is_same(section, members, &current)) else {
+            let Some(members) = wanted.as_object_mut().filter(|members| has_same_identity(section, members, &current))
+            else {
                 let (field, identity) = match section {
                     Section::TrustedPublishers => ("criteria", "gem, user, provider and criteria"),
                     _ => ("name", "name and user"),
@@ -75,12 +107,12 @@ impl RulesEditor {
                 let problem = format!("{identity} identify the object and cannot change; create another object");
                 return Err(FieldError::new(field, problem).into());
             };
-            leave_written(section, members, &current);
+            remove_view_members(section, members, &current);
             let file = one_object(section, wanted)?;
-            Ok::<_, ObjectError>(ChangeSet { file, expect: Some(Precondition::Standing), ..ChangeSet::default() })
+            Ok::<_, ObjectError>(ChangeSet { file, expect: Some(Precondition::Exists), ..ChangeSet::default() })
         };
         let (_, rows) = self.commit(by, false, change).await?;
-        find(&rows, section, id).ok_or(ObjectError::Missing)
+        view_of(&rows, section, id).ok_or(ObjectError::Missing)
     }
 
     /// Deletes an object; the same transaction revokes credentials that depend on it.
@@ -89,7 +121,7 @@ impl RulesEditor {
     /// [`ObjectError`].
     pub async fn delete(&self, section: Section, id: &str, by: &str) -> Result<(), ObjectError> {
         let change = |rows: &RuleRows| {
-            let current = find(rows, section, id).ok_or(ObjectError::Missing)?;
+            let current = view_of(rows, section, id).ok_or(ObjectError::Missing)?;
             let name = current.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
             let prune = Prune::One(section, owner(section, &current).map(str::to_owned), name);
             Ok::<_, ObjectError>(ChangeSet { prune, ..ChangeSet::default() })
@@ -99,9 +131,42 @@ impl RulesEditor {
     }
 }
 
-/// Users and providers are identified by name, entitlements by id.
-fn find(rows: &RuleRows, section: Section, id: &str) -> Option<Object> {
-    let is_wanted =
-        |object: &Object| object.get("id").or_else(|| object.get("name")).and_then(Value::as_str) == Some(id);
-    shown_rules(rows, section).into_iter().find(is_wanted)
+/// Objects of a section to read.
+#[derive(Clone, Copy)]
+enum Selection<'a> {
+    All,
+    /// Name of a user or provider, or id of an entitlement.
+    Id(&'a str),
+    /// Name of an object, and the user that it belongs to.
+    Name(&'a str, Option<&'a str>),
+}
+
+/// Kind of the entitlements of a section; `None` for users and providers.
+const fn kind_of(section: Section) -> Option<EntitlementKind> {
+    match section {
+        Section::Users | Section::Providers => None,
+        Section::Roles => Some(EntitlementKind::Role),
+        Section::TrustedPublishers => Some(EntitlementKind::Publisher),
+        Section::TrustPolicies => Some(EntitlementKind::TrustPolicy),
+        Section::Grants => Some(EntitlementKind::Grant),
+    }
+}
+
+/// View of the user or provider of this name, or of the entitlement of this id.
+fn view_of(rows: &RuleRows, section: Section, id: &str) -> Option<Object> {
+    let Some(kind) = kind_of(section) else {
+        return match section {
+            Section::Users => rows.users.iter().find(|row| row.name == id).map(user_view),
+            _ => rows.providers.iter().find(|row| row.name == id).map(provider_view),
+        };
+    };
+    let id: EntitlementId = id.parse().ok()?;
+    rows.entitlements.iter().find(|row| row.kind == kind && row.id == id).map(entitlement_view)
+}
+
+/// View of the object of this name that belongs to `user`.
+fn view_by_name(rows: &RuleRows, section: Section, name: &str, user: Option<&str>) -> Option<Object> {
+    let Some(kind) = kind_of(section) else { return view_of(rows, section, name) };
+    let is_wanted = |row: &&EntitlementRow| row.kind == kind && row.name == name && row.user.as_deref() == user;
+    rows.entitlements.iter().find(is_wanted).map(entitlement_view)
 }

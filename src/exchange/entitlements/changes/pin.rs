@@ -58,7 +58,7 @@ impl Planner<'_> {
 
     /// `claims_supported` of the provider's stored discovery document.
     fn claims_supported(&self, provider: &str) -> Option<Vec<String>> {
-        let row = self.standing.providers.iter().find(|row| row.name == provider)?;
+        let row = self.stored.providers.iter().find(|row| row.name == provider)?;
         let document = row.fetched.as_ref()?.configuration.as_ref()?;
         let document: serde_json::Value = serde_json::from_str(document).ok()?;
         serde_json::from_value(document.get("claims_supported")?.clone()).ok()

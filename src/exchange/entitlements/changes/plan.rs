@@ -14,7 +14,7 @@ use crate::policy::Pins;
 use crate::store::{BoundName, EntitlementKind, EntitlementRow, ProviderRow, RuleChange, RuleRows, UserRow, Write};
 use crate::verifier::Provider;
 
-/// Identity of an entitlement: its kind, its user, its name.
+/// Identity of an entitlement: kind, user and name.
 type Identity = (EntitlementKind, Option<String>, String);
 
 /// Source of ids and tokens for new entitlements.
@@ -38,7 +38,7 @@ pub(in crate::exchange) struct Plan {
 
 /// Current state that a change is planned against.
 pub(in crate::exchange) struct Planner<'a> {
-    pub(in crate::exchange) standing: &'a RuleRows,
+    pub(in crate::exchange) stored: &'a RuleRows,
     pub(in crate::exchange) own: &'a Provider,
     pub(in crate::exchange) names: &'a [BoundName],
     pub(in crate::exchange) now: Moment,
@@ -49,28 +49,28 @@ impl Planner<'_> {
     pub(in crate::exchange) fn plan(&self, change: &ChangeSet) -> Result<Plan, RuleError> {
         let mut plan = Plan::default();
         let users = match &change.declared {
-            Some(_) => self.live_users(),
+            Some(_) => self.current_users(),
             None => self.users(change, &mut plan)?,
         };
         let providers = self.providers(change, &mut plan)?;
         let named: HashMap<&str, &Provider> =
             providers.iter().chain([self.own]).map(|provider| (provider.name(), provider)).collect();
-        let live = match &change.declared {
-            Some(_) => self.live_entitlements(),
+        let current = match &change.declared {
+            Some(_) => self.current_entitlements(),
             None => self.entitlements(change, &named, &mut plan)?,
         };
         let changed: HashSet<EntitlementId> = plan.change.entitlements.iter().map(|write| write.row.id).collect();
         let providers_changed: HashSet<&str> =
             plan.change.providers.iter().map(|write| write.row.name.as_str()).collect();
-        for row in live {
+        for row in current {
             let fault = |problem: String| RuleError::new(Section::of(row.kind), &row.name, problem);
             if let Some(user) = row.user.as_ref().filter(|user| !users.contains(*user)) {
-                let deleted = self.standing.users.iter().any(|known| known.name == *user && known.removed_at.is_none());
+                let deleted = self.stored.users.iter().any(|known| known.name == *user && known.removed_at.is_none());
                 return Err(fault(missing("user", user, deleted)));
             }
             let provider = named.get(row.provider.as_str()).ok_or_else(|| {
                 let known = |known: &ProviderRow| known.name == row.provider && known.removed_at.is_none();
-                fault(missing("provider", &row.provider, self.standing.providers.iter().any(known)))
+                fault(missing("provider", &row.provider, self.stored.providers.iter().any(known)))
             })?;
             let changes = changed.contains(&row.id) || providers_changed.contains(row.provider.as_str());
             match Compiled::read(row.kind, &row.spec, provider) {
@@ -87,15 +87,15 @@ impl Planner<'_> {
         Ok(plan)
     }
 
-    fn live_users(&self) -> Vec<String> {
-        self.standing.users.iter().filter(|user| user.removed_at.is_none()).map(|user| user.name.clone()).collect()
+    fn current_users(&self) -> Vec<String> {
+        self.stored.users.iter().filter(|user| user.removed_at.is_none()).map(|user| user.name.clone()).collect()
     }
 
-    fn live_entitlements(&self) -> Vec<EntitlementRow> {
-        let mut live: Vec<_> =
-            self.standing.entitlements.iter().filter(|row| row.removed_at.is_none()).cloned().collect();
-        live.sort_by_key(|row| row.place);
-        live
+    fn current_entitlements(&self) -> Vec<EntitlementRow> {
+        let mut current: Vec<_> =
+            self.stored.entitlements.iter().filter(|row| row.removed_at.is_none()).cloned().collect();
+        current.sort_by_key(|row| row.place);
+        current
     }
 
     /// Names of the users after the change.
@@ -108,10 +108,10 @@ impl Planner<'_> {
                 return Err(fault("is declared twice"));
             }
             names.push(wanted.name.clone());
-            let former = self.standing.users.iter().find(|user| user.name == wanted.name);
-            let standing = former.filter(|user| user.removed_at.is_none());
-            Precondition::check(change.expect, standing.is_some()).map_err(fault)?;
-            let kind = match standing {
+            let former = self.stored.users.iter().find(|user| user.name == wanted.name);
+            let current = former.filter(|user| user.removed_at.is_none());
+            Precondition::check(change.expect, current.is_some()).map_err(fault)?;
+            let kind = match current {
                 None => ChangeKind::Created,
                 Some(user) if user.disabled_at.is_some() == wanted.disabled => ChangeKind::Unchanged,
                 Some(_) => ChangeKind::Updated,
@@ -125,10 +125,10 @@ impl Planner<'_> {
                     disabled_at: wanted.disabled.then_some(self.now),
                     removed_at: None,
                 };
-                plan.change.users.push(Write { row, revokes: wanted.disabled.then_some("its user was disabled") });
+                plan.change.users.push(Write { row, revokes: wanted.disabled.then_some("the user was disabled") });
             }
         }
-        for user in self.standing.users.iter().filter(|user| user.removed_at.is_none()) {
+        for user in self.stored.users.iter().filter(|user| user.removed_at.is_none()) {
             if names.contains(&user.name) {
                 continue;
             }
@@ -137,7 +137,7 @@ impl Planner<'_> {
                 continue;
             }
             let row = UserRow { removed_at: Some(self.now), ..user.clone() };
-            plan.change.users.push(Write { row, revokes: Some("its user was removed") });
+            plan.change.users.push(Write { row, revokes: Some("the user was deleted") });
             plan.changes.push(Change::new(Section::Users, &user.name, None, ChangeKind::Deleted));
         }
         Ok(names)
@@ -147,7 +147,7 @@ impl Planner<'_> {
     fn providers(&self, change: &ChangeSet, plan: &mut Plan) -> Result<Vec<Provider>, RuleError> {
         let declared = change.declared.is_some();
         let wanted = change.declared.as_ref().unwrap_or(&change.file.providers);
-        let mut standing: Vec<Provider> = Vec::new();
+        let mut kept: Vec<Provider> = Vec::new();
         for wanted in wanted {
             let fault = |problem: String| RuleError::new(Section::Providers, &wanted.name, problem);
             let provider =
@@ -157,18 +157,18 @@ impl Planner<'_> {
                     "jwks_file, certificates and bearer tokens are allowed only in the configuration".into(),
                 ));
             }
-            let former = self.standing.providers.iter().find(|row| row.name == wanted.name);
-            let live = former.filter(|row| row.removed_at.is_none());
-            if let Some(row) = live.filter(|row| row.declared != declared) {
-                let of =
+            let former = self.stored.providers.iter().find(|row| row.name == wanted.name);
+            let current = former.filter(|row| row.removed_at.is_none());
+            if let Some(row) = current.filter(|row| row.declared != declared) {
+                let origin =
                     if row.declared { "declared in the configuration: change it there" } else { "created by command" };
-                return Err(fault(format!("a provider of this name is {of}")));
+                return Err(fault(format!("a provider of this name is {origin}")));
             }
-            Precondition::check(change.expect.filter(|_| !declared), live.is_some())
+            Precondition::check(change.expect.filter(|_| !declared), current.is_some())
                 .map_err(|problem| fault(problem.to_owned()))?;
             let spec = serialized(&wanted.spec);
-            let before = live.and_then(|row| read_provider(row).ok());
-            let kind = match live {
+            let before = current.and_then(|row| read_provider(row).ok());
+            let kind = match current {
                 None => ChangeKind::Created,
                 Some(row) if row.spec == spec => ChangeKind::Unchanged,
                 Some(_) => ChangeKind::Updated,
@@ -185,12 +185,12 @@ impl Planner<'_> {
                     removed_at: None,
                     fetched: None,
                 };
-                let revokes = (kind == ChangeKind::Updated && !same).then_some("its provider was changed");
+                let revokes = (kind == ChangeKind::Updated && !same).then_some("the provider was changed");
                 plan.change.providers.push(Write { row, revokes });
             }
-            standing.push(provider);
+            kept.push(provider);
         }
-        for row in self.standing.providers.iter().filter(|row| row.removed_at.is_none()) {
+        for row in self.stored.providers.iter().filter(|row| row.removed_at.is_none()) {
             if wanted.iter().any(|wanted| wanted.name == row.name) {
                 continue;
             }
@@ -205,30 +205,30 @@ impl Planner<'_> {
             if named && row.declared == declared {
                 let row = ProviderRow { removed_at: Some(self.now), ..row.clone() };
                 plan.changes.push(Change::new(Section::Providers, &row.name, None, ChangeKind::Deleted));
-                plan.change.providers.push(Write { row, revokes: Some("its provider was removed") });
+                plan.change.providers.push(Write { row, revokes: Some("the provider was deleted") });
             } else {
                 let provider = read_provider(row);
-                standing.push(provider.map_err(|problem| RuleError::new(Section::Providers, &row.name, problem))?);
+                kept.push(provider.map_err(|problem| RuleError::new(Section::Providers, &row.name, problem))?);
             }
         }
-        Provider::check_all(&standing, Some(self.own.issuer())).map_err(|error| {
+        Provider::check_all(&kept, Some(self.own.issuer())).map_err(|error| {
             let name = error.field.strip_prefix("oidc.").unwrap_or(&error.field).to_owned();
             RuleError::new(Section::Providers, &name, error.problem)
         })?;
-        Ok(standing)
+        Ok(kept)
     }
 
-    /// Entitlements after the change, by place.
+    /// Entitlements after the change, ordered by position.
     fn entitlements(
         &self,
         change: &ChangeSet,
         named: &HashMap<&str, &Provider>,
         plan: &mut Plan,
     ) -> Result<Vec<EntitlementRow>, RuleError> {
-        let mut place = self.standing.entitlements.iter().map(|row| row.place).max().unwrap_or(0);
-        let mut live = self.live_entitlements();
+        let mut place = self.stored.entitlements.iter().map(|row| row.place).max().unwrap_or(0);
+        let mut current = self.current_entitlements();
         let mut places: HashMap<Identity, usize> =
-            live.iter().enumerate().map(|(at, row)| ((row.kind, row.user.clone(), row.name.clone()), at)).collect();
+            current.iter().enumerate().map(|(at, row)| ((row.kind, row.user.clone(), row.name.clone()), at)).collect();
         let mut seen: HashSet<Identity> = HashSet::new();
         for wanted in wanted(&change.file, named)? {
             let section = Section::of(wanted.kind);
@@ -236,22 +236,22 @@ impl Planner<'_> {
             if !seen.insert(key.clone()) {
                 return Err(RuleError::new(section, &wanted.name, "is declared twice"));
             }
-            let standing = places.get(&key).and_then(|at| live.get_mut(*at));
-            Precondition::check(change.expect, standing.is_some())
+            let existing = places.get(&key).and_then(|at| current.get_mut(*at));
+            Precondition::check(change.expect, existing.is_some())
                 .map_err(|problem| RuleError::new(section, &wanted.name, problem))?;
-            let (row, kind) = match standing {
+            let (row, kind) = match existing {
                 Some(row) if row.spec == wanted.spec && row.provider == wanted.provider => {
                     (row.clone(), ChangeKind::Unchanged)
                 }
                 Some(row) => {
-                    let pins_anew = criteria(&row.spec) != criteria(&wanted.spec) || row.provider != wanted.provider;
+                    let resets_pins = criteria(&row.spec) != criteria(&wanted.spec) || row.provider != wanted.provider;
                     row.spec = wanted.spec;
                     row.provider = wanted.provider;
                     row.updated_at = self.now;
-                    if pins_anew {
+                    if resets_pins {
                         (row.pins, row.pin_until) = (Pins::default(), Some(pin_until(self.now)));
                     }
-                    let revokes = Some("what it was given by was changed");
+                    let revokes = Some("the entitlement was changed");
                     plan.change.entitlements.push(Write { row: row.clone(), revokes });
                     (row.clone(), ChangeKind::Updated)
                 }
@@ -259,8 +259,8 @@ impl Planner<'_> {
                     place += 1;
                     let row = self.new_entitlement(wanted, place)?;
                     plan.change.entitlements.push(Write { row: row.clone(), revokes: None });
-                    places.insert(key, live.len());
-                    live.push(row.clone());
+                    places.insert(key, current.len());
+                    current.push(row.clone());
                     (row, ChangeKind::Created)
                 }
             };
@@ -269,23 +269,23 @@ impl Planner<'_> {
                 ..Change::new(section, &row.name, row.user.as_deref(), kind)
             });
         }
-        self.check_unambiguous(&change.prune, &live)?;
-        let (deleted, kept): (Vec<_>, Vec<_>) = live.into_iter().partition(|row| {
+        self.check_unambiguous(&change.prune, &current)?;
+        let (deleted, kept): (Vec<_>, Vec<_>) = current.into_iter().partition(|row| {
             !seen.contains(&(row.kind, row.user.clone(), row.name.clone()))
                 && change.prune.deletes(Section::of(row.kind), row.user.as_deref(), &row.name)
         });
         for row in deleted {
             plan.changes.push(Change::new(Section::of(row.kind), &row.name, row.user.as_deref(), ChangeKind::Deleted));
             let row = EntitlementRow { removed_at: Some(self.now), ..row };
-            plan.change.entitlements.push(Write { row, revokes: Some("what it was given by was removed") });
+            plan.change.entitlements.push(Write { row, revokes: Some("the entitlement was deleted") });
         }
         Ok(kept)
     }
 
-    /// Refuses to delete one object by a name that several have.
-    fn check_unambiguous(&self, prune: &Prune, live: &[EntitlementRow]) -> Result<(), RuleError> {
+    /// Rejects a deletion by a name that objects of several users have.
+    fn check_unambiguous(&self, prune: &Prune, current: &[EntitlementRow]) -> Result<(), RuleError> {
         let Prune::One(section, _, name) = prune else { return Ok(()) };
-        let named = live.iter().filter(|row| prune.deletes(Section::of(row.kind), row.user.as_deref(), &row.name));
+        let named = current.iter().filter(|row| prune.deletes(Section::of(row.kind), row.user.as_deref(), &row.name));
         if named.count() > 1 {
             return Err(RuleError::new(*section, name, "several users have an object of this name; name the user"));
         }
