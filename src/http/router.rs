@@ -77,8 +77,8 @@ fn exchange_routes() -> Router<AppState> {
 pub(super) fn operators(state: &AppState) -> Router {
     let router = health_routes()
         .route("/metrics", get(metrics::render))
-        .route("/admin/v1/api-keys", get(admin::list_keys))
-        .route("/admin/v1/api-keys/{id}", get(admin::show_key).delete(admin::delete_key))
+        .route("/admin/v1/keys", get(admin::list_keys))
+        .route("/admin/v1/keys/{id}", get(admin::show_key).delete(admin::delete_key))
         .route("/admin/v1/events", get(admin::events))
         .route("/admin/v1/{section}", get(admin::list).post(admin::create))
         .route("/admin/v1/{section}/{id}", get(admin::show).put(admin::update).delete(admin::delete));

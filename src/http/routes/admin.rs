@@ -25,8 +25,8 @@ fn section(name: &str) -> Result<Section, Problem> {
         "users" => Ok(Section::Users),
         "providers" => Ok(Section::Providers),
         "roles" => Ok(Section::Roles),
-        "trusted-publishers" => Ok(Section::TrustedPublishers),
-        "policies" => Ok(Section::TrustPolicies),
+        "publishers" => Ok(Section::TrustedPublishers),
+        "trust-policies" => Ok(Section::TrustPolicies),
         "grants" => Ok(Section::Grants),
         _ => Err(nothing()),
     }
@@ -60,10 +60,8 @@ impl FromRequestParts<AppState> for Admin {
             },
             Err(problem) => problem,
         };
-        let clients = state.app.store().list_clients(state.app.issuer().id()).await;
-        let clients = clients.map_err(|error| Problem::unavailable(error.to_string()))?;
-        let is_admin = |client: &Client| client.disabled_at.is_none() && client.has(Scope::Admin);
-        Err(if clients.iter().any(is_admin) { denied } else { nothing() })
+        let exists = state.app.store().any_client_has(state.app.issuer().id(), Scope::Admin).await;
+        Err(if exists.map_err(unavailable)? { denied } else { nothing() })
     }
 }
 

@@ -41,7 +41,9 @@ async fn without_an_admin_there_is_nothing_here_and_to_others_it_is_forbidden() 
     assert_eq!(ask(Auth::None).await, 401);
     assert_eq!(ask(Auth::Client(&admin.client)).await, 200);
     assert_eq!(market.server.get("/admin/v1/roles", Auth::Client(&admin.client)).await.status, 404, "not in public");
-    assert_eq!(admin.send(Method::GET, "nothing", None).await.status, 404);
+    for path in ["nothing", "trusted-publishers", "policies", "api-keys"] {
+        assert_eq!(admin.send(Method::GET, path, None).await.status, 404, "{path}");
+    }
     assert_eq!(admin.send(Method::GET, "users/%ff", None).await.code(), "not_found", "what is no text names nothing");
 }
 
@@ -87,13 +89,13 @@ fn objects() -> Vec<(&'static str, Value, Value)> {
         ("users", json!({ "name": "deployer" }), json!({ "name": "deployer", "disabled": true })),
         ("providers", provider(60), provider(30)),
         ("roles", role("30m"), role("1h")),
-        ("policies", policy("15m"), policy("1h")),
+        ("trust-policies", policy("15m"), policy("1h")),
         ("grants", grant(json!(["read"])), {
             let mut changed = grant(json!(["read", "write"]));
             changed["user"] = json!("bot");
             changed
         }),
-        ("trusted-publishers", publisher(false), publisher(true)),
+        ("publishers", publisher(false), publisher(true)),
     ]
 }
 
@@ -161,10 +163,10 @@ async fn what_cannot_stand_is_refused_with_the_field_and_changes_nothing() {
             spoil("roles", "permissions", json!({ "scopes": ["push_rubygem"], "valid_for": "PT4M" })),
             "must be from 5m to 1d",
         ),
-        ("policies", spoil("policies", "kind", json!("gitlab")), "no provider is of kind"),
-        ("policies", spoil("policies", "valid_for", json!("61m")), "must be from 1s to 1h"),
-        ("policies", spoil("policies", "packages", json!(["a b"])), "is not a glob"),
-        ("policies", spoil("policies", "criteria", json!({ "org": "acme" })), "criteria.repo"),
+        ("trust-policies", spoil("trust-policies", "kind", json!("gitlab")), "no provider is of kind"),
+        ("trust-policies", spoil("trust-policies", "valid_for", json!("61m")), "must be from 1s to 1h"),
+        ("trust-policies", spoil("trust-policies", "packages", json!(["a b"])), "is not a glob"),
+        ("trust-policies", spoil("trust-policies", "criteria", json!({ "org": "acme" })), "criteria.repo"),
         ("grants", spoil("grants", "when", json!("identity.oidc.claims.repo ==")), "when"),
         ("grants", spoil("grants", "when", json!("request.metod == 'GET'")), "unknown variable request.metod"),
         ("grants", spoil("grants", "audience", json!("gems.example.com")), "belongs to RubyGems"),
@@ -214,17 +216,17 @@ async fn keys_are_listed_and_ended_and_shown_to_nobody() {
     let market = Market::open().await;
     let admin = Admin::of(&market).await;
     let key = market.granted("https://artefacts.example.com").await;
-    let listed = admin.get("api-keys").await;
+    let listed = admin.get("keys").await;
     let items = listed["items"].as_array().unwrap();
     assert_eq!((items.len(), items[0]["flow"].clone()), (1, json!("grant")));
     assert!(!listed.to_string().contains(&key), "its text is nowhere");
-    let path = format!("api-keys/{}", items[0]["id"].as_str().unwrap());
+    let path = format!("keys/{}", items[0]["id"].as_str().unwrap());
     assert_eq!(admin.get(&path).await["name"], "artefacts");
     assert_eq!(admin.send(Method::DELETE, &path, None).await.status, 204);
     assert!(!market.lives(&key).await);
-    assert_eq!(admin.get("api-keys").await["items"], json!([]));
-    assert_eq!(admin.get("api-keys?all=1").await["items"][0]["revoked_reason"], "it was revoked");
-    assert_eq!(admin.send(Method::GET, "api-keys/nothing", None).await.status, 404);
+    assert_eq!(admin.get("keys").await["items"], json!([]));
+    assert_eq!(admin.get("keys?all=1").await["items"][0]["revoked_reason"], "it was revoked");
+    assert_eq!(admin.send(Method::GET, "keys/nothing", None).await.status, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
