@@ -1,5 +1,5 @@
-//! What every flow has in common: the subject token is verified, and the first entitlement that accepts it decides. A
-//! [`Flow`] names the audience, the entitlements and the credential; nothing here writes to the database.
+//! Steps that all flows share: verify the subject token, and find the first entitlement that accepts the token. A
+//! [`Flow`] determines audience, entitlements and credential. The code here must never write to the database.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::base::{Moment, Seconds, Secret};
 use crate::policy::{CelFailure, Pins, Unmatched};
 use crate::verifier::{Check, Furthest, Provider, Requirements, TokenRefusal, Trail, unverified_issuer_of};
 
-/// One evaluation of a subject token, by the rules of one revision.
+/// One evaluation of a subject token against one snapshot of the rules.
 pub struct Attempt<'a> {
     pub(super) exchange: &'a Exchange,
     pub(super) rules: &'a RulesSnapshot,
@@ -25,13 +25,14 @@ pub struct Attempt<'a> {
     pub(super) trail: &'a mut Trail,
 }
 
-/// One way through the exchange: which tokens it accepts, and which entitlements decide.
+/// One way through the exchange, such as NuGet's token API. A flow determines which tokens are verified, and which
+/// entitlements may accept the tokens.
 #[async_trait]
 pub trait Flow: Send + Sync {
-    /// Stable name of the flow: label of its metrics, and the text stored with its credentials and events.
+    /// Stable name of the flow, which labels metrics and is stored with credentials and events.
     fn name(&self) -> &'static str;
 
-    /// Requirements that a token of this provider must meet, first of all its audience.
+    /// Returns the requirements, such as the audience, that a token must meet if this provider verifies the token.
     fn requirements<'a>(
         &'a self,
         rules: &'a RulesSnapshot,
@@ -39,10 +40,11 @@ pub trait Flow: Send + Sync {
         provider: &'a Provider,
     ) -> Requirements<'a>;
 
-    /// Entitlements that may accept the tokens, in the order in which they are tried.
+    /// Returns the entitlements that may accept the tokens, in the order in which the entitlements are tried. `tokens`
+    /// holds the subject token once for each provider that verified the token.
     fn candidates(&self, rules: &RulesSnapshot, tokens: &[SubjectToken]) -> Result<Vec<Candidate>, ExchangeRefusal>;
 
-    /// Checks a token against one candidate.
+    /// Checks a verified token against one candidate, such as a grant's condition.
     ///
     /// # Errors
     /// [`NotExchanged`] refuses the whole request; a [`Mismatch`] leaves the decision to the next candidate.
@@ -53,23 +55,23 @@ pub trait Flow: Send + Sync {
         token: &SubjectToken,
     ) -> Result<Result<Accepted, Mismatch>, NotExchanged>;
 
-    /// Refusal for tokens that no entitlement is for.
+    /// Returns the refusal for tokens without any candidate.
     fn no_entitlement(&self, tokens: &[SubjectToken]) -> ExchangeRefusal;
 
-    /// Providers that may verify the token; unless a flow knows better, all of the token's issuer.
+    /// Returns the providers that may verify the token: by default all providers of the token's issuer.
     ///
     /// # Errors
-    /// [`NotExchanged`] if there is none.
+    /// [`NotExchanged`] if no provider may verify the token.
     fn providers(&self, attempt: &Attempt<'_>) -> Result<Vec<Arc<ProviderEntry>>, NotExchanged> {
         attempt.providers_of_issuer(|_| true)
     }
 
-    /// Whether each provider requires an audience of its own, so that at most one accepts the token.
+    /// Whether each provider requires a different audience, so that at most one provider accepts the token.
     fn has_audience_per_provider(&self) -> bool {
         false
     }
 
-    /// Checks the verified tokens before any entitlement, and may remove some.
+    /// Checks the verified tokens before any entitlement is tried. A flow may remove tokens that fail the check.
     ///
     /// # Errors
     /// [`NotExchanged`] refuses the request.
@@ -86,53 +88,53 @@ pub trait Flow: Send + Sync {
         false
     }
 
-    /// Whether a candidate that accepts the token adds to the decision of the first one that did.
+    /// Whether the candidate `other`, which accepts the token as well, joins the decision of the candidate `first`.
     fn joins(&self, _first: &Candidate, _other: &Candidate) -> bool {
         false
     }
 }
 
-/// A flow that issues a credential.
+/// A flow that issues a credential, as opposed to forward authentication.
 #[async_trait]
 pub trait IssuingFlow: Flow {
-    /// The credential that the decision entitles to.
+    /// Returns the credential that the decision entitles the client to.
     ///
     /// # Errors
     /// [`NotExchanged`] if the request asks for more than the entitlement allows.
     async fn offer(&self, attempt: &mut Attempt<'_>, decision: &Decision) -> Result<Offer, NotExchanged>;
 }
 
-/// An entitlement that may accept one of the verified tokens.
+/// An entitlement that may accept the subject token, with the provider that verified the token.
 pub struct Candidate {
-    /// `None` in flows that are decided by the configuration's policies instead.
+    /// `None` in the registry's flow, where access policies of the configuration decide instead.
     pub(super) entitlement: Option<SharedEntitlement>,
     pub(super) entry: Arc<ProviderEntry>,
-    /// Index of the token that its provider verified.
+    /// Index of the verified token of this provider, in the list of verified tokens.
     pub(super) token: usize,
     pub(super) allow_untrusted: bool,
 }
 
-/// A candidate accepts the token; ids that it pins by this.
+/// Result of a candidate that accepts the token: the ids that the candidate's criteria pin on this use, if any.
 #[derive(Default)]
 pub struct Accepted {
     pub(super) pins: Option<Pins>,
 }
 
-/// Why a candidate does not accept the token.
+/// Why a candidate, an entitlement, does not accept the token.
 pub enum Mismatch {
-    /// The token is of an untrusted build.
+    /// The token is of an untrusted build, and the entitlement does not allow untrusted builds.
     Untrusted,
-    /// A criterion does not match.
+    /// A criterion of the trust policy or publisher does not match the token.
     Criteria(Unmatched),
-    /// The condition is false, or failed.
+    /// The grant's condition is false for the token, or failed with an error.
     Condition(Option<CelFailure>),
 }
 
-/// The verified token and the entitlement that accepted it.
+/// Result of the evaluation: the verified token, and the entitlement that accepted the token.
 pub struct Decision {
     pub(super) subject_token: SubjectToken,
     pub(super) accepted_by: Candidate,
-    /// Further entitlements that the credential depends on.
+    /// Further entitlements that accepted the token and that the credential depends on.
     pub(super) joined: Vec<Candidate>,
     pub(super) pins: Option<Pins>,
 }
@@ -140,7 +142,7 @@ pub struct Decision {
 /// The credential that a flow issues for a token.
 pub struct Offer {
     pub(super) name: String,
-    /// Owner of the packages, in flows whose credentials belong to somebody.
+    /// User or package owner that the credential belongs to; `None` in flows without owners.
     pub(super) owner: Option<String>,
     pub(super) scopes: Vec<String>,
     pub(super) packages: Vec<String>,
@@ -151,24 +153,25 @@ pub struct Offer {
     pub(super) form: Form,
 }
 
-/// Lifetime of a credential.
+/// Lifetime of a credential that a flow offers.
 #[derive(Clone, Copy)]
 pub(super) enum Lifetime {
-    /// As long as the entitlement says.
+    /// The lifetime of the entitlement, whatever the lifetime of the subject token.
     Fixed(Seconds),
-    /// At most this long, and never longer than the subject token.
+    /// The remaining lifetime of the subject token, and at most this long.
     WithinToken(Seconds),
 }
 
-/// Form of a credential.
+/// Form of a credential that a flow offers: key or access token.
 pub(super) enum Form {
     /// An opaque key.
     Key,
-    /// An access token (RFC 9068) with these claims beside the registered ones.
+    /// An access token (RFC 9068), signed by our own issuer.
     AccessToken {
-        /// Claims of this flow alone.
+        /// Claims that the flow adds to the registered claims.
         claims: Map<String, Value>,
-        /// Whether the token grants anything. One that does not is not recorded: clients ask for it without end.
+        /// Whether the access token grants any access. An access token without access is not recorded: clients may
+        /// request such tokens without end.
         grants_access: bool,
     },
 }
@@ -180,10 +183,10 @@ impl Offer {
 }
 
 impl Attempt<'_> {
-    /// The providers of the token's issuer that `accepts` admits.
+    /// Returns the providers of the token's issuer for which `accepts` returns true.
     ///
     /// # Errors
-    /// [`NotExchanged`] if there is none.
+    /// [`NotExchanged`] if the issuer has no such provider.
     pub(super) fn providers_of_issuer(
         &self,
         accepts: impl Fn(&Provider) -> bool,
@@ -197,7 +200,8 @@ impl Attempt<'_> {
         Ok(entries)
     }
 
-    /// Verifies the token by each provider of the flow. If all refuse it, the refusal that got furthest counts.
+    /// Verifies the token by each provider that the flow returns. If all providers refuse the token, returns the
+    /// refusal of the provider that got furthest in its checks.
     async fn verify<F: Flow + ?Sized>(&mut self, flow: &F) -> Result<Vec<SubjectToken>, NotExchanged> {
         let mut furthest = Furthest::default();
         let mut unavailable = None;
@@ -211,7 +215,7 @@ impl Attempt<'_> {
                         break;
                     }
                 }
-                // The token may be good for this provider, whatever the others, with other audiences, say.
+                // The token may be good for this provider, even if providers with other audiences refuse the token.
                 Err(refusal @ TokenRefusal::KeysUnavailable { .. }) if flow.has_audience_per_provider() => {
                     unavailable = Some(refusal);
                 }
@@ -238,10 +242,10 @@ impl Attempt<'_> {
         Ok(checked.and_then(|accepted| if untrusted { Err(Mismatch::Untrusted) } else { Ok(accepted) }))
     }
 
-    /// Verifies the token, and finds the entitlement that accepts it.
+    /// Verifies the token, and finds the entitlement that accepts the token.
     ///
     /// # Errors
-    /// [`NotExchanged`].
+    /// [`NotExchanged`] if the token is refused, or the evaluation fails.
     pub(super) async fn decide<F: Flow + ?Sized>(&mut self, flow: &F) -> Result<Decision, NotExchanged> {
         let mut tokens = self.verify(flow).await?;
         flow.check_tokens(self, &mut tokens).await?;
@@ -273,7 +277,8 @@ impl Attempt<'_> {
     }
 }
 
-/// The one refusal for all candidates that rejected the token: `None` if there was no candidate.
+/// Combines the mismatches of all candidates that rejected the token into one refusal. Returns `None` without
+/// candidates.
 fn refusal_of(mut rejected: Vec<(Candidate, Mismatch)>) -> Option<ExchangeRefusal> {
     let place = |candidate: &Candidate| candidate.entitlement.as_ref().map(|entitlement| entitlement.row.place);
     rejected.sort_by_key(|(candidate, _)| place(candidate));
@@ -286,7 +291,7 @@ fn refusal_of(mut rejected: Vec<(Candidate, Mismatch)>) -> Option<ExchangeRefusa
             Mismatch::Condition(failure) => conditions.push((name, failure)),
         }
     }
-    // Conditions are evaluated only for trusted builds, criteria for all: what was evaluated last says most.
+    // Conditions are evaluated after the check for untrusted builds, criteria before: the last check explains most.
     if !conditions.is_empty() {
         return Some(ExchangeRefusal::Condition(conditions));
     }
@@ -297,8 +302,8 @@ fn refusal_of(mut rejected: Vec<(Candidate, Mismatch)>) -> Option<ExchangeRefusa
 }
 
 impl Candidate {
-    /// Pairs an entitlement with the token that its provider verified. `None` if there is no such token, or if the
-    /// stored entitlement cannot be used.
+    /// Pairs an entitlement with the token that the entitlement's provider verified. Returns `None` if this provider
+    /// did not verify the token, or the stored entitlement is invalid.
     pub(super) fn new(rules: &RulesSnapshot, entitlement: &SharedEntitlement, tokens: &[SubjectToken]) -> Option<Self> {
         let provider = &entitlement.row.provider;
         let token = tokens.iter().position(|token| token.verified.provider_name() == provider)?;
@@ -307,10 +312,10 @@ impl Candidate {
         Some(Self { entitlement: Some(Arc::clone(entitlement)), entry, token, allow_untrusted })
     }
 
-    /// The compiled entitlement.
+    /// Returns the candidate's compiled entitlement.
     ///
     /// # Errors
-    /// [`ExchangeRefusal`] if it is of another kind.
+    /// [`ExchangeRefusal`] if the entitlement is of another kind than `T`, or the candidate has none.
     pub(super) fn compiled<'a, T>(&'a self) -> Result<&'a T, ExchangeRefusal>
     where
         &'a T: TryFrom<&'a Compiled>,

@@ -1,5 +1,5 @@
-//! Publications that registries report: which key pushed which package. The key must be valid, of that registry's
-//! audience, and cover the package.
+//! Publications: package servers report which key pushed which version of a package. A publication must not be recorded
+//! unless the key is valid, for the server's audience, and covers the package.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
@@ -14,19 +14,19 @@ use crate::store::{
     Ecosystem, EventRow, Publication, PublicationRefusal, Store, StoreError, StoredCredential, StoredIdToken,
 };
 
-/// A publication that a registry reports.
+/// Body of the request in which a package server reports a publication.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublicationSpec {
-    /// Ecosystem of the package.
+    /// Ecosystem that the package belongs to, such as `rubygems`.
     pub ecosystem: Ecosystem,
     /// Name of the package.
     pub package: String,
-    /// Version of the package.
+    /// Version of the package that was pushed.
     pub version: String,
-    /// Digest of the file: `sha256:` and 64 hexadecimal digits.
+    /// SHA-256 of the pushed file: `sha256:` and 64 lower-case hexadecimal digits.
     pub digest: String,
-    /// Key that pushed the package.
+    /// Key that the package was pushed with.
     #[serde(deserialize_with = "secret")]
     pub key: Secret<String>,
 }
@@ -38,13 +38,14 @@ fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret<String>, 
 /// Why a publication was not recorded.
 #[derive(Debug)]
 pub enum PublicationError {
-    /// The exchange failed.
+    /// The server failed to record the publication.
     Failed(ExchangeError),
-    /// A field is invalid.
+    /// A field of the request is invalid.
     Field(FieldError),
-    /// The key is invalid, of another audience, or not for this package. One error for all, so that it discloses nothing.
+    /// The key is invalid, of another audience, or does not cover the package. One variant covers all these reasons, so
+    /// that the answer does not disclose which reason applies.
     Key,
-    /// The version is recorded already.
+    /// A publication of this version of the package is already recorded.
     Exists,
 }
 
@@ -55,10 +56,10 @@ impl<E: Into<ExchangeError>> From<E> for PublicationError {
 }
 
 impl Exchange {
-    /// Records a publication.
+    /// Records a publication that the client, a package server, reports.
     ///
     /// # Errors
-    /// [`PublicationError`].
+    /// [`PublicationError`] if the request is refused or the server fails.
     pub async fn publish(&self, client: &Client, spec: PublicationSpec) -> Result<Publication, PublicationError> {
         check(&spec).map_err(PublicationError::Field)?;
         let now = self.parts.clock.now();
@@ -101,10 +102,11 @@ impl Exchange {
     }
 }
 
-/// Publications of a version, each with its key and the token that the key was issued for.
+/// Returns the publications of a package version, in one ecosystem or in all: each with the key that pushed the
+/// package, and the token that the key was issued for.
 ///
 /// # Errors
-/// [`StoreError`] if the database fails, or a row is missing.
+/// [`StoreError`] if the database fails, or the row of a key or token is missing.
 pub async fn provenance(
     store: &dyn Store,
     issuer: &IssuerId,
@@ -140,7 +142,8 @@ fn check(spec: &PublicationSpec) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// Whether a key may push to this ecosystem: an ecosystem's own flow needs one of its scopes, a grant's key none.
+/// Whether a key may push to this ecosystem. A key of the ecosystem's own flow needs one of the scopes that allow
+/// pushes; a key of a grant needs no scope.
 fn may_push(key: &StoredCredential, ecosystem: Ecosystem) -> bool {
     let (flow, scopes): (_, &[&str]) = match ecosystem {
         Ecosystem::Nuget => (nuget::NAME, &["all", "package:push", "package:pushversion"]),
@@ -151,7 +154,7 @@ fn may_push(key: &StoredCredential, ecosystem: Ecosystem) -> bool {
     key.flow == token_exchange::NAME || (key.flow == flow && has_scope())
 }
 
-/// Whether a glob of the key covers the package. `*` alone covers every name.
+/// Whether one of the key's globs covers the package. The glob `*` covers every name.
 fn covers(globs: &[String], ecosystem: Ecosystem, package: &str) -> bool {
     let folded = |text: &str| Publication::folded(ecosystem, text);
     globs.iter().any(|glob| glob == "*" || glob_covers(&folded(glob), &folded(package)))

@@ -1,4 +1,4 @@
-//! Settings of the exchange, with the audiences of its flows.
+//! Settings of an issuer's exchange, which include the audiences that the flows require.
 
 use std::sync::Arc;
 
@@ -10,35 +10,36 @@ use crate::policy::RepositoryPolicies;
 pub struct ExchangeSettings {
     /// Whether the exchange is enabled.
     pub enabled: bool,
-    /// URL of the issuer: the `iss` of access tokens.
+    /// URL of the issuer, which is the `iss` of access tokens.
     pub issuer: String,
-    /// Audience of tokens that clients without a secret authenticate with.
+    /// Audience of the ID tokens with which clients without a secret authenticate at our API.
     pub api_audience: String,
-    /// Audience of RubyGems' flows, unless a role's statement names another.
+    /// Audience that RubyGems' flows require, unless a role's statement names another audience.
     pub rubygems_host: String,
-    /// Audience of NuGet's flow.
+    /// Audience that NuGet's flow requires.
     pub nuget_audience: String,
-    /// Audience of registry tokens, and of subject tokens whose provider requires no other.
+    /// Audience of the access tokens for container registries, and the audience that the registry's flow requires of
+    /// subject tokens unless the provider requires another audience.
     pub registry_audience: String,
-    /// Maximum lifetime of access tokens.
+    /// Maximum lifetime of the access tokens that the exchange issues.
     pub max_lifetime: Seconds,
-    /// Access policies of the registry's repositories.
+    /// Access policies for the repositories of container registries.
     pub repositories: Arc<RepositoryPolicies>,
 }
 
-/// Default audiences of the flows, derived from the issuer's URL.
+/// Audiences that the flows require by default, derived from the issuer's URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefaultAudiences {
-    /// Host of the issuer, without a port.
+    /// Default audience of RubyGems' flows: the host of the issuer's URL, without a port.
     pub rubygems_host: String,
-    /// Origin of the issuer.
+    /// Default audience of NuGet's flow: the origin of the issuer's URL.
     pub nuget_audience: String,
-    /// Host of the issuer with `:registry`.
+    /// Default audience of the registry's flow: the host of the issuer's URL, followed by `:registry`.
     pub registry_audience: String,
 }
 
 impl DefaultAudiences {
-    /// Default audiences of this issuer.
+    /// Returns the default audiences for the issuer with this URL.
     #[must_use]
     pub fn of(issuer: &IssuerUrl) -> Self {
         let host = issuer.host();

@@ -96,7 +96,7 @@ impl Exchange {
         let Some((jti, record)) = found.filter(|(_, record)| record.token_sha256 == token.digest()) else {
             tracing::error!(
                 kid = verified.kid(),
-                "a token signed by our key has no record: the key may be stolen; revoke it with `keys revoke`"
+                "a token signed by our key has no record: the key may be stolen; revoke the key with `keys revoke`"
             );
             self.parts.metrics.unrecorded_token();
             return Err(ExchangeRefusal::NotRecorded.into());

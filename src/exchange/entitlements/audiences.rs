@@ -1,4 +1,5 @@
-//! Every audience belongs to one flow, so that a recipient of a token cannot exchange it elsewhere.
+//! Check that every audience belongs to one flow. A recipient of a token for one flow must not be able to exchange the
+//! token in another flow.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,10 +9,10 @@ use crate::exchange::settings::ExchangeSettings;
 use crate::store::EntitlementKind;
 use crate::verifier::Provider;
 
-/// A flow that claims an audience: its name in errors, the setting that claims it, and the audience.
+/// An audience that a setting assigns to a flow: the flow's name in errors, the setting's name, and the audience.
 type Claim = (&'static str, &'static str, fn(&ExchangeSettings) -> Cow<'_, str>);
 
-/// Audiences that the settings claim. A new flow adds its row.
+/// Audiences that the settings assign to flows. A new flow with an audience setting needs a row here.
 #[rustfmt::skip]
 const CLAIMS: &[Claim] = &[
     (API, "the API itself", |settings| Cow::from(&settings.api_audience)),
@@ -26,35 +27,35 @@ const NUGET: &str = "NuGet";
 const REGISTRY: &str = "the registry";
 const RUBYGEMS: &str = "RubyGems";
 
-/// Error returned when two flows claim one audience.
+/// Error returned when one audience is assigned to two flows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the audience {audience:?} belongs to {first} ({first_by}), and {second_by} claims it for {second}")]
+#[error("the audience {audience:?} belongs to {first} ({first_by}): {second_by} cannot use it for {second}")]
 pub struct AudienceConflict {
-    /// Audience that is claimed twice.
+    /// Audience that is assigned to two flows.
     pub audience: String,
-    /// Flow that claims the audience first.
+    /// Name of the flow that already has the audience.
     pub first: &'static str,
-    /// Setting or rule by which the first flow claims it.
+    /// Setting or rule that assigns the audience to the first flow.
     pub first_by: String,
-    /// Flow that claims the audience second.
+    /// Name of the flow that must not get the audience as well.
     pub second: &'static str,
-    /// Setting or rule by which the second flow claims it.
+    /// Setting or rule that assigns the audience to the second flow.
     pub second_by: String,
 }
 
-/// Checks that the settings and the providers claim no audience for two flows.
+/// Checks that settings and providers assign no audience to two flows.
 ///
 /// # Errors
-/// [`AudienceConflict`].
+/// [`AudienceConflict`] names the first audience with two flows.
 pub fn check_audiences(settings: &ExchangeSettings, providers: &[Provider]) -> Result<(), AudienceConflict> {
     Claimed::of(settings, providers).map(drop)
 }
 
-/// Claimed audiences, each with its flow and the claimant.
+/// Assigned audiences, each with the name of the flow and the setting or rule that assigns the audience.
 pub(in crate::exchange) struct Claimed<'a>(BTreeMap<Cow<'a, str>, (&'static str, String)>);
 
 impl<'a> Claimed<'a> {
-    /// Audiences that the settings and the providers claim.
+    /// Collects the audiences that settings and providers assign to flows.
     pub(in crate::exchange) fn of(
         settings: &'a ExchangeSettings,
         providers: &'a [Provider],
@@ -70,7 +71,7 @@ impl<'a> Claimed<'a> {
         Ok(claimed)
     }
 
-    /// Adds the audiences that an entitlement claims.
+    /// Adds the audiences that an entitlement assigns to the flow of the entitlement's kind.
     pub(in crate::exchange) fn add_entitlement(
         &mut self,
         kind: EntitlementKind,

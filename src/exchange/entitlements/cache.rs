@@ -1,5 +1,5 @@
-//! Cache of the current rules. Each request compares revisions, so that a change by any replica or command applies to
-//! the next request on every replica.
+//! Cache of the current rules. Each request compares the cached revision with the database's, so that a change by any
+//! replica or command applies to the next request on every replica.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::verifier::{
     Furthest, Provider, Requirements, Resolver, TokenRefusal, VerifiedToken, Verifier, unverified_issuer_of,
 };
 
-/// Cache of the rules of one issuer.
+/// Cache of one issuer's users, providers and entitlements, with verifiers for the providers.
 pub struct RulesCache {
     store: Arc<dyn Store>,
     issuer: IssuerId,
@@ -23,8 +23,8 @@ pub struct RulesCache {
 }
 
 impl RulesCache {
-    /// Creates an empty cache, which reads the rules on first use. `own` verifies tokens of our own issuer; `configured`
-    /// are the providers of the configuration.
+    /// Creates an empty cache, which reads the rules on first use. `own` verifies tokens of our own issuer;
+    /// `configured` holds the providers that this server's configuration declares.
     #[must_use]
     pub fn new(
         store: Arc<dyn Store>,
@@ -40,7 +40,7 @@ impl RulesCache {
         Self { store, issuer, factory, current, reading: tokio::sync::Mutex::new(()) }
     }
 
-    /// Snapshot of the rules as they are in the database now.
+    /// Returns a snapshot of the rules that are in the database now.
     pub(in crate::exchange) async fn current(&self) -> Result<Arc<RulesSnapshot>, StoreError> {
         let revision = self.store.rules_revision(&self.issuer).await?;
         let known = self.current.load_full();
@@ -58,10 +58,12 @@ impl RulesCache {
         Ok(snapshot)
     }
 
-    /// Verifies the token of a client without a secret by each provider of its issuer, except our own issuer.
+    /// Verifies the ID token of a client without a secret by each provider of the token's issuer, except our own
+    /// issuer.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error is the refusal that got furthest.
+    /// [`StoreError`] if the rules cannot be read; the inner error is the refusal of the provider that got furthest in
+    /// its checks.
     pub async fn verify(
         &self,
         token: &str,

@@ -1,4 +1,5 @@
-//! A stored entitlement of any kind, compiled when it is first used. One that cannot be compiled accepts no token.
+//! Stored entitlements of all kinds, each compiled on first use. An entitlement that cannot be compiled must accept no
+//! token.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,23 +12,23 @@ use crate::exchange::refusal::ExchangeRefusal;
 use crate::store::{EntitlementKind, EntitlementRow};
 use crate::verifier::Provider;
 
-/// A compiled entitlement.
+/// An entitlement with checked fields and compiled conditions, of one of four kinds.
 pub enum Compiled {
-    /// Grant of the token endpoint or of forward auth.
+    /// A grant of the token endpoint or of forward authentication.
     Grant(CompiledGrant),
-    /// A trusted publisher.
+    /// A trusted publisher of RubyGems.
     Publisher(CompiledPublisher),
-    /// RubyGems API-key role.
+    /// An API key role of RubyGems.
     Role(CompiledRole),
-    /// A trust policy.
+    /// A trust policy of NuGet.
     TrustPolicy(CompiledTrustPolicy),
 }
 
 impl Compiled {
-    /// Compiles the stored `spec` of this kind for tokens of `provider`.
+    /// Compiles the spec of an entitlement of this kind, for tokens that `provider` verifies.
     ///
     /// # Errors
-    /// [`FieldError`] names the first field that is wrong.
+    /// [`FieldError`] names the first invalid field of the spec.
     pub(in crate::exchange) fn read(
         kind: EntitlementKind,
         spec: &str,
@@ -41,7 +42,7 @@ impl Compiled {
         }
     }
 
-    /// Audiences that this entitlement claims for its kind of flow.
+    /// Returns the audiences that the entitlement assigns to the flow of the entitlement's kind.
     pub(in crate::exchange) fn audiences(&self) -> Vec<&str> {
         match self {
             Self::Grant(grant) => vec![&grant.spec.audience],
@@ -50,7 +51,7 @@ impl Compiled {
         }
     }
 
-    /// Whether the entitlement accepts tokens of our own untrusted builds.
+    /// Whether the entitlement accepts tokens of untrusted builds of our own issuer.
     pub(in crate::exchange) fn allows_untrusted(&self) -> bool {
         match self {
             Self::Grant(grant) => grant.spec.allow_untrusted,
@@ -60,7 +61,8 @@ impl Compiled {
         }
     }
 
-    /// Whether its criteria name something without its id, so that the id is pinned on first use.
+    /// Whether the entitlement's criteria name a repository or owner without the id, so that the id is pinned on first
+    /// use.
     pub(in crate::exchange) fn pins_ids(&self) -> bool {
         match self {
             Self::Publisher(publisher) => publisher.criteria.has_unpinned_ids(),
@@ -92,13 +94,13 @@ fn parse<T: serde::de::DeserializeOwned>(spec: &str) -> Result<T, FieldError> {
     serde_json::from_str(spec).map_err(|error| FieldError::new("spec", error.to_string()))
 }
 
-/// A stored entitlement.
+/// The row of a stored entitlement, with the compiled entitlement once the row has been used.
 pub(in crate::exchange) struct Entitlement {
     pub(in crate::exchange) row: EntitlementRow,
     compiled: OnceLock<Result<Compiled, FieldError>>,
 }
 
-/// An entitlement, shared by the snapshots and requests that use it.
+/// A stored entitlement, shared by snapshots of the rules and by requests.
 pub(in crate::exchange) type SharedEntitlement = Arc<Entitlement>;
 
 impl Entitlement {
@@ -106,12 +108,12 @@ impl Entitlement {
         Self { row, compiled: OnceLock::new() }
     }
 
-    /// The compiled entitlement, for tokens of its provider.
+    /// Returns the compiled entitlement, and compiles the spec on first use. `provider` is the entitlement's provider.
     pub(in crate::exchange) fn compiled(&self, provider: &Provider) -> Result<&Compiled, &FieldError> {
         self.compiled.get_or_init(|| Compiled::read(self.row.kind, &self.row.spec, provider)).as_ref()
     }
 
-    /// As [`Self::compiled`], for a request: logs an error that an operator must fix.
+    /// Like [`Self::compiled`], but logs an invalid spec for the operator, and returns a refusal of the request.
     pub(in crate::exchange) fn usable(&self, provider: &Provider) -> Result<&Compiled, ExchangeRefusal> {
         self.compiled(provider).map_err(|error| {
             let name = self.row.name.clone();

@@ -1,8 +1,8 @@
-//! Checks of fields that several kinds of entitlements share.
+//! Checks of fields that occur in several kinds of entitlements, such as lifetimes and scopes.
 
 use crate::base::{FieldError, Seconds};
 
-/// Checks a lifetime against its bounds, both inclusive.
+/// Returns the requested lifetime, or the default, if the lifetime is from `least` to `most`, both inclusive.
 pub(super) fn lifetime(
     field: &str,
     asked: Option<Seconds>,
@@ -17,7 +17,7 @@ pub(super) fn lifetime(
     }
 }
 
-/// Checks a name that is typed on command lines and used in paths.
+/// Checks a name that operators type on command lines and that URL paths contain.
 pub(in crate::exchange) fn plain_name(field: &str, text: &str) -> Result<(), FieldError> {
     let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
     if !text.is_empty() && text.len() <= 64 && text.chars().all(plain) && text != "." && text != ".." {
@@ -26,7 +26,7 @@ pub(in crate::exchange) fn plain_name(field: &str, text: &str) -> Result<(), Fie
     Err(FieldError::new(field, "must be 1 to 64 letters, digits, dots, hyphens and underscores"))
 }
 
-/// Checks the name of one gem as rubygems.org does; patterns are refused.
+/// Checks the name of one gem by the rules of rubygems.org. Patterns such as `acme-*` are refused.
 pub(super) fn gem_name(field: &str, text: &str) -> Result<(), FieldError> {
     let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
     if text.len() <= 255 && text.chars().all(plain) && text.chars().any(|character| character.is_ascii_alphabetic()) {
@@ -38,7 +38,7 @@ pub(super) fn gem_name(field: &str, text: &str) -> Result<(), FieldError> {
     ))
 }
 
-/// Checks text of one line.
+/// Checks that a text is on one line, not blank, and not over `longest` bytes.
 pub(super) fn line(field: &str, text: &str, longest: usize) -> Result<(), FieldError> {
     if !text.trim().is_empty() && text.len() <= longest && !text.chars().any(char::is_control) {
         return Ok(());
@@ -46,7 +46,7 @@ pub(super) fn line(field: &str, text: &str, longest: usize) -> Result<(), FieldE
     Err(FieldError::new(field, format!("must be text of 1 to {longest} bytes on one line")))
 }
 
-/// Checks scopes (RFC 6749 §3.3): well-formed, unique, at most 64.
+/// Checks that scopes are well-formed (RFC 6749 §3.3) and unique, and that there are at most 64 scopes.
 pub(super) fn scopes(field: &str, scopes: &[String]) -> Result<(), FieldError> {
     let token = |text: &String| {
         !text.is_empty()
@@ -65,7 +65,7 @@ pub(super) fn scopes(field: &str, scopes: &[String]) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// Checks globs of package names. Absent globs cover every package, as `*` does.
+/// Checks globs of package names, and returns the globs. If `globs` is `None`, returns `*`, which covers every package.
 pub(super) fn packages(field: &str, globs: Option<Vec<String>>) -> Result<Vec<String>, FieldError> {
     let globs = globs.unwrap_or_else(|| vec!["*".to_owned()]);
     if globs.is_empty() {

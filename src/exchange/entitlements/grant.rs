@@ -1,4 +1,5 @@
-//! Compiled grants: a condition decides, and a key or an access token is issued.
+//! Checks and compiles grants. A grant's condition decides on a token, and the exchange issues a key or an access
+//! token.
 
 use serde_json::{Map, Value};
 
@@ -7,14 +8,15 @@ use crate::base::{FieldError, Seconds};
 use crate::exchange::spec::{GivenToken, GrantSpec};
 use crate::policy::GrantCondition;
 
-/// Bounds of `valid_for`, and its default.
+/// Minimum and maximum of `valid_for`, the lifetime of a grant's credentials.
 const LIFETIMES: (Seconds, Seconds) = (Seconds::new(1), Seconds::new(86_400));
+/// Default of `valid_for`.
 const LIFETIME: Seconds = Seconds::new(1_800);
 
 /// Maximum length of the user name that forward authentication sends to a store, in bytes.
 const USER_BYTES: usize = 255;
 
-/// A checked grant.
+/// A grant with checked fields and a compiled condition, ready to decide on tokens.
 pub struct CompiledGrant {
     pub(in crate::exchange) spec: GrantSpec,
     pub(in crate::exchange) condition: GrantCondition,
@@ -32,12 +34,12 @@ impl CompiledGrant {
         let condition = GrantCondition::new(spec.when.as_deref())?;
         if let Some(user) = &spec.user {
             line("user", user, USER_BYTES)?;
-            parts(user).ok_or_else(|| FieldError::new("user", "holds an unbalanced { or }"))?;
+            parts(user).ok_or_else(|| FieldError::new("user", "holds an unbalanced { or }: write a claim as {sub}"))?;
         }
         Ok(Self { condition, packages: globs, valid_for, spec })
     }
 
-    /// Whether a token may be exchanged by this grant only once.
+    /// Whether each subject token can be exchanged by this grant only once.
     pub(in crate::exchange) fn is_single_use(&self) -> bool {
         self.spec.single_use.unwrap_or(true)
     }
@@ -46,8 +48,9 @@ impl CompiledGrant {
         self.spec.token == GivenToken::Jwt
     }
 
-    /// The user name for the store behind the proxy: the template `user`, filled with the token's claims. `None` if a
-    /// claim is missing or no string, or the name is too long.
+    /// Returns the user name for the store behind the proxy: the template `user`, filled with the token's claims.
+    /// Returns `None` without a template, or if a claim is missing or not a string, or the user name is too long or has
+    /// control characters.
     pub(in crate::exchange) fn user(&self, claims: &Map<String, Value>) -> Option<String> {
         let mut user = String::new();
         for part in parts(self.spec.user.as_deref()?)? {
@@ -63,7 +66,8 @@ impl CompiledGrant {
     }
 }
 
-/// Splits a template into literals, each followed by the claim after it.
+/// Splits a template into literal texts, each with the name of the claim that follows the literal. Returns `None` if
+/// braces are unbalanced.
 fn parts(template: &str) -> Option<Vec<(&str, Option<&str>)>> {
     let mut parts = Vec::new();
     let mut rest = template;

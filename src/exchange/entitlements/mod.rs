@@ -1,5 +1,5 @@
-//! Entitlements: roles, trusted publishers, trust policies and grants, checked and compiled from what operators wrote;
-//! and the acts that change them.
+//! Entitlements, that is roles, trusted publishers, trust policies and grants: checking and compiling the specs that
+//! operators write, and the acts that change entitlements.
 
 mod audiences;
 mod cache;

@@ -1,4 +1,5 @@
-//! Compiled trusted publishers of RubyGems: criteria decide, and a key for the gem is issued.
+//! Checks and compiles trusted publishers of RubyGems. A publisher's criteria decide on a token, and the exchange
+//! issues a key for the gem.
 
 use serde_json::Value;
 
@@ -8,7 +9,7 @@ use crate::exchange::spec::PublisherSpec;
 use crate::policy::Criteria;
 use crate::verifier::Provider;
 
-/// A checked trusted publisher.
+/// A trusted publisher with checked fields and compiled criteria, ready to decide on tokens.
 pub struct CompiledPublisher {
     pub(in crate::exchange) spec: PublisherSpec,
     pub(in crate::exchange) criteria: Criteria,
@@ -25,7 +26,8 @@ impl CompiledPublisher {
     }
 }
 
-/// Name of a trusted publisher, which operators do not name: gem, provider, and a digest of the criteria.
+/// Returns the name of a trusted publisher: gem, provider, and a digest of the criteria. Operators give publishers no
+/// name.
 pub(in crate::exchange) fn publisher_name(spec: &PublisherSpec) -> String {
     let criteria = Value::Object(spec.criteria.clone()).to_string();
     let digest = Sha256::of(criteria.as_bytes()).to_string();

@@ -1,4 +1,5 @@
-//! Compiled roles of RubyGems: statements decide, and permissions limit the keys.
+//! Checks and compiles roles of RubyGems. A role's statements decide on a token, and the role's permissions limit the
+//! issued key.
 
 use super::fields::{gem_name, lifetime, line};
 use crate::base::{FieldError, Seconds};
@@ -6,7 +7,7 @@ use crate::exchange::spec::RoleSpec;
 use crate::policy::Statements;
 use crate::verifier::Provider;
 
-/// Scopes of RubyGems.
+/// Scopes of API keys at rubygems.org, all of which a role may name.
 const SCOPES: [&str; 9] = [
     "show_dashboard",
     "index_rubygems",
@@ -18,14 +19,15 @@ const SCOPES: [&str; 9] = [
     "access_webhooks",
     "configure_trusted_publishers",
 ];
-/// Scope that allows no other beside it.
+/// Scope that a role may name only as the role's single scope.
 const EXCLUSIVE: &str = "show_dashboard";
 
-/// Bounds of `permissions.valid_for`, and its default.
+/// Minimum and maximum of `permissions.valid_for`, the lifetime of a role's keys.
 const LIFETIMES: (Seconds, Seconds) = (Seconds::new(300), Seconds::new(86_400));
+/// Default of `permissions.valid_for`.
 const LIFETIME: Seconds = Seconds::new(1_800);
 
-/// A checked role.
+/// A role with checked fields and compiled statements, ready to decide on tokens.
 pub struct CompiledRole {
     pub(in crate::exchange) spec: RoleSpec,
     pub(in crate::exchange) statements: Statements,
@@ -50,7 +52,7 @@ impl CompiledRole {
             }
         }
         if permissions.scopes.len() > 1 && permissions.scopes.iter().any(|scope| scope == EXCLUSIVE) {
-            return fault("scopes", "show_dashboard is exclusive".to_owned());
+            return fault("scopes", "show_dashboard is exclusive: leave out all other scopes".to_owned());
         }
         let gem = match permissions.gems.as_deref().unwrap_or_default() {
             [] => None,

@@ -1,5 +1,5 @@
-//! Users, providers with their verifiers, and entitlements at one revision, indexed for requests. A snapshot never
-//! changes; a newer one replaces it.
+//! Snapshot of the rules: users, providers with verifiers, and entitlements at one revision, indexed for requests. A
+//! snapshot must never change; a newer snapshot replaces an older one.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -10,12 +10,13 @@ use crate::policy::Pins;
 use crate::store::{EntitlementKind, EntitlementRow, ProviderRow, RuleRows, UserRow};
 use crate::verifier::{KeySource, LateSource, Provider, ProviderSpec, Resolver, Verifier};
 
-/// A provider with the verifier of its tokens.
+/// A provider's row, if the database holds one, and the verifier of the provider's tokens.
 pub struct ProviderEntry {
     pub(in crate::exchange) row: Option<ProviderRow>,
     pub(in crate::exchange) verifier: Verifier,
-    /// Whether the provider is the one that this server's configuration declares, or is not declared at all. Access
-    /// policies are configuration: they must not apply to another provider of the same name.
+    /// Whether the provider decides like the provider of this name in this server's configuration, or no configuration
+    /// declares a provider of this name. Access policies are configuration: a policy that names a provider must not
+    /// apply to a different provider of the same name.
     pub(in crate::exchange) as_configured: bool,
 }
 
@@ -25,22 +26,22 @@ impl ProviderEntry {
     }
 }
 
-/// All rules at one revision.
+/// All users, providers and entitlements of one issuer at one revision.
 #[derive(Clone)]
 pub struct RulesSnapshot {
     pub(in crate::exchange) revision: u64,
     pub(in crate::exchange) users: HashMap<String, UserRow>,
-    /// By name, with our own issuer.
+    /// Providers by name; our own issuer is among the providers.
     pub(in crate::exchange) entries: BTreeMap<String, Arc<ProviderEntry>>,
     entitlements: HashMap<EntitlementId, SharedEntitlement>,
     roles: HashMap<String, SharedEntitlement>,
-    /// Each list is sorted by place.
+    /// All grants, in the order of `place`; publishers and each user's policies are in this order as well.
     grants: Vec<SharedEntitlement>,
     publishers: Vec<SharedEntitlement>,
     policies: HashMap<String, Vec<SharedEntitlement>>,
 }
 
-/// Creates verifiers from stored providers.
+/// Parts that a verifier for a stored provider is created from.
 pub(in crate::exchange) struct VerifierFactory {
     pub(in crate::exchange) own: Arc<ProviderEntry>,
     pub(in crate::exchange) clock: Arc<dyn Clock>,
@@ -74,7 +75,7 @@ impl VerifierFactory {
 }
 
 impl RulesSnapshot {
-    /// Snapshot before the first rule, with our own issuer only.
+    /// Returns the snapshot of revision 0: no rules, and our own issuer as the only provider.
     pub(in crate::exchange) fn empty(factory: &VerifierFactory) -> Self {
         let own = Arc::clone(&factory.own);
         Self {
@@ -89,7 +90,8 @@ impl RulesSnapshot {
         }
     }
 
-    /// Snapshot with the changed rows. Unchanged providers keep their verifiers and keys.
+    /// Returns a copy of the snapshot with the changed rows applied. Providers without a changed row keep verifier and
+    /// keys.
     pub(in crate::exchange) fn after(&self, rows: RuleRows, factory: &VerifierFactory) -> Self {
         let mut snapshot = self.clone();
         snapshot.revision = rows.revision;
@@ -102,7 +104,7 @@ impl RulesSnapshot {
             snapshot.replace_provider(row, factory);
         }
         if !changed.is_empty() {
-            // Entitlements are compiled for their provider.
+            // An entitlement is compiled for one provider, and must be compiled again if the provider changed.
             for entitlement in snapshot.entitlements.values_mut().filter(|one| changed.contains(&one.row.provider)) {
                 *entitlement = Arc::new(Entitlement::new(entitlement.row.clone()));
             }
@@ -170,12 +172,12 @@ impl RulesSnapshot {
         }
     }
 
-    /// Provider of this name.
+    /// Returns the provider with this name.
     pub(in crate::exchange) fn entry(&self, name: &str) -> Option<&Arc<ProviderEntry>> {
         self.entries.get(name)
     }
 
-    /// Providers of an issuer, by name.
+    /// Returns the providers of an issuer, sorted by name.
     pub(in crate::exchange) fn entries_of<'a>(
         &'a self,
         issuer: &'a str,
@@ -183,32 +185,32 @@ impl RulesSnapshot {
         self.entries.values().filter(move |entry| entry.provider().issuer() == issuer)
     }
 
-    /// Role of this token.
+    /// Returns the role with this token, which is the role's id in URLs.
     pub(in crate::exchange) fn role(&self, token: &str) -> Option<&SharedEntitlement> {
         self.roles.get(token)
     }
 
-    /// All grants, by place.
+    /// Returns all grants, in the order of the rules.
     pub(in crate::exchange) fn grants(&self) -> &[SharedEntitlement] {
         &self.grants
     }
 
-    /// Grant of this name.
+    /// Returns the grant with this name.
     pub(in crate::exchange) fn grant(&self, name: &str) -> Option<&SharedEntitlement> {
         self.grants.iter().find(|grant| grant.row.name == name)
     }
 
-    /// All trusted publishers, by place.
+    /// Returns all trusted publishers, in the order of the rules.
     pub(in crate::exchange) fn publishers(&self) -> &[SharedEntitlement] {
         &self.publishers
     }
 
-    /// Trust policies of a user, oldest first.
+    /// Returns the trust policies of a user, oldest first.
     pub(in crate::exchange) fn policies(&self, user: &str) -> &[SharedEntitlement] {
         self.policies.get(user).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Roles of a user, by place.
+    /// Returns the roles of a user, in the order of the rules.
     pub(in crate::exchange) fn roles_of<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a SharedEntitlement> {
         let mut roles: Vec<&SharedEntitlement> =
             self.roles.values().filter(|role| role.row.user.as_deref() == Some(user)).collect();
@@ -221,13 +223,14 @@ impl RulesSnapshot {
         self.users.get(user).is_some_and(UserRow::is_enabled)
     }
 
-    /// Entitlement of this id.
+    /// Returns the entitlement with this id.
     pub(in crate::exchange) fn entitlement(&self, id: EntitlementId) -> Option<&SharedEntitlement> {
         self.entitlements.get(&id)
     }
 }
 
-/// Shares pinned ids among trusted publishers with the same user, provider and criteria: they are one publisher.
+/// Copies pinned ids among trusted publishers with the same user, provider and criteria, which act as one publisher
+/// with several gems.
 fn share_pins(all: &mut [SharedEntitlement]) {
     let key = |row: &EntitlementRow| {
         let spec: serde_json::Value = serde_json::from_str(&row.spec).unwrap_or_default();
@@ -248,13 +251,13 @@ fn share_pins(all: &mut [SharedEntitlement]) {
     }
 }
 
-/// Reads and checks a stored provider.
+/// Parses and checks the spec of a stored provider.
 pub(in crate::exchange) fn read_provider(row: &ProviderRow) -> Result<Provider, String> {
     let spec: ProviderSpec = serde_json::from_str(&row.spec).map_err(|error| error.to_string())?;
     Provider::new(&row.name, spec).map_err(|error| error.to_string())
 }
 
-/// Time until which ids may be pinned, for rules changed at `now`.
+/// Returns the time until which the criteria of an entitlement that changed at `now` may pin ids.
 pub(in crate::exchange) fn pin_until(now: Moment) -> Moment {
     now + crate::policy::PINNING_PERIOD
 }

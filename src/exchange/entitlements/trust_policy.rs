@@ -1,4 +1,5 @@
-//! Compiled trust policies of NuGet: criteria decide, and a key of the package owner is issued.
+//! Checks and compiles trust policies of NuGet. A policy's criteria decide on a token, and the exchange issues a key of
+//! the package owner.
 
 use super::fields::{lifetime, line, packages};
 use crate::base::{FieldError, Seconds};
@@ -6,14 +7,15 @@ use crate::exchange::spec::TrustPolicySpec;
 use crate::policy::Criteria;
 use crate::verifier::Provider;
 
-/// Scopes of NuGet.
+/// Scopes of API keys at a NuGet feed, all of which a trust policy may name.
 const SCOPES: [&str; 5] = ["package:pushversion", "package:push", "package:unlist", "package:verify", "all"];
 
-/// Bounds of `valid_for`, and its default.
+/// Minimum and maximum of `valid_for`, the lifetime of a trust policy's keys.
 const LIFETIMES: (Seconds, Seconds) = (Seconds::new(1), Seconds::new(3_600));
+/// Default of `valid_for`.
 const LIFETIME: Seconds = Seconds::new(900);
 
-/// A checked trust policy.
+/// A trust policy with checked fields and compiled criteria, ready to decide on tokens.
 pub struct CompiledTrustPolicy {
     pub(in crate::exchange) spec: TrustPolicySpec,
     pub(in crate::exchange) criteria: Criteria,

@@ -14,7 +14,7 @@ use crate::base::FieldError;
 
 /// All objects that a rules file declares.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, expecting = "a roles file")]
+#[serde(deny_unknown_fields, default, expecting = "a rules file")]
 pub struct RulesFile {
     /// Users that the file declares, `[[users]]`.
     pub users: Vec<UserSpec>,
