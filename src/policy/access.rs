@@ -1,5 +1,5 @@
-//! Access policies in CEL, which decide what a verified token allows. Fails closed: a rule that cannot be evaluated
-//! denies, and no policy means no access.
+//! Access policies in CEL, which decide what a verified token may do in a repository. A rule that cannot be evaluated
+//! denies the request, and a repository without a policy allows no access.
 
 use std::borrow::Cow;
 
@@ -8,25 +8,25 @@ use serde_json::{Map, Value, json};
 use super::cel::{CelError, CelFailure, Fact, Facts, Names};
 use super::condition::{Condition, RulePart};
 
-/// Decision if no rule is true.
+/// Decision on a request for which no rule of the policy is true.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AccessDefault {
-    /// Allow the request; the first rule that is true denies it.
+    /// Allow the request. Each rule of the policy then denies: the first rule that is true denies the request.
     Allow,
-    /// Deny the request; the first rule that is true allows it.
+    /// Deny the request. Each rule of the policy then allows: the first rule that is true allows the request.
     #[default]
     Deny,
 }
 
-/// An access policy, as the configuration writes it.
+/// An access policy as written in the configuration, before any check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessPolicySpec {
-    /// Decision if no rule is true.
+    /// Decision on a request for which no rule of the policy is true.
     pub default: AccessDefault,
-    /// Conditions in CEL. The first that is true decides.
+    /// Rules of the policy, each a condition in CEL. The first rule that is true decides.
     pub rules: Vec<String>,
-    /// Names of the providers whose tokens the policy accepts.
+    /// Names of the providers whose tokens the policy accepts. Tokens of other providers are denied.
     pub providers: Vec<String>,
     /// Whether the policy accepts this issuer's tokens of untrusted builds.
     pub allow_untrusted: bool,
@@ -36,24 +36,24 @@ pub struct AccessPolicySpec {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("rule {rule}: {error}")]
 pub struct AccessPolicyError {
-    /// Number of the rule, from 1.
+    /// Number of the rule within the access policy, from 1.
     pub rule: usize,
-    /// The mistake, with its line and a caret.
+    /// What is wrong with the rule, with the line and a caret under the mistake.
     pub error: CelError,
 }
 
-/// A verified token and the action that it is used for.
+/// A verified token and the action for which the token is presented.
 #[derive(Debug, Clone, Copy)]
 pub struct AccessRequest<'a> {
     /// Name of the provider that issued the token.
     pub provider: &'a str,
-    /// Claims of the token.
+    /// Claims of the verified token.
     pub claims: &'a Map<String, Value>,
-    /// Whether the token belongs to an untrusted build of this issuer. False for tokens of other issuers.
+    /// Whether the token belongs to an untrusted build of this issuer. Always false for tokens of other issuers.
     pub untrusted: bool,
-    /// Requested action, such as `put-manifest`.
+    /// Action that the request asks for, such as `put-manifest`.
     pub action: &'a str,
-    /// Name of the repository.
+    /// Name of the repository that the action applies to.
     pub repository: &'a str,
 }
 
@@ -68,13 +68,13 @@ impl<'a> AccessRequest<'a> {
     }
 }
 
-/// Reason for which access is denied, for the operator.
+/// Reason for which an access policy denies a request. Only operators may read the reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AccessDenied {
-    /// No policy matches the repository.
+    /// No access policy applies to the repository.
     #[error("no access policy matches this repository")]
     NoPolicy,
-    /// The policy accepts tokens of other providers only.
+    /// The access policy accepts only tokens of other providers.
     #[error("the access policy accepts tokens of {}, not of {actual}", .expected.join(", "))]
     Provider {
         /// Names of the providers that the policy accepts.
@@ -82,29 +82,29 @@ pub enum AccessDenied {
         /// Name of the provider that issued the token.
         actual: String,
     },
-    /// The build is untrusted, and the policy does not allow that.
+    /// The token's build is untrusted, and the access policy does not set `allow_untrusted`.
     #[error("the build is untrusted, and the access policy does not set allow_untrusted")]
     Untrusted,
-    /// No rule is true, and the default is to deny.
+    /// No rule of the access policy is true, and the policy denies by default.
     #[error("no rule allows the request")]
     NoRule,
-    /// A rule denies the request.
+    /// A rule of the access policy is true and denies the request.
     #[error("rule {rule} denies the request")]
     Rule {
-        /// Number of the rule, from 1.
+        /// Number of the rule within the access policy, from 1.
         rule: usize,
     },
-    /// A rule cannot be evaluated.
+    /// A rule of the access policy cannot be evaluated, so the request is denied.
     #[error("rule {rule} cannot be evaluated: {failure}")]
     Indeterminate {
-        /// Number of the rule, from 1.
+        /// Number of the rule within the access policy, from 1.
         rule: usize,
-        /// Reason for which the rule has no result.
+        /// Reason for which the rule could not be evaluated.
         failure: CelFailure,
     },
 }
 
-/// An access policy, checked and compiled.
+/// An access policy whose rules were checked and compiled.
 #[derive(Debug)]
 pub struct AccessPolicy {
     default: AccessDefault,
@@ -114,7 +114,7 @@ pub struct AccessPolicy {
 }
 
 impl AccessPolicy {
-    /// Checks and compiles a policy.
+    /// Checks and compiles an access policy.
     ///
     /// # Errors
     /// [`AccessPolicyError`] names the first invalid rule.
@@ -129,13 +129,13 @@ impl AccessPolicy {
         Ok(Self { default, rules, providers, allow_untrusted })
     }
 
-    /// Returns the names of the providers whose tokens the policy accepts.
+    /// Returns the names of the providers whose tokens the access policy accepts.
     pub fn providers(&self) -> impl Iterator<Item = &str> {
         self.providers.iter().map(String::as_str)
     }
 
-    /// Decides a request. A condition takes some microseconds, and up to some milliseconds if it loops over long lists,
-    /// so this must not run on an async thread.
+    /// Decides whether the policy allows a request. A rule takes some microseconds, and up to some milliseconds if the
+    /// rule loops over long lists, so this must not run on an async thread.
     ///
     /// # Errors
     /// [`AccessDenied`] says why the request is denied.
@@ -163,7 +163,7 @@ impl AccessPolicy {
         }
     }
 
-    /// Returns every part of every rule, with its result and the values that it read.
+    /// Returns every part of every rule, with the part's result and the values that the part read.
     #[must_use]
     pub fn explain(&self, request: &AccessRequest<'_>) -> Vec<RulePart> {
         let facts = request.facts();
@@ -171,7 +171,7 @@ impl AccessPolicy {
     }
 }
 
-/// Calls `act` with the variables of rules, each with an example of its value.
+/// Calls `act` with the variables that rules may read, each with an example of the variable's value.
 fn with_names<T>(act: impl FnOnce(&Names<'_>) -> T) -> T {
     let claims = json!({ "sub": "repo:acme/app" });
     let none = Map::new();

@@ -1,4 +1,5 @@
-//! Clients of the API and their permissions: scopes, organisations, audiences. Pure.
+//! Clients of the API and their permissions: scopes, organisations and audiences. This file has no clock, no store and
+//! no HTTP.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::{ClientId, Moment};
 use crate::claims::{AudiencePattern, fold_name};
 
-/// Permission of a client of the API.
+/// Permission that a client of the API may have.
 #[derive(
     Debug,
     Clone,
@@ -27,34 +28,34 @@ use crate::claims::{AudiencePattern, fold_name};
 )]
 #[strum(parse_err_ty = crate::base::ParseProblem, parse_err_fn = unknown_scope)]
 pub enum Scope {
-    /// All requests of the admin listener.
+    /// The client may make all requests of the admin listener.
     #[serde(rename = "admin")]
     #[strum(serialize = "admin")]
     Admin,
-    /// Issue tokens for the client's own builds.
+    /// The client may issue tokens directly for the client's own builds.
     #[serde(rename = "builds:tokens")]
     #[strum(serialize = "builds:tokens")]
     BuildsTokens,
-    /// Register, show and finish builds of the client.
+    /// The client may register, show and finish the client's own builds.
     #[serde(rename = "builds:write")]
     #[strum(serialize = "builds:write")]
     BuildsWrite,
-    /// Record a publication that an API key made.
+    /// The client may record publications that were made with an API key.
     #[serde(rename = "publications:write")]
     #[strum(serialize = "publications:write")]
     PublicationsWrite,
-    /// Introspect credentials that the exchange issued.
+    /// The client may introspect credentials that the exchange issued.
     #[serde(rename = "tokens:introspect")]
     #[strum(serialize = "tokens:introspect")]
     TokensIntrospect,
 }
 
 impl Scope {
-    /// Every scope, in the order of the manual.
+    /// Every scope, in the order in which the manual lists the scopes.
     pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] =
         [Self::BuildsWrite, Self::BuildsTokens, Self::TokensIntrospect, Self::PublicationsWrite, Self::Admin];
 
-    /// Scopes of a CI server whose client names none.
+    /// Scopes of a client that is created without scopes, which are those of a CI server.
     pub const CI_SERVER: [Self; 2] = [Self::BuildsWrite, Self::BuildsTokens];
 
     /// Returns the name of the scope.
@@ -68,13 +69,14 @@ const fn unknown_scope(_: &str) -> &'static str {
     "must be builds:write, builds:tokens, tokens:introspect, publications:write or admin"
 }
 
-/// Pattern of organisations: a whole name, or `prefix/*` for everything below `prefix/` at any depth, without `prefix`.
+/// Pattern that matches organisations: a whole name, or `prefix/*` for everything below `prefix/` at any depth, but not
+/// `prefix` itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct OrganizationPattern(String);
 
 impl OrganizationPattern {
-    /// Returns whether the pattern matches `org` without regard to case.
+    /// Returns whether the pattern matches the organisation `org`, without regard to upper and lower case.
     #[must_use]
     pub fn covers(&self, org: &str) -> bool {
         let (pattern, org) = (fold_name(&self.0), fold_name(org));
@@ -117,16 +119,17 @@ impl fmt::Display for OrganizationPattern {
     }
 }
 
-/// Identity of a client without a secret. A token of this provider with this subject authenticates the client.
+/// Identity of a client that has no secret. The client authenticates by a token of `provider` with the subject
+/// `subject`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ClientIdentity {
-    /// Name of the provider.
+    /// Name of the provider whose tokens authenticate the client.
     pub provider: String,
-    /// Exact value of `sub`.
+    /// Exact value of `sub` in the client's tokens.
     pub subject: String,
 }
 
-/// A client of the API, without its secret.
+/// A client of the API, such as a CI server, with its permissions but without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Client {
     /// Id with which the client authenticates.
@@ -135,48 +138,48 @@ pub struct Client {
     pub name: String,
     /// Permissions of the client.
     pub scopes: Vec<Scope>,
-    /// Organisations that the client may act for. Empty means all.
+    /// Patterns of the organisations that the client may act for. An empty list means all organisations.
     pub organizations: Vec<OrganizationPattern>,
-    /// Audiences that tokens of the client's builds may have. Empty means all.
+    /// Patterns of the audiences that tokens of the client's builds may have. An empty list means all audiences.
     pub audiences: Vec<AudiencePattern>,
-    /// Prefix of the ids that the client registers, so that two forges share no id.
+    /// Prefix that is put before the ids in the client's registrations, so that two forges share no id.
     pub ids: Option<String>,
-    /// Identity of the client, if it has no secret.
+    /// Identity by which the client authenticates, if the client has no secret.
     pub identity: Option<ClientIdentity>,
     /// Time at which the client was created.
     pub created_at: Moment,
-    /// Time at which the client was disabled, if it was.
+    /// Time at which the client was disabled; `None` if the client is enabled.
     pub disabled_at: Option<Moment>,
     /// Whether the configuration declares the client, so that no command may change it.
     pub declared: bool,
-    /// Revision, which grows with each change of the client's permissions.
+    /// Revision of the client, which grows with each change of the client's permissions.
     pub revision: u64,
 }
 
 impl Client {
-    /// Returns whether the client has this scope.
+    /// Returns whether the client has the permission `scope`.
     #[must_use]
     pub fn has(&self, scope: Scope) -> bool {
         self.scopes.contains(&scope)
     }
 
-    /// Returns whether the client may act for this organisation.
+    /// Returns whether the client may act for the organisation `org`.
     #[must_use]
     pub fn may_act_for(&self, org: &str) -> bool {
         self.organizations.is_empty() || self.organizations.iter().any(|pattern| pattern.covers(org))
     }
 
-    /// Returns whether tokens of the client's builds may have this audience.
+    /// Returns whether tokens of the client's builds may have the audience `audience`.
     #[must_use]
     pub fn may_address(&self, audience: &str) -> bool {
         self.audiences.is_empty() || self.audiences.iter().any(|pattern| pattern.matches(audience))
     }
 }
 
-/// Checks a client's name. Names are typed on command lines, so none may need quoting.
+/// Checks the name of a client. Operators type the name on command lines, so no name may need quoting.
 ///
 /// # Errors
-/// Says which names are valid.
+/// A text that says which names are valid.
 pub fn client_name(text: &str) -> Result<(), &'static str> {
     let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
     let starts_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
@@ -189,10 +192,11 @@ pub fn client_name(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Checks a prefix of ids. It must not contain a dot, so that `a` with `b.1` and `a.b` with `1` are different ids.
+/// Checks a client's prefix of ids. The prefix must not contain a dot, so that `a` before `b.1` and `a.b` before `1`
+/// make different ids.
 ///
 /// # Errors
-/// Says which prefixes are valid.
+/// A text that says which prefixes are valid.
 pub fn ids_name(text: &str) -> Result<(), &'static str> {
     let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '-');
     if !text.is_empty() && text.len() <= 32 && text.chars().all(plain) {

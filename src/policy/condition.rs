@@ -1,5 +1,5 @@
-//! A condition over a token and a request. The whole condition decides, its parts explain the decision. Never true if it
-//! cannot be evaluated.
+//! Conditions on a verified token and a request, as access policies and grants have them. The whole condition decides,
+//! and the parts of the condition explain the decision. A condition that cannot be evaluated never counts as true.
 
 use std::borrow::Cow;
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::cel::{CelError, CelFailure, Fact, Facts, Names, Program};
 use crate::base::FieldError;
 
-/// A compiled condition.
+/// A compiled condition of an access policy or a grant.
 #[derive(Debug)]
 pub(super) struct Condition {
     whole: Program,
@@ -37,27 +37,27 @@ impl Condition {
     }
 }
 
-/// One part of a condition `a && b && c`, with its result.
+/// One part of a condition `a && b && c`, with the part's result for a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RulePart {
-    /// Number of the rule, from 1.
+    /// Number of the rule that has the condition, from 1.
     pub rule: usize,
-    /// Source text of the part.
+    /// Text of the part, as written in the condition.
     pub text: String,
     /// Whether the part is true for the request.
     pub answer: Result<bool, CelFailure>,
-    /// Variables that the part reads, with their values as JSON; `None` if absent.
+    /// Each variable that the part reads, with the variable's value as JSON; `None` if there is no value.
     pub values: Vec<(String, Option<String>)>,
 }
 
 impl RulePart {
-    /// Returns the number of the rule and the text of the part.
+    /// Returns the rule's number and the part's text, such as `rule 1: a`.
     #[must_use]
     pub fn of_rule(&self) -> String {
         format!("rule {}: {}", self.rule, self.text)
     }
 
-    /// Describes the values that the part read, and why it has no result.
+    /// Describes the values that the part read, and why the part has no result if it could not be evaluated.
     #[must_use]
     pub fn found(&self) -> String {
         let value =
@@ -70,19 +70,19 @@ impl RulePart {
     }
 }
 
-/// A verified token and the request that a grant's condition is evaluated on.
+/// A verified token and the request on which a grant's condition is evaluated.
 #[derive(Debug, Clone, Copy)]
 pub struct GrantRequest<'a> {
     /// Name of the provider that issued the token.
     pub provider: &'a str,
-    /// Claims of the token.
+    /// Claims of the verified token.
     pub claims: &'a Map<String, Value>,
-    /// Members of `request`: `audience` and `scopes` at the token endpoint, `method`, `path` and `host` in forward
-    /// authentication. Absent values have no member.
+    /// Members of the variable `request`: `audience` and `scopes` at the token endpoint, `method`, `path` and `host` in
+    /// forward authentication. A value that the request lacks has no member.
     pub request: &'a Map<String, Value>,
 }
 
-/// Members of `request` that a grant's condition may read.
+/// Members of the variable `request` that a grant's condition may read.
 const REQUEST_MEMBERS: [&str; 5] = ["audience", "host", "method", "path", "scopes"];
 
 impl<'a> GrantRequest<'a> {
@@ -95,15 +95,15 @@ impl<'a> GrantRequest<'a> {
     }
 }
 
-/// The condition of a grant. Without one the grant applies to every token of its provider.
+/// The condition of a grant. A grant without a condition applies to every token of the grant's provider.
 #[derive(Debug)]
 pub struct GrantCondition(Option<Condition>);
 
 impl GrantCondition {
-    /// Checks and compiles a condition.
+    /// Checks and compiles the condition `when` of a grant.
     ///
     /// # Errors
-    /// [`FieldError`] of the field `when`, with the line and a caret under the mistake.
+    /// [`FieldError`] for the field `when`, with the line and a caret under the mistake.
     pub fn new(when: Option<&str>) -> Result<Self, FieldError> {
         let Some(text) = when else { return Ok(Self(None)) };
         let (claims, request) = (json!({ "sub": "repo:acme/app" }), json!({ "path": "/acme/app" }));
@@ -130,12 +130,12 @@ impl GrantCondition {
     /// Returns whether the condition is true for the request.
     ///
     /// # Errors
-    /// [`CelFailure`] if the condition cannot be evaluated. Callers must then deny the request.
+    /// [`CelFailure`] if the condition cannot be evaluated. The request must then be denied.
     pub fn holds(&self, request: &GrantRequest<'_>) -> Result<bool, CelFailure> {
         self.0.as_ref().map_or(Ok(true), |condition| condition.evaluate(&request.facts()))
     }
 
-    /// Returns every part of the condition, with its result and the values that it read.
+    /// Returns every part of the condition, with the part's result and the values that the part read.
     #[must_use]
     pub fn explain(&self, request: &GrantRequest<'_>) -> Vec<RulePart> {
         self.0.as_ref().map(|condition| condition.explain(1, &request.facts())).unwrap_or_default()

@@ -1,103 +1,105 @@
-//! A job's request for a token, and the decision. Never decides itself, and never shows what the job must not read.
+//! The types of a job's request for a token and of the issuance policy's decision on the request. No code in this file
+//! decides, or writes a text that a job reads.
 
 use super::cel::CelFailure;
 use crate::base::Seconds;
 use crate::claims::{AudiencePattern, Build, BuildStep, Event};
 use crate::jose::Algorithm;
 
-/// A job's request for a token.
+/// A job's request for an ID token, on which the issuance policy decides.
 #[derive(Debug, Clone, Copy)]
 pub struct IssuanceRequest<'a> {
-    /// Build that requests the token.
+    /// Build for which the job requests the token.
     pub build: &'a Build,
-    /// Step that requests the token, if the request token belongs to one.
+    /// Step for which the job requests the token; `None` if the request token belongs to the whole build.
     pub step: Option<&'a BuildStep>,
-    /// Requested audiences of the token; at least one.
+    /// Requested audiences of the token, at least one.
     pub audiences: &'a [String],
-    /// Requested lifetime, if the job names one.
+    /// Requested lifetime of the token; `None` if the job requests no lifetime.
     pub lifetime: Option<Seconds>,
-    /// Requested signature algorithm, if the job names one.
+    /// Requested signature algorithm of the token; `None` if the job requests no algorithm.
     pub algorithm: Option<Algorithm>,
-    /// Audience lists of the registration, the step and the client, if they have one. Each must match every audience;
-    /// an empty list matches none.
+    /// Lists of allowed audiences: those of the registration, the step and the client, as far as set. Each list must
+    /// match every requested audience; an empty list matches no audience.
     pub restrictions: &'a [&'a [AudiencePattern]],
 }
 
-/// A granted request, with the limits of its token.
+/// Decision that grants a request, with the limits of the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// Rule that granted the request; `None` if the default did.
+    /// Name of the rule that granted the request; `None` if the default granted the request.
     pub rule: Option<String>,
-    /// Maximum lifetime of the token by that rule.
+    /// Maximum lifetime of the token, if the rule sets a limit.
     pub max_lifetime: Option<Seconds>,
-    /// Maximum number of tokens of one build by that rule.
+    /// Maximum number of tokens that one build may get by the rule, if the rule sets a limit.
     pub max_tokens_per_build: Option<u64>,
-    /// Algorithm that the rule requires. A requested algorithm never differs from it.
+    /// Signature algorithm that the rule requires. A job that requested another algorithm is denied.
     pub algorithm: Option<Algorithm>,
 }
 
-/// Reason for which a request was denied: the rule, the requested value and the allowed value.
+/// Decision that denies a request: the reason, with the rule, the requested value and the allowed value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Denied {
     /// The build is untrusted, and no rule grants untrusted builds a token.
     Untrusted {
-        /// Event that triggered the build. `delete` gets no token, whatever the rules say.
+        /// Event that triggered the build. A build of the event `delete` gets no token, whatever the rules say.
         event: Event,
-        /// Rules that list a requested audience but require a trusted build, or whose condition is false.
+        /// Names of the rules that list a requested audience, but require a trusted build or have a condition that is
+        /// false.
         rules: Vec<String>,
     },
-    /// No rule and no default grants this audience to this build.
+    /// Neither a rule nor the default grants the audience to the build.
     AudienceNotAllowed {
-        /// The requested audience; of several, the first that is denied.
+        /// The requested audience that is denied, which is the first such audience if several were requested.
         audience: String,
         /// Reason for which the audience is denied.
         reason: AudienceDenied,
     },
-    /// The deciding rule requires another algorithm.
+    /// The rule that decides requires another signature algorithm.
     AlgorithmNotAllowed {
-        /// Name of the rule.
+        /// Name of the rule that decides.
         rule: String,
-        /// Algorithm that the job requested.
+        /// Signature algorithm that the job requested.
         requested: Algorithm,
-        /// Algorithm that the rule allows.
+        /// Signature algorithm that the rule requires.
         allowed: Algorithm,
     },
-    /// The requested lifetime exceeds that of the deciding rule.
+    /// The requested lifetime exceeds the maximum lifetime of the rule that decides.
     LifetimeNotAllowed {
-        /// Name of the rule.
+        /// Name of the rule that decides.
         rule: String,
         /// Lifetime that the job requested.
         requested: Seconds,
-        /// Maximum lifetime that the rule allows.
+        /// Maximum lifetime of a token by the rule.
         allowed: Seconds,
     },
-    /// The rule lists the audiences and its condition cannot be evaluated, so the request is denied.
+    /// A rule lists the audiences, but the rule's condition cannot be evaluated, so the request is denied.
     RuleFailed {
-        /// Name of the rule.
+        /// Name of the rule that decides.
         rule: String,
-        /// Reason for which the condition has no result.
+        /// Reason for which the rule's condition could not be evaluated.
         failure: CelFailure,
     },
 }
 
-/// Reason for which an audience is denied.
+/// Reason for which the issuance policy denies an audience.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AudienceDenied {
-    /// The registration, the step or the client allows other audiences only.
+    /// The registration, the step or the client allows only other audiences.
     Narrowed {
-        /// Patterns of the audiences that are allowed.
+        /// Patterns of the audiences that the registration, step or client allows.
         allowed: Vec<String>,
     },
-    /// Rules list the audience, and the condition of each is false for this build.
+    /// At least one rule lists the audience, but the condition of each such rule is false for the build.
     Rules {
-        /// Names of the rules.
+        /// Names of the rules that list the audience.
         rules: Vec<String>,
     },
-    /// Several audiences were requested, rules list some of them, and no rule allows them together.
+    /// Several audiences were requested; rules list at least one, and no rule allows all of the audiences in one token.
     Several {
-        /// Names of the rules that list any of the audiences.
+        /// Names of the rules that list any of the requested audiences.
         rules: Vec<String>,
     },
-    /// No rule lists the audience, and the default denies it.
+    /// No rule lists the audience, and the default denies the audience.
     Unlisted,
 }

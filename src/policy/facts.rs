@@ -1,5 +1,5 @@
-//! The variables of issuance rules: the build as its token would show it, and the job's request. Never shows a value
-//! that the token would omit.
+//! The variables that conditions of issuance rules may read: the build as the token would show it, and the job's
+//! request. Never shows a rule a value that the token would omit.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -10,7 +10,7 @@ use crate::base::Seconds;
 use crate::claims::{Build, BuildStep, Event, FieldSource, FieldValue, condition_variables};
 use crate::jose::Algorithm;
 
-/// Returns `build.*` and `request.*`. Strings without a value are empty.
+/// Returns the variables `build.*` and `request.*` with their values. A string variable without a value is empty.
 pub(super) fn facts<'a>(request: &IssuanceRequest<'a>) -> Facts<'a> {
     let source = FieldSource { build: request.build, step: request.step, build_id: None };
     let build = condition_variables(source).map(|(name, value)| (name, fact(value)));
@@ -32,12 +32,12 @@ fn fact(value: Option<FieldValue<'_>>) -> Fact<'_> {
     }
 }
 
-/// Whole seconds, or 0 if the job requested no lifetime.
+/// Returns the requested lifetime in seconds, or 0 if the job requested no lifetime.
 fn lifetime(requested: Option<Seconds>) -> i64 {
     i64::try_from(requested.unwrap_or_default().get()).unwrap_or(i64::MAX)
 }
 
-/// Calls `act` with these variables, for which an ordinary build is the example.
+/// Calls `act` with the variables of issuance rules, whose example values are those of an ordinary build.
 pub(super) fn with_names<T>(act: impl FnOnce(&Names<'_>) -> T) -> T {
     let (build, step, audiences) = &*EXAMPLE;
     let request = IssuanceRequest {

@@ -1,5 +1,5 @@
-//! The issuance policy: which build may have a token for which audience. Never grants by a rule that cannot be evaluated;
-//! no caller may grant what the policy denies.
+//! The issuance policy, which decides which build may have a token for which audience. A rule that cannot be evaluated
+//! never grants a token, and no other code may grant what the policy denies.
 
 use std::cell::OnceCell;
 
@@ -9,7 +9,7 @@ use super::facts::facts;
 use super::rule::{Rule, RuleError, RuleSpec};
 use crate::claims::Event;
 
-/// Decision for audiences that no rule lists.
+/// Decision on an audience that no rule lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DefaultGrant {
@@ -20,7 +20,7 @@ pub enum DefaultGrant {
     Deny,
 }
 
-/// The rules of issuance, checked and compiled.
+/// The issuance policy: all rules, checked and compiled, and the default.
 #[derive(Debug)]
 pub struct IssuancePolicy {
     default: DefaultGrant,
@@ -28,18 +28,20 @@ pub struct IssuancePolicy {
 }
 
 impl IssuancePolicy {
-    /// Checks and compiles the rules. The first rule that matches decides.
+    /// Checks and compiles the rules of the policy. The first rule that matches a request decides.
     ///
     /// # Errors
-    /// [`RuleError`] names the first invalid rule and its field.
+    /// [`RuleError`] names the first invalid rule and the invalid field of the rule.
     pub fn new(default: DefaultGrant, rules: Vec<RuleSpec>) -> Result<Self, RuleError> {
         Ok(Self { default, rules: Rule::check_all(rules)? })
     }
 
-    /// Decides a request. Evaluates conditions within the limits that were checked when they were compiled.
+    /// Decides whether a request is granted. Evaluates each condition within the limits that were checked when the
+    /// condition was compiled.
+    /// compiled.
     ///
     /// # Errors
-    /// [`Denied`] says why no rule grants the request, or which limit of the deciding rule the request exceeds.
+    /// [`Denied`] says why no rule grants the request, or which limit of the rule that decides the request exceeds.
     pub fn decide(&self, request: &IssuanceRequest<'_>) -> Result<Grant, Denied> {
         if request.build.event == Event::Delete {
             return Err(Denied::Untrusted { event: Event::Delete, rules: Vec::new() });
@@ -58,7 +60,7 @@ impl IssuancePolicy {
         self.decide_by_default(request, several)
     }
 
-    /// Decides a request that no rule granted.
+    /// Decides on a request that no rule granted.
     fn decide_by_default(&self, request: &IssuanceRequest<'_>, several: bool) -> Result<Grant, Denied> {
         let rules: Vec<String> = self
             .rules
@@ -73,7 +75,8 @@ impl IssuancePolicy {
             return Err(Denied::Untrusted { event: request.build.event, rules });
         }
         let listed = request.audiences.iter().find(|audience| self.rules.iter().any(|rule| rule.mentions(audience)));
-        // Either a rule lists all of them and its condition is false, or no rule allows them together.
+        // Either a rule lists all audiences and the rule's condition is false, or no rule allows all audiences
+        // together.
         let together = !several || self.rules.iter().any(|rule| rule.may_grant(request, several));
         let reason = match (rules.is_empty(), together) {
             (true, _) => AudienceDenied::Unlisted,
@@ -85,7 +88,7 @@ impl IssuancePolicy {
     }
 }
 
-/// Checks that every list of the registration, step and client allows every audience.
+/// Checks that each list of the registration, step and client allows every requested audience.
 fn check_restrictions(request: &IssuanceRequest<'_>) -> Result<(), Denied> {
     for list in request.restrictions {
         let outside = request.audiences.iter().find(|audience| !list.iter().any(|pattern| pattern.matches(audience)));
@@ -98,7 +101,8 @@ fn check_restrictions(request: &IssuanceRequest<'_>) -> Result<(), Denied> {
     Ok(())
 }
 
-/// Whether the rule's condition is true. A condition that cannot be evaluated denies the request in the rule's name.
+/// Whether the rule's condition is true. If the condition cannot be evaluated, the request is denied, and the denial
+/// names the rule.
 fn holds(rule: &Rule, facts: &Facts<'_>) -> Result<bool, Denied> {
     rule.holds(facts).map_err(|failure| Denied::RuleFailed { rule: rule.name().to_owned(), failure })
 }

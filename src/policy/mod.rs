@@ -1,4 +1,5 @@
-//! Decisions: which build may have which token, and what a verified token allows. Pure: no clock, no store, no HTTP.
+//! Decides which build may have which token, and what a verified token allows. This module has no clock, no store and
+//! no HTTP.
 
 mod access;
 mod cel;

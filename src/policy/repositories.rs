@@ -1,22 +1,23 @@
-//! The access policies of a registry by repository, and the actions of a scope. The longest matching name decides alone:
-//! a policy never adds to that of an enclosing name.
+//! The access policies of a registry, by repository, and the actions of a registry's scopes. Only the policy of the
+//! longest matching name decides: a policy never adds to the policy of an enclosing name.
 
 use std::collections::BTreeMap;
 
 use super::access::{AccessDenied, AccessPolicy, AccessRequest};
 
-/// Access policies by repository name. Each applies to that repository and to all below it.
+/// Access policies by the name of a repository. Each policy applies to the repository and to all repositories below
+/// that name.
 #[derive(Debug, Default)]
 pub struct RepositoryPolicies(BTreeMap<String, AccessPolicy>);
 
 impl RepositoryPolicies {
-    /// Creates the table from policies by repository name.
+    /// Creates the table from access policies by the name of a repository.
     #[must_use]
     pub const fn new(policies: BTreeMap<String, AccessPolicy>) -> Self {
         Self(policies)
     }
 
-    /// Returns the policy that decides for this repository: that of the longest matching name.
+    /// Returns the access policy that decides for `repository`, which is the policy of the longest matching name.
     #[must_use]
     pub fn of(&self, repository: &str) -> Option<&AccessPolicy> {
         let mut name = repository;
@@ -28,21 +29,23 @@ impl RepositoryPolicies {
         }
     }
 
-    /// Returns every pair of a repository name and a provider that its policy accepts.
+    /// Returns every pair of a repository's name and the name of a provider that the repository's policy accepts.
     pub fn providers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flat_map(|(repository, policy)| policy.providers().map(move |name| (repository.as_str(), name)))
     }
 
-    /// Decides a request by the policy of its repository.
+    /// Decides a request by the access policy of the requested repository.
     ///
     /// # Errors
-    /// [`AccessDenied`] if the policy denies the request, [`AccessDenied::NoPolicy`] if no policy matches.
+    /// [`AccessDenied`] if the policy denies the request, [`AccessDenied::NoPolicy`] if no policy applies to the
+    /// repository.
     pub fn decide(&self, request: &AccessRequest<'_>) -> Result<(), AccessDenied> {
         self.of(request.repository).ok_or(AccessDenied::NoPolicy)?.decide(request)
     }
 }
 
-/// Returns the actions of a registry's scope, each of which must be allowed. Empty for an unknown scope.
+/// Returns the actions that a registry's scope (`pull`, `push`, `delete`) consists of. A policy must allow each action.
+/// Empty for an unknown scope.
 #[must_use]
 pub fn registry_actions(scope: &str) -> &'static [&'static str] {
     match scope {

@@ -1,4 +1,4 @@
-//! One rule of issuance, checked and compiled. Never considers other rules or the default.
+//! One rule of the issuance policy, checked and compiled. A rule never depends on other rules or on the default.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,50 +13,51 @@ use crate::jose::Algorithm;
 /// Maximum bytes of a rule's name.
 const NAME_BYTES: usize = 255;
 
-/// A rule of issuance, as the configuration writes it.
+/// A rule of the issuance policy as written in the configuration, before any check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleSpec {
-    /// Unique name of the rule, as logs and errors show it.
+    /// Unique name of the rule, which logs and errors show.
     pub name: String,
-    /// Condition in CEL; `None` means true.
+    /// Condition of the rule, in CEL; `None` counts as true.
     pub when: Option<String>,
-    /// Patterns of the audiences that the rule grants; at least one.
+    /// Patterns of the audiences that the rule grants, at least one.
     pub audiences: Vec<AudiencePattern>,
-    /// Whether one token may have several of these audiences.
+    /// Whether a single token may have several of the rule's audiences.
     pub multiple: bool,
     /// Whether the rule also applies to untrusted builds.
     pub allow_untrusted: bool,
-    /// Maximum lifetime of the rule's tokens.
+    /// Maximum lifetime of a token that the rule grants; `None` sets no limit.
     pub max_lifetime: Option<Seconds>,
-    /// Maximum number of tokens of one build by this rule.
+    /// Maximum number of tokens that one build may get by the rule; `None` sets no limit.
     pub max_tokens_per_build: Option<u64>,
-    /// Algorithm that the rule requires; `None` allows any.
+    /// Signature algorithm that the rule requires; `None` allows any algorithm.
     pub algorithm: Option<Algorithm>,
 }
 
-/// Error returned for an invalid rule.
+/// Error returned for an invalid rule of the issuance policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RuleError {
-    /// Index of the rule, from 0.
+    /// Index of the rule in the list of rules, from 0.
     pub index: usize,
-    /// Name of the rule, as the configuration writes it.
+    /// Name of the rule as written in the configuration, which may be invalid.
     pub rule: String,
-    /// Invalid field: `name`, `when`, `audiences`, `max_lifetime` or `max_tokens_per_build`.
+    /// Invalid field of the rule: `name`, `when`, `audiences`, `max_lifetime` or `max_tokens_per_build`.
     pub field: &'static str,
-    /// What is wrong and what would be right. For `when` with line, column and caret.
+    /// Text that says what is wrong with the field and what would be right. For `when`, with the line, the column and a
+    /// caret under the mistake.
     pub text: String,
 }
 
 impl fmt::Display for RuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The name may be the mistake, so it is escaped for the terminal.
+        // The name may be what is invalid, so the name is escaped for the terminal.
         write!(f, "rule {} ({:?}): {}: {}", self.index + 1, self.rule, self.field, self.text)
     }
 }
 
 impl std::error::Error for RuleError {}
 
-/// A rule that passed every check.
+/// A rule of the issuance policy that passed every check.
 #[derive(Debug)]
 pub(super) struct Rule {
     spec: RuleSpec,
@@ -64,7 +65,7 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    /// Checks each rule, and that names are unique.
+    /// Checks each rule, and checks that the rules' names are unique.
     pub(super) fn check_all(specs: Vec<RuleSpec>) -> Result<Vec<Self>, RuleError> {
         let mut names = BTreeSet::new();
         with_names(|known| {
@@ -106,12 +107,13 @@ impl Rule {
         &self.spec.name
     }
 
-    /// Whether the rule lists the audience without regard to case. The default then does not apply to the audience.
+    /// Whether the rule lists the audience, without regard to upper and lower case. If so, the default does not apply
+    /// to the audience.
     pub(super) fn mentions(&self, audience: &str) -> bool {
         self.spec.audiences.iter().any(|pattern| pattern.mentions(audience))
     }
 
-    /// Whether the rule grants the request if its condition is true.
+    /// Whether the rule grants the request, provided that the rule's condition is true.
     pub(super) fn may_grant(&self, request: &IssuanceRequest<'_>, several: bool) -> bool {
         let lists = |audience: &String| self.spec.audiences.iter().any(|pattern| pattern.matches(audience));
         request.audiences.iter().all(lists)
@@ -119,12 +121,12 @@ impl Rule {
             && (self.spec.allow_untrusted || request.build.trusted)
     }
 
-    /// Whether the condition is true.
+    /// Whether the rule's condition is true.
     pub(super) fn holds(&self, facts: &Facts<'_>) -> Result<bool, CelFailure> {
         self.when.as_ref().map_or(Ok(true), |when| when.evaluate(facts))
     }
 
-    /// Grants the request, or denies it by a limit of the rule.
+    /// Grants the request, or denies the request if it exceeds a limit of the rule.
     pub(super) fn grant(&self, request: &IssuanceRequest<'_>) -> Result<Grant, Denied> {
         let rule = self.spec.name.clone();
         if let (Some(requested), Some(allowed)) = (request.algorithm, self.spec.algorithm)

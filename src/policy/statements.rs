@@ -1,5 +1,5 @@
-//! Statements of RubyGems' roles (RFC 0053 of rubygems). The last statement that matches decides; without one the token
-//! is denied. Never allows a token by a claim of a type that cannot be compared.
+//! The statements of a role, as RubyGems has them (RFC 0053 of rubygems). The last statement that matches a token
+//! decides; without a match the token is denied. A claim that cannot be compared with a condition never allows a token.
 
 use regex::bytes::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
@@ -9,62 +9,63 @@ use strum::VariantNames as _;
 use crate::base::FieldError;
 use crate::claims::glob_covers;
 
-/// Maximum memory of a compiled pattern, in bytes.
+/// Maximum memory of one compiled pattern of `string_matches`, in bytes.
 const PATTERN_BYTES: usize = 256 * 1_024;
-/// Maximum number of statements, and of conditions in one.
+/// Maximum number of statements of a role, and also of conditions in each statement.
 const MAX_ENTRIES: usize = 64;
 
-/// The document of statements, as written and stored.
+/// The statements of a role as written and stored, before any check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatementsSpec {
-    /// The statements. The last one that matches decides.
+    /// The statements of the role. The last statement that matches a token decides.
     pub statements: Vec<StatementSpec>,
 }
 
-/// One statement of the document.
+/// One statement of a role: allows or denies the tokens for which all conditions are true.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StatementSpec {
     /// Effect of the statement: `allow` or `deny`.
     pub effect: String,
-    /// Issuer whose tokens the statement applies to.
+    /// Principal that names the issuer whose tokens the statement applies to.
     #[serde(default)]
     pub principal: PrincipalSpec,
-    /// Conditions, all of which must be true.
+    /// Conditions of the statement. The statement matches a token if all conditions are true.
     pub conditions: Vec<ConditionSpec>,
 }
 
-/// Issuer whose tokens a statement applies to.
+/// Principal of a statement, which names the issuer whose tokens the statement applies to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrincipalSpec {
-    /// URL of the issuer; if absent or empty, that of the provider.
+    /// URL of the issuer; if absent or empty, the issuer of the role's provider.
     #[serde(default)]
     pub oidc: String,
 }
 
 impl PrincipalSpec {
-    /// Returns the issuer of the principal, or `provider_issuer` if the principal names none.
+    /// Returns the issuer that the principal names, or `provider_issuer` if the principal names no issuer.
     #[must_use]
     pub fn issuer<'a>(&'a self, provider_issuer: &'a str) -> &'a str {
         if self.oidc.is_empty() { provider_issuer } else { &self.oidc }
     }
 }
 
-/// One condition of a statement.
+/// One condition of a statement, which compares a claim of the token with a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConditionSpec {
-    /// Operator: `string_equals`, `string_matches`, `string_equals_ignore_case`, `string_in` or `glob`.
+    /// Operator of the comparison: `string_equals`, `string_matches`, `string_equals_ignore_case`, `string_in` or
+    /// `glob`.
     pub operator: String,
-    /// Name of the claim.
+    /// Name of the claim that is compared.
     pub claim: String,
-    /// Value to compare with: a string, or a list of strings for `string_in`.
+    /// Value with which the claim is compared: a string, or a list of strings for `string_in`.
     pub value: Value,
 }
 
-/// Names of the operators.
+/// Names of the operators that conditions may use.
 #[derive(strum::EnumString, strum::VariantNames)]
 #[strum(serialize_all = "snake_case")]
 enum OperatorName {
@@ -93,10 +94,10 @@ struct Statement {
     conditions: Vec<Condition>,
 }
 
-/// The statements of a role, checked and compiled.
+/// The statements of a role, after every check and compiled.
 pub struct Statements(Vec<Statement>);
 
-/// Reason for which statements deny a token. Statements are numbered from 1.
+/// Reason for which the statements of a role deny a token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StatementsDenied {
     /// No statement matches the token.
@@ -105,34 +106,34 @@ pub enum StatementsDenied {
     /// The last statement that matches denies the token.
     #[error("statement {statement} denies the token")]
     Explicit {
-        /// Number of the statement.
+        /// Number of the statement that denies the token, from 1.
         statement: usize,
     },
-    /// A pattern is compared with a claim that is not a string.
+    /// A statement matches a pattern against a claim that is not a string, so the token is denied.
     #[error("statement {statement} matches a pattern against the claim {claim}, which is not a string")]
     NotText {
-        /// Number of the statement.
+        /// Number of the statement with the pattern, from 1.
         statement: usize,
-        /// Name of the claim.
+        /// Name of the claim that is not a string.
         claim: String,
     },
 }
 
-/// A condition and its result on a token.
+/// A condition of a statement, and the condition's result for a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConditionResult {
-    /// Number of the statement, from 1.
+    /// Number of the statement that has the condition, from 1.
     pub statement: usize,
     /// Whether the condition is true.
     pub holds: bool,
-    /// Claim, operator and value of the condition.
+    /// The condition as text: the claim's name, the operator and the value.
     pub expected: String,
-    /// The token's claim as JSON, or `absent`.
+    /// Value of the claim in the token, as JSON; `absent` if the token lacks the claim.
     pub actual: String,
 }
 
 impl Statements {
-    /// Checks and compiles the statements of a role. `issuer` is that of the role's provider.
+    /// Checks and compiles the statements of a role. `issuer` is the issuer of the role's provider.
     ///
     /// # Errors
     /// [`FieldError`] names the first invalid field, such as `statements[0].conditions[1].value`.
@@ -159,8 +160,8 @@ impl Statements {
         statements.collect::<Result<_, _>>().map(Self)
     }
 
-    /// Returns warnings of likely mistakes. `claims_supported` is the list of the provider's discovery document, if it
-    /// has one.
+    /// Returns a warning for each likely mistake in the statements. `claims_supported` is the list in the provider's
+    /// discovery document, if known.
     #[must_use]
     pub fn warnings(&self, claims_supported: Option<&[String]>) -> Vec<String> {
         let mut warnings = Vec::new();
@@ -188,7 +189,7 @@ impl Statements {
     }
 
     /// Evaluates the statements on a token's claims and returns the number of the statement that allows the token. The
-    /// caller has checked the token's issuer.
+    /// token's issuer must have been checked before.
     ///
     /// # Errors
     /// [`StatementsDenied`] says why the token is denied.
@@ -206,7 +207,8 @@ impl Statements {
         }
     }
 
-    /// Returns the audiences in the `string_equals` conditions of a statement, which is numbered from 1.
+    /// Returns the audiences that a statement's `string_equals` conditions on `aud` name. Statements are numbered from
+    /// 1.
     pub fn audiences(&self, statement: usize) -> impl Iterator<Item = &str> {
         let conditions =
             self.0.iter().skip(statement.saturating_sub(1)).take(1).flat_map(|statement| &statement.conditions);
@@ -216,12 +218,12 @@ impl Statements {
         })
     }
 
-    /// Returns the audiences in the `string_equals` conditions of all statements.
+    /// Returns the audiences that all statements' `string_equals` conditions on `aud` name.
     pub fn every_audience(&self) -> impl Iterator<Item = &str> {
         (1..=self.0.len()).flat_map(|statement| self.audiences(statement))
     }
 
-    /// Returns every condition with its result on a token's claims.
+    /// Returns every condition of every statement, with the condition's result for a token's claims.
     #[must_use]
     pub fn explain(&self, claims: &Map<String, Value>) -> Vec<ConditionResult> {
         let statements = self.0.iter().enumerate();
@@ -256,7 +258,7 @@ impl Statement {
     }
 }
 
-/// A pattern was compared with a value that is not a string.
+/// Error returned when a pattern is matched against a claim that is not a string.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct NotText;
 
@@ -265,7 +267,7 @@ impl Condition {
         let text = match claims.get(&self.spec.claim) {
             Some(Value::String(text)) => text,
             None | Some(Value::Null) => return Ok(false),
-            // RubyGems' server answers 500 here; this one denies the token.
+            // RubyGems' server answers 500 here; buildpass denies the token.
             Some(_) if matches!(self.operator, Operator::Matches(_)) => return Err(NotText),
             Some(_) => return Ok(false),
         };
@@ -310,8 +312,8 @@ impl Operator {
     }
 }
 
-/// Compiles a pattern with Ruby's meaning: `^` and `$` match at every line, and the pattern is searched for. Of Ruby's
-/// groups that begin with `(?` only `(?:` is accepted, since the others differ.
+/// Compiles a pattern as Ruby would read the pattern: `^` and `$` match at every line, and a match anywhere in the text
+/// is enough. Of the groups that begin with `(?`, only `(?:` is accepted, since the others mean something else in Ruby.
 fn pattern(text: &str) -> Result<Regex, String> {
     let mut escaped = false;
     for (at, character) in text.char_indices() {
@@ -329,7 +331,7 @@ fn pattern(text: &str) -> Result<Regex, String> {
     })
 }
 
-/// Whether the pattern matches whole texts or whole lines only. An alternative outside a group escapes the anchors.
+/// Whether the pattern matches only whole texts or whole lines. An alternative (`|`) outside a group is not anchored.
 fn is_anchored(pattern: &str) -> bool {
     let begins = pattern.starts_with('^') || pattern.starts_with("\\A");
     let ends = pattern.ends_with("\\z") || (pattern.ends_with('$') && !pattern.ends_with("\\$"));

@@ -1,24 +1,25 @@
-//! Errors of compiling and of evaluating a condition. Neither repeats a value.
+//! The errors of compiling a condition and of evaluating a condition. No error repeats a value that a condition read.
 
 use std::fmt;
 
 use ::cel::{ExecutionError, ParseErrors};
 
-/// Error returned for an invalid condition: what is wrong, where, and the line with a caret under the mistake.
+/// Error returned for an invalid condition: what is wrong, where, and the line of the condition with a caret under the
+/// mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CelError {
-    /// Says what is wrong and what would be right.
+    /// Text that says what is wrong with the condition, and what would be right.
     pub message: String,
-    /// Line of the mistake within the condition, from 1.
+    /// Number of the line with the mistake within the condition, from 1.
     pub line: usize,
-    /// Column of the mistake in characters, from 1.
+    /// Column of the mistake within the line, in characters, from 1.
     pub column: usize,
-    /// Text of the line.
+    /// Text of the line with the mistake.
     pub snippet: String,
 }
 
 impl CelError {
-    /// Creates an error at the character `offset` of `source`. An offset past the end means the end.
+    /// Creates an error at the character `offset` of the condition `source`. An offset past the end counts as the end.
     pub(super) fn at(source: &str, offset: usize, message: impl Into<String>) -> Self {
         let (mut line, mut column) = (1, 1);
         for character in source.chars().take(offset) {
@@ -32,7 +33,7 @@ impl CelError {
         Self { message: message.into(), line, column, snippet: snippet(source, line) }
     }
 
-    /// Takes the first syntax error of the parser. Later ones usually follow from it.
+    /// Creates an error from the parser's first syntax error. Later syntax errors usually result from the first.
     pub(super) fn syntax(source: &str, errors: &ParseErrors) -> Self {
         const MARK: &str = "Syntax error: ";
         let of_text = errors.errors.iter().find(|error| error.msg.starts_with(MARK));
@@ -40,7 +41,7 @@ impl CelError {
             return Self::at(source, 0, "is not a CEL expression");
         };
         let place = |number: isize| usize::try_from(number).unwrap_or(1).max(1);
-        // The parser's list of a dozen expected tokens does not help.
+        // The parser lists a dozen expected tokens, which do not help the reader.
         let message = first.msg.trim_start_matches(MARK);
         let message = message.split(" expecting {").next().unwrap_or(message).to_owned();
         let (line, column) = (place(first.pos.0), place(first.pos.1));
@@ -54,7 +55,7 @@ fn snippet(source: &str, line: usize) -> String {
 
 impl fmt::Display for CelError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Keeps tabs, so that the caret is under its character in any terminal.
+        // Keeps tabs, so that the caret is under the right character in any terminal.
         let indent: String = self
             .snippet
             .chars()
@@ -70,31 +71,32 @@ impl fmt::Display for CelError {
 
 impl std::error::Error for CelError {}
 
-/// Reason for which a condition has no result. Without details, because the crate's texts quote values.
+/// Reason for which a condition could not be evaluated. Has no details, because the texts of the `cel` crate quote
+/// values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum CelFailure {
-    /// The result is not a boolean.
+    /// The condition's result is not a boolean.
     #[error("the result is neither true nor false")]
     NotBoolean,
-    /// A map does not have the key.
+    /// The condition reads a key that a map does not have.
     #[error("no such key")]
     MissingKey,
-    /// An index is past the end of its list.
+    /// The condition reads an index past the end of a list.
     #[error("index out of range")]
     OutOfRange,
-    /// A division by zero or an overflow.
+    /// The condition divides by zero, or a number overflows.
     #[error("division by zero or arithmetic overflow")]
     Arithmetic,
-    /// A list or map of a token has more entries than a condition may visit.
+    /// A list or object in the token has more entries than a condition may read.
     #[error("a claim has more than 200 entries")]
     TooLarge,
-    /// An operator or function does not accept the type of a value.
+    /// An operator or function of the condition does not accept the type of a value.
     #[error("a value has the wrong type")]
     WrongType,
-    /// A function rejected its argument, such as `int("x")`.
+    /// A function of the condition rejected an argument, as in `int("x")`.
     #[error("invalid argument of a function")]
     Function,
-    /// A failure that the checks at compilation should have found.
+    /// The evaluation failed in a way that the checks at compilation should have excluded.
     #[error("the condition cannot be evaluated")]
     Unexpected,
 }

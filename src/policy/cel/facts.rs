@@ -1,4 +1,5 @@
-//! The variables of conditions with their values, and their names with an example of each. Never holds a secret.
+//! The variables of conditions: their values, and an example of each value by which conditions are checked. Never holds
+//! a secret.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -8,10 +9,10 @@ use ::cel::common::value::{CowVal, Val};
 use ::cel::context::VariableResolver;
 use serde_json::{Map, Value};
 
-/// Value of a variable.
+/// Value of a variable that conditions may read.
 #[derive(Debug, Clone)]
 pub enum Fact<'a> {
-    /// A string; empty if the variable has no value.
+    /// A string, which is empty if the variable has no value.
     Text(Cow<'a, str>),
     /// A boolean value.
     Flag(bool),
@@ -21,23 +22,24 @@ pub enum Fact<'a> {
     Texts(&'a [String]),
     /// A map of strings to strings.
     TextMap(&'a BTreeMap<String, String>),
-    /// A JSON object of a token. Its members are unknown when a condition is compiled.
+    /// A JSON object of a token. The object's members are unknown when a condition is compiled.
     Object(&'a Map<String, Value>),
 }
 
-/// Maximum entries of each list and object in a token's JSON. A condition fails on more.
+/// Maximum number of entries of each list and object in a token's JSON. Beyond this limit, no condition can be
+/// evaluated.
 pub(super) const FOREIGN_ENTRIES: usize = 200;
-/// Maximum elements of any other list or map.
+/// Assumed maximum number of entries of a list or map that does not come from a token.
 const OWN_ENTRIES: usize = 64;
 
 impl<'a> Fact<'a> {
-    /// Creates a string, which is empty for `None`.
+    /// Creates a fact with the string `text`, or with an empty string for `None`.
     #[must_use]
     pub fn text(text: Option<&'a str>) -> Self {
         Self::Text(Cow::Borrowed(text.unwrap_or_default()))
     }
 
-    /// Converts the fact for the evaluator. Borrows strings.
+    /// Converts the fact to a value of the evaluator.
     pub(super) fn value<'b>(&'b self) -> CowVal<'b, 'b> {
         match self {
             Self::Text(text) => CowVal::owned(CelString::from(text.as_ref())),
@@ -52,7 +54,7 @@ impl<'a> Fact<'a> {
         }
     }
 
-    /// Whether any list or object within has more entries than a condition may visit.
+    /// Whether any list or object in the fact, at any depth, has more entries than a condition may read.
     fn is_oversized(&self) -> bool {
         let Self::Object(members) = self else { return false };
         let mut pending: Vec<&Value> = members.values().collect();
@@ -80,7 +82,7 @@ fn object<'b>(members: &Map<String, Value>) -> CelMap<'b> {
     CelMap::from(entries)
 }
 
-/// Converts a JSON value for the evaluator. Whole numbers become `int`, whatever their sign.
+/// Converts a JSON value to a value of the evaluator. A whole number becomes `int`, never `uint`.
 fn json<'b>(value: &Value) -> Box<dyn Val + 'b> {
     match value {
         Value::Null => Box::new(CelNull),
@@ -95,7 +97,7 @@ fn json<'b>(value: &Value) -> Box<dyn Val + 'b> {
     }
 }
 
-/// Converts a map of strings for the evaluator.
+/// Converts a map of strings to a value of the evaluator.
 pub(super) fn text_map<'b>(entries: impl Iterator<Item = (&'b str, &'b str)>) -> CowVal<'b, 'b> {
     let entries: HashMap<CelMapKey<'b>, Box<dyn Val + 'b>> = entries
         .map(|(key, text)| {
@@ -105,23 +107,23 @@ pub(super) fn text_map<'b>(entries: impl Iterator<Item = (&'b str, &'b str)>) ->
     CowVal::owned(CelMap::from(entries))
 }
 
-/// Variables with their values, under dotted names such as `build.org`. A value is converted only when a condition
-/// reads it.
+/// The variables that conditions may read, with their values, by dotted names such as `build.org`. A value is converted
+/// for the evaluator only when a condition reads the variable.
 #[derive(Debug, Clone, Default)]
 pub struct Facts<'a>(BTreeMap<&'static str, Fact<'a>>);
 
 impl<'a> Facts<'a> {
-    /// Returns the value of the variable with this dotted name.
+    /// Returns the value of the variable with the dotted name `name`.
     pub(super) fn find(&self, name: &str) -> Option<&Fact<'a>> {
         self.0.get(name)
     }
 
-    /// Whether any value has more entries than a condition may visit.
+    /// Whether any variable's value has more entries than a condition may read.
     pub(super) fn are_oversized(&self) -> bool {
         self.0.values().any(Fact::is_oversized)
     }
 
-    /// Returns the value under a dotted name as JSON text, for explanations. `None` if absent.
+    /// Returns the value under a dotted name as JSON text, for explanations. `None` if there is no such value.
     pub(super) fn to_json(&self, segments: &[String]) -> Option<String> {
         let length = (1..=segments.len()).rev().find(|length| {
             segments.get(..*length).is_some_and(|prefix| self.0.contains_key(prefix.join(".").as_str()))
@@ -157,20 +159,20 @@ impl VariableResolver for Facts<'_> {
     }
 }
 
-/// The variables that a condition may use, each with an example of the type that the condition will read. One function
-/// should create both the example and the real facts, so that they cannot differ.
+/// The variables that a condition may read, each with an example of the variable's value. A single function should
+/// create both the example and the real facts, so that the two cannot differ.
 #[derive(Debug, Clone)]
 pub struct Names<'a>(Facts<'a>);
 
 impl<'a> Names<'a> {
-    /// Takes the variables of `example`, on which conditions are evaluated once when they are compiled. Its strings
-    /// should look like real ones, and its lists should not be empty.
+    /// Creates the variables from `example`, on which each condition is evaluated once when the condition is compiled.
+    /// The example's strings should look like real values, and the example's lists should not be empty.
     #[must_use]
     pub const fn from_example(example: Facts<'a>) -> Self {
         Self(example)
     }
 
-    /// Maximum entries of a list or map that a condition reads.
+    /// Maximum number of entries of a list or map that a condition reads.
     pub(super) fn max_entries(&self) -> usize {
         let foreign = self.0.0.values().any(|fact| matches!(fact, Fact::Object(_)));
         if foreign { FOREIGN_ENTRIES } else { OWN_ENTRIES }
@@ -180,19 +182,20 @@ impl<'a> Names<'a> {
         &self.0
     }
 
-    /// Number of segments, from the left, that form the name of a variable.
+    /// Returns how many of `segments`, from the left, form the name of a variable.
     pub(super) fn prefix(&self, segments: &[&str]) -> Option<usize> {
         (1..=segments.len())
             .rev()
             .find(|length| segments.get(..*length).is_some_and(|prefix| self.0.find(&prefix.join(".")).is_some()))
     }
 
-    /// Whether the name of any variable begins with this segment.
+    /// Whether the name of any variable begins with the segment `segment`.
     pub(super) fn has_root(&self, segment: &str) -> bool {
         self.0.0.keys().any(|name| name.split('.').next() == Some(segment))
     }
 
-    /// Names to suggest: the variables under `root`, else all first segments.
+    /// Returns the names to suggest for an unknown variable: the variables whose first segment is `root`, or else the
+    /// first segments of all variables.
     pub(super) fn known(&self, root: &str) -> String {
         let mut known: Vec<&str> = if self.has_root(root) {
             self.0.0.keys().copied().filter(|name| name.split('.').next() == Some(root)).collect()

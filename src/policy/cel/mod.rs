@@ -1,10 +1,10 @@
 //! Conditions in CEL, the Common Expression Language, within limits that are checked when a condition is compiled.
-//! No other module uses the `cel` crate, and no error text repeats a value that a condition read.
+//! No other module may use the `cel` crate, and no error text repeats a value that a condition read.
 //!
-//! The crate has no limits of its own: a deep expression overflows the stack, nested loops run for minutes, and a
-//! misspelt variable fails only when a token is requested. So the text is measured before it is parsed (`scan`), the
-//! tree is measured and its variables are looked up before it is evaluated (`shape`), and the condition is evaluated on
-//! an example (`trial`).
+//! The `cel` crate has no limits of its own: a deep expression overflows the stack, nested loops run for minutes, and a
+//! misspelt variable fails only when a token is requested. So `scan` measures a condition's text before the text is
+//! parsed, `shape` measures the parsed tree and looks up the variables before the tree is evaluated, and `trial`
+//! evaluates the condition on an example.
 
 mod error;
 mod facts;

@@ -1,4 +1,4 @@
-//! A compiled condition that passed every check. Never true unless the result is exactly `true`.
+//! A compiled condition that passed every check. A condition never counts as true unless the result is exactly `true`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,10 +16,11 @@ use super::scan::{conjuncts, scan};
 use super::shape::examine;
 use super::trial::{Example, evaluate_parts};
 
-/// CEL's standard functions without optional values, and `lowerAscii`.
+/// The functions that the evaluator knows: CEL's standard functions without optional values, and `lowerAscii`.
 static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
     let mut environment = Env::stdlib().with_optional_support(false);
-    // The extension of this function has others that can multiply strings, so only this one is added.
+    // The extension of CEL with `lowerAscii` also has functions that can multiply strings, so `lowerAscii` alone is
+    // added.
     let added =
         environment.add_member_overload("lowerAscii", "string_lower_ascii", STRING_TYPE, Vec::new(), lower_ascii);
     debug_assert!(added.is_ok(), "the standard library has no such function");
@@ -34,8 +35,9 @@ fn lower_ascii<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>,
 
 /// A compiled condition in CEL.
 ///
-/// Checked when it was compiled: at most 4 KiB of text, 100 operations deep, 512 nodes and four loops, none within
-/// another. Every variable and function is known, every pattern is compiled, and no part has an impossible type.
+/// The limits were checked when the condition was compiled: at most 4 KiB of text, 100 operations deep, 512 nodes, and
+/// four loops without nesting. Every variable and function is known, every pattern is compiled, and no part has an
+/// impossible type.
 pub struct Program {
     source: String,
     program: ::cel::Program,
@@ -50,11 +52,11 @@ impl fmt::Debug for Program {
 }
 
 impl Program {
-    /// Parses and checks a condition over these variables.
+    /// Parses and checks the condition `source`, which may read the variables `names`.
     ///
     /// # Errors
-    /// [`CelError`] at the first mistake: the text is not CEL, exceeds a limit, names an unknown variable or function, or
-    /// can never be true or false.
+    /// [`CelError`] at the first mistake: the text is not CEL, exceeds a limit, names an unknown variable or function,
+    /// or has a result that is never a boolean.
     pub fn compile(source: &str, names: &Names<'_>) -> Result<Self, CelError> {
         scan(source)?;
         let program = ENVIRONMENT.compile(source).map_err(|errors| CelError::syntax(source, &errors))?;
@@ -69,10 +71,11 @@ impl Program {
         Ok(program)
     }
 
-    /// Returns whether the condition is true for these facts, which must have the names and types of the compilation.
+    /// Returns whether the condition is true for `facts`, whose names and types must be those with which the condition
+    /// was compiled.
     ///
     /// # Errors
-    /// [`CelFailure`] if the condition is neither true nor false.
+    /// [`CelFailure`] if the condition cannot be evaluated to true or false.
     pub fn evaluate(&self, facts: &Facts<'_>) -> Result<bool, CelFailure> {
         if facts.are_oversized() {
             return Err(CelFailure::TooLarge);
@@ -91,21 +94,21 @@ impl Program {
         &self.source
     }
 
-    /// Returns the variables that the condition reads, each with its value as JSON; `None` if absent.
+    /// Returns each variable that the condition reads, with the variable's value as JSON; `None` if there is no value.
     #[must_use]
     pub fn values(&self, facts: &Facts<'_>) -> Vec<(String, Option<String>)> {
         self.variables.iter().map(|segments| (segments.join("."), facts.to_json(segments))).collect()
     }
 
-    /// Returns the parts of a conjunction `a && b && c`, or the whole condition if it is not one.
+    /// Returns the conditions `a`, `b` and `c` of a condition `a && b && c`. Any other condition is returned whole.
     ///
     /// # Errors
-    /// [`CelError`] if a part by itself is not a valid condition.
+    /// [`CelError`] if a part is not a valid condition by itself.
     pub fn conjuncts(&self, names: &Names<'_>) -> Result<Vec<Self>, CelError> {
         conjuncts(&self.source).iter().map(|part| Self::compile(part, names)).collect()
     }
 
-    /// Creates a context whose `matches` uses the patterns that were compiled with the condition.
+    /// Creates an evaluation context, in which `matches` uses the patterns that were compiled with the condition.
     fn context<'v>(&self) -> Context<'static, 'v> {
         let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
         if !self.patterns.is_empty() {

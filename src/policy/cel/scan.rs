@@ -1,18 +1,19 @@
-//! Measures the text of a condition before it is parsed, because the parser recurses as deep as the text is nested.
-//! Never decides what is valid CEL; may count too much, but never too little.
+//! Measures the text of a condition before the text is parsed, because the parser recurses as deep as the text is
+//! nested. Never decides what is valid CEL; may count too much, but never too little.
 
 use super::error::CelError;
 
-/// Maximum bytes of a condition.
+/// Maximum bytes of a condition's text.
 pub(super) const SOURCE_BYTES: usize = 4_096;
-/// Maximum tokens. A condition with the maximum of nodes has fewer, unless it is full of needless parentheses.
+/// Maximum number of tokens in a condition. A condition with the maximum number of nodes has fewer tokens, unless many
+/// parentheses are needless.
 pub(super) const TOKENS: usize = 1_536;
-/// Maximum nesting of brackets of any kind.
+/// Maximum depth of nested brackets (round, square and curly together).
 pub(super) const NESTING: usize = 32;
-/// Maximum `?` of conditionals, each of which may nest in the one before.
+/// Maximum number of conditionals (`a ? b : c`), because each conditional may be nested in another.
 pub(super) const CONDITIONALS: usize = 32;
 
-/// Rejects a text that could overflow the parser's stack.
+/// Rejects a condition whose text could overflow the parser's stack.
 ///
 /// # Errors
 /// [`CelError`] at the place where a limit is exceeded, or where a string literal is malformed.
@@ -53,7 +54,7 @@ pub(super) fn scan(source: &str) -> Result<(), CelError> {
     Ok(())
 }
 
-/// Splits a conjunction `a && b && c` into its parts. Any other text is one part. The text must have passed [`scan`].
+/// Splits the text `a && b && c` into `a`, `b` and `c`. Any other text stays whole. The text must have passed [`scan`].
 pub(super) fn conjuncts(source: &str) -> Vec<String> {
     let text = Text(source.chars().collect());
     let (mut index, mut nesting, mut from) = (0, 0_usize, 0);
@@ -66,7 +67,7 @@ pub(super) fn conjuncts(source: &str) -> Vec<String> {
         match (character, text.at(index + 1)) {
             ('(' | '[' | '{', _) => nesting += 1,
             (')' | ']' | '}', _) => nesting = nesting.saturating_sub(1),
-            // An operator that binds less than `&&` means that the whole is not a conjunction.
+            // An operator that binds less tightly than `&&` means that the whole text is not a conjunction.
             ('|', Some('|')) | ('?', _) if nesting == 0 => return vec![source.trim().to_owned()],
             ('&', Some('&')) if nesting == 0 => {
                 parts.push(text.slice(from, index));
@@ -86,10 +87,10 @@ const fn is_word(character: char) -> bool {
     character.is_ascii_alphanumeric() || character == '_'
 }
 
-/// The opening of a string literal.
+/// The beginning of a string literal.
 #[derive(Clone, Copy)]
 struct Opening {
-    /// Index of the first quote.
+    /// Index of the literal's first quote.
     quote: usize,
     mark: char,
     raw: bool,
@@ -103,19 +104,19 @@ impl Text {
         self.0.get(index).copied()
     }
 
-    /// First index from `index` on whose character is not of this kind.
+    /// Returns the first index, from `index` on, of a character for which `kind` is false.
     fn skip(&self, index: usize, kind: impl Fn(char) -> bool) -> usize {
         let length = self.0.iter().skip(index).take_while(|character| kind(**character)).count();
         index + length
     }
 
-    /// The text between two indices, trimmed.
+    /// Returns the text between two indices, without white space at the beginning and end.
     fn slice(&self, from: usize, to: usize) -> String {
         let text: String = self.0.iter().skip(from).take(to.saturating_sub(from)).collect();
         text.trim().to_owned()
     }
 
-    /// End of the white space or comment that begins here; `None` if none does.
+    /// Returns the end of the white space or comment that begins at `index`; `None` if neither begins there.
     fn blank_end(&self, index: usize) -> Option<usize> {
         match self.at(index)? {
             character if character.is_whitespace() => Some(index + 1),
@@ -124,7 +125,7 @@ impl Text {
         }
     }
 
-    /// End of the token that begins here.
+    /// Returns the end of the token that begins at `index`.
     fn token_end(&self, index: usize) -> Result<usize, &'static str> {
         let Some(character) = self.at(index) else { return Ok(index) };
         if character.is_ascii_digit() {
@@ -137,7 +138,8 @@ impl Text {
         }
     }
 
-    /// The string literal that begins here: a quote, after `r`, `b` or `br` in either case.
+    /// Returns the beginning of the string literal at `index`: a quote, perhaps after `r`, `b` or `br` in upper or
+    /// lower case.
     fn string_at(&self, index: usize) -> Option<Opening> {
         let bytes = usize::from(matches!(self.at(index), Some('b' | 'B')));
         let raw = matches!(self.at(index + bytes), Some('r' | 'R'));
@@ -150,8 +152,8 @@ impl Text {
         (0..3).all(|offset| self.at(index + offset) == Some(mark))
     }
 
-    /// End of the literal by CEL's own rules. A literal that CEL would not accept is rejected here, because its contents
-    /// would be code.
+    /// Returns the end of a string literal by the rules of CEL. A literal that CEL would reject is rejected here,
+    /// because CEL would read the literal's contents as code.
     fn string_end(&self, opening: Opening) -> Result<usize, &'static str> {
         let Opening { quote, mark, raw, triple } = opening;
         let mut index = quote + if triple { 3 } else { 1 };
@@ -169,7 +171,7 @@ impl Text {
         Err("has a string that is not closed")
     }
 
-    /// Number of characters of the escape at this backslash.
+    /// Returns the number of characters of the escape sequence that begins at `backslash`.
     fn escape_length(&self, backslash: usize) -> Option<usize> {
         let letter = self.at(backslash + 1)?;
         let (digits, radix) = match letter {

@@ -1,5 +1,5 @@
-//! Measures a parsed condition and looks up its variables before it is evaluated. Never recurses: its limits make
-//! recursion safe for later steps.
+//! Measures a parsed condition and looks up the variables of the condition before it is evaluated. Never recurses; the
+//! limits that are checked here make recursion safe for later steps.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,18 +11,21 @@ use super::error::CelError;
 use super::facts::Names;
 use super::tree::{children, descendants, dotted};
 
-/// Maximum depth of the tree, because the evaluator recurses as deep.
+/// Maximum depth of a condition's tree, because the evaluator recurses to this depth.
 pub(super) const DEPTH: usize = 100;
-/// Maximum nodes, including those that macros add.
+/// Maximum number of nodes in a condition's tree, including the nodes that macros add.
 pub(super) const NODES: usize = 512;
-/// Maximum loops (`all`, `exists`, `exists_one`, `filter`, `map`). None may be nested in another.
+/// Maximum number of loops (`all`, `exists`, `exists_one`, `filter`, `map`) in a condition. No loop may be nested in
+/// another.
 pub(super) const LOOPS: usize = 4;
-/// Maximum nodes that one loop may evaluate: its elements times its body.
+/// Maximum number of nodes that a loop may evaluate: the number of elements times the number of nodes in the loop's
+/// body.
 pub(super) const LOOP_STEPS: usize = 8_192;
-/// Maximum memory of a compiled pattern, in bytes.
+/// Maximum memory of one compiled pattern of `matches`, in bytes.
 const PATTERN_BYTES: usize = 256 * 1_024;
 
-/// All functions: name, whether it is called on a value, number of arguments besides that value.
+/// All functions of conditions: the function's name, whether the function is called on a value (`x.size()`), and the
+/// number of arguments besides that value.
 const FUNCTIONS: [(&str, bool, usize); 10] = [
     ("contains", true, 1),
     ("endsWith", true, 1),
@@ -39,32 +42,32 @@ const FORMS: &str = "x.contains(s), x.endsWith(s), x.startsWith(s), x.matches('p
                      int(x), string(x), has(m.key), l.all(x, …), l.exists(x, …), l.exists_one(x, …), \
                      l.filter(x, …), l.map(x, …)";
 
-/// What the walk collected.
+/// What the walk through a condition's tree collected.
 #[derive(Debug, Default)]
 pub(super) struct Shape {
-    /// Compiled patterns of `matches` by their text.
+    /// Compiled patterns of `matches`, by the text of the pattern.
     pub(super) patterns: BTreeMap<String, Regex>,
-    /// Every text that may be used as the key of a map.
+    /// Every text in the condition that may be the key of a map.
     pub(super) keys: BTreeSet<String>,
-    /// Variables that the condition reads, as segments of their dotted names.
+    /// Variables that the condition reads, each as the segments of the variable's dotted name.
     pub(super) variables: BTreeSet<Vec<String>>,
 }
 
-/// A node that is still to be checked.
+/// A node of the tree that is still to be checked.
 #[derive(Clone, Copy)]
 struct Visit<'e> {
     node: &'e IdedExpr,
     depth: usize,
-    /// Element variable of the loop, within its body.
+    /// Name that the loop around the node gives each element, if the node is in the loop's body.
     variable: Option<&'e str>,
-    /// Whether the node is in a loop's range or body.
+    /// Whether the node is in the range or body of a loop.
     in_loop: bool,
 }
 
-/// Checks the whole tree.
+/// Checks the whole tree of a condition.
 ///
 /// # Errors
-/// [`CelError`] at the first node that exceeds a limit, or names an unknown variable or function.
+/// [`CelError`] at the first node that exceeds a limit, or that names an unknown variable or function.
 pub(super) fn examine(program: &Program, names: &Names<'_>) -> Result<Shape, CelError> {
     let mut walk = Walk { info: program.source_info(), names, shape: Shape::default(), nodes: 0, loops: 0 };
     let mut pending = vec![Visit { node: program.expression(), depth: 1, variable: None, in_loop: false }];
@@ -99,7 +102,7 @@ impl<'e> Walk<'e, '_> {
         Ok(())
     }
 
-    /// Checks one node and adds the nodes below it to `pending`.
+    /// Checks one node, and adds the node's children to `pending`.
     fn check(&mut self, visit: Visit<'e>, pending: &mut Vec<Visit<'e>>) -> Result<(), CelError> {
         let node = visit.node;
         match &node.expr {
@@ -109,7 +112,7 @@ impl<'e> Walk<'e, '_> {
             Expr::Select(select) => {
                 self.shape.keys.insert(select.field.clone());
                 if let Some((segments, _)) = dotted(node) {
-                    // A dotted name is one variable, though each segment is a node.
+                    // A dotted name is a single variable, though each segment of the name is a node.
                     let below = segments.len() - 1;
                     self.count(node, below, visit.depth + below)?;
                     self.shape.keys.extend(segments.into_iter().map(str::to_owned));
@@ -135,17 +138,18 @@ impl<'e> Walk<'e, '_> {
             }
             Expr::Literal(_) | Expr::List(_) | Expr::Map(_) => {}
         }
-        // The last pending node is checked next, so that the first mistake in the text is reported.
+        // The last pending node is checked next, so the reversed order reports the first mistake in the text.
         let below = children(node).into_iter().rev();
         pending.extend(below.map(|node| Visit { node, depth: visit.depth + 1, ..visit }));
         Ok(())
     }
 
-    /// Looks up a dotted name. `tested` if the name is the argument of `has()`.
+    /// Looks up a dotted name. `variable` is the element of the loop around the name; `tested` is whether the name is
+    /// the argument of `has()`.
     fn check_name(&mut self, node: &IdedExpr, variable: Option<&str>, tested: bool) -> Result<(), CelError> {
         let Some((segments, first)) = dotted(node) else { return Ok(()) };
         let root = segments.first().copied().unwrap_or_default();
-        // The evaluator's own variable for the result of a loop, which CEL cannot name.
+        // `@result` is the evaluator's own variable for the result of a loop; no condition can name it.
         if variable.is_some_and(|variable| variable == root) || root == "@result" {
             return Ok(());
         }
@@ -169,7 +173,7 @@ impl<'e> Walk<'e, '_> {
     }
 
     fn check_call(&mut self, node: &IdedExpr, call: &CallExpr) -> Result<(), CelError> {
-        // Operators are calls of names that no identifier can have.
+        // Operators are calls of functions with names that no identifier can have, such as `_&&_`.
         if call.func_name.contains(|character: char| !character.is_ascii_alphanumeric() && character != '.') {
             return Ok(());
         }
@@ -237,12 +241,12 @@ impl<'e> Walk<'e, '_> {
     }
 }
 
-/// Whether the segments are the beginning of a variable's name only.
+/// Whether the segments are only the beginning of a variable's name, as `build` is of `build.org`.
 fn is_partial(segments: &[&str], names: &Names<'_>) -> bool {
     segments.len() == 1 && segments.first().is_some_and(|segment| names.has_root(segment))
 }
 
-/// Creates an error at the place of the node in the text.
+/// Creates an error at the place of the node in the condition's text.
 pub(super) fn error_at(info: &SourceInfo, node: &IdedExpr, message: impl Into<String>) -> CelError {
     let offset = info.offset_for(node.id).map_or(0, |(start, _)| start);
     CelError::at(&info.source, usize::try_from(offset).unwrap_or(usize::MAX), message)

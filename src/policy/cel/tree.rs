@@ -1,9 +1,9 @@
-//! Walks through a parsed condition without recursion. Checks nothing.
+//! Walks through the tree of a parsed condition. Never recurses, and never rejects a node.
 
 use ::cel::IdedExpr;
 use ::cel::common::ast::{EntryExpr, Expr};
 
-/// The children of a node.
+/// Returns the children of a node.
 pub(super) fn children(node: &IdedExpr) -> Vec<&IdedExpr> {
     match &node.expr {
         Expr::Unspecified | Expr::Ident(_) | Expr::Literal(_) => Vec::new(),
@@ -29,7 +29,7 @@ fn entries(entries: &[::cel::common::ast::IdedEntryExpr]) -> impl Iterator<Item 
     })
 }
 
-/// The node and all nodes below it.
+/// Returns `node` and all nodes below `node`.
 pub(super) fn descendants(node: &IdedExpr) -> impl Iterator<Item = &IdedExpr> {
     let mut pending = vec![node];
     std::iter::from_fn(move || {
@@ -39,7 +39,8 @@ pub(super) fn descendants(node: &IdedExpr) -> impl Iterator<Item = &IdedExpr> {
     })
 }
 
-/// The segments of a dotted name, from the left, with the node of the first one. `has(a.b)` counts as `a.b`.
+/// Returns the segments of a dotted name, from the left, with the node of the first segment. `has(a.b)` counts as
+/// `a.b`.
 pub(super) fn dotted(node: &IdedExpr) -> Option<(Vec<&str>, &IdedExpr)> {
     let mut segments = Vec::new();
     let mut node = node;

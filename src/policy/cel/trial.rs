@@ -1,5 +1,5 @@
-//! Evaluates every part of a condition on an example, so that a type error is found when the condition is compiled and
-//! not when a token is requested. Never reports a mistake that other values could avoid.
+//! Evaluates every part of a condition on an example when the condition is compiled, so that a type error is not found
+//! only when a token is requested. Never reports a mistake that other values could avoid.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,8 @@ use super::facts::{Fact, Names};
 use super::shape::error_at;
 use super::tree::{children, dotted};
 
-/// The example, with maps that have every key that the condition could read, because an example cannot know the keys.
+/// The example on which a condition is evaluated. Each map of the example has every key that the condition could read,
+/// because the keys of real maps are unknown.
 pub(super) struct Example<'a> {
     names: &'a Names<'a>,
     keys: &'a BTreeSet<String>,
@@ -33,17 +34,17 @@ impl VariableResolver for Example<'_> {
                 let known = map.iter().map(|(key, text)| (key.as_str(), text.as_str()));
                 Some(text_map(self.keys.iter().map(|key| (key.as_str(), "")).chain(known)))
             }
-            // Members of unknown types count as absent keys.
+            // The members of an object have unknown types, so every member counts as absent.
             Fact::Object(_) => Some(text_map(std::iter::empty())),
             fact => Some(fact.value()),
         }
     }
 }
 
-/// Evaluates the condition from its innermost parts outwards. `context` holds the example.
+/// Evaluates a condition's parts, from the innermost outwards. `context` holds the example.
 ///
 /// # Errors
-/// [`CelError`] at the innermost part that can never have a value, or if the whole is not a boolean.
+/// [`CelError`] at the innermost part that can never have a value, or if the condition's result is not a boolean.
 pub(super) fn evaluate_parts(info: &SourceInfo, root: &IdedExpr, context: &Context<'_, '_>) -> Result<(), CelError> {
     evaluate_part(info, root, context)?;
     match Value::resolve(root, context) {
@@ -52,13 +53,13 @@ pub(super) fn evaluate_parts(info: &SourceInfo, root: &IdedExpr, context: &Conte
     }
 }
 
-/// Recurses at most as deep as the tree, which was measured before.
+/// Evaluates one part and the parts within it. Recurses at most to the depth of the tree, which was measured before.
 fn evaluate_part(info: &SourceInfo, node: &IdedExpr, context: &Context<'_, '_>) -> Result<(), CelError> {
     match &node.expr {
         Expr::Comprehension(comprehension) => evaluate_loop(info, comprehension, context)?,
         _ => {
             for child in children(node) {
-                // The segments of a dotted name are not values of their own.
+                // The segments of a dotted name have no values by themselves.
                 if dotted(child).is_none() {
                     evaluate_part(info, child, context)?;
                 }
@@ -78,7 +79,7 @@ fn evaluate_part(info: &SourceInfo, node: &IdedExpr, context: &Context<'_, '_>) 
     }
 }
 
-/// Evaluates a loop's range, and its body on the first element.
+/// Evaluates the range of a loop, and the body of the loop on the first element.
 fn evaluate_loop(
     info: &SourceInfo,
     comprehension: &ComprehensionExpr,
@@ -99,8 +100,8 @@ fn evaluate_loop(
     evaluate_part(info, &comprehension.loop_step, &inner)
 }
 
-/// Reports operands that the evaluator accepts but that are always a mistake: a number under `&&`, or a comparison of two
-/// types.
+/// Returns the error text for operands that the evaluator accepts but that are always a mistake: a number under `&&`,
+/// or a comparison of two types.
 fn operand_mistake(call: &CallExpr, arguments: &[Option<Value>]) -> Option<String> {
     let operator = operator_text(&call.func_name);
     match call.func_name.as_str() {
@@ -128,7 +129,7 @@ fn operand_mistake(call: &CallExpr, arguments: &[Option<Value>]) -> Option<Strin
     }
 }
 
-/// The text of an error that occurs for all values; `None` if other values could avoid it.
+/// Returns the text of an error that occurs for all values; `None` if the error would not occur for other values.
 fn type_error(error: &ExecutionError) -> Option<String> {
     match error {
         ExecutionError::NoSuchOverload(overload) => {
@@ -153,7 +154,7 @@ fn type_error(error: &ExecutionError) -> Option<String> {
     }
 }
 
-/// The text of an operator: `>` for `_>_`.
+/// Returns an operator as conditions write it: `>` for the function `_>_`.
 fn operator_text(function: &str) -> String {
     match function {
         operators::IN => "in".to_owned(),
@@ -161,7 +162,7 @@ fn operator_text(function: &str) -> String {
     }
 }
 
-/// The sign of an arithmetic operator that the evaluator names by a word.
+/// Returns the sign of an arithmetic operator, which the evaluator names by a word.
 fn arithmetic_sign(word: &str) -> &str {
     match word {
         "add" => "+",
@@ -173,7 +174,7 @@ fn arithmetic_sign(word: &str) -> &str {
     }
 }
 
-/// The type of a value in words. All numbers are one type.
+/// Returns the type of a value in words. All numbers count as the same type.
 fn kind(value: &Value) -> &'static str {
     match value {
         Value::Bool(_) => "true or false",

@@ -1,5 +1,6 @@
-//! Criteria for a repository of Vela or of this issuer. Evaluates Vela's tokens on their claims, and this issuer's tokens
-//! on the builds that they were issued for, whatever their claims are called.
+//! Criteria for a repository whose builds have tokens of Vela or of this issuer. Vela's tokens are evaluated by their
+//! claims; this issuer's tokens are evaluated by the builds that they were issued for, never by claims, because presets
+//! rename claims.
 
 use serde_json::{Map, Value};
 
@@ -7,43 +8,43 @@ use super::input::{Input, environment, name};
 use super::outcome::{Pins, Unmatched, same_id, same_name, text};
 use crate::base::FieldError;
 
-/// A repository, by names and ids.
+/// Criteria that name a repository of Vela or of this issuer, by names and ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildCriteria {
-    /// Name of the organisation.
+    /// Name of the organisation that owns the repository.
     pub org: String,
-    /// Id of the organisation; pinned on first use if missing.
+    /// Id of the organisation; if `None`, the id is pinned on first use.
     pub org_id: Option<String>,
-    /// Name of the repository, without the organisation.
+    /// Name of the repository, without the organisation's name.
     pub repo: String,
-    /// Id of the repository; pinned on first use if missing.
+    /// Id of the repository; if `None`, the id is pinned on first use.
     pub repo_id: Option<String>,
-    /// Pipeline file that the build must use; `None` allows any.
+    /// Path of the pipeline file that the build must use; `None` allows any pipeline file.
     pub workflow: Option<String>,
-    /// Environment that the build must have; `None` allows any.
+    /// Deployment environment that the build must have; `None` allows any build.
     pub environment: Option<String>,
 }
 
-/// The build that a token was issued for, as far as it is known.
+/// The values of a build that criteria are compared with. A value that is unknown or that the build lacks is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BuildFacts<'a> {
-    /// Name of the organisation.
+    /// Name of the organisation that owns the repository.
     pub org: Option<&'a str>,
-    /// Id of the organisation.
+    /// Id of the organisation that owns the repository.
     pub org_id: Option<&'a str>,
-    /// Name of the repository, without the organisation.
+    /// Name of the repository, without the organisation's name.
     pub repo: Option<&'a str>,
-    /// Id of the repository.
+    /// Id of the repository that was built.
     pub repo_id: Option<&'a str>,
-    /// Path of the pipeline file.
+    /// Path of the build's pipeline file.
     pub workflow: Option<&'a str>,
-    /// Deployment environment; `None` for untrusted builds and pull refs.
+    /// Deployment environment of the build; `None` for untrusted builds and pull refs.
     pub environment: Option<&'a str>,
 }
 
 impl<'a> BuildFacts<'a> {
-    /// Reads the build from claims of Vela's tokens, in which `repo` is `org/name`. Tokens of Vela's own server have no
-    /// `org` and no ids.
+    /// Reads the build's values from the claims of a Vela token, in which `repo` is `org/name`. Tokens of Vela's own
+    /// server have no claim `org` and no ids.
     #[must_use]
     pub fn of_claims(claims: &'a Map<String, Value>) -> Self {
         let (repo_org, repo) = text(claims, "repo").and_then(|repo| repo.rsplit_once('/')).unzip();
@@ -76,7 +77,8 @@ impl BuildCriteria {
         })
     }
 
-    /// Evaluates the criteria on claims of a Vela token. Names decide if neither the token nor the criteria have ids.
+    /// Evaluates the criteria on the claims of a Vela token. Names alone decide if neither the token nor the criteria
+    /// have ids.
     pub(super) fn evaluate_claims(&self, policy: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
         let facts = BuildFacts::of_claims(claims);
         let has_ids = self.org_id.is_some() || self.repo_id.is_some();
@@ -88,10 +90,10 @@ impl BuildCriteria {
         self.evaluate(policy, &facts)
     }
 
-    /// Evaluates the criteria on a build.
+    /// Evaluates the criteria on a build's values. `policy` is the name of the policy, for error texts.
     ///
     /// # Errors
-    /// [`Unmatched`] names the first claim that differs.
+    /// [`Unmatched`] names the first claim that does not match the criteria.
     pub fn evaluate(&self, policy: &str, facts: &BuildFacts<'_>) -> Result<Pins, Unmatched> {
         self.check_names(facts)?;
         let (org_id, repo_id) = (required("org_id", facts.org_id)?, required("repo_id", facts.repo_id)?);

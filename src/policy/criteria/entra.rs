@@ -1,5 +1,5 @@
-//! Criteria for a service principal of Microsoft Entra. Accepts one that signed in by a certificate or another issuer's
-//! token, never by a secret.
+//! Criteria for a service principal of Microsoft Entra. Accepts a principal that signed in with a certificate or
+//! another issuer's token, and never a principal that signed in with a secret.
 
 use serde_json::{Map, Value};
 
@@ -7,10 +7,10 @@ use super::input::Input;
 use super::outcome::{Unmatched, required};
 use crate::base::FieldError;
 
-/// Tenant and object of a service principal, each a GUID.
+/// Criteria that name a service principal of Microsoft Entra, by two GUIDs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntraCriteria {
-    /// Id of the tenant.
+    /// Id of the tenant that the service principal belongs to.
     pub tid: String,
     /// Object id of the service principal.
     pub oid: String,

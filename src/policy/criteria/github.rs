@@ -1,5 +1,5 @@
-//! Criteria for a workflow of GitHub Actions. A trust policy checks the workflow's file; a trusted publisher also checks
-//! the ref or commit at which the file was read.
+//! Criteria for a workflow of GitHub Actions. A trust policy checks the workflow's file; a trusted publisher also
+//! checks the ref or commit from which the file was read.
 
 use serde_json::{Map, Value};
 
@@ -7,27 +7,28 @@ use super::input::{Input, environment, name, path_of, workflow};
 use super::outcome::{Pins, Unmatched, required, same_id, same_name, text};
 use crate::base::FieldError;
 
-/// Event in which any user's pull request runs with the repository's permissions.
+/// Event that no trust policy accepts, because a pull request of any user then runs with the repository's permissions.
 const REJECTED_EVENT: &str = "pull_request_target";
-/// Folder of all workflows.
+/// Folder of a repository that contains all workflow files.
 const FOLDER: &str = ".github/workflows/";
 
-/// A workflow, by names and ids.
+/// Criteria that name a workflow of GitHub Actions, by names and ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GithubCriteria {
-    /// Owner of the repository.
+    /// Name of the repository's owner.
     pub owner: String,
-    /// Id of the owner; pinned on first use if missing.
+    /// Id of the repository's owner; if `None`, the id is pinned on first use.
     pub owner_id: Option<String>,
-    /// Name of the repository, without the owner.
+    /// Name of the repository, without the owner's name.
     pub repository: String,
-    /// Id of the repository; pinned on first use if missing.
+    /// Id of the repository; if `None`, the id is pinned on first use.
     pub repository_id: Option<String>,
-    /// File of the workflow within `.github/workflows/`.
+    /// Path of the workflow's file within `.github/workflows/`.
     pub workflow: String,
-    /// Environment that the job must have; `None` allows any.
+    /// Environment that the job must have; `None` allows any job.
     pub environment: Option<String>,
-    /// `owner/name` of the repository of a reusable workflow; `None` means the repository itself.
+    /// `owner/name` of another repository that contains the workflow's file (a reusable workflow); `None` if
+    /// `repository` contains the file.
     pub workflow_repository: Option<String>,
 }
 
@@ -61,18 +62,18 @@ impl GithubCriteria {
             repository_id: input.owned("repository_id")?,
             workflow: workflow("workflow", input.required("workflow")?)?,
             environment: environment("environment", input.text("environment")?)?,
-            // Naming the repository itself means the same as naming none.
+            // Naming the repository itself means the same as naming no workflow repository.
             workflow_repository: workflow_repository.filter(|named| named.to_lowercase() != own),
             owner,
         })
     }
 
-    /// `owner/name` of the repository that contains the workflow.
+    /// Returns `owner/name` of the repository that contains the workflow's file.
     fn workflow_repository(&self) -> String {
         self.workflow_repository.clone().unwrap_or_else(|| format!("{}/{}", self.owner, self.repository))
     }
 
-    /// Evaluates a trust policy as NuGet does.
+    /// Evaluates the criteria of a trust policy on a token's claims, as NuGet does.
     pub(super) fn evaluate(&self, policy: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
         let pins = self.check_repository(claims)?;
         let event = required(claims, "event_name")?;
@@ -97,11 +98,12 @@ impl GithubCriteria {
         Ok(pins)
     }
 
-    /// Evaluates a trusted publisher as RubyGems does. The workflow's file must have been read at the run's own ref or
-    /// commit; that of another repository at the ref that `job_workflow_ref` names, or at `job_workflow_sha`.
+    /// Evaluates the criteria of a trusted publisher on a token's claims, as RubyGems does. A workflow file of the
+    /// repository itself must have been read at the ref or commit of the run; a workflow file of another repository
+    /// must have been read at the ref that `job_workflow_ref` names, or at `job_workflow_sha`.
     ///
     /// # Errors
-    /// [`Unmatched`] names the first claim that differs.
+    /// [`Unmatched`] names the first claim that does not match the criteria.
     pub fn evaluate_publisher(&self, publisher: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
         let pins = self.check_repository(claims)?;
         let job = required(claims, "job_workflow_ref")?;
@@ -143,8 +145,8 @@ impl GithubCriteria {
     }
 }
 
-/// Splits a `job_workflow_ref` that begins with `prefix` into the file and the ref or commit after it. A file's name may
-/// contain `@`; a ref begins with `refs/`.
+/// Splits a `job_workflow_ref` that begins with `prefix` into the file's name and the ref or commit after the `@`. A
+/// file's name may contain `@` too, but a ref begins with `refs/`.
 fn split<'a>(job: &'a str, prefix: &str) -> Option<(&'a str, &'a str)> {
     let (start, rest) = job.split_at_checked(prefix.len())?;
     if start.to_lowercase() != prefix.to_lowercase() {
@@ -154,8 +156,8 @@ fn split<'a>(job: &'a str, prefix: &str) -> Option<(&'a str, &'a str)> {
     Some((rest.get(..at)?, rest.get(at + 1..)?))
 }
 
-/// Returns the name of the workflow's file in a `workflow_ref`, as crates.io and PyPI read it: in the first segment with
-/// such a name, the longest text that ends in `.yml` or `.yaml` before an `@`.
+/// Returns the name of the workflow's file in the claim `workflow_ref`, by the rule of crates.io and PyPI: in the first
+/// path segment that contains such a name, the longest text that ends in `.yml` or `.yaml` before an `@`.
 #[must_use]
 pub fn workflow_file(reference: &str) -> Option<&str> {
     reference.split('/').find_map(|segment| {

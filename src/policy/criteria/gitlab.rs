@@ -1,4 +1,4 @@
-//! Criteria for a project of GitLab. Compares the environment with its case, as GitLab does.
+//! Criteria for a project of GitLab. Compares environments with regard to upper and lower case, as GitLab does.
 
 use serde_json::{Map, Value};
 
@@ -6,20 +6,20 @@ use super::input::{Input, path_of};
 use super::outcome::{Pins, Unmatched, required, same_id, same_name, text};
 use crate::base::FieldError;
 
-/// A project, by paths and ids.
+/// Criteria that name a project of GitLab, by paths and ids.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GitlabCriteria {
-    /// Full path of the namespace.
+    /// Full path of the namespace that contains the project.
     pub namespace_path: String,
-    /// Id of the namespace; pinned on first use if missing.
+    /// Id of the namespace; if `None`, the id is pinned on first use.
     pub namespace_id: Option<String>,
-    /// Name of the project within its namespace.
+    /// Path of the project within the namespace.
     pub project_path: String,
-    /// Id of the project; pinned on first use if missing.
+    /// Id of the project; if `None`, the id is pinned on first use.
     pub project_id: Option<String>,
     /// Branch that the job must run on; `None` allows any ref.
     pub git_ref: Option<String>,
-    /// Environment that the job must have; `None` allows any.
+    /// Environment that the job must have; `None` allows any job.
     pub environment: Option<String>,
 }
 

@@ -1,13 +1,14 @@
-//! Input of criteria. Reduces pasted URLs and paths to the names that they contain, and rejects invalid names.
+//! Reads the fields of criteria that a user wrote. Reduces pasted URLs and paths to the names in them, and rejects
+//! invalid names.
 
 use serde_json::{Map, Value};
 
 use crate::base::FieldError;
 
-/// Maximum bytes of a name.
+/// Maximum bytes of a field's value.
 const NAME_BYTES: usize = 255;
 
-/// The fields of a table that has known fields only.
+/// The fields of criteria as the user wrote them. Every field has a known name.
 pub(super) struct Input<'a>(&'a Map<String, Value>);
 
 impl<'a> Input<'a> {
@@ -20,7 +21,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// An optional string. An empty one counts as absent.
+    /// Reads an optional field, which must be a string. An empty string counts as absent.
     pub(super) fn text(&self, field: &str) -> Result<Option<&'a str>, FieldError> {
         match self.0.get(field) {
             None => Ok(None),
@@ -40,7 +41,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Checks a name of one segment, as forges have them.
+/// Checks the name of an owner, organisation or repository, which has a single segment.
 pub(super) fn name(field: &str, text: &str) -> Result<String, FieldError> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if text.bytes().all(is_allowed) && text != "." && text != ".." {
@@ -49,14 +50,16 @@ pub(super) fn name(field: &str, text: &str) -> Result<String, FieldError> {
     Err(FieldError::new(field, "must be a name of letters, digits, dots, hyphens and underscores"))
 }
 
-/// The path of a text that may be a whole URL, without query, fragment, leading and trailing slashes.
+/// Returns the path in a text that is a path or a whole URL, without the query, the fragment, and slashes at the
+/// beginning and end.
 pub(super) fn path_of(text: &str) -> &str {
     let path = text.split_once("://").map_or(text, |(_, rest)| rest.split_once('/').map_or("", |(_, path)| path));
     let path = path.split(['?', '#']).next().unwrap_or_default();
     path.trim_matches('/')
 }
 
-/// Checks the file of a workflow and removes the folder of all workflows. `nested/x.yml` stays as it is.
+/// Checks the path of a workflow's file, and removes `.github/workflows/` from the beginning. `nested/x.yml` stays
+/// unchanged.
 pub(super) fn workflow(field: &str, text: &str) -> Result<String, FieldError> {
     let text = text.replace('\\', "/");
     let file = text.trim_start_matches('/');
@@ -68,7 +71,7 @@ pub(super) fn workflow(field: &str, text: &str) -> Result<String, FieldError> {
     Ok(file.to_owned())
 }
 
-/// Checks an environment of GitHub or Vela.
+/// Checks the name of an environment of GitHub or Vela.
 pub(super) fn environment(field: &str, text: Option<&str>) -> Result<Option<String>, FieldError> {
     const REJECTED: [char; 6] = ['\'', '"', '`', ',', ';', '\\'];
     match text {

@@ -1,5 +1,6 @@
-//! Typed criteria of trust policies and trusted publishers: which build may publish. Compares names without case and ids
-//! exactly. Never stores anything: the redemption pins the ids that a match returns.
+//! The criteria of trust policies and trusted publishers, which say which build may publish. Names are compared without
+//! regard to case, and ids exactly. No code here stores anything: the redemption of the token pins the ids that a match
+//! returns.
 
 mod build;
 mod entra;
@@ -17,27 +18,27 @@ pub use self::gitlab::GitlabCriteria;
 pub use self::outcome::{Matched, Pins, Unmatched};
 use crate::base::{FieldError, Moment, Seconds};
 
-/// Time after the creation of criteria within which ids may be pinned.
+/// Duration, from the creation of the criteria, during which missing ids may be pinned.
 pub const PINNING_PERIOD: Seconds = Seconds::new(7 * 24 * 3_600);
 
-/// Criteria of one kind of provider.
+/// The criteria of a trust policy or trusted publisher. Each variant is for the tokens of one kind of provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Criteria {
-    /// A service principal of Microsoft Entra.
+    /// The criteria name a service principal of Microsoft Entra.
     Entra(EntraCriteria),
-    /// A workflow of GitHub Actions.
+    /// The criteria name a workflow of GitHub Actions.
     Github(GithubCriteria),
-    /// A project of GitLab CI/CD.
+    /// The criteria name a project of GitLab.
     Gitlab(GitlabCriteria),
-    /// A repository of Vela or of this issuer.
+    /// The criteria name a repository of Vela or of this issuer.
     Build(BuildCriteria),
 }
 
 impl Criteria {
-    /// Parses criteria of the kind `entra`, `github`, `gitlab`, `vela` or `self`.
+    /// Parses the fields of criteria. `kind` is the kind of provider: `entra`, `github`, `gitlab`, `vela` or `self`.
     ///
     /// # Errors
-    /// [`FieldError`] names the first invalid field.
+    /// [`FieldError`] names the first invalid field of the criteria.
     pub fn read(kind: &str, table: &Map<String, Value>) -> Result<Self, FieldError> {
         match kind {
             "entra" => EntraCriteria::read(table).map(Self::Entra),
@@ -48,7 +49,7 @@ impl Criteria {
         }
     }
 
-    /// Fills in pinned ids where the criteria have none.
+    /// Returns the criteria with the pinned ids in place of missing ids.
     #[must_use]
     pub fn with_pins(mut self, pins: &Pins) -> Self {
         let (owner, repository) = (pins.owner_id.clone(), pins.repository_id.clone());
@@ -63,7 +64,7 @@ impl Criteria {
         self
     }
 
-    /// Returns whether an id is missing, so that the first use of a token pins it.
+    /// Returns whether the criteria lack an id, which the first matching token pins.
     #[must_use]
     pub fn has_unpinned_ids(&self) -> bool {
         match self {
@@ -74,7 +75,7 @@ impl Criteria {
         }
     }
 
-    /// Returns the environment that a token must have, if the criteria name one.
+    /// Returns the environment that a token must have; `None` if the criteria name no environment.
     #[must_use]
     pub fn environment(&self) -> Option<&str> {
         match self {
@@ -85,11 +86,11 @@ impl Criteria {
         }
     }
 
-    /// Evaluates the criteria on a verified token's claims. `policy` is the name of the policy for texts that the holder
-    /// of the token may read. Missing ids may be pinned until `pin_until`.
+    /// Evaluates the criteria on the claims of a verified token. `policy` is the policy's name, for texts that the
+    /// client with the token may read. Missing ids may be pinned until `pin_until`.
     ///
     /// # Errors
-    /// [`Unmatched`] names the first claim that differs.
+    /// [`Unmatched`] names the first claim that does not match the criteria.
     pub fn evaluate(
         &self,
         policy: &str,

@@ -1,24 +1,24 @@
-//! The outcome of evaluating criteria, and the comparisons that all kinds share. Never decides which mismatches the
-//! holder of a token may read: each kind says so.
+//! The outcome of evaluating criteria on a token, and the comparisons that all criteria share. Never decides which
+//! mismatches a client may read: the criteria of each provider kind do.
 
 use serde_json::{Map, Value};
 
 use crate::base::Moment;
 
-/// Ids of a repository and its owner that a token's first use pins.
+/// Ids of a repository and of the repository's owner, which the first matching token pins.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pins {
-    /// Id of the owner, namespace or organisation.
+    /// Id of the owner, namespace or organisation to pin; `None` if the criteria have the id.
     pub owner_id: Option<String>,
-    /// Id of the repository or project.
+    /// Id of the repository or project to pin; `None` if the criteria have the id.
     pub repository_id: Option<String>,
 }
 
 impl Pins {
-    /// Turns the ids into a match, if none is missing from the criteria or the missing ones may still be pinned.
+    /// Returns a match, if the criteria have all ids or if missing ids may still be pinned at `now`.
     ///
     /// # Errors
-    /// [`Unmatched`] if ids are missing from the criteria and `pin_until` has passed.
+    /// [`Unmatched`] if the criteria lack ids and the time `pin_until` has passed.
     pub fn into_match(self, policy: &str, pin_until: Option<Moment>, now: Moment) -> Result<Matched, Unmatched> {
         if self == Self::default() {
             return Ok(Matched { pins: None });
@@ -33,44 +33,44 @@ impl Pins {
     }
 }
 
-/// A token that matches the criteria.
+/// Outcome for a token that matches the criteria.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Matched {
-    /// Ids that the redemption must pin in its own transaction.
+    /// Ids that the redemption of the token must pin, within the redemption's own transaction.
     pub pins: Option<Pins>,
 }
 
-/// A token that does not match the criteria.
+/// Outcome for a token that does not match the criteria: the first mismatch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unmatched {
-    /// Name of the claim that differs.
+    /// Name of the claim that does not match.
     pub claim: String,
-    /// Value that the criteria require.
+    /// Value of the claim that the criteria require.
     pub expected: String,
-    /// Value of the token's claim.
+    /// Value of the claim in the token.
     pub actual: String,
-    /// Text for the holder of the token. `None` if it would disclose what exists.
+    /// Text that the client with the token may read. `None` if a text would disclose which objects exist.
     pub disclosed: Option<String>,
 }
 
 impl Unmatched {
-    /// A mismatch that only the operator may read.
+    /// Creates a mismatch that only operators may read.
     pub(super) fn undisclosed(claim: &str, expected: &str, actual: &str) -> Self {
         Self { claim: claim.to_owned(), expected: expected.to_owned(), actual: actual.to_owned(), disclosed: None }
     }
 
-    /// A mismatch that the holder may read as `text`.
+    /// Creates a mismatch that the client with the token may read as `text`.
     pub(super) fn disclosed(claim: &str, expected: &str, actual: &str, text: String) -> Self {
         Self { disclosed: Some(text), ..Self::undisclosed(claim, expected, actual) }
     }
 
-    /// A missing claim that every token of the kind must have.
+    /// Creates the mismatch for a missing claim, which every token of this kind of provider must have.
     pub(super) fn missing(claim: &str) -> Self {
         let text = format!("The JSON Web Token is missing the required claim '{claim}'.");
         Self::disclosed(claim, "a string", "absent", text)
     }
 
-    /// An environment that differs from that of the policy.
+    /// Creates the mismatch for a token whose environment is not the environment that the policy requires.
     pub(super) fn environment(policy: &str, expected: &str, actual: Option<&str>) -> Self {
         let actual = actual.unwrap_or_default();
         let text = format!("Environment mismatch for policy '{policy}': expected '{expected}', actual '{actual}'");
@@ -78,17 +78,17 @@ impl Unmatched {
     }
 }
 
-/// A claim that must be a non-empty string.
+/// Returns the value of a claim that must be a non-empty string.
 pub(super) fn required<'a>(claims: &'a Map<String, Value>, claim: &str) -> Result<&'a str, Unmatched> {
     text(claims, claim).ok_or_else(|| Unmatched::missing(claim))
 }
 
-/// A claim that is a non-empty string.
+/// Returns the value of a claim if the claim is a non-empty string.
 pub(super) fn text<'a>(claims: &'a Map<String, Value>, claim: &str) -> Option<&'a str> {
     claims.get(claim).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-/// Compares names without regard to case.
+/// Compares two names without regard to upper and lower case.
 pub(super) fn same_name(claim: &str, expected: &str, actual: &str) -> Result<(), Unmatched> {
     if expected.to_lowercase() == actual.to_lowercase() {
         return Ok(());
@@ -96,7 +96,7 @@ pub(super) fn same_name(claim: &str, expected: &str, actual: &str) -> Result<(),
     Err(Unmatched::undisclosed(claim, expected, actual))
 }
 
-/// Compares ids exactly. Returns the id to pin if the criteria have none yet.
+/// Compares two ids exactly. Returns the token's id, to be pinned, if the criteria have no id.
 pub(super) fn same_id(claim: &str, expected: Option<&str>, actual: &str) -> Result<Option<String>, Unmatched> {
     match expected {
         None => Ok(Some(actual.to_owned())),
