@@ -1,4 +1,4 @@
-//! `/admin/v1/…`: the rules of the exchange, the keys that were given, and what operators read.
+//! `/admin/v1/…`: users, providers, entitlements, issued credentials and events.
 
 use buildpass::policy::Scope;
 use reqwest::Method;
@@ -30,25 +30,29 @@ impl<'a> Admin<'a> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_an_admin_there_is_nothing_here_and_to_others_it_is_forbidden() {
+async fn paths_answer_404_without_an_admin_client_and_403_to_other_clients() {
     let market = Market::open().await;
     let url = format!("{}/admin/v1/roles", market.server.admin);
-    let ask = async |auth: Auth<'_>| market.server.get(&url, auth).await.status;
-    assert_eq!(ask(Auth::Client(&market.client)).await, 404);
-    assert_eq!(ask(Auth::None).await, 404);
+    let status = async |auth: Auth<'_>| market.server.get(&url, auth).await.status;
+    assert_eq!(status(Auth::Client(&market.client)).await, 404);
+    assert_eq!(status(Auth::None).await, 404);
     let admin = Admin::of(&market).await;
-    assert_eq!(ask(Auth::Client(&market.client)).await, 403);
-    assert_eq!(ask(Auth::None).await, 401);
-    assert_eq!(ask(Auth::Client(&admin.client)).await, 200);
-    assert_eq!(market.server.get("/admin/v1/roles", Auth::Client(&admin.client)).await.status, 404, "not in public");
+    assert_eq!(status(Auth::Client(&market.client)).await, 403);
+    assert_eq!(status(Auth::None).await, 401);
+    assert_eq!(status(Auth::Client(&admin.client)).await, 200);
+    assert_eq!(
+        market.server.get("/admin/v1/roles", Auth::Client(&admin.client)).await.status,
+        404,
+        "not on the public listener"
+    );
     for path in ["nothing", "trusted-publishers", "policies", "api-keys"] {
         assert_eq!(admin.send(Method::GET, path, None).await.status, 404, "{path}");
     }
-    assert_eq!(admin.send(Method::GET, "users/%ff", None).await.code(), "not_found", "what is no text names nothing");
+    assert_eq!(admin.send(Method::GET, "users/%ff", None).await.code(), "not_found", "an id that is not UTF-8");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_of_the_configuration_is_neither_changed_nor_removed_here() {
+async fn a_declared_provider_can_be_neither_updated_nor_deleted() {
     let toml = "[oidc.partner]\nprovider = \"generic\"\nissuer = \"https://partner.example\"\n";
     let market = Market::with(toml, crate::harness::market::RULES).await;
     let admin = Admin::of(&market).await;
@@ -61,7 +65,7 @@ async fn a_provider_of_the_configuration_is_neither_changed_nor_removed_here() {
     assert_eq!(admin.get("providers/partner").await, shown);
 }
 
-/// An object of each section, and the same changed.
+/// An object of each section, before and after an update.
 fn objects() -> Vec<(&'static str, Value, Value)> {
     let role = |valid_for: &str| {
         json!({
@@ -100,27 +104,27 @@ fn objects() -> Vec<(&'static str, Value, Value)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn everything_is_made_listed_shown_changed_and_removed() {
+async fn objects_of_each_section_are_created_listed_shown_updated_and_deleted() {
     let market = Market::open().await;
     let admin = Admin::of(&market).await;
     for (section, object, changed) in objects() {
         let before = admin.get(section).await["items"].as_array().unwrap().len();
-        let made = admin.send(Method::POST, section, Some(&object)).await;
-        assert_eq!(made.status, 201, "{section}: {}", made.text);
-        let made = made.json();
-        let id = made.get("id").or(made.get("name")).unwrap().as_str().unwrap().to_owned();
-        assert_eq!(admin.send(Method::POST, section, Some(&object)).await.status, 400, "{section}: it stands");
+        let created = admin.send(Method::POST, section, Some(&object)).await;
+        assert_eq!(created.status, 201, "{section}: {}", created.text);
+        let created = created.json();
+        let id = created.get("id").or(created.get("name")).unwrap().as_str().unwrap().to_owned();
+        assert_eq!(admin.send(Method::POST, section, Some(&object)).await.status, 400, "{section}: exists already");
         assert_eq!(admin.get(section).await["items"].as_array().unwrap().len(), before + 1);
         let path = format!("{section}/{id}");
-        assert_eq!(admin.get(&path).await, made);
-        let same = admin.send(Method::PUT, &path, Some(&made)).await;
-        assert_eq!((same.status, same.json()), (200, made.clone()), "{section}: what was shown changes nothing");
+        assert_eq!(admin.get(&path).await, created);
+        let same = admin.send(Method::PUT, &path, Some(&created)).await;
+        assert_eq!((same.status, same.json()), (200, created.clone()), "{section}: a view sent back changes nothing");
         let updated = admin.send(Method::PUT, &path, Some(&changed)).await;
         assert_eq!(updated.status, 200, "{section}: {}", updated.text);
-        assert_ne!(updated.json(), made, "{section}");
+        assert_ne!(updated.json(), created, "{section}");
         let mut renamed = changed.clone();
-        renamed["name"] = json!("somebody-else");
-        assert_eq!(admin.send(Method::PUT, &path, Some(&renamed)).await.status, 400, "{section}: a name stays");
+        renamed["name"] = json!("another-name");
+        assert_eq!(admin.send(Method::PUT, &path, Some(&renamed)).await.status, 400, "{section}: a name cannot change");
         assert_eq!(admin.send(Method::DELETE, &path, None).await.status, 204);
         assert_eq!(admin.send(Method::GET, &path, None).await.status, 404);
         assert_eq!(admin.send(Method::DELETE, &path, None).await.status, 404);
@@ -134,7 +138,7 @@ async fn everything_is_made_listed_shown_changed_and_removed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_stand_is_refused_with_the_field_and_changes_nothing() {
+async fn an_invalid_object_is_rejected_with_its_field_and_changes_nothing() {
     let market = Market::open().await;
     let admin = Admin::of(&market).await;
     let spoil = |section: &str, field: &str, value: Value| {
@@ -174,19 +178,19 @@ async fn what_cannot_stand_is_refused_with_the_field_and_changes_nothing() {
         ("grants", spoil("grants", "scopes", json!(["a", "a"])), "must be unique"),
         ("grants", spoil("grants", "user", json!("ci-{repo")), "an unbalanced"),
     ];
-    for (section, object, told) in cases {
+    for (section, object, problem) in cases {
         let before = admin.get(section).await;
         let reply = admin.send(Method::POST, section, Some(&object)).await;
         assert_eq!(reply.status, 400, "{section} {object}: {}", reply.text);
-        assert!(reply.json()["detail"].as_str().unwrap().contains(told), "{told}: {}", reply.text);
-        assert_eq!(admin.get(section).await, before, "{told}");
+        assert!(reply.json()["detail"].as_str().unwrap().contains(problem), "{problem}: {}", reply.text);
+        assert_eq!(admin.get(section).await, before, "{problem}");
     }
     let used = admin.send(Method::DELETE, "users/octo", None).await;
     assert_eq!(used.status, 400, "a user who still has roles: {}", used.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_is_an_object_that_names_each_member_once_and_what_was_shown_may_come_back() {
+async fn a_body_is_an_object_without_duplicate_members_and_a_view_may_be_sent_back() {
     let market = Market::open().await;
     let admin = Admin::of(&market).await;
     let send = async |body: &'static str| {
@@ -201,25 +205,29 @@ async fn a_body_is_an_object_that_names_each_member_once_and_what_was_shown_may_
     let (status, text) = send(r#"["listed","self","https://listed",null,[],null,"key"]"#).await;
     assert_eq!((status, text.contains("must be a JSON object")), (400, true), "{text}");
     let mut grants = admin.get("grants").await["items"].as_array().unwrap().clone();
-    assert_eq!(grants.len(), 2, "neither is there");
+    assert_eq!(grants.len(), 2, "neither was created");
     let shown = grants.swap_remove(0);
     let path = format!("grants/{}", shown["id"].as_str().unwrap());
     let reply = admin.send(Method::PUT, &path, Some(&shown)).await;
     assert_eq!((reply.status, reply.json()["id"].clone()), (200, shown["id"].clone()), "{}", reply.text);
     let mut other = shown.clone();
     other["created_at"] = json!("2020-01-01T00:00:00Z");
-    assert_eq!(admin.send(Method::PUT, &path, Some(&other)).await.status, 400, "what is only shown can't be set");
+    assert_eq!(
+        admin.send(Method::PUT, &path, Some(&other)).await.status,
+        400,
+        "a member that only the view has cannot be set"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_are_listed_and_ended_and_shown_to_nobody() {
+async fn keys_are_listed_and_revoked_without_their_text() {
     let market = Market::open().await;
     let admin = Admin::of(&market).await;
     let key = market.granted("https://artefacts.example.com").await;
     let listed = admin.get("keys").await;
     let items = listed["items"].as_array().unwrap();
     assert_eq!((items.len(), items[0]["flow"].clone()), (1, json!("grant")));
-    assert!(!listed.to_string().contains(&key), "its text is nowhere");
+    assert!(!listed.to_string().contains(&key), "the text of a key is never listed");
     let path = format!("keys/{}", items[0]["id"].as_str().unwrap());
     assert_eq!(admin.get(&path).await["name"], "artefacts");
     assert_eq!(admin.send(Method::DELETE, &path, None).await.status, 204);
@@ -230,7 +238,7 @@ async fn keys_are_listed_and_ended_and_shown_to_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn credentials_and_refusals_after_the_signature_are_recorded_and_no_secret_is() {
+async fn credentials_and_refusals_after_the_signature_are_events_without_secrets() {
     let market = Market::open().await;
     let admin = Admin::of(&market).await;
     let key = market.granted("https://artefacts.example.com").await;
@@ -244,14 +252,14 @@ async fn credentials_and_refusals_after_the_signature_are_recorded_and_no_secret
     let created = of("credential_created");
     assert_eq!((created.len(), created[0]["detail"]["audience"].clone()), (1, json!("https://artefacts.example.com")));
     let refused = of("exchange_refused");
-    assert_eq!(refused.len(), 1, "one before the signature is counted alone: {refused:?}");
+    assert_eq!(refused.len(), 1, "a refusal before the signature is only counted: {refused:?}");
     assert_eq!(
         (refused[0]["detail"]["reason"].clone(), refused[0]["detail"]["actual"].clone(), refused[0]["flow"].clone()),
         (json!("scope"), json!("admin"), json!("grant"))
     );
     let text = events.to_string();
     assert!(!text.contains(&key) && !text.contains(&token), "no key and no token");
-    // A stranger who can have good tokens fills no disk.
+    // A client with valid tokens must not be able to fill the disk with events.
     for _ in 0..200 {
         market.trade(&token, &[("scope", "admin")]).await;
     }

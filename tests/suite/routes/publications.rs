@@ -1,4 +1,4 @@
-//! `/api/v1/publications`: what a key pushed, as the registry that took it says.
+//! `/api/v1/publications`: packages that registries report as pushed with a key.
 
 use buildpass::base::IssuerId;
 use buildpass::exchange::provenance;
@@ -31,9 +31,9 @@ async fn gem_key(market: &Market) -> String {
     reply.json()["rubygems_api_key"].as_str().unwrap().to_owned()
 }
 
-/// A role's key is for the server that its statement names, whatever the door's own host is.
+/// The audience of a role's key is the one that the role's statement names, not the host of the flow.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_roles_key_belongs_to_the_audience_that_its_token_was_for() {
+async fn a_roles_key_has_the_audience_of_its_subject_token() {
     let market = Market::open().await;
     market.apply(&RULES.replace("gems.example.com", "other-gems.example.com")).await;
     let reply = market.assume(&market.role("push-app").await, &market.token("other-gems.example.com").await).await;
@@ -46,14 +46,14 @@ async fn a_roles_key_belongs_to_the_audience_that_its_token_was_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_thread_leads_from_a_package_back_to_the_build() {
+async fn provenance_leads_from_a_package_to_its_build() {
     let market = Market::open().await;
     let gems = downstream(&market, &["gems.example.com"]).await;
     let key = gem_key(&market).await;
     let reply = publish(&market, &gems, &push("rubygems", "app", "1.0.0", &key)).await;
     assert_eq!(reply.status, 201, "{}", reply.text);
     assert_eq!(reply.json()["audience"], "gems.example.com");
-    assert!(!reply.text.contains(&key), "the key is shown to nobody");
+    assert!(!reply.text.contains(&key), "the answer never contains the key");
     let again = publish(&market, &gems, &push("rubygems", "app", "1.0.0", &key)).await;
     assert_eq!((again.status, again.code().as_str()), (409, "publication_exists"));
     let store = &**market.server.app.store();
@@ -70,7 +70,7 @@ async fn the_thread_leads_from_a_package_back_to_the_build() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_records_what_it_may_push_where_it_is_taken_and_nothing_else() {
+async fn a_publication_is_recorded_only_for_packages_and_audiences_of_the_key() {
     let market = Market::open().await;
     let gems = downstream(&market, &["gems.example.com"]).await;
     let feed = downstream(&market, &["https://nuget.example.com"]).await;
@@ -94,7 +94,7 @@ async fn a_key_records_what_it_may_push_where_it_is_taken_and_nothing_else() {
     assert_eq!(
         publish(&market, &feed, &push("nuget", "acme.core", "1", api_key)).await.status,
         201,
-        "names without case"
+        "package names ignore case"
     );
     assert_eq!(publish(&market, &feed, &push("nuget", "Acme.Core", "1", api_key)).await.status, 409);
     assert_eq!(
@@ -103,11 +103,15 @@ async fn a_key_records_what_it_may_push_where_it_is_taken_and_nothing_else() {
         "`*` covers every name"
     );
     market.finish().await;
-    assert_eq!(publish(&market, &gems, &push("rubygems", "app", "2", &key)).await.status, 403, "its build ended");
+    assert_eq!(
+        publish(&market, &gems, &push("rubygems", "app", "2", &key)).await.status,
+        403,
+        "the build has finished"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_field_that_is_wrong_is_named() {
+async fn an_invalid_field_is_named() {
     let market = Market::open().await;
     let client = downstream(&market, &[]).await;
     let good = push("generic", "app", "1", "bpk_x");
@@ -128,5 +132,5 @@ async fn a_field_that_is_wrong_is_named() {
         assert_eq!((reply.status, detail.starts_with(named)), (400, true), "{detail}");
     }
     let other = market.server.client().await;
-    assert_eq!(publish(&market, &other, &good).await.status, 403, "a scope is lacking");
+    assert_eq!(publish(&market, &other, &good).await.status, 403, "the client lacks the scope");
 }

@@ -286,8 +286,8 @@ async fn a_registration_asked_for_again_gets_fresh_tokens_and_its_steps_keep_the
 
     assert_eq!(registered, Registered::Repeated(Box::new(found(store, first.id).await)));
     assert_eq!(store.find_build(&issuer(), again.id).await.unwrap(), None);
-    for dead in &first.tokens {
-        assert_eq!(bearer(store, dead.digest).await.token.ended_at, Some(now));
+    for revoked in &first.tokens {
+        assert_eq!(bearer(store, revoked.digest).await.token.ended_at, Some(now));
     }
     assert!(is_active(store, step.digest).await);
     for fresh in &again.tokens {

@@ -292,9 +292,9 @@ async fn first_error_after(statement: &'static str) -> StoreError {
     let sqlite = Sqlite::fresh().await;
     let store: &dyn Store = &sqlite.store;
     let world = World::new(store).await;
-    let trade = world.redemption(1);
-    store.redeem(&issuer(), &trade).await.unwrap().unwrap();
-    let publication = version(trade.credential.id, "app", "1.0");
+    let redemption = world.redemption(1);
+    store.redeem(&issuer(), &redemption).await.unwrap().unwrap();
+    let publication = version(redemption.credential.id, "app", "1.0");
     store.record_publication(&issuer(), &publication, &event()).await.unwrap().unwrap();
     sqlite.meddle(statement).await;
     let main = issuer();
@@ -306,7 +306,7 @@ async fn first_error_after(statement: &'static str) -> StoreError {
         store.list_names(&main).await.err(),
         store.read_keys(&main).await.err(),
         store.list_audit(&main, &Default::default(), None, 10).await.err(),
-        store.find_credential(&main, trade.credential.digest).await.err(),
+        store.find_credential(&main, redemption.credential.digest).await.err(),
         store.read_rules(&main, 0).await.err(),
         store.find_publications(&main, "app", "1.0", None).await.err(),
         store.list_events(&main, NOW, None, 10).await.err(),

@@ -89,7 +89,7 @@ async fn a_token_of_what_is_not_active_is_not_issued(store: &dyn Store) {
     strange.row.client_id = ClientId::from_text("strange");
     let mut unknown = wish();
     unknown.row.build_id = registration(acme(1)).id;
-    let dead = [
+    let inactive = [
         ("an ended token", with_token(ended.id)),
         ("an expired token", Issuance { now: after(10), ..with_token(brief.id) }),
         ("a worker's token", with_token(new.tokens[0].id)),
@@ -99,7 +99,7 @@ async fn a_token_of_what_is_not_active_is_not_issued(store: &dyn Store) {
         ("another client's build", strange),
         ("an unknown build", unknown),
     ];
-    for (what, wish) in dead {
+    for (what, wish) in inactive {
         assert_eq!(record(store, wish).await, Err(IssuanceRefusal::NotActive), "{what}");
     }
     assert_eq!(record(store, Issuance { now: after(9), ..with_token(brief.id) }).await, Ok(()));

@@ -3,7 +3,7 @@
 use buildpass::base::{ClientId, CredentialId, EventId, Moment};
 use buildpass::store::{Ecosystem, EventRow, Publication, PublicationRefusal, Store};
 
-use super::redeeming::{Killer, World, event};
+use super::redeeming::{Cause, World, event};
 use super::sample::{NOW, after, issuer};
 
 on_every_backend! {
@@ -27,9 +27,9 @@ pub(super) fn version(credential: CredentialId, package: &str, version: &str) ->
 }
 
 async fn key(store: &dyn Store, world: &World) -> CredentialId {
-    let trade = world.redemption(1);
-    store.redeem(&issuer(), &trade).await.unwrap().unwrap();
-    trade.credential.id
+    let redemption = world.redemption(1);
+    store.redeem(&issuer(), &redemption).await.unwrap().unwrap();
+    redemption.credential.id
 }
 
 async fn record(store: &dyn Store, publication: &Publication) -> Result<(), PublicationRefusal> {
@@ -57,7 +57,7 @@ async fn a_revoked_key_records_nothing(store: &dyn Store) {
     let key = key(store, &world).await;
     let late = Publication { published_at: after(1_800), ..version(key, "app", "1.0") };
     assert_eq!(record(store, &late).await, Err(PublicationRefusal::KeyNotActive));
-    world.revoke(store, Killer::BuildEnd).await;
+    world.revoke(store, Cause::BuildEnd).await;
     assert_eq!(record(store, &version(key, "app", "1.0")).await, Err(PublicationRefusal::KeyNotActive));
     assert_eq!(store.find_publications(&issuer(), "app", "1.0", None).await.unwrap(), []);
 }

@@ -1,4 +1,5 @@
-//! Redemptions: what is claimed once, what a credential rests on, and that nothing brings back what died.
+//! Redemptions: a token is claimed once, each cause revokes the credentials that depend on it, and no later change makes a
+//! revoked credential valid again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,9 +26,9 @@ on_every_backend! {
     a_change_of_rules_that_saw_an_old_number_changes_nothing
 }
 
-/// What ends credentials.
+/// Cause of a revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Killer {
+pub(super) enum Cause {
     BuildEnd,
     ClientDisabled,
     ClientUndeclared,
@@ -43,8 +44,8 @@ pub(super) enum Killer {
     SignerRevoked,
 }
 
-impl Killer {
-    /// Those that can be undone.
+impl Cause {
+    /// Causes that can be reverted.
     const OF_RULES: [Self; 7] = [
         Self::UserDisabled,
         Self::UserRemoved,
@@ -56,7 +57,7 @@ impl Killer {
     ];
 }
 
-/// Everything that a trade of a token of our own can rest on.
+/// Everything that a credential for a token of the own issuer can depend on.
 #[derive(Clone)]
 pub(super) struct World {
     pub(super) client: Client,
@@ -64,15 +65,15 @@ pub(super) struct World {
     user: UserRow,
     provider: ProviderRow,
     entitlement: EntitlementRow,
-    /// One that it rests on as well.
+    /// Second entitlement that the credential depends on.
     other: EntitlementRow,
     jti: Jti,
 }
 
 const KID: &str = "signing-key";
-/// The key that signs what is given.
+/// Key that signs the issued access tokens.
 const SIGNER: &str = "signer";
-/// A provider that stands in for the one of the token, so that every killer has something to kill.
+/// Provider used instead of the own issuer, so that each cause can revoke a credential.
 const PROVIDER: &str = "partner";
 
 pub(super) fn event() -> EventRow {
@@ -106,7 +107,7 @@ impl World {
         Self::of(store, running(store).await).await
     }
 
-    /// Whose client the configuration declares.
+    /// Creates a world with a declared client.
     pub(super) async fn declared(store: &dyn Store) -> Self {
         Self::of(store, running_of_declared(store).await).await
     }
@@ -152,7 +153,7 @@ impl World {
         world.read(store).await
     }
 
-    /// Writes all rules as they stand here.
+    /// Writes all rules of this world.
     async fn change(&self, store: &dyn Store, revokes: Option<&'static str>) {
         let change = RuleChange {
             users: vec![Write { row: self.user.clone(), revokes }],
@@ -176,7 +177,7 @@ impl World {
         self
     }
 
-    /// A trade of a token of this world; each call is of another token where `token` says so.
+    /// Redemption of the token with the number `token`.
     pub(super) fn redemption(&self, token: u64) -> Redemption {
         Redemption {
             now: NOW,
@@ -220,59 +221,59 @@ impl World {
         }
     }
 
-    pub(super) async fn revoke(&self, store: &dyn Store, killer: Killer) {
-        let why = Some("killed");
+    pub(super) async fn revoke(&self, store: &dyn Store, cause: Cause) {
+        let why = Some("revoked by a test");
         let mut world = self.clone();
-        match killer {
-            Killer::BuildEnd => {
+        match cause {
+            Cause::BuildEnd => {
                 store.finish_build(&issuer(), self.build.id, &self.client.id, Finish::Success, NOW).await.unwrap();
             }
-            Killer::ClientDisabled => {
+            Cause::ClientDisabled => {
                 store.disable_client(&issuer(), &self.client.name, NOW).await.unwrap().unwrap();
             }
-            Killer::ClientUndeclared => {
+            Cause::ClientUndeclared => {
                 let changes = store.apply_clients(&issuer(), &[], NOW, false).await.unwrap().unwrap();
                 assert_eq!(changes.len(), 1);
             }
-            Killer::SigningKeyRevoked => {
+            Cause::SigningKeyRevoked => {
                 let version = store.read_keys(&issuer()).await.unwrap().version;
                 let change = rows(vec![key(KID, Some(NOW)), key(SIGNER, None)]);
                 assert!(store.advance_keys(&issuer(), version, &change, &at_once()).await.unwrap());
             }
-            Killer::SignerRevoked => {
+            Cause::SignerRevoked => {
                 let version = store.read_keys(&issuer()).await.unwrap().version;
                 let change = rows(vec![key(KID, None), key(SIGNER, Some(NOW))]);
                 assert!(store.advance_keys(&issuer(), version, &change, &at_once()).await.unwrap());
             }
-            Killer::IdTokenRevoked => {
+            Cause::IdTokenRevoked => {
                 let key = self.redemption(0).token;
                 store.revoke_id_token(&issuer(), &key, Some(self.jti), after(600), &event(), NOW).await.unwrap();
             }
-            Killer::UserDisabled => {
+            Cause::UserDisabled => {
                 world.user.disabled_at = Some(NOW);
                 world.only(store, 0, why).await;
             }
-            Killer::UserRemoved => {
+            Cause::UserRemoved => {
                 world.user.removed_at = Some(NOW);
                 world.only(store, 0, why).await;
             }
-            Killer::ProviderChanged => {
+            Cause::ProviderChanged => {
                 world.provider.spec = r#"{"provider":"github"}"#.into();
                 world.only(store, 1, why).await;
             }
-            Killer::ProviderRemoved => {
+            Cause::ProviderRemoved => {
                 world.provider.removed_at = Some(NOW);
                 world.only(store, 1, why).await;
             }
-            Killer::EntitlementChanged => {
+            Cause::EntitlementChanged => {
                 world.entitlement.spec = r#"{"scopes":[]}"#.into();
                 world.only(store, 2, why).await;
             }
-            Killer::EntitlementRemoved => {
+            Cause::EntitlementRemoved => {
                 world.entitlement.removed_at = Some(NOW);
                 world.only(store, 2, why).await;
             }
-            Killer::OtherEntitlementRemoved => {
+            Cause::OtherEntitlementRemoved => {
                 world.other.removed_at = Some(NOW);
                 world.only(store, 3, why).await;
             }
@@ -361,25 +362,25 @@ async fn a_token_that_may_be_redeemed_again_is_so_until_it_is_used_up_or_revoked
     assert_eq!(store.redeem(&issuer(), &often(2)).await.unwrap(), Err(RedemptionRefusal::Used));
     assert_eq!(living(store).await, 5, "what was given for the other token lives");
     let events = async || store.list_events(&issuer(), NOW, None, 100).await.unwrap().len();
-    let told = events().await;
+    let recorded = events().await;
     store.revoke_id_token(&issuer(), &key, None, after(600), &event(), NOW).await.unwrap();
-    assert_eq!(events().await, told, "what is dead already is no news");
+    assert_eq!(events().await, recorded, "a second revocation records no event");
 }
 
 async fn each_change_of_rules_revokes_what_depends_on_it_and_its_reversal_restores_nothing(store: &dyn Store) {
-    for killer in Killer::OF_RULES {
-        revoke_and_revert(store, killer).await;
+    for cause in Cause::OF_RULES {
+        revoke_and_revert(store, cause).await;
     }
 }
 
-/// The world is made anew in the same database only once; later killers find it as the first left it.
-async fn revoke_and_revert(store: &dyn Store, killer: Killer) {
+/// The database gets one world, which later causes reuse.
+async fn revoke_and_revert(store: &dyn Store, cause: Cause) {
     let world = match store.read_rules(&issuer(), 0).await.unwrap().users.first() {
         None => World::new(store).await,
         Some(_) => remembered(store).await,
     };
-    let trade = world.redemption(digest_number());
-    store.redeem(&issuer(), &trade).await.unwrap().unwrap();
+    let redemption = world.redemption(digest_number());
+    store.redeem(&issuer(), &redemption).await.unwrap().unwrap();
     let bystander = Redemption {
         user: None,
         provider_revision: None,
@@ -389,17 +390,17 @@ async fn revoke_and_revert(store: &dyn Store, killer: Killer) {
         ..world.redemption(digest_number())
     };
     store.redeem(&issuer(), &bystander).await.unwrap().unwrap();
-    world.revoke(store, killer).await;
-    let found = store.show_credential(&issuer(), trade.credential.id).await.unwrap().unwrap();
-    assert_eq!(found.revoked, Some((NOW, "killed".to_owned())), "{killer:?}");
+    world.revoke(store, cause).await;
+    let found = store.show_credential(&issuer(), redemption.credential.id).await.unwrap().unwrap();
+    assert_eq!(found.revoked, Some((NOW, "revoked by a test".to_owned())), "{cause:?}");
     let other = store.show_credential(&issuer(), bystander.credential.id).await.unwrap().unwrap();
-    assert!(other.is_active(NOW), "{killer:?} ends nothing that does not rest on it");
+    assert!(other.is_active(NOW), "{cause:?} revokes only credentials that depend on it");
     let late = store.redeem(&issuer(), &world.redemption(digest_number())).await.unwrap();
-    assert!(late.is_err(), "{killer:?}");
-    // As it was before: what died stays dead.
+    assert!(late.is_err(), "{cause:?}");
+    // The rules are reverted; the credential must stay revoked.
     world.change(store, None).await;
-    let found = store.show_credential(&issuer(), trade.credential.id).await.unwrap().unwrap();
-    assert!(!found.is_active(NOW), "{killer:?}");
+    let found = store.show_credential(&issuer(), redemption.credential.id).await.unwrap().unwrap();
+    assert!(!found.is_active(NOW), "{cause:?}");
     let fresh = remembered(store).await;
     store.redeem(&issuer(), &fresh.redemption(digest_number())).await.unwrap().unwrap();
 }
@@ -465,23 +466,23 @@ async fn what_outlives_its_build_is_revoked_with_its_client(store: &dyn Store) {
     outliving.credential.outlives_build = true;
     store.redeem(&issuer(), &outliving).await.unwrap().unwrap();
     store.redeem(&issuer(), &world.redemption(2)).await.unwrap().unwrap();
-    world.revoke(store, Killer::BuildEnd).await;
+    world.revoke(store, Cause::BuildEnd).await;
     assert_eq!(living(store).await, 1);
     assert_eq!(store.redeem(&issuer(), &world.redemption(3)).await.unwrap(), Err(RedemptionRefusal::BuildFinished));
-    world.revoke(store, Killer::ClientDisabled).await;
+    world.revoke(store, Cause::ClientDisabled).await;
     assert_eq!(living(store).await, 0);
     assert_eq!(store.redeem(&issuer(), &world.redemption(4)).await.unwrap(), Err(RedemptionRefusal::ClientDisabled));
 }
 
 async fn a_used_token_is_deleted_when_its_time_is_over(store: &dyn Store) {
     let world = World::new(store).await;
-    let trade = world.redemption(1);
-    store.redeem(&issuer(), &trade).await.unwrap().unwrap();
-    assert_eq!(trade.kept_until(), after(600), "300 s after its exp, as long as any tolerance");
+    let redemption = world.redemption(1);
+    store.redeem(&issuer(), &redemption).await.unwrap().unwrap();
+    assert_eq!(redemption.kept_until(), after(600), "300 s after its exp, as long as any tolerance");
     assert_eq!(store.delete_used_tokens(&issuer(), after(600)).await.unwrap(), 0);
-    assert!(store.is_used(&issuer(), &trade.token).await.unwrap());
+    assert!(store.is_used(&issuer(), &redemption.token).await.unwrap());
     assert_eq!(store.delete_used_tokens(&issuer(), after(601)).await.unwrap(), 1);
-    assert!(!store.is_used(&issuer(), &trade.token).await.unwrap());
+    assert!(!store.is_used(&issuer(), &redemption.token).await.unwrap());
 }
 
 async fn rules_are_read_by_what_changed(store: &dyn Store) {
@@ -489,7 +490,7 @@ async fn rules_are_read_by_what_changed(store: &dyn Store) {
     let world = World::new(store).await;
     let first = store.read_rules(&issuer(), 0).await.unwrap();
     assert_eq!((first.revision, first.users.len(), first.providers.len(), first.entitlements.len()), (1, 1, 1, 2));
-    world.revoke(store, Killer::UserDisabled).await;
+    world.revoke(store, Cause::UserDisabled).await;
     let second = store.read_rules(&issuer(), 1).await.unwrap();
     assert_eq!((second.revision, second.users.len(), second.providers.len(), second.entitlements.len()), (2, 1, 0, 0));
     assert_eq!(second.users[0].disabled_at, Some(NOW));
@@ -526,9 +527,9 @@ async fn current_rules_are_listed_by_section_and_found_by_name_or_id(store: &dyn
     assert_eq!(of(EntitlementFilter { name: Some("policy"), user: Some("octo"), ..all }).await, [first]);
     assert_eq!(of(EntitlementFilter { name: Some("policy"), user: Some("nobody"), ..all }).await, []);
 
-    world.revoke(store, Killer::UserRemoved).await;
-    world.revoke(store, Killer::ProviderRemoved).await;
-    world.revoke(store, Killer::EntitlementRemoved).await;
+    world.revoke(store, Cause::UserRemoved).await;
+    world.revoke(store, Cause::ProviderRemoved).await;
+    world.revoke(store, Cause::EntitlementRemoved).await;
     assert_eq!(store.list_users(&issuer(), None).await.unwrap(), []);
     assert_eq!(store.list_providers(&issuer(), Some(PROVIDER)).await.unwrap(), []);
     let names: Vec<_> = of(all).await.into_iter().map(|row| row.name).collect();

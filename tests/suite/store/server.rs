@@ -99,7 +99,9 @@ async fn a_server_stopped_and_started_under_load_loses_nothing_and_is_found_with
                     let jti = wish.row.jti;
                     match store.record(&issuer(), wish).await {
                         Ok(Ok(())) => left.push(jti),
-                        Ok(Err(IssuanceRefusal::NotActive)) => panic!("a fault of ours is told as a dead token"),
+                        Ok(Err(IssuanceRefusal::NotActive)) => {
+                            panic!("a server error is reported as an inactive token")
+                        }
                         Ok(Err(other)) => panic!("{other:?}"),
                         Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
                     }
