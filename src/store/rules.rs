@@ -1,5 +1,5 @@
 //! Users, providers and entitlements of the exchange, as operators wrote them. A server reads the rows that changed since
-//! its last read. A change is written as one, and revokes credentials that depend on it in the same transaction.
+//! its last read. One transaction writes a change and revokes the credentials that depend on it.
 
 use async_trait::async_trait;
 use strum::{Display, EnumString, IntoStaticStr};
@@ -26,7 +26,7 @@ pub enum EntitlementKind {
     TrustPolicy,
 }
 
-/// A user, who owns the API keys that a role or a trust policy issues.
+/// User who owns the API keys that a role or a trust policy issues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UserRow {
     /// Name of the user.
@@ -49,7 +49,7 @@ impl UserRow {
     }
 }
 
-/// A provider, with its specification as JSON.
+/// Provider, with its specification as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderRow {
     /// Name of the provider.
@@ -79,7 +79,7 @@ pub struct FetchedDocuments {
     pub refreshed_at: Moment,
 }
 
-/// An entitlement, with its specification as JSON.
+/// Entitlement, with its specification as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntitlementRow {
     /// Id of the entitlement.
@@ -112,7 +112,7 @@ pub struct EntitlementRow {
     pub removed_at: Option<Moment>,
 }
 
-/// Rows that changed after some revision, deleted ones included.
+/// Rows that changed after a revision, including deleted rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuleRows {
     /// Current revision of the rules.
@@ -146,7 +146,7 @@ impl EntitlementFilter<'_> {
     }
 }
 
-/// A row to write, and whether to revoke the credentials that depend on it.
+/// Row to write, with the reason to revoke the credentials that depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Write<T> {
     /// Row to write; the store sets its revision.
@@ -155,7 +155,7 @@ pub struct Write<T> {
     pub revokes: Option<&'static str>,
 }
 
-/// A change of users, providers and entitlements.
+/// Change of users, providers and entitlements, written in one transaction.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuleChange {
     /// Users to write.
@@ -214,7 +214,7 @@ pub trait Rules {
     ) -> Result<Vec<EntitlementRow>, StoreError>;
 
     /// Writes a change that was planned at the revision `expected`, and revokes the credentials that it names. Returns
-    /// `false` if another change came first; nothing was written then.
+    /// `false` if another change was written first; then nothing is written.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -227,7 +227,7 @@ pub trait Rules {
     ) -> Result<bool, StoreError>;
 
     /// Stores documents fetched from a provider, for the next start. Does nothing if the provider has changed since
-    /// `revision`: the documents may belong to its former URL.
+    /// `revision`, because the documents may belong to its former URL.
     ///
     /// # Errors
     /// [`StoreError`].

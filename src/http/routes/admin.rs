@@ -1,5 +1,5 @@
-//! `/admin/v1/…`, on the admin listener alone, for clients with the scope `admin`: what tokens may be traded for, the
-//! keys that were given, and what operators read. While no client has the scope there is nothing here.
+//! `/admin/v1/…`, only on the admin listener, for clients with the scope `admin`: users, providers, entitlements, issued
+//! credentials and events. While no enabled client has the scope, every path answers 404.
 
 use axum::Json;
 use axum::extract::{FromRequestParts, State};
@@ -16,10 +16,9 @@ use crate::exchange::{ObjectError, Section, credential_view, revoke_credential};
 use crate::policy::{Client, Scope};
 use crate::store::{CredentialFilter, StoreError};
 
-/// Most rows of one answer.
-const MOST: u32 = 1_000;
+/// Maximum number of rows in one answer.
+const MAX_ROWS: u32 = 1_000;
 
-/// The section that a path names.
 fn section(name: &str) -> Result<Section, Problem> {
     match name {
         "users" => Ok(Section::Users),
@@ -28,25 +27,26 @@ fn section(name: &str) -> Result<Section, Problem> {
         "publishers" => Ok(Section::TrustedPublishers),
         "trust-policies" => Ok(Section::TrustPolicies),
         "grants" => Ok(Section::Grants),
-        _ => Err(nothing()),
+        _ => Err(no_such_path()),
     }
 }
 
 fn limit(query: &mut QueryParams, default: u32) -> Result<u32, FieldError> {
     let Some(text) = query.one("limit")? else { return Ok(default) };
-    let limit: u32 = text.parse().map_err(|_| FieldError::new("limit", format!("must be a number, up to {MOST}")))?;
-    Ok(limit.min(MOST))
+    let limit: u32 =
+        text.parse().map_err(|_| FieldError::new("limit", format!("must be a number, up to {MAX_ROWS}")))?;
+    Ok(limit.min(MAX_ROWS))
 }
 
-fn nothing() -> Problem {
+fn no_such_path() -> Problem {
     Problem::new(Code::NotFound, NO_SUCH_PATH)
 }
 
-fn no_such() -> Problem {
+fn not_found() -> Problem {
     Problem::new(Code::NotFound, NOT_FOUND)
 }
 
-/// The client that asks. While there is none that could be an admin, there is nothing here for anybody.
+/// Client with the scope `admin` that sent the request. If no enabled client has the scope, the rejection is 404.
 pub(in super::super) struct Admin(Client);
 
 impl FromRequestParts<AppState> for Admin {
@@ -61,7 +61,7 @@ impl FromRequestParts<AppState> for Admin {
             Err(problem) => problem,
         };
         let exists = state.app.store().any_client_has(state.app.issuer().id(), Scope::Admin).await;
-        Err(if exists.map_err(unavailable)? { denied } else { nothing() })
+        Err(if exists.map_err(unavailable)? { denied } else { no_such_path() })
     }
 }
 
@@ -77,7 +77,7 @@ impl From<ObjectError> for Problem {
         match error {
             ObjectError::Apply(error) => error.into(),
             ObjectError::Field(error) => error.into(),
-            ObjectError::Missing => no_such(),
+            ObjectError::Missing => not_found(),
         }
     }
 }
@@ -111,7 +111,7 @@ pub(in super::super) async fn show(
     _: Admin,
 ) -> Result<Response, Problem> {
     let found = state.app.rules_editor().get(section(&name)?, &id).await.map_err(unavailable)?;
-    Ok(Json(found.ok_or_else(no_such)?).into_response())
+    Ok(Json(found.ok_or_else(not_found)?).into_response())
 }
 
 pub(in super::super) async fn update(
@@ -143,37 +143,36 @@ pub(in super::super) async fn list_keys(
         user: query.one("user")?,
         active_at: (!all).then(|| state.app.clock().now()),
         after: query.parsed("after")?,
-        limit: Some(limit(&mut query, MOST)?),
+        limit: Some(limit(&mut query, MAX_ROWS)?),
     };
     let found = state.app.store().list_credentials(state.app.issuer().id(), &filter).await;
-    let found = found.map_err(|error| Problem::unavailable(error.to_string()))?;
+    let found = found.map_err(unavailable)?;
     Ok(Json(json!({ "items": found.iter().map(credential_view).collect::<Vec<_>>() })).into_response())
 }
 
 fn key_id(text: &str) -> Result<CredentialId, Problem> {
-    text.parse().map_err(|_| no_such())
+    text.parse().map_err(|_| not_found())
 }
 
 pub(in super::super) async fn show_key(
     State(state): State<AppState>,
-    PathParams(wanted): PathParams<String>,
+    PathParams(id): PathParams<String>,
     _: Admin,
 ) -> Result<Response, Problem> {
-    let found = state.app.store().show_credential(state.app.issuer().id(), key_id(&wanted)?).await;
-    let found = found.map_err(|error| Problem::unavailable(error.to_string()))?.ok_or_else(no_such)?;
+    let found = state.app.store().show_credential(state.app.issuer().id(), key_id(&id)?).await;
+    let found = found.map_err(unavailable)?.ok_or_else(not_found)?;
     Ok(Json(credential_view(&found)).into_response())
 }
 
 pub(in super::super) async fn delete_key(
     State(state): State<AppState>,
-    PathParams(wanted): PathParams<String>,
-    Admin(by): Admin,
+    PathParams(id): PathParams<String>,
+    admin: Admin,
 ) -> Result<StatusCode, Problem> {
-    let id = key_id(&wanted)?;
-    let (issuer, now) = (state.app.issuer().id(), state.app.clock().now());
-    let of = (&**state.app.store(), issuer);
-    let done = revoke_credential(of, id, &format!("client {}", by.name), state.app.entropy(), now).await;
-    if done? { Ok(StatusCode::NO_CONTENT) } else { Err(no_such()) }
+    let id = key_id(&id)?;
+    let store = (&**state.app.store(), state.app.issuer().id());
+    let found = revoke_credential(store, id, &admin.actor(), state.app.entropy(), state.app.clock().now()).await?;
+    if found { Ok(StatusCode::NO_CONTENT) } else { Err(not_found()) }
 }
 
 pub(in super::super) async fn events(
@@ -185,6 +184,6 @@ pub(in super::super) async fn events(
     let limit = limit(&mut query, 100)?;
     let after = query.parsed("after")?;
     let found = state.app.store().list_events(state.app.issuer().id(), since, after, limit).await;
-    let found = found.map_err(|error| Problem::unavailable(error.to_string()))?;
+    let found = found.map_err(unavailable)?;
     Ok(Json(json!({ "items": found })).into_response())
 }

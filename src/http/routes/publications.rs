@@ -1,4 +1,4 @@
-//! `/api/v1/publications`: what a registry says that a key pushed.
+//! `/api/v1/publications`: records the packages that registries report as pushed with a key.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,5 +1,5 @@
-//! Applies changes to users, providers and entitlements: of a rules file, of one object, or of the configuration's
-//! providers. All or nothing; the same transaction revokes credentials that depend on what changed.
+//! Applies changes to users, providers and entitlements, from a rules file, for one object, or for the configuration's
+//! providers. One transaction applies the whole change and revokes the credentials that depend on it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::policy::Pins;
 use crate::store::{EventRow, RuleChange, RuleRows, Store, StoreError};
 use crate::verifier::Provider;
 
-/// How often a change is planned again because another one was committed first.
+/// Maximum number of plans for one change. A change is planned again if another one was committed first.
 const ATTEMPTS: usize = 10;
 
 /// Error of a change; nothing was changed.
@@ -36,7 +36,7 @@ pub enum ApplyRulesError {
     Store(#[from] StoreError),
 }
 
-/// Effects of a change, or of a dry run.
+/// Effects of a change or a dry run on each object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied(pub Vec<Change>);
 
@@ -52,11 +52,11 @@ impl Applied {
 pub struct RulesEditor {
     /// Database of the rules.
     pub store: Arc<dyn Store>,
-    /// Issuer whose rules these are.
+    /// Issuer that owns the rules.
     pub issuer: IssuerId,
     /// Settings that claim audiences.
     pub settings: ExchangeSettings,
-    /// Our own issuer, as a provider.
+    /// Own issuer, as a provider.
     pub own: Provider,
     /// Source of the current time.
     pub clock: Arc<dyn Clock>,
@@ -74,8 +74,8 @@ impl RulesEditor {
         Ok(applied)
     }
 
-    /// Applies the change that `change` makes of the current rules, and returns its effects and the rules after it. If
-    /// another change is committed first, plans again.
+    /// Applies the change that `change` derives from the current rules. Returns the effects, and the rules after the
+    /// change. Plans again if another change is committed first.
     ///
     /// # Errors
     /// The error of `change`, or [`ApplyRulesError`]; nothing was changed.
@@ -116,7 +116,8 @@ impl RulesEditor {
         Err(ApplyRulesError::from(StoreError::Contended).into())
     }
 
-    /// Checks the stored rules against the settings. Called at the start, because either may have changed.
+    /// Checks the stored rules against the settings. Called at the start of a server, because both may have changed since
+    /// the last start.
     ///
     /// # Errors
     /// [`ApplyRulesError`].
@@ -136,7 +137,7 @@ impl RulesEditor {
         Ok(self.check_audiences(&plan)?)
     }
 
-    /// All current rules, without deleted rows.
+    /// Returns all current rules, without deleted rows.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -185,7 +186,7 @@ impl RulesEditor {
     }
 }
 
-/// Rows that are not deleted, in the order of views.
+/// Rows that are not deleted, in the order of the views.
 fn current(mut rows: RuleRows) -> RuleRows {
     rows.users.retain(|row| row.removed_at.is_none());
     rows.providers.retain(|row| row.removed_at.is_none());

@@ -1,4 +1,4 @@
-//! Ids and warnings that a change adds: ids that our own issuer has bound to names, and possible mistakes of the author.
+//! Pins the ids that the own issuer has bound to names, and warns of possible mistakes in roles.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,8 +12,8 @@ use crate::policy::{Criteria, Pins};
 use crate::store::{BoundName, EntitlementRow, NameKind, Write};
 
 impl Planner<'_> {
-    /// Adds warnings to changed roles, and pins ids that our own issuer has bound to names, also for unchanged rules. A
-    /// pin is no change of the rule: its credentials stay valid.
+    /// Adds warnings to changed roles, and pins ids that the own issuer has bound to names, in unchanged entitlements
+    /// too. A pin alone does not change an entitlement: its credentials stay valid.
     pub(super) fn pin_bound_ids(&self, plan: &mut Plan) {
         let compiled: HashMap<EntitlementId, &Compiled> =
             plan.compiled.iter().map(|(row, compiled)| (row.id, compiled)).collect();
@@ -46,7 +46,7 @@ impl Planner<'_> {
         plan.change.entitlements.extend(writes);
     }
 
-    /// Pinned ids of the rule, completed by the ids that our own names are bound to.
+    /// Pinned ids of the entitlement, completed by the ids that the own issuer has bound to its names.
     fn with_bound(&self, row: &EntitlementRow, compiled: &Compiled) -> Pins {
         let known = row.pins.clone();
         if row.provider != self.own.name() || !compiled.pins_ids() {

@@ -1,5 +1,5 @@
-//! Plans a change: compares the current rules with the wanted ones. Pure: an error anywhere changes nothing, and
-//! planning the same change again changes nothing.
+//! Plans a change by comparing the stored rules with the wanted ones. Pure: an error changes nothing, and planning an
+//! applied change again yields no change.
 
 use std::collections::{HashMap, HashSet};
 

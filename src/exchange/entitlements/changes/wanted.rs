@@ -11,7 +11,7 @@ use crate::exchange::spec::{RulesFile, Section, TrustPolicySpec};
 use crate::store::EntitlementKind;
 use crate::verifier::Provider;
 
-/// A wanted entitlement.
+/// Entitlement of a rules file.
 pub(super) struct Wanted {
     pub(super) kind: EntitlementKind,
     pub(super) name: String,
@@ -20,13 +20,13 @@ pub(super) struct Wanted {
     pub(super) spec: String,
 }
 
-/// Canonical text of a spec, which is compared and stored.
+/// Canonical text of a spec, to compare and to store.
 pub(super) fn serialized<T: Serialize>(spec: &T) -> String {
-    // Our own shapes always serialize; an empty text could not be compiled, and would accept no token.
+    // Specs always serialize. An empty text would not compile, so the entitlement would accept no token.
     serde_json::to_string(spec).unwrap_or_default()
 }
 
-/// All entitlements of a file, in its order.
+/// Entitlements of a file, in the order of the file.
 pub(super) fn wanted(file: &RulesFile, named: &HashMap<&str, &Provider>) -> Result<Vec<Wanted>, RuleError> {
     let mut all = Vec::new();
     for role in &file.rubygems.roles {
@@ -72,7 +72,7 @@ pub(super) fn wanted(file: &RulesFile, named: &HashMap<&str, &Provider>) -> Resu
     Ok(all)
 }
 
-/// Provider of a trust policy: the named one, our own issuer for `vela`, else the only provider of the kind.
+/// Provider of a trust policy: the named provider, or the own issuer for `vela`, or the only provider of the kind.
 fn provider_of(policy: &TrustPolicySpec, named: &HashMap<&str, &Provider>) -> Result<String, FieldError> {
     if let Some(provider) = &policy.provider {
         return Ok(provider.clone());
