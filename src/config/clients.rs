@@ -1,4 +1,5 @@
-//! `[clients.NAME]`: clients that the configuration declares. Keeps digests of their secrets alone.
+//! `[clients.NAME]`: clients that the configuration declares. The reader keeps digests of the clients' secrets, and
+//! never a secret itself.
 
 use std::path::Path;
 
@@ -14,12 +15,12 @@ const CLIENTS: &str = "clients.NAME";
 
 pub(super) const SECTION: Section = Section {
     name: "clients",
-    about: "Clients that the configuration declares. `buildpass clients create` makes others in the database.",
+    about: "Clients that the configuration declares. `buildpass clients create` creates further clients in the database.",
     keys: &[Key::unset(
         CLIENTS,
         ValueKind::Table,
         "{ secret_file = \"secrets/NAME\", scopes = [\"builds:write\", \"builds:tokens\"], organizations = [\"acme\"] }",
-        "A client that authenticates with a secret; NAME is its id. Also written as `[clients.NAME]`.",
+        "A client that authenticates with a secret; NAME is the client's id. Also written as `[clients.NAME]`.",
     )],
     table: Some(ClientKeys::TABLE),
 };
@@ -27,18 +28,23 @@ pub(super) const SECTION: Section = Section {
 table! {
     /// A client that authenticates with a secret.
     struct ClientKeys in "[clients.NAME]" {
-        /// File with the secret, as `buildpass clients new-secret` prints it. During a change of the secret the file
-        /// has two lines, the new secret first. Exactly one of `secret_file` and `secret` is required.
+        /// File with the client's secret, as `buildpass clients new-secret` prints it. While the secret is being
+        /// changed, the file has two lines: the new secret, then the old secret. Exactly one of `secret_file` and
+        /// `secret` is required.
         secret_file: Option<String>;
-        /// The secret itself.
+        /// The client's secret, in place of `secret_file`.
         secret: Option<SecretText>;
-        /// What the client may do. If absent: `["builds:write", "builds:tokens"]`, the scopes of a CI server.
+        /// Scopes of the client: what the client may do. If absent: `["builds:write", "builds:tokens"]`, the scopes of
+        /// a CI server.
         scopes: Option<Vec<Scope>>;
-        /// Organisations that the client may act for. `prefix/*` covers all below `prefix/`. If empty: all.
+        /// Organisations that the client may act for. `prefix/*` covers every organisation below `prefix/`. If empty:
+        /// all organisations.
         organizations: Vec<OrganizationPattern> = "[]";
-        /// Audiences that tokens of the client's builds may have. If empty: all that the rules allow.
+        /// Audiences that tokens of the client's builds may have. If empty: all audiences that the issuance rules
+        /// allow.
         audiences: Vec<AudiencePattern> = "[]";
-        /// Prefix of the ids that the client posts, so that two CI servers share no id. If absent: no prefix.
+        /// Prefix of the organisation and repository ids that the client registers, so that two CI servers share no id.
+        /// If absent: no prefix.
         ids: Option<String>;
     }
 }
@@ -66,7 +72,7 @@ fn client(name: &str, keys: ClientKeys, state_dir: &Path) -> Result<DeclaredClie
     })
 }
 
-/// Digests of the secret, and of the former secret during a change.
+/// Digest of a client's secret and, while the secret is being changed, digest of the former secret.
 type SecretDigests = (Sha256, Option<Sha256>);
 
 fn secrets(inline: Option<SecretText>, file: Option<String>, state_dir: &Path) -> Result<SecretDigests, Fault> {

@@ -1,5 +1,5 @@
-//! One typed description of each key. The reader, the reference file and the manual's page are made from it, so that
-//! they cannot differ.
+//! Describes each configuration key once, with type, default and meaning. The reader, the reference file and the
+//! manual's page all use this description, so that they never differ.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::jose::Algorithm;
 use crate::policy::{AccessDefault, DefaultGrant, OrganizationPattern, RuleSpec, Scope};
 use crate::telemetry::LogFormat;
 
-/// How a value is written in TOML.
+/// TOML type of a key's value. `Texts` is a list of strings, and `Tables` is a list of tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ValueKind {
     Text,
@@ -27,7 +27,7 @@ pub(super) enum ValueKind {
 }
 
 impl ValueKind {
-    /// The kind's name in the reference and the manual.
+    /// Returns the name of the type in the reference file and the manual.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Text | Self::Secret => "string",
@@ -41,31 +41,31 @@ impl ValueKind {
     }
 }
 
-/// One key.
+/// Description of one configuration key.
 pub(super) struct Key {
-    /// `section.name`.
+    /// Full name of the key, `section.name`. A key of a table such as `[clients.NAME]` has only `name`.
     pub(super) path: &'static str,
     pub(super) kind: ValueKind,
-    /// The default as TOML. A key without one is absent by default.
+    /// The key's default as TOML, or `None` if the key is absent by default.
     pub(super) default: Option<&'static str>,
-    /// A value as TOML, for a key without a default.
+    /// An example of the key's value as TOML, for a key without a default.
     pub(super) example: &'static str,
     pub(super) is_required: bool,
     doc: &'static str,
 }
 
 impl Key {
-    /// A key with a default.
+    /// Describes a key with a default.
     pub(super) const fn set(path: &'static str, kind: ValueKind, default: &'static str, doc: &'static str) -> Self {
         Self { path, kind, default: Some(default), example: "", is_required: false, doc }
     }
 
-    /// A key that is absent by default.
+    /// Describes a key that is absent by default.
     pub(super) const fn unset(path: &'static str, kind: ValueKind, example: &'static str, doc: &'static str) -> Self {
         Self { path, kind, default: None, example, is_required: false, doc }
     }
 
-    /// A key that must be present in its table.
+    /// Describes a key that must be present in its table.
     pub(super) const fn required(path: &'static str, kind: ValueKind, doc: &'static str) -> Self {
         Self { path, kind, default: None, example: "", is_required: true, doc }
     }
@@ -74,35 +74,35 @@ impl Key {
         self.doc.trim_ascii()
     }
 
-    /// Whether the value consists of tables with the keys of [`Section::table`].
+    /// Returns whether the key's value consists of tables with the keys of [`Section::table`].
     pub(super) fn holds_tables(&self) -> bool {
         self.kind == ValueKind::Tables || self.path.ends_with(".NAME")
     }
 
-    /// Returns section and name. A key of a table has no section.
+    /// Returns the key's section and the key's name. The section of a key of a table is empty.
     pub(super) fn parts(&self) -> (&'static str, &'static str) {
         self.path.split_once('.').unwrap_or(("", self.path))
     }
 }
 
-/// The keys of one section, in the order of the reference.
+/// Description of a section such as `[server]`, with the section's keys in the order of the reference.
 pub(super) struct Section {
     pub(super) name: &'static str,
     pub(super) about: &'static str,
     pub(super) keys: &'static [Key],
-    /// The keys of the tables in this section, such as those of one rule.
+    /// Description of the tables in this section, such as `[[issuance.rules]]`.
     pub(super) table: Option<&'static Table>,
 }
 
-/// The keys of a table that a section may hold several times.
+/// Description of a table that a section may hold several times, such as `[clients.NAME]`.
 pub(super) struct Table {
-    /// As TOML writes it: `[clients.NAME]`.
+    /// Heading of the table in TOML, such as `[clients.NAME]`.
     pub(super) heading: &'static str,
     pub(super) about: &'static str,
     pub(super) keys: &'static [Key],
 }
 
-/// A type that a key may have.
+/// A Rust type that the value of a key may have.
 pub(super) trait Described {
     const KIND: ValueKind;
     const IS_OPTIONAL: bool = false;
@@ -139,7 +139,7 @@ impl<T: Described> Described for Vec<T> {
     };
 }
 
-/// A secret that is written in the configuration itself. `config show` never prints it.
+/// A secret that is written in the configuration itself. `config show` never prints values of this type.
 #[derive(Debug, Clone)]
 pub(super) struct SecretText(pub(super) Secret<String>);
 
@@ -149,10 +149,11 @@ impl<'de> Deserialize<'de> for SecretText {
     }
 }
 
-/// Defines a section: its type, its keys and their reader. A key's doc comment is also its line in the reference.
+/// Defines a section of the configuration: a struct with a field for each key, the keys' descriptions, and a reader.
+/// The doc comment of a field is also the key's text in the reference.
 ///
-/// `= default TOML` is a key's default and `= example TOML` the example for a key without one. `read CHECK` checks the
-/// value, and `each CHECK` each item of a list.
+/// `= default TOML` is the default of a key, and `= example TOML` is the example for a key without a default. `read
+/// CHECK` checks the key's value, and `each CHECK` checks each item of a list.
 macro_rules! section {
     (
         $(#[doc = $about:literal])+
@@ -195,8 +196,9 @@ macro_rules! section {
     (@read example $reader:ident, $path:expr, read $check:expr) => { $reader.optional($path, $check) };
 }
 
-/// Defines a table that a section holds several times: its type, read by serde, and its keys. `= TOML` is the default
-/// of a key that is not an `Option`. A key with neither is required.
+/// Defines a table that a section holds several times: a struct that serde reads, and the descriptions of the table's
+/// keys. `= TOML` is the default of a key that is not an `Option`. A key that has no default and is not an `Option` is
+/// required.
 macro_rules! table {
     (
         $(#[doc = $about:literal])+

@@ -1,4 +1,5 @@
-//! Reads a value into a type through serde. Faults carry the path that `serde_path_to_error` recorded.
+//! Deserializes TOML values into Rust types with serde. A fault carries the path that `serde_path_to_error` recorded,
+//! and never the value.
 
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{Deserialize, Deserializer, Error as _, Expected, IntoDeserializer, Unexpected, Visitor};
@@ -8,7 +9,7 @@ use serde_path_to_error::Segment;
 use super::fault::{Fault, Step};
 use super::value::Value;
 
-/// Reads `value` as a `T`.
+/// Deserializes `value` as a `T`.
 pub(super) fn read<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T, Fault> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let steps = error.path().iter().filter_map(|segment| match segment {
@@ -22,7 +23,7 @@ pub(super) fn read<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T, Fau
 }
 
 impl Value {
-    /// The fault that says which type was expected. It names the type of this value and not the value.
+    /// Returns the fault that names the expected type and the type of this value, but never the value.
     fn must_be(&self, expected: &dyn Expected) -> Fault {
         let actual = match self {
             Self::Text(_) => Unexpected::Str(""),

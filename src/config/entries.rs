@@ -1,4 +1,5 @@
-//! Values by key, with the source of each.
+//! The value of each key that is set, and the source of each value. A [`SettingEntry`] has no `Debug`, because its
+//! value may be a secret.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +7,7 @@ use std::path::PathBuf;
 
 use super::value::Value;
 
-/// The source of a value.
+/// Source of a key's value: a default, a file with the line number, or the name of an environment variable or flag.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Origin {
     Default,
@@ -16,7 +17,7 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    /// The same source at another line.
+    /// Returns this source with another line number, if the source is a file and `line` is known.
     pub(super) fn at(&self, line: Option<usize>) -> Self {
         match (self, line) {
             (Self::File(file, _), Some(line)) => Self::File(file.clone(), line),
@@ -36,11 +37,11 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A value and its source.
+/// Value of a key, and the source of the value.
 pub(super) struct SettingEntry {
     pub(super) value: Value,
     pub(super) origin: Origin,
 }
 
-/// Values by `section.name`.
+/// The values of the configuration by key, `section.name`.
 pub(super) type Entries = BTreeMap<&'static str, SettingEntry>;

@@ -1,4 +1,4 @@
-//! The faults of a configuration. Never repeats a value that may be a secret.
+//! The error of an invalid configuration. The error's text never repeats a value that may be a secret.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ impl ConfigError {
 }
 
 impl fmt::Display for ConfigError {
-    /// One line per fault: `FILE:LINE: key: problem`. Further lines of a problem follow indented.
+    /// Writes one line per fault, `FILE:LINE: key: problem`. Further lines of the same problem are indented.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines.join("\n"))
     }

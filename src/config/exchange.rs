@@ -1,11 +1,12 @@
-//! `[exchange]` and `[forward_auth]`: audiences of the exchange's flows, and the proxy that asks for decisions.
+//! `[exchange]` and `[forward_auth]`: audiences of the exchange's flows, and the reverse proxy that asks for decisions.
+//! The rules of the exchange are never read from the configuration.
 
 use serde::Deserialize;
 
 use super::describe::{Described, ValueKind, section};
 use super::reader::Reader;
 
-/// A reverse proxy that asks whether to let a request through.
+/// Kind of the reverse proxy that asks this server whether to let a request through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Proxy {
@@ -26,23 +27,25 @@ impl Described for Proxy {
 section! {
     /// The exchange of tokens for short-lived credentials.
     pub struct Exchange in ("exchange") {
-        /// Whether to serve the exchange. `false` turns off every endpoint of the exchange.
+        /// Whether the exchange is served. `false` turns off every endpoint of the exchange.
         enabled: bool = default "true";
-        /// Audience of RubyGems' flows, for roles with statements that name no audience. If absent: the issuer's host.
+        /// Audience that subject tokens must have in RubyGems' flows, except for a role with statements that name an
+        /// audience. If absent: the host of the issuer URL.
         rubygems_host: Option<String> = example r#""gems.example.com""#, read audience;
-        /// Audience of the NuGet flow. If absent: the issuer's origin.
+        /// Audience that subject tokens must have in the NuGet flow. If absent: the origin of the issuer URL.
         nuget_audience: Option<String> = example r#""https://nuget.example.com""#, read audience;
-        /// Audience of the registry's flow, for providers without a required audience, and of the access tokens that
-        /// the flow issues. If absent: the issuer's host followed by `:registry`.
+        /// Audience that subject tokens of a provider without `required_audience` must have in the container registry's
+        /// flow, and audience of the access tokens that this flow issues. If absent: the host of the issuer URL
+        /// followed by `:registry`.
         registry_audience: Option<String> = example r#""registry.example.com""#, read audience;
     }
 }
 
 section! {
-    /// Decisions for a reverse proxy about the requests that pass through the proxy.
+    /// Forward authentication: a reverse proxy asks this server whether to let a request through.
     pub struct ForwardAuth in ("forward_auth") {
-        /// Proxy that asks for decisions: `nginx`, `traefik`, `caddy` or `envoy`. The server reads the request's
-        /// description from the headers of this proxy and rejects those of the others.
+        /// Reverse proxy that asks this server: `nginx`, `traefik`, `caddy` or `envoy`. The server expects each request
+        /// to be described in the form that this proxy sends, and rejects the forms of other proxies.
         proxy: Proxy = default r#""nginx""#;
     }
 }

@@ -1,4 +1,5 @@
-//! Problems of one value, with the path to the faulty part. Never repeats the value, which may be a secret.
+//! A problem in the value of a key, with the path to the faulty part. A fault never repeats the value, which may be a
+//! secret.
 
 use std::fmt;
 
@@ -7,14 +8,14 @@ use serde::de::{self, Expected, Unexpected};
 use super::value::{Located, Value};
 use crate::base::FieldError;
 
-/// One step from a value down to a part of it.
+/// One step of the path from a value down to a part of the value: an item of a list or a field of a table.
 #[derive(Debug)]
 pub(super) enum Step {
     Item(usize),
     Field(String),
 }
 
-/// A problem and the path to the part that has it.
+/// A problem, and the path from a key's value to the part that has the problem.
 #[derive(Debug)]
 pub(super) struct Fault {
     path: Vec<Step>,
@@ -22,7 +23,7 @@ pub(super) struct Fault {
 }
 
 impl Fault {
-    /// The same fault, seen from the value that holds this one.
+    /// Returns this fault with the steps `outer` in front of its path, as seen from an enclosing value.
     pub(super) fn below(mut self, outer: impl IntoIterator<Item = Step>) -> Self {
         self.path.splice(0..0, outer);
         self
@@ -32,7 +33,7 @@ impl Fault {
         &self.problem
     }
 
-    /// Appends the path to `path`: `issuance.rules` becomes `issuance.rules[0].name`.
+    /// Appends the path of the faulty part to `path`: `issuance.rules` becomes `issuance.rules[0].name`.
     pub(super) fn full_path(&self, path: &str) -> String {
         self.path.iter().fold(path.to_owned(), |path, step| match step {
             Step::Item(index) => format!("{path}[{index}]"),
@@ -40,7 +41,7 @@ impl Fault {
         })
     }
 
-    /// The line of the faulty part, or of the nearest part around it that exists.
+    /// Returns the line of the faulty part of `value`, or of the nearest enclosing part that exists.
     pub(super) fn line(&self, value: &Value) -> Option<usize> {
         let (mut value, mut line) = (value, None);
         for step in &self.path {
@@ -82,7 +83,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// serde's own texts repeat the value. These name its type alone.
+/// serde's own error texts repeat the faulty value. These texts name only the type of the value.
 impl de::Error for Fault {
     fn custom<T: fmt::Display>(problem: T) -> Self {
         problem.to_string().into()
@@ -124,7 +125,7 @@ impl de::Error for Fault {
     }
 }
 
-/// serde names Rust's types. Operators know TOML's.
+/// Returns the name that operators know for the expected type, because serde names Rust's types.
 fn type_name(expected: &dyn Expected) -> String {
     let name = expected.to_string();
     match name.as_str() {

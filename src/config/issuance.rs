@@ -1,5 +1,5 @@
-//! `[issuance]`: the rules that decide which build may have a token for which audience. Compiles the rules to find
-//! their faults and keeps the sources.
+//! `[issuance]`: the rules that decide which build may have a token for which audience. The reader compiles each rule
+//! to find faults, but never decides about a build.
 
 use super::describe::{section, table};
 use super::fault::{Fault, Step};
@@ -16,34 +16,37 @@ section! {
     pub struct Issuance in ("issuance", RuleKeys::TABLE) {
         /// Decision for an audience that no rule lists: `trusted` allows trusted builds, `deny` allows no build.
         default: DefaultGrant = default r#""trusted""#;
-        /// Rules, in the order of evaluation. Also written as `[[issuance.rules]]`.
+        /// Issuance rules, in the order of evaluation. Also written as `[[issuance.rules]]`.
         rules: Vec<RuleSpec> = default "[]", each rule;
     }
 }
 
 table! {
-    /// A rule that allows audiences to builds.
+    /// An issuance rule, which allows builds to have tokens for the rule's audiences.
     struct RuleKeys in "[[issuance.rules]]" {
-        /// Unique name, which tokens, logs and errors mention.
+        /// Unique name of the rule. Tokens, logs and error texts mention this name.
         name: String;
-        /// Condition in CEL over `build`. If absent: the rule applies to every build.
+        /// Condition on the variable `build`, in CEL. If absent: the rule applies to every build.
         when: Option<String>;
         /// Audiences that the rule allows, at least one. `*` stands for any characters within one segment.
         audiences: Vec<AudiencePattern>;
-        /// Whether one token may have several of the audiences at once.
+        /// Whether one token may have several of the rule's audiences at once.
         multiple: bool = "false";
-        /// Whether the rule allows the audiences to untrusted builds too.
+        /// Whether the rule applies to untrusted builds too.
         allow_untrusted: bool = "false";
-        /// Maximum lifetime of a token by this rule, at most `tokens.max_lifetime`. If absent: `tokens.max_lifetime`.
+        /// Maximum lifetime of a token that this rule allows, at most `tokens.max_lifetime`. If absent:
+        /// `tokens.max_lifetime`.
         max_lifetime: Option<Seconds>;
-        /// Maximum number of tokens for one build by this rule. If absent: `limits.tokens_per_build` alone applies.
+        /// Maximum number of tokens that this rule allows to one build. If absent: `limits.tokens_per_build` alone
+        /// applies.
         max_tokens_per_build: Option<u64>;
-        /// Required signature algorithm: `RS256` or `ES256`. If absent: any algorithm of `keys.algorithms`.
+        /// Signature algorithm that the rule requires of a token: `RS256` or `ES256`. If absent: any algorithm of
+        /// `keys.algorithms`.
         algorithm: Option<Algorithm>;
     }
 }
 
-/// Reads the section. `longest` is `tokens.max_lifetime`.
+/// Reads `[issuance]`. `longest` is `tokens.max_lifetime`.
 pub(super) fn read(reader: &mut Reader<'_>, longest: Option<Seconds>) -> Option<Issuance> {
     let issuance = Issuance::read_keys(reader)?;
     let mut are_too_long = false;

@@ -1,4 +1,5 @@
-//! `[issuer]`: the issuer of the tokens that this server signs, and their claims.
+//! `[issuer]`: the issuer of the tokens that this server signs, and the claims of these tokens. The reader never
+//! derives an issuer URL from an address that other machines can reach.
 
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -10,22 +11,25 @@ use crate::base::IssuerUrl;
 use crate::claims::{Preset, Presets, SubjectFormat};
 
 section! {
-    /// The issuer of the tokens that this server signs, and their claims.
+    /// The issuer of the tokens that this server signs, and the claims of these tokens.
     pub struct Issuer in ("issuer") {
-        /// Issuer URL, the `iss` claim of every token. Must be https, without a trailing slash. If absent: http and the
-        /// bound address, where `server.listen` is loopback; required where it is not.
+        /// Issuer URL, the `iss` claim of every token that this server signs. Must be https, without a trailing slash.
+        /// May be absent only if `server.listen` is a loopback address: the issuer URL is then `http://` and the bound
+        /// address.
         url: Option<IssuerUrl> = example r#""https://ci.example.com/_services/token""#, read IssuerUrl::parse;
-        /// Whether to serve the issuer's documents at the root too, for a proxy that strips the issuer's path.
+        /// Whether the issuer's documents are served at the root path too, for a proxy that strips the path of the
+        /// issuer URL.
         serve_at_root: bool = default "false";
-        /// Format of the `sub` claim: `immutable`, `names`, `ids`, or a template with {fields}.
+        /// Format of the `sub` claim of signed tokens: `immutable`, `names`, `ids`, or a template with {fields} of the
+        /// build.
         subject: SubjectFormat = default r#""immutable""#, read SubjectFormat::from_str;
-        /// Claim presets that every token contains: `vela`, `github` or both.
+        /// Presets of claims that every signed token contains: `vela`, `github` or both.
         claims: Presets = default r#"["vela"]"#, read presets;
     }
 }
 
 impl Issuer {
-    /// The configured URL. `None` if the URL depends on the bound address.
+    /// Returns the configured issuer URL, or `None` if the issuer URL depends on the bound address.
     pub(super) fn known_url(&self) -> Option<&str> {
         self.url.as_ref().map(IssuerUrl::as_str)
     }

@@ -1,4 +1,5 @@
-//! `[keys]`: signing keys, their schedule, and the keys that seal them. Reads no key.
+//! `[keys]`: settings of the signing keys, of the rotation schedule, and of the key-encryption keys. The reader opens
+//! no file with a key.
 
 use std::path::{Path, PathBuf};
 
@@ -14,49 +15,54 @@ use crate::verifier::MAX_TOLERANCE;
 const KEY_ENCRYPTION_KEYS: &str = "keys.key_encryption_keys";
 
 section! {
-    /// Signing keys, their schedule, and the keys that seal them.
+    /// Signing keys, their rotation schedule, and the key-encryption keys that encrypt the private signing keys.
     pub struct Keys in ("keys", KekKeys::TABLE) {
-        /// Signature algorithms. The first one with an active key is the default.
+        /// Signature algorithms of the tokens that this server signs. The first algorithm with an active key is the
+        /// default.
         algorithms: Vec<Algorithm> = default r#"["RS256", "ES256"]"#, read algorithms;
-        /// Size of new RSA keys in bits: 2048, 3072 or 4096.
+        /// Size of new RSA signing keys in bits: 2048, 3072 or 4096.
         rsa_bits: u32 = default "2048", read rsa_bits;
-        /// Time that a key signs before the next key replaces it.
+        /// Time for which a signing key signs before the next signing key replaces it.
         rotation_period: Seconds = default r#""7d""#, read period;
-        /// Time that verifiers may cache the key set, the `max-age` of its response.
+        /// Time for which verifiers may cache the key set: the `max-age` of the key set's response.
         jwks_max_age: Seconds = default r#""5m""#, read period;
-        /// Minimum time between a key's publication and its first signature, for verifiers that ignore cache headers.
+        /// Minimum time between the publication of a signing key and its first signature, for verifiers that ignore
+        /// cache headers.
         announce_at_least: Seconds = default r#""20m""#;
-        /// Interval at which each replica reads the keys again. Other replicas may see a change of keys this late.
+        /// Interval at which each replica reads the signing keys from the database again. A change of keys may reach
+        /// the other replicas this late.
         refresh_interval: Seconds = default r#""5s""#, read period;
-        /// Maximum difference between the clocks of replicas and verifiers. At most 5m.
+        /// Maximum expected difference between the clocks of replicas and verifiers. At most 5m.
         clock_skew: Seconds = default r#""30s""#, read clock_skew;
-        /// Leeway of other verifiers: the time after `exp` for which they may still accept a token.
+        /// Leeway of verifiers other than this server: the time after `exp` for which they may still accept a token.
         verifier_leeway: Seconds = default r#""300s""#;
-        /// Keys that seal private keys in the store. The first seals, and all of them open. Without this key a first
-        /// start on SQLite makes the file `keys/master.key`.
+        /// Key-encryption keys, which encrypt the private keys in the database. The first key in the list encrypts, and
+        /// every key in the list decrypts. If this list is absent, a first start on SQLite creates the file
+        /// `keys/master.key`.
         key_encryption_keys: Vec<KeyEncryptionKey> =
             default r#"[{ id = "k1", file = "keys/master.key" }]"#, each key_encryption_key;
     }
 }
 
 table! {
-    /// A key that seals private keys in the store.
+    /// A key-encryption key, which encrypts the private keys in the database.
     struct KekKeys in "[[keys.key_encryption_keys]]" {
-        /// Unique id, which sealed values mention.
+        /// Unique id of the key-encryption key, stored with each value that the key encrypted.
         id: String;
-        /// File with the key, as `buildpass keys new-kek` makes it. Exactly one of `file` and `value` is required.
+        /// File with the key-encryption key, as `buildpass keys new-kek` creates it. Exactly one of `file` and `value`
+        /// is required.
         file: Option<PathBuf>;
-        /// The key itself.
+        /// The key-encryption key itself, in place of `file`.
         value: Option<SecretText>;
     }
 }
 
-/// A key that seals private keys in the store.
+/// A key-encryption key, which encrypts the private keys in the database.
 #[derive(Debug, Clone)]
 pub struct KeyEncryptionKey {
-    /// Unique id, which sealed values mention.
+    /// Unique id of the key-encryption key, stored with each value that the key encrypted.
     pub id: String,
-    /// File or value with the key.
+    /// File that holds the key-encryption key, or the key itself.
     pub place: KekPlace,
 }
 
@@ -64,7 +70,7 @@ impl Described for KeyEncryptionKey {
     const KIND: ValueKind = ValueKind::Table;
 }
 
-/// Reads the section. `max_lifetime` is `tokens.max_lifetime`.
+/// Reads `[keys]`. `max_lifetime` is `tokens.max_lifetime`.
 pub(super) fn read(
     reader: &mut Reader<'_>,
     state_dir: &Path,
@@ -72,7 +78,7 @@ pub(super) fn read(
     shares_database: bool,
 ) -> Option<Keys> {
     let mut keys = Keys::read_keys(reader)?;
-    // Servers that share a database would each make a key of their own.
+    // Servers that share a database would each create a key of their own.
     let is_made = !shares_database && reader.origin(KEY_ENCRYPTION_KEYS) == Origin::Default;
     for key in &mut keys.key_encryption_keys {
         if let KekPlace::File { path, may_be_made } = &mut key.place {
@@ -96,7 +102,7 @@ pub(super) fn read(
 }
 
 impl Keys {
-    /// Returns the times that a key's states are computed from. `max_lifetime` is `tokens.max_lifetime`.
+    /// Returns the durations that a signing key's states are computed from. `max_lifetime` is `tokens.max_lifetime`.
     #[must_use]
     pub fn schedule(&self, max_lifetime: Seconds) -> ScheduleSettings {
         ScheduleSettings {
@@ -110,7 +116,8 @@ impl Keys {
         }
     }
 
-    /// Returns the sources of the key-encryption keys, unread. A first start may make the default file alone.
+    /// Returns the places of the key-encryption keys, and reads none of the keys. A first start may create the default
+    /// file, and no other file.
     #[must_use]
     pub fn kek_source(&self) -> KekSource {
         let keys = self.key_encryption_keys.iter().map(|key| (key.id.clone(), key.place.clone()));
@@ -134,7 +141,8 @@ fn rsa_bits(bits: u32) -> Result<u32, &'static str> {
     if matches!(bits, 2048 | 3072 | 4096) { Ok(bits) } else { Err("must be 2048, 3072 or 4096") }
 }
 
-/// This server accepts its own tokens for this much longer, and keeps used tokens no longer than [`MAX_TOLERANCE`].
+/// Checks `keys.clock_skew`. This server accepts its own tokens for this time after `exp`, but records
+/// used tokens no longer than [`MAX_TOLERANCE`] after `exp`.
 fn clock_skew(skew: Seconds) -> Result<Seconds, String> {
     if skew <= MAX_TOLERANCE { Ok(skew) } else { Err(format!("must be at most {MAX_TOLERANCE}")) }
 }

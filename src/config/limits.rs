@@ -1,17 +1,17 @@
-//! `[limits]`: rates and counts.
+//! `[limits]`: limits of requests per second and of tokens per build. Nothing is counted here.
 
 use super::describe::section;
 use super::reader::Reader;
 
 section! {
-    /// Rates and counts. 0 is unlimited.
+    /// Limits of requests per second and of tokens per build. 0 is unlimited.
     pub struct Limits in ("limits") {
         /// Maximum number of tokens for one build. 0 is unlimited.
         tokens_per_build: u64 = default "1000";
-        /// Requests per second with one request token, and requests per second for direct tokens of one build. 0 is
-        /// unlimited.
+        /// Maximum requests per second with one request token, and maximum requests per second for direct tokens of one
+        /// build. 0 is unlimited.
         build_per_second: u32 = default "50";
-        /// Requests per second of one client. 0 is unlimited.
+        /// Maximum requests per second of one client. 0 is unlimited.
         client_per_second: u32 = default "200";
     }
 }

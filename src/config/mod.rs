@@ -1,5 +1,5 @@
-//! The configuration, from defaults, file, environment and flags; a later source wins. Never guesses: an unknown key or
-//! an impossible value is an error with key, file and line.
+//! Reads the configuration from defaults, file, environment and flags; a later source takes precedence. The reader
+//! never guesses: an unknown key or an impossible value is an error that names key, file and line.
 
 mod clients;
 mod describe;
@@ -48,40 +48,40 @@ use crate::store::{DeclaredClient, StoreUrl};
 use crate::telemetry::LogSettings;
 use crate::verifier::Provider;
 
-/// The configuration, checked.
+/// The checked configuration of one server.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Listeners, state folder and trusted proxies.
+    /// The server's listeners, state folder and trusted proxies.
     pub server: Server,
     /// The issuer of the tokens that this server signs.
     pub issuer: Issuer,
-    /// The database, by its URL.
+    /// Section `[store]`: the checked URL of the database.
     pub store: StoreSection,
     /// Clients that the configuration declares.
     pub clients: Vec<DeclaredClient>,
-    /// Signing keys and their schedule.
+    /// Settings of the signing keys and of the rotation schedule.
     pub keys: Keys,
-    /// Lifetimes and extra claims of tokens.
+    /// Lifetimes and extra claims of the tokens that this server signs.
     pub tokens: Tokens,
-    /// Rates and counts.
+    /// Limits of requests per second and of tokens per build.
     pub limits: Limits,
-    /// Rules that decide which build may have which audience.
+    /// Rules that decide which build may have a token for which audience.
     pub issuance: Issuance,
     /// Providers of tokens that this server verifies.
     pub providers: Vec<Provider>,
-    /// Audiences of the exchange's flows.
+    /// Settings of the exchange: `enabled`, and the audiences of the flows.
     pub exchange: Exchange,
-    /// The proxy that asks for decisions.
+    /// Settings of forward authentication: the reverse proxy that asks this server whether to let a request through.
     pub forward_auth: ForwardAuth,
-    /// Access policies of repositories.
+    /// Access policies of a registry's repositories.
     pub repositories: Arc<RepositoryPolicies>,
-    /// Format and filter of logs.
+    /// Format and filter of the server's logs.
     pub telemetry: LogSettings,
     shown: String,
 }
 
 impl Config {
-    /// Reads and checks the configuration.
+    /// Reads the configuration from `sources` and checks every value.
     ///
     /// # Errors
     /// [`ConfigError`] lists every fault, one per line.
@@ -129,7 +129,7 @@ impl Config {
         }
     }
 
-    /// Returns the settings of the keyring.
+    /// Returns the settings that a keyring is opened with: rotation schedule, algorithms and size of new RSA keys.
     #[must_use]
     pub fn keyring(&self) -> KeyringSettings {
         KeyringSettings {
@@ -139,13 +139,13 @@ impl Config {
         }
     }
 
-    /// Returns the times that a key's states are computed from.
+    /// Returns the durations that a signing key's states are computed from.
     #[must_use]
     pub fn schedule(&self) -> ScheduleSettings {
         self.keys.schedule(self.tokens.max_lifetime)
     }
 
-    /// Returns the values in force as TOML, with their sources and without secrets.
+    /// Returns the effective configuration as TOML, with the source of each value and without secrets.
     #[must_use]
     pub fn show(&self) -> String {
         self.shown.clone()

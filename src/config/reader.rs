@@ -1,5 +1,5 @@
-//! Reads values into types. A fault is recorded with its origin and reading continues, so that one run reports every
-//! fault.
+//! Reads the values of keys into Rust types. Reading never stops at a fault: each fault is recorded with its source, so
+//! that one run reports every fault.
 
 use serde::Deserialize;
 
@@ -9,7 +9,7 @@ use super::fault::{Fault, Step};
 use super::value::Value;
 use crate::base::Seconds;
 
-/// Reads values and collects faults.
+/// Reader of the values of keys, which collects the faults that it finds.
 pub(super) struct Reader<'a> {
     entries: &'a Entries,
     errors: Vec<String>,
@@ -33,14 +33,15 @@ impl<'a> Reader<'a> {
         self.entries.get(path).map_or(Origin::Default, |entry| entry.origin.clone())
     }
 
-    /// Records a fault of a key, at the line of the faulty part.
+    /// Records a fault in the value of the key `path`, at the line of the faulty part.
     pub(super) fn refuse(&mut self, path: &str, fault: impl Into<Fault>) {
         let fault = fault.into();
         let line = self.entries.get(path).and_then(|entry| fault.line(&entry.value));
         self.refuse_at(&self.origin(path).at(line), &fault.full_path(path), fault.problem());
     }
 
-    /// Records a fault at an origin. Further lines of the problem follow indented.
+    /// Records a fault in `path`, a key or a part of a key's value, with the source of the value. Every line of
+    /// `problem` after the first line is indented.
     pub(super) fn refuse_at(&mut self, origin: &Origin, path: &str, problem: &str) {
         let problem = problem.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n    ");
         self.errors.push(format!("{origin}: {path}: {problem}"));
@@ -54,12 +55,12 @@ impl<'a> Reader<'a> {
         entry.map(|entry| &entry.value)
     }
 
-    /// Returns the value, or records the fault.
+    /// Returns the value that was read for the key `path`, or records the fault.
     pub(super) fn keep<T>(&mut self, path: &str, read: Result<T, impl Into<Fault>>) -> Option<T> {
         read.map_err(|fault| self.refuse(path, fault)).ok()
     }
 
-    /// Reads the value as an `I`, then checks it.
+    /// Reads the value of the key `path` as an `I`, then checks the `I`. An absent key is a fault.
     pub(super) fn read<I: Deserialize<'a>, T, E: Into<Fault>>(
         &mut self,
         path: &str,
@@ -69,7 +70,8 @@ impl<'a> Reader<'a> {
         self.keep(path, deserializer::read(value).and_then(|value| check(value).map_err(Into::into)))
     }
 
-    /// As [`Self::read`] for a key that may be absent. `Some(None)` is an absent key, `None` a recorded fault.
+    /// Like [`Self::read`], for a key that may be absent. Returns `Some(None)` for an absent key, and `None` after a
+    /// recorded fault.
     pub(super) fn optional<I: Deserialize<'a>, T, E: Into<Fault>>(
         &mut self,
         path: &str,
@@ -78,7 +80,7 @@ impl<'a> Reader<'a> {
         if self.has(path) { self.read(path, check).map(Some) } else { Some(None) }
     }
 
-    /// As [`Self::read`] for each item of a list. Records the fault of every faulty item.
+    /// Like [`Self::read`], for each item of a list. Records the fault of every faulty item.
     pub(super) fn each<I: Deserialize<'a>, T, E: Into<Fault>>(
         &mut self,
         path: &str,
@@ -97,7 +99,8 @@ impl<'a> Reader<'a> {
         (read.len() == items.len()).then_some(read)
     }
 
-    /// As [`Self::each`] for a section with names that the operator chose. `path` is `SECTION.NAME`.
+    /// Like [`Self::each`], for the tables of a section in which the operator chooses the tables' names. `path` is
+    /// `SECTION.NAME`, such as `clients.NAME`.
     pub(super) fn named<I: Deserialize<'a>, T, E: Into<Fault>>(
         &mut self,
         path: &str,
@@ -121,12 +124,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The check of a key that accepts every value of its type.
+/// Accepts every value: the check of a key that may have any value of its type.
 pub(super) const fn any<T>(value: T) -> Result<T, Fault> {
     Ok(value)
 }
 
-/// Checks a duration that must not be zero.
+/// Checks that a duration is not zero.
 pub(super) fn period(length: Seconds) -> Result<Seconds, &'static str> {
     if length == Seconds::ZERO { Err("must be at least 1s") } else { Ok(length) }
 }

@@ -1,14 +1,16 @@
-//! The reference of all keys, as a file to start from and as the manual's page.
+//! Writes the reference of all keys, as a configuration file to start from and as a page of the manual. The reference
+//! never contains a configured value.
 
 use std::fmt::Write as _;
 
 use super::describe::{Key, Section};
 use super::table::SECTIONS;
 
-/// Width of the reference file's comments, in characters.
+/// Maximum width of the reference file's comments, in characters.
 const WIDTH: usize = 116;
 
-/// Returns every key with its meaning, type and default, as a configuration that changes nothing.
+/// Returns a configuration file that lists every key with meaning, type and default. The file changes nothing, because
+/// each value is the default.
 #[must_use]
 pub fn reference() -> String {
     let mut text =
@@ -27,7 +29,7 @@ pub fn reference() -> String {
     text
 }
 
-/// The keys of the tables that this key holds, for a key that holds tables.
+/// Returns a sentence that names the keys of the tables in `key`, or an empty text if `key` holds no tables.
 fn table_keys(section: &Section, key: &Key) -> String {
     match section.table {
         Some(table) if key.holds_tables() => {
@@ -57,7 +59,7 @@ pub fn markdown_reference() -> String {
         "# Configuration\n\n\
          Every key of `buildpass.toml`. Durations are written as `90s`, `5m` or `7d`. Relative paths start from \
          `server.state_dir`.\n\n\
-         A value comes from the first of these that has one: a flag of `serve` (`--listen`, `--admin-listen`, `--issuer`), \
+         The value of a key comes from the first of these sources that sets the key: a flag of `serve` (`--listen`, `--admin-listen`, `--issuer`), \
          the environment, the file, the default. The variable of `server.listen` is `BUILDPASS_SERVER__LISTEN`. A list of \
          strings in a variable may be joined by commas, and a table is written as in TOML. Sections with names that the \
          operator chooses (`[clients.NAME]`, `[oidc.NAME]`, `[repository.\"NAME\"]`) are read from the file alone. The \

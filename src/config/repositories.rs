@@ -1,5 +1,5 @@
-//! `[repository."NAME".access_policy]`: access policies of a registry, in CEL. Chooses the provider of a policy that
-//! names none where only one choice is possible, and refuses to guess otherwise.
+//! `[repository."NAME".access_policy]`: access policies of a registry's repositories, in CEL. For a policy that names
+//! no provider, the reader uses the only possible provider, and never guesses where several are possible.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,13 @@ pub(super) const SECTION: Section = Section {
         REPOSITORIES,
         ValueKind::Table,
         "{ access_policy = { rules = [\"identity.oidc.claims.repository == 'acme/app'\"] } }",
-        "Access policy of the repository NAME and of all repositories below it. Also written as \
+        "Access policy of the repository NAME and of all repositories below NAME. Also written as \
          `[repository.\"NAME\".access_policy]`.",
     )],
     table: Some(PolicyKeys::TABLE),
 };
 
-/// The content of `[repository."NAME"]`.
+/// Keys of the table `[repository."NAME"]`.
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RepositoryKeys {
@@ -32,17 +32,17 @@ struct RepositoryKeys {
 }
 
 table! {
-    /// An access policy of one repository.
+    /// The access policy of one repository: rules that decide about each request to the repository.
     struct PolicyKeys in "[repository.\"NAME\".access_policy]" {
         /// Decision where no rule is true: `deny`, or `allow`. With `deny` a rule that is true allows the request, and
         /// with `allow` a rule that is true denies the request.
         default: AccessDefault = "\"deny\"";
-        /// Conditions in CEL, in the order of evaluation.
+        /// Rules of the policy: conditions in CEL, in the order of evaluation.
         rules: Vec<String> = "[]";
-        /// Names of the providers that the policy applies to; `self` is the own issuer. If absent: the only provider,
-        /// or the only provider of a kind other than `generic`.
+        /// Names of the providers of the tokens that the policy accepts; `self` is this server's own issuer. If absent:
+        /// the only configured provider, or the only configured provider of a kind other than `generic`.
         providers: Option<Vec<String>>;
-        /// Whether the policy applies to tokens of untrusted builds of the own issuer too.
+        /// Whether the policy also accepts tokens that this server signed for untrusted builds.
         allow_untrusted: bool = "false";
     }
 }
@@ -71,10 +71,10 @@ fn spec(keys: PolicyKeys, providers: &[Provider]) -> Result<AccessPolicySpec, Fa
     Ok(AccessPolicySpec {
         default: keys.default,
         rules: keys.rules,
-        // A name that is not configured may be the name of a stored provider.
+        // A name without a configured provider may be the name of a provider in the database.
         providers: match keys.providers {
             Some(named) if named.is_empty() => {
-                return Err(Fault::from("must name at least one").below([Step::Field("providers".to_owned())]));
+                return Err(Fault::from("must name at least one provider").below([Step::Field("providers".to_owned())]));
             }
             Some(named) => named,
             None => vec![only_provider(providers)?],
@@ -83,7 +83,8 @@ fn spec(keys: PolicyKeys, providers: &[Provider]) -> Result<AccessPolicySpec, Fa
     })
 }
 
-/// Returns the provider of a policy that names none: the only provider, or the only one that is not `generic`.
+/// Returns the provider for a policy that names no provider: the only configured provider, or the only configured
+/// provider of a kind other than `generic`.
 fn only_provider(providers: &[Provider]) -> Result<String, Fault> {
     let specific: Vec<&Provider> = providers.iter().filter(|provider| provider.kind() != "generic").collect();
     match (providers, specific.as_slice()) {
@@ -91,7 +92,7 @@ fn only_provider(providers: &[Provider]) -> Result<String, Fault> {
         (_, [one]) => Ok(one.name().to_owned()),
         _ => {
             let names = providers.iter().map(Provider::name).chain(["self"]).collect::<Vec<_>>().join(", ");
-            Err(format!("must name the providers that it applies to: providers = […], of {names}").into())
+            Err(format!("must name the providers that the policy applies to: providers = […], of {names}").into())
         }
     }
 }

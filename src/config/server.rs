@@ -1,4 +1,4 @@
-//! `[server]`: listeners, state folder and trusted proxies. Opens no socket and resolves no name.
+//! `[server]`: listeners, state folder and trusted proxies. The reader opens no socket and resolves no host name.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -10,21 +10,22 @@ use super::reader::Reader;
 use crate::base::IssuerUrl;
 
 section! {
-    /// Listeners, state folder and trusted proxies.
+    /// The server's listeners, state folder and trusted proxies.
     pub struct Server in ("server") {
         /// Address and port of the public listener. Port 0 picks a free port.
         listen: SocketAddr = default r#""127.0.0.1:8080""#, read address;
-        /// Address and port of the listener for metrics and the admin API. An empty string turns it off.
+        /// Address and port of the listener for metrics and the admin API. An empty string turns this listener off.
         admin_listen: Option<SocketAddr> = default r#""127.0.0.1:8081""#, read admin_address;
-        /// Folder that relative paths start from. A relative `state_dir` starts from the folder of the configuration
-        /// file, or from the working directory without a file.
+        /// Folder that relative paths in the configuration start from. A relative `state_dir` itself starts from the
+        /// folder of the configuration file, or from the working directory if there is no file.
         state_dir: PathBuf = default r#"".""#, read folder;
-        /// Maximum number of open connections. Must be at least 1.
+        /// Maximum number of open connections on each listener. Must be at least 1.
         max_connections: usize = default "4096", read at_least_one;
-        /// Base URL of the API as builds reach it, without a trailing slash. If absent: the origin of `issuer.url`.
+        /// Base URL at which CI servers and builds reach the API, without a trailing slash. If absent: the origin of
+        /// `issuer.url`.
         public_url: Option<IssuerUrl> = example r#""https://ci.example.com/buildpass""#, read IssuerUrl::parse;
-        /// Addresses and networks of reverse proxies. Forwarding headers are accepted from these alone. Forward
-        /// authentication accepts requests from these and from loopback.
+        /// Addresses and networks of the reverse proxies in front of the server. The server accepts forwarding headers
+        /// only from these proxies, and requests for forward authentication only from these proxies and from loopback.
         trusted_proxies: Vec<IpNet> = default "[]", each network;
     }
 }
@@ -48,14 +49,19 @@ fn admin_address(text: &str) -> Result<Option<SocketAddr>, &'static str> {
 }
 
 fn folder(text: &str) -> Result<PathBuf, &'static str> {
-    if text.is_empty() { Err("must be a folder; \".\" is the configuration file's own") } else { Ok(text.into()) }
+    if text.is_empty() {
+        Err("must be a folder; \".\" is the folder of the configuration file")
+    } else {
+        Ok(text.into())
+    }
 }
 
 fn at_least_one(count: usize) -> Result<usize, &'static str> {
     if count == 0 { Err("must be at least 1") } else { Ok(count) }
 }
 
-/// An address is a network of one. An IPv4-mapped address counts as the IPv4 address that it holds.
+/// Parses an address or a network. An address becomes a network of one address, and an IPv4-mapped address becomes the
+/// IPv4 address that it holds.
 fn network(text: &str) -> Result<IpNet, String> {
     const FORM: &str = "must be an address or a network, such as 10.0.0.7, 10.0.0.0/8 or fd00::/8";
     let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));

@@ -1,4 +1,4 @@
-//! The configuration in force, with the source of each value. Hides every secret.
+//! Shows the effective configuration, with the source of each value. The text never contains a secret.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use super::value::Value;
 
 const HIDDEN: &str = "[secret]";
 
-/// Returns the values in force as TOML.
+/// Returns the effective value of every key as TOML, with secrets hidden.
 pub(super) fn show(entries: &Entries) -> String {
     let mut text = String::new();
     for section in SECTIONS {

@@ -1,5 +1,5 @@
-//! Gathers values from defaults, file, environment and flags; a later source wins. The only reader of the process's
-//! environment.
+//! Gathers the values of keys from defaults, file, environment and flags; a later source takes precedence. No other
+//! file reads the environment variables of the configuration.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -10,20 +10,20 @@ use super::error::ConfigError;
 use super::table;
 use super::value::{self, Located, Value};
 
-/// The sources of the configuration.
+/// File, environment and flags that the configuration is read from.
 #[derive(Clone, Default)]
 pub struct Sources {
-    /// File named by `--config`.
+    /// Configuration file that `--config` names, if any.
     pub file: Option<PathBuf>,
-    /// Environment variables, as [`environment`] returns them.
+    /// Environment variables by name, as [`environment`] returns them.
     pub environment: BTreeMap<String, String>,
-    /// Folder that relative file names start from.
+    /// Working directory, which the relative path of a configuration file starts from.
     pub working_dir: PathBuf,
-    /// Values of flags of `serve`.
+    /// Values of the flags of `serve` that override keys.
     pub flags: Flags,
 }
 
-/// Values of flags of `serve`. `None` is a flag that was not used.
+/// Values of the flags of `serve` that override keys. `None` is a flag that was not used.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
     /// `--listen`, which overrides `server.listen`.
@@ -44,7 +44,8 @@ pub(crate) fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Returns all values, the folder that `state_dir` starts from, and the faults so far.
+/// Returns the value of every key that has one, the folder that a relative `server.state_dir` starts from, and the
+/// faults found so far.
 pub(super) fn gather(sources: &Sources) -> Result<(Entries, PathBuf, Vec<String>), ConfigError> {
     let mut entries = Entries::new();
     let mut errors = Vec::new();
@@ -140,7 +141,8 @@ fn from_environment(variables: &BTreeMap<String, String>, entries: &mut Entries,
     }
 }
 
-/// Reads a variable's text as the key's kind of value. A list of strings may also be joined by commas.
+/// Parses the text of an environment variable as a value for `key`. A list of strings is written as in TOML, or joined
+/// by commas.
 fn from_text(key: &Key, text: &str) -> Result<Value, String> {
     match key.kind {
         ValueKind::Text | ValueKind::Duration | ValueKind::Secret => Ok(Value::Text(text.to_owned())),

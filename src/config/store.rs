@@ -1,4 +1,5 @@
-//! `[store]`: the database. Opens no connection and never repeats a URL, which may hold a password.
+//! `[store]`: the URL of the database. The reader opens no connection, and never repeats a URL in an error, because the
+//! URL may hold a password.
 
 use std::fs;
 use std::net::IpAddr;
@@ -14,29 +15,30 @@ use crate::base::Secret;
 use crate::store::StoreUrl;
 use crate::store::postgres::{PostgresOptions, Tls};
 
-/// Connections of one server to PostgreSQL.
+/// Number of one server's connections to PostgreSQL that only read.
 const READERS: u32 = 8;
+/// Number of one server's connections to PostgreSQL that write.
 const WRITERS: u32 = 5;
 
 section! {
-    /// The database.
+    /// The database that the server keeps everything in.
     pub(super) struct StoreKeys in ("store") {
-        /// Database URL: `sqlite://PATH`, or `postgres://USER@HOST/DATABASE?sslmode=verify-full`, optionally with
-        /// `&sslrootcert=FILE`.
+        /// URL of the database: `sqlite://PATH`, or `postgres://USER@HOST/DATABASE?sslmode=verify-full`, which may end
+        /// in `&sslrootcert=FILE`.
         url: String = default r#""sqlite://data/buildpass.db""#;
-        /// File with the database URL. At most one of `url` and `url_file` may be set.
+        /// File with the URL of the database. At most one of `url` and `url_file` may be set.
         url_file: Option<String> = example r#""secrets/database-url""#;
-        /// Password of the database user, for a URL without one.
+        /// Password of the database user, if the URL of the database holds no password.
         password: Option<SecretText> = example r#""…""#;
-        /// File with the password. At most one of `password` and `password_file` may be set.
+        /// File with the password of the database user. At most one of `password` and `password_file` may be set.
         password_file: Option<String> = example r#""secrets/database-password""#;
     }
 }
 
-/// The database, checked.
+/// The checked section `[store]`.
 #[derive(Debug, Clone)]
 pub struct StoreSection {
-    /// URL of the database.
+    /// Checked URL of the database, with the password if there is one.
     pub place: StoreUrl,
 }
 
@@ -62,14 +64,14 @@ pub(super) fn read(reader: &mut Reader<'_>, state_dir: &Path) -> Option<StoreSec
     Some(StoreSection { place: reader.keep(path, place)? })
 }
 
-/// Reads a secret from a file, without line ends at its end.
+/// Reads a secret from a file, and removes line ends at the end of the secret.
 fn secret_file(file: &str, state_dir: &Path) -> Result<String, String> {
     let path = state_dir.join(file);
     let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-/// Parses a database URL. Relative paths start from `state_dir`.
+/// Parses the URL of a database. Relative paths in the URL start from `state_dir`.
 ///
 /// # Errors
 /// Returns the problem and what would be right, without the URL.
@@ -136,7 +138,7 @@ fn postgres(url: &str, password: Option<String>, state_dir: &Path) -> Result<Pos
     })
 }
 
-/// The query of a PostgreSQL URL.
+/// Parameters in the query of a PostgreSQL URL.
 #[derive(Default)]
 struct Query {
     host: Option<String>,

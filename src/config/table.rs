@@ -1,4 +1,4 @@
-//! Every section, in the order of the reference, and look-up of keys by name.
+//! Lists every section of the configuration in the order of the reference, and finds keys by name.
 
 use super::describe::{Key, Section};
 use super::exchange::{Exchange, ForwardAuth};
@@ -36,7 +36,7 @@ pub(super) fn key(path: &str) -> Option<&'static Key> {
     keys().find(|key| key.path == path)
 }
 
-/// Returns the key `section.NAME` of a section with names that the operator chooses.
+/// Returns the key `section.NAME` if the operator chooses the names in `section`, as in `[clients.NAME]`.
 pub(super) fn named(section: &str) -> Option<&'static Key> {
     keys().find(|key| key.parts() == (section, "NAME"))
 }

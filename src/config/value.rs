@@ -1,18 +1,19 @@
-//! TOML values with their lines. They have no `Debug`, since a value may be a secret.
+//! TOML values, each with its line number. The types have no `Debug`, because a value may be a secret and must not be
+//! printed.
 
 use std::collections::BTreeMap;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// A value and its line, counted from 1.
+/// A TOML value and the number of its line, counted from 1.
 #[derive(Clone)]
 pub(super) struct Located {
     pub(super) value: Value,
     pub(super) line: usize,
 }
 
-/// A TOML value of a type that the configuration uses, or `Other`.
+/// A TOML value. `Other` replaces a value of a type that no key has, such as a date.
 #[derive(Clone)]
 pub(super) enum Value {
     Text(String),
@@ -24,7 +25,7 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// The name of the value's type in error texts.
+    /// Returns the name of the value's type for error texts.
     pub(super) const fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a string",
@@ -36,7 +37,7 @@ impl Value {
         }
     }
 
-    /// The value as TOML for display. Hides no secret.
+    /// Returns the value as TOML for display. Secrets in the value must be hidden before.
     pub(super) fn shown(&self) -> toml::Value {
         match self {
             Self::Text(text) => toml::Value::String(text.clone()),
@@ -51,7 +52,7 @@ impl Value {
     }
 }
 
-/// Parses a document into its top-level tables. An error is its line and a message.
+/// Parses a TOML document into top-level entries. An error is the line of the fault and a message.
 pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Located>, (usize, String)> {
     let document = DeTable::parse(text).map_err(|error| {
         // `Display` of this error prints the whole line, which may hold a secret.
@@ -60,7 +61,7 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Located>, (usize, Str
     Ok(table(text, document.get_ref()))
 }
 
-/// Parses one value.
+/// Parses the text of a single TOML value, such as a default.
 pub(super) fn parse_value(text: &str) -> Result<Value, String> {
     DeValue::parse(text)
         .map(|value| convert(text, value.get_ref()))
