@@ -1,4 +1,5 @@
-//! `access-policy check`: verifies a token and evaluates the access policies of a configuration file.
+//! `access-policy check`: verifies a token and evaluates an access policy for the token. The policies and providers
+//! come from the configuration file that the user names, never from another file.
 
 use std::path::PathBuf;
 
@@ -33,7 +34,7 @@ request.")]
 pub(super) struct Check {
     /// Configuration file with the providers and the access policies
     file: PathBuf,
-    /// The token, or - to read it from standard input, hidden from other processes
+    /// The token, or - to read the token from standard input, hidden from other processes
     #[arg(long)]
     token: String,
     /// Repository that the request is for
@@ -101,13 +102,13 @@ impl Check {
     }
 }
 
-/// Returns the audience that the registry flow requires if the token's provider requires none.
+/// Returns the audience that the registry flow requires of tokens if the token's provider requires no audience.
 fn registry_audience(config: &Config) -> Option<String> {
     let by_issuer = || config.issuer.url.as_ref().map(|url| DefaultAudiences::of(url).registry_audience);
     config.exchange.registry_audience.clone().or_else(by_issuer)
 }
 
-/// Adds the steps of the policy to `explanation`, and returns the reason if it denies the request.
+/// Evaluates `policy` and adds each step to `explanation`. Returns the reason if the policy denies the request.
 fn evaluate(
     policy: Option<&AccessPolicy>,
     verified: &VerifiedToken,

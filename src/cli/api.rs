@@ -1,5 +1,5 @@
-//! HTTP client of the commands that run without the database. Never follows a redirect, so that a credential is sent only to
-//! the configured address, and never prints the query of a URL in an error.
+//! HTTP client of the commands that run without the database. The client never follows a redirect, so that a credential
+//! is sent only to the configured address, and never prints the query of a URL in an error.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -15,19 +15,19 @@ use super::output;
 use super::retry::Backoff;
 use crate::base::{Entropy, SystemEntropy};
 
-/// Maximum bytes of a response that are read.
+/// Number of bytes of a response's body after which reading stops.
 const MAX_RESPONSE: usize = 1024 * 1024;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(35);
 
-/// A client of one server.
+/// HTTP client for one server.
 pub(super) struct Api {
     client: Client,
     origin: String,
 }
 
-/// A response of any status.
+/// An HTTP response, successful or not.
 pub(super) struct Response {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
@@ -36,8 +36,8 @@ pub(super) struct Response {
 }
 
 impl Api {
-    /// Creates a client for the server of `url`. Proxies come from the environment as in curl, but never for loopback; root
-    /// certificates come from the system or `SSL_CERT_FILE`.
+    /// Creates an HTTP client for the server of `url`. HTTP proxies come from the environment as in curl, but are never
+    /// used for loopback; root certificates come from the system or `SSL_CERT_FILE`.
     pub(super) fn of(url: &Url) -> Result<Self, Failure> {
         let mut builder = Client::builder()
             .redirect(redirect::Policy::none())
@@ -56,7 +56,7 @@ impl Api {
         Ok(Self { client, origin: url.origin().ascii_serialization() })
     }
 
-    /// Sends a request, and retries if the server cannot be reached, is busy (429) or unavailable (503).
+    /// Sends a request, and retries the request if the server cannot be reached, is busy (429) or is unavailable (503).
     pub(super) async fn call(&self, request: impl Fn(&Client) -> RequestBuilder) -> Result<Response, Failure> {
         let mut backoff = Backoff::default();
         loop {
@@ -97,7 +97,7 @@ impl Api {
     }
 }
 
-/// Returns the text of an error with its causes, each once.
+/// Returns the text of an error and of the error's causes, without repetitions.
 fn with_causes(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
@@ -120,7 +120,8 @@ fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// Members that describe an error: in RFC 9457, OAuth, GitHub and Vela.
+/// Members of a JSON body that describe an error: `detail` in RFC 9457, `error_description` in OAuth, `message` at
+/// GitHub, `error` at Vela.
 #[derive(Deserialize)]
 struct ErrorBody {
     detail: Option<String>,
@@ -130,7 +131,7 @@ struct ErrorBody {
 }
 
 impl Response {
-    /// Returns a successful response; otherwise a failure with exit code 1 (4xx) or 3 (5xx).
+    /// Returns the response if it is successful (2xx), else a failure with exit code 3 (5xx) or 1 (any other status).
     pub(super) fn success(self) -> Result<Self, Failure> {
         if (200..300).contains(&self.status) {
             return Ok(self);
@@ -142,13 +143,13 @@ impl Response {
         Err(if self.status >= 500 { Failure::unreachable(text) } else { Failure::refused(text) })
     }
 
-    /// Returns the error text in the body, if its form is known.
+    /// Returns the error text in the response's body, if the body has a known form.
     pub(super) fn error_text(&self) -> Option<String> {
         let body: ErrorBody = serde_json::from_slice(&self.body).ok()?;
         body.detail.or(body.error_description).or(body.message).or(body.error)
     }
 
-    /// Parses the body as JSON.
+    /// Parses the response's body as JSON.
     pub(super) fn document<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_slice(&self.body).map_err(|_| Failure::unreachable("unexpected response body"))
     }

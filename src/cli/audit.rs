@@ -1,4 +1,5 @@
-//! `audit`: the records of issued tokens and the events of the exchange. A record holds digests and claims, never a token.
+//! `audit`: prints the records of issued tokens and the events of the exchange. A record holds digests and claims,
+//! never a token.
 
 use std::collections::VecDeque;
 
@@ -12,10 +13,10 @@ use super::since::since;
 use crate::base::{BuildId, IssuerId, Jti, Moment, Seconds};
 use crate::store::{AuditFilter, AuditRow, EventRow, Store, StoreError};
 
-/// Maximum rows in a table.
+/// Maximum number of rows in a printed table.
 const MAX_ROWS: usize = 50;
 
-/// Rows read per query.
+/// Maximum number of rows that one query reads.
 const PAGE: u32 = 1_000;
 
 /// Commands on audit records.
@@ -32,16 +33,16 @@ pub(super) enum Audit {
   buildpass audit list --since 1h
   buildpass audit list --since 2026-11-25T00:00:00Z --json | jq -r .subject")]
 pub(super) struct List {
-    /// List tokens of this build only
+    /// List only tokens of this build
     #[arg(long, value_name = "ID")]
     build: Option<BuildId>,
-    /// List tokens with exactly this subject only
+    /// List only tokens with exactly this subject
     #[arg(long, value_name = "SUBJECT")]
     subject: Option<String>,
-    /// List tokens issued since this time (2026-11-25T04:31:34Z) or for this long (1h, 7d)
+    /// List only tokens issued since this time (2026-11-25T04:31:34Z), or within this duration before now (1h, 7d)
     #[arg(long, value_name = "TIME", value_parser = |text: &str| since(text, now()))]
     since: Option<Moment>,
-    /// Print JSON lines: all rows, oldest first
+    /// Print all rows as JSON lines, oldest first
     #[arg(long)]
     json: bool,
 }
@@ -65,10 +66,10 @@ pub(super) struct Show {
   buildpass audit events --since 1h
   buildpass audit events --json | jq -r 'select(.kind == \"exchange_refused\") | .detail'")]
 pub(super) struct Events {
-    /// List events since this time (2026-11-25T04:31:34Z) or for this long (1h, 7d)
+    /// List only events since this time (2026-11-25T04:31:34Z), or within this duration before now (1h, 7d)
     #[arg(long, value_name = "TIME", value_parser = |text: &str| since(text, now()))]
     since: Option<Moment>,
-    /// Print JSON lines: all rows, oldest first
+    /// Print all rows as JSON lines, oldest first
     #[arg(long)]
     json: bool,
 }
@@ -121,7 +122,7 @@ impl Events {
     }
 }
 
-/// Shortens untrusted text for a table; `--json` prints the whole text.
+/// Shortens untrusted text for a table to `most` characters; `--json` prints the whole text.
 fn shortened(mut text: String, most: usize) -> String {
     if let Some((at, _)) = text.char_indices().nth(most) {
         text.truncate(at);
@@ -158,11 +159,11 @@ impl List {
     }
 }
 
-/// Rows that the store returns in pages, oldest first.
+/// A list of audit rows, which the store returns in pages, oldest first.
 trait Record {
     type Row: Clone;
 
-    /// Returns at most [`PAGE`] rows since a moment, after the given row.
+    /// Returns the next page: at most [`PAGE`] rows since the moment `since`, beginning after the row `after`.
     async fn page(&self, since: Option<Moment>, after: Option<&Self::Row>) -> Result<Vec<Self::Row>, StoreError>;
 
     async fn each_page(
@@ -179,8 +180,8 @@ trait Record {
         }
     }
 
-    /// Returns the latest rows, oldest first. Reads longer and longer periods until one holds enough rows, so that a long
-    /// history is never read as a whole.
+    /// Returns the latest [`MAX_ROWS`] rows, oldest first. Reads longer and longer periods until a period holds enough
+    /// rows, so that a long history is never read as a whole.
     async fn latest(&self, since: Option<Moment>, now: Moment) -> Result<VecDeque<Self::Row>, Failure> {
         let mut period = Seconds::new(60);
         loop {
@@ -205,7 +206,7 @@ trait Record {
     }
 }
 
-/// Records of issued tokens.
+/// The records of issued tokens that match a filter.
 struct Tokens<'a> {
     store: &'a dyn Store,
     filter: AuditFilter,
@@ -221,7 +222,7 @@ impl Record for Tokens<'_> {
     }
 }
 
-/// Recorded events of the exchange.
+/// The recorded events of the exchange, without a filter.
 struct EventLog<'a> {
     store: &'a dyn Store,
 }

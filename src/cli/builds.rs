@@ -1,4 +1,5 @@
-//! `builds`: the HTTP API of builds, for CI servers and workers without HTTP code. Never reads the configuration.
+//! `builds`: registers, finishes and shows builds over the HTTP API, for CI servers and workers without HTTP code. The
+//! commands never read the configuration.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +17,7 @@ use super::{output, shell};
 use crate::base::{BuildId, Secret};
 use crate::store::Finish;
 
-/// Maximum size of a file that is read. The server accepts at most 64 KiB.
+/// Maximum bytes that are read from a file. The server accepts registrations of at most 64 KiB.
 const MAX_FILE: u64 = 1024 * 1024;
 
 /// Commands on builds.
@@ -29,20 +30,21 @@ pub(super) enum Builds {
 
 const VARIABLES: &str = "\
 Variables:
-  BUILDPASS_URL                 base of the API, https://ci.example.com/buildpass
+  BUILDPASS_URL                 base URL of the API, such as https://ci.example.com/buildpass
   BUILDPASS_CLIENT_ID           printed by `buildpass clients create`
   BUILDPASS_CLIENT_SECRET       printed by `buildpass clients create`;
-                                or its file in BUILDPASS_CLIENT_SECRET_FILE";
+                                or the name of a file with the secret in
+                                BUILDPASS_CLIENT_SECRET_FILE";
 
 #[derive(Debug, Args)]
 struct Server {
-    /// Base URL of the API
+    /// Base URL of the server's API
     #[arg(long, value_name = "URL", env = "BUILDPASS_URL", hide_env_values = true)]
     url: Option<String>,
-    /// Id of the client
+    /// Id of the client that calls the API
     #[arg(long, value_name = "ID", env = "BUILDPASS_CLIENT_ID", hide_env_values = true)]
     client_id: Option<String>,
-    /// File with the secret of the client, or - for standard input [default: $BUILDPASS_CLIENT_SECRET]
+    /// File with the client's secret, or - for standard input [default: the secret in $BUILDPASS_CLIENT_SECRET]
     #[arg(long, value_name = "FILE", env = "BUILDPASS_CLIENT_SECRET_FILE", hide_env_values = true)]
     client_secret_file: Option<PathBuf>,
 }
@@ -75,7 +77,7 @@ enum Format {
     Env,
 }
 
-/// Finish a build; its tokens are revoked at once
+/// Finish a build; the build's tokens are revoked at once
 #[derive(Debug, Args)]
 #[command(after_help = format!("Example:
   buildpass builds finish \"$BUILDPASS_BUILD_ID\" --status failure
@@ -84,7 +86,7 @@ enum Format {
 pub(super) struct FinishBuild {
     /// Id of the build
     id: BuildId,
-    /// Result of the build
+    /// Result of the finished build
     #[arg(long, value_enum, default_value_t = Status::Success)]
     status: Status,
     /// Print one JSON document
@@ -111,7 +113,7 @@ impl From<Status> for Finish {
     }
 }
 
-/// Show a build: state, result, subject and tokens issued
+/// Show a build: state, result, subject and number of issued tokens
 #[derive(Debug, Args)]
 #[command(after_help = format!("Example:
   buildpass builds show 0199e4d2-7c11-7b7e-8a3b-5b1f3a2c9d10
@@ -137,7 +139,7 @@ impl Builds {
     }
 }
 
-/// A server and the credentials for it.
+/// The API of a server, and the credentials of the client that calls the API.
 struct Connection {
     api: Api,
     base: String,
@@ -230,7 +232,8 @@ impl Register {
     }
 }
 
-/// Returns shell lines for an `env` object. The server is not trusted to run anything in the shell of a worker.
+/// Returns shell lines that export the variables in `env`, an object of the server's response. A server must not be
+/// able to run anything in the shell of a worker.
 fn exports(env: Map<String, Value>) -> Result<Vec<String>, Failure> {
     env.into_iter()
         .map(|(name, value)| match value {

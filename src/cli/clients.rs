@@ -1,4 +1,5 @@
-//! `clients`: the callers of the API. A secret is printed once, when it is created, and never stored.
+//! `clients`: manages the clients of the API. A client's secret is printed once, when the secret is created, and never
+//! stored.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -29,36 +30,40 @@ pub(super) enum Clients {
     NewSecret(NewSecret),
 }
 
-/// Create a client and print its id and secret; the secret is not stored
+/// Create a client and print the client's id and secret; the secret is not stored
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass clients create vela --org acme
   buildpass clients create vela --org acme --org 'tools/*' --audience sts.amazonaws.com --json
   buildpass clients create vela --provider k8s --subject system:serviceaccount:ci:vela
 
-With --provider the client has no secret. It authenticates with a token of that provider, with exactly this subject \
-and with {public_url}/api/v1 as its only audience.")]
+With --provider the client has no secret. The client authenticates with a token of that provider, which must have \
+exactly the subject of --subject, and {public_url}/api/v1 as the only audience.")]
 pub(super) struct Create {
-    /// Display name, unique among clients
+    /// Display name of the client; no two clients may have the same name
     #[arg(value_parser = named)]
     name: String,
-    /// Permission of the client: builds:write, builds:tokens, tokens:introspect, publications:write or admin; repeatable
-    /// [default: builds:write,builds:tokens, as a CI server needs]
+    /// Permission of the client: builds:write, builds:tokens, tokens:introspect, publications:write or admin;
+    /// repeatable [default: builds:write,builds:tokens, the permissions of a CI server]
     #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
     scopes: Vec<Scope>,
-    /// Organisation that the client may act for: a name, or prefix/* for all below prefix/; repeatable [default: all]
+    /// Organisation that the client may act for: a name, or prefix/* for every organisation below prefix/; repeatable
+    /// [default: all organisations]
     #[arg(long = "org", value_name = "ORG", value_delimiter = ',')]
     organizations: Vec<OrganizationPattern>,
-    /// Audience that tokens of its builds may have; * matches within a segment; repeatable [default: all]
+    /// Audience that tokens of the client's builds may have; * matches any characters within one segment; repeatable
+    /// [default: all audiences]
     #[arg(long = "audience", value_name = "AUDIENCE")]
     audiences: Vec<AudiencePattern>,
-    /// Prefix NAME. of the organisation and repository ids that the client posts, to keep two forges behind one issuer apart
+    /// Put the prefix NAME. before the organisation and repository ids that the client registers, so that two forges
+    /// behind one issuer share no id
     #[arg(long, value_name = "NAME", value_parser = ids)]
     ids: Option<String>,
-    /// Authenticate with tokens of this provider instead of a secret; `providers list` prints the names
+    /// Provider of the tokens that the client authenticates with, instead of a secret; `providers list` prints the
+    /// names of providers
     #[arg(long, value_name = "PROVIDER", requires = "subject")]
     provider: Option<String>,
-    /// Exact subject of those tokens, such as system:serviceaccount:ci:vela
+    /// Exact subject of the tokens that the client authenticates with, such as system:serviceaccount:ci:vela
     #[arg(long, value_name = "SUBJECT", requires = "provider")]
     subject: Option<String>,
     /// Print one JSON document
@@ -76,7 +81,7 @@ pub(super) struct List {
     json: bool,
 }
 
-/// Create a new secret for a client; the old one is accepted for a while
+/// Create a new secret for a client; the old secret is accepted for a while
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass clients rotate-secret vela --overlap 1h
@@ -84,7 +89,7 @@ pub(super) struct List {
 pub(super) struct RotateSecret {
     /// Name of the client
     name: String,
-    /// Time during which the old secret is accepted too
+    /// Time for which the old secret is accepted besides the new secret
     #[arg(long, value_name = "DURATION", default_value = "24h", conflicts_with = "now")]
     overlap: Seconds,
     /// Reject the old secret at once
@@ -95,7 +100,7 @@ pub(super) struct RotateSecret {
     json: bool,
 }
 
-/// Disable a client; its builds are finished and their tokens revoked at once
+/// Disable a client; the client's builds are finished and the builds' tokens are revoked at once
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass clients disable vela")]
@@ -112,8 +117,8 @@ pub(super) struct Disable {
 #[command(after_help = "Example:
   (umask 077; buildpass clients new-secret > secrets/vela)
 
-Then declare the client: [clients.vela] with secret_file = \"secrets/vela\". To change the secret, put a new line \
-before the old one, run `buildpass config apply`, give the new secret to the client, and remove the old line.")]
+Then declare the client: [clients.vela] with secret_file = \"secrets/vela\". To change the secret, write a new secret on a line \
+before the old secret, run `buildpass config apply`, give the new secret to the client, and remove the old line.")]
 pub(super) struct NewSecret {}
 
 impl Clients {
@@ -137,7 +142,7 @@ impl Clients {
     }
 }
 
-/// Runs `work` on the store and closes it, also after an error.
+/// Runs `work` on the store and closes the store, also after an error.
 async fn with(store: Arc<dyn Store>, work: impl AsyncFnOnce(&dyn Store) -> Result<(), Failure>) -> Result<(), Failure> {
     let done = work(&*store).await;
     store.close().await;
@@ -156,7 +161,8 @@ struct CreatedClient<'a> {
 }
 
 impl Create {
-    /// Returns the identity of a client without a secret.
+    /// Returns the provider and subject that a client without a secret authenticates by, or `None` for a client with a
+    /// secret.
     async fn identity(&self, store: &dyn Store, configured: &[Provider]) -> Result<Option<ClientIdentity>, Failure> {
         let (Some(provider), Some(subject)) = (&self.provider, &self.subject) else { return Ok(None) };
         let rows = store.read_rules(&IssuerId::main(), 0).await?.providers;
@@ -204,7 +210,7 @@ impl Create {
                     "a client named {name} exists; choose another name, or create a new secret for it: \
                      buildpass clients rotate-secret {name}"
                 ),
-                Some(_) => format!("a client named {name}, or with this provider and subject, exists"),
+                Some(_) => format!("a client named {name}, or with this provider and subject, exists already"),
             }));
         }
         if client.organizations.is_empty() && client.has(Scope::BuildsWrite) {
@@ -343,7 +349,7 @@ impl RotateSecret {
         output::line(&format!("client_id      {}", known.id))?;
         output::line(&format!("client_secret  {}", secret.expose_secret()))?;
         output::note(&match previous_until {
-            Some(until) => format!("The previous secret is accepted until {until}; older ones are rejected."),
+            Some(until) => format!("The previous secret is accepted until {until}; older secrets are rejected."),
             None => "The previous secret is rejected from now on.".to_owned(),
         });
         Ok(())
@@ -376,7 +382,7 @@ impl Disable {
 
 fn unknown(name: &str) -> Failure {
     let name = output::visible(name);
-    Failure::refused(format!("there is no client named {name}; `buildpass clients list` lists all"))
+    Failure::refused(format!("there is no client named {name}; `buildpass clients list` lists all clients"))
 }
 
 fn declared(name: &str) -> Failure {

@@ -1,4 +1,4 @@
-//! `completions`: the script by which a shell completes the command line.
+//! `completions`: prints the script by which a shell completes the command line.
 
 use super::failure::Failure;
 use super::output;
@@ -8,7 +8,7 @@ use super::output;
 #[command(after_help = "Example:
   buildpass completions bash > ~/.local/share/bash-completion/completions/buildpass")]
 pub(super) struct Completions {
-    /// Shell to complete for
+    /// Shell that the script is for
     shell: clap_complete::Shell,
 }
 

@@ -24,7 +24,7 @@ pub(super) enum ConfigCommand {
     Apply(Apply),
 }
 
-/// Check the configuration; reports each fault with key, file and line
+/// Check the configuration and report each fault with key, file and line
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass config check --config /etc/buildpass/buildpass.toml")]
@@ -49,7 +49,7 @@ pub(super) struct Show {
 #[command(after_help = "Example:
   buildpass config reference > buildpass.toml")]
 pub(super) struct Reference {
-    /// Format: `toml`, a file of defaults to start from, or `markdown`, the page of the manual
+    /// Format of the output: `toml` for a configuration file with all defaults, `markdown` for the page of the manual
     #[arg(long, value_enum, default_value_t)]
     format: ReferenceFormat,
 }
@@ -61,14 +61,14 @@ enum ReferenceFormat {
     Markdown,
 }
 
-/// Apply the settings that all servers share to the database; idempotent
+/// Apply to the database the settings that all servers share; idempotent
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass config apply --dry-run
 
 Shared settings are keys.algorithms, [clients.*] and [oidc.*]. With SQLite `serve` applies them at each start. With \
-PostgreSQL only the very first start does, so that an old server that restarts during an update changes nothing: run \
-this command once per release.")]
+PostgreSQL `serve` applies them at the very first start only, so that an old server that restarts during an update \
+changes nothing: run this command once per release.")]
 pub(super) struct Apply {
     /// Print the changes without applying them
     #[arg(long)]

@@ -1,5 +1,5 @@
-//! `export-static`: writes the documents of the issuer to files, for a bucket or a CDN in front of a server that cannot be
-//! reached from outside. The files are byte for byte what `serve` answers.
+//! `export-static`: writes the issuer's discovery document and key set to files, for a bucket or a CDN in front of a
+//! server that cannot be reached from outside. The files must equal the responses of `serve` byte for byte.
 
 use std::fs;
 use std::io::Write;
@@ -18,16 +18,16 @@ use crate::config::Flags;
 use crate::issuer::Document;
 use crate::keyring::{ActError, KeyRefusal};
 
-/// Write the discovery document and key set to files
+/// Write the issuer's discovery document and key set to files
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   buildpass export-static public
   aws s3 sync public s3://ci-issuer --content-type application/json --cache-control max-age=300
 
-The command prints the time until which the copy is complete: it holds the next signing key, but not the one after \
-that. Copy again before that time, and at once after `keys rotate`, `keys revoke` or a change of keys.algorithms.")]
+The command prints the time until which the key set is complete: it holds the next signing key, but no key after \
+that. Run the command again before that time, and at once after `keys rotate`, `keys revoke` or a change of keys.algorithms.")]
 pub(super) struct ExportStatic {
-    /// Folder to write to; created if it does not exist
+    /// Folder to write the files to; created if it does not exist
     folder: PathBuf,
     /// Print one JSON document
     #[arg(long)]
@@ -49,7 +49,7 @@ impl ExportStatic {
         let (view, now) = (read?, now());
         if !view.is_sound(now) {
             return Err(Failure::refused(
-                "a signing key cannot be opened and would be missing from the copy; `buildpass keys list` shows which",
+                "a signing key cannot be opened and would be missing from the copy; `buildpass keys list` shows which key",
             ));
         }
         let documents = app::documents(&config, &view, now)?;
@@ -65,7 +65,7 @@ impl ExportStatic {
     }
 }
 
-/// Replaces a document atomically, so that a concurrent copy of the folder gets the old or the new one.
+/// Replaces a document atomically, so that a concurrent copy of the folder gets the old document or the new document.
 fn write(folder: &Path, name: &str, document: &Document) -> Result<(), Failure> {
     let mut file = tempfile::Builder::new().prefix(".new.").tempfile_in(folder)?;
     file.write_all(&document.bytes)?;

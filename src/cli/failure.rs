@@ -1,4 +1,5 @@
-//! The failure of a command, and its exit code. A failure is printed as it is, so its text must never hold a secret.
+//! The error that ends a command, and the exit code of each error. The text of the error is printed unchanged, so the
+//! text must never hold a secret.
 
 use std::fmt;
 use std::io;
@@ -15,7 +16,7 @@ use crate::store::StoreError;
 /// Error that ends a command.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The reader of standard output closed it: exit code 0, no message.
+    /// Exit code 0, without a message: the program that read this command's standard output closed the pipe.
     OutputClosed,
     /// Exit code 1: the check or request was refused.
     Refused(anyhow::Error),

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use clap::Command;
 
-/// Commands by who uses them, in the order of the help. Every command must be in exactly one group.
+/// Groups of commands by the people and programs that use them, in the order of the help. Every command must be in
+/// exactly one group.
 const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Operators",

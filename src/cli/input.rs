@@ -1,11 +1,13 @@
-//! Arguments that may be given on standard input instead, where other processes cannot see them.
+//! Reads secret arguments. A secret may be given on standard input instead, where other processes cannot see the
+//! secret.
 
 use std::io::Read as _;
 
 use super::failure::Failure;
 use crate::jose;
 
-/// Returns the token in `argument`, or reads it from standard input if that is `-`. Reads at most twice the maximum length.
+/// Returns the token in `argument`, or reads the token from standard input if `argument` is `-`. Reads at most twice
+/// the maximum length of a token.
 pub(super) fn token(argument: &str) -> Result<String, Failure> {
     let mut token = argument.to_owned();
     if token == "-" {

@@ -1,5 +1,5 @@
-//! The configuration and the store that operators' commands work with, beside a server that may be running. A command that
-//! only reads never creates a database.
+//! Opens the configuration and the database for the commands of operators, even while a server is running. A command
+//! that only reads must never create a database.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::config::{self, Config, Flags, Sources};
 use crate::exchange::RulesEditor;
 use crate::store::{InFlight, Store, StoreUrl};
 
-/// An installation of buildpass, found by its configuration file.
+/// An installation of buildpass: the configuration file and all that the configuration names.
 #[derive(Debug)]
 pub(super) struct Installation {
     file: Option<PathBuf>,
@@ -22,7 +22,7 @@ impl Installation {
         Self { file }
     }
 
-    /// Reads the configuration; flags take precedence.
+    /// Reads the configuration; values in `flags` take precedence.
     pub(super) fn config(&self, flags: Flags) -> Result<Config, Failure> {
         let sources = Sources {
             file: self.file.clone(),
@@ -33,17 +33,17 @@ impl Installation {
         Ok(Config::load(&sources)?)
     }
 
-    /// Reads the configuration that `--config` or `$BUILDPASS_CONFIG` names. Never reads `./buildpass.toml`, since a checkout
-    /// must not choose which issuers to trust.
+    /// Reads the configuration that `--config` or `$BUILDPASS_CONFIG` names. Never reads `./buildpass.toml`, because a
+    /// checkout must not choose which issuers to trust.
     pub(super) fn named_config(&self, flags: Flags) -> Result<Config, Failure> {
         let environment = config::environment();
         if self.file.is_some() || environment.get("BUILDPASS_CONFIG").is_some_and(|name| !name.is_empty()) {
             return self.config(flags);
         }
-        Err(Failure::usage("no configuration: name one with --config FILE or $BUILDPASS_CONFIG"))
+        Err(Failure::usage("no configuration: name a file with --config FILE or $BUILDPASS_CONFIG"))
     }
 
-    /// Opens the store; creates it if it does not exist.
+    /// Opens the store, and creates the database if there is none.
     pub(super) async fn store(&self) -> Result<Arc<dyn Store>, Failure> {
         open(&self.config(Flags::default())?).await
     }
@@ -75,14 +75,15 @@ pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {
     Ok(config.store.place.open(InFlight::default()).await?)
 }
 
-/// Returns the editor of the exchange's rules in `store`. Without a configured issuer, uses the one that `serve` would use.
+/// Returns the editor of the exchange's rules in `store`. Without a configured issuer URL, the editor uses the issuer
+/// URL that `serve` would use.
 pub(super) fn rules_editor(config: &Config, store: &Arc<dyn Store>) -> Result<RulesEditor, Failure> {
     let paths = app::paths(config, config.server.listen)?;
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock::new()), Arc::new(SystemEntropy));
     Ok(app::rules_editor(config, &paths, store, &clock, &entropy))
 }
 
-/// Returns the current time; a command reads it once.
+/// Returns the current time. A command reads the time once, so that all parts of its work agree.
 pub(super) fn now() -> Moment {
     SystemClock::new().now()
 }

@@ -1,5 +1,5 @@
-//! The signing keys of an installation, opened beside a server that may be running. A command that only reads never
-//! creates keys.
+//! Opens the signing keys of an installation, even while a server is running. A command that only reads must never
+//! create keys.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::jose::JwkSet;
 use crate::keyring::{ActError, KeyRefusal, KeyView, Keyring, KeyringParts};
 use crate::store::Store;
 
-/// Opens the keyring on `store`.
+/// Opens the keyring with the signing keys in `store`.
 pub(super) async fn attach(config: &Config, store: Arc<dyn Store>) -> Result<Keyring, Failure> {
     let parts = KeyringParts {
         store,

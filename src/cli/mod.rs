@@ -1,4 +1,5 @@
-//! The command line: one file or folder for each command. Only this module prints. It never decides who gets a token.
+//! The command line, with one file or folder for each command. Only this module prints. A command never decides who
+//! gets a token.
 
 mod access_policy;
 mod api;
@@ -41,7 +42,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use self::failure::Failure;
 use self::installation::Installation;
 
-/// Closing lines of `buildpass --help`.
+/// Last lines of `buildpass --help`: exit codes and a hint for the first start.
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
@@ -56,7 +57,8 @@ directory: data/buildpass.db, keys/master.key. To see how the parts work togethe
 #[derive(Debug, Parser)]
 #[command(name = "buildpass", version, after_help = EXIT_CODES, max_term_width = 100, arg_required_else_help = true)]
 struct CommandLine {
-    /// Configuration file [default: $BUILDPASS_CONFIG, else ./buildpass.toml]; `token` and `builds` read none
+    /// Configuration file [default: $BUILDPASS_CONFIG, else ./buildpass.toml]; `token` and `builds` read no
+    /// configuration
     #[arg(long, global = true, value_name = "FILE", display_order = 900)]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -73,19 +75,19 @@ enum Command {
     /// Migrate the database schema, or move to another database
     #[command(subcommand)]
     Store(store::StoreCommand),
-    /// Manage clients: CI servers and others that call the API
+    /// Manage clients: CI servers and other programs that call the API
     #[command(subcommand)]
     Clients(clients::Clients),
     /// Manage signing keys: list, rotate, revoke, adopt
     #[command(subcommand)]
     Keys(keys::Keys),
-    /// List names and the ids they are bound to, release a name
+    /// Manage the bindings of organisation and repository names to ids
     #[command(subcommand)]
     Names(names::Names),
-    /// Manage and check providers: issuers whose tokens are verified
+    /// Manage and check providers: the issuers of accepted tokens
     #[command(subcommand)]
     Providers(providers::Providers),
-    /// Manage the exchange: its rules and the keys it issued
+    /// Manage the exchange: rules, and issued keys and access tokens
     #[command(subcommand)]
     Exchange(exchange::ExchangeCommand),
     /// Read the audit record: issued tokens and events
@@ -96,24 +98,24 @@ enum Command {
     /// Register, finish and show builds over the HTTP API
     #[command(subcommand)]
     Builds(builds::Builds),
-    /// Request an ID token from inside a job, or decode one
+    /// Request an ID token from inside a job, or decode a token
     #[command(subcommand)]
     Token(token::Token),
     Verify(verify::Verify),
-    /// Evaluate access policies
+    /// Evaluate the access policies of repositories for a token
     #[command(subcommand)]
     AccessPolicy(access_policy::AccessPolicyCommand),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }
 
-/// Returns the command line as data: for completions, the manual and tests.
+/// Returns the description of the command line, for completions, the manual and tests.
 #[must_use]
 pub fn command() -> clap::Command {
     help::grouped(CommandLine::command())
 }
 
-/// Runs the command line of this process.
+/// Runs the command that this process was started with, and returns the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
     let line = CommandLine::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());

@@ -1,5 +1,5 @@
-//! `names`: the bindings of names to ids. Only an operator releases a name: the next build that is registered under it binds
-//! it again.
+//! `names`: lists and releases the bindings of organisation and repository names to ids. Only an operator may release a
+//! name, because the next build that is registered under the name binds the name again.
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -11,14 +11,14 @@ use crate::base::IssuerId;
 use crate::claims::fold_name;
 use crate::store::{BoundName, NameKind, Store};
 
-/// Commands on bound names.
+/// Commands on names that are bound to ids.
 #[derive(Debug, Subcommand)]
 pub(super) enum Names {
     List(List),
     Release(Release),
 }
 
-/// List names of organisations and repositories with the ids they are bound to
+/// List names of organisations and repositories, each with the id that the name is bound to
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass names list")]
@@ -28,19 +28,19 @@ pub(super) struct List {
     json: bool,
 }
 
-/// Delete the binding of a name to its id
+/// Release the name of an organisation or repository from the id that the name is bound to
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass names release acme
   buildpass names release acme/app
 
-The next build that is registered under the name binds it again: release a name only if you know which build that \
-will be.")]
+The next build that is registered under the name binds the name to the id of its organisation or repository: \
+release a name only if you know which build that will be.")]
 pub(super) struct Release {
-    /// Organisation, or ORG/NAME of a repository
+    /// Name to release: ORG of an organisation, or ORG/NAME of a repository
     #[arg(value_name = "ORG[/NAME]")]
     name: String,
-    /// Kind of the name; required if an organisation and a repository have the same one
+    /// Whether to release the name of an organisation or of a repository; required if both have this name
     #[arg(long, value_enum)]
     kind: Option<Kind>,
     /// Print one JSON document
@@ -88,7 +88,9 @@ impl List {
             }
         };
         if names.is_empty() {
-            output::note("No name is bound yet: the registration of a build binds its organisation and repository.");
+            output::note(
+                "No name is bound yet: the registration of a build binds the names of its organisation and repository to ids.",
+            );
         }
         if self.json {
             return Ok(output::json_lines(names)?);
@@ -128,7 +130,8 @@ impl Release {
     }
 }
 
-/// Returns the kind of the name if only one matches. Names are compared case-folded, as they are bound.
+/// Returns whose name `wanted` is, an organisation's or a repository's, or a failure if none or both are bound. Names
+/// are compared case-folded, as bindings compare them.
 fn only_kind(names: &[BoundName], wanted: &str) -> Result<NameKind, Failure> {
     let folded = fold_name(wanted);
     let of = |kind| names.iter().any(|bound| bound.kind == kind && fold_name(&bound.name) == folded);

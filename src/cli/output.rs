@@ -99,7 +99,7 @@ fn visible_lines(text: &str) -> String {
     text.lines().map(visible).collect::<Vec<_>>().join("\n")
 }
 
-/// Prints the steps of an explanation, one per line.
+/// Prints the steps of an explanation, one step per line.
 pub(super) fn steps(explanation: &Explanation) -> io::Result<()> {
     explanation.to_string().lines().try_for_each(|step| line(&visible(step)))
 }
@@ -115,7 +115,7 @@ impl Table {
         Self { headings: headings.to_vec(), rows: Vec::new() }
     }
 
-    /// Adds a row of escaped cells. An empty cell is printed as `-`.
+    /// Adds a row, and escapes untrusted text in the cells. An empty cell is printed as `-`.
     pub(super) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
         let cells =
             cells.into_iter().map(|cell| if cell.is_empty() { "-".to_owned() } else { visible(&cell).into_owned() });
@@ -143,12 +143,12 @@ fn aligned<'a>(cells: impl Iterator<Item = &'a str>, widths: &[usize]) -> String
     text.trim_end().to_owned()
 }
 
-/// Formats an optional value as a cell.
+/// Formats an optional value as a cell of a table. An absent value becomes an empty cell.
 pub(super) fn cell(value: Option<impl ToString>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
 }
 
-/// Returns the word for a change in a table.
+/// Returns the word that tables print for a kind of change.
 pub(super) const fn change_word(change: ChangeKind) -> &'static str {
     match change {
         ChangeKind::Created => "created",

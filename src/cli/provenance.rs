@@ -1,4 +1,4 @@
-//! `provenance`: finds the build that pushed a version of a package.
+//! `provenance`: finds the build that pushed a version of a package, in the publications that registries recorded.
 
 use clap::Args;
 use serde_json::json;

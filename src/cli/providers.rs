@@ -1,4 +1,4 @@
-//! `providers`: manages stored providers, and checks the documents of the configured ones.
+//! `providers`: manages the providers in the database, and checks the documents of the providers in the configuration.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ const HELP: Help = Help {
     command: "providers",
     article: "a",
     noun: "stored provider",
-    plural: "stored providers, those that `config apply` stored included",
+    plural: "the providers in the database, with those that `config apply` stored",
     example: "partner-ci",
     object: "name = \"partner-ci\"
   provider = \"generic\"
@@ -38,9 +38,9 @@ pub(super) enum Providers {
 #[command(after_help = "Example:
   buildpass providers check --config buildpass.toml
 
-The exit code is 1 if a provider has a fault, and 3 if its keys cannot be fetched.")]
+The exit code is 1 if a provider has a fault, and 3 if the keys of a provider cannot be fetched.")]
 pub(super) struct Check {
-    /// Names of [oidc.NAME] to check [default: all]
+    /// Providers to check, by their names in [oidc.NAME] [default: all providers of the configuration]
     names: Vec<String>,
     /// Print JSON lines
     #[arg(long)]

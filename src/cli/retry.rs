@@ -1,15 +1,16 @@
-//! How long a client waits before it retries a request, and when it gives up. Pure.
+//! Decides how long an HTTP client waits before it retries a request, and when the client gives up. The code never
+//! sleeps and reads no clock.
 
 use std::time::Duration;
 
-/// Waits before the second, third, … attempt, if the server sends no `Retry-After`.
+/// Minimum waits before the second, third, … attempt. A longer `Retry-After` of the server takes precedence.
 const WAITS: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
 
-/// Maximum time that a job waits in total.
+/// Maximum total time that a client waits between the attempts of one request.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// Attempts and waits of one request so far.
+/// Number of attempts and total wait of one request so far.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     attempts: usize,
@@ -17,8 +18,8 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// Returns the wait before the next attempt, or `None` to give up. `jitter`, from 0 to 255, adds up to a quarter, so that
-    /// jobs that start together do not retry together.
+    /// Returns the wait before the next attempt, or `None` to give up. `jitter`, from 0 to 255, adds up to a quarter of
+    /// the wait, so that jobs that start together do not retry together.
     pub(super) fn wait(&mut self, retry_after: Option<Duration>, jitter: u8) -> Option<Duration> {
         let minimum = WAITS.get(self.attempts)?;
         // The limit keeps a hostile `Retry-After` from overflowing the sum.

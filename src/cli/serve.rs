@@ -27,13 +27,13 @@ use crate::telemetry;
 
 Without a configuration the server listens on 127.0.0.1:8080 and keeps everything in the working directory.")]
 pub(super) struct Serve {
-    /// Address of the public listener; port 0 picks a free one
+    /// Address and port of the public listener; port 0 picks a free port
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Address of the admin listener (metrics, health, admin API); empty for none
+    /// Address and port of the admin listener (metrics, health, admin API); empty for no admin listener
     #[arg(long, value_name = "ADDRESS")]
     admin_listen: Option<String>,
-    /// URL of the issuer, the `iss` claim of its tokens
+    /// Issuer URL, the `iss` claim of the tokens that the server signs
     #[arg(long, value_name = "URL")]
     issuer: Option<String>,
 }
@@ -56,7 +56,7 @@ impl Serve {
     }
 }
 
-/// Serves until `end` completes, then finishes accepted requests and closes the store.
+/// Answers requests until `end` completes, then finishes the accepted requests and closes the store.
 pub(super) async fn serve(app: &Arc<App>, listeners: Listeners, limits: Limits, end: impl Future<Output = ()>) {
     let fresh = tokio::spawn({
         let app = Arc::clone(app);

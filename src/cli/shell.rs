@@ -1,18 +1,18 @@
-//! Lines for a POSIX shell to evaluate. A value always stays one word and never runs anything.
+//! Writes lines for a POSIX shell to evaluate. A value in a line always stays one word and never runs a command.
 
-/// Whether `name` is a valid name of a variable (POSIX.1-2017 §8.1, and lower case).
+/// Returns whether `name` is a valid name of a shell variable (POSIX.1-2017 §8.1, with lower-case letters allowed too).
 pub(super) fn is_variable_name(name: &str) -> bool {
     let mut characters = name.chars();
     characters.next().is_some_and(|first| first == '_' || first.is_ascii_alphabetic())
         && characters.all(|character| character == '_' || character.is_ascii_alphanumeric())
 }
 
-/// Returns `export NAME='value'`. The name must be valid ([`is_variable_name`]).
+/// Returns the line `export NAME='value'`. `name` must be valid ([`is_variable_name`]).
 pub(super) fn export(name: &str, value: &str) -> String {
     format!("export {name}={}", quoted(value))
 }
 
-/// Quotes a value with single quotes, in which a shell interprets nothing.
+/// Quotes a value for a shell with single quotes, in which the shell interprets nothing.
 pub(super) fn quoted(value: &str) -> String {
     format!("'{}'", value.replace('\'', r"'\''"))
 }

@@ -4,7 +4,8 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens from its creation on, so that an early signal is not lost.
+/// Receiver of SIGINT and SIGTERM. Signals are received from the creation of this value on, so that an early signal is
+/// not lost.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -15,7 +16,7 @@ impl Signals {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Completes when one of the signals arrives.
+    /// Completes when SIGINT or SIGTERM arrives.
     pub(super) async fn stop_requested(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}

@@ -1,4 +1,4 @@
-//! Parses a point in the past: a time, or how long ago.
+//! Parses a moment in the past, written as a time or as a duration before now.
 
 use crate::base::{Moment, Seconds};
 

@@ -1,5 +1,5 @@
-//! Verifiers for the providers of a configuration and for its own issuer. Never reads `./buildpass.toml` by itself, since a
-//! checkout must not choose which issuers to trust.
+//! Creates verifiers for the providers of a configuration and for the configuration's own issuer. `./buildpass.toml` is
+//! never read unless the user names the file, because a checkout must not choose which issuers to trust.
 
 use std::sync::Arc;
 
@@ -11,13 +11,13 @@ use crate::config::{Config, Flags};
 use crate::jose::JwkSet;
 use crate::verifier::{FixedKeys, Provider, Verifier, Verifiers};
 
-/// A configuration and the verifiers of its providers.
+/// A configuration, and verifiers for the configuration's providers and own issuer.
 pub(super) struct Trusted {
     pub(super) config: Config,
     pub(super) verifiers: Verifiers,
 }
 
-/// Reads the named configuration. Fetches no keys yet.
+/// Reads the configuration that `--config` or `$BUILDPASS_CONFIG` names. The verifiers fetch no keys yet.
 pub(super) async fn read(installation: &Installation) -> Result<Trusted, Failure> {
     let config = installation.named_config(Flags::default())?;
     let clock = Arc::new(SystemClock::new());
@@ -32,7 +32,7 @@ pub(super) async fn read(installation: &Installation) -> Result<Trusted, Failure
     Ok(Trusted { config, verifiers })
 }
 
-/// Returns the URL and keys of the own issuer, if both exist.
+/// Returns the URL and the published keys of the own issuer, if there are both.
 async fn own_keys(config: &Config) -> Result<Option<(String, JwkSet)>, Failure> {
     let Some(issuer) = &config.issuer.url else { return Ok(None) };
     Ok(keyring::published(config).await?.map(|keys| (issuer.as_str().to_owned(), keys)))

@@ -1,6 +1,7 @@
-//! Environment variables of a job and of a CI server's worker. The configuration is read elsewhere.
+//! Reads environment variables of a job or of a CI server's worker. The variables of the configuration are never read
+//! here.
 
-/// Returns the value of a variable. An empty value or one that is not UTF-8 counts as absent.
+/// Returns the value of an environment variable. A value that is empty or not UTF-8 counts as absent.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads a job's environment")]
 pub(super) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

@@ -1,5 +1,5 @@
-//! `verify`: verifies a token against a provider. Reads only a named configuration, since a checkout must not choose which
-//! issuers to trust.
+//! `verify`: verifies a token against a provider. The command reads only a configuration that the user names, because a
+//! checkout must not choose which issuers to trust.
 
 use clap::Args;
 use serde_json::json;
@@ -17,22 +17,23 @@ use crate::verifier::{Explanation, Requirements, TokenRefusal, VerifiedToken};
   buildpass verify --config buildpass.toml --provider github-actions --audience artefacts.example.com - < token
   buildpass verify --config buildpass.toml --provider self \"$TOKEN\"
 
-Reads --config or $BUILDPASS_CONFIG, and never ./buildpass.toml: a checkout must not choose which issuers to trust. \
-`self` is the own issuer; the other names are those of [oidc.NAME].")]
+The command reads the file of --config or $BUILDPASS_CONFIG, and never ./buildpass.toml: a checkout must not choose \
+which issuers to trust. The provider `self` is this installation's own issuer; all others are named by [oidc.NAME].")]
 pub(super) struct Verify {
-    /// Provider that must have issued the token: a name of [oidc.NAME], or self
+    /// Provider that must have issued the token: a name of [oidc.NAME], or self for this installation's own issuer
     #[arg(long, value_name = "NAME")]
     provider: String,
-    /// Audience that the token must have [default: required_audience of the provider, else not checked]
+    /// Audience that the token must have [default: required_audience of the provider; if absent, any audience is
+    /// accepted]
     #[arg(long, value_name = "AUDIENCE")]
     audience: Option<String>,
-    /// Accept a token with several audiences if the required one is among them
+    /// Accept a token with several audiences if the required audience is among them
     #[arg(long)]
     several: bool,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
-    /// The token, or - to read it from standard input, hidden from other processes
+    /// The token, or - to read the token from standard input, hidden from other processes
     token: String,
 }
 
@@ -66,7 +67,7 @@ impl Verify {
     }
 }
 
-/// Returns a failure with exit code 3 if the keys of the provider were unavailable, else 1.
+/// Returns the failure for a rejected token: exit code 3 if the provider's keys were unavailable, else exit code 1.
 pub(super) fn refused(refusal: &TokenRefusal) -> Failure {
     if let TokenRefusal::KeysUnavailable { reason, .. } = refusal {
         return Failure::unreachable(format!("could not fetch the keys of the provider: {reason}"));

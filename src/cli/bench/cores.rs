@@ -3,7 +3,7 @@
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// Two of the usable cores, or the same core twice if there is only one.
+/// The processor cores of the server and of the load: two usable cores, or the same core twice if only one is usable.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cores {
     server: Option<usize>,
@@ -36,7 +36,7 @@ impl Cores {
     }
 }
 
-/// Pins this thread to a core. If the system forbids it, the figures only vary more.
+/// Pins this thread to a core. If the system forbids pinning, the figures only vary more.
 fn pin(core: Option<usize>) {
     if let Some(core) = core {
         let mut set = CpuSet::new();

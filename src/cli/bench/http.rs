@@ -21,7 +21,7 @@ impl Connection {
         Ok(Self { stream, request, buffer: Vec::with_capacity(16 * 1024) })
     }
 
-    /// Sends the request and reads the whole response: status and body.
+    /// Sends the request, reads the whole response, and returns the response's status and body.
     pub(super) async fn call(&mut self) -> io::Result<(u16, &[u8])> {
         self.stream.write_all(&self.request).await?;
         self.buffer.clear();

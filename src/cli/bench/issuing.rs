@@ -1,4 +1,4 @@
-//! P1: ID tokens per second over HTTP, each with its durable record, beside bare signing on the same core.
+//! Benchmark P1: ID tokens per second over HTTP, each with a durable record, beside bare signing on the same core.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use super::report::{Row, Spread, median};
 use super::server::Server;
 use crate::cli::failure::Failure;
 
-/// Rounds of each measurement; their median is the result.
+/// Number of rounds of each measurement; the median of the rounds is the result.
 const ROUNDS: usize = 9;
 
 const WARM_UP: Duration = Duration::from_secs(1);
 const LIMIT_ROUND: Duration = Duration::from_millis(750);
 const LOAD_ROUND: Duration = Duration::from_millis(1_500);
 
-/// Ratio to bare signing that must be reached.
+/// Goal of the benchmark: the minimum ratio of tokens per second to bare signatures per second.
 const GOAL: f64 = 0.75;
 
 pub(super) fn measure(cores: Cores) -> Result<Row, Failure> {

@@ -7,7 +7,7 @@ use crate::base::{Clock as _, SystemClock, SystemEntropy};
 use crate::cli::failure::Failure;
 use crate::jose::{Algorithm, PrivateKey, SigningKey};
 
-/// Signs on the core of the server.
+/// Measures bare signing on the core of the server.
 pub(super) struct Signing {
     key: SigningKey,
     cores: Cores,
@@ -19,7 +19,8 @@ impl Signing {
         Ok(Self { key: SigningKey::from_private(&key).map_err(Failure::unreachable)?, cores })
     }
 
-    /// Returns signatures per second on the server's core. Encoding a token adds about a thousandth, which is not counted.
+    /// Returns the signatures per second on the server's core over `length`. Encoding a token adds about a thousandth,
+    /// which is not counted.
     pub(super) fn measure(&self, length: Duration) -> Result<f64, Failure> {
         let measured = std::thread::scope(|scope| {
             scope

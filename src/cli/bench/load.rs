@@ -1,5 +1,5 @@
-//! The load: 64 connections, each of its own build, that request tokens as fast as the server answers. Only tokens received
-//! with status 200 count.
+//! The load: 64 connections, each with a build of its own, that request tokens as fast as the server answers. Only
+//! tokens received with status 200 count.
 
 use std::time::Duration;
 
@@ -23,13 +23,13 @@ struct Registered {
     request_token: String,
 }
 
-/// Open connections, reused in every round.
+/// The load's open connections, reused in every round.
 pub(super) struct Load {
     connections: Vec<Connection>,
 }
 
 impl Load {
-    /// Registers a build for each connection and connects.
+    /// Registers a build for each connection, and opens the connections.
     pub(super) async fn prepare(server: &Server, credentials: &Credentials) -> Result<Self, Failure> {
         let url = Url::parse(&server.url).map_err(Failure::unreachable)?;
         let api = Api::of(&url)?;
@@ -50,7 +50,7 @@ impl Load {
         Ok(Self { connections })
     }
 
-    /// Returns tokens per second over a round of this length.
+    /// Runs a round of this length, and returns the tokens received per second.
     pub(super) async fn measure(&mut self, length: Duration) -> Result<f64, Failure> {
         let clock = std::sync::Arc::new(SystemClock::new());
         let mut tasks = JoinSet::new();

@@ -1,5 +1,5 @@
-//! `bench`: measures the server on this machine, beside the limit of its hardware. Absolute figures drift from run to run;
-//! only the ratio within one run is comparable, so rounds of both measurements alternate.
+//! `bench`: measures the throughput of the server on this machine, beside the limit of the hardware. Absolute figures
+//! drift from run to run; only the ratio within one run is comparable, so rounds of both measurements alternate.
 
 mod cores;
 mod http;
@@ -15,7 +15,7 @@ use self::cores::Cores;
 use super::failure::Failure;
 use super::output;
 
-/// Measure the server's throughput beside the hardware's limit
+/// Compare the server's throughput with the hardware's limit
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass bench --only P1
@@ -23,7 +23,7 @@ use super::output;
 
 Figures of a debug build are meaningless: cargo run --profile dist -- bench --all")]
 pub(super) struct Bench {
-    /// Run this benchmark
+    /// Run only the benchmark with this id
     #[arg(
         long,
         value_name = "ID",

@@ -1,4 +1,4 @@
-//! The figures of a benchmark, and how they are printed.
+//! Holds the figures of a benchmark, and prints the figures.
 
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ pub(super) struct Row {
     pub(super) spread: Spread,
 }
 
-/// Minimum and maximum over the rounds.
+/// Minimum and maximum, in this order, of each figure over the rounds.
 #[derive(Debug, Serialize)]
 pub(super) struct Spread {
     pub(super) result: [f64; 2],
@@ -46,7 +46,7 @@ pub(super) fn print(rows: &[Row]) -> Result<(), Failure> {
     rows.iter().try_for_each(|row| Ok(output::line(&format!("{}: {}", row.id, row.what))?))
 }
 
-/// Returns the median, and the minimum and maximum.
+/// Returns the median of `values`, and the minimum and maximum of `values`.
 pub(super) fn median(values: &[f64]) -> (f64, [f64; 2]) {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use super::cores::Cores;
 use crate::cli::failure::Failure;
 
-/// A running server. Dropping it kills the process and removes its folder.
+/// The server process under measurement. Dropping this value kills the process and removes the temporary folder.
 pub(super) struct Server {
     child: Child,
     folder: TempDir,
@@ -25,7 +25,8 @@ pub(super) struct Credentials {
 }
 
 impl Server {
-    /// Starts a server on its core, without any limit, and moves this thread to the load's core.
+    /// Starts a server on the server's core, without any limit of tokens or requests, and moves this thread to the
+    /// load's core.
     pub(super) fn start(cores: Cores) -> Result<Self, Failure> {
         let folder = tempfile::Builder::new().prefix("buildpass-bench-").tempdir()?;
         cores.use_server_core();
@@ -45,7 +46,7 @@ impl Server {
             let line = line?;
             let ready = line.strip_prefix("buildpass ready: ").and_then(|rest| rest.split(' ').next());
             if let Some(url) = ready.and_then(|first| first.strip_prefix("listen=")) {
-                // Drains the rest, so that the server never blocks on a full pipe.
+                // Drains the rest of standard error, so that the server never blocks on a full pipe.
                 std::thread::spawn(move || lines.for_each(drop));
                 return Ok(url.to_owned());
             }
@@ -63,7 +64,7 @@ impl Server {
     }
 }
 
-/// This program in the server's folder, configured by the benchmark alone.
+/// Returns a command that runs this program in `folder`, configured only by variables set here.
 fn command(folder: &Path) -> Result<Command, Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     command

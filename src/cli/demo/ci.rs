@@ -1,4 +1,5 @@
-//! The CI server and the job of the demo. Each holds only the credentials that it would have, and speaks HTTP.
+//! The CI server and the job of the demo. Both call the server over HTTP, and must hold only the credentials that a
+//! real CI server or job would have.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::app::App;
 use crate::base::{ClientId, Secret};
 use crate::policy::{Client, Scope};
 
-/// A CI server, authenticated as a client.
+/// The demo's CI server, which calls the API as a client.
 pub(super) struct CiServer {
     api: Api,
     base: String,
@@ -23,7 +24,7 @@ pub(super) struct CiServer {
     secret: Secret<String>,
 }
 
-/// Response to a registration, as far as the demo uses it.
+/// Members of a registration's response that the demo uses.
 #[derive(Deserialize)]
 pub(super) struct Registered {
     pub(super) id: String,
@@ -32,7 +33,7 @@ pub(super) struct Registered {
 }
 
 impl CiServer {
-    /// Creates the client in the store, as `clients create` does.
+    /// Creates the CI server's client in the store, as `clients create` does.
     pub(super) async fn create(app: &Arc<App>, base: &str) -> Result<Self, Failure> {
         let now = app.clock().now();
         let secret = Secret::draw("bpc_", app.entropy())?;
@@ -59,7 +60,7 @@ impl CiServer {
         self.id.as_str()
     }
 
-    /// Returns `ID:SECRET`, as curl takes it.
+    /// Returns the client's id and secret as `ID:SECRET`, the form that curl expects.
     pub(super) fn credentials(&self) -> String {
         format!("{}:{}", self.id, self.secret.expose_secret())
     }
@@ -89,7 +90,7 @@ impl CiServer {
 }
 
 impl Registered {
-    /// Starts the job with the variables of the response.
+    /// Starts the build's job with the variables of the registration's response.
     pub(super) fn job(&self) -> Result<Job, Failure> {
         let variable = |name: &str| {
             let value = self.env.get(name).cloned();
@@ -102,13 +103,13 @@ impl Registered {
     }
 }
 
-/// A job with its request URL and request token.
+/// The job of a build, with the job's request URL and request token.
 pub(super) struct Job {
     endpoint: TokenEndpoint,
 }
 
 impl Job {
-    /// Returns the rule that would allow a token.
+    /// Returns the name of the rule by which the server would issue a token for `audience`.
     pub(super) async fn preview(&self, audience: &str) -> Result<String, Failure> {
         #[derive(Deserialize)]
         struct Preview {
@@ -132,7 +133,7 @@ impl Job {
         Ok(Secret::new(fetched.value))
     }
 
-    /// Returns the error for a request token of a finished build.
+    /// Returns the server's error for the request token of a finished build.
     pub(super) async fn refused(&self, audience: &str) -> Result<String, Failure> {
         let response = self.endpoint.send(&request(audience)).await?;
         if response.status != 401 {

@@ -1,5 +1,5 @@
-//! The cloud of the demo: fetches the discovery document and keys over HTTP and verifies tokens with them alone. It shares no
-//! state with the issuer.
+//! The cloud of the demo, which fetches the discovery document and the keys over HTTP and verifies tokens with these
+//! keys alone. The cloud must share no state with the issuer.
 
 use reqwest::Client;
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use crate::jose::{self, JwkSet, VerificationKey};
 /// Audience that the cloud requires.
 pub(super) const AUDIENCE: &str = "sts.amazonaws.com";
 
-/// The keys of an issuer and their URL.
+/// The key set of an issuer, and the URL that the key set was fetched from.
 pub(super) struct Keys {
     pub(super) url: String,
     set: JwkSet,
@@ -26,7 +26,7 @@ impl Keys {
     }
 }
 
-/// Discovers the keys of an issuer by its URL (OpenID Connect Discovery 1.0 §4).
+/// Fetches the keys of the issuer with the URL `issuer` (OpenID Connect Discovery 1.0 §4).
 pub(super) async fn discover(issuer: &str) -> Result<Keys, Failure> {
     #[derive(Deserialize)]
     struct Discovery {
@@ -58,12 +58,12 @@ struct CheckedClaims {
     nbf: i64,
 }
 
-/// Verifies signature, issuer, audience and times of a token, and returns its claims.
+/// Verifies signature, issuer, audience and times of a token, and returns the token's claims.
 pub(super) fn verify(token: &str, keys: &Keys, issuer: &str) -> Result<Value, Failure> {
     check(token, keys, issuer).map_err(Failure::refused)
 }
 
-/// Returns why a token is rejected; fails if it is accepted.
+/// Returns the reason why the cloud rejects `token`, or a failure if the cloud accepts `token`.
 pub(super) fn refusal(token: &str, keys: &Keys, issuer: &str) -> Result<String, Failure> {
     match check(token, keys, issuer) {
         Err(reason) => Ok(format!("rejected: {reason}")),
@@ -97,7 +97,7 @@ fn check(token: &str, keys: &Keys, issuer: &str) -> Result<Value, String> {
     serde_json::from_slice(peeked.unverified_payload()).map_err(|error| error.to_string())
 }
 
-/// Changes one character of the signature.
+/// Returns `token` with one character of the signature changed.
 pub(super) fn tampered(token: &str) -> String {
     let at = token.rfind('.').map_or(0, |dot| dot + 10);
     let changed = |(position, letter)| match letter {

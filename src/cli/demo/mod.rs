@@ -1,5 +1,5 @@
-//! `demo`: walks through a token's life step by step, over real sockets. Everything is kept in a temporary folder that is
-//! removed at the end, also after a signal. The working directory is never changed.
+//! `demo`: walks through a token's life step by step, over real sockets. The demo keeps everything in a temporary
+//! folder that is removed at the end, also after a signal, and never changes the working directory.
 
 mod ci;
 mod cloud;
@@ -28,10 +28,10 @@ use crate::base::{SystemClock, SystemEntropy};
 use crate::config::{Config, Flags, Sources};
 use crate::http::{Limits, Listeners};
 
-/// Port of the demo, if it is free.
+/// Port that the demo listens on if the port is free; otherwise the system picks a port.
 const PORT: u16 = 8080;
 
-/// Walk through a token's life, end to end
+/// Issue, verify, exchange and revoke tokens, step by step
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass demo --exit")]
@@ -149,7 +149,7 @@ async fn run_build(app: &Arc<App>, story: &mut Story) -> Result<CiServer, Failur
     story.fact("token", &shortened(token.expose_secret()))?;
     story.say("Its record was on disk before the token was sent.")?;
 
-    story.step("A cloud that knows only the issuer's URL verifies it", None)?;
+    story.step("A cloud that knows only the issuer's URL verifies the token", None)?;
     let keys = cloud::discover(issuer).await?;
     story.say(&format!("GET {issuer}/.well-known/openid-configuration names the URL of the keys;"))?;
     story.say(&format!("GET {} holds {} keys.", keys.url, keys.count()))?;
@@ -174,7 +174,8 @@ async fn run_build(app: &Arc<App>, story: &mut Story) -> Result<CiServer, Failur
     Ok(ci)
 }
 
-/// The second half: from a token to a credential, to a package, and back to the build.
+/// Runs the second half of the demo: from a token to a credential, from the credential to a package, and from the
+/// package back to the build.
 async fn exchange<'a>(
     app: &'a Arc<App>,
     issuer: &str,
@@ -186,13 +187,14 @@ async fn exchange<'a>(
         Some("$ buildpass exchange apply rules.toml"),
     )?;
     let registries = Registries::open(app, issuer).await?;
-    story
-        .say("They hold a RubyGems role and trusted publisher, a NuGet trust policy and a grant, all for acme/app.")?;
+    story.say(
+        "The rules hold a RubyGems role and trusted publisher, a NuGet trust policy and a grant, all for acme/app.",
+    )?;
 
     story.step("The job exchanges one token in each flow, without any password", Some("POST …/assume_role, …"))?;
     let (key, redeemed) = registries.exchange_all(job, story).await?;
 
-    story.step("It pushes a gem with the key; the gem server introspects the key", Some("$ gem push app.gem"))?;
+    story.step("The job pushes a gem with the key; the gem server introspects the key", Some("$ gem push app.gem"))?;
     registries.push(&key, story).await?;
 
     story.step("A reader of the gem asks for its provenance", Some("$ buildpass provenance app 1.2.0"))?;
@@ -202,14 +204,14 @@ async fn exchange<'a>(
     registries.refusals(job, &redeemed, story).await?;
 
     story.step(
-        "The role is changed to another repository, and the operator asks why it rejects the token",
+        "The role is changed to another repository, and the operator asks why the role rejects the token",
         Some("$ buildpass exchange explain --role rg_oidc_akr_… --token -"),
     )?;
     registries.explain(job, story).await?;
     Ok(registries)
 }
 
-/// Prints curl lines to try while the demo keeps serving, with a running build.
+/// Registers a build, and prints curl lines to try with the build while the demo keeps serving.
 async fn print_curl_lines(ci: &CiServer, issuer: &str) -> Result<(), Failure> {
     let build: Registered = ci.register(18, "12h").await?;
     output::line("")?;
@@ -234,7 +236,7 @@ async fn print_curl_lines(ci: &CiServer, issuer: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Shortens a token for the screen.
+/// Shortens a token for printing.
 fn shortened(token: &str) -> String {
     token.chars().take(24).chain(['…']).collect()
 }

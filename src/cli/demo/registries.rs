@@ -1,5 +1,6 @@
-//! The services of the demo that accept credentials: a gem server, a NuGet feed, a store and a container registry, as far as
-//! they call buildpass. They know only its URL, and learn about keys by introspection.
+//! The services of the demo that accept credentials, reduced to their calls to buildpass: a gem server, a NuGet feed, a
+//! store and a container registry. The services know only the URL of buildpass, and must learn about keys by
+//! introspection.
 
 use std::sync::Arc;
 
@@ -19,10 +20,10 @@ use crate::exchange::{ChangeSet, provenance, read_rules_file};
 use crate::jose;
 use crate::policy::{Client, Scope};
 
-/// Audience of the grant. The audiences of the other flows default to the host and origin of the issuer.
+/// Audience of the grant `store`. The audiences of the other flows default to the host and origin of the issuer.
 const STORE: &str = "https://store.example.com";
 
-/// The rules file that the operator applies.
+/// The rules file that the demo's operator applies.
 const RULES: &str = r#"[[users]]
 name = "octo"
 
@@ -57,18 +58,18 @@ when = 'identity.oidc.claims.repo == "acme/app" && identity.oidc.claims.trusted 
 scopes = ["read", "write"]
 "#;
 
-/// The configuration: the access policy of the container registry.
+/// The configuration of the demo's server: an access policy for a repository of the container registry.
 pub(super) const CONFIGURATION: &str = r#"[repository."acme/app".access_policy]
 providers = ["self"]
 rules = ["identity.oidc.claims.repo == 'acme/app'"]
 "#;
 
-/// The rules with a role for another repository.
+/// Returns the rules file with a role that only builds of another repository may assume.
 fn changed_rules() -> String {
     RULES.replacen("value = \"acme/app\"", "value = \"acme/website\"", 1)
 }
 
-/// The services, which share one client.
+/// The services that accept credentials. All of them call buildpass as one client.
 pub(super) struct Registries<'a> {
     app: &'a Arc<App>,
     base: String,
@@ -77,7 +78,7 @@ pub(super) struct Registries<'a> {
 }
 
 impl<'a> Registries<'a> {
-    /// Applies the rules and creates the client of the services.
+    /// Applies the rules file and creates the client of the services.
     pub(super) async fn open(app: &'a Arc<App>, base: &str) -> Result<Self, Failure> {
         apply(app, RULES).await?;
         let (now, secret) = (app.clock().now(), Secret::draw("bpc_", app.entropy())?);
@@ -100,7 +101,7 @@ impl<'a> Registries<'a> {
         Ok(Self { app, base: base.to_owned(), api, client: (client.id, secret) })
     }
 
-    /// Exchanges one token in each flow. Returns the gem key and the token that was redeemed for it.
+    /// Exchanges one token in each flow. Returns the RubyGems API key, and the token that was redeemed for the key.
     pub(super) async fn exchange_all(&self, job: &Job, story: &Story) -> Result<(String, Secret<String>), Failure> {
         let audiences = self.settings();
         let gems = job.fetch(&audiences.rubygems_host).await?;
@@ -132,7 +133,7 @@ impl<'a> Registries<'a> {
         Ok((key, gems))
     }
 
-    /// Returns the response to a proxy in front of the store, for an upload with this token.
+    /// Returns the server's response to a proxy in front of the store that received an upload with `token`.
     async fn behind_a_proxy(&self, token: &Secret<String>) -> Result<String, Failure> {
         let url = format!("{}/authz/store", self.base);
         let headers = [("X-Original-Method", "PUT"), ("X-Original-URI", "/app.tgz"), ("X-Original-Host", "store")];
@@ -170,7 +171,7 @@ impl<'a> Registries<'a> {
         story.fact("claims", &members(&claims, &["repo", "sub", "build_number", "actor"]))
     }
 
-    /// Shows that a redeemed token is rejected, and a token for another audience.
+    /// Shows that RubyGems' flow rejects a redeemed token, and a token for another audience.
     pub(super) async fn refusals(&self, job: &Job, redeemed: &Secret<String>, story: &Story) -> Result<(), Failure> {
         let role = self.role().await?;
         story.fact("again", &rejected(self.assume(&role, redeemed).await?, 422)?)?;
@@ -178,7 +179,7 @@ impl<'a> Registries<'a> {
         story.fact("elsewhere", &rejected(self.assume(&role, &for_the_store).await?, 404)?)
     }
 
-    /// Applies a role for another repository, and explains why it rejects the token.
+    /// Changes the role to another repository, and prints why the role then rejects a token of the job.
     pub(super) async fn explain(&self, job: &Job, story: &Story) -> Result<(), Failure> {
         apply(self.app, &changed_rules()).await?;
         let (role, token) = (self.role().await?, job.fetch(&self.settings().rubygems_host).await?);
@@ -189,14 +190,14 @@ impl<'a> Registries<'a> {
         story.quote(&explained.to_string())
     }
 
-    /// Whether introspection reports the key as active.
+    /// Returns whether introspection reports `key` as active.
     pub(super) async fn is_active(&self, key: &str) -> Result<bool, Failure> {
         let form = url::form_urlencoded::Serializer::new(String::new()).append_pair("token", key).finish();
         let response = self.post("/oauth/introspect", |request| form_of(self.as_client(request), form.clone())).await?;
         Ok(response.success()?.document::<Value>()?.get("active") == Some(&Value::Bool(true)))
     }
 
-    /// Exchanges a token for a key of the store.
+    /// Exchanges a token of the job for an access token of the store.
     pub(super) async fn store_key(&self, job: &Job) -> Result<String, Failure> {
         let response: Value = self.exchange(&job.fetch(STORE).await?).await?.success()?.document()?;
         Ok(response.get("access_token").and_then(Value::as_str).unwrap_or_default().to_owned())
@@ -250,7 +251,7 @@ fn form_of(request: RequestBuilder, form: String) -> RequestBuilder {
     request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
 }
 
-/// Decodes the registry's token without verifying it.
+/// Returns the claims of the registry's token in `response`, without verifying the token.
 fn claims_of(response: &Response) -> Result<Value, Failure> {
     let document: Value = response.document()?;
     let token = document.get("token").and_then(Value::as_str).unwrap_or_default();
@@ -264,7 +265,7 @@ fn members(document: &Value, names: &[&str]) -> String {
     names.iter().filter_map(member).collect::<Vec<_>>().join(", ")
 }
 
-/// Formats an error response, which must have this status.
+/// Formats an error response as text, or fails if the response has another status than `status`.
 fn rejected(response: Response, status: u16) -> Result<String, Failure> {
     if response.status != status {
         return Err(Failure::refused(format!("an invalid token was answered {}", response.status)));

@@ -3,14 +3,14 @@
 use super::super::failure::Failure;
 use super::super::output;
 
-/// The printed steps so far.
+/// Printer of the demo's steps, which counts the steps.
 #[derive(Debug, Default)]
 pub(super) struct Story {
     steps: u32,
 }
 
 impl Story {
-    /// Prints the title of the next step; `by` is the command or request that does the same.
+    /// Prints number and title of the next step. `by` is the command or request by which a user would do this step.
     pub(super) fn step(&mut self, title: &str, by: Option<&str>) -> Result<(), Failure> {
         self.steps += 1;
         output::line("")?;
@@ -29,7 +29,7 @@ impl Story {
         self.say(&format!("{name:10}  {value}"))
     }
 
-    /// Prints several lines unchanged.
+    /// Prints each line of `text` below the title of the current step.
     pub(super) fn quote(&self, text: &str) -> Result<(), Failure> {
         text.lines().try_for_each(|line| self.say(line))
     }

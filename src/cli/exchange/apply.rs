@@ -1,4 +1,4 @@
-//! `exchange apply`: applies a rules file to the database, all of it or nothing.
+//! `exchange apply`: applies a rules file to the database. An error anywhere in the file must change nothing.
 
 use std::path::PathBuf;
 
@@ -10,22 +10,22 @@ use super::super::output;
 use super::changes;
 use crate::exchange::{Prune, read_rules_file};
 
-/// Apply a rules file; idempotent
+/// Apply a rules file of the exchange to the database; idempotent
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass exchange apply rules.toml --dry-run
   buildpass exchange apply rules.toml --prune
 
 A rules file holds users, providers, roles, trusted publishers, trust policies and grants. It is applied as a whole: an
-error anywhere changes nothing. A role keeps its token. Credentials issued under what is changed or deleted are revoked
-at once.")]
+error anywhere changes nothing. A role that is changed keeps its token. Credentials issued under an
+object that is changed or deleted are revoked at once.")]
 pub(in crate::cli) struct Apply {
     /// The rules file in TOML, or - for standard input
     file: PathBuf,
     /// Print the changes without applying them
     #[arg(long)]
     dry_run: bool,
-    /// Delete what the file does not list, except the providers of the configuration
+    /// Delete every object that the file does not list, except the providers of the configuration
     #[arg(long)]
     prune: bool,
     /// Print one JSON document

@@ -1,4 +1,5 @@
-//! Applies changes of the exchange's rules to the database, and prints what changed.
+//! Applies changes of the exchange's rules to the database, and prints the changes. A change must never be applied in
+//! part.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -11,13 +12,13 @@ use super::super::output::{self, Table, cell, change_word};
 use crate::config::Flags;
 use crate::exchange::{Applied, Change, ChangeSet, Precondition, Prune, RulesEditor, RulesFile, Section};
 
-/// The author of a change, as audit events name it.
+/// Author of the changes that commands make, in the audit events of the changes.
 const BY: &str = "command";
 
-/// Maximum size of a file that is read.
+/// Maximum size of a file with rules or with an object, in bytes.
 const MAX_BYTES: u64 = 16 * 1_024 * 1_024;
 
-/// The changes that were applied, for people or for programs.
+/// The changes that were applied, to be printed for people or for programs.
 pub(super) struct Report(pub(super) Vec<Change>);
 
 impl Report {
@@ -55,7 +56,7 @@ impl Report {
     }
 }
 
-/// Applies `file` to the database, beside a server that may be running.
+/// Applies the rules in `file` to the database, even while a server is running.
 pub(super) async fn apply(
     installation: &Installation,
     file: RulesFile,
@@ -69,7 +70,7 @@ pub(super) async fn apply(
     Ok(Report(changes))
 }
 
-/// Runs `work` on the rules in the database, and closes the store afterwards.
+/// Runs `work` on the exchange's rules in the database, and closes the store afterwards.
 pub(super) async fn with_editor<T>(
     installation: &Installation,
     work: impl AsyncFnOnce(&RulesEditor) -> Result<T, Failure>,
@@ -84,8 +85,8 @@ pub(super) async fn with_editor<T>(
     done
 }
 
-/// Reads a file, or standard input if the path is `-`. Refuses a file that is too long rather than cutting it off: the
-/// first half of a rules file is valid, and `--prune` would delete the rest.
+/// Reads a file, or standard input if the path is `-`. Refuses a file that is too long and never cuts it off, because
+/// the first half of a rules file is valid, and `--prune` would delete the objects of the second half.
 pub(super) fn read(file: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     if file.as_os_str() == "-" {

@@ -1,5 +1,5 @@
-//! `exchange explain`: how a flow of the exchange would decide on a subject token, step by step. Never redeems the token
-//! and never issues a credential.
+//! `exchange explain`: shows step by step how a flow of the exchange would decide on a subject token. The command never
+//! redeems the token and never issues a credential.
 
 use std::sync::Arc;
 
@@ -38,34 +38,34 @@ use crate::telemetry::Metrics;
 
 The token is not redeemed, and no credential is issued. The exit code is 1 if the exchange would refuse the token.")]
 pub(in crate::cli) struct Explain {
-    /// The subject token, or - to read it from standard input, hidden from other processes
+    /// The subject token, or - to read the token from standard input, hidden from other processes
     #[arg(long)]
     token: String,
-    /// As a RubyGems role, named by its token
+    /// Explain the RubyGems flow for the role that has this token, as `exchange roles list` prints the token
     #[arg(long, value_name = "TOKEN")]
     role: Option<String>,
-    /// As a RubyGems trusted publisher
+    /// Explain the RubyGems flow for trusted publishers
     #[arg(long)]
     publisher: bool,
-    /// As a login to NuGet, by the trust policies of this user
+    /// Explain a login to NuGet by the trust policies of this user
     #[arg(long, value_name = "USER")]
     nuget: Option<String>,
-    /// As a token exchange (RFC 8693) for the token's own audience
+    /// Explain a token exchange (RFC 8693) for the subject token's own audience
     #[arg(long)]
     grant: bool,
-    /// Scopes of the token exchange, separated by commas
+    /// Scopes that the token exchange requests, separated by commas
     #[arg(long, value_name = "S", value_delimiter = ',', requires = "grant")]
     scope: Vec<String>,
-    /// As a login to a container registry, for this scope
+    /// Explain a login to a container registry for this scope
     #[arg(long, value_name = "SCOPE")]
     registry: Option<String>,
-    /// As a request to a proxy that uses forward authentication with this grant
+    /// Explain a request to a proxy that uses forward authentication with this grant
     #[arg(long, value_name = "GRANT")]
     forward: Option<String>,
     /// HTTP method of the request to the proxy
     #[arg(long, value_name = "M", requires = "forward", default_value = "GET")]
     method: String,
-    /// Path of the request to the proxy, percent-encoded as received
+    /// Path of the request to the proxy, percent-encoded as the proxy received the path
     #[arg(long, value_name = "P", requires = "forward", default_value = "/")]
     path: String,
     /// Host of the request to the proxy
@@ -74,7 +74,7 @@ pub(in crate::cli) struct Explain {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
-    /// Accepted for symmetry with `apply`; this command never changes anything
+    /// No effect: this command never changes anything. Accepted because `exchange apply` has the flag
     #[arg(long, hide = true)]
     dry_run: bool,
 }
@@ -147,7 +147,7 @@ impl Explain {
     }
 }
 
-/// Builds the exchange as `serve` does, beside a server that may be running.
+/// Builds the exchange as `serve` does, even while a server is running.
 async fn exchange(config: &Config, store: &Arc<dyn Store>) -> Result<Exchange, Failure> {
     let keyring = Arc::new(attach(config, Arc::clone(store)).await?);
     let editor = installation::rules_editor(config, store)?;

@@ -1,5 +1,5 @@
-//! `exchange keys`: the credentials that the exchange issued. The text of a credential is never stored, so no command can
-//! print it.
+//! `exchange keys`: lists, shows and revokes the credentials that the exchange issued. The text of a credential is
+//! never stored, so no command can print that text.
 
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -11,7 +11,7 @@ use crate::base::{CredentialId, IssuerId, SystemEntropy};
 use crate::exchange::{credential_view, revoke_credential};
 use crate::store::{CredentialFilter, Store};
 
-/// Commands on issued credentials.
+/// Commands on credentials that the exchange issued.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum KeyCommand {
     List(List),
@@ -19,12 +19,12 @@ pub(in crate::cli) enum KeyCommand {
     Delete(Delete),
 }
 
-/// List issued keys that are neither expired nor revoked
+/// List issued API keys and access tokens that are neither expired nor revoked
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass exchange keys list --user octo --json | jq -r .id")]
 pub(in crate::cli) struct List {
-    /// List the keys of this user only
+    /// List only the keys of this user
     #[arg(long, value_name = "USER")]
     user: Option<String>,
     /// List expired and revoked keys too
@@ -35,21 +35,21 @@ pub(in crate::cli) struct List {
     json: bool,
 }
 
-/// Show an issued key, with the subject token that it was issued for
+/// Show an issued key, and the subject token that the key was issued for
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass exchange keys show 0199e0a0-0000-7000-8000-000000000000")]
 pub(in crate::cli) struct Show {
-    /// Id of the key, as `list` prints it
+    /// Id of the key, as `exchange keys list` prints it
     id: CredentialId,
 }
 
-/// Revoke an issued key at once; its record is kept
+/// Revoke an issued key at once; the record of the key is kept
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass exchange keys delete 0199e0a0-0000-7000-8000-000000000000")]
 pub(in crate::cli) struct Delete {
-    /// Id of the key, as `list` prints it
+    /// Id of the key, as `exchange keys list` prints it
     id: CredentialId,
 }
 
@@ -115,5 +115,5 @@ impl Delete {
 }
 
 fn unknown(id: CredentialId) -> Failure {
-    Failure::refused(format!("there is no key with the id {id}; `buildpass exchange keys list --all` lists all"))
+    Failure::refused(format!("there is no key with the id {id}; `buildpass exchange keys list --all` lists all keys"))
 }

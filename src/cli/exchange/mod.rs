@@ -1,4 +1,5 @@
-//! `exchange`: the rules by which subject tokens are exchanged for credentials, and the keys that were issued.
+//! `exchange`: manages the rules by which subject tokens are exchanged for credentials, and the credentials that were
+//! issued.
 
 mod apply;
 mod changes;
@@ -72,7 +73,7 @@ const GRANTS: Help = Help {
 #[derive(Debug, Subcommand)]
 pub(super) enum ExchangeCommand {
     Apply(apply::Apply),
-    /// Manage RubyGems roles: which builds may assume them, and with which permissions
+    /// Manage RubyGems roles: which builds may assume which role, and the permissions of each role
     #[command(subcommand, mut_subcommands = ROLES.describe())]
     Roles(ObjectCommand),
     /// Manage RubyGems trusted publishers: which builds may push which gem

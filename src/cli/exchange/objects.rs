@@ -1,5 +1,6 @@
-//! `create`, `list`, `show`, `update` and `delete` for one section of the rules. The objects are those of a rules file and
-//! of the admin API, and are applied as `exchange apply` does.
+//! The commands `create`, `list`, `show`, `update` and `delete` for the objects of one section of the rules, such as
+//! roles. An object has the form of a rules file and of the admin API, and is applied as `exchange apply` applies a
+//! rules file.
 
 use std::path::{Path, PathBuf};
 
@@ -13,22 +14,22 @@ use super::changes::{self, with_editor};
 use crate::exchange::{Precondition, Prune, RulesFile, Section, has_same_identity, one_object, remove_view_members};
 use crate::jose::{JsonProblem, require_unique_members};
 
-/// The words and examples in the help of one section's commands.
+/// Words and examples for the help of one section's commands.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cli) struct Help {
-    /// The command above, such as `exchange roles`.
+    /// The parent of the section's commands, such as `exchange roles`.
     pub(in crate::cli) command: &'static str,
     pub(in crate::cli) article: &'static str,
     pub(in crate::cli) noun: &'static str,
     pub(in crate::cli) plural: &'static str,
-    /// Arguments that select one object.
+    /// Arguments that select one object, in examples.
     pub(in crate::cli) example: &'static str,
-    /// An object in TOML.
+    /// An example of an object of the section, in TOML.
     pub(in crate::cli) object: &'static str,
 }
 
 impl Help {
-    /// Returns what sets the help of every command of an [`ObjectCommand`].
+    /// Returns a function that sets the help of each command of an [`ObjectCommand`].
     pub(in crate::cli) fn describe(self) -> impl FnMut(clap::Command) -> clap::Command {
         move |command| {
             let (about, example) = match command.get_name() {
@@ -43,7 +44,7 @@ impl Help {
         }
     }
 
-    /// Returns what fits the arguments to the section: without `--user` where objects have no owner.
+    /// Returns a function that hides the argument `--user` in sections with objects that have no owner.
     pub(in crate::cli) fn arguments(self) -> impl FnMut(clap::Arg) -> clap::Arg {
         move |argument| match argument.get_id().as_str() {
             "user" => argument.hide(!self.example.contains("--user")),
@@ -72,14 +73,14 @@ impl Help {
     }
 
     fn delete(&self) -> String {
-        format!("Delete {}; credentials issued under it are revoked at once", self.one())
+        format!("Delete {}; credentials issued under the {} are revoked at once", self.one(), self.noun)
     }
 
     fn create_example(&self) -> String {
         let (command, object) = (self.command, self.object);
         format!(
             "Example:\n  buildpass {command} create - <<'EOF'\n  {object}\n  EOF\n\n\
-             The object has the form that it has in a rules file, in TOML or JSON."
+             The file holds the object in the form of a rules file, in TOML or JSON."
         )
     }
 

@@ -1,4 +1,4 @@
-//! `exchange users`: the users that roles, trusted publishers and trust policies belong to.
+//! `exchange users`: manages the users that own roles, trusted publishers and trust policies.
 
 use clap::{Args, Subcommand};
 
@@ -22,7 +22,7 @@ pub(in crate::cli) enum Users {
     Update(UpdateUser),
     #[command(
         mut_args = HELP.arguments(),
-        about = "Delete a user; refused while a role, trusted publisher or trust policy belongs to it",
+        about = "Delete a user; refused while a role, trusted publisher or trust policy belongs to the user",
         after_help = HELP.delete_example()
     )]
     Delete(Delete),
@@ -49,10 +49,10 @@ pub(in crate::cli) struct CreateUser {
 pub(in crate::cli) struct UpdateUser {
     /// Name of the user
     name: String,
-    /// Issue no more credentials for the user, and revoke the current ones at once
+    /// Issue no more credentials for the user, and revoke the user's current credentials at once
     #[arg(long)]
     disable: bool,
-    /// Issue credentials for the user again; revoked ones stay revoked
+    /// Issue credentials for the user again; revoked credentials stay revoked
     #[arg(long)]
     enable: bool,
     /// Print one JSON document

@@ -1,4 +1,5 @@
-//! `keys init`: creates the first keys of an installation that takes the URL of another issuer over.
+//! `keys init`: creates the first signing keys of an installation that takes over the URL of another issuer. The former
+//! issuer's keys are only published, never used to sign.
 
 use std::path::Path;
 
@@ -14,31 +15,31 @@ use crate::config::Flags;
 use crate::jose::JwkSet;
 use crate::keyring::{KeyRefusal, Takeover, read_former_keys};
 
-/// Time that caches keep the former documents, if their response sets none.
+/// Time for which caches may keep the former issuer's documents, if the documents' response sets no `max-age`.
 const CACHED_FOR: Seconds = Seconds::new(3_600);
 
-/// Default time that the keys of the former issuer stay published.
+/// Default time for which the keys of the former issuer stay published.
 const ADOPT_FOR: Seconds = Seconds::new(7_200);
 
-/// Create the first keys, and publish those of the former issuer of this URL beside them
+/// Create the first signing keys, and publish them together with the keys of the URL's former issuer
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys init --adopt https://ci.example.com/_services/token/.well-known/jwks
 
 To take a URL over without an interruption:
   1. run `keys init --adopt URL` while the former issuer still serves its documents
-  2. point the URL at this server and run `buildpass serve`: it publishes both key sets and signs nothing yet
+  2. point the URL at this server and run `buildpass serve`: the server publishes both key sets and signs nothing yet
   3. let the former issuer sign until `keys list` shows a key in the state signing, or /health/ready no longer says `announced`
-  4. let CI use this server, then stop the former issuer; its keys are withdrawn after --for")]
+  4. let CI use this server, then stop the former issuer; the former keys are withdrawn after --for")]
 pub(in crate::cli) struct Init {
-    /// Key set of the former issuer: a file, or the URL of the key set or of the discovery document. A URL is read again
-    /// every minute until this server signs
+    /// Key set of the former issuer: a file, or the URL of the key set or of the discovery document. The server reads a
+    /// URL again every minute until the server signs
     #[arg(long, value_name = "FILE|URL")]
     adopt: Option<String>,
-    /// Time that the keys of the former issuer stay published [default: 2h]
+    /// Time for which the keys of the former issuer stay published [default: 2h]
     #[arg(long, value_name = "DURATION", requires = "adopt")]
     r#for: Option<Seconds>,
-    /// Time that caches may keep its documents [default: max-age of the URL's response, else 1h]
+    /// Time for which caches may keep the former issuer's documents [default: max-age of the URL's response, else 1h]
     #[arg(long, value_name = "DURATION")]
     cached_for: Option<Seconds>,
 }

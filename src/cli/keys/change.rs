@@ -1,5 +1,5 @@
-//! `keys rotate`, `revoke`, `reseal`, `clock` and `new-kek`: changes by an operator. A change takes effect on every replica
-//! within `keys.refresh_interval`.
+//! `keys rotate`, `revoke`, `reseal`, `clock` and `new-kek`: changes of keys by an operator. A change takes effect on
+//! every replica within `keys.refresh_interval`. No private key is ever printed.
 
 use std::path::PathBuf;
 
@@ -13,15 +13,15 @@ use super::super::output::{self, Table};
 use crate::base::SystemEntropy;
 use crate::keyring::{self, ActError};
 
-/// Switch to the announced keys as soon as caches hold them, before the rotation period ends
+/// Switch to the announced signing keys as soon as caches hold them, before the rotation period ends
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys rotate
 
 A key signs once it was announced for as long as caches may keep an older key set. If the switch is scheduled already, \
-the command prints its time and changes nothing. If a key has leaked, use `keys revoke`.")]
+the command prints the time of the switch and changes nothing. If a key has leaked, use `keys revoke`.")]
 pub(in crate::cli) struct Rotate {
-    /// Switch now; if the announced keys may still be missing from caches, exit with 1 and print until when
+    /// Switch now; if caches may still lack the announced keys, exit with 1 and print the earliest safe time
     #[arg(long)]
     now: bool,
     /// Print JSON lines
@@ -29,18 +29,18 @@ pub(in crate::cli) struct Rotate {
     json: bool,
 }
 
-/// Revoke a leaked key at once; the announced key signs in its place
+/// Revoke a leaked signing key at once; the announced key signs instead of the revoked key
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys revoke Vq3NIg5oXJ0u1l4pNe1hVvX0hY0nY2Y9lqv7b6wT9yA --reason 'found in a backup'
 
-The revoked key leaves the key set, but verifiers may keep it: go-oidc, Vault and Fulcio until they see a token with an \
-unknown key, so send them one; kube-apiserver and MinIO even longer.")]
+The revoked key leaves the key set, but verifiers may keep the key: go-oidc, Vault and Fulcio until they see a token \
+that a new key signed, so send them such a token; kube-apiserver and MinIO even longer.")]
 pub(in crate::cli) struct Revoke {
-    /// Key id, as `keys list` prints it
+    /// Id of the signing key (kid), as `keys list` prints it
     #[arg(allow_hyphen_values = true)] // Some key ids begin with a hyphen.
     kid: String,
-    /// Reason, for the audit record
+    /// Reason for the revocation, kept in the audit record
     #[arg(long)]
     reason: String,
     /// Print one JSON document
@@ -48,7 +48,7 @@ pub(in crate::cli) struct Revoke {
     json: bool,
 }
 
-/// Encrypt all private keys again under the first key-encryption key
+/// Encrypt all private signing keys again under the first key-encryption key
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys new-kek keys/master-2.key
@@ -61,24 +61,24 @@ pub(in crate::cli) struct Reseal {
     json: bool,
 }
 
-/// Create a key-encryption key, under which the database keeps the signing keys
+/// Create a key-encryption key, which encrypts the private signing keys in the database
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys new-kek keys/master-2.key
 
-Then add it to keys.key_encryption_keys. Keep its backup apart from backups of the database: each is useless without \
-the other.")]
+Then add the key to keys.key_encryption_keys. Keep a backup of the key apart from backups of the database: each backup \
+is useless without the other backup.")]
 pub(in crate::cli) struct NewKek {
-    /// File to create; must not exist
+    /// File to create for the key; the file must not exist
     file: PathBuf,
 }
 
-/// Accept the current time after the clock ran ahead
+/// Accept the current time after the clock of a server ran ahead
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys clock --accept
 
-The server signs nothing while its clock is behind the largest time that it has seen. This command resets that time to \
+The server signs nothing while its clock is behind the largest time that was recorded. This command resets that time to \
 now. Keys announced after now are revoked.")]
 pub(in crate::cli) struct Clock {
     /// Confirm that the clock of this machine is correct

@@ -1,4 +1,4 @@
-//! `keys list` and `keys export`: prints signing keys. Never creates keys.
+//! `keys list` and `keys export`: print signing keys. Neither command ever creates a key or prints a private key.
 
 use clap::Args;
 
@@ -18,12 +18,12 @@ pub(in crate::cli) struct List {
     json: bool,
 }
 
-/// Print the published key set (JWKS)
+/// Print the key set that the issuer publishes (JWKS)
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys export > jwks.json")]
 pub(in crate::cli) struct Export {
-    /// Accepted for symmetry; the output is always one JSON document
+    /// No effect: the output is always one JSON document
     #[arg(long)]
     json: bool,
 }

@@ -22,13 +22,13 @@ The SQLite file is marked as moved first: a server that still runs on it answers
 on it again. If the copy is interrupted, run the same command again. Keep the key-encryption keys: the server needs them
 for the new database too.")]
 pub(in crate::cli) struct Copy {
-    /// SQLite database to move from
+    /// URL of the SQLite database to move from
     #[arg(long, value_name = "URL")]
     from: String,
-    /// PostgreSQL database to move to; must be empty
+    /// URL of the PostgreSQL database to move to; the database must be empty
     #[arg(long, value_name = "URL")]
     to: String,
-    /// File with the password of the PostgreSQL database, if its URL holds none
+    /// File with the password of the PostgreSQL user, if the URL of --to holds no password
     #[arg(long, value_name = "FILE")]
     to_password_file: Option<std::path::PathBuf>,
     /// Print one JSON document
@@ -64,7 +64,7 @@ impl Copy {
         }
         table.print()?;
         output::note(&format!(
-            "Everything is in {to} now. Next: set store.url to it, keep keys.key_encryption_keys, start the server."
+            "Everything is in {to} now. Next: set store.url to this database, keep keys.key_encryption_keys, start the server."
         ));
         Ok(())
     }

@@ -7,12 +7,12 @@ use super::super::installation::Installation;
 use super::super::output;
 use crate::config::Flags;
 
-/// Update the database schema to this version; idempotent
+/// Update the database schema to this version of buildpass; idempotent
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass store migrate
 
-`serve` does the same when it starts.")]
+`serve` updates the schema too when the server starts.")]
 pub(in crate::cli) struct Migrate {
     /// Print one JSON document
     #[arg(long)]

@@ -1,4 +1,4 @@
-//! `store`: the schema of the database, and the move to another one.
+//! `store`: updates the schema of the database, and moves an installation to another database.
 
 mod copy;
 mod migrate;

@@ -1,5 +1,5 @@
-//! The endpoint at which a job requests tokens: a request URL and its request token. Never combines the URL of one CI system
-//! with the token of another.
+//! Requests ID tokens as a job does, with a request URL and a request token. The URL of one CI system must never be
+//! used with the token of another system.
 
 use reqwest::header;
 use url::Url;
@@ -9,16 +9,16 @@ use super::super::failure::Failure;
 use crate::base::{Seconds, Secret};
 use crate::jose::Algorithm;
 
-/// Prefixes of the variables, in the order in which they are tried.
+/// Prefixes of the variables with request URL and request token, in the order of preference.
 const FAMILIES: [&str; 3] = ["BUILDPASS", "ACTIONS", "VELA"];
 
-/// A request URL and its request token.
+/// The URL at which a job requests ID tokens, with the request token that the job sends.
 pub(in super::super) struct TokenEndpoint {
     url: Url,
     token: Secret<String>,
 }
 
-/// Parameters of a token request.
+/// Parameters of a job's request for an ID token.
 #[derive(Debug, Clone, Default)]
 pub(in super::super) struct TokenRequest {
     pub(in super::super) audiences: Vec<String>,
@@ -39,7 +39,8 @@ impl TokenEndpoint {
         Ok(Self { url, token })
     }
 
-    /// Returns the first complete pair among the variables of a job.
+    /// Returns the endpoint of the first prefix for which a job's variables hold both a request URL and a request
+    /// token.
     pub(super) fn find(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Failure> {
         for family in FAMILIES {
             let name = format!("{family}_ID_TOKEN_REQUEST_URL");
@@ -52,7 +53,7 @@ impl TokenEndpoint {
         Err(Failure::usage(missing(&variable)))
     }
 
-    /// Requests a token, or a preview of one.
+    /// Requests an ID token, or a preview, for which the server issues no token.
     pub(in super::super) async fn send(&self, request: &TokenRequest) -> Result<Response, Failure> {
         let url = self.url_for(request);
         let bearer = format!("Bearer {}", self.token.expose_secret());
@@ -62,7 +63,7 @@ impl TokenEndpoint {
         Api::of(&self.url)?.call(call).await
     }
 
-    /// Appends the parameters to the query of the request URL.
+    /// Returns the request URL with the parameters of `request` appended to the query.
     fn url_for(&self, request: &TokenRequest) -> Url {
         let mut url = self.url.clone();
         {
@@ -92,7 +93,7 @@ fn missing(variable: impl Fn(&str) -> Option<String>) -> String {
         if let ([present], [absent]) = (&present[..], &absent[..]) {
             return format!(
                 "this job has {present} but not {absent}: both come from one registration, and a URL is never used with the \
-                 token of another"
+                 token of another registration"
             );
         }
     }

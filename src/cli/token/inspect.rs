@@ -1,4 +1,4 @@
-//! `token inspect`: decodes a token. Verifies nothing, and says so.
+//! `token inspect`: decodes a token. The command verifies nothing, and must say so.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -14,9 +14,9 @@ use crate::jose;
 #[command(after_help = "Example:
   buildpass token request --audience x | buildpass token inspect - | jq .claims.sub")]
 pub(in super::super) struct Inspect {
-    /// The token, or - to read it from standard input, hidden from other processes
+    /// The token, or - to read the token from standard input, hidden from other processes
     token: String,
-    /// Accepted for symmetry; the output is always one JSON document
+    /// No effect: the output is always one JSON document
     #[arg(long)]
     json: bool,
 }

@@ -1,4 +1,5 @@
-//! `token request`: requests an ID token and prints it, or writes it to one file. The token is never written elsewhere.
+//! `token request`: requests an ID token and prints the token, or writes the token to one file. The token is never
+//! written elsewhere.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use super::endpoint::{TokenEndpoint, TokenRequest};
 use crate::base::Seconds;
 use crate::jose::{self, Algorithm};
 
-/// Variable that `--format env` sets by default.
+/// Variable that `--format env` sets if `--name` names no other.
 const VARIABLE: &str = "BUILDPASS_ID_TOKEN";
 
 /// Request an ID token for the build that this job belongs to
@@ -24,7 +25,7 @@ const VARIABLE: &str = "BUILDPASS_ID_TOKEN";
   curl -H \"Authorization: Bearer $(buildpass token request --audience api --quiet)\" …
   eval \"$(buildpass token request --audience vault --format env --name VAULT_JWT)\"
 
-Variables; the first complete pair is used:
+Variables; the first line with both variables set is used:
   BUILDPASS_ID_TOKEN_REQUEST_URL, BUILDPASS_ID_TOKEN_REQUEST_TOKEN
   ACTIONS_ID_TOKEN_REQUEST_URL, ACTIONS_ID_TOKEN_REQUEST_TOKEN
   VELA_ID_TOKEN_REQUEST_URL, VELA_ID_TOKEN_REQUEST_TOKEN")]
@@ -35,7 +36,7 @@ pub(in super::super) struct Request {
     /// Lifetime of the token, such as 5m [default: the server's default]
     #[arg(long, value_name = "DURATION", value_parser = lifetime)]
     lifetime: Option<Seconds>,
-    /// Signing algorithm, RS256 or ES256 [default: the server's default]
+    /// Signing algorithm of the token, RS256 or ES256 [default: the server's default]
     #[arg(long, value_name = "ALGORITHM")]
     algorithm: Option<Algorithm>,
     /// Format of the output [default: raw, or file with --output]
@@ -47,10 +48,10 @@ pub(in super::super) struct Request {
     /// Variable that --format env sets [default: BUILDPASS_ID_TOKEN]
     #[arg(long, value_name = "VAR", value_parser = variable_name)]
     name: Option<String>,
-    /// Write to this file, replaced atomically, mode 0600, instead of standard output
+    /// Write to this file instead of standard output; the file is replaced atomically and has mode 0600
     #[arg(long, value_name = "PATH")]
     output: Option<PathBuf>,
-    /// Do not print issuer, subject, audience and rule on standard error
+    /// Do not print the token's issuer, subject, audience and rule on standard error
     #[arg(long)]
     quiet: bool,
 }
@@ -63,11 +64,11 @@ enum Format {
     Json,
     /// A shell line that exports the token
     Env,
-    /// The token without a line end, in the file of --output, as SDKs of clouds read it
+    /// The token without a line end, in the file of --output, as SDKs of clouds read a token
     File,
 }
 
-/// Response of buildpass, GitHub or Vela: the token is in `value` or in `token`.
+/// Response of buildpass, GitHub or Vela to a token request. The token is in `value` or in `token`.
 #[derive(Deserialize)]
 struct TokenResponse {
     value: Option<String>,
@@ -75,7 +76,8 @@ struct TokenResponse {
     rule: Option<String>,
 }
 
-/// Claims that are printed. They need no verification: the token comes directly from its issuer.
+/// Claims that are printed on standard error. The claims need no verification, because the token comes directly from
+/// its issuer.
 #[derive(Deserialize)]
 struct Claims {
     iss: Option<String>,
@@ -129,7 +131,7 @@ impl Request {
     }
 }
 
-/// Whether the text is three parts of base64url, so that it can be printed, quoted and sent.
+/// Returns whether `text` consists of three parts of base64url, so that printing, quoting and sending it is safe.
 fn is_token(text: &str) -> bool {
     text.split('.').count() == 3
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
@@ -153,7 +155,7 @@ fn print_claims(token: &str, rule: Option<&str>) {
     }
 }
 
-/// Replaces a file atomically. The new file is readable by its owner alone.
+/// Replaces a file atomically. Only the file's owner can read the new file.
 fn replace(path: &Path, text: &[u8]) -> Result<(), Failure> {
     let cannot = |error: std::io::Error| Failure::unreachable(format!("{}: {error}", path.display()));
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));

@@ -176,7 +176,7 @@ async fn a_configuration_in_the_working_directory_is_not_read() {
     let world = World::new().await;
     std::fs::copy(world.folder.path().join("registry.toml"), world.folder.path().join("buildpass.toml")).unwrap();
     let refused = world.run(&["verify", "--provider", "github-actions", "-"], &world.token(json!({}))).await;
-    assert!(refused.failed(2).contains("no configuration: name one"));
+    assert!(refused.failed(2).contains("no configuration: name a file"));
 }
 
 #[test]
