@@ -307,3 +307,26 @@ fn issuer_settings(config: &Config) -> Result<IssuerSettings, StartError> {
         exchange: config.exchange.enabled,
     })
 }
+
+#[cfg(test)]
+impl App {
+    /// Starts on a new SQLite file in `folder`, by these environment variables. Signs by ES256 alone, whose key is made
+    /// at once.
+    pub(crate) async fn for_tests(folder: &std::path::Path, environment: &[(&str, &str)]) -> Self {
+        use crate::base::{SystemClock, SystemEntropy};
+        use crate::config::{Flags, Sources};
+
+        let kek = "[{ id = \"test\", value = \"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\" }]";
+        let keys = [("BUILDPASS_KEYS__ALGORITHMS", "[\"ES256\"]"), ("BUILDPASS_KEYS__KEY_ENCRYPTION_KEYS", kek)];
+        let environment = keys.iter().chain(environment);
+        let sources = Sources {
+            file: None,
+            environment: environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            working_dir: folder.to_owned(),
+            flags: Flags::default(),
+        };
+        let config = Config::load(&sources).unwrap();
+        let address = "127.0.0.1:8080".parse().unwrap();
+        Self::start(&config, address, Arc::new(SystemClock::new()), Arc::new(SystemEntropy)).await.unwrap()
+    }
+}

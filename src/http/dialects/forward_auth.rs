@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{OriginalUri, Request, State};
@@ -79,8 +80,9 @@ impl Asked {
 async fn decide(state: &AppState, grant: String, asked: &Asked) -> Result<Response, Problem> {
     let exchange = exchange(state)?;
     let proxy = state.app.forward_proxy();
-    if !is_trusted(state, asked.peer) {
-        return Ok(untrusted_proxy(asked.peer));
+    if !is_trusted(asked.peer, |peer| state.app.is_trusted_proxy(peer)) {
+        warn_of_untrusted(asked.peer, state.app.clock().monotonic());
+        return Ok(forbidden("untrusted_proxy"));
     }
     let request = match proxy {
         ForwardProxy::Envoy => own_line(state, &grant, asked),
@@ -116,18 +118,19 @@ async fn decide(state: &AppState, grant: String, asked: &Asked) -> Result<Respon
 }
 
 /// Whether the peer may ask. Loopback is trusted: a local process could read the database as well.
-fn is_trusted(state: &AppState, peer: IpAddr) -> bool {
-    if peer.to_canonical().is_loopback() || state.app.is_trusted_proxy(peer) {
-        return true;
-    }
-    let now = state.app.clock().monotonic().as_secs() + 1;
+fn is_trusted(peer: IpAddr, is_trusted_proxy: impl Fn(IpAddr) -> bool) -> bool {
+    peer.to_canonical().is_loopback() || is_trusted_proxy(peer)
+}
+
+/// Logs the remedy, at a limited rate. The response must not tell an unknown peer its address or the setting.
+fn warn_of_untrusted(peer: IpAddr, now: Duration) {
+    let (peer, now) = (peer.to_canonical(), now.as_secs() + 1);
     let warned = WARNED.load(Ordering::Relaxed);
     if (warned == 0 || now.saturating_sub(warned) >= WARN_EVERY)
         && WARNED.compare_exchange(warned, now, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     {
         tracing::warn!(%peer, "forward-auth request from an untrusted proxy: add its address to server.trusted_proxies");
     }
-    false
 }
 
 type Line = (String, String, String);
@@ -212,16 +215,7 @@ fn let_through(admitted: &Admitted) -> Response {
     if size > MOST_IDENTITY { forbidden("identity_too_large") } else { response }
 }
 
-/// 403 with the remedy, since an operator meets it on the first try behind a new proxy.
-fn untrusted_proxy(peer: IpAddr) -> Response {
-    let peer = peer.to_canonical();
-    let text =
-        format!("forward-auth request from the untrusted proxy {peer}: add its address to server.trusted_proxies");
-    let mut response = (StatusCode::FORBIDDEN, text).into_response();
-    response.extensions_mut().insert(Noted { code: "untrusted_proxy", cause: None });
-    response
-}
-
+/// 403 with an empty body: only the log names the reason.
 fn forbidden(code: &'static str) -> Response {
     let mut response = StatusCode::FORBIDDEN.into_response();
     response.extensions_mut().insert(Noted { code, cause: None });
@@ -236,4 +230,69 @@ fn unauthorized() -> Response {
     headers.append(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response.extensions_mut().insert(Noted { code: "forward_credential", cause: None });
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
+    use tower::ServiceExt;
+
+    use super::super::super::router;
+    use super::super::super::state::Limits;
+    use super::*;
+    use crate::app::App;
+
+    /// Lines that one test logs.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// The server's answer to a proxy at `peer`: a test has no address that is not loopback on every machine.
+    async fn asked_by(router: &axum::Router, peer: &str) -> (StatusCode, String) {
+        let mut request = Request::builder().uri("/authz/store").body(Body::empty()).unwrap();
+        for (name, value) in [("x-original-method", "GET"), ("x-original-uri", "/"), ("x-original-host", "store")] {
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        request.extensions_mut().insert(SocketAddress(peer.parse().unwrap()));
+        let response = router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = axum::body::to_bytes(response.into_body(), 1_024).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn an_untrusted_proxy_learns_nothing_and_the_log_names_the_remedy() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings =
+            [("BUILDPASS_SERVER__TRUSTED_PROXIES", "[\"192.0.2.7\"]"), ("BUILDPASS_EXCHANGE__ENABLED", "true")];
+        let app = App::for_tests(folder.path(), &settings).await;
+        let router = router::public(&AppState::new(Arc::new(app), Limits::of(1)));
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        let _guard = tracing::subscriber::set_default(subscriber);
+        for peer in ["203.0.113.9", "::ffff:203.0.113.9", "0.0.0.0"] {
+            assert_eq!(asked_by(&router, peer).await, (StatusCode::FORBIDDEN, String::new()), "{peer}");
+        }
+        for peer in ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1", "192.0.2.7"] {
+            assert_eq!(asked_by(&router, peer).await, (StatusCode::UNAUTHORIZED, String::new()), "{peer}");
+        }
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let remedy = "forward-auth request from an untrusted proxy: add its address to server.trusted_proxies";
+        let warnings: Vec<&str> = log.lines().filter(|line| line.contains(remedy)).collect();
+        assert_eq!(warnings.len(), 1, "at a limited rate: {log}");
+        assert!(warnings[0].contains("WARN") && warnings[0].contains("203.0.113.9"), "{}", warnings[0]);
+    }
 }

@@ -143,7 +143,6 @@ pub(crate) struct Start {
     folder: Arc<tempfile::TempDir>,
     limits: Limits,
     database: Option<PostgresOptions>,
-    every_address: bool,
 }
 
 impl Start {
@@ -154,7 +153,6 @@ impl Start {
             folder: Arc::new(tempfile::tempdir().unwrap()),
             limits: Limits::of(256),
             database: None,
-            every_address: false,
         }
     }
 
@@ -174,22 +172,6 @@ impl Start {
     pub(crate) fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
-    }
-
-    /// Listens on every address of the machine, of both families where it has both.
-    pub(crate) fn on_every_address(mut self) -> Self {
-        self.every_address = true;
-        self
-    }
-
-    async fn bind(&self) -> TcpListener {
-        if self.every_address {
-            if let Ok(listener) = TcpListener::bind("[::]:0").await {
-                return listener;
-            }
-            return TcpListener::bind("0.0.0.0:0").await.unwrap();
-        }
-        TcpListener::bind("127.0.0.1:0").await.unwrap()
     }
 
     pub(crate) fn config(&self) -> Config {
@@ -218,7 +200,7 @@ impl Start {
         logs::capture();
         let config = self.config();
         install_keys(&config).await;
-        let public = self.bind().await;
+        let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (port, admin_address) = (public.local_addr().unwrap().port(), admin.local_addr().unwrap());
         let address = SocketAddr::from(([127, 0, 0, 1], port));
@@ -298,7 +280,6 @@ impl Server {
             folder: Arc::clone(&self.folder),
             limits: Limits::of(256),
             database: self.database.clone(),
-            every_address: false,
         };
         start.go().await
     }
