@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::base::{Clock, Entropy, IssuerId};
 use crate::config::Config;
-use crate::exchange::{DefaultAudiences, ExchangeSettings, RulesCache, RulesEditor};
+use crate::exchange::{DefaultAudiences, ExchangeSettings, RulesCache, RulesCacheParts, RulesEditor};
 use crate::issuer::{Paths, TokenVerifier};
 use crate::keyring::{Keyring, OwnKeys};
 use crate::store::{Store, StoreError};
@@ -55,7 +55,8 @@ pub(crate) fn rules_cache(config: &Config, keeper: &RulesEditor, keyring: &Arc<K
     let keys = Arc::new(OwnKeys::new(Arc::clone(keyring), Arc::clone(clock)));
     let own = Verifier::new(keeper.own.clone(), keys, Arc::clone(clock));
     let (store, issuer, configured) = (Arc::clone(&keeper.store), keeper.issuer.clone(), config.providers.clone());
-    Arc::new(RulesCache::new(store, issuer, own, Arc::clone(clock), Arc::new(SystemResolver), configured.into()))
+    let (clock, resolver) = (Arc::clone(clock), Arc::new(SystemResolver));
+    Arc::new(RulesCache::new(RulesCacheParts { store, issuer, own, clock, resolver, configured: configured.into() }))
 }
 
 /// Judges the tokens of clients without a secret by the providers that stand.

@@ -14,12 +14,12 @@ use crate::policy::{CelFailure, Criteria, GrantRequest, Matched, RulePart, Unmat
 use crate::verifier::{Check, Provider, Trail};
 
 /// Claims that a condition is evaluated on, and the provider that verified the token with these claims.
-pub(super) struct Subject {
+pub(super) struct ExchangeSubject {
     pub(super) provider: String,
     pub(super) claims: Map<String, Value>,
 }
 
-impl Subject {
+impl ExchangeSubject {
     pub(super) fn of(token: &SubjectToken) -> Self {
         let provider = token.verified.provider_name().to_owned();
         Self { provider, claims: token.verified.claims().all().clone() }
@@ -34,9 +34,9 @@ impl Attempt<'_> {
         token: &SubjectToken,
         request: Value,
     ) -> Result<Result<Accepted, Mismatch>, NotExchanged> {
-        let Some(grant) = &candidate.entitlement else { return Ok(Err(Mismatch::Condition(None))) };
-        let provider = candidate.entry.provider();
-        let holds = self.exchange.condition_holds((grant, provider), Subject::of(token), request, self.trail).await?;
+        let (grant, provider) = (&candidate.entitlement, candidate.entry.provider());
+        let holds =
+            self.exchange.condition_holds((grant, provider), ExchangeSubject::of(token), request, self.trail).await?;
         Ok(match holds {
             Ok(true) => Ok(Accepted::default()),
             Ok(false) => Err(Mismatch::Condition(None)),
@@ -53,8 +53,7 @@ impl Attempt<'_> {
         token: &SubjectToken,
         by_claims: impl FnOnce(&Criteria) -> Result<Matched, Unmatched>,
     ) -> Result<Accepted, Mismatch> {
-        let Some(entitlement) = &candidate.entitlement else { return Ok(Accepted::default()) };
-        let row = &entitlement.row;
+        let row = &candidate.entitlement.row;
         let criteria = criteria.clone().with_pins(&row.pins);
         let matched = match (&criteria, token.build_facts()) {
             (Criteria::Build(build), Some(facts)) => {
@@ -72,7 +71,7 @@ impl Exchange {
     pub(super) async fn condition_holds(
         &self,
         (grant, provider): (&SharedEntitlement, &Provider),
-        subject: Subject,
+        subject: ExchangeSubject,
         request: Value,
         trail: &mut Trail,
     ) -> Result<Result<bool, CelFailure>, NotExchanged> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::exchange::Exchange;
-use super::flow::{Decision, Form, Offer};
+use super::flow::{ExchangeDecision, Form, Offer};
 use super::opaque_key::draw_key;
 use super::refusal::ExchangeError;
 use crate::base::{CredentialId, Moment, Secret};
@@ -62,7 +62,7 @@ struct AccessToken<'a> {
 }
 
 /// Returns the subject of the credential: `exchange:`, the token's provider and the token's subject.
-pub(super) fn subject(decision: &Decision) -> String {
+pub(super) fn subject(decision: &ExchangeDecision) -> String {
     let encode = |text: &str| utf8_percent_encode(text, PART).to_string();
     let token = &decision.subject_token;
     format!("exchange:{}:{}", encode(token.verified.provider_name()), encode(token.subject()))
@@ -75,7 +75,7 @@ impl Exchange {
     /// [`ExchangeError`] if the random generator or the signature fails.
     pub(super) async fn draw_credential(
         &self,
-        decision: &Decision,
+        decision: &ExchangeDecision,
         offer: &Offer,
         draft: &Draft,
     ) -> Result<Secret<String>, ExchangeError> {

@@ -2,7 +2,7 @@
 //! records a token as used nor issues a credential.
 
 use super::exchange::Exchange;
-use super::flow::{Attempt, Decision, IssuingFlow, Offer};
+use super::flow::{Attempt, ExchangeDecision, IssuingFlow, Offer};
 use super::flows::forward_auth::ForwardAuth;
 use super::redeem::expires_at;
 use super::refusal::{DisclosedRefusal, ExchangeError, ExchangeRefusal, NotExchanged};
@@ -46,7 +46,7 @@ impl Exchange {
         token: &Secret<String>,
         now: Moment,
         trail: &mut Trail,
-    ) -> Result<(Decision, Offer), NotExchanged> {
+    ) -> Result<(ExchangeDecision, Offer), NotExchanged> {
         self.parts.keyring.ready_to_verify(now).await?;
         let rules = self.parts.rules_cache.current().await?;
         let mut attempt = Attempt { exchange: self, rules: &rules, token, now, trail };

@@ -1,20 +1,19 @@
-//! Steps that all flows share: verify the subject token, and find the first entitlement that accepts the token. A
-//! [`Flow`] determines audience, entitlements and credential. The code here must never write to the database.
+//! What each flow decides for itself: the audience, the entitlements that may accept the token, and the credential.
+//! Nothing here writes to the database.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use super::entitlements::{Compiled, ProviderEntry, RulesSnapshot, SharedEntitlement};
+use super::entitlements::{ProviderEntry, RulesSnapshot, SharedEntitlement};
 use super::exchange::Exchange;
 use super::refusal::{ExchangeRefusal, NotExchanged};
 use super::settings::ExchangeSettings;
-use super::spec::Section;
-use super::subject_token::{SubjectToken, not_exchanged, verify};
+use super::subject_token::SubjectToken;
 use crate::base::{Moment, Seconds, Secret};
 use crate::policy::{CelFailure, Pins, Unmatched};
-use crate::verifier::{Check, Furthest, Provider, Requirements, TokenRefusal, Trail, unverified_issuer_of};
+use crate::verifier::{ClaimForm, Provider, Trail};
 
 /// One evaluation of a subject token against one snapshot of the rules.
 pub struct Attempt<'a> {
@@ -26,37 +25,30 @@ pub struct Attempt<'a> {
 }
 
 /// One way through the exchange, such as NuGet's token API. A flow determines which tokens are verified, and which
-/// entitlements may accept the tokens.
+/// entitlements or access policies decide on the tokens.
 #[async_trait]
 pub trait Flow: Send + Sync {
     /// Stable name of the flow, which labels metrics and is stored with credentials and events.
     fn name(&self) -> &'static str;
 
-    /// Returns the requirements, such as the audience, that a token must meet if this provider verifies the token.
-    fn requirements<'a>(
+    /// Returns the audience that a token must have if this provider verifies the token.
+    ///
+    /// # Errors
+    /// [`NotExchanged`] if the rules name no audience: then no token is accepted.
+    fn audience<'a>(
         &'a self,
         rules: &'a RulesSnapshot,
         settings: &'a ExchangeSettings,
         provider: &'a Provider,
-    ) -> Requirements<'a>;
+    ) -> Result<FlowAudience<'a>, NotExchanged>;
 
-    /// Returns the entitlements that may accept the tokens, in the order in which the entitlements are tried. `tokens`
-    /// holds the subject token once for each provider that verified the token.
-    fn candidates(&self, rules: &RulesSnapshot, tokens: &[SubjectToken]) -> Result<Vec<Candidate>, ExchangeRefusal>;
+    /// Returns the rules that decide on the verified tokens.
+    fn decided_by(&self) -> DecidedBy<'_>;
 
-    /// Checks a verified token against one candidate, such as a grant's condition.
-    ///
-    /// # Errors
-    /// [`NotExchanged`] refuses the whole request; a [`Mismatch`] leaves the decision to the next candidate.
-    async fn check(
-        &self,
-        attempt: &mut Attempt<'_>,
-        candidate: &Candidate,
-        token: &SubjectToken,
-    ) -> Result<Result<Accepted, Mismatch>, NotExchanged>;
-
-    /// Returns the refusal for tokens without any candidate.
-    fn no_entitlement(&self, tokens: &[SubjectToken]) -> ExchangeRefusal;
+    /// Returns the claims that every token must have, with their types.
+    fn typed_claims(&self) -> &'static [(&'static str, ClaimForm)] {
+        &[]
+    }
 
     /// Returns the providers that may verify the token: by default all providers of the token's issuer.
     ///
@@ -82,6 +74,45 @@ pub trait Flow: Send + Sync {
     ) -> Result<(), NotExchanged> {
         Ok(())
     }
+}
+
+/// Audience that a flow requires of subject tokens, in place of the audience that the token's provider requires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlowAudience<'a> {
+    /// The verifier compares the token's audience with this one.
+    Required(&'a str),
+    /// The flow itself compares the audience of the verified token with its entitlements'.
+    ComparedLater,
+}
+
+/// Rules that decide on the tokens of a flow.
+pub enum DecidedBy<'a> {
+    /// Access policies of the configuration, which the flow evaluates when it makes its offer.
+    AccessPolicies,
+    /// Entitlements of this flow. A token that no entitlement accepts is refused.
+    Entitlements(&'a dyn EntitlementFlow),
+}
+
+/// A flow whose tokens entitlements decide on.
+#[async_trait]
+pub trait EntitlementFlow: Flow {
+    /// Returns the entitlements that may accept the tokens, in the order in which the entitlements are tried. `tokens`
+    /// holds the subject token once for each provider that verified the token.
+    fn candidates(&self, rules: &RulesSnapshot, tokens: &[SubjectToken]) -> Result<Vec<Candidate>, ExchangeRefusal>;
+
+    /// Checks a verified token against one candidate, such as a grant's condition.
+    ///
+    /// # Errors
+    /// [`NotExchanged`] refuses the whole request; a [`Mismatch`] leaves the decision to the next candidate.
+    async fn check(
+        &self,
+        attempt: &mut Attempt<'_>,
+        candidate: &Candidate,
+        token: &SubjectToken,
+    ) -> Result<Result<Accepted, Mismatch>, NotExchanged>;
+
+    /// Returns the refusal for tokens without any candidate.
+    fn no_entitlement(&self, tokens: &[SubjectToken]) -> ExchangeRefusal;
 
     /// Whether tokens of untrusted builds are rejected before [`Self::check`] instead of after it.
     fn checks_trust_first(&self) -> bool {
@@ -101,13 +132,12 @@ pub trait IssuingFlow: Flow {
     ///
     /// # Errors
     /// [`NotExchanged`] if the request asks for more than the entitlement allows.
-    async fn offer(&self, attempt: &mut Attempt<'_>, decision: &Decision) -> Result<Offer, NotExchanged>;
+    async fn offer(&self, attempt: &mut Attempt<'_>, decision: &ExchangeDecision) -> Result<Offer, NotExchanged>;
 }
 
 /// An entitlement that may accept the subject token, with the provider that verified the token.
 pub struct Candidate {
-    /// `None` in the registry's flow, where access policies of the configuration decide instead.
-    pub(super) entitlement: Option<SharedEntitlement>,
+    pub(super) entitlement: SharedEntitlement,
     pub(super) entry: Arc<ProviderEntry>,
     /// Index of the verified token of this provider, in the list of verified tokens.
     pub(super) token: usize,
@@ -131,11 +161,14 @@ pub enum Mismatch {
 }
 
 /// Result of the evaluation: the verified token, and the entitlement that accepted the token.
-pub struct Decision {
+pub struct ExchangeDecision {
     pub(super) subject_token: SubjectToken,
-    pub(super) accepted_by: Candidate,
+    /// Provider that verified the token.
+    pub(super) entry: Arc<ProviderEntry>,
+    /// Entitlement that accepted the token; `None` in flows that access policies decide.
+    pub(super) entitlement: Option<SharedEntitlement>,
     /// Further entitlements that accepted the token and that the credential depends on.
-    pub(super) joined: Vec<Candidate>,
+    pub(super) joined: Vec<SharedEntitlement>,
     pub(super) pins: Option<Pins>,
 }
 
@@ -179,148 +212,5 @@ pub(super) enum Form {
 impl Offer {
     pub(super) fn grants_access(&self) -> bool {
         !matches!(self.form, Form::AccessToken { grants_access: false, .. })
-    }
-}
-
-impl Attempt<'_> {
-    /// Returns the providers of the token's issuer for which `accepts` returns true.
-    ///
-    /// # Errors
-    /// [`NotExchanged`] if the issuer has no such provider.
-    pub(super) fn providers_of_issuer(
-        &self,
-        accepts: impl Fn(&Provider) -> bool,
-    ) -> Result<Vec<Arc<ProviderEntry>>, NotExchanged> {
-        let issuer = unverified_issuer_of(self.token.expose_secret()).map_err(not_exchanged)?;
-        let entries = self.rules.entries_of(&issuer).filter(|entry| accepts(entry.provider()));
-        let entries: Vec<_> = entries.map(Arc::clone).collect();
-        if entries.is_empty() {
-            return Err(not_exchanged(TokenRefusal::UnknownIssuer { issuer }));
-        }
-        Ok(entries)
-    }
-
-    /// Verifies the token by each provider that the flow returns. If all providers refuse the token, returns the
-    /// refusal of the provider that got furthest in its checks.
-    async fn verify<F: Flow + ?Sized>(&mut self, flow: &F) -> Result<Vec<SubjectToken>, NotExchanged> {
-        let mut furthest = Furthest::default();
-        let mut unavailable = None;
-        let mut tokens = Vec::new();
-        for entry in flow.providers(self)? {
-            let requirements = flow.requirements(self.rules, &self.exchange.settings, entry.provider());
-            match verify(&entry, self.token, &requirements, self.trail).await {
-                Ok(verified) => {
-                    tokens.push(self.exchange.subject_token(verified, self.token, self.now, self.trail).await?);
-                    if flow.has_audience_per_provider() {
-                        break;
-                    }
-                }
-                // The token may be good for this provider, even if providers with other audiences refuse the token.
-                Err(refusal @ TokenRefusal::KeysUnavailable { .. }) if flow.has_audience_per_provider() => {
-                    unavailable = Some(refusal);
-                }
-                Err(refusal) => furthest.note(refusal.check(), refusal),
-            }
-        }
-        match unavailable.or(furthest.into_inner()) {
-            Some(refusal) if tokens.is_empty() => Err(not_exchanged(refusal)),
-            _ => Ok(tokens),
-        }
-    }
-
-    async fn check<F: Flow + ?Sized>(
-        &mut self,
-        flow: &F,
-        candidate: &Candidate,
-        token: &SubjectToken,
-    ) -> Result<Result<Accepted, Mismatch>, NotExchanged> {
-        let untrusted = token.is_untrusted() && !candidate.allow_untrusted;
-        if untrusted && flow.checks_trust_first() {
-            return Ok(Err(Mismatch::Untrusted));
-        }
-        let checked = flow.check(self, candidate, token).await?;
-        Ok(checked.and_then(|accepted| if untrusted { Err(Mismatch::Untrusted) } else { Ok(accepted) }))
-    }
-
-    /// Verifies the token, and finds the entitlement that accepts the token.
-    ///
-    /// # Errors
-    /// [`NotExchanged`] if the token is refused, or the evaluation fails.
-    pub(super) async fn decide<F: Flow + ?Sized>(&mut self, flow: &F) -> Result<Decision, NotExchanged> {
-        let mut tokens = self.verify(flow).await?;
-        flow.check_tokens(self, &mut tokens).await?;
-        let mut first: Option<(Candidate, Accepted)> = None;
-        let (mut joined, mut rejected) = (Vec::new(), Vec::new());
-        for candidate in flow.candidates(self.rules, &tokens)? {
-            if first.as_ref().is_some_and(|(first, _)| !flow.joins(first, &candidate)) {
-                continue;
-            }
-            let Some(token) = tokens.get(candidate.token) else { continue };
-            match self.check(flow, &candidate, token).await? {
-                Ok(_) if first.is_some() => joined.push(candidate),
-                Ok(accepted) => first = Some((candidate, accepted)),
-                Err(mismatch) => rejected.push((candidate, mismatch)),
-            }
-        }
-        let Some((accepted_by, Accepted { pins })) = first else {
-            return Err(refusal_of(rejected).unwrap_or_else(|| flow.no_entitlement(&tokens)).into());
-        };
-        if let Some(entitlement) = &accepted_by.entitlement {
-            let row = &entitlement.row;
-            if let Some(user) = row.user.as_ref().filter(|user| !self.rules.is_enabled(user)) {
-                return Err(ExchangeRefusal::UserDisabled { user: user.clone() }.into());
-            }
-            let noun = Section::of(row.kind).noun();
-            self.trail.passed(Check::Policy, || (format!("a {noun} that accepts the token"), row.name.clone()));
-        }
-        Ok(Decision { subject_token: tokens.swap_remove(accepted_by.token), accepted_by, joined, pins })
-    }
-}
-
-/// Combines the mismatches of all candidates that rejected the token into one refusal. Returns `None` without
-/// candidates.
-fn refusal_of(mut rejected: Vec<(Candidate, Mismatch)>) -> Option<ExchangeRefusal> {
-    let place = |candidate: &Candidate| candidate.entitlement.as_ref().map(|entitlement| entitlement.row.place);
-    rejected.sort_by_key(|(candidate, _)| place(candidate));
-    let (mut untrusted, mut criteria, mut conditions) = (false, Vec::new(), Vec::new());
-    for (candidate, mismatch) in rejected {
-        let name = candidate.entitlement.map(|entitlement| entitlement.row.name.clone()).unwrap_or_default();
-        match mismatch {
-            Mismatch::Untrusted => untrusted = true,
-            Mismatch::Criteria(unmatched) => criteria.push((name, unmatched)),
-            Mismatch::Condition(failure) => conditions.push((name, failure)),
-        }
-    }
-    // Conditions are evaluated after the check for untrusted builds, criteria before: the last check explains most.
-    if !conditions.is_empty() {
-        return Some(ExchangeRefusal::Condition(conditions));
-    }
-    if untrusted {
-        return Some(ExchangeRefusal::Untrusted);
-    }
-    (!criteria.is_empty()).then_some(ExchangeRefusal::Criteria(criteria))
-}
-
-impl Candidate {
-    /// Pairs an entitlement with the token that the entitlement's provider verified. Returns `None` if this provider
-    /// did not verify the token, or the stored entitlement is invalid.
-    pub(super) fn new(rules: &RulesSnapshot, entitlement: &SharedEntitlement, tokens: &[SubjectToken]) -> Option<Self> {
-        let provider = &entitlement.row.provider;
-        let token = tokens.iter().position(|token| token.verified.provider_name() == provider)?;
-        let entry = Arc::clone(rules.entry(provider)?);
-        let allow_untrusted = entitlement.usable(entry.provider()).ok()?.allows_untrusted();
-        Some(Self { entitlement: Some(Arc::clone(entitlement)), entry, token, allow_untrusted })
-    }
-
-    /// Returns the candidate's compiled entitlement.
-    ///
-    /// # Errors
-    /// [`ExchangeRefusal`] if the entitlement is of another kind than `T`, or the candidate has none.
-    pub(super) fn compiled<'a, T>(&'a self) -> Result<&'a T, ExchangeRefusal>
-    where
-        &'a T: TryFrom<&'a Compiled>,
-    {
-        let compiled = self.entitlement.as_ref().and_then(|known| known.compiled(self.entry.provider()).ok());
-        compiled.and_then(|compiled| compiled.try_into().ok()).ok_or(ExchangeRefusal::Credential)
     }
 }

@@ -9,6 +9,7 @@
 mod conditions;
 mod credentials;
 mod dashboard;
+mod decide;
 mod entitlements;
 mod events;
 #[expect(clippy::module_inception, reason = "the exchange is what the floor is named for")]
@@ -28,10 +29,10 @@ mod subject_token;
 
 pub use self::credentials::IssuedCredential;
 pub use self::dashboard::DashboardRefusal;
-pub use self::entitlements::RulesCache;
 pub use self::entitlements::{Applied, ApplyRulesError, RulesEditor};
 pub use self::entitlements::{AudienceConflict, check_audiences};
 pub use self::entitlements::{Change, ChangeKind, ChangeSet, Object, ObjectError, Precondition, Prune, RuleError};
+pub use self::entitlements::{RulesCache, RulesCacheParts};
 pub use self::entitlements::{credential_view, has_same_identity, remove_view_members};
 pub use self::exchange::{Exchange, ExchangeParts};
 pub use self::flow::{Flow, IssuingFlow};

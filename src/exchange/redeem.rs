@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::credentials::{Draft, IssuedCredential, subject};
 use super::exchange::Exchange;
-use super::flow::{Attempt, Decision, Form, IssuingFlow, Lifetime, Offer};
+use super::flow::{Attempt, ExchangeDecision, Form, IssuingFlow, Lifetime, Offer};
 use super::refusal::{ExchangeError, ExchangeRefusal, NotExchanged};
 use crate::base::{CredentialId, IdTokenId, Moment, Seconds, Secret};
 use crate::store::{CredentialKind, EventRow, NewCredential, NewIdToken, Redemption, RedemptionRefusal, StoreError};
@@ -19,7 +19,16 @@ const ATTEMPTS: usize = 5;
 
 /// Minimum remaining lifetime of a subject token if the credential must not outlive the token, whatever tolerance the
 /// verifier has for clocks.
-const MIN_REMAINING: Seconds = Seconds::new(5);
+pub(super) const MIN_REMAINING: Seconds = Seconds::new(5);
+
+/// An exchange that its flow has decided on, before its transaction.
+struct DecidedExchange<'a> {
+    flow: &'static str,
+    token: &'a Secret<String>,
+    decision: &'a ExchangeDecision,
+    offer: &'a Offer,
+    now: Moment,
+}
 
 impl Exchange {
     /// Exchanges a subject token for a credential.
@@ -63,23 +72,18 @@ impl Exchange {
             if number == 0 {
                 self.limit_repeated(&decision, &offer)?;
             }
-            let redeemed = self.redeem(flow.name(), &decision, &offer, token, now).await;
-            if let Some(issued) = redeemed.map_err(|error| self.disclose_for(&decision.accepted_by.entry, error))? {
+            let decided = DecidedExchange { flow: flow.name(), token, decision: &decision, offer: &offer, now };
+            let redeemed = self.redeem(&decided).await;
+            if let Some(issued) = redeemed.map_err(|error| self.disclose_for(&decision.entry, error))? {
                 return Ok(issued);
             }
         }
         Err(StoreError::Contended.into())
     }
 
-    /// Records the token as used, and records the credential. Returns `None` if the rules changed since `decision`.
-    async fn redeem(
-        &self,
-        flow: &'static str,
-        decision: &Decision,
-        offer: &Offer,
-        token: &Secret<String>,
-        now: Moment,
-    ) -> Result<Option<IssuedCredential>, NotExchanged> {
+    /// Records the token as used, and records the credential. Returns `None` if the rules changed since the decision.
+    async fn redeem(&self, decided: &DecidedExchange<'_>) -> Result<Option<IssuedCredential>, NotExchanged> {
+        let DecidedExchange { decision, offer, now, .. } = *decided;
         let expires_at = expires_at(decision, offer, now)?;
         let signer = match &offer.form {
             Form::AccessToken { .. } => {
@@ -90,8 +94,8 @@ impl Exchange {
         let draft = Draft { id: CredentialId::new(now, &*self.parts.entropy)?, signer, now, expires_at };
         let secret = self.draw_credential(decision, offer, &draft).await?;
         if offer.grants_access() {
-            let (id_token, credential) = self.rows(flow, decision, offer, token, (&draft, &secret))?;
-            let redemption = self.redemption(decision, offer, id_token, credential, now)?;
+            let (id_token, credential) = self.rows(decided, &draft, &secret)?;
+            let redemption = self.redemption(decided, id_token, credential)?;
             match self.parts.store.redeem(&self.id, &redemption).await? {
                 Ok(()) => {}
                 Err(RedemptionRefusal::RulesChanged) => return Ok(None),
@@ -111,12 +115,12 @@ impl Exchange {
         }))
     }
 
-    pub(super) async fn is_used(&self, decision: &Decision) -> Result<bool, StoreError> {
+    pub(super) async fn is_used(&self, decision: &ExchangeDecision) -> Result<bool, StoreError> {
         self.parts.store.is_used(&self.id, &decision.subject_token.key()).await
     }
 
     /// Limits how often one subject exchanges tokens that may be exchanged again and again: each exchange adds rows.
-    fn limit_repeated(&self, decision: &Decision, offer: &Offer) -> Result<(), ExchangeError> {
+    fn limit_repeated(&self, decision: &ExchangeDecision, offer: &Offer) -> Result<(), ExchangeError> {
         let adds_rows = !offer.single_use && offer.grants_access();
         let Some(rate) = self.repeated.as_ref().filter(|_| adds_rows) else { return Ok(()) };
         let verified = &decision.subject_token.verified;
@@ -128,12 +132,11 @@ impl Exchange {
 
     fn rows(
         &self,
-        flow: &'static str,
-        decision: &Decision,
-        offer: &Offer,
-        token: &Secret<String>,
-        (draft, secret): (&Draft, &Secret<String>),
+        decided: &DecidedExchange<'_>,
+        draft: &Draft,
+        secret: &Secret<String>,
     ) -> Result<(NewIdToken, NewCredential), ExchangeError> {
+        let DecidedExchange { flow, token, decision, offer, .. } = *decided;
         let verified = &decision.subject_token.verified;
         let claims = verified.claims();
         let id_token = NewIdToken {
@@ -167,15 +170,13 @@ impl Exchange {
     /// Returns the input of the transaction: revisions and ids that the credential depends on, and the rows to insert.
     fn redemption(
         &self,
-        decision: &Decision,
-        offer: &Offer,
+        decided: &DecidedExchange<'_>,
         id_token: NewIdToken,
         credential: NewCredential,
-        now: Moment,
     ) -> Result<Redemption, ExchangeError> {
+        let DecidedExchange { decision, offer, now, .. } = *decided;
         let token = &decision.subject_token;
-        let accepted_by = &decision.accepted_by;
-        let entitlement = accepted_by.entitlement.as_ref().map(|entitlement| &entitlement.row);
+        let entitlement = decision.entitlement.as_ref().map(|entitlement| &entitlement.row);
         let detail = json!({
             "credential": credential.id, "kind": credential.kind, "name": credential.name, "scopes": credential.scopes,
             "packages": credential.packages, "audience": credential.audience, "expires_at": credential.expires_at,
@@ -183,7 +184,6 @@ impl Exchange {
             "provider": token.verified.provider_name(), "subject": token.verified.claims().subject(),
             "build": token.own.as_ref().map(|(_, record)| record.build.id),
         });
-        let joined = decision.joined.iter().filter_map(|candidate| candidate.entitlement.as_ref());
         Ok(Redemption {
             now,
             token: token.key(),
@@ -191,9 +191,9 @@ impl Exchange {
             own: token.own_token(),
             user: entitlement.and_then(|row| row.user.clone()),
             provider: token.verified.provider_name().to_owned(),
-            provider_revision: accepted_by.entry.row.as_ref().map(|row| row.revision),
+            provider_revision: decision.entry.row.as_ref().map(|row| row.revision),
             entitlement: entitlement.map(|row| (row.id, row.revision)),
-            also: joined.map(|entitlement| (entitlement.row.id, entitlement.row.revision)).collect(),
+            also: decision.joined.iter().map(|entitlement| (entitlement.row.id, entitlement.row.revision)).collect(),
             pins: decision.pins.clone(),
             event: EventRow {
                 id: self.event_id(now)?,
@@ -209,21 +209,9 @@ impl Exchange {
     }
 }
 
-impl Attempt<'_> {
-    /// Verifies the token, and finds the entitlement that accepts the token and the credential to issue.
-    ///
-    /// # Errors
-    /// [`NotExchanged`] if the token is refused, or the evaluation fails.
-    pub(super) async fn evaluate(&mut self, flow: &dyn IssuingFlow) -> Result<(Decision, Offer), NotExchanged> {
-        let decision = self.decide(flow).await?;
-        let offer = flow.offer(self, &decision).await?;
-        Ok((decision, offer))
-    }
-}
-
 /// Returns when the credential expires: after the offer's lifetime or with the token, and never after the deadline of
 /// the token's build unless the credential outlives the build.
-pub(super) fn expires_at(decision: &Decision, offer: &Offer, now: Moment) -> Result<Moment, ExchangeRefusal> {
+pub(super) fn expires_at(decision: &ExchangeDecision, offer: &Offer, now: Moment) -> Result<Moment, ExchangeRefusal> {
     let token = &decision.subject_token;
     let mut expires_at = match offer.lifetime {
         Lifetime::Fixed(lifetime) => now + lifetime,

@@ -22,18 +22,27 @@ pub struct RulesCache {
     reading: tokio::sync::Mutex<()>,
 }
 
+/// Parts of a [`RulesCache`], all created by the caller.
+pub struct RulesCacheParts {
+    /// Database that holds the rules.
+    pub store: Arc<dyn Store>,
+    /// Issuer of the rules.
+    pub issuer: IssuerId,
+    /// Verifier of tokens of our own issuer.
+    pub own: Verifier,
+    /// Source of the current time.
+    pub clock: Arc<dyn Clock>,
+    /// Resolver of the providers' hosts.
+    pub resolver: Arc<dyn Resolver>,
+    /// Providers that this server's configuration declares.
+    pub configured: Arc<[Provider]>,
+}
+
 impl RulesCache {
-    /// Creates an empty cache, which reads the rules on first use. `own` verifies tokens of our own issuer;
-    /// `configured` holds the providers that this server's configuration declares.
+    /// Creates an empty cache, which reads the rules on first use.
     #[must_use]
-    pub fn new(
-        store: Arc<dyn Store>,
-        issuer: IssuerId,
-        own: Verifier,
-        clock: Arc<dyn Clock>,
-        resolver: Arc<dyn Resolver>,
-        configured: Arc<[Provider]>,
-    ) -> Self {
+    pub fn new(parts: RulesCacheParts) -> Self {
+        let RulesCacheParts { store, issuer, own, clock, resolver, configured } = parts;
         let own = Arc::new(ProviderEntry { row: None, verifier: own, as_configured: true });
         let factory = VerifierFactory { own, clock, resolver, configured };
         let current = ArcSwap::from_pointee(RulesSnapshot::empty(&factory));

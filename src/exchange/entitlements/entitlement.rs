@@ -61,6 +61,16 @@ impl Compiled {
         }
     }
 
+    /// Returns the user of the entitlement; grants have none.
+    pub(in crate::exchange) fn user(&self) -> Option<&str> {
+        match self {
+            Self::Grant(_) => None,
+            Self::Publisher(publisher) => Some(&publisher.spec.user),
+            Self::Role(role) => Some(&role.spec.user),
+            Self::TrustPolicy(policy) => Some(&policy.spec.user),
+        }
+    }
+
     /// Whether the entitlement's criteria name a repository or owner without the id, so that the id is pinned on first
     /// use.
     pub(in crate::exchange) fn pins_ids(&self) -> bool {

@@ -9,16 +9,20 @@ use serde_json::{Map, Value, json};
 
 use super::token_exchange::NAME as GRANT;
 use crate::base::{CredentialId, Moment, Secret};
-use crate::exchange::conditions::Subject;
+use crate::exchange::conditions::ExchangeSubject;
+use crate::exchange::decide::compiled_of;
 use crate::exchange::entitlements::{CompiledGrant, ProviderEntry, RulesSnapshot, SharedEntitlement};
 use crate::exchange::exchange::Exchange;
-use crate::exchange::flow::{Accepted, Attempt, Candidate, Flow, Mismatch};
+use crate::exchange::flow::{Accepted, Attempt, Candidate, DecidedBy, EntitlementFlow, Flow, FlowAudience, Mismatch};
 use crate::exchange::opaque_key::is_key;
 use crate::exchange::refusal::{ExchangeRefusal, NotExchanged};
 use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::subject_token::SubjectToken;
 use crate::store::StoredCredential;
-use crate::verifier::{Check, Provider, Requirements, Trail};
+use crate::verifier::{Check, Provider, Trail};
+
+/// Stable name of the flow, which labels metrics and is stored with events.
+pub(in crate::exchange) const NAME: &str = "forward";
 
 /// Client's request, on which forward authentication decides.
 #[derive(Debug, Clone)]
@@ -40,7 +44,7 @@ pub struct ForwardAuth {
 pub struct Admitted {
     /// Name of the provider that verified the client's token; for a key, the token that the key was issued for.
     pub provider: String,
-    /// Subject of the client's token; for a key, of the token that the key was issued for.
+    /// ExchangeSubject of the client's token; for a key, of the token that the key was issued for.
     pub subject: String,
     /// Name of the grant that let the request pass.
     pub grant: String,
@@ -56,7 +60,7 @@ pub struct Admitted {
 
 /// The client that sent the request, identified by a token or by a key.
 struct Caller {
-    subject: Subject,
+    subject: ExchangeSubject,
     scopes: Vec<String>,
     key: Option<CredentialId>,
     build: Option<String>,
@@ -73,6 +77,13 @@ impl ForwardAuth {
         Ok((grant, rules.entry(&grant.row.provider).ok_or(ExchangeRefusal::Credential)?))
     }
 
+    /// Returns the grant, compiled for its provider.
+    fn grant<'a>(&self, rules: &'a RulesSnapshot) -> Result<&'a CompiledGrant, NotExchanged> {
+        let (grant, entry) = self.find(rules)?;
+        grant.usable(entry.provider())?;
+        Ok(compiled_of(grant, entry.provider())?)
+    }
+
     fn request(&self) -> Value {
         json!({ "method": self.method, "path": self.path, "host": self.host })
     }
@@ -81,26 +92,25 @@ impl ForwardAuth {
 #[async_trait]
 impl Flow for ForwardAuth {
     fn name(&self) -> &'static str {
-        "forward"
+        NAME
     }
 
-    fn requirements<'a>(
+    fn audience<'a>(
         &'a self,
         rules: &'a RulesSnapshot,
         _settings: &'a ExchangeSettings,
-        provider: &'a Provider,
-    ) -> Requirements<'a> {
-        let grant = rules.grant(&self.grant).and_then(|grant| grant.compiled(provider).ok());
-        let grant = grant.and_then(|compiled| <&CompiledGrant>::try_from(compiled).ok());
-        // Without a grant no audience is accepted; `providers` has refused the request before.
-        let audience = Some(grant.map_or("", |grant| grant.spec.audience.as_str()));
-        Requirements { audience, instead_of_providers: true, ..Requirements::default() }
+        _provider: &'a Provider,
+    ) -> Result<FlowAudience<'a>, NotExchanged> {
+        Ok(FlowAudience::Required(&self.grant(rules)?.spec.audience))
+    }
+
+    fn decided_by(&self) -> DecidedBy<'_> {
+        DecidedBy::Entitlements(self)
     }
 
     fn providers(&self, attempt: &Attempt<'_>) -> Result<Vec<Arc<ProviderEntry>>, NotExchanged> {
-        let (grant, entry) = self.find(attempt.rules)?;
-        grant.usable(entry.provider())?;
-        Ok(vec![Arc::clone(entry)])
+        self.grant(attempt.rules)?;
+        Ok(vec![Arc::clone(self.find(attempt.rules)?.1)])
     }
 
     /// Refuses a token that was exchanged or revoked. Letting a request through does not record the token as used.
@@ -117,7 +127,10 @@ impl Flow for ForwardAuth {
         attempt.trail.passed(Check::Use, || ("an unused token".to_owned(), "not used".to_owned()));
         Ok(())
     }
+}
 
+#[async_trait]
+impl EntitlementFlow for ForwardAuth {
     fn candidates(&self, rules: &RulesSnapshot, tokens: &[SubjectToken]) -> Result<Vec<Candidate>, ExchangeRefusal> {
         Ok(Candidate::new(rules, self.find(rules)?.0, tokens).into_iter().collect())
     }
@@ -171,21 +184,20 @@ impl Exchange {
         self.parts.keyring.ready_to_verify(now).await?;
         let rules = self.parts.rules_cache.current().await?;
         let (grant, entry) = request.find(&rules)?;
-        let compiled = <&CompiledGrant>::try_from(grant.usable(entry.provider())?);
-        let compiled = compiled.map_err(|()| ExchangeRefusal::Credential)?;
+        let compiled = request.grant(&rules)?;
         let caller = if is_key(request.credential.expose_secret()) {
             self.caller_of_key(request, (grant, entry), now, trail).await?
         } else {
             let mut attempt = Attempt { exchange: self, rules: &rules, token: &request.credential, now, trail };
             let decision = attempt.decide(request).await.map_err(|error| self.disclose_for(entry, error))?;
             Caller {
-                subject: Subject::of(&decision.subject_token),
+                subject: ExchangeSubject::of(&decision.subject_token),
                 scopes: compiled.spec.scopes.clone(),
                 key: None,
                 build: decision.subject_token.own.as_ref().map(|(_, record)| record.build.id.to_string()),
             }
         };
-        let Caller { subject: Subject { provider, claims }, scopes, key, build } = caller;
+        let Caller { subject: ExchangeSubject { provider, claims }, scopes, key, build } = caller;
         Ok(Admitted {
             user: compiled.user(&claims),
             // A key has the subject of the key's token, so that a store knows the client by one name.
@@ -216,7 +228,7 @@ impl Exchange {
         let claims: Map<String, Value> =
             serde_json::from_str(&token.claims).map_err(|_| ExchangeRefusal::Credential)?;
         trail.found_good(&found.provider);
-        let subject = || Subject { provider: found.provider.clone(), claims: claims.clone() };
+        let subject = || ExchangeSubject { provider: found.provider.clone(), claims: claims.clone() };
         let holds = self.condition_holds((grant, entry.provider()), subject(), request.request(), trail).await?;
         if holds != Ok(true) {
             let refusal = ExchangeRefusal::Condition(vec![(request.grant.clone(), holds.err())]);

@@ -5,12 +5,13 @@ use async_trait::async_trait;
 
 use crate::exchange::entitlements::{CompiledTrustPolicy, RulesSnapshot};
 use crate::exchange::flow::{
-    Accepted, Attempt, Candidate, Decision, Flow, Form, IssuingFlow, Lifetime, Mismatch, Offer,
+    Accepted, Attempt, Candidate, DecidedBy, EntitlementFlow, ExchangeDecision, Flow, FlowAudience, Form, IssuingFlow,
+    Lifetime, Mismatch, Offer,
 };
 use crate::exchange::refusal::{ExchangeRefusal, NotExchanged};
 use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::subject_token::SubjectToken;
-use crate::verifier::{Provider, Requirements, TokenRefusal};
+use crate::verifier::{Provider, TokenRefusal};
 
 /// Stable name of NuGet's flow, which is stored with the issued keys.
 pub(in crate::exchange) const NAME: &str = "nuget";
@@ -28,13 +29,17 @@ impl Flow for Nuget {
         NAME
     }
 
-    fn requirements<'a>(
+    fn audience<'a>(
         &'a self,
         _rules: &'a RulesSnapshot,
         settings: &'a ExchangeSettings,
         _provider: &'a Provider,
-    ) -> Requirements<'a> {
-        Requirements { audience: Some(&settings.nuget_audience), instead_of_providers: true, ..Requirements::default() }
+    ) -> Result<FlowAudience<'a>, NotExchanged> {
+        Ok(FlowAudience::Required(&settings.nuget_audience))
+    }
+
+    fn decided_by(&self) -> DecidedBy<'_> {
+        DecidedBy::Entitlements(self)
     }
 
     /// Removes tokens without an id claim, which NuGet requires: `jti`, or `uti` in tokens of Entra.
@@ -50,7 +55,10 @@ impl Flow for Nuget {
         }
         Ok(())
     }
+}
 
+#[async_trait]
+impl EntitlementFlow for Nuget {
     fn candidates(&self, rules: &RulesSnapshot, tokens: &[SubjectToken]) -> Result<Vec<Candidate>, ExchangeRefusal> {
         let policies = rules.policies(&self.username).iter();
         Ok(policies.filter_map(|policy| Candidate::new(rules, policy, tokens)).collect())
@@ -64,9 +72,7 @@ impl Flow for Nuget {
     ) -> Result<Result<Accepted, Mismatch>, NotExchanged> {
         let policy: &CompiledTrustPolicy = candidate.compiled()?;
         let (claims, now) = (token.verified.claims().all(), attempt.now);
-        let Some(row) = candidate.entitlement.as_ref().map(|entitlement| &entitlement.row) else {
-            return Err(self.no_entitlement(&[]).into());
-        };
+        let row = &candidate.entitlement.row;
         Ok(attempt.check_criteria(candidate, &policy.criteria, token, |criteria| {
             criteria.evaluate(&row.name, claims, row.pin_until, now)
         }))
@@ -79,8 +85,8 @@ impl Flow for Nuget {
 
 #[async_trait]
 impl IssuingFlow for Nuget {
-    async fn offer(&self, attempt: &mut Attempt<'_>, decision: &Decision) -> Result<Offer, NotExchanged> {
-        let policy: &CompiledTrustPolicy = decision.accepted_by.compiled()?;
+    async fn offer(&self, attempt: &mut Attempt<'_>, decision: &ExchangeDecision) -> Result<Offer, NotExchanged> {
+        let policy: &CompiledTrustPolicy = decision.compiled()?;
         Ok(Offer {
             name: format!("Trusted publishing: {}", policy.spec.name),
             owner: Some(policy.spec.owner.clone()),

@@ -11,13 +11,16 @@ use crate::base::FieldError;
 use crate::exchange::conditions::note_part;
 use crate::exchange::entitlements::{ProviderEntry, RulesSnapshot};
 use crate::exchange::flow::{
-    Accepted, Attempt, Candidate, Decision, Flow, Form, IssuingFlow, Lifetime, Mismatch, Offer,
+    Attempt, DecidedBy, ExchangeDecision, Flow, FlowAudience, Form, IssuingFlow, Lifetime, Offer,
 };
-use crate::exchange::refusal::{ExchangeError, ExchangeRefusal, NotExchanged};
+use crate::exchange::refusal::{ExchangeError, NotExchanged};
 use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::subject_token::SubjectToken;
 use crate::policy::{AccessDenied, AccessRequest, RulePart, registry_actions};
-use crate::verifier::{Check, Provider, Requirements};
+use crate::verifier::{Check, Provider};
+
+/// Stable name of the flow, which labels metrics and is stored with access tokens.
+pub(in crate::exchange) const NAME: &str = "registry";
 
 /// Maximum number of scopes in one request.
 const MOST_SCOPES: usize = 64;
@@ -112,17 +115,20 @@ struct Evaluated {
 #[async_trait]
 impl Flow for Registry {
     fn name(&self) -> &'static str {
-        "registry"
+        NAME
     }
 
-    fn requirements<'a>(
+    fn audience<'a>(
         &'a self,
         _rules: &'a RulesSnapshot,
         settings: &'a ExchangeSettings,
         provider: &'a Provider,
-    ) -> Requirements<'a> {
-        let audience = provider.required_audience().unwrap_or(&settings.registry_audience);
-        Requirements { audience: Some(audience), instead_of_providers: true, ..Requirements::default() }
+    ) -> Result<FlowAudience<'a>, NotExchanged> {
+        Ok(FlowAudience::Required(provider.required_audience().unwrap_or(&settings.registry_audience)))
+    }
+
+    fn decided_by(&self) -> DecidedBy<'_> {
+        DecidedBy::AccessPolicies
     }
 
     fn providers(&self, attempt: &Attempt<'_>) -> Result<Vec<Arc<ProviderEntry>>, NotExchanged> {
@@ -133,34 +139,13 @@ impl Flow for Registry {
     fn has_audience_per_provider(&self) -> bool {
         true
     }
-
-    /// Returns the token's provider without an entitlement: the access policies of the configuration decide, on
-    /// untrusted builds as well.
-    fn candidates(&self, rules: &RulesSnapshot, tokens: &[SubjectToken]) -> Result<Vec<Candidate>, ExchangeRefusal> {
-        let entry = tokens.first().and_then(|token| rules.entry(token.verified.provider_name()));
-        let candidate = |entry| Candidate { entitlement: None, entry, token: 0, allow_untrusted: true };
-        Ok(entry.map(Arc::clone).map(candidate).into_iter().collect())
-    }
-
-    async fn check(
-        &self,
-        _attempt: &mut Attempt<'_>,
-        _candidate: &Candidate,
-        _token: &SubjectToken,
-    ) -> Result<Result<Accepted, Mismatch>, NotExchanged> {
-        Ok(Ok(Accepted::default()))
-    }
-
-    fn no_entitlement(&self, _tokens: &[SubjectToken]) -> ExchangeRefusal {
-        ExchangeRefusal::NoEntitlement { what: "provider", asked: self.provider.clone().unwrap_or_default() }
-    }
 }
 
 #[async_trait]
 impl IssuingFlow for Registry {
-    async fn offer(&self, attempt: &mut Attempt<'_>, decision: &Decision) -> Result<Offer, NotExchanged> {
+    async fn offer(&self, attempt: &mut Attempt<'_>, decision: &ExchangeDecision) -> Result<Offer, NotExchanged> {
         let token = &decision.subject_token;
-        let access = if decision.accepted_by.entry.as_configured {
+        let access = if decision.entry.as_configured {
             self.access(attempt, token).await?
         } else {
             attempt.trail.failed(Check::Policy, || {

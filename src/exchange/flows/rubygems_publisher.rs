@@ -7,13 +7,14 @@ use super::rubygems::{NAME, RUBYGEMS_CLAIMS};
 use crate::base::Seconds;
 use crate::exchange::entitlements::{CompiledPublisher, RulesSnapshot};
 use crate::exchange::flow::{
-    Accepted, Attempt, Candidate, Decision, Flow, Form, IssuingFlow, Lifetime, Mismatch, Offer,
+    Accepted, Attempt, Candidate, DecidedBy, EntitlementFlow, ExchangeDecision, Flow, FlowAudience, Form, IssuingFlow,
+    Lifetime, Mismatch, Offer,
 };
 use crate::exchange::refusal::{ExchangeRefusal, NotExchanged};
 use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::subject_token::SubjectToken;
 use crate::policy::{Criteria, workflow_file};
-use crate::verifier::{Provider, Requirements};
+use crate::verifier::{ClaimForm, Provider};
 
 /// Lifetime of a trusted publisher's key, the same as at rubygems.org.
 const LIFETIME: Seconds = Seconds::new(900);
@@ -28,20 +29,26 @@ impl Flow for RubygemsPublisher {
         NAME
     }
 
-    fn requirements<'a>(
+    fn audience<'a>(
         &'a self,
         _rules: &'a RulesSnapshot,
         settings: &'a ExchangeSettings,
         _provider: &'a Provider,
-    ) -> Requirements<'a> {
-        Requirements {
-            audience: Some(&settings.rubygems_host),
-            instead_of_providers: true,
-            typed: &RUBYGEMS_CLAIMS,
-            ..Requirements::default()
-        }
+    ) -> Result<FlowAudience<'a>, NotExchanged> {
+        Ok(FlowAudience::Required(&settings.rubygems_host))
     }
 
+    fn decided_by(&self) -> DecidedBy<'_> {
+        DecidedBy::Entitlements(self)
+    }
+
+    fn typed_claims(&self) -> &'static [(&'static str, ClaimForm)] {
+        &RUBYGEMS_CLAIMS
+    }
+}
+
+#[async_trait]
+impl EntitlementFlow for RubygemsPublisher {
     fn candidates(&self, rules: &RulesSnapshot, tokens: &[SubjectToken]) -> Result<Vec<Candidate>, ExchangeRefusal> {
         let publishers = rules.publishers().iter();
         let mut found: Vec<Candidate> =
@@ -62,9 +69,7 @@ impl Flow for RubygemsPublisher {
     ) -> Result<Result<Accepted, Mismatch>, NotExchanged> {
         let publisher: &CompiledPublisher = candidate.compiled()?;
         let (claims, now) = (token.verified.claims().all(), attempt.now);
-        let Some(row) = candidate.entitlement.as_ref().map(|entitlement| &entitlement.row) else {
-            return Err(self.no_entitlement(&[]).into());
-        };
+        let row = &candidate.entitlement.row;
         Ok(attempt.check_criteria(candidate, &publisher.criteria, token, |criteria| match criteria {
             // RubyGems requires the workflow file to be in the repository that runs it.
             Criteria::Github(github) => {
@@ -91,12 +96,10 @@ impl Flow for RubygemsPublisher {
 
 #[async_trait]
 impl IssuingFlow for RubygemsPublisher {
-    async fn offer(&self, attempt: &mut Attempt<'_>, decision: &Decision) -> Result<Offer, NotExchanged> {
-        let publisher: &CompiledPublisher = decision.accepted_by.compiled()?;
+    async fn offer(&self, attempt: &mut Attempt<'_>, decision: &ExchangeDecision) -> Result<Offer, NotExchanged> {
+        let publisher: &CompiledPublisher = decision.compiled()?;
         let mut gems = vec![publisher.spec.gem.clone()];
-        for joined in &decision.joined {
-            gems.push(joined.compiled::<CompiledPublisher>()?.spec.gem.clone());
-        }
+        gems.extend(decision.compiled_joined::<CompiledPublisher>()?.iter().map(|joined| joined.spec.gem.clone()));
         gems.sort();
         gems.dedup();
         Ok(Offer {

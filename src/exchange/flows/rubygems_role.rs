@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use super::rubygems::{NAME, RUBYGEMS_CLAIMS};
 use crate::exchange::entitlements::{CompiledRole, ProviderEntry, RulesSnapshot, SharedEntitlement};
 use crate::exchange::flow::{
-    Accepted, Attempt, Candidate, Decision, Flow, Form, IssuingFlow, Lifetime, Mismatch, Offer,
+    Accepted, Attempt, Candidate, DecidedBy, EntitlementFlow, ExchangeDecision, Flow, FlowAudience, Form, IssuingFlow,
+    Lifetime, Mismatch, Offer,
 };
 use crate::exchange::refusal::{ExchangeRefusal, NotExchanged};
 use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::subject_token::SubjectToken;
-use crate::verifier::{Check, Provider, Requirements};
+use crate::verifier::{Check, ClaimForm, Provider};
 
 /// Flow that exchanges a token for a key of a RubyGems role.
 #[derive(Debug, Clone)]
@@ -43,15 +44,23 @@ impl Flow for RubygemsRole {
         NAME
     }
 
-    /// Requires no particular audience: the statement that decides names the audience, or the default is compared
-    /// later.
-    fn requirements<'a>(
+    /// Leaves the audience to [`EntitlementFlow::check`]: the statement that decides names the audience, or the
+    /// default is compared.
+    fn audience<'a>(
         &'a self,
         _rules: &'a RulesSnapshot,
         _settings: &'a ExchangeSettings,
         _provider: &'a Provider,
-    ) -> Requirements<'a> {
-        Requirements { instead_of_providers: true, typed: &RUBYGEMS_CLAIMS, ..Requirements::default() }
+    ) -> Result<FlowAudience<'a>, NotExchanged> {
+        Ok(FlowAudience::ComparedLater)
+    }
+
+    fn decided_by(&self) -> DecidedBy<'_> {
+        DecidedBy::Entitlements(self)
+    }
+
+    fn typed_claims(&self) -> &'static [(&'static str, ClaimForm)] {
+        &RUBYGEMS_CLAIMS
     }
 
     /// Returns only the role's provider, whatever issuer the token names.
@@ -60,7 +69,10 @@ impl Flow for RubygemsRole {
         role.usable(entry.provider())?;
         Ok(vec![Arc::clone(entry)])
     }
+}
 
+#[async_trait]
+impl EntitlementFlow for RubygemsRole {
     fn candidates(&self, rules: &RulesSnapshot, tokens: &[SubjectToken]) -> Result<Vec<Candidate>, ExchangeRefusal> {
         let (role, _) = self.find(rules)?;
         Ok(Candidate::new(rules, role, tokens).into_iter().collect())
@@ -101,8 +113,8 @@ impl Flow for RubygemsRole {
 
 #[async_trait]
 impl IssuingFlow for RubygemsRole {
-    async fn offer(&self, _attempt: &mut Attempt<'_>, decision: &Decision) -> Result<Offer, NotExchanged> {
-        let role: &CompiledRole = decision.accepted_by.compiled()?;
+    async fn offer(&self, _attempt: &mut Attempt<'_>, decision: &ExchangeDecision) -> Result<Offer, NotExchanged> {
+        let role: &CompiledRole = decision.compiled()?;
         let token = &decision.subject_token;
         let jti = token.verified.claims().text("jti").unwrap_or_default();
         Ok(Offer {

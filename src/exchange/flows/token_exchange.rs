@@ -6,12 +6,13 @@ use serde_json::{Map, Value, json};
 
 use crate::exchange::entitlements::{CompiledGrant, RulesSnapshot};
 use crate::exchange::flow::{
-    Accepted, Attempt, Candidate, Decision, Flow, Form, IssuingFlow, Lifetime, Mismatch, Offer,
+    Accepted, Attempt, Candidate, DecidedBy, EntitlementFlow, ExchangeDecision, Flow, FlowAudience, Form, IssuingFlow,
+    Lifetime, Mismatch, Offer,
 };
 use crate::exchange::refusal::{ExchangeRefusal, NotExchanged};
 use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::subject_token::SubjectToken;
-use crate::verifier::{Provider, Requirements};
+use crate::verifier::Provider;
 
 /// Stable name of the flow, which is stored with credentials. Forward authentication accepts only keys of this flow.
 pub(in crate::exchange) const NAME: &str = "grant";
@@ -46,14 +47,18 @@ impl Flow for TokenExchange {
         NAME
     }
 
-    /// Requires no particular audience: the token's own audience selects the grants.
-    fn requirements<'a>(
+    /// Leaves the audience to [`EntitlementFlow::candidates`]: the token's own audience selects the grants.
+    fn audience<'a>(
         &'a self,
         _rules: &'a RulesSnapshot,
         _settings: &'a ExchangeSettings,
         _provider: &'a Provider,
-    ) -> Requirements<'a> {
-        Requirements { instead_of_providers: true, ..Requirements::default() }
+    ) -> Result<FlowAudience<'a>, NotExchanged> {
+        Ok(FlowAudience::ComparedLater)
+    }
+
+    fn decided_by(&self) -> DecidedBy<'_> {
+        DecidedBy::Entitlements(self)
     }
 
     /// Compares the requested audience with the token's only after verification: a caller without a valid token must
@@ -70,7 +75,10 @@ impl Flow for TokenExchange {
         }
         Ok(())
     }
+}
 
+#[async_trait]
+impl EntitlementFlow for TokenExchange {
     fn candidates(&self, rules: &RulesSnapshot, tokens: &[SubjectToken]) -> Result<Vec<Candidate>, ExchangeRefusal> {
         let audience = audience(tokens);
         let is_for = |candidate: &Candidate| {
@@ -105,8 +113,8 @@ impl Flow for TokenExchange {
 
 #[async_trait]
 impl IssuingFlow for TokenExchange {
-    async fn offer(&self, attempt: &mut Attempt<'_>, decision: &Decision) -> Result<Offer, NotExchanged> {
-        let grant: &CompiledGrant = decision.accepted_by.compiled()?;
+    async fn offer(&self, attempt: &mut Attempt<'_>, decision: &ExchangeDecision) -> Result<Offer, NotExchanged> {
+        let grant: &CompiledGrant = decision.compiled()?;
         let jwt = grant.issues_access_tokens();
         match &self.requested {
             RequestedToken::Jwt if !jwt => return Err(ExchangeRefusal::TokenType { asked: "jwt".to_owned() }.into()),
