@@ -1,4 +1,5 @@
-//! Acts of operators on keys, as pure functions like [`plan`](super::plan): each returns the change, or why it is refused.
+//! Acts of operators on signing keys, as pure functions like [`plan`](super::plan): each returns the change to write,
+//! or the reason why the act is refused. Nothing here reads the clock or writes to the store.
 
 use serde::Serialize;
 
@@ -10,27 +11,28 @@ use crate::base::{Moment, Seconds};
 use crate::jose::Algorithm;
 use crate::store::{KeyRow, KeyRows, KeyTimes};
 
-/// Scheduled moment at which the reserve key of an algorithm takes over.
+/// Scheduled switch of one algorithm: the moment from which the reserve key signs instead of the current key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Switch {
-    /// Algorithm of the key.
+    /// Signature algorithm of both keys.
     pub alg: Algorithm,
-    /// `kid` of the reserve key.
+    /// `kid` of the reserve key that signs next.
     pub kid: String,
     /// Time from which the reserve key signs.
     pub signs_from: Moment,
-    /// Whether this call set the time. A repeated call leaves it unchanged.
+    /// Whether this call moved the switch to an earlier time. A repeated call leaves the time unchanged.
     pub moved: bool,
 }
 
-/// Result of an emergency revocation, with the times that matter to verifiers.
+/// Result of revoking a signing key at once, with the times that matter to verifiers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Revocation {
     /// `kid` of the revoked key.
     pub kid: String,
-    /// `kid` of the reserve that signs instead; `None` if the revoked key did not sign, or if a new key had to be made.
+    /// `kid` of the reserve key that signs instead; `None` if the revoked key did not sign, or if a new key had to be
+    /// generated.
     pub promoted: Option<String>,
-    /// Whether the key that signs now was announced for long enough that every cache holds it.
+    /// Whether the key that signs now was announced long enough ago that every cache holds the key.
     pub ripe: bool,
     /// Time from which every verifier that respects our cache headers holds the key that signs now.
     pub safe_from: Moment,
@@ -42,7 +44,8 @@ pub struct Revocation {
 }
 
 impl Revocation {
-    /// A revocation that promotes no reserve; `cached_for` is the largest age of a cached key set.
+    /// Returns the result for a revocation after which the same key signs as before. `cached_for` is the largest age of
+    /// a cached key set.
     fn of(kid: &str, schedule: &ScheduleSettings, cached_for: Seconds, now: Moment) -> Self {
         Self {
             kid: kid.to_owned(),
@@ -54,14 +57,14 @@ impl Revocation {
         }
     }
 
-    /// The revocation of a former issuer's key.
+    /// Returns the result of revoking a former issuer's public key.
     pub(super) fn of_adopted(kid: &str, schedule: &ScheduleSettings, now: Moment) -> Self {
         Self::of(kid, schedule, schedule.jwks_max_age, now)
     }
 }
 
-/// Schedules the earliest safe switch of every algorithm to its reserve. With `at_once`, requires that every reserve is
-/// ripe at the nearest possible switch.
+/// Schedules the earliest safe switch of every algorithm to its reserve key. With `at_once`, refuses unless every
+/// reserve key is ripe (held by every cache) at the nearest possible switch.
 ///
 /// # Errors
 /// [`KeyRefusal::Unripe`], [`KeyRefusal::NotBegun`], [`KeyRefusal::Waiting`].
@@ -90,7 +93,8 @@ pub fn rotate(
     Ok((draft.step(), switches))
 }
 
-/// Revokes one of our keys at once. If it is the signing key, its reserve signs from now on, ripe or not.
+/// Revokes one of our signing keys at once. If the key signs now, the reserve key of the algorithm signs from now on,
+/// even if some caches lack the reserve key.
 ///
 /// # Errors
 /// [`KeyRefusal::Unknown`], [`KeyRefusal::Revoked`], [`KeyRefusal::Waiting`].
@@ -133,8 +137,8 @@ pub(super) fn revoke(
     Ok((draft.step(), revocation))
 }
 
-/// Changes the list of algorithms. Keys of an added algorithm are announced before they sign. Keys of a removed
-/// algorithm sign until the nearest switch and stay published until their tokens have expired.
+/// Changes the list of signature algorithms. Keys of an added algorithm are announced before the keys sign. Keys of a
+/// removed algorithm sign until the nearest switch and stay published until the tokens that they signed have expired.
 ///
 /// # Errors
 /// [`KeyRefusal::NoneSigns`].
@@ -147,7 +151,8 @@ pub fn change_algorithms(
     let mut draft = PlanDraft::new(keys, settings, now);
     draft.algorithms = wanted.to_vec();
     let nearest = draft.nearest_switch();
-    // A key may return only if every replica reads of it before it would have forgotten the key.
+    // A key of an algorithm that was removed and is added again may sign again only if every replica reads this change
+    // before the key would have left the key set.
     let times = draft.times();
     for (row, times) in draft.rows.iter_mut().zip(times) {
         if wanted.contains(&row.alg) {
@@ -172,8 +177,9 @@ pub fn change_algorithms(
     Ok(draft.step())
 }
 
-/// Accepts `now` as the largest time seen, after a clock that ran ahead, and revokes the keys that were announced later
-/// than `now`. An algorithm without a signing key promotes its reserve; one without any key gets new first keys.
+/// Accepts `now` as the largest time seen, after a server's clock ran ahead, and revokes the keys that were announced
+/// later than `now`. If an algorithm then has no signing key, its reserve key signs at once; if an algorithm has no key
+/// at all, new first keys are created.
 ///
 /// # Errors
 /// [`KeyRefusal::NotBegun`].
@@ -205,7 +211,7 @@ pub(super) fn accept_clock(
     Ok((draft.step(), revoked))
 }
 
-/// Returns a draft for an act that requires keys with times.
+/// Returns a draft of the change, or refuses the act because no keys exist or the keys have no times yet.
 fn begun<'a>(keys: &'a KeyRows, settings: &'a KeyringSettings, now: Moment) -> Result<PlanDraft<'a>, KeyRefusal> {
     if keys.rows.is_empty() {
         return Err(KeyRefusal::NotBegun);
@@ -216,7 +222,7 @@ fn begun<'a>(keys: &'a KeyRows, settings: &'a KeyringSettings, now: Moment) -> R
     Ok(PlanDraft::new(keys, settings, now))
 }
 
-/// Returns the announced key of this algorithm that signs next.
+/// Returns the reserve key of this algorithm: the announced key that signs next.
 fn reserve(rows: &mut [KeyRow], alg: Algorithm, now: Moment) -> Option<(&mut KeyRow, KeyTimes)> {
     let waiting = rows.iter_mut().filter(|row| row.alg == alg && may_sign(row));
     let waiting = waiting.filter_map(|row| row.times.map(|times| (row, times)));
@@ -224,7 +230,7 @@ fn reserve(rows: &mut [KeyRow], alg: Algorithm, now: Moment) -> Option<(&mut Key
     waiting.min_by(|(one, a), (other, b)| (a.signs_from, &one.kid).cmp(&(b.signs_from, &other.kid)))
 }
 
-/// Marks a key as revoked and erases its private half, which must never sign again.
+/// Marks a key as revoked and erases its private half, so that the key never signs again.
 fn mark_revoked(row: &mut KeyRow, reason: &str, now: Moment) {
     row.revoked_at = Some(now);
     row.revoked_reason = Some(reason.to_owned());

@@ -1,5 +1,5 @@
-//! Writes changes of keys by compare-and-swap, and the acts of operators on top of that. A change is computed again
-//! after every conflict, and a change that was computed too long ago is never written.
+//! Writes changes of signing keys by compare-and-swap, among them the acts of operators. A change is computed again
+//! after every conflict with another server, and a change that was computed too long ago is never written.
 
 use std::sync::Arc;
 
@@ -15,11 +15,12 @@ use crate::base::{Moment, Seconds};
 use crate::jose::{Algorithm, JwkSet};
 use crate::store::{AdoptedRow, KeyChange, KeyRow, KeyRows, SealedText, Still};
 
-/// Number of conflicts after which a change fails.
+/// Number of conflicts with other changes after which a change of keys fails.
 const ATTEMPTS: usize = 20;
 
 impl Keyring {
-    /// Writes the change that `decide` computes from the current rows, in one compare-and-swap. Requires a sound clock.
+    /// Writes the change that `decide` computes from the current rows, in one compare-and-swap. Fails unless the
+    /// server's clock is sound.
     pub(super) async fn advance<T>(
         &self,
         decide: impl Fn(&KeyRows, Moment) -> Result<(PlanStep, T), ActError>,
@@ -45,10 +46,10 @@ impl Keyring {
             }
             let wanted: Vec<_> = step.made.iter().map(|key| key.alg).collect();
             if self.key_pool.fill(&wanted).await? {
-                continue; // Generating keys takes seconds, so the change is computed again.
+                continue; // Generating keys took seconds, so the change is computed again.
             }
             let (change, used) = self.with_keys(step)?;
-            // After an error the keys may be in the database or not, so they must not be used again.
+            // After an error the new keys may or may not be in the database, so these keys must not be used again.
             let swapped = self.parts.store.advance_keys(&self.parts.issuer, keys.version, &change, &still).await;
             if swapped.map_err(KeyringError::from)? {
                 self.refresh().await?;
@@ -59,15 +60,15 @@ impl Keyring {
         Err(KeyringError::Contended.into())
     }
 
-    /// Returns a check that the store makes before it commits: a change that is older than `refresh_interval` would
-    /// announce keys later than its rows say.
+    /// Returns the check that the store makes right before it commits a change. A change older than `refresh_interval`
+    /// is not written, because the keys would be published later than the rows say.
     fn recency_check(&self) -> Still {
         let (clock, decided) = (Arc::clone(&self.parts.clock), self.parts.clock.monotonic());
         let within = self.parts.settings.schedule.refresh_interval.duration();
         Arc::new(move || clock.monotonic().saturating_sub(decided) <= within)
     }
 
-    /// Returns the change with its new keys sealed, and the pooled keys that it uses.
+    /// Returns the change with the rows of new, sealed keys added, and the keys of the pool that these rows use.
     fn with_keys(&self, step: PlanStep) -> Result<(KeyChange, Vec<PooledKey>), KeyringError> {
         let PlanStep { mut change, made } = step;
         let mut used = Vec::new();
@@ -85,18 +86,20 @@ impl Keyring {
         Ok(key.row(pooled.kid.clone(), sealed, kek))
     }
 
-    /// Schedules the earliest safe switch to the reserve keys, or with `at_once` the nearest possible one.
+    /// Schedules the earliest safe switch of each algorithm to its reserve key; with `at_once`, the nearest possible
+    /// switch.
     ///
     /// # Errors
-    /// [`ActError`]; [`KeyRefusal::Unripe`] if `at_once` is set and a cache may lack a reserve key.
+    /// [`ActError`]; [`KeyRefusal::Unripe`] if `at_once` is set and some cache may lack a reserve key.
     pub async fn rotate(&self, at_once: bool) -> Result<Vec<Switch>, ActError> {
         self.advance(|keys, now| Ok(acts::rotate(keys, &self.parts.settings, now, at_once)?)).await
     }
 
-    /// Revokes a key at once: one of ours, or an adopted key of a former issuer.
+    /// Revokes a key at once: one of our signing keys, or an adopted public key of a former issuer.
     ///
     /// # Errors
-    /// [`ActError`]; [`KeyRefusal::Unknown`] and [`KeyRefusal::Revoked`] name the key.
+    /// [`ActError`]; [`KeyRefusal::Unknown`] if no key has this `kid`, [`KeyRefusal::Revoked`] if the key was revoked
+    /// before.
     pub async fn revoke(&self, kid: &str, reason: &str) -> Result<Revocation, ActError> {
         self.advance(|keys, now| {
             if let Some(row) = keys.adopted.iter().find(|row| row.kid == kid) {
@@ -122,11 +125,11 @@ impl Keyring {
         Ok((PlanStep { change, made: Vec::new() }, revocation))
     }
 
-    /// Changes the list of algorithms and adds the keys that it needs, in one swap. With `dry_run`, only checks the
-    /// list. Returns the previous list.
+    /// Changes the list of signature algorithms and creates the keys that the new list needs, in one compare-and-swap.
+    /// With `dry_run`, only checks the new list. Returns the previous list.
     ///
     /// # Errors
-    /// [`ActError`]; [`KeyRefusal::NoneSigns`] if no key of the list could sign.
+    /// [`ActError`]; [`KeyRefusal::NoneSigns`] if no key of a listed algorithm could sign now.
     pub async fn apply_algorithms(&self, wanted: &[Algorithm], dry_run: bool) -> Result<Vec<Algorithm>, ActError> {
         self.advance(|keys, now| {
             let before = keys.algorithms.clone();
@@ -139,7 +142,8 @@ impl Keyring {
         .await
     }
 
-    /// Accepts the current time as the largest time seen, after a clock that ran ahead. Returns the revoked keys.
+    /// Accepts the current time as the largest time seen, after a server's clock ran ahead. Returns the `kid` of each
+    /// key that this revokes.
     ///
     /// # Errors
     /// [`ActError`].
@@ -151,7 +155,8 @@ impl Keyring {
         self.swap(|keys, now| Ok(acts::accept_clock(keys, &self.parts.settings, now)?)).await
     }
 
-    /// Seals every text again that is not sealed under the first key-encryption key. Returns the number of texts.
+    /// Seals every text again that is sealed under another key-encryption key than the first. Returns the number of
+    /// texts that were sealed again.
     ///
     /// # Errors
     /// [`ActError`]; [`KeyringError::NothingOpens`] if a text cannot be opened with any configured key.
@@ -187,11 +192,11 @@ impl Keyring {
         Ok(change)
     }
 
-    /// Creates the first keys, without times, for a URL that another issuer still serves. The keys in `former` are
-    /// published in our key set from our first start on.
+    /// Creates our first signing keys, without times, while another issuer still serves our URL. The public keys of
+    /// that issuer, `former`, are published in our key set from our first start on.
     ///
     /// # Errors
-    /// [`ActError`]; [`KeyRefusal::Begun`] if there are keys already.
+    /// [`ActError`]; [`KeyRefusal::Begun`] if signing keys exist already.
     pub async fn init(&self, takeover: &Takeover, former: &JwkSet) -> Result<(), ActError> {
         self.advance(|keys, now| {
             let mut step = init(keys, &self.parts.settings, now)?;
@@ -203,7 +208,7 @@ impl Keyring {
         .await
     }
 
-    /// Sets the times of keys that were created by [`Self::init`], and the expiry of adopted keys.
+    /// Sets the times of the signing keys that [`Self::init`] created, and the expiry of the adopted keys.
     pub(super) async fn schedule_takeover(&self) -> Result<(), ActError> {
         self.advance(|keys, now| {
             let Some(mut takeover) = self.takeover(keys) else {
@@ -224,8 +229,8 @@ impl Keyring {
         .await
     }
 
-    /// Returns the URL of the former issuer's key set until our first signature; `None` afterwards, and if the key set
-    /// came from a file.
+    /// Returns the URL from which to fetch the former issuer's key set again; `None` after our first signature, or if
+    /// the key set came from a file.
     #[must_use]
     pub fn former_source(&self, now: Moment) -> Option<String> {
         let view = self.view();
@@ -233,14 +238,15 @@ impl Keyring {
         view.takeover.as_ref().filter(|_| now < first)?.source.clone()
     }
 
-    /// Adopts the new keys of a former issuer's key set. Returns their number.
+    /// Adopts the public keys in a former issuer's key set that are not adopted yet. Returns the number of newly
+    /// adopted keys.
     ///
     /// # Errors
     /// [`ActError`].
     pub async fn adopt(&self, former: &JwkSet) -> Result<usize, ActError> {
         self.advance(|keys, _| {
             let until = self.takeover(keys).and_then(|takeover| takeover.until);
-            // The URL may already serve our own documents.
+            // The URL may already serve our own key set, from which no key is adopted.
             let theirs = former.keys.iter().filter(|key| keys.rows.iter().all(|row| row.kid != key.kid()));
             let theirs = JwkSet { keys: theirs.cloned().collect() };
             let adopted = self.adopt_rows(keys, &theirs, until)?;

@@ -1,5 +1,5 @@
-//! Checks that our clock is sound: it is compared with the largest time that any server has stored, and with the clock of
-//! the database server. A reading that itself took too long is never used.
+//! Checks that the clock of this server is sound, by comparing the clock with the largest time that any server has
+//! stored, and with the clock of the database server. A comparison is never based on a query that took too long.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -9,48 +9,50 @@ use std::time::Duration;
 use crate::base::{Moment, Seconds};
 use crate::store::KeyPoll;
 
-/// Private halves and audit rows are erased by the smallest time that was read within this period.
+/// Period of the monotonic clock whose smallest wall-clock time has certainly passed. Private halves and audit rows are
+/// erased only if they were due at that time.
 const ERASE_AFTER: Duration = Duration::from_secs(3_600);
 
-/// Error returned when our clock is not sound.
+/// Error returned when the clock of this server is not sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClockFault {
-    /// Our clock differs too much from the clock of the database server.
+    /// The clock of this server differs too much from the clock of the database server.
     #[error(
         "the clock differs by more than {allowed} (half of keys.clock_skew) from the database server's clock: \
          synchronize both, for example by NTP"
     )]
     Apart {
-        /// Largest allowed difference.
+        /// Largest allowed difference between the two clocks.
         allowed: Seconds,
     },
-    /// Our clock is behind a time that was stored before.
+    /// The clock of this server is behind a time that a server has stored before.
     #[error(
         "the clock is at {now}, more than keys.clock_skew behind {latest}, which was stored earlier: correct the clock; \
          if it is correct and ran ahead before, run `buildpass keys clock --accept`"
     )]
     Behind {
-        /// Time that our clock shows.
+        /// Time that the clock of this server shows.
         now: Moment,
-        /// Largest time that was stored.
+        /// Largest time that any server has stored.
         latest: Moment,
     },
 }
 
-/// One reading of our wall clock and monotonic clock.
+/// Times that the server's wall clock and monotonic clock showed at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading {
     pub(super) wall_millis: i64,
     pub(super) monotonic: Duration,
 }
 
-/// State of the clock check.
+/// Data by which the clock of this server is checked.
 pub(super) struct ClockWatch {
     skew: Seconds,
-    /// Largest time stored, in seconds since 1970.
+    /// Largest time that any server has stored, in seconds since 1970.
     latest: AtomicI64,
     apart: AtomicBool,
-    /// The smallest time of each minute of the last hour, oldest first.
+    /// Smallest wall-clock time read in each minute of the last hour, with the minute on the monotonic clock, oldest
+    /// first.
     readings: Mutex<VecDeque<(Duration, Moment)>>,
 }
 
@@ -64,17 +66,18 @@ impl ClockWatch {
         }
     }
 
-    /// Replaces the largest time by the one in the database, which is smaller after an operator accepted the clock.
+    /// Replaces the largest stored time by the value in the database, which is smaller after an operator accepted the
+    /// current time.
     pub(super) fn set_latest(&self, latest: Option<Moment>) {
         self.latest.store(latest.map_or(i64::MIN, Moment::unix), Ordering::Relaxed);
     }
 
-    /// Raises the largest time to one that was written to the database.
+    /// Raises the largest stored time to `now`, which this server has written to the database.
     pub(super) fn raise_latest(&self, now: Moment) {
         self.latest.fetch_max(now.unix(), Ordering::Relaxed);
     }
 
-    /// Compares our clock with the database server's clock, which was read between `asked` and `answered`.
+    /// Compares this server's clock with the database server's clock, which was read between `asked` and `answered`.
     pub(super) fn observe(&self, poll: &KeyPoll, asked: Reading, answered: Reading) {
         if let Some(latest) = poll.latest_seen {
             self.raise_latest(latest);
@@ -89,7 +92,7 @@ impl ClockWatch {
         self.apart.store(off > half_skew, Ordering::Relaxed);
     }
 
-    /// Checks that our clock is sound at `now`.
+    /// Checks that the clock of this server, which shows `now`, is sound.
     ///
     /// # Errors
     /// [`ClockFault`].
@@ -102,8 +105,8 @@ impl ClockWatch {
         if now + self.skew < latest { Err(ClockFault::Behind { now, latest }) } else { Ok(()) }
     }
 
-    /// Returns a time that has certainly passed: the smallest one read within the last hour of the monotonic clock.
-    /// `None` during the first hour.
+    /// Returns a time that has certainly passed: the smallest wall-clock time read within the last hour of the
+    /// monotonic clock. Returns `None` during the first hour.
     pub(super) fn surely_passed(&self, now: Moment, monotonic: Duration) -> Option<Moment> {
         let mut readings = self.readings.lock().unwrap_or_else(PoisonError::into_inner);
         match readings.back_mut() {
@@ -111,7 +114,7 @@ impl ClockWatch {
             _ => readings.push_back((monotonic, now)),
         }
         let hour_ago = monotonic.checked_sub(ERASE_AFTER)?;
-        // The last reading before the hour is kept: it proves that a whole hour has passed.
+        // The last reading before the hour is kept, since this reading proves that a whole hour has passed.
         while readings.get(1).is_some_and(|(at, _)| *at <= hour_ago) {
             readings.pop_front();
         }

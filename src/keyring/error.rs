@@ -1,4 +1,4 @@
-//! Errors and refusals of the keyring. Every text says what to do, and none holds key material.
+//! Errors and refusals of the keyring. Every text says what to do, and no text holds key material.
 
 use std::path::PathBuf;
 
@@ -7,16 +7,16 @@ use crate::base::{EntropyError, Moment, Seconds};
 use crate::jose::{Algorithm, KeyError};
 use crate::store::StoreError;
 
-/// Maximum number of keys in a former issuer's key set.
+/// Maximum number of keys in a former issuer's key set that can be adopted.
 pub(super) const MOST_ADOPTED: usize = 100;
 
-/// Error returned when keys cannot be read, opened or created.
+/// Error returned when signing keys cannot be read, opened, created or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
-    /// Our clock is not sound.
+    /// The clock of this server is not sound.
     #[error(transparent)]
     Clock(#[from] ClockFault),
-    /// Every attempt to change the keys conflicted with another change.
+    /// Every attempt to change the keys conflicted with a change by another server.
     #[error("could not change the keys: other servers changed them at every attempt; retry")]
     Contended,
     /// The system's random generator failed.
@@ -27,7 +27,7 @@ pub enum KeyringError {
     File {
         /// Path of the file.
         path: PathBuf,
-        /// Description of the problem.
+        /// Description of the problem with the file.
         problem: String,
     },
     /// A signing key cannot be generated.
@@ -39,56 +39,56 @@ pub enum KeyringError {
         /// Configured id of the key-encryption key.
         id: String,
     },
-    /// The database holds sealed keys, but the key-encryption key is missing.
+    /// The database holds sealed signing keys, but the file of the key-encryption key is missing.
     #[error(
         "the database holds sealed signing keys, but the key-encryption key {path} is missing: restore it from the \
          backup; a new one cannot open them", path = path.display()
     )]
     Lost {
-        /// Configured path of the key-encryption key.
+        /// Configured path of the key-encryption key's file.
         path: PathBuf,
     },
-    /// The last successful reading of the keys is older than `refresh_interval`.
+    /// This server last read the signing keys longer ago than `refresh_interval`, and could not read the keys again.
     #[error("could not read the signing keys from the database within keys.refresh_interval; retry later")]
     NoFreshView,
-    /// The settings of this server are not stored yet, so other servers cannot respect them.
+    /// The key settings of this server are not stored yet, so that other servers cannot respect these settings.
     #[error("the key settings of this server are not stored in the database yet; retry later")]
     SettingsNotStored,
     /// No signing key can be opened with the configured key-encryption keys.
     #[error(
         "no sealed signing key can be opened with the configured key-encryption keys (keys.key_encryption_keys): \
-         restore the one that sealed them"
+         restore the key-encryption key that sealed the signing keys"
     )]
     NothingOpens,
-    /// The store cannot complete a transaction.
+    /// The database cannot complete a transaction.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The task that generates a key was cancelled.
+    /// The task that generates a signing key was cancelled.
     #[error("the task that generates a signing key was cancelled; retry")]
     CutOff,
 }
 
-/// Error returned by acts on the keys.
+/// Error returned by an operator's act on the signing keys.
 #[derive(Debug, thiserror::Error)]
 pub enum ActError {
-    /// The act failed on our side.
+    /// The act failed: the cause is the server, not the act.
     #[error(transparent)]
     Failed(#[from] KeyringError),
-    /// The act was refused. Nothing was written.
+    /// The act was refused, and nothing was written.
     #[error(transparent)]
     Refused(#[from] KeyRefusal),
 }
 
-/// Reason why an act on the keys was refused. Nothing was written.
+/// Reason why an operator's act on the signing keys was refused; nothing was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyRefusal {
     /// The key set of a former issuer cannot be adopted.
     #[error("former issuer's key set: {0}")]
     Adoption(AdoptionError),
-    /// The installation has keys already.
+    /// The installation already has signing keys.
     #[error("signing keys exist already: `keys init` must run before the first start")]
     Begun,
-    /// No key of the requested algorithms could sign now.
+    /// No key of any requested algorithm could sign now.
     #[error(
         "algorithms {}: no key of these signs yet; {}", names(.asked),
         .from.map_or_else(
@@ -97,29 +97,29 @@ pub enum KeyRefusal {
         )
     )]
     NoneSigns {
-        /// Requested list of algorithms.
+        /// Requested list of signature algorithms.
         asked: Vec<Algorithm>,
-        /// Time from which the first of their keys signs; `None` if none is announced.
+        /// Time from which the first key of these algorithms signs; `None` if no such key is announced.
         from: Option<Moment>,
     },
-    /// The installation has no keys yet.
+    /// The installation has no signing keys yet.
     #[error("no signing keys exist yet: the first `buildpass serve` creates them")]
     NotBegun,
-    /// The key was revoked before.
+    /// The key to revoke was revoked before.
     #[error("key {kid} was already revoked at {at}")]
     Revoked {
-        /// `kid` of the key.
+        /// `kid` of the key that was revoked before.
         kid: String,
-        /// Time of the revocation.
+        /// Time at which the key was revoked before.
         at: Moment,
     },
-    /// No key has this `kid`.
+    /// No key has the requested `kid`.
     #[error("no such key: {kid:?}; `buildpass keys list` shows all keys")]
     Unknown {
-        /// `kid` of the request.
+        /// Requested `kid`, which no key has.
         kid: String,
     },
-    /// The reserve key is too new: some caches may lack it.
+    /// The reserve key was announced too recently, so that some caches may lack the key.
     #[error(
         "{alg}: the reserve key {kid} is not ripe: it was announced at {announced_at}, and every cache holds it \
          {announce_for} later, at {ripe_at}. Without --now, the switch is scheduled for then; for a compromised key, use \
@@ -130,14 +130,14 @@ pub enum KeyRefusal {
         alg: Algorithm,
         /// `kid` of the reserve key.
         kid: String,
-        /// Time of its announcement.
+        /// Time at which the reserve key was first published in the key set.
         announced_at: Moment,
-        /// Time for which a key must be announced.
+        /// Time for which a key must be published before the key may sign.
         announce_for: Seconds,
-        /// Time from which every cache holds the key.
+        /// Time from which every cache holds the reserve key.
         ripe_at: Moment,
     },
-    /// The keys have no times before the first start.
+    /// The signing keys have no times yet, because the server was not started since `keys init`.
     #[error("the signing keys have no times yet: the first `buildpass serve` sets them")]
     Waiting,
 }
@@ -149,25 +149,25 @@ fn names(algorithms: &[Algorithm]) -> String {
 /// Reason why a former issuer's key set cannot be adopted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AdoptionError {
-    /// A `kid` has a form that cannot be stored.
+    /// A key of the set has a `kid` that cannot be stored.
     #[error("key {index}: its kid must be 1 to 256 printable ASCII characters")]
     Kid {
-        /// Position of the key in the set, from 1.
+        /// Position of the key in the key set, from 1.
         index: usize,
     },
-    /// The document is not a key set.
+    /// The document is not a key set; holds the reason.
     #[error("not a key set (RFC 7517 §5): {0}")]
     KeySet(String),
-    /// The set holds no key that can be adopted.
+    /// The key set holds no key that can be adopted.
     #[error("holds no key that verifies RS256 or ES256 signatures")]
     None,
-    /// The set holds one of our own keys.
+    /// The key set holds one of our own keys.
     #[error("{kid} is one of our own keys: give the key set of the former issuer")]
     Ours {
-        /// `kid` of the key.
+        /// `kid` of our own key in the key set.
         kid: String,
     },
-    /// The set holds too many keys.
+    /// The key set holds too many keys.
     #[error("holds more than {MOST_ADOPTED} keys")]
     TooMany,
 }

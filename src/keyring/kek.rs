@@ -1,4 +1,5 @@
-//! Reads key-encryption keys. A file is created only at a first start, and an existing file is never overwritten.
+//! Reads key-encryption keys from files or the configuration. A file is created only at a first start, and an existing
+//! file is never overwritten.
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io::{ErrorKind, Read, Write};
@@ -13,29 +14,30 @@ use super::KeyringError;
 use super::seal::KeyEncryptionKeys;
 use crate::base::{Entropy, Secret};
 
-/// Configured key-encryption keys, not read yet. The first seals; all open.
+/// Configured key-encryption keys, not read yet. The first key seals new texts; all keys open sealed texts.
 #[derive(Debug, Clone)]
 pub struct KekSource {
-    /// Id and place of each key.
+    /// Id of each key-encryption key, and the place to read the key from.
     pub keys: Vec<(String, KekPlace)>,
 }
 
-/// Place of one key-encryption key.
+/// Place from which one key-encryption key is read.
 #[derive(Debug, Clone)]
 pub enum KekPlace {
-    /// The key is in a file.
+    /// The key-encryption key is in a file.
     File {
-        /// Path of the file.
+        /// Path of the key-encryption key's file.
         path: PathBuf,
         /// Whether a first start creates a missing file.
         may_be_made: bool,
     },
-    /// The key is in the configuration itself.
+    /// The key-encryption key is a value in the configuration.
     Value(Secret<String>),
 }
 
 impl KekSource {
-    /// Reads every key. Creates a missing file if that is allowed and no key row exists (`has_rows`).
+    /// Reads every key-encryption key. Creates a missing file if its place allows that and no signing key is stored yet
+    /// (`has_rows` is `false`).
     pub(super) fn read(&self, has_rows: bool, entropy: &dyn Entropy) -> Result<KeyEncryptionKeys, KeyringError> {
         let mut keys = Vec::new();
         for (id, place) in &self.keys {
@@ -68,14 +70,15 @@ fn read_or_make(
     }
     match make_kek_file(path, entropy) {
         Ok(()) => {}
-        // Another first start has created the file in the meantime.
+        // Another process at its first start has created the file in the meantime.
         Err(_) if path.exists() => {}
         Err(error) => return Err(error),
     }
     read_file(path)?.ok_or_else(|| KeyringError::Lost { path: path.to_owned() })
 }
 
-/// Returns `None` if the file is missing. Follows a symlink, and warns if others may read the file.
+/// Reads the file of a key-encryption key; `None` if the file is missing. Follows a symlink, and warns if other users
+/// may read the file.
 fn read_file(path: &Path) -> Result<Option<Zeroizing<String>>, KeyringError> {
     let refuse = |error: std::io::Error| KeyringError::File { path: path.to_owned(), problem: error.to_string() };
     let file = match fs::File::open(path) {
@@ -92,8 +95,8 @@ fn read_file(path: &Path) -> Result<Option<Zeroizing<String>>, KeyringError> {
     Ok(Some(text))
 }
 
-/// Creates a key-encryption key in a new file: mode 0600 whatever the umask, its folder 0700, synced to disk. An existing
-/// file or symlink is never changed.
+/// Creates a key-encryption key in a new file, synced to disk. The file has mode 0600 whatever the umask is, a new
+/// folder 0700. An existing file or symlink is never changed.
 ///
 /// # Errors
 /// [`KeyringError::File`] names the path; [`KeyringError::Entropy`].
@@ -104,7 +107,8 @@ pub(crate) fn make_kek_file(path: &Path, entropy: &dyn Entropy) -> Result<(), Ke
     if let Some(folder) = folder.filter(|folder| !folder.exists()) {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(refuse)?;
     }
-    // Written whole under another name first: a start that is killed half-way leaves no truncated key file.
+    // The text is written under a temporary name first, so that a process that is killed half-way leaves no truncated
+    // file.
     let mut file = tempfile::Builder::new()
         .prefix(".new-key.")
         .permissions(Permissions::from_mode(0o600))

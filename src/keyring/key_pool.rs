@@ -1,4 +1,5 @@
-//! Signing keys generated ahead of need, in memory. Generation takes up to seconds, so it never runs on an async thread.
+//! Pool of signing keys that are generated ahead of need and held in memory. Generating a key takes up to seconds, so
+//! that no key is generated on an async thread.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,7 +7,7 @@ use super::KeyringError;
 use crate::base::Entropy;
 use crate::jose::{Algorithm, PrivateKey, SigningKey};
 
-/// A generated key that has no row yet.
+/// A generated signing key that is not stored yet.
 pub(super) struct PooledKey {
     pub(super) kid: String,
     pub(super) private: PrivateKey,
@@ -23,7 +24,8 @@ impl KeyPool {
         Self { rsa_bits, entropy, keys: Mutex::new(Vec::new()) }
     }
 
-    /// Generates keys until the pool holds those in `wanted`. Returns whether any had to be generated.
+    /// Generates keys until the pool holds as many keys of each algorithm as `wanted` lists. Returns whether any key
+    /// had to be generated.
     pub(super) async fn fill(&self, wanted: &[Algorithm]) -> Result<bool, KeyringError> {
         let mut generated = false;
         for alg in Algorithm::ALL {
@@ -43,7 +45,7 @@ impl KeyPool {
         Some(keys.swap_remove(at))
     }
 
-    /// Returns unused keys to the pool.
+    /// Puts keys that were taken but not stored back into the pool.
     pub(super) fn give_back(&self, unused: Vec<PooledKey>) {
         self.lock().extend(unused);
     }
@@ -62,7 +64,7 @@ impl KeyPool {
         task.await.map_err(|_| KeyringError::CutOff)?
     }
 
-    /// Ignores poisoning: no operation under the lock can leave the list half changed.
+    /// Locks the list of keys. Ignores poisoning, since no operation under the lock can leave the list half changed.
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<PooledKey>> {
         self.keys.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,5 +1,5 @@
-//! The keyring: reads the key rows, opens sealed keys, and checks that they may be used now. Holds no lock while it
-//! computes, and signs nothing itself.
+//! The keyring reads the stored signing keys, opens the sealed private keys, and checks that the keys may be used now.
+//! The keyring holds no lock while it computes, and signs nothing itself.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,34 +18,36 @@ use super::view::KeyView;
 use crate::base::{Moment, Seconds, ServerId};
 use crate::store::{KeyRows, TimeNote};
 
-/// Pause after a failed reading, so that many waiting callers do not each wait for the same unavailable database.
+/// Pause after a failed reading of the keys, so that many waiting requests do not each wait for the same unavailable
+/// database.
 const RETRY_AFTER_MILLIS: u64 = 1_000;
 
-/// Keyring of one issuer: its current keys and the acts that change them.
+/// Keyring of one issuer: the current signing keys and the acts that change these keys.
 pub struct Keyring {
     pub(super) parts: KeyringParts,
-    /// Id of this process among all servers.
+    /// Random name of this process, by which other servers know its settings.
     server: String,
     pub(super) keks: KeyEncryptionKeys,
     pub(super) key_pool: KeyPool,
     pub(super) watch: ClockWatch,
     view: ArcSwap<KeyView>,
-    /// Time of the last successful reading, in milliseconds of the monotonic clock.
+    /// Time at which the keys were last read, in milliseconds of the monotonic clock.
     read_at: AtomicU64,
-    /// Time of the last failed reading, likewise; `u64::MAX` if the last one succeeded.
+    /// Time at which reading the keys last failed, in milliseconds of the monotonic clock; `u64::MAX` if the last
+    /// reading succeeded.
     failed_at: AtomicU64,
-    /// Time at which our settings were last stored for the other servers, likewise.
+    /// Time at which our settings were last stored for other servers, in milliseconds of the monotonic clock.
     settings_stored_at: AtomicU64,
-    /// Held during a reading, so that there is one at a time.
+    /// Lock that is held while the keys are read, so that only one task reads the keys at a time.
     reading: tokio::sync::Mutex<()>,
 }
 
 impl Keyring {
-    /// Opens the keys of a server, and makes the changes that are due before it serves its first document: creates the
-    /// first keys, sets the times of keys that waited for this start, and stores the server's settings.
+    /// Opens the keyring for a server, and makes the changes that are due before the server serves its first document:
+    /// creates the first keys, sets the times of keys that waited for this start, and stores the server's settings.
     ///
     /// # Errors
-    /// [`ActError`] if keys cannot be opened, if no key of the listed algorithms can sign, or if there are no keys yet
+    /// [`ActError`] if no sealed key can be opened, if no key of a listed algorithm can sign, or if no keys exist yet
     /// and the clock is not sound.
     pub async fn open(parts: KeyringParts, source: &KekSource) -> Result<Self, ActError> {
         let keyring = Self::attach(parts, source).await?;
@@ -57,14 +59,16 @@ impl Keyring {
         Ok(keyring)
     }
 
-    /// Opens the keys for a command, without changing any row. Creates the key-encryption key if nothing is sealed yet.
+    /// Opens the keyring for a command, without changing any stored key. Creates the file of the key-encryption key if
+    /// nothing is sealed yet.
     ///
     /// # Errors
     /// [`KeyringError`], for example [`KeyringError::Lost`] and [`KeyringError::NothingOpens`].
     pub async fn attach(parts: KeyringParts, source: &KekSource) -> Result<Self, KeyringError> {
         let keys = parts.store.read_keys(&parts.issuer).await?;
         let has_sealed = keys.rows.iter().any(|row| row.sealed.is_some()) || !keys.adopted.is_empty();
-        // The key file is created before the rows, so that an interrupted first start can be repeated.
+        // The file of the key-encryption key is created before the first signing keys, so that an interrupted first
+        // start can be repeated.
         let keks = source.read(has_sealed || !keys.rows.is_empty(), &*parts.entropy)?;
         let keyring = Self {
             server: ServerId::new(parts.clock.now(), &*parts.entropy)?.to_string(),
@@ -78,7 +82,7 @@ impl Keyring {
             settings_stored_at: AtomicU64::new(0),
             reading: tokio::sync::Mutex::new(()),
         };
-        // New keys beside ones that cannot be opened would hide the loss from the operator.
+        // New keys beside keys that cannot be opened would hide the loss from the operator.
         if has_sealed && !keyring.view().opens_any() {
             return Err(KeyringError::NothingOpens);
         }
@@ -87,16 +91,18 @@ impl Keyring {
         Ok(keyring)
     }
 
-    /// Returns the keys as of the last reading.
+    /// Returns the keys as they were last read.
     #[must_use]
     pub fn view(&self) -> Arc<KeyView> {
         self.view.load_full()
     }
 
-    /// Checks that we may sign at `now`. Reads the keys again first if the view is older than `refresh_interval`.
+    /// Checks that this server may sign tokens at `now`. First reads the keys again if they were read longer ago than
+    /// `refresh_interval`.
     ///
     /// # Errors
-    /// [`KeyringError`] if the keys cannot be read, if our clock is not sound, or if our settings are not stored.
+    /// [`KeyringError`] if the keys cannot be read, if the clock is not sound, or if this server's settings are not
+    /// stored.
     pub async fn ready_to_sign(&self, now: Moment) -> Result<(), KeyringError> {
         self.ready_to_verify(now).await?;
         if !self.is_covered() {
@@ -105,11 +111,11 @@ impl Keyring {
         Ok(())
     }
 
-    /// Checks that we may verify our own tokens at `now`. Reads the keys again first if the view is older than
-    /// `refresh_interval`.
+    /// Checks that this server may verify our own tokens at `now`. First reads the keys again if they were read longer
+    /// ago than `refresh_interval`.
     ///
     /// # Errors
-    /// [`KeyringError`] if the keys cannot be read, or if our clock is not sound.
+    /// [`KeyringError`] if the keys cannot be read, or if the clock is not sound.
     pub async fn ready_to_verify(&self, now: Moment) -> Result<(), KeyringError> {
         if !self.is_fresh() {
             self.read_again(false).await?;
@@ -117,13 +123,14 @@ impl Keyring {
         Ok(self.watch.check(now)?)
     }
 
-    /// Returns whether our clock is sound at `now`.
+    /// Returns whether the clock of this server, which shows `now`, is sound.
     #[must_use]
     pub fn clock_is_sound(&self, now: Moment) -> bool {
         self.watch.check(now).is_ok()
     }
 
-    /// Returns a time that has certainly passed, however far the clock may have jumped; `None` during the first hour.
+    /// Returns a time that has certainly passed, however far the clock may have jumped; `None` during the process's
+    /// first hour.
     #[must_use]
     pub fn surely_passed(&self) -> Option<Moment> {
         let now = self.parts.clock.now();
@@ -131,23 +138,23 @@ impl Keyring {
         self.watch.surely_passed(now, self.parts.clock.monotonic())
     }
 
-    /// Reads the rows again if they changed. Keys that are open stay open.
+    /// Reads the keys again if their version has changed. Keys that are open stay open.
     ///
     /// # Errors
-    /// [`KeyringError`] if the store cannot be read; the view does not change.
+    /// [`KeyringError`] if the store cannot be read; the keys of the last reading stay in use then.
     pub async fn refresh(&self) -> Result<(), KeyringError> {
         self.read_again(true).await
     }
 
-    /// Returns whether our documents could lack a key that signs: the last reading is too old, or the other servers do
-    /// not know how long caches may keep what we serve.
+    /// Returns whether the key set that this server serves could lack a key that signs, because the keys were last read
+    /// too long ago, or because other servers do not know how long caches keep this server's key set.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         self.age() > self.parts.settings.schedule.documents_safe_for() || !self.is_covered()
     }
 
-    /// Whether the stored settings of this server are current and respected. After a long time without the database they
-    /// are not.
+    /// Returns whether the stored settings of this server are current, and other servers still respect the settings.
+    /// After a long time without the database, other servers no longer do.
     fn is_covered(&self) -> bool {
         let schedule = &self.parts.settings.schedule;
         let respected_for = schedule.announce_for().get().saturating_mul(1_000);
@@ -155,8 +162,8 @@ impl Keyring {
         since <= respected_for && is_covered(&self.view.load().server_settings, &self.server, schedule)
     }
 
-    /// Makes the change of keys that is due, if any, and stores the current time as the largest one seen. Called every
-    /// `refresh_interval`.
+    /// Makes the change of keys that is due, if any, and stores the current time as the largest time seen. Must be
+    /// called every `refresh_interval`.
     ///
     /// # Errors
     /// [`ActError`] if the store cannot be read or written.
@@ -171,9 +178,10 @@ impl Keyring {
         self.parts.store.note_time(&self.parts.issuer, note).await.map_err(KeyringError::from)?;
         self.watch.raise_latest(now);
         self.advance(|keys, now| Ok((plan(keys, &self.parts.settings, &self.server, now, passed), ()))).await?;
-        // Set last: the stored settings may have been pruned, and the change above has stored them again.
+        // This time is set last: the stored settings may have been deleted, and the change above has stored the
+        // settings again.
         self.settings_stored_at.store(whole_millis(monotonic), Ordering::Relaxed);
-        // Fills the pool ahead of the next switch, so that the change need not wait for key generation.
+        // The pool is filled ahead of the next switch, so that the change need not wait for key generation.
         let view = self.view();
         if view.switch_is_near(self.parts.clock.now()) {
             self.key_pool.fill(view.algorithms()).await?;
@@ -213,7 +221,7 @@ impl Keyring {
             self.replace_view(&keys);
         }
         self.watch.observe(&poll, asked, answered);
-        // The time of the question, not of the answer: the rows may have changed in between.
+        // The age counts from the query, not from the answer, since the rows may have changed in between.
         self.read_at.store(whole_millis(asked.monotonic), Ordering::Relaxed);
         Ok(())
     }
@@ -233,7 +241,7 @@ impl Keyring {
         self.age() <= self.parts.settings.schedule.refresh_interval
     }
 
-    /// Age of the view in whole seconds, rounded up.
+    /// Returns the time since the keys were last read, in whole seconds, rounded up.
     fn age(&self) -> Seconds {
         Seconds::new(self.millis().saturating_sub(self.read_at.load(Ordering::Relaxed)).div_ceil(1_000))
     }

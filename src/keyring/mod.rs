@@ -1,4 +1,5 @@
-//! Signing keys of our issuer and their life: announced, signing, retiring, forgotten. Private halves are sealed at rest.
+//! Signing keys of our issuer, and the states that each key passes through: announced, signing, retiring, forgotten. A
+//! private key is stored only sealed.
 
 mod acts;
 mod advance;

@@ -1,4 +1,4 @@
-//! Key source of our own issuer for the verifier: the keys that we publish, read from the keyring and never fetched.
+//! Gives the verifier the public keys of our own issuer. The keys are read from the keyring and never fetched.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,14 +9,14 @@ use crate::base::{Clock, Seconds};
 use crate::jose::{Jwk, VerificationKey};
 use crate::verifier::{KeySource, KeySourceError};
 
-/// Time after which a caller should retry when our keys are unavailable.
+/// Time after which a client should retry if our keys could not be read.
 const RETRY_AFTER: Seconds = Seconds::new(5);
 
-/// Key source backed by our own keyring.
+/// Source of the public keys that our own issuer publishes, for the verifier.
 pub(crate) struct OwnKeys {
     keyring: Arc<Keyring>,
     clock: Arc<dyn Clock>,
-    /// Parsed keys by kid, and the version of the key set that they belong to.
+    /// Version of the key set, and the parsed public keys of that version by `kid`.
     parsed: Mutex<(u64, ParsedKeys)>,
 }
 

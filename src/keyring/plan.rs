@@ -1,8 +1,8 @@
-//! Computes the next change of keys: a pure function of the rows, the settings and *now*. Knows no key bytes and no
-//! database, so that a simulation can run it through years.
+//! Computes the next change of the signing keys: a pure function of the stored rows, the settings and the current time.
+//! The function knows no key bytes and no database, so that a simulation can run through years.
 //!
-//! Never lets a key sign that was not announced for as long as caches may lack it, except at a first start, where no
-//! cache can exist. Never removes a key that an unexpired token still needs.
+//! The plan never lets a key sign while some cache may lack the key, except at a first start, when no cache can exist.
+//! The plan never removes a key that an unexpired token still needs.
 
 use super::schedule::{KeyState, Schedule, ScheduleSettings, schedules};
 use super::settings::KeyringSettings;
@@ -10,38 +10,39 @@ use crate::base::{Moment, Seconds};
 use crate::jose::Algorithm;
 use crate::store::{KeyChange, KeyRow, KeyRows, KeyTimes, ServerSettings};
 
-/// One compare-and-swap: the change, and the keys to generate for it first.
+/// A planned change of the signing keys, and the new keys to generate before the change is written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PlanStep {
-    /// Change of rows and of settings that all keys share.
+    /// Change of the stored keys and of the settings that all keys share.
     pub change: KeyChange,
-    /// Keys to generate.
+    /// Keys to generate and store with the change.
     pub made: Vec<NewKey>,
 }
 
 impl PlanStep {
-    /// Returns whether nothing changes.
+    /// Returns whether there is nothing to change and no key to generate.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// A key that is not generated yet: its row without its bytes.
+/// A signing key that is not generated yet: the row to store, without the key's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NewKey {
-    /// Algorithm of the key.
+    /// Signature algorithm of the key.
     pub alg: Algorithm,
-    /// Times of the key; `None` until the first start, if another issuer still serves the URL.
+    /// Times at which the key is published and begins to sign; `None` until the first start if another issuer still
+    /// serves our URL.
     pub times: Option<KeyTimes>,
-    /// Largest `max-age` of the key set while the key is live.
+    /// Largest `max-age` with which the key set is served while the key is published.
     pub jwks_max_age: Seconds,
-    /// Longest token lifetime while the key is live.
+    /// Maximum lifetime of a token that the key signs.
     pub max_lifetime: Seconds,
 }
 
 impl NewKey {
-    /// Returns the row of the generated and sealed key.
+    /// Returns the row to store, with the `kid` and sealed private key of the generated key.
     #[must_use]
     pub fn row(self, kid: String, sealed: Vec<u8>, kek: String) -> KeyRow {
         KeyRow {
@@ -59,10 +60,10 @@ impl NewKey {
     }
 }
 
-/// Returns the change that is due, or an empty one. Creates the first keys if there are none, and a reserve for every
-/// algorithm that lacks one; stores the settings of `server`; erases private halves of forgotten keys.
+/// Returns the change of keys that is due, or an empty change. Creates the first keys if no key exists, and a reserve
+/// key for every algorithm without a reserve; stores the settings of `server`; erases private halves of forgotten keys.
 ///
-/// `erasable_before` is a time that has certainly passed; `None` erases nothing.
+/// `erasable_before` is a time that has certainly passed; with `None` no private half is erased.
 #[must_use]
 pub fn plan(
     keys: &KeyRows,
@@ -86,7 +87,7 @@ pub fn plan(
     draft.step()
 }
 
-/// Rows of a change while it is computed.
+/// A change of keys while the change is computed.
 pub(super) struct PlanDraft<'a> {
     before: &'a KeyRows,
     pub(super) algorithms: Vec<Algorithm>,
@@ -112,7 +113,7 @@ impl<'a> PlanDraft<'a> {
         }
     }
 
-    /// Returns the difference from the current rows.
+    /// Returns the change: the difference between the draft and the stored rows.
     pub(super) fn step(self) -> PlanStep {
         let is_unchanged = |row: &KeyRow| self.before.rows.iter().any(|before| before == row);
         let change = KeyChange {
@@ -126,13 +127,13 @@ impl<'a> PlanDraft<'a> {
         PlanStep { change, made: self.made }
     }
 
-    /// Time for which a key that is announced now must wait: the largest of all servers' settings, since caches follow
-    /// the headers of the server that they asked.
+    /// Returns the time for which a key that is announced now must wait before it signs: the largest setting of all
+    /// servers, since a cache follows the headers of the server that the cache fetched the key set from.
     pub(super) fn announce_for(&self) -> Seconds {
         self.largest(self.schedule.announce_for(), |server| server.announce_for)
     }
 
-    /// Largest `max-age` that any server may have served lately.
+    /// Returns the largest `max-age` with which any server may have served the key set lately.
     pub(super) fn largest_max_age(&self) -> Seconds {
         self.largest(self.schedule.jwks_max_age, |server| server.jwks_max_age)
     }
@@ -142,17 +143,17 @@ impl<'a> PlanDraft<'a> {
         servers.filter(|server| is_in_use(server, self.schedule, self.now)).map(of).fold(own, Seconds::max)
     }
 
-    /// Earliest time of a switch: every replica has read the change before then.
+    /// Returns the earliest time of a switch to another key, by which every replica has read the change.
     pub(super) fn nearest_switch(&self) -> Moment {
         self.now + self.schedule.refresh_interval + self.schedule.clock_skew
     }
 
-    /// Schedules of the rows, in their order.
+    /// Returns the schedule of each row of the draft, in the order of the rows.
     pub(super) fn times(&self) -> Vec<Schedule> {
         schedules(&self.rows, self.schedule)
     }
 
-    /// Adds a key that signs at once for every algorithm that has no key to sign now or later.
+    /// Adds a key that signs at once for every algorithm without a key that may sign now or later.
     pub(super) fn add_first_keys(&mut self) {
         let at = self.now - self.schedule.clock_skew;
         for alg in self.algorithms.clone() {
@@ -162,13 +163,13 @@ impl<'a> PlanDraft<'a> {
         }
     }
 
-    /// Adds keys until every algorithm has one that signs, or will sign first, and one in reserve.
+    /// Adds keys until every algorithm has a key that signs (or will be the first to sign) and a reserve key.
     pub(super) fn fill_reserves(&mut self) {
         let announced_at = self.now;
         let ripe = self.now + self.announce_for();
         for alg in self.algorithms.clone() {
             if self.rows.iter().any(|row| row.alg == alg && row.revoked_at.is_none() && row.times.is_none()) {
-                continue; // All keys wait for the first start, the reserve included.
+                continue; // All keys of the algorithm wait for the first start.
             }
             loop {
                 let signs = self.signing_times(alg).any(|from| from <= self.now);
@@ -188,14 +189,15 @@ impl<'a> PlanDraft<'a> {
         self.made.push(NewKey { alg, times, jwks_max_age, max_lifetime });
     }
 
-    /// `signs_from` of each key of this algorithm that may sign now or later.
+    /// Returns the time from which each key of this algorithm signs, for keys that may sign now or later.
     fn signing_times(&self, alg: Algorithm) -> impl Iterator<Item = Moment> {
         let rows = self.rows.iter().filter(move |row| row.alg == alg && may_sign(row)).filter_map(|row| row.times);
         let made = self.made.iter().filter(move |key| key.alg == alg).filter_map(|key| key.times);
         rows.chain(made).map(|times| times.signs_from)
     }
 
-    /// Stores the settings of `server`, which must be known to all servers before it serves anything under them.
+    /// Adds the settings of `server` to the change. All servers must know these settings before `server` serves a
+    /// document or signs a token.
     fn store_settings(&mut self, server: &str) {
         let ScheduleSettings { jwks_max_age, max_lifetime, .. } = *self.schedule;
         if !is_covered(&self.before.server_settings, server, self.schedule) {
@@ -223,14 +225,15 @@ impl<'a> PlanDraft<'a> {
     }
 }
 
-/// Whether a server may still run under these settings. One without a database connection does for `announce_for`, and
-/// so do caches of what it serves.
+/// Returns whether a server may still run with these settings. A server without a database connection runs for
+/// `announce_for`, and caches keep its documents for as long.
 fn is_in_use(settings: &ServerSettings, schedule: &ScheduleSettings, now: Moment) -> bool {
     settings.stored_at + settings.announce_for + schedule.refresh_interval + schedule.clock_skew >= now
 }
 
-/// Returns whether the stored settings of `server` are those of `schedule`. If they are not, other servers do not know
-/// how long its caches and tokens last, so it must serve no documents and sign nothing.
+/// Returns whether the stored settings of `server` equal the settings in `schedule`. Otherwise other servers do not
+/// know how long the server's tokens and cached documents last, and the server must neither serve documents nor sign
+/// tokens.
 #[must_use]
 pub fn is_covered(server_settings: &[ServerSettings], server: &str, schedule: &ScheduleSettings) -> bool {
     server_settings.iter().any(|stored| {
@@ -241,7 +244,7 @@ pub fn is_covered(server_settings: &[ServerSettings], server: &str, schedule: &S
     })
 }
 
-/// Whether this key may sign, now or later.
+/// Returns whether this key may sign, now or later.
 pub(super) fn may_sign(row: &KeyRow) -> bool {
     row.revoked_at.is_none() && row.ends_at.is_none()
 }

@@ -1,26 +1,27 @@
-//! Schedule of a key: pure functions of the rows' times and of *now*, so that every replica computes the same one.
+//! Computes the schedule and state of each signing key from the stored times and the current time. The functions are
+//! pure, so that no replica computes another schedule than the others.
 
 use serde::Serialize;
 
 use crate::base::{Moment, Seconds};
 use crate::store::KeyRow;
 
-/// Times that a key's life is computed from.
+/// Settings from which the schedule of every signing key is computed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduleSettings {
     /// Time for which a key signs.
     pub rotation_period: Seconds,
-    /// Time for which caches may keep the documents (`max-age`).
+    /// Time for which caches may keep the discovery document and the key set (`max-age`).
     pub jwks_max_age: Seconds,
-    /// Minimum time of announcement, for verifiers that ignore cache headers.
+    /// Minimum time for which a key is published before the key signs, for verifiers that ignore cache headers.
     pub announce_at_least: Seconds,
-    /// Interval at which replicas read the keys again.
+    /// Interval at which each replica reads the keys again.
     pub refresh_interval: Seconds,
-    /// Largest difference between two clocks.
+    /// Largest allowed difference between the clocks of two servers.
     pub clock_skew: Seconds,
-    /// Time that other verifiers may add to `exp`.
+    /// Time after a token's `exp` for which verifiers may still accept the token.
     pub verifier_leeway: Seconds,
-    /// Longest lifetime of a token.
+    /// Maximum lifetime of a token.
     pub max_lifetime: Seconds,
 }
 
@@ -31,21 +32,22 @@ impl ScheduleSettings {
         (self.jwks_max_age * 2).max(self.announce_at_least) + self.refresh_interval + self.clock_skew
     }
 
-    /// Returns the time for which a key is published after it stopped signing.
+    /// Returns the time for which a key stays published after the key has stopped signing.
     #[must_use]
     pub fn retire_for(&self) -> Seconds {
         retire_for(self, self.max_lifetime, self.jwks_max_age)
     }
 
-    /// Returns the age at which documents of a replica become unsafe: a key that they lack could sign before their caches
-    /// expire. A change may be written up to `refresh_interval` after the time that it names, which is subtracted too.
+    /// Returns the time after reading the keys for which a replica may serve its documents: later, a key that the
+    /// documents lack could sign before caches of the documents expire. A change of keys may be written up to
+    /// `refresh_interval` after the time in its rows, which is subtracted too.
     #[must_use]
     pub fn documents_safe_for(&self) -> Seconds {
         let unseen = self.jwks_max_age + self.clock_skew + self.refresh_interval;
         self.announce_for().saturating_sub(unseen)
     }
 
-    /// Returns why these times contradict each other, with the arithmetic; `None` if they do not.
+    /// Returns why these settings contradict each other, with the arithmetic; `None` if there is no contradiction.
     #[must_use]
     pub fn refusal(&self) -> Option<String> {
         let Self {
@@ -75,22 +77,22 @@ fn retire_for(settings: &ScheduleSettings, max_lifetime: Seconds, jwks_max_age: 
     max_lifetime + settings.verifier_leeway + jwks_max_age + settings.clock_skew
 }
 
-/// State of a key. Never stored: it follows from the key's schedule.
+/// State of a signing key. The state is never stored, but computed from the key's schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum KeyState {
-    /// Published, but not signing yet.
+    /// The key is published, but does not sign yet.
     Announced,
-    /// Published and signing.
+    /// The key is published and signs.
     Signing,
-    /// Published for the tokens that it signed, but no longer signing.
+    /// The key no longer signs, but stays published for the tokens that the key has signed.
     Retiring,
-    /// No longer published; the row stays for the audit.
+    /// The key is no longer published; the row of the key stays for the audit.
     Forgotten,
-    /// Revoked at once by an operator.
+    /// The key was revoked, and neither signs nor is published.
     Revoked,
-    /// Key of a former issuer: published until it expires, signs nothing of ours.
+    /// The key is a former issuer's public key, which is published until the key expires and signs none of our tokens.
     Adopted,
 }
 
@@ -102,29 +104,30 @@ impl KeyState {
     }
 }
 
-/// Times of one key, computed from its row and from the other rows of its algorithm.
+/// Schedule of one signing key, computed from the key's row and from the rows of other keys of the algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
-    /// Time from which the key is published; `None` while it waits for the first start.
+    /// Time from which the key is published; `None` while the key waits for the first start.
     pub announced_at: Option<Moment>,
-    /// Time from which the key signs; `None` likewise.
+    /// Time from which the key signs; `None` while the key waits for the first start.
     pub signs_from: Option<Moment>,
-    /// Time until which the key signs; `None` while it has no successor.
+    /// Time until which the key signs; `None` while no other key is scheduled to sign instead.
     pub signs_until: Option<Moment>,
-    /// Time at which the key leaves the key set; `None` while it has no successor.
+    /// Time at which the key leaves the key set; `None` while no other key is scheduled to sign instead.
     pub forget_at: Option<Moment>,
-    /// Time of its revocation, if any.
+    /// Time at which the key was revoked, if it was.
     pub revoked_at: Option<Moment>,
 }
 
-/// Computes the schedule of every row, in the rows' order.
+/// Returns the schedule of each key in `rows`, in the order of `rows`.
 #[must_use]
 pub fn schedules(rows: &[KeyRow], settings: &ScheduleSettings) -> Vec<Schedule> {
     let mut ranked: Vec<_> = rows.iter().enumerate().collect();
     ranked.sort_by(|(_, one), (_, other)| rank(other).cmp(&rank(one)));
     let mut schedules: Vec<_> = rows.iter().map(|row| Schedule::of(row, None, settings)).collect();
     let mut successor: Option<&KeyRow> = None;
-    // From the last key to the first: the last one visited that is not revoked is the successor.
+    // Keys are visited from the last to sign to the first. The successor of a key is the key visited last that has
+    // times and is not revoked.
     for (at, row) in ranked {
         let follows = successor.filter(|successor| successor.alg == row.alg);
         if let Some(schedule) = schedules.get_mut(at) {
@@ -141,7 +144,7 @@ impl Schedule {
     fn of(row: &KeyRow, successor: Option<&KeyRow>, settings: &ScheduleSettings) -> Self {
         let succeeded = row.times.and(successor).and_then(|successor| successor.times).map(|times| times.signs_from);
         let signs_until = [succeeded, row.ends_at].into_iter().flatten().min();
-        // The largest settings while the key was live count, not the current configuration.
+        // The largest settings while the key was published count, not the current configuration.
         let retire = retire_for(settings, row.max_lifetime, row.jwks_max_age);
         Self {
             announced_at: row.times.map(|times| times.announced_at),
@@ -170,7 +173,8 @@ impl Schedule {
     }
 }
 
-/// Order in which the keys of one algorithm sign. Ties are broken by kid, the same way on every replica.
+/// Returns the sort key for the order in which the keys of one algorithm sign. Keys with equal times are ordered by
+/// `kid`, so that every replica has the same order.
 fn rank(row: &KeyRow) -> (&'static str, Option<Moment>, &str) {
     (row.alg.name(), row.times.map(|times| times.signs_from), &row.kid)
 }

@@ -1,6 +1,8 @@
-//! Seals private halves at rest: AES-256-GCM under a key-encryption key. The only user of the cipher.
+//! Seals private keys and other texts before they are stored, with AES-256-GCM under a key-encryption key. No other
+//! file uses the cipher.
 //!
-//! A sealed text opens only for the owner that it was sealed for: issuer id, kid and algorithm are its associated data.
+//! A sealed text never opens for another owner than it was sealed for: issuer id, `kid` and algorithm are associated
+//! data of the cipher.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::Zeroizing;
@@ -12,31 +14,32 @@ use crate::store::SealedText;
 
 const NONCE_BYTES: usize = 12;
 
-/// Key-encryption keys of an installation. The first seals; all open.
+/// Key-encryption keys of an installation. The first key seals new texts; all keys open sealed texts.
 pub(super) struct KeyEncryptionKeys {
     keys: Vec<(String, LessSafeKey)>,
 }
 
-/// Owner of a sealed text.
+/// What a sealed text belongs to: the issuer, and the key or record that was sealed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Owner<'a> {
     pub(super) issuer: &'a IssuerId,
     pub(super) what: Sealed<'a>,
 }
 
-/// Content of a sealed text.
+/// Which key or record a sealed text holds.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sealed<'a> {
     /// Public key of a former issuer.
     Adopted { kid: &'a str },
     /// Private half of one of our keys.
     Private { kid: &'a str, alg: Algorithm },
-    /// Record of the former issuer.
+    /// Record of the issuer that served our URL before us.
     Takeover,
 }
 
 impl Owner<'_> {
-    /// The text is unambiguous: no part can hold a line end, and no algorithm is called `adopted` or `takeover`.
+    /// Returns the associated data for the cipher. The text is unambiguous: no part can hold a line end, and no
+    /// algorithm is called `adopted` or `takeover`.
     fn associated_data(&self) -> Aad<Vec<u8>> {
         let issuer = self.issuer;
         let text = match self.what {
@@ -49,7 +52,7 @@ impl Owner<'_> {
 }
 
 impl KeyEncryptionKeys {
-    /// Takes keys of 32 bytes under their configured ids.
+    /// Creates the key-encryption keys from pairs of a configured id and 32 bytes.
     ///
     /// # Errors
     /// [`KeyringError::NotAKey`].
@@ -61,12 +64,12 @@ impl KeyEncryptionKeys {
         Ok(Self { keys: keys.collect::<Result<_, _>>()? })
     }
 
-    /// Returns the id of the key that seals.
+    /// Returns the id of the first key-encryption key, which seals new texts.
     pub(super) fn first(&self) -> Option<&str> {
         self.keys.first().map(|(id, _)| id.as_str())
     }
 
-    /// Seals a text under the first key, as nonce, ciphertext and tag.
+    /// Seals a text under the first key-encryption key. The result is nonce, ciphertext and tag.
     pub(super) fn seal(
         &self,
         owner: &Owner<'_>,
@@ -82,7 +85,8 @@ impl KeyEncryptionKeys {
         Ok(SealedText { sealed: [nonce.as_slice(), &sealed].concat(), kek: id.clone() })
     }
 
-    /// Opens a sealed text with any of the keys. `None` if it has another owner, was changed, or its key is missing.
+    /// Opens a sealed text with any of the key-encryption keys. Returns `None` if the text belongs to another owner or
+    /// was changed, or if the key that sealed the text is missing.
     pub(super) fn open(&self, owner: &Owner<'_>, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (nonce, text) = sealed.split_at_checked(NONCE_BYTES)?;
         self.keys.iter().find_map(|(_, key)| {

@@ -1,4 +1,4 @@
-//! Settings and parts that a keyring is opened with. Holds no key.
+//! Settings and dependencies with which a keyring is opened. Nothing here holds a key.
 
 use std::sync::Arc;
 
@@ -7,27 +7,27 @@ use crate::base::{Clock, Entropy, IssuerId};
 use crate::jose::Algorithm;
 use crate::store::Store;
 
-/// Configured settings of the signing keys.
+/// Configured settings of our signing keys.
 #[derive(Debug, Clone)]
 pub struct KeyringSettings {
-    /// Times that a key's life is computed from.
+    /// Settings from which the schedule of every key is computed.
     pub schedule: ScheduleSettings,
-    /// Algorithms of the first keys; afterwards the list in the database counts.
+    /// Signature algorithms of the first keys; later the list in the database counts.
     pub algorithms: Vec<Algorithm>,
     /// Size of new RSA keys, in bits.
     pub rsa_bits: u32,
 }
 
-/// Dependencies of a keyring.
+/// Dependencies and settings that a keyring is opened with.
 #[derive(Clone)]
 pub struct KeyringParts {
-    /// Store of the key rows.
+    /// Store that holds the sealed keys.
     pub store: Arc<dyn Store>,
     /// Id of the issuer that owns the keys.
     pub issuer: IssuerId,
     /// Configured settings of the keys.
     pub settings: KeyringSettings,
-    /// Source of the current time.
+    /// Clock that gives the current time.
     pub clock: Arc<dyn Clock>,
     /// Source of random bytes.
     pub entropy: Arc<dyn Entropy>,

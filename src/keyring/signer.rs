@@ -1,4 +1,5 @@
-//! Thread pool for signing, separate from the async threads, so that a burst of RSA never delays another request.
+//! Thread pool for signing tokens, separate from the async threads, so that many RSA signatures never delay other
+//! requests.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -6,24 +7,24 @@ use tokio::sync::oneshot;
 
 use crate::store::InFlight;
 
-/// Stack of each thread: enough for the deepest rule that policies accept.
+/// Stack size of each thread, which suffices for the deepest rule expression that a policy may contain.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// Error returned when the pool does not complete a job.
+/// Error returned when the pool does not complete a signing task.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SigningError {
-    /// The queue is full.
+    /// The queue of signing tasks is full.
     #[error("the signing queue is full; retry later")]
     Busy,
-    /// The job panicked.
-    #[error("a signing job panicked")]
+    /// The signing task panicked.
+    #[error("a signing task panicked")]
     Panicked,
-    /// The threads cannot be started.
+    /// The threads of the pool cannot be started.
     #[error("could not start the signing threads: {0}")]
     Threads(String),
 }
 
-/// Thread pool for CPU-bound work: rules, rendering, signing.
+/// Thread pool for signing tasks, which evaluate rules, render claims and sign tokens.
 pub struct SigningPool {
     threads: rayon::ThreadPool,
     queue: usize,
@@ -31,7 +32,7 @@ pub struct SigningPool {
 }
 
 impl SigningPool {
-    /// Starts the threads. At most `queue` jobs wait or run; `pending` counts them.
+    /// Starts the threads of the pool. At most `queue` signing tasks wait or run; `pending` counts these tasks.
     ///
     /// # Errors
     /// [`SigningError::Threads`].
@@ -45,13 +46,13 @@ impl SigningPool {
         Ok(Self { threads, queue, pending })
     }
 
-    /// Returns the number of jobs that wait or run.
+    /// Returns the number of signing tasks that wait or run.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.pending.count()
     }
 
-    /// Runs `work` on the pool. The job completes even if the caller is cancelled.
+    /// Runs `work` as a signing task on the pool. The task completes even if the returned future is dropped.
     ///
     /// # Errors
     /// [`SigningError::Busy`], [`SigningError::Panicked`].
@@ -63,7 +64,7 @@ impl SigningPool {
         let (reply, answer) = oneshot::channel();
         self.threads.spawn_fifo(move || {
             let done = catch_unwind(AssertUnwindSafe(work)).map_err(|_| SigningError::Panicked);
-            // Uncounted before the answer: a finished job no longer makes the store's writer wait for its group.
+            // The finished task is uncounted before the answer, so that the store's writer does not wait for it.
             drop(counted);
             let _ = reply.send(done);
         });

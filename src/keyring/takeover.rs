@@ -1,5 +1,6 @@
-//! Takes over a URL from another issuer: its public keys stay in our key set until they expire, and our own keys are
-//! announced before they sign. An adopted key signs nothing of ours, and is published only if its sealed text opens.
+//! Takes over a URL from another issuer: the other issuer's public keys stay in our key set until they expire, and our
+//! own keys are announced before they sign. An adopted key never signs a token of ours, and is never published if its
+//! sealed text cannot be opened.
 
 use std::str;
 
@@ -17,13 +18,14 @@ use crate::store::{AdoptedRow, KeyRows, KeyTimes, SealedText};
 /// Record of the issuer that served our URL before us.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Takeover {
-    /// Time for which caches may keep its documents.
+    /// Time for which caches may keep the former issuer's documents.
     pub cached_for: Seconds,
-    /// Minimum time for which its keys stay in our key set.
+    /// Minimum time for which the former issuer's public keys stay in our key set.
     pub adopt_for: Seconds,
-    /// URL of its key set, fetched again until our first signature; `None` if it came from a file.
+    /// URL of the former issuer's key set, which is fetched again until our first signature; `None` if the key set came
+    /// from a file.
     pub source: Option<String>,
-    /// Time until which its keys stay; `None` before our first start.
+    /// Time until which the former issuer's public keys stay in our key set; `None` before our first start.
     pub until: Option<Moment>,
 }
 
@@ -43,11 +45,11 @@ impl Takeover {
     }
 }
 
-/// Public key of a former issuer, with its expiry.
+/// Public key of a former issuer, with the time at which the key leaves our key set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct AdoptedKey {
     pub(super) jwk: Jwk,
-    /// Expiry; `None` before our first start.
+    /// Time at which the key leaves our key set; `None` before our first start.
     pub(super) until: Option<Moment>,
 }
 
@@ -86,10 +88,11 @@ fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, KeyringError> {
     serde_json::to_vec(value).map_err(|_| KeyringError::CutOff)
 }
 
-/// Reads a former issuer's key set. Keeps public members only, of keys that verify RS256 or ES256.
+/// Reads a former issuer's key set. Keeps only keys that verify RS256 or ES256 signatures, and only the public members
+/// of each key.
 ///
 /// # Errors
-/// [`AdoptionError`] names the first problem.
+/// [`AdoptionError`] says why the key set cannot be adopted.
 pub fn read_former_keys(document: &[u8]) -> Result<JwkSet, AdoptionError> {
     let (set, unusable) = JwkSet::read(document).map_err(|error| AdoptionError::KeySet(error.to_string()))?;
     for key in unusable {
@@ -110,7 +113,7 @@ pub fn read_former_keys(document: &[u8]) -> Result<JwkSet, AdoptionError> {
     Ok(set)
 }
 
-/// Creates the first keys, without times, of an installation whose URL another issuer still serves.
+/// Creates our first signing keys, without times, while another issuer still serves our URL.
 ///
 /// # Errors
 /// [`KeyRefusal::Begun`].
@@ -129,8 +132,8 @@ pub(super) fn init(keys: &KeyRows, settings: &KeyringSettings, now: Moment) -> R
     Ok(draft.step())
 }
 
-/// Sets the times of the keys at the first start of such an installation. They sign once every cache of the former
-/// documents has expired.
+/// Sets the times of the keys that `init` created, at our first start. The keys sign once every cache of the former
+/// issuer's documents has expired.
 pub(super) fn schedule_takeover(
     keys: &KeyRows,
     settings: &KeyringSettings,
@@ -151,8 +154,8 @@ pub(super) fn schedule_takeover(
     draft.step()
 }
 
-/// Time until which adopted keys stay: for `adopt_for`, and until every token that was issued before our first signature
-/// has expired.
+/// Returns the time until which adopted keys stay in our key set: at least for `adopt_for`, and until every token that
+/// was issued before our first signature has expired.
 pub(super) fn adopted_until(keys: &KeyRows, settings: &KeyringSettings, now: Moment, adopt_for: Seconds) -> Moment {
     let first = keys.rows.iter().filter_map(|row| row.times).map(|times| times.signs_from).min();
     (now + adopt_for).max(first.unwrap_or(now) + settings.schedule.retire_for())

@@ -1,4 +1,5 @@
-//! The keys at one version: opened, scheduled, ready to sign. A view never changes; a new one replaces it.
+//! The signing keys as read at one time: opened, with schedules, ready to sign. A view never changes; a new view
+//! replaces the old one.
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::base::{Moment, Seconds};
 use crate::jose::{Algorithm, Jwk, PrivateKey, SigningKey};
 use crate::store::{AdoptedRow, KeyRow, KeyRows, ServerSettings};
 
-/// One row, with its key if it could be opened.
+/// One of our signing keys, with the private key if it could be opened.
 struct Key {
     kid: String,
     alg: Algorithm,
@@ -20,49 +21,49 @@ struct Key {
     opened: Option<Arc<SigningKey>>,
 }
 
-/// Row of an adopted key, with the key if it could be opened.
+/// A former issuer's public key: the stored row, with the public key if the row could be opened.
 struct Adopted {
     row: AdoptedRow,
     opened: Option<AdoptedKey>,
 }
 
-/// All keys of an issuer, as of one reading.
+/// All keys of an issuer, as read from the store at one time.
 pub struct KeyView {
     pub(super) version: u64,
     pub(super) algorithms: Vec<Algorithm>,
     pub(super) server_settings: Vec<ServerSettings>,
     pub(super) takeover: Option<Takeover>,
-    /// Sorted by algorithm, announcement and kid.
+    /// Our keys, sorted by algorithm, time of announcement and `kid`.
     keys: Vec<Key>,
     adopted: Vec<Adopted>,
-    /// Time after which a missing reserve is overdue.
+    /// Time for which an algorithm may lack a reserve key before the reserve is overdue.
     announce_for: Seconds,
     rotation_period: Seconds,
 }
 
-/// Description of a key for operators.
+/// Description of one key, as operators see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeyListing {
-    /// `kid`: the RFC 7638 thumbprint, or the former issuer's own name of an adopted key.
+    /// `kid` of the key: an RFC 7638 thumbprint, or for an adopted key the name that the former issuer gave the key.
     pub kid: String,
-    /// Algorithm of the key; `None` if an adopted key cannot be opened.
+    /// Signature algorithm of the key; `None` if the key is an adopted key that cannot be opened.
     pub alg: Option<Algorithm>,
-    /// State of the key.
+    /// State of the key at the time of the listing.
     pub state: KeyState,
-    /// Time from which the key is published; `None` while it waits for the first start.
+    /// Time from which the key is published; `None` while the key waits for the first start.
     pub announced_at: Option<Moment>,
-    /// Time from which the key signs.
+    /// Time from which the key signs, if known.
     pub signs_from: Option<Moment>,
     /// Time until which the key signs, if known.
     pub signs_until: Option<Moment>,
     /// Time at which the key leaves the key set, if known.
     pub forget_at: Option<Moment>,
-    /// Time of its revocation, if any.
+    /// Time at which the key was revoked, if it was.
     pub revoked_at: Option<Moment>,
 }
 
 impl KeyView {
-    /// Opens the rows. Reuses the keys that are open in `former`.
+    /// Opens the stored keys. Keys that the view `former` has opened are not opened again.
     pub(super) fn open(parts: &KeyringParts, keks: &KeyEncryptionKeys, rows: &KeyRows, former: Option<&Self>) -> Self {
         let schedule = &parts.settings.schedule;
         let mut keys: Vec<Key> = rows
@@ -81,7 +82,7 @@ impl KeyView {
             rank(a).cmp(&rank(b)).then_with(|| a.kid.cmp(&b.kid))
         });
         let adopt = |row: &AdoptedRow| {
-            // An adopted key must never replace one of ours that has the same kid.
+            // An adopted key must never replace one of our keys with an equal `kid`.
             let opened = AdoptedKey::open(&parts.issuer, keks, row);
             let opened = opened.filter(|_| rows.rows.iter().all(|ours| ours.kid != row.kid));
             if opened.is_none() {
@@ -101,13 +102,13 @@ impl KeyView {
         }
     }
 
-    /// Returns the version of the key set, a number that changes with every change of keys.
+    /// Returns the version of the keys, a number that changes with every change of a key or setting.
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
     }
 
-    /// Returns the current list of algorithms. The first that can sign is the default.
+    /// Returns the current list of signature algorithms. The first algorithm with a key that can sign is the default.
     #[must_use]
     pub fn algorithms(&self) -> &[Algorithm] {
         &self.algorithms
@@ -120,13 +121,14 @@ impl KeyView {
         signing.opened.clone()
     }
 
-    /// Returns the key that signs at `now` if the caller names no algorithm.
+    /// Returns the key that signs at `now` if a request names no algorithm.
     #[must_use]
     pub fn default_signer(&self, now: Moment) -> Option<Arc<SigningKey>> {
         self.algorithms.iter().find_map(|alg| self.signer(*alg, now))
     }
 
-    /// Returns the time from which the next announced key signs, of this algorithm or of any listed one.
+    /// Returns the time from which the next announced key signs: of the algorithm `alg`, or with `None` of any listed
+    /// algorithm.
     #[must_use]
     pub fn signs_from(&self, alg: Option<Algorithm>, now: Moment) -> Option<Moment> {
         let asked =
@@ -135,8 +137,8 @@ impl KeyView {
         waiting.filter_map(|key| key.schedule.signs_from).min()
     }
 
-    /// Returns the public halves in the key set at `now`: of announced, signing, retiring and adopted keys. A key that
-    /// cannot be opened is not published.
+    /// Returns the public keys in the key set at `now`, those of announced, signing, retiring and adopted keys. A key
+    /// that cannot be opened is not published.
     #[must_use]
     pub fn published(&self, now: Moment) -> Vec<&Jwk> {
         let live = self.keys.iter().filter(|key| key.schedule.state(now).is_published());
@@ -145,21 +147,21 @@ impl KeyView {
         ours.chain(adopted.filter_map(|key| key.opened.as_ref().map(|key| &key.jwk))).collect()
     }
 
-    /// Returns whether every key that should be published could be opened.
+    /// Returns whether every key that must be published at `now` could be opened.
     #[must_use]
     pub fn is_sound(&self, now: Moment) -> bool {
         let ours = self.keys.iter().all(|key| key.opened.is_some() || !key.schedule.state(now).is_published());
         ours && self.adopted.iter().all(|key| key.opened.is_some() || key.row.revoked_at.is_some())
     }
 
-    /// Returns whether all keys are announced and none has signed yet.
+    /// Returns whether keys exist, all of them are announced, and no key has signed yet.
     #[must_use]
     pub fn is_announced(&self, now: Moment) -> bool {
         let mut live = self.keys.iter().filter(|key| key.schedule.revoked_at.is_none()).peekable();
         live.peek().is_some() && live.all(|key| key.schedule.state(now) == KeyState::Announced)
     }
 
-    /// Returns whether a key has signed for too long, or an algorithm has lacked a reserve for too long.
+    /// Returns whether a key has signed for too long, or an algorithm has lacked a reserve key for too long.
     #[must_use]
     pub fn is_overdue(&self, now: Moment) -> bool {
         let overdue = |alg: Algorithm| {
@@ -171,25 +173,26 @@ impl KeyView {
         self.algorithms.iter().any(|alg| overdue(*alg))
     }
 
-    /// Whether a reserve takes over within `announce_for`, after which a new reserve is needed.
+    /// Returns whether a reserve key begins to sign within `announce_for`, so that a new reserve key is needed soon.
     pub(super) fn switch_is_near(&self, now: Moment) -> bool {
         let waiting = self.algorithms.iter().filter_map(|alg| self.signs_from(Some(*alg), now));
         waiting.min().is_some_and(|from| from <= now + self.announce_for)
     }
 
-    /// Returns the time until which a copy of the documents is complete: a key that it lacks may sign afterwards.
+    /// Returns the time until which a copy of the key set that is taken at `now` stays complete. After that time a key
+    /// that the copy lacks may sign.
     #[must_use]
     pub fn complete_until(&self, now: Moment) -> Moment {
         let last = |alg: &Algorithm| {
             let keys = self.keys.iter().filter(|key| key.alg == *alg && key.schedule.state(now).is_published());
             keys.filter_map(|key| key.schedule.signs_from).max()
         };
-        // The key after a reserve is announced when the reserve takes over, at the earliest.
+        // The key after a reserve key is announced no earlier than the reserve key begins to sign.
         let next = self.algorithms.iter().filter_map(last).min();
         next.map_or(now, |reserve| reserve.max(now) + self.announce_for)
     }
 
-    /// Returns every key with its state at `now`.
+    /// Returns a description of every key, with the key's state at `now`.
     #[must_use]
     pub fn list(&self, now: Moment) -> Vec<KeyListing> {
         let ours = self.keys.iter().map(|key| KeyListing {
@@ -219,17 +222,17 @@ impl KeyView {
         self.keys.is_empty()
     }
 
-    /// Whether at least one key could be opened.
+    /// Returns whether at least one key could be opened.
     pub(super) fn opens_any(&self) -> bool {
         self.keys.iter().any(|key| key.opened.is_some()) || self.adopted.iter().any(|key| key.opened.is_some())
     }
 
-    /// Whether any key has no times yet.
+    /// Returns whether some key still waits for the first start to set its times.
     pub(super) fn waits_for_first_start(&self) -> bool {
         self.keys.iter().any(|key| key.schedule.revoked_at.is_none() && key.schedule.signs_from.is_none())
     }
 
-    /// Time of our first signature, past or future.
+    /// Returns the time from which our first key signs, past or future.
     pub(super) fn first_signature(&self) -> Option<Moment> {
         self.keys.iter().filter_map(|key| key.schedule.signs_from).min()
     }
@@ -245,7 +248,8 @@ impl Adopted {
     }
 }
 
-/// Derives the published half from the private one, so that a row edited by hand publishes nothing.
+/// Opens the private key of a row, and derives the public key that is published from the private key, so that a row
+/// edited by hand publishes nothing.
 fn open_row(
     parts: &KeyringParts,
     keks: &KeyEncryptionKeys,

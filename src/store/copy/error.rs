@@ -1,35 +1,36 @@
-//! Why an installation was not copied. In every case the target is left as it was.
+//! Errors of copying an installation to another database. After an error the target database is as it was before.
 
 use crate::store::error::StoreError;
 
-/// Error returned when nothing was copied.
+/// Error returned when an installation was not copied; the target holds none of its rows.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// Rows read back from the target differ from those of the source.
+    /// The rows of a table that were read back from the target differ from the rows of the source.
     #[error(
-        "table {table}: {copied} rows were written and {found} were read back, or they differ; nothing was committed"
+        "table {table}: {copied} rows were written, but {found} rows or different rows were read back; nothing was committed"
     )]
     Differs {
         /// Name of the table.
         table: String,
-        /// Number of rows read from the source.
+        /// Number of the table's rows that were read from the source.
         copied: u64,
-        /// Number of rows read back from the target.
+        /// Number of the table's rows that were read back from the target.
         found: u64,
     },
-    /// The source was copied, or began to be copied, to another database.
+    /// The source is marked as moved to another database, by a copy that was completed or only began; holds the
+    /// location of that database.
     #[error("the source is marked as moved to {0}: finish that copy, or use the database there")]
     MovedElsewhere(String),
-    /// The target is in use.
+    /// The target database is not empty.
     #[error("the target holds an installation already (table {table} has rows): an empty database is needed")]
     NotEmpty {
-        /// Name of a table that has rows.
+        /// Name of a table in the target that has rows.
         table: String,
     },
-    /// One of the two databases failed: `source` or `target`, and how.
+    /// One of the two databases failed: `source` or `target`, and the error of that database.
     #[error("the {0} database: {1}")]
     Store(&'static str, StoreError),
-    /// The source has a table that the target does not have with the same columns.
+    /// A table of the source is missing in the target, or has different columns there.
     #[error("table {table} of the source does not exist in the target with the same columns: drop it, or add it there")]
     UnknownTable {
         /// Name of the table.
@@ -37,7 +38,7 @@ pub enum CopyError {
     },
 }
 
-/// Names the side on which a store failed.
+/// Returns a function that says on which side, `source` or `target`, a database failed.
 pub(super) fn of(side: &'static str) -> impl Fn(StoreError) -> CopyError {
     move |error| CopyError::Store(side, error)
 }

@@ -1,9 +1,10 @@
-//! Moving an installation from one file to a PostgreSQL database with its keys and bound names, so that an operator can
-//! outgrow one machine without a new issuer.
+//! Moves an installation from a SQLite file to a PostgreSQL database, keys and bound names included, so that an
+//! operator can go from one server to several and keep the issuer.
 //!
-//! Two databases have no common commit. The source is marked as moved first: from then on every process refuses to write
-//! there. Then one transaction of the target writes everything, reads it back, compares, and commits last. An
-//! interrupted copy has changed nothing in the target, and is repeated from the marked source.
+//! Two databases have no common commit. First the file is marked as moved: from then on every process refuses to write
+//! to the file. Then one transaction of the PostgreSQL database writes all rows, reads the rows back, compares them,
+//! and commits last. An interrupted copy has changed nothing in the PostgreSQL database, and is repeated from the
+//! marked file.
 
 mod error;
 mod source;
@@ -20,21 +21,22 @@ use self::target::Target;
 use super::postgres::PostgresOptions;
 use crate::base::{Moment, Sha256};
 
-/// A table that was copied.
+/// Report on one table that was copied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopiedTable {
     /// Name of the table.
     pub name: String,
-    /// Number of rows.
+    /// Number of rows in the table.
     pub rows: u64,
-    /// Digest of all rows, the same on both sides.
+    /// Digest of all rows of the table, equal in source and target.
     pub digest: Sha256,
 }
 
-/// Copies every table from a file to an empty PostgreSQL database, but for the few that belong to one database.
+/// Copies every table from a SQLite file to an empty PostgreSQL database, except tables that describe the database
+/// itself.
 ///
 /// # Errors
-/// [`CopyError`]. Once the source is marked it stays marked: repeat the copy.
+/// [`CopyError`]. A source that was marked as moved stays marked after an error; repeat the copy.
 pub async fn copy(from: &Path, to: &PostgresOptions, now: Moment) -> Result<Vec<CopiedTable>, CopyError> {
     let mut target = Target::open(to).await.map_err(of("target"))?;
     let tables = target.tables().await.map_err(of("target"))?;
@@ -48,7 +50,7 @@ pub async fn copy(from: &Path, to: &PostgresOptions, now: Moment) -> Result<Vec<
     if let Some(unknown) = source_tables.iter().find(|table| !tables.contains(table)) {
         return Err(CopyError::UnknownTable { table: unknown.name.clone() });
     }
-    // The source stops accepting writes only now, when nothing else is in the way.
+    // The source stops accepting writes only now, after all checks of the target.
     let place = to.to_string();
     let moved_to = source.mark(&place, now).await.map_err(of("source"))?;
     if moved_to != place {

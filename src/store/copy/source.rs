@@ -1,5 +1,5 @@
-//! The file that an installation leaves. Marked as moved before the first row is read, so that no row is written after
-//! it was copied.
+//! Reads the SQLite file from which an installation is copied. The file is marked as moved before the first row is
+//! read, so that no row is written after the copy.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::base::{Moment, Sha256};
 use crate::store::error::StoreError;
 use crate::store::sqlite::moved_marker;
 
-/// Rows that are written in one statement.
+/// Maximum number of rows that one statement writes to the target.
 const BATCH: usize = 500;
 
 const COLUMNS: &str = "\
@@ -35,12 +35,13 @@ impl Source {
         tables(listed)
     }
 
-    /// Marks the file as moved to `to`. Returns where it is marked as moved to: elsewhere if it was marked before.
+    /// Marks the file as moved to the database `to`. Returns the database in the mark, which may be another one if the
+    /// file was marked before.
     pub(super) async fn mark(&mut self, to: &str, now: Moment) -> Result<String, StoreError> {
         moved_marker::mark(&mut self.connection, to, now).await
     }
 
-    /// Writes all rows of a table to the target. Returns their number and digest.
+    /// Copies all rows of a table to the target. Returns the number of rows and the digest of all rows.
     pub(super) async fn copy(&mut self, table: &Table, target: &mut Target) -> Result<(u64, Sha256), CopyError> {
         let unreadable = |error: sqlx::Error| CopyError::Store("source", moved_marker::unavailable(error));
         let mut rows = sqlx::query(AssertSqlSafe(table.select())).fetch(&mut self.connection);

@@ -1,4 +1,5 @@
-//! The tables that are copied, as the two schemas have them, and rows as values and bytes.
+//! Describes the tables that are copied, and converts rows between SQLite, PostgreSQL and bytes to digest. A column of
+//! an unknown type is never copied.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,17 +8,18 @@ use sqlx::{ColumnIndex, Decode, Row, Type};
 use crate::base::Sha256;
 use crate::store::error::StoreError;
 
-/// Tables that stay behind. Every other table is copied.
+/// Names of the tables that are not copied. Every other table is copied.
 const LEFT_BEHIND: [&str; 3] = [
-    // The target's own migrations fill it.
+    // The migrations of the target fill this table.
     "_sqlx_migrations",
-    // It marks the source as moved; the target is not.
+    // This table marks the source as moved, which the target is not.
     "moved",
-    // Settings of running servers: those of the source stop, and those of the target write their own.
+    // Settings of running servers: the servers of the source stop, and the servers of the target store their own
+    // settings.
     "server_settings",
 ];
 
-/// What a column holds.
+/// Type of the values in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ColumnKind {
     Bytes,
@@ -29,11 +31,11 @@ pub(super) enum ColumnKind {
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) kind: ColumnKind,
-    /// Position in the primary key, from 1; 0 outside it.
+    /// Position of the column in the primary key, from 1; 0 if the column is no part of the primary key.
     key_position: i64,
 }
 
-/// One table, its columns by name.
+/// One table to copy, with its columns sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Table {
     pub(super) name: String,
@@ -45,7 +47,7 @@ impl Table {
         self.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>().join(", ")
     }
 
-    /// Selects all rows in the order of the primary key, the same on both sides.
+    /// Returns the statement that selects all rows in the order of the primary key, which source and target share.
     pub(super) fn select(&self) -> String {
         let mut key: Vec<_> = self.columns.iter().filter(|column| column.key_position > 0).collect();
         key.sort_by_key(|column| column.key_position);
@@ -53,7 +55,7 @@ impl Table {
         format!("select {} from {} order by {key}", self.column_list(), self.name)
     }
 
-    /// Reads a row of [`select`](Self::select).
+    /// Reads the values of one row of [`select`](Self::select).
     pub(super) fn read<'r, R: Row>(&self, row: &'r R) -> Result<Vec<Value>, sqlx::Error>
     where
         for<'c> &'c str: ColumnIndex<R>,
@@ -73,10 +75,10 @@ impl Table {
     }
 }
 
-/// A column as a schema lists it: table, name, type, position in the primary key.
+/// A column as listed in a schema: name of the table, name, type, position in the primary key.
 pub(super) type ListedColumn = (String, String, String, i64);
 
-/// Groups the columns of a schema, sorted by table and name, into the tables that are copied.
+/// Groups the columns of a schema into the tables that are copied. `listed` is sorted by table and name.
 pub(super) fn tables(listed: Vec<ListedColumn>) -> Result<Vec<Table>, StoreError> {
     let mut tables: BTreeMap<String, Vec<Column>> = BTreeMap::new();
     for (table, name, kind, key_position) in listed {
@@ -97,8 +99,8 @@ pub(super) fn tables(listed: Vec<ListedColumn>) -> Result<Vec<Table>, StoreError
     Ok(tables.into_iter().map(|(name, columns)| Table { name, columns }).collect())
 }
 
-/// Sorts tables so that every row finds the rows that it refers to. `references` holds pairs of a table and the table
-/// that it refers to.
+/// Sorts tables so that each table comes after the tables that its rows refer to. `references` holds pairs of a table
+/// and a table that the first one refers to.
 pub(super) fn sort_by_references(mut tables: Vec<Table>, references: &[(String, String)]) -> Vec<Table> {
     let mut sorted = Vec::with_capacity(tables.len());
     while !tables.is_empty() {
@@ -108,7 +110,8 @@ pub(super) fn sort_by_references(mut tables: Vec<Table>, references: &[(String, 
         };
         let (mut ready, mut rest): (Vec<_>, Vec<_>) = tables.into_iter().partition(|table| !must_wait(table));
         if ready.is_empty() {
-            // Tables that refer to each other in a circle: the target's constraints decide.
+            // The rest refer to each other in a circle: the target's constraints decide whether the rows can be
+            // written.
             ready.append(&mut rest);
         }
         sorted.append(&mut ready);
@@ -117,7 +120,7 @@ pub(super) fn sort_by_references(mut tables: Vec<Table>, references: &[(String, 
     sorted
 }
 
-/// A value as either database returns it.
+/// Value of one column of a row, as SQLite or PostgreSQL returns the value.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     Bytes(Option<Vec<u8>>),
@@ -126,7 +129,7 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// Writes the length first, so that no two rows have the same encoding.
+    /// Appends the value as bytes to digest. The length comes first, so that different rows never have equal bytes.
     fn encode(&self, into: &mut Vec<u8>) {
         let bytes = match self {
             Self::Bytes(value) => value.clone(),
@@ -143,11 +146,11 @@ impl Value {
     }
 }
 
-/// Counts rows, and chains them into one digest in their order.
+/// Counts rows, and computes one digest of all rows in their order.
 #[derive(Default)]
 pub(super) struct RowDigest {
     rows: u64,
-    /// Digest of all rows so far.
+    /// Digest of all rows that were added so far.
     chain: Vec<u8>,
 }
 

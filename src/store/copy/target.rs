@@ -1,5 +1,5 @@
-//! The PostgreSQL database that an installation moves to. One transaction writes everything, so that a copy that fails
-//! leaves the database as it was.
+//! Writes to the PostgreSQL database to which an installation is copied. One transaction writes all rows, so that a
+//! failed copy leaves the database as it was.
 
 use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -27,12 +27,12 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// Connects, and begins the transaction.
+    /// Connects to the database, migrates the schema, and begins the transaction that writes all rows.
     pub(super) async fn open(options: &PostgresOptions) -> Result<Self, StoreError> {
         Ok(Self { connection: copy_target::begin(options).await? })
     }
 
-    /// The tables, those that others refer to first.
+    /// Returns the tables to copy; a table comes after the tables that it refers to.
     pub(super) async fn tables(&mut self) -> Result<Vec<Table>, StoreError> {
         let listed: Vec<ListedColumn> =
             sqlx::query_as(COLUMNS).fetch_all(&mut self.connection).await.map_err(copy_target::unavailable)?;
@@ -47,7 +47,7 @@ impl Target {
         Ok(row.map_err(copy_target::unavailable)?.is_none())
     }
 
-    /// Writes rows in one statement, which binds a list for each column.
+    /// Writes rows of a table in one statement, which binds a list of values for each column.
     pub(super) async fn write(&mut self, table: &Table, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
         if rows.is_empty() {
             return Ok(());
@@ -75,7 +75,7 @@ impl Target {
         Ok(())
     }
 
-    /// Reads a table back within the transaction. Returns the number of rows and their digest.
+    /// Reads a table back within the transaction. Returns the number of rows and the digest of all rows.
     pub(super) async fn read(&mut self, table: &Table) -> Result<(u64, Sha256), StoreError> {
         let mut rows = sqlx::query(AssertSqlSafe(table.select())).fetch(&mut self.connection);
         let mut digest = RowDigest::default();

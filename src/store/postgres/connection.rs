@@ -1,4 +1,5 @@
-//! Connections to the server, and the settings without which a server could lose a record. Never waits without a bound.
+//! Opens connections to a PostgreSQL server, and checks the server's settings, some of which would lose committed
+//! records. Nothing here waits without a time limit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,16 +11,17 @@ use super::fault::{POOLER, unavailable};
 use super::options::{PostgresOptions, Tls};
 use crate::store::StoreError;
 
-/// Maximum time to open or close a connection.
+/// Maximum time for opening or closing a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(3);
 
-/// Maximum time of a statement, of a wait for a lock, and of an idle transaction, so that a lost client's work ends.
+/// Maximum time of a statement, of a wait for a lock, and of an idle transaction, so that the server ends the work of a
+/// lost connection.
 const STATEMENT_TIMEOUT: &str = "10s";
 
-/// Oldest supported server, as the tests run it.
+/// Version number of the oldest supported PostgreSQL (15), which the tests run.
 const OLDEST: i32 = 150_000;
 
-/// Opens connections to one database.
+/// Opens connections to one PostgreSQL database.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
     options: Arc<PostgresOptions>,
@@ -34,7 +36,8 @@ impl Connector {
         &self.options
     }
 
-    /// Sets every option, so that no environment variable and no file of the user fills a gap.
+    /// Returns the driver's options. Sets every option, so that no environment variable and no file in a home folder
+    /// fills a gap.
     fn connect_options(&self) -> PgConnectOptions {
         let options = &self.options;
         let mode = match options.tls {
@@ -66,7 +69,7 @@ impl Connector {
         }
     }
 
-    /// Opens a connection that can write.
+    /// Opens a connection that can write; fails if the server is read-only.
     pub(super) async fn connect(&self) -> Result<PgConnection, StoreError> {
         let options = self.connect_options();
         let mut connection = tokio::time::timeout(CONNECT_WITHIN, options.connect())
@@ -92,7 +95,7 @@ impl Connector {
             .connect_lazy_with(self.connect_options())
     }
 
-    /// Checks that the server's settings keep committed records.
+    /// Checks that the server's settings do not lose committed records.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] says which setting to change.
@@ -104,7 +107,7 @@ impl Connector {
     }
 }
 
-/// Closes a session; it may have ended before.
+/// Closes a connection, which the server may have ended before.
 pub(super) async fn close(connection: PgConnection) {
     let _closed = tokio::time::timeout(CONNECT_WITHIN, connection.close()).await;
 }

@@ -1,4 +1,4 @@
-//! The session that writes a copied installation.
+//! Begins and commits the one transaction that writes a copied installation to PostgreSQL.
 
 use sqlx::PgConnection;
 
@@ -8,7 +8,7 @@ use super::migrations;
 use super::options::PostgresOptions;
 use crate::store::StoreError;
 
-/// Migrates the database and begins a transaction without time limits for statements.
+/// Migrates the database and begins a serializable transaction, without time limits for statements.
 pub(in crate::store) async fn begin(options: &PostgresOptions) -> Result<PgConnection, StoreError> {
     let connector = Connector::new(options.clone());
     connector.check_settings().await?;
@@ -24,7 +24,7 @@ pub(in crate::store) async fn begin(options: &PostgresOptions) -> Result<PgConne
     Ok(connection)
 }
 
-/// Commits the copy; this database is authoritative from here on.
+/// Commits the copy. From then on this database, not the copied file, holds the installation.
 pub(in crate::store) async fn commit(mut connection: PgConnection) -> Result<(), StoreError> {
     sqlx::query("commit").execute(&mut connection).await.map_err(unavailable)?;
     close(connection).await;

@@ -1,4 +1,4 @@
-//! The types of PostgreSQL's driver, under the names that the files in `sql/` use.
+//! Names the types of PostgreSQL's driver as the files in `sql/` use them.
 
 pub(super) type Db = sqlx::Postgres;
 pub(super) type DbArguments = sqlx::postgres::PgArguments;

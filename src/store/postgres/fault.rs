@@ -1,5 +1,5 @@
-//! PostgreSQL's errors as errors of the store, by their SQLSTATE. Never repeats a value of a statement or of a row, nor the
-//! driver's text of a failed statement, which names a line of the server's source.
+//! Converts errors of PostgreSQL and its driver to errors of the store, by SQLSTATE. A text never repeats a value of a
+//! statement or of a row, nor the driver's text of a failed statement, which names a line of the server's source.
 
 use crate::store::StoreError;
 
@@ -7,21 +7,22 @@ fn code(error: &sqlx::Error) -> Option<String> {
     error.as_database_error()?.code().map(|code| code.into_owned())
 }
 
-/// Returns whether a constraint rejected a row.
+/// Returns whether the error means that a constraint rejected a row.
 pub(super) fn is_constraint(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| code.starts_with("23"))
 }
 
-/// Returns whether the connection is lost, or is to a server that no longer accepts writes.
+/// Returns whether the error means that the connection is lost, or that the server no longer accepts writes.
 pub(super) fn ends_connection(error: &sqlx::Error) -> bool {
     match code(error) {
-        // Read-only, as after a failover; the server shut down; the session is broken.
+        // 25006: the server is read-only, as after a failover. 57: the server shut down. 08 and XX: the session is
+        // broken.
         Some(code) => code == "25006" || code.starts_with("57") || code.starts_with("08") || code.starts_with("XX"),
         None => true,
     }
 }
 
-/// Converts an error of the driver.
+/// Converts an error of the driver to an error of the store.
 pub(in crate::store) fn unavailable(error: sqlx::Error) -> StoreError {
     let text = match code(&error).as_deref() {
         // Serialization failure or deadlock: another attempt may succeed at once.
@@ -29,7 +30,7 @@ pub(in crate::store) fn unavailable(error: sqlx::Error) -> StoreError {
         Some("25006") => "the server is read-only: it is a standby, or became one".to_owned(),
         Some("28P01" | "28000") => "the server refused the user or the password".to_owned(),
         Some("3D000") => "there is no such database on the server".to_owned(),
-        Some("42501") => "the user may not do this in the database".to_owned(),
+        Some("42501") => "the user lacks a privilege that buildpass needs in the database".to_owned(),
         Some("42P01") => return StoreError::Schema("tables are missing: run `buildpass store migrate`".to_owned()),
         Some("53300") => "the server accepts no more connections: raise its max_connections".to_owned(),
         Some("55P03") => "another session held a lock for too long".to_owned(),
@@ -49,18 +50,18 @@ pub(in crate::store) fn unavailable(error: sqlx::Error) -> StoreError {
     StoreError::Unavailable(text)
 }
 
-/// Returns whether a pooler such as PgBouncer rejected an option that it does not pass on.
+/// Returns whether the error comes from a pooler such as PgBouncer, which rejects options of a session.
 fn unsupported_option(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.message().contains("unsupported startup parameter"))
 }
 
-/// Error text for a pooler that assigns each transaction another session.
+/// Error text for a server behind a pooler that drops the settings of a session.
 pub(super) const POOLER: &str = "a pooler (such as PgBouncer) in front of the server drops session settings: connect \
                                 to PostgreSQL directly";
 
 const CLOSED: &str = "the store was closed";
 
-/// Error of a store that was closed or whose writer has ended.
+/// Returns the error of a store that was closed, or that lost its writing task.
 pub(super) fn closed() -> StoreError {
     StoreError::Unavailable(CLOSED.to_owned())
 }

@@ -1,4 +1,5 @@
-//! Embedded migrations of PostgreSQL. They never run beside another migration, and never on a newer schema.
+//! Migrates the schema of a PostgreSQL database with migrations that are embedded in this program. Two processes never
+//! migrate at the same time, and a schema that is newer than this program is never changed.
 
 use sqlx::PgConnection;
 
@@ -7,7 +8,7 @@ use super::fault::unavailable;
 use crate::store::StoreError;
 use crate::store::migrations::{MigrationReport, Migrations};
 
-/// Version, name and text, lowest version first. A released migration is never edited.
+/// Migrations as version, name and SQL text, lowest version first. A released migration is never edited.
 const MIGRATIONS: Migrations<6> = Migrations([
     (1, "issuing", include_str!("../../../migrations/postgres/0001_issuing.sql")),
     (2, "key_life", include_str!("../../../migrations/postgres/0002_key_life.sql")),
@@ -17,10 +18,10 @@ const MIGRATIONS: Migrations<6> = Migrations([
     (6, "plain_words", include_str!("../../../migrations/postgres/0006_plain_words.sql")),
 ]);
 
-/// Advisory lock of migrations: a number that no other program locks in this database.
+/// Key of the advisory lock that is held during a migration; no other program locks this number in the database.
 const LOCK: i64 = 0x6275_696c_6470_6173;
 
-/// Migrates the schema in its own session, whose end releases the lock whatever happens.
+/// Migrates the schema in a session of its own; the end of the session releases the advisory lock whatever happens.
 pub(super) async fn migrate(connector: &Connector) -> Result<MigrationReport, StoreError> {
     let mut connection = connector.connect().await?;
     let report = migrate_locked(&mut connection).await;
@@ -29,7 +30,7 @@ pub(super) async fn migrate(connector: &Connector) -> Result<MigrationReport, St
 }
 
 async fn migrate_locked(connection: &mut PgConnection) -> Result<MigrationReport, StoreError> {
-    // Waits at most for lock_timeout.
+    // The server's lock_timeout limits the wait for the lock.
     sqlx::query("select pg_advisory_lock($1)").bind(LOCK).execute(&mut *connection).await.map_err(|error| {
         match unavailable(error) {
             StoreError::Unavailable(text) => StoreError::Unavailable(format!("waiting for another migration: {text}")),
@@ -43,7 +44,7 @@ async fn migrate_locked(connection: &mut PgConnection) -> Result<MigrationReport
     Ok(MIGRATIONS.report(before, after))
 }
 
-/// Returns the highest applied version; 0 if there is none.
+/// Returns the highest version of an applied migration; 0 if no migration was applied.
 async fn version(connection: &mut PgConnection) -> Result<i64, StoreError> {
     let known: Option<String> = sqlx::query_scalar("select cast(to_regclass('_sqlx_migrations') as text)")
         .fetch_one(&mut *connection)

@@ -1,5 +1,5 @@
-//! The store in a PostgreSQL database that any number of servers share. Writes run in their own tasks, so that a caller that
-//! disconnects cancels nothing. Never answers before the commit.
+//! The store in a PostgreSQL database that any number of buildpass servers share. Writes run in tasks of their own, so
+//! that a client that disconnects cancels no write. No write is answered before the commit.
 
 mod connection;
 pub(in crate::store) mod copy_target;
@@ -30,10 +30,10 @@ use super::request_token_cache::RequestTokenCache;
 use super::{InFlight, Store, StoreError};
 use crate::base::IssuerId;
 
-/// The name that the files in `sql/` use.
+/// Name of the store's type in the files of `sql/`.
 type Backend = PostgresStore;
 
-/// Store in a PostgreSQL database, used through [`Store`] and its supertraits.
+/// Store in a PostgreSQL database, whose methods are those of [`Store`] and its supertraits.
 #[derive(Debug)]
 pub struct PostgresStore {
     connector: Connector,
@@ -43,13 +43,14 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects, checks the server's settings, and migrates its schema.
+    /// Connects to the database, checks the PostgreSQL server's settings, and migrates the schema.
     ///
-    /// Must be called on a Tokio runtime, which runs the writing tasks.
+    /// Must be called within a Tokio runtime, which then runs the writing tasks.
     ///
     /// # Errors
-    /// [`StoreError::Schema`] if the schema is newer than this program or is not ours, [`StoreError::Unavailable`] if the
-    /// server cannot be reached or written, or its settings could lose a committed record.
+    /// [`StoreError::Schema`] if the schema is newer than this program or belongs to another program,
+    /// [`StoreError::Unavailable`] if the server cannot be reached or written, or has settings that could lose a
+    /// committed record.
     pub async fn open(options: PostgresOptions, pending: InFlight) -> Result<Self, StoreError> {
         let connector = Connector::new(options);
         connector.check_settings().await?;
@@ -58,7 +59,7 @@ impl PostgresStore {
         Ok(Self { readers: connector.readers(), connector, writers, request_token_cache: RequestTokenCache::default() })
     }
 
-    /// Migrates the schema, and does nothing else.
+    /// Migrates the schema of the database, and does nothing else.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -82,14 +83,14 @@ impl PostgresStore {
         match row.map_err(unavailable)? {
             Some(row) => Ok(row),
             None => {
-                // Read-only after a failover: the server's data may be old.
+                // The server is read-only after a failover, and its data may be old.
                 connection.close_on_drop();
                 Err(unavailable(sqlx::Error::RowNotFound))
             }
         }
     }
 
-    /// Returns the server's clock in milliseconds, plus the offset that tests set.
+    /// Returns the PostgreSQL server's time in milliseconds since 1970, plus the offset that tests set.
     fn read_clock(&self, millis: u64) -> Option<i64> {
         let offset = self.connector.options().clock_offset.load(Ordering::Relaxed);
         Some(i64::try_from(millis).ok()?.saturating_add(offset))

@@ -1,4 +1,4 @@
-//! Location of the PostgreSQL server, and the user to log in as. Holds the password, and never shows it.
+//! Location of a PostgreSQL database, and the user to log in as. The user's password is never shown.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,46 +7,47 @@ use std::sync::atomic::AtomicI64;
 
 use crate::base::Secret;
 
-/// Protection of the connection. No mode falls back to plain text.
+/// Protection of the connection to the PostgreSQL server. No mode falls back to plain text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Tls {
     /// No encryption: for the loopback interface and unix sockets.
     Disable,
-    /// Encrypted, without checking the server's certificate.
+    /// Encryption, without checking the server's certificate.
     Require,
-    /// Encrypted; a known authority must have signed the certificate.
+    /// Encryption; a trusted authority must have signed the server's certificate.
     VerifyCa,
-    /// As [`VerifyCa`](Self::VerifyCa), and the certificate must name the host.
+    /// Encryption; a trusted authority must have signed the server's certificate, and the certificate must name the
+    /// host.
     VerifyFull,
 }
 
 /// Location of a PostgreSQL database, and the user to log in as.
 #[derive(Clone)]
 pub struct PostgresOptions {
-    /// Host name, address, or the folder of a unix socket.
+    /// Host name or address of the server, or the folder of its unix socket.
     pub host: String,
-    /// TCP port, or the number of the unix socket.
+    /// TCP port of the server, or the number in the name of its unix socket.
     pub port: u16,
-    /// Name of the user; has no default.
+    /// Name of the user to log in as.
     pub user: String,
     /// Password of the user, if the user has one.
     pub password: Option<Secret<String>>,
-    /// Name of the database; has no default.
+    /// Name of the database on the server.
     pub database: String,
-    /// Protection of the connection.
+    /// Protection of the connection to the server.
     pub tls: Tls,
-    /// PEM file of trusted authorities, instead of the well-known ones.
+    /// PEM file of the authorities that may sign the server's certificate; `None` to trust the well-known authorities.
     pub root_certificates: Option<PathBuf>,
     /// Maximum number of reading connections.
     pub readers: u32,
-    /// Maximum number of writing connections; one of them only writes records.
+    /// Maximum number of writing connections; one of these connections writes only audit records.
     pub writers: u32,
-    /// Milliseconds to add to the server's clock: for tests, which set their own clock.
+    /// Milliseconds to add to the time that the PostgreSQL server reports; only tests change it from 0.
     pub clock_offset: Arc<AtomicI64>,
 }
 
-/// Formats the URL without the password.
+/// Formats the URL of the database without the password.
 impl fmt::Display for PostgresOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port, user, database, .. } = self;

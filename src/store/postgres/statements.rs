@@ -1,6 +1,6 @@
-//! Statements in PostgreSQL's dialect; those over a whole group receive it as a JSON list.
+//! SQL statements in PostgreSQL's dialect. A statement over a group of issued tokens receives the group as a JSON list.
 
-/// Locks the rows that are read until the end of the transaction, against changes.
+/// Locks the rows that a statement reads against changes, until the end of the transaction.
 macro_rules! locked {
     ($statement:expr) => {
         concat!($statement, " for share")
@@ -8,7 +8,7 @@ macro_rules! locked {
 }
 pub(super) use locked;
 
-/// Locks rows that the transaction is about to change.
+/// Locks the rows that a statement reads and that the transaction then changes.
 macro_rules! locked_for_update {
     ($statement:expr) => {
         concat!($statement, " for no key update")
@@ -16,8 +16,8 @@ macro_rules! locked_for_update {
 }
 pub(super) use locked_for_update;
 
-/// Locks the group's rows before they are read: clients, then builds, then tokens, each by id, so that two groups cannot
-/// deadlock. Inserts that only refer to a locked row do not wait.
+/// Statements that lock the rows of a group before the rows are read: clients, then builds, then request tokens, each
+/// by id, so that two groups cannot deadlock. An insert that only refers to a locked row does not wait.
 pub(super) const LOCK: &[&str] = &[
     "select c.id from clients as c where c.issuer = $1 and c.id in ( \
          select b.client_id from jsonb_array_elements(cast($2 as jsonb)) as g (value) \
@@ -31,24 +31,26 @@ pub(super) const LOCK: &[&str] = &[
      order by t.id for no key update",
 ];
 
-/// Version of the keys, latest time seen, and the server's clock. No row from a read-only server, which may be behind.
+/// Reads the version of the keys, the latest time that a server has stored, and the PostgreSQL server's clock. A
+/// read-only PostgreSQL server returns no row, since its data may be old.
 pub(super) const KEY_POLL: &str = "\
     select coalesce(k.version, 0) as version, k.latest_seen, \
            cast(extract(epoch from clock_timestamp()) * 1000 as bigint) as server_millis \
     from (select 1) as one left join key_sets as k on k.issuer = $1 \
     where current_setting('transaction_read_only') = 'off'";
 
-/// Finds an enabled client, and locks it until the end of the transaction.
+/// Finds a client by id if the client is enabled, and locks the client until the end of the transaction.
 pub(super) const CLIENT_ENABLED: &str =
     "select id from clients where issuer = $1 and id = $2 and disabled_at is null for share";
 
-/// Deadline of a running build of an enabled client; locks both until the end of the transaction.
+/// Finds the deadline of a build if the build runs and its client is enabled. Locks build and client until the end of
+/// the transaction.
 pub(super) const RUNNING_UNTIL: &str = "\
     select b.deadline from builds as b join clients as c on c.issuer = b.issuer and c.id = b.client_id \
     where b.issuer = $1 and b.id = $2 and b.finished_at is null and b.deadline > $3 and c.disabled_at is null \
     for share of c, b";
 
-/// No-op write, used as a health check.
+/// Writes without changing anything, to check that the database can be written.
 pub(super) const NO_OP_WRITE: &str = "update key_sets set version = version where issuer = ''";
 
 pub(super) const READ: &str = "\
@@ -75,7 +77,7 @@ pub(super) const COUNT_TOKENS: &str = "\
       and t.ended_at is null and t.expires_at > cast(g.value ->> 3 as bigint) \
       and (t.max_uses is null or t.uses + cast(g.value ->> 1 as bigint) <= t.max_uses)";
 
-/// Inserts a rule's count with its first token.
+/// Adds tokens to the count of each rule; a rule's first token of a build inserts the count.
 pub(super) const COUNT_RULES: &str = "\
     insert into rule_counts (issuer, build_id, rule, issued) \
     select $1, g.value -> 0 ->> 0, g.value -> 0 ->> 1, cast(g.value ->> 1 as bigint) \

@@ -1,5 +1,5 @@
-//! Transactions on one writing connection. Never reuses a connection whose commit or rollback failed, and never ignores
-//! the error of a statement: the server accepts a commit after it, and rolls back.
+//! Runs transactions on one writing connection. A connection is never used again after a failed commit or rollback. The
+//! error of a statement is never ignored: PostgreSQL accepts a commit after such an error, but rolls back.
 
 use std::time::Duration;
 
@@ -10,21 +10,22 @@ use super::connection::{self, Connector};
 use super::fault::{ends_connection, unavailable};
 use crate::store::{Outcome, StoreError};
 
-/// Number of attempts of a transaction that conflicts with others.
+/// Maximum number of attempts to run a transaction that conflicts with others.
 const ATTEMPTS: u32 = 12;
 
-/// For work that depends on rows it cannot lock: the server rejects one of two transactions that conflict.
+/// Begins a transaction for work that depends on rows that cannot be locked: PostgreSQL rejects one of two transactions
+/// that conflict.
 const SERIALIZABLE: &str = "begin isolation level serializable";
 
-/// For work that locks every row it depends on.
+/// Begins a transaction for work that locks every row that the work depends on.
 const READ_COMMITTED: &str = "begin isolation level read committed";
 
-/// The writing connection, which is replaced after a failure.
+/// The writing connection, and how to replace the connection after a failure.
 pub(super) struct Transactions {
     connector: Connector,
-    /// `None` after a failure, until the next transaction.
+    /// The open connection; `None` after a failure, until the next transaction opens another connection.
     connection: Option<PgConnection>,
-    /// Failure to begin a transaction in this round.
+    /// Error with which a transaction of this round could not begin, if any.
     unreachable: Option<StoreError>,
 }
 
@@ -33,13 +34,14 @@ impl Transactions {
         Self { connector, connection: Some(connection), unreachable: None }
     }
 
-    /// Begins a round. After a failure to begin a transaction, the others of the round fail at once: each of many waiting
-    /// acts would otherwise wait for the same server in turn.
+    /// Begins a round of transactions. If one transaction cannot begin, all later transactions of the round fail at
+    /// once; otherwise each of many would wait for the same server in turn.
     pub(super) fn begin_round(&mut self) {
         self.unreachable = None;
     }
 
-    /// Runs `work` in a transaction, and commits unless it is refused or fails. `work` must lock the rows it depends on.
+    /// Runs `work` in a transaction, and commits unless `work` fails or returns a refusal. `work` must lock the rows
+    /// that it depends on.
     pub(super) async fn transact<A: Sync + ?Sized, T, R>(
         &mut self,
         arguments: &A,
@@ -48,7 +50,7 @@ impl Transactions {
         self.transact_as(READ_COMMITTED, arguments, work).await
     }
 
-    /// Runs work that depends on rows it cannot lock.
+    /// Runs `work` in a serializable transaction, for work that depends on rows that cannot be locked.
     pub(super) async fn transact_serializable<A: Sync + ?Sized, T, R>(
         &mut self,
         arguments: &A,
@@ -76,7 +78,7 @@ impl Transactions {
             if attempt == ATTEMPTS || !matches!(outcome, Err(StoreError::Contended)) {
                 return outcome;
             }
-            // A growing pause, so that the same transactions do not conflict again.
+            // The pause grows with each attempt, so that the same transactions do not conflict again.
             tokio::time::sleep(Duration::from_millis(u64::from(attempt * attempt))).await;
         }
     }
@@ -101,7 +103,7 @@ impl Transactions {
         if let Some(reason) = &self.unreachable {
             return Err(reason.clone());
         }
-        // An idle connection may have been lost: it is replaced, once.
+        // An idle connection may have been lost; one new connection is tried instead.
         if let Some(mut connection) = self.connection.take() {
             match sqlx::query(begin).execute(&mut connection).await {
                 Ok(_) => return Ok(connection),
@@ -131,7 +133,7 @@ impl Transactions {
                 if ends_connection(&error) {
                     connection::close(connection).await;
                 } else {
-                    // The server rejected the commit and rolled back; the session stays usable.
+                    // PostgreSQL rejected the commit and rolled back; the session can still be used.
                     self.connection = Some(connection);
                 }
                 Err(unavailable(error))

@@ -1,5 +1,6 @@
-//! The tasks that write, each with its own connection: one for records, which are committed in groups, and several for
-//! all other acts, so that an act does not wait for another's round trip to the server.
+//! The tasks that write to PostgreSQL, each with a connection of its own: one task for audit records, which are
+//! committed in groups, and several tasks for all other changes, so that no change waits for another change's round
+//! trip to the server.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,15 +9,15 @@ use super::connection::Connector;
 use super::writer::Writer;
 use crate::store::{InFlight, StoreError};
 
-/// Time that records wait for more of their kind while tokens are being signed.
+/// Maximum time for which issued tokens wait for more while tokens are being signed.
 const LINGER: Duration = Duration::from_millis(10);
 
-/// All writers of a store.
+/// All writing tasks of a PostgreSQL store.
 #[derive(Debug)]
 pub(super) struct Writers {
     records: Writer,
     acts: Vec<Writer>,
-    /// Number of acts so far.
+    /// Number of times that a writer was chosen by [`Self::next`].
     turn: AtomicUsize,
 }
 
@@ -31,12 +32,12 @@ impl Writers {
         Ok(Self { records, acts, turn: AtomicUsize::new(0) })
     }
 
-    /// Returns the writer that records tokens.
+    /// Returns the writer that records issued tokens.
     pub(super) fn records(&self) -> &Writer {
         &self.records
     }
 
-    /// Returns the next writer of acts, in turn.
+    /// Returns the next writer for any other change; the writers take turns.
     pub(super) fn next(&self) -> &Writer {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         turn.checked_rem(self.acts.len()).and_then(|at| self.acts.get(at)).unwrap_or(&self.records)

@@ -1,5 +1,5 @@
-//! Connections to the file. Never opens a writing connection with less than `synchronous = FULL` in WAL mode, and never
-//! creates a file that other users of the machine may read.
+//! Opens connections to a SQLite file. A writing connection never has less than `synchronous = FULL` in WAL mode, and a
+//! new file is never readable by other users of the machine.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,20 +13,22 @@ use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use super::fault::{is_busy, unavailable};
 use crate::store::StoreError;
 
-/// Page cache of the writer (16 MiB), which holds the inner pages of the indexes of a large audit record.
+/// Size of the writing connection's page cache: 16 MiB, enough for the inner pages of the indexes on many audit
+/// records.
 const WRITER_CACHE_KIB: &str = "-16384";
 
-/// Number of log pages at which a checkpoint copies them into the file. The ends of the indexes are written again and
-/// again, so that a longer log copies fewer pages in total; after a crash, at most this many are read again.
+/// Number of pages in the write-ahead log at which a checkpoint copies the pages into the file. The last pages of an
+/// index change with every record, so that a longer log copies fewer pages in total. After a crash at most this number
+/// of pages is read again.
 const CHECKPOINT_PAGES: &str = "4000";
 
-/// Pause before another attempt to get a lock that SQLite does not wait for itself.
+/// Pause between attempts to get a lock that SQLite itself does not wait for.
 const RETRY: Duration = Duration::from_millis(20);
 
-/// Largest number of pages that SQLite accepts: no limit.
+/// Largest limit of pages that SQLite accepts, which stands for no limit.
 const UNLIMITED: u32 = 4_294_967_294;
 
-/// Settings of a writing connection.
+/// Settings of a writing connection, as SQLite reports them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Journal mode, which must be `wal`.
@@ -35,13 +37,13 @@ pub struct Settings {
     pub synchronous: i64,
     /// Whether foreign keys are enforced.
     pub foreign_keys: bool,
-    /// Whether the schema may call functions with side effects.
+    /// Whether views and triggers of the schema may call functions with side effects.
     pub trusted_schema: bool,
-    /// Time to wait for the lock of another process.
+    /// Time for which a transaction waits while another process holds the lock of the file.
     pub busy_timeout: Duration,
 }
 
-/// Opens connections to one file.
+/// Opens connections to one SQLite file.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
     path: PathBuf,
@@ -51,7 +53,7 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    /// Creates the folder and the file if they are missing, readable by their owner alone.
+    /// Creates the file and its folder if missing; only the owner can read either.
     pub(super) async fn prepare(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
         // SQLite cannot mistake an absolute path for a URI or for `:memory:`.
         let io_error = |error: io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
@@ -60,7 +62,7 @@ impl Connector {
         Ok(Self { path: absolute, busy_timeout, pages: Arc::default() })
     }
 
-    /// Where the file is.
+    /// Returns the absolute path of the file.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -72,18 +74,18 @@ impl Connector {
             .busy_timeout(self.busy_timeout)
             .foreign_keys(true)
             .pragma("trusted_schema", "off")
-            // The writer's statements are long, and metrics report slow ones.
+            // No statement is logged: the statements of the writing task are long, and metrics report slow statements.
             .disable_statement_logging()
     }
 
-    /// Opens a writing connection.
+    /// Opens a connection that can write.
     pub(super) async fn connect(&self) -> Result<SqliteConnection, StoreError> {
         let options = self
             .options()
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .pragma("cache_size", WRITER_CACHE_KIB)
-            // A statement of many rows keeps a rollback copy, which in a file would cost as much as the log.
+            // A statement that writes many rows keeps a rollback copy, which in a file would cost as much as the log.
             .pragma("temp_store", "memory")
             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
         let mut waited = Duration::ZERO;
@@ -120,12 +122,12 @@ impl Connector {
             .connect_lazy_with(self.options().read_only(true))
     }
 
-    /// Limits the number of pages of the file on new connections; `None` for no limit.
+    /// Limits the number of pages of the file for connections that are opened from now on; `None` for no limit.
     pub(super) fn limit(&self, pages: Option<u32>) {
         self.pages.store(pages.unwrap_or(0), Ordering::Relaxed);
     }
 
-    /// Applies the limit of pages to a connection.
+    /// Applies the limit of the file's pages to an open connection.
     pub(super) async fn apply_limit(&self, connection: &mut SqliteConnection) -> Result<(), StoreError> {
         let pages = match self.pages.load(Ordering::Relaxed) {
             0 => UNLIMITED,
@@ -138,7 +140,7 @@ impl Connector {
     }
 }
 
-/// Reads the settings of a connection.
+/// Reads the settings of a writing connection from SQLite.
 pub(super) async fn read_settings(connection: &mut SqliteConnection) -> Result<Settings, StoreError> {
     let journal_mode = sqlx::query_scalar("pragma journal_mode").fetch_one(&mut *connection).await;
     let synchronous = number(connection, "pragma synchronous").await?;
@@ -184,7 +186,7 @@ async fn create_file(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Sets mode 0600 whatever the umask is. SQLite gives its side files the mode of the file.
+/// Sets the file's mode to 0600 whatever the umask is. SQLite gives the log and the shared-memory file the same mode.
 #[cfg(unix)]
 async fn restrict_to_owner(file: &tokio::fs::File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;

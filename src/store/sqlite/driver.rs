@@ -1,4 +1,4 @@
-//! The types of SQLite's driver, under the names that the files in `sql/` use.
+//! Names the types of SQLite's driver as the files in `sql/` use them.
 
 pub(super) type Db = sqlx::Sqlite;
 pub(super) type DbArguments = sqlx::sqlite::SqliteArguments;

@@ -1,8 +1,10 @@
-//! SQLite's errors as errors of the store. Never repeats a value of a statement or of a row.
+//! Converts errors of SQLite and its driver to errors of the store. A text never repeats a value of a statement or of a
+//! row.
 
 use crate::store::StoreError;
 
-/// Primary result codes (sqlite.org/rescode.html). The driver returns extended codes; their low byte is the primary code.
+/// Primary result codes of SQLite (sqlite.org/rescode.html). The driver returns extended codes; the low byte of an
+/// extended code is the primary code.
 const ERROR: i32 = 1;
 const BUSY: i32 = 5;
 const LOCKED: i32 = 6;
@@ -20,29 +22,29 @@ fn primary_code(error: &sqlx::Error) -> Option<i32> {
     Some(code & 0xff)
 }
 
-/// Returns whether another connection holds the lock.
+/// Returns whether the error means that another connection holds the lock.
 pub(super) fn is_busy(error: &sqlx::Error) -> bool {
     matches!(primary_code(error), Some(BUSY | LOCKED))
 }
 
-/// Returns whether a constraint rejected a row.
+/// Returns whether the error means that a constraint rejected a row.
 pub(super) fn is_constraint(error: &sqlx::Error) -> bool {
     primary_code(error) == Some(CONSTRAINT)
 }
 
-/// Returns whether a statement does not fit the schema.
+/// Returns whether the error means that a statement does not fit the schema.
 pub(super) fn is_schema_mismatch(error: &sqlx::Error) -> bool {
     primary_code(error) == Some(ERROR)
 }
 
-/// Converts an error of the driver.
+/// Converts an error of the driver to an error of the store.
 pub(in crate::store) fn unavailable(error: sqlx::Error) -> StoreError {
     let text = match primary_code(&error) {
-        Some(BUSY | LOCKED) => "another process holds its lock".to_owned(),
+        Some(BUSY | LOCKED) => "another process holds the lock of the file".to_owned(),
         Some(READONLY) => "cannot write: the file or its folder is read-only".to_owned(),
         Some(IO) => format!("reading or writing the disk failed: {error}"),
         Some(MALFORMED) => format!("the file is damaged: {error}"),
-        Some(FULL) => "the disk, or the size that the file may have, is full".to_owned(),
+        Some(FULL) => "the disk is full, or the file has reached its maximum size".to_owned(),
         Some(CANNOT_OPEN) => "cannot open the file: check its path and permissions".to_owned(),
         Some(NOT_A_DATABASE) => return StoreError::Schema("the file is not a SQLite database".to_owned()),
         _ => match error {
@@ -56,7 +58,7 @@ pub(in crate::store) fn unavailable(error: sqlx::Error) -> StoreError {
 
 const CLOSED: &str = "the store was closed";
 
-/// Error of a store that was closed or whose writer has ended.
+/// Returns the error of a store that was closed, or that lost its writing task.
 pub(super) fn closed() -> StoreError {
     StoreError::Unavailable(CLOSED.to_owned())
 }

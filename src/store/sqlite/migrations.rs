@@ -1,4 +1,5 @@
-//! Embedded migrations of SQLite. They run in one transaction that holds the write lock, and never on a newer schema.
+//! Migrates the schema of a SQLite file with migrations that are embedded in this program. All migrations run in one
+//! transaction that holds the write lock; a schema that is newer than this program is never changed.
 
 use sqlx::{Connection, SqliteConnection};
 
@@ -6,7 +7,7 @@ use super::fault::unavailable;
 use crate::store::StoreError;
 use crate::store::migrations::{MigrationReport, Migrations};
 
-/// Version, name and text, lowest version first. A released migration is never edited.
+/// Migrations as version, name and SQL text, lowest version first. A released migration is never edited.
 const MIGRATIONS: Migrations<6> = Migrations([
     (1, "issuing", include_str!("../../../migrations/sqlite/0001_issuing.sql")),
     (2, "key_life", include_str!("../../../migrations/sqlite/0002_key_life.sql")),
@@ -16,15 +17,15 @@ const MIGRATIONS: Migrations<6> = Migrations([
     (6, "plain_words", include_str!("../../../migrations/sqlite/0006_plain_words.sql")),
 ]);
 
-/// Migrates the schema.
+/// Migrates the schema of the file that `connection` is open on.
 ///
 /// # Errors
 /// [`StoreError::Schema`] if the schema is newer than this program, or was changed by hand.
 pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<MigrationReport, StoreError> {
-    // If two processes start at once, the second waits for the lock and then has nothing to do.
+    // If two processes start at once, the second process waits for the lock and then has nothing to migrate.
     let mut transaction = connection.begin_with("begin immediate").await.map_err(unavailable)?;
     let before = version(&mut transaction).await?;
-    // `run` has a lifetime bound that a spawned future cannot meet.
+    // `run_direct`, since `run` has a lifetime bound that a spawned future cannot meet.
     let migrated = MIGRATIONS.migrator().run_direct(None, &mut *transaction, false).await;
     migrated.map_err(|error| MIGRATIONS.refusal(error, schema_mismatch))?;
     let after = version(&mut transaction).await?;
@@ -32,7 +33,8 @@ pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<Migrati
     Ok(MIGRATIONS.report(before, after))
 }
 
-/// Converts an error of a migration: a table that exists already belongs to another program.
+/// Converts an error of a migration to an error of the store: a table that exists before its migration belongs to
+/// another program.
 fn schema_mismatch(error: sqlx::Error) -> StoreError {
     if super::fault::is_schema_mismatch(&error) {
         return StoreError::Schema(format!("the file holds tables that are not ours ({error}): choose another file"));
@@ -40,7 +42,7 @@ fn schema_mismatch(error: sqlx::Error) -> StoreError {
     unavailable(error)
 }
 
-/// Returns the highest applied version; 0 if there is none.
+/// Returns the highest version of an applied migration; 0 if no migration was applied.
 async fn version(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
     let known: i64 = sqlx::query_scalar("select count(*) from sqlite_schema where name = '_sqlx_migrations'")
         .fetch_one(&mut *connection)

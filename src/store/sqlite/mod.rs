@@ -1,5 +1,5 @@
-//! The store in one SQLite file: one writing task and a pool of readers; other processes may use the file too. Never writes
-//! outside the writing task, and never answers before a write is on disk.
+//! The store in one SQLite file: one writing task and a pool of reading connections; other processes may use the file
+//! too. Only the writing task writes, and no write is answered before it is on disk.
 
 mod connection;
 mod driver;
@@ -31,10 +31,10 @@ use super::request_token_cache::RequestTokenCache;
 use super::{Store, StoreError};
 use crate::base::IssuerId;
 
-/// The name that the files in `sql/` use.
+/// Name of the store's type in the files of `sql/`.
 type Backend = SqliteStore;
 
-/// Store in one SQLite file, used through [`Store`] and its supertraits.
+/// Store in one SQLite file, whose methods are those of [`Store`] and its supertraits.
 #[derive(Debug)]
 pub struct SqliteStore {
     connector: Connector,
@@ -44,13 +44,14 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file and migrates its schema. Creates a missing file with mode 0600, its folder with mode 0700.
+    /// Opens the file and migrates its schema. A missing file is created with mode 0600, a missing folder with mode
+    /// 0700.
     ///
-    /// Must be called on a Tokio runtime, which runs the writing task.
+    /// Must be called within a Tokio runtime, which then runs the writing task.
     ///
     /// # Errors
-    /// [`StoreError::Schema`] if the file is newer than this program or is not ours, [`StoreError::Unavailable`] if it cannot
-    /// be opened or locked.
+    /// [`StoreError::Schema`] if the schema is newer than this program or belongs to another program,
+    /// [`StoreError::Unavailable`] if the file cannot be opened or locked.
     pub async fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         let connector = Connector::prepare(path, options.busy_timeout).await?;
         let mut connection = connector.connect().await?;
@@ -89,7 +90,7 @@ impl SqliteStore {
         row.map_err(unavailable)
     }
 
-    /// Returns `None`: the file has no clock of its own.
+    /// Returns `None`, since a file has no clock of its own.
     fn read_clock(&self, _millis: u64) -> Option<i64> {
         None
     }
@@ -102,8 +103,8 @@ impl SqliteStore {
         self.writer.change((), |connection, ()| Box::pin(connection::read_settings(connection))).await
     }
 
-    /// Limits the file to this number of pages (usually of 4 KiB); `None` for no limit. Writes to a full file fail with
-    /// [`StoreError::Unavailable`].
+    /// Limits the file to `pages` pages (usually of 4 KiB each); `None` for no limit. A write that needs more pages
+    /// fails with [`StoreError::Unavailable`].
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].

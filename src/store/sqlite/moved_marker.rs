@@ -1,4 +1,5 @@
-//! The mark of a file whose installation was copied to another database. Every writer checks it.
+//! Marks a SQLite file as moved once its installation is copied to another database. Every writing transaction checks
+//! the mark, so that no write is lost in the old file.
 
 use std::path::Path;
 
@@ -12,7 +13,7 @@ use super::options::SqliteOptions;
 use crate::base::Moment;
 use crate::store::StoreError;
 
-/// Opens a connection to the file to copy, and migrates its schema.
+/// Opens a connection to the file that is to be copied, and migrates the file's schema.
 pub(in crate::store) async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     if !path.exists() {
         return Err(StoreError::Unavailable(format!("no such file: {}", path.display())));
@@ -23,13 +24,14 @@ pub(in crate::store) async fn connect(path: &Path) -> Result<SqliteConnection, S
     Ok(connection)
 }
 
-/// Marks the file, unless it was marked before. Returns the target that it is marked with.
+/// Marks the file as moved to the database `to`, unless the file was marked before. Returns the database in the mark,
+/// which may be another one if the file was marked before.
 pub(in crate::store) async fn mark(
     connection: &mut SqliteConnection,
     to: &str,
     now: Moment,
 ) -> Result<String, StoreError> {
-    // One statement, durable before it returns: every later transaction of any process sees the mark.
+    // This one statement is on disk before it returns: every later transaction of any process sees the mark.
     sqlx::query("insert into moved (one, moved_at, moved_to) values (1, ?, ?) on conflict (one) do nothing")
         .bind(now.unix())
         .bind(to)
@@ -40,7 +42,7 @@ pub(in crate::store) async fn mark(
     moved_to.ok_or_else(|| StoreError::Unavailable("the mark of the moved file could not be read back".to_owned()))
 }
 
-/// Returns the target of the copy, if the file was copied.
+/// Returns the database to which the installation was moved; `None` if the file is not marked as moved.
 pub(super) async fn moved_to(connection: &mut SqliteConnection) -> Result<Option<String>, StoreError> {
     sqlx::query_scalar("select moved_to from moved").fetch_optional(connection).await.map_err(unavailable)
 }

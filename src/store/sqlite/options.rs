@@ -1,19 +1,20 @@
-//! Options of the store in a file.
+//! Options of the SQLite store, with their defaults.
 
 use std::time::Duration;
 
 use crate::store::in_flight::InFlight;
 
-/// Options of the store in a file.
+/// Options with which a SQLite store is opened.
 #[derive(Debug, Clone)]
 pub struct SqliteOptions {
-    /// Counter of tokens that are being signed: while it is not zero, a group waits for more tokens before it is committed.
+    /// Counter of tokens that are being signed: while any token is being signed, a group of issued tokens waits for
+    /// more before it is committed.
     pub pending: InFlight,
-    /// Maximum time that a group waits; zero to commit at once.
+    /// Maximum time for which a group of issued tokens waits for more; zero to commit at once.
     pub linger: Duration,
-    /// Maximum number of reading connections; each is a thread.
+    /// Maximum number of reading connections; each connection has a thread of its own.
     pub readers: u32,
-    /// Time to wait for the lock of another process.
+    /// Time for which a transaction waits while another process holds the lock of the file.
     pub busy_timeout: Duration,
 }
 

@@ -4,7 +4,8 @@ use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
 use super::{audit, statements};
 
-/// Plans of an empty file are those of a full one, because nothing gathers statistics.
+/// Opens an empty database. SQLite plans statements on an empty database as on a full one, because nothing gathers
+/// statistics.
 async fn empty() -> SqliteConnection {
     let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
     super::migrations::migrate(&mut connection).await.unwrap();
@@ -43,7 +44,7 @@ async fn the_record_is_listed_by_the_index_that_fits() {
             plan[0].starts_with(&format!("SEARCH audit USING INDEX {index} (")) && plan[0].contains("issued_at>?")
         };
         assert!(indexes.iter().any(fits), "{plan:?}");
-        // Rows of one second are sorted at a time, never all of them.
+        // Only rows of the same second are sorted at a time, never all rows.
         assert_eq!(plan[1..], ["USE TEMP B-TREE FOR LAST TERM OF ORDER BY"]);
     }
 }

@@ -1,6 +1,7 @@
-//! Statements in SQLite's dialect; those over a whole group receive it as a JSON list.
+//! SQL statements in SQLite's dialect. A statement over a group of issued tokens receives the group as a JSON list.
 
-/// Leaves the statement as it is: the transaction holds the write lock of the whole file.
+/// Locks the rows that a statement reads, in PostgreSQL. In SQLite leaves the statement as it is, since the transaction
+/// holds the write lock of the whole file.
 macro_rules! locked {
     ($statement:expr) => {
         $statement
@@ -10,26 +11,28 @@ pub(super) use locked;
 
 pub(super) use locked as locked_for_update;
 
-/// Empty: SQLite has no row locks.
+/// Statements that lock a group's rows before the rows are read: none, since SQLite has no row locks.
 pub(super) const LOCK: &[&str] = &[];
 
-/// Version of the keys and latest time seen; the file has no clock of its own.
+/// Reads the version of the keys and the latest time that a server has stored; the clock is null, since a file has
+/// none.
 pub(super) const KEY_POLL: &str = "\
     select coalesce(k.version, 0) as version, k.latest_seen, null as server_millis \
     from (select 1) as one left join key_sets as k on k.issuer = ?1";
 
-/// Finds an enabled client.
+/// Finds a client by id if the client is enabled.
 pub(super) const CLIENT_ENABLED: &str = "select id from clients where issuer = ?1 and id = ?2 and disabled_at is null";
 
-/// Deadline of a running build of an enabled client.
+/// Finds the deadline of a build if the build runs and its client is enabled.
 pub(super) const RUNNING_UNTIL: &str = "\
     select b.deadline from builds as b join clients as c on c.issuer = b.issuer and c.id = b.client_id \
     where b.issuer = ?1 and b.id = ?2 and b.finished_at is null and b.deadline > ?3 and c.disabled_at is null";
 
-/// No-op write of one page, used as a health check.
+/// Writes one page without changing anything, to check that the file can be written.
 pub(super) const NO_OP_WRITE: &str = "pragma user_version = 0";
 
-/// `cross join` fixes the order: the group first, then each table by its primary key.
+/// Reads the state that each token of a group depends on. `cross join` fixes the order of the plan: the group first,
+/// then each table by its primary key.
 pub(super) const READ: &str = "\
     select g.key as at, b.client_id, b.deadline, b.finished_at, b.tokens_issued, c.disabled_at, c.revision, \
            t.build_id, t.kind, t.expires_at, t.ended_at, t.max_uses, t.uses, r.issued \
@@ -39,8 +42,9 @@ pub(super) const READ: &str = "\
     left join request_tokens as t on t.issuer = ?1 and t.id = g.value ->> 1 \
     left join rule_counts as r on r.issuer = ?1 and r.build_id = b.id and r.rule = g.value ->> 2";
 
-// An upsert onto existing rows instead of `update … from`: there the planner chooses which table to scan, and scans the
-// counted one as soon as it estimates it as small; here `cross join` fixes the order.
+// The counting statements below are upserts onto existing rows, since `cross join` fixes the order of their plans. In
+// an `update … from` the planner chooses the table to scan, and would scan the counted table whenever it estimates that
+// table as small.
 
 pub(super) const COUNT_BUILDS: &str = "\
     insert into builds (issuer, id, client_id, deadline, tokens_issued) \
@@ -60,7 +64,7 @@ pub(super) const COUNT_TOKENS: &str = "\
       and (t.max_uses is null or t.uses + (g.value ->> 1) <= t.max_uses) \
     on conflict (issuer, id) do update set uses = uses + excluded.uses";
 
-/// Inserts a rule's count with its first token.
+/// Adds tokens to the count of each rule; a rule's first token of a build inserts the count.
 pub(super) const COUNT_RULES: &str = "\
     insert into rule_counts (issuer, build_id, rule, issued) \
     select ?1, g.value ->> '$[0][0]', g.value ->> '$[0][1]', g.value ->> 1 \

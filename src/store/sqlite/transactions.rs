@@ -1,5 +1,5 @@
-//! Transactions on the one writing connection. Never reuses a connection whose commit or rollback failed: SQLite may have
-//! rolled back itself (on a full disk it does), which the driver does not notice.
+//! Runs transactions on the one writing connection. A connection is never used again after a failed commit or rollback:
+//! SQLite may have rolled back by itself (as on a full disk), which the driver does not notice.
 
 use futures_util::future::BoxFuture;
 use sqlx::SqliteConnection;
@@ -9,12 +9,13 @@ use super::fault::{is_busy, unavailable};
 use super::moved_marker;
 use crate::store::{Outcome, StoreError};
 
-/// The writing connection, which is replaced after a failure.
+/// The writing connection, and how to replace the connection after a failure.
 pub(super) struct Transactions {
     connector: Connector,
-    /// `None` after a failed commit or rollback, until the next transaction.
+    /// The open connection; `None` after a failed commit or rollback, until the next transaction opens another
+    /// connection.
     connection: Option<SqliteConnection>,
-    /// Failure to begin a transaction in this round.
+    /// Error with which a transaction of this round could not begin, if any.
     unreachable: Option<StoreError>,
 }
 
@@ -23,14 +24,14 @@ impl Transactions {
         Self { connector, connection: Some(connection), unreachable: None }
     }
 
-    /// Begins a round. After a failure to begin a transaction, the others of the round fail at once: each of many waiting
-    /// acts would otherwise wait for the same lock in turn.
+    /// Begins a round of transactions. If one transaction cannot begin, all later transactions of the round fail at
+    /// once; otherwise each of many would wait for the same lock in turn.
     pub(super) fn begin_round(&mut self) {
         self.unreachable = None;
     }
 
-    /// Runs `work` in a transaction that holds the write lock from its first statement on, and commits unless it is refused
-    /// or fails.
+    /// Runs `work` in a transaction that holds the write lock from its first statement on. Commits unless `work` fails
+    /// or returns a refusal.
     pub(super) async fn transact<A: Sync + ?Sized, T, R>(
         &mut self,
         arguments: &A,
@@ -46,7 +47,7 @@ impl Transactions {
         outcome
     }
 
-    /// Runs work that must be serializable, as every transaction here is.
+    /// Runs `work` in a serializable transaction, which in SQLite every transaction is.
     pub(super) async fn transact_serializable<A: Sync + ?Sized, T, R>(
         &mut self,
         arguments: &A,
@@ -77,7 +78,8 @@ impl Transactions {
             Some(connection) => connection,
             None => self.connector.connect().await?,
         };
-        // A deferred transaction that reads before it writes fails at once if another one commits in between.
+        // Not a deferred transaction: it would fail at once if another transaction committed between its first read and
+        // its first write.
         match sqlx::query("begin immediate").execute(&mut connection).await {
             Ok(_) => self.unless_moved(connection).await,
             Err(error) => {
@@ -91,7 +93,7 @@ impl Transactions {
         }
     }
 
-    /// Rejects a transaction on a file that was copied elsewhere: what is written after the mark would be lost.
+    /// Refuses to begin a transaction on a file that is marked as moved, since a write after the mark would be lost.
     async fn unless_moved(&mut self, mut connection: SqliteConnection) -> Result<SqliteConnection, StoreError> {
         let moved = moved_marker::moved_to(&mut connection).await;
         if matches!(moved, Ok(None)) {

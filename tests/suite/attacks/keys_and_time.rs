@@ -47,7 +47,7 @@ fn a_database_of_sealed_keys_does_not_start_without_its_key_encryption_key() {
     other.run(&["keys", "new-kek", "other.key"]).done();
     std::fs::copy(other.path().join("other.key"), &key).unwrap();
     let said = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]).failed(3);
-    assert!(said.contains("restore the one that sealed them"), "{said}");
+    assert!(said.contains("restore the key-encryption key that sealed the signing keys"), "{said}");
     std::fs::write(&key, kept).unwrap();
     folder.serve(&[]).end();
 }
