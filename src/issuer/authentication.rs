@@ -1,4 +1,5 @@
-//! Authentication of callers: a client by its secret or by a provider's token, a build's worker by its token.
+//! Authenticates clients of the API, by secret or by a provider's token, and the worker of a build, by worker token. No
+//! answer tells an unknown client from a wrong secret.
 
 use super::issuer::Issuer;
 use super::refusal::{IssueError, IssueRefusal, NotIssued};
@@ -7,29 +8,29 @@ use crate::policy::{Client, ClientIdentity, Scope};
 use crate::store::{TokenBearer, TokenKind};
 use crate::verifier::{self, Requirements};
 
-/// Credential of a client, not verified yet.
+/// Credential with which a client calls the API, not verified yet.
 #[derive(Debug, Clone)]
 pub(crate) enum ClientCredential {
-    /// HTTP Basic (RFC 7617).
+    /// Id and secret of the client, sent by HTTP Basic (RFC 7617).
     Secret { id: ClientId, secret: Secret<String> },
-    /// Bearer token of a provider (RFC 6750), for a client without a secret.
+    /// Token of a provider, sent as a bearer token (RFC 6750) by a client without a secret.
     Token(Secret<String>),
 }
 
-/// Caller that may create and revoke the step tokens of a build.
+/// Credential of a client or worker that wants to create or revoke the step tokens of a build, not verified yet.
 #[derive(Debug, Clone)]
 pub(crate) enum TokenCaller {
-    /// Client that registered the build.
+    /// Credential of the client that registered the build.
     Client(ClientCredential),
-    /// Worker that runs the build.
+    /// Worker token of the worker that runs the build.
     Worker(Secret<String>),
 }
 
 impl Issuer {
-    /// Authenticates a client, requires `scope`, and counts one request towards its rate.
+    /// Authenticates a client, counts one request towards the client's rate, and requires that the client has `scope`.
     ///
     /// # Errors
-    /// [`NotIssued`]: not authenticated, missing scope, rate exceeded, or an error of ours.
+    /// [`NotIssued`] if the client is not authenticated, exceeds its rate or lacks the scope, or if the server fails.
     pub(crate) async fn client(&self, credential: &ClientCredential, scope: Scope) -> Result<Client, NotIssued> {
         let client = match credential {
             ClientCredential::Secret { id, secret } => self.client_by_secret(id, secret).await?,
@@ -46,13 +47,14 @@ impl Issuer {
         let now = self.parts.clock.now();
         let presented = secret.digest();
         let stored = self.parts.store.find_client(&self.id, id).await?;
-        // An unknown id costs one comparison too, so that timing does not tell it apart.
+        // An unknown id costs one comparison too, so that the time of the answer does not reveal which ids exist.
         let current = stored.as_ref().map_or_else(|| Sha256::of(b""), |stored| stored.secret.current);
         let previous = stored.as_ref().and_then(|stored| stored.secret.previous);
         let matches = current == presented;
         let matches_previous = previous.is_some_and(|(digest, until)| until > now && digest == presented);
         match stored.map(|stored| stored.client) {
-            // A client with an identity has a secret in its row that was never shown to anybody.
+            // A client that a provider's tokens identify has a stored secret that was never shown, and must not
+            // authenticate by secret.
             Some(client)
                 if (matches || matches_previous) && client.disabled_at.is_none() && client.identity.is_none() =>
             {
@@ -62,8 +64,8 @@ impl Issuer {
         }
     }
 
-    /// Authenticates a client by a provider's token, issued for our API alone. Does not redeem the token: a CI server
-    /// sends the same token with each call.
+    /// Authenticates a client by a provider's token. The token's only audience must be our API. The token is not
+    /// redeemed, since a CI server sends the same token with each request.
     async fn client_by_token(&self, token: &Secret<String>) -> Result<Client, NotIssued> {
         let audience = self.paths.api_audience();
         let requirements =
@@ -78,7 +80,7 @@ impl Issuer {
                 return Err(IssueRefusal::Unauthenticated.into());
             }
         };
-        // A client belongs to one provider, and two providers may have the same issuer.
+        // A client belongs to one provider, but several providers may have the same issuer.
         for verified in &accepted {
             let Some(subject) = verified.claims().subject() else { continue };
             let provider = verified.provider_name().to_owned();
@@ -92,7 +94,8 @@ impl Issuer {
         Err(IssueRefusal::Unauthenticated.into())
     }
 
-    /// Authenticates the worker of a running build. A token of another build or kind counts as unknown.
+    /// Authenticates the worker of a running build by worker token. A token of another build, or a request token,
+    /// counts as unknown.
     pub(super) async fn worker(&self, build: BuildId, token: &Secret<String>) -> Result<TokenBearer, NotIssued> {
         let now = self.parts.clock.now();
         let bearer = self.parts.store.find_bearer(&self.id, token.digest()).await?;

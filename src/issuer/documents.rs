@@ -1,4 +1,5 @@
-//! The public documents as prepared bytes, rendered when the key set changes and never per request.
+//! The discovery document and the key set as bytes that are ready to send. The documents are rendered when the key set
+//! changes, never per request.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -10,29 +11,31 @@ use crate::claims::claims_supported;
 use crate::jose::{Algorithm, JwkSet};
 use crate::keyring::KeyView;
 
-/// A document with its headers' values, ready to send.
+/// A public JSON document, ready to send, with the value of the `ETag` header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Document {
-    /// JSON text.
+    /// Text of the document as JSON.
     pub(crate) bytes: Bytes,
-    /// Strong entity tag (RFC 9110 §8.8.3), quotes included.
+    /// Strong entity tag of the document (RFC 9110 §8.8.3), quotes included.
     pub(crate) etag: String,
 }
 
-/// Discovery document and key set, rendered together.
+/// Discovery document and key set, rendered at the same time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Documents {
-    /// Body of `.well-known/openid-configuration` and of its RFC 8414 alias.
+    /// Body of `.well-known/openid-configuration` and of `.well-known/oauth-authorization-server` (RFC 8414).
     pub(crate) discovery: Document,
     /// Body of `.well-known/jwks`.
     pub(crate) jwks: Document,
 }
 
-/// Provider metadata of OpenID Connect Discovery 1.0 §3. Lists nothing that this issuer does not support.
+/// Discovery document: provider metadata of OpenID Connect Discovery 1.0 §3. The document lists nothing that this
+/// issuer does not support.
 #[derive(Serialize)]
 struct Discovery<'a> {
     issuer: &'a str,
-    /// Required by Discovery, and by one widely used client. The endpoint answers that there is no interactive login.
+    /// URL that OpenID Connect Discovery and one widely used client require. The endpoint answers that there is no
+    /// interactive login.
     authorization_endpoint: String,
     jwks_uri: String,
     response_types_supported: [&'static str; 1],
@@ -44,7 +47,7 @@ struct Discovery<'a> {
     exchange: Option<ExchangeEndpoints>,
 }
 
-/// Endpoints of the exchange (RFC 8414 §2), while it is enabled.
+/// Endpoints of the exchange (RFC 8414 §2), listed if the exchange is enabled.
 #[derive(Serialize)]
 struct ExchangeEndpoints {
     token_endpoint: String,
@@ -67,7 +70,7 @@ impl ExchangeEndpoints {
 }
 
 impl Documents {
-    /// Renders both documents with the keys that verifiers may need at `now`.
+    /// Renders the discovery document and the key set, with the public keys that verifiers may need at `now`.
     #[must_use]
     pub(crate) fn render(paths: &Paths, settings: &IssuerSettings, keys: &KeyView, now: Moment) -> Self {
         let published = keys.published(now);
@@ -95,7 +98,7 @@ impl Documents {
 
 impl Document {
     fn of<T: Serialize>(value: &T) -> Self {
-        // Serialising these structs to memory cannot fail; every verifier would reject an empty document.
+        // Serialising these structs to memory cannot fail. If it did, every verifier would reject the empty document.
         let bytes = serde_json::to_vec(value).unwrap_or_default();
         let etag = format!("\"{}\"", Sha256::of(&bytes));
         Self { bytes: bytes.into(), etag }

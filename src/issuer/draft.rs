@@ -1,4 +1,5 @@
-//! The decision on one ID token: rule, key, lifetime and claims. Signs nothing and records nothing.
+//! Decides on a request for one ID token: which rule allows the token, and which key, lifetime and claims it gets.
+//! Nothing here signs or records a token.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use crate::jose::{Algorithm, SigningKey};
 use crate::policy::{Client, Grant, IssuanceRequest};
 use crate::store::{StoredBuild, StoredRequestToken, TokenBearer};
 
-/// A token that policy allows, not signed yet.
+/// An ID token that the issuance policy allows, not signed yet.
 pub(super) struct TokenDraft<'a> {
     pub(super) grant: Grant,
     pub(super) key: Arc<SigningKey>,
@@ -20,15 +21,15 @@ pub(super) struct TokenDraft<'a> {
     pub(super) claims: IdToken<'a>,
 }
 
-/// The build, and the credential in its name, that a token is issued to.
-pub(super) enum Holder {
-    /// Job with its request token.
+/// To whom an ID token is issued: a job or a CI server, with the build that the token describes.
+pub(super) enum Recipient {
+    /// A job of the build, authenticated by request token.
     Job(Arc<TokenBearer>),
-    /// CI server that injects the token.
+    /// The CI server that registered the build, which passes the token to a job.
     Server { build: Box<StoredBuild>, client: Box<Client>, step: Option<Box<CheckedStep>> },
 }
 
-impl Holder {
+impl Recipient {
     pub(super) fn build(&self) -> &StoredBuild {
         match self {
             Self::Job(bearer) => &bearer.build,
@@ -50,7 +51,7 @@ impl Holder {
         }
     }
 
-    /// Audiences that the step is limited to, if any.
+    /// Returns the audiences that the request token or the step limits the ID token to, if any.
     fn step_audiences(&self) -> Option<&[AudiencePattern]> {
         match self {
             Self::Job(bearer) => bearer.token.audiences.as_deref(),
@@ -67,19 +68,19 @@ impl Holder {
 }
 
 impl Issuer {
-    /// Applies every check that may refuse a token before it is signed. The first refusal is the one reported.
+    /// Applies every check that may refuse an ID token before the token is signed. The first refusal is returned.
     pub(super) fn draft<'a>(
         &'a self,
-        holder: &'a Holder,
+        recipient: &'a Recipient,
         request: &TokenRequest,
         audiences: &'a Audiences,
         now: Moment,
     ) -> Result<TokenDraft<'a>, NotIssued> {
-        let build = &holder.build().build;
-        let step = holder.step();
-        let grant = self.grant(holder, request, audiences)?;
+        let build = &recipient.build().build;
+        let step = recipient.step();
+        let grant = self.grant(recipient, request, audiences)?;
         let key = self.key(request.algorithm.or(grant.algorithm), now)?;
-        let lifetime = self.lifetime(holder, request, &grant, now)?;
+        let lifetime = self.lifetime(recipient, request, &grant, now)?;
         let subject = self.settings.subject.render(build, step).map_err(IssueRefusal::SubjectUnavailable)?;
         let subject = subject.as_str().to_owned();
         let claims = IdToken {
@@ -88,7 +89,7 @@ impl Issuer {
             audiences,
             window: Window::new(now, lifetime),
             jti: None,
-            build_id: holder.build().id,
+            build_id: recipient.build().id,
             build,
             step,
             presets: &self.settings.presets,
@@ -97,14 +98,19 @@ impl Issuer {
         Ok(TokenDraft { grant, key, lifetime, subject, claims })
     }
 
-    fn grant(&self, holder: &Holder, request: &TokenRequest, audiences: &Audiences) -> Result<Grant, IssueRefusal> {
-        let build_audiences = holder.build().audiences.as_deref();
-        let step_audiences = holder.step_audiences();
-        let client_audiences = Some(holder.client().audiences.as_slice()).filter(|listed| !listed.is_empty());
+    fn grant(
+        &self,
+        recipient: &Recipient,
+        request: &TokenRequest,
+        audiences: &Audiences,
+    ) -> Result<Grant, IssueRefusal> {
+        let build_audiences = recipient.build().audiences.as_deref();
+        let step_audiences = recipient.step_audiences();
+        let client_audiences = Some(recipient.client().audiences.as_slice()).filter(|listed| !listed.is_empty());
         let restrictions: Vec<_> = [build_audiences, step_audiences, client_audiences].into_iter().flatten().collect();
         let request = IssuanceRequest {
-            build: &holder.build().build,
-            step: holder.step(),
+            build: &recipient.build().build,
+            step: recipient.step(),
             audiences: audiences.as_slice(),
             lifetime: request.lifetime,
             algorithm: request.algorithm,
@@ -123,17 +129,17 @@ impl Issuer {
         signer.ok_or_else(|| IssueError::NoSigner { algorithm, signs_in: signs_in() }.into())
     }
 
-    /// Returns the requested lifetime, or refuses it. If none is requested, returns the smallest of the default, the
-    /// rule's cap and the time to the build's deadline.
+    /// Returns the requested lifetime, or refuses a lifetime that is not allowed. If no lifetime is requested, returns
+    /// the smallest of the default lifetime, the rule's maximum and the time to the build's deadline.
     fn lifetime(
         &self,
-        holder: &Holder,
+        recipient: &Recipient,
         request: &TokenRequest,
         grant: &Grant,
         now: Moment,
     ) -> Result<Seconds, IssueRefusal> {
         let cap = grant.max_lifetime.map_or(self.settings.max_lifetime, |rule| rule.min(self.settings.max_lifetime));
-        let allowed = cap.min(holder.build().deadline.since(now));
+        let allowed = cap.min(recipient.build().deadline.since(now));
         match request.lifetime {
             Some(requested) if requested > allowed => {
                 Err(IssueRefusal::LifetimeNotAllowed { rule: grant.rule.clone(), requested, allowed })
@@ -144,7 +150,7 @@ impl Issuer {
     }
 }
 
-/// Checks the requested audiences.
+/// Returns the requested audiences of an ID token, or refuses audiences that no token may have.
 pub(super) fn audiences(request: &TokenRequest) -> Result<Audiences, IssueRefusal> {
     Audiences::new(request.audiences.clone()).map_err(|error| match error {
         AudienceError::Required => IssueRefusal::AudienceRequired,

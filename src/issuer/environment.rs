@@ -1,10 +1,12 @@
-//! Environment variables of a job, by which unmodified clients find the endpoint for ID tokens.
+//! Environment variables of a job, from which existing clients learn where and how to request ID tokens. The variables
+//! hold a request token and are never logged.
 
 use super::paths::Paths;
 use crate::base::{BuildId, Secret};
 use crate::claims::Build;
 
-/// Environment variables for one request token, under the names that clients of buildpass, GitHub and Vela read.
+/// Environment variables that hold a request token and its URL, under the names that clients of buildpass, GitHub and
+/// Vela read.
 #[derive(Debug, Clone)]
 pub(crate) struct JobEnvironment {
     request_url: String,
@@ -30,7 +32,8 @@ impl JobEnvironment {
         }
     }
 
-    /// Returns the URL for ID tokens. It ends in a query, since GitHub's clients append `&audience=`.
+    /// Returns the URL from which a job requests ID tokens. The URL ends in a query, since GitHub's clients append
+    /// `&audience=`.
     #[must_use]
     pub(crate) fn request_url(&self) -> &str {
         &self.request_url
@@ -41,7 +44,7 @@ impl JobEnvironment {
         &self.token
     }
 
-    /// Returns names and values, the request token included. Never log them.
+    /// Returns the names and values of the variables. The values include the request token and must never be logged.
     #[must_use]
     pub(crate) fn expose_secret(&self) -> [(&'static str, &str); 10] {
         let token = self.token.expose_secret();

@@ -1,12 +1,12 @@
-//! Issuing one ID token: decide, sign, record.
+//! Issues one ID token: decides on the request, signs the token, records the token.
 //!
-//! A token never leaves before its audit row is on disk, and never after its build has finished or its request token or
-//! client was revoked: the transaction that records the token checks all of them.
+//! A token never leaves the server before the token's audit row is on disk, nor after the build has finished, the
+//! request token was revoked or the client was disabled: the transaction that records the token checks all three.
 
 use std::sync::Arc;
 
 use super::authentication::ClientCredential;
-use super::draft::{Holder, audiences};
+use super::draft::{Recipient, audiences};
 use super::issued::{Issued, IssuedToken, Preview};
 use super::issuer::Issuer;
 use super::refusal::{IssueError, IssueRefusal, NotIssued, Quota};
@@ -17,7 +17,7 @@ use crate::policy::Scope;
 use crate::store::{AuditRow, Issuance, IssuanceRefusal, TokenBearer, TokenKind};
 
 impl Issuer {
-    /// Issues an ID token to a job that holds a request token. With `preview` nothing is signed or recorded.
+    /// Issues an ID token to a job that presents a request token. With `preview` no token is signed or recorded.
     ///
     /// # Errors
     /// [`NotIssued`].
@@ -30,17 +30,17 @@ impl Issuer {
     ) -> Result<Issued, NotIssued> {
         let digest = secret.digest();
         let now = self.parts.clock.now();
-        // First of all: a wrong clock would make every credential look expired.
+        // This check comes first, since a wrong clock would make every request token look expired.
         self.parts.keyring.ready_to_sign(now).await?;
         let mut counted = false;
-        // A cached request token may be stale: it suffices to try, and never to refuse. A preview runs no transaction
-        // that would notice, so it reads the database.
+        // A cached request token may be stale: it suffices to try to issue an ID token, but never to refuse. A preview
+        // runs no transaction that would notice a stale request token, so a preview reads the database.
         let cached = if preview { None } else { self.parts.store.cached_bearer(&self.id, digest) };
         if let Some(cached) = cached.filter(|cached| opens(cached, path, now)) {
             self.rates.count_token(cached.token.id)?;
             counted = true;
-            match self.issue(Holder::Job(cached), request.clone(), now).await {
-                // Perhaps only the cache is stale; every other refusal is final.
+            match self.issue(Recipient::Job(cached), request.clone(), now).await {
+                // Perhaps only the cached request token is stale; every other refusal is final.
                 Err(NotIssued::Refused(IssueRefusal::Unauthenticated)) => {}
                 outcome => return outcome,
             }
@@ -50,11 +50,11 @@ impl Issuer {
         if !counted {
             self.rates.count_token(bearer.token.id)?;
         }
-        let holder = Holder::Job(Arc::new(bearer));
-        if preview { self.preview(holder, request, now).await } else { self.issue(holder, request, now).await }
+        let recipient = Recipient::Job(Arc::new(bearer));
+        if preview { self.preview(recipient, request, now).await } else { self.issue(recipient, request, now).await }
     }
 
-    /// Issues an ID token to a CI server that injects it into a job.
+    /// Issues an ID token directly to a CI server, which passes the token to a job.
     ///
     /// # Errors
     /// [`NotIssued`].
@@ -79,8 +79,8 @@ impl Issuer {
             return Err(IssueRefusal::ForbiddenAudience(audience.clone()).into());
         }
         self.rates.count_build(id)?;
-        let holder = Holder::Server { build: Box::new(build), client: Box::new(client), step };
-        self.issue(holder, request.token, now).await.map_err(|declined| match declined {
+        let recipient = Recipient::Server { build: Box::new(build), client: Box::new(client), step };
+        self.issue(recipient, request.token, now).await.map_err(|declined| match declined {
             NotIssued::Refused(IssueRefusal::Unauthenticated) => IssueRefusal::BuildFinished.into(),
             other => other,
         })
@@ -88,14 +88,14 @@ impl Issuer {
 
     async fn preview(
         self: &Arc<Self>,
-        holder: Holder,
+        recipient: Recipient,
         request: TokenRequest,
         now: Moment,
     ) -> Result<Issued, NotIssued> {
         let issuer = Arc::clone(self);
         let work = move || -> Result<Issued, NotIssued> {
             let audiences = audiences(&request)?;
-            let draft = issuer.draft(&holder, &request, &audiences, now)?;
+            let draft = issuer.draft(&recipient, &request, &audiences, now)?;
             let claims = serde_json::to_value(&draft.claims).map_err(internal)?;
             Ok(Issued::Preview(Preview {
                 subject: draft.subject.clone(),
@@ -109,10 +109,15 @@ impl Issuer {
         self.parts.pool.run(work).await.map_err(IssueError::from)?
     }
 
-    async fn issue(self: &Arc<Self>, holder: Holder, request: TokenRequest, now: Moment) -> Result<Issued, NotIssued> {
+    async fn issue(
+        self: &Arc<Self>,
+        recipient: Recipient,
+        request: TokenRequest,
+        now: Moment,
+    ) -> Result<Issued, NotIssued> {
         let issuer = Arc::clone(self);
-        let uses = holder.token().and_then(|token| token.max_uses).unwrap_or(u64::MAX);
-        let work = move || issuer.sign(&holder, &request, now);
+        let uses = recipient.token().and_then(|token| token.max_uses).unwrap_or(u64::MAX);
+        let work = move || issuer.sign(&recipient, &request, now);
         let (token, issuance) = self.parts.pool.run(work).await.map_err(IssueError::from)??;
         let algorithm = issuance.row.alg;
         let quotas = Quotas::of(&issuance, uses);
@@ -121,10 +126,15 @@ impl Issuer {
         Ok(Issued::Token(token))
     }
 
-    /// Decides and signs; runs on the signing pool.
-    fn sign(&self, holder: &Holder, request: &TokenRequest, now: Moment) -> Result<(IssuedToken, Issuance), NotIssued> {
+    /// Decides on the request and signs the token. Must run on the signing pool.
+    fn sign(
+        &self,
+        recipient: &Recipient,
+        request: &TokenRequest,
+        now: Moment,
+    ) -> Result<(IssuedToken, Issuance), NotIssued> {
         let audiences = audiences(request)?;
-        let mut draft = self.draft(holder, request, &audiences, now)?;
+        let mut draft = self.draft(recipient, request, &audiences, now)?;
         let jti = Jti::new(now, &*self.parts.entropy)?;
         draft.claims.jti = Some(jti);
         let claims = serde_json::to_string(&draft.claims).map_err(internal)?;
@@ -136,19 +146,19 @@ impl Issuer {
             return Err(IssueRefusal::TokenTooLarge { bytes: token.len(), largest }.into());
         }
         let expires_at = draft.claims.window.exp;
-        let build = holder.build();
+        let build = recipient.build();
         let row = AuditRow {
             jti,
             issued_at: now,
             expires_at,
             build_id: build.id,
             client_id: build.client.clone(),
-            request_token_id: holder.token().map(|token| token.id),
+            request_token_id: recipient.token().map(|token| token.id),
             rule: draft.grant.rule.clone(),
             org: build.build.org.clone(),
             repo: build.build.repo.clone(),
             number: build.build.number,
-            step: holder.step().map(|step| step.step.clone()),
+            step: recipient.step().map(|step| step.step.clone()),
             subject: draft.subject.clone(),
             audiences: audiences.as_slice().to_vec(),
             alg: draft.key.algorithm(),
@@ -161,7 +171,7 @@ impl Issuer {
             row,
             tokens_per_build: self.settings.tokens_per_build,
             tokens_by_rule: draft.grant.max_tokens_per_build,
-            client_revision: holder.client().revision,
+            client_revision: recipient.client().revision,
             now,
         };
         let (subject, rule, lifetime) = (draft.subject, draft.grant.rule, draft.lifetime);
@@ -170,7 +180,7 @@ impl Issuer {
     }
 }
 
-/// Quotas that the transaction checks, kept to report the one that refused.
+/// Quotas that the transaction checks, kept so that a refusal can name the quota that is used up.
 struct Quotas {
     build: u64,
     rule: Option<(String, u64)>,
@@ -196,12 +206,13 @@ impl Quotas {
     }
 }
 
-/// Whether the request token is valid at `now` for the build that `path` names.
+/// Returns whether the request token is valid at `now` and belongs to the build that `path` names.
 fn opens(bearer: &TokenBearer, path: &PullPath, now: Moment) -> bool {
     bearer.token.kind != TokenKind::Worker && path.names(&bearer.build) && bearer.is_active(now)
 }
 
-/// Refuses limits of a request token, since a direct token has none.
+/// Refuses fields of the step that limit a request token, since an ID token that a CI server requests directly has no
+/// request token.
 fn check_direct_step(step: CheckedStep) -> Result<CheckedStep, FieldError> {
     const UNUSED: &str = "limits a request token, and this endpoint issues none; leave it out";
     if step.lifetime.is_some() {

@@ -1,17 +1,17 @@
-//! The result of a request for a token: a token, or a preview of one.
+//! The result of a request for an ID token: a signed token, or a preview of the token.
 
 use crate::base::{Jti, Moment, Seconds, Secret};
 use crate::claims::Audiences;
 use crate::jose::Algorithm;
 
-/// Result of a request for a token.
+/// Result of a request for an ID token.
 #[derive(Debug)]
 pub(crate) enum Issued {
     Preview(Preview),
     Token(IssuedToken),
 }
 
-/// A signed token that may leave the server: its audit row is on disk.
+/// A signed ID token that may leave the server, since the token's audit row is on disk.
 #[derive(Debug)]
 pub(crate) struct IssuedToken {
     pub(crate) token: Secret<String>,
@@ -20,19 +20,19 @@ pub(crate) struct IssuedToken {
     pub(crate) lifetime: Seconds,
     pub(crate) subject: String,
     pub(crate) audiences: Audiences,
-    /// Rule that granted the token. `None` if the default did.
+    /// Name of the issuance rule that allowed the token; `None` if the policy's default allowed the token.
     pub(crate) rule: Option<String>,
 }
 
-/// The token that would be issued (dry run).
+/// Preview of an ID token: what a request would be answered with, without signing or recording a token.
 #[derive(Debug)]
 pub(crate) struct Preview {
     pub(crate) subject: String,
     pub(crate) audiences: Audiences,
-    /// Rule that would grant the token. `None` if the default would.
+    /// Name of the issuance rule that would allow the token; `None` if the policy's default would.
     pub(crate) rule: Option<String>,
     pub(crate) algorithm: Algorithm,
     pub(crate) lifetime: Seconds,
-    /// All claims but `jti`.
+    /// All claims of the token except `jti`.
     pub(crate) claims: serde_json::Value,
 }

@@ -1,4 +1,4 @@
-//! The issuer: its name, URL, keys and settings. Other files of the floor add its acts.
+//! The issuer: id, URL, keys and settings. Other files in this folder add what an issuer does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::base::{IssuerId, IssuerUrl};
 use crate::keyring::{ActError, Keyring};
 use crate::telemetry::Metrics;
 
-/// Time of the last database check on the monotonic clock, and whether it succeeded.
+/// Time of the last database check on the monotonic clock, and whether the check succeeded.
 pub(super) type DatabaseCheck = Mutex<Option<(Duration, bool)>>;
 
-/// An OpenID Connect issuer with its keys and settings. A value, not a global.
+/// An OpenID Connect issuer with keys and settings. The issuer is a value, not a global.
 pub struct Issuer {
     pub(super) id: IssuerId,
     pub(super) paths: Paths,
@@ -42,7 +42,7 @@ impl Issuer {
         &self.id
     }
 
-    /// Returns the URL of the issuer: `iss` of its tokens.
+    /// Returns the URL of the issuer, which is the `iss` of the issuer's tokens.
     #[must_use]
     pub fn url(&self) -> &IssuerUrl {
         self.paths.issuer()
@@ -53,7 +53,7 @@ impl Issuer {
         &self.paths
     }
 
-    /// Returns the current documents.
+    /// Returns the discovery document and the key set as last rendered.
     #[must_use]
     pub(crate) fn documents(&self) -> arc_swap::Guard<Arc<Documents>> {
         self.documents.load()
@@ -64,18 +64,19 @@ impl Issuer {
         &self.parts.metrics
     }
 
-    /// Returns the metrics as OpenMetrics text, with the current length of the signing queue.
+    /// Returns the server's metrics as OpenMetrics text, with the current length of the signing queue.
     #[must_use]
     pub(crate) fn render_metrics(&self) -> String {
         self.parts.metrics.queue(self.parts.pool.waiting());
         self.parts.metrics.render()
     }
 
-    /// Does the key work that is due, renders the documents if they changed, and drops idle rate counters.
-    /// Must run at least every `refresh_interval`: a server without a fresh view of the keys does not sign.
+    /// Makes the change of keys that is due, renders the documents if the keys have changed, and drops rate limits that
+    /// are not in use. Must run at least every `refresh_interval`: a server that has not read the keys for longer does
+    /// not sign.
     ///
     /// # Errors
-    /// [`ActError`] when the keys cannot be read or changed. The documents then show the keys last read.
+    /// [`ActError`] if the keys cannot be read or changed. The documents then show the keys as they were last read.
     pub async fn step(&self) -> Result<(), ActError> {
         let result = self.parts.keyring.step().await;
         let now = self.parts.clock.now();
@@ -89,7 +90,7 @@ impl Issuer {
         result
     }
 
-    /// Returns the signing keys of the issuer.
+    /// Returns the keyring, which holds the issuer's signing keys.
     #[must_use]
     pub fn keyring(&self) -> &Arc<Keyring> {
         &self.parts.keyring

@@ -1,4 +1,4 @@
-//! Reading and finishing the builds of a client. The build of another client is reported as not found.
+//! Shows and finishes the builds of an authenticated client. A build of another client is always reported as not found.
 
 use super::authentication::ClientCredential;
 use super::issuer::Issuer;
@@ -7,19 +7,20 @@ use crate::base::BuildId;
 use crate::policy::{Client, Scope};
 use crate::store::{BuildState, Finish, StoredBuild};
 
-/// A build as its client sees it.
+/// A build as shown to the client that registered the build.
 pub(crate) struct ShownBuild {
     pub(crate) build: StoredBuild,
     pub(crate) state: BuildState,
-    /// Subject of the build's tokens. `None` if the subject format needs a value that the build lacks.
+    /// Subject of the build's ID tokens; `None` if the subject format needs a value that the build lacks.
     pub(crate) subject: Option<String>,
 }
 
 impl Issuer {
-    /// Returns a build of the authenticated client.
+    /// Authenticates a client and returns the client's build with this id.
     ///
     /// # Errors
-    /// [`NotIssued`]: not authenticated, missing scope, not found, or an error of ours.
+    /// [`NotIssued`] if the client is not authenticated or lacks the scope, if the client has no such build, or if the
+    /// server fails.
     pub(crate) async fn show_build(&self, credential: &ClientCredential, id: BuildId) -> Result<ShownBuild, NotIssued> {
         let client = self.client(credential, Scope::BuildsWrite).await?;
         let build = self.build_of(&client, id).await?;
@@ -28,10 +29,12 @@ impl Issuer {
         Ok(ShownBuild { build, state, subject })
     }
 
-    /// Finishes a build and with it revokes its tokens of every kind. Idempotent: the first status stays.
+    /// Authenticates a client and finishes the client's build, after which buildpass rejects all tokens of the build.
+    /// Repeating the call changes nothing: the first status stays.
     ///
     /// # Errors
-    /// [`NotIssued`]: not authenticated, missing scope, not found, or an error of ours.
+    /// [`NotIssued`] if the client is not authenticated or lacks the scope, if the client has no such build, or if the
+    /// server fails.
     pub(crate) async fn finish_build(
         &self,
         credential: &ClientCredential,
@@ -54,7 +57,7 @@ impl Issuer {
         }
     }
 
-    /// Returns a build of `client` that is running.
+    /// Returns the build of `client` with this id; refuses if the build is not running.
     pub(super) async fn running_build_of(&self, client: &Client, id: BuildId) -> Result<StoredBuild, NotIssued> {
         let build = self.build_of(client, id).await?;
         match build.state(self.parts.clock.now()) {

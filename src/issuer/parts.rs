@@ -1,4 +1,4 @@
-//! The dependencies of an issuer.
+//! The dependencies with which an issuer is created. An issuer uses no global state.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use crate::keyring::{Keyring, SigningPool};
 use crate::store::Store;
 use crate::telemetry::Metrics;
 
-/// Dependencies of an issuer, each injected.
+/// Dependencies with which an issuer is created.
 pub(crate) struct IssuerParts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) keyring: Arc<Keyring>,
-    /// Threads that sign.
+    /// Thread pool that signs tokens.
     pub(crate) pool: Arc<SigningPool>,
     /// Verifier of the tokens that clients without a secret send.
     pub(crate) token_verifier: Arc<dyn TokenVerifier>,

@@ -1,14 +1,15 @@
-//! Every URL that buildpass hands out. URLs come from the configuration alone, never from a request's `Host` header.
+//! Every URL of buildpass that appears in documents and answers. A URL comes from the configuration alone, never from a
+//! request's `Host` header.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::base::{BuildId, IssuerUrl};
 use crate::claims::Build;
 
-/// Characters other than the unreserved ones of RFC 3986 §2.3, which are percent-encoded in a path segment.
+/// Characters that are percent-encoded in a path segment: all except the unreserved characters of RFC 3986 §2.3.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// URLs and path prefixes of the documents and the API.
+/// URLs and path prefixes under which the documents and the API are served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Paths {
     issuer: IssuerUrl,
@@ -17,11 +18,11 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
-    /// Places the documents below `issuer`, with `documents_at_root` at the host's root too, and the API below
-    /// `public_url`. Without a `public_url` the API is at the issuer's origin.
+    /// Places the documents below the URL `issuer` (and also at the host's root if `documents_at_root` is set), and the
+    /// API below `public_url`. Without a `public_url` the API is at the issuer's origin.
     ///
     /// # Errors
-    /// The reason why the issuer's origin is no valid URL, which [`IssuerUrl::parse`] rules out.
+    /// The reason why the issuer's origin is not a valid URL; [`IssuerUrl::parse`] accepts no such issuer.
     pub(crate) fn new(
         issuer: IssuerUrl,
         public_url: Option<IssuerUrl>,
@@ -39,62 +40,66 @@ impl Paths {
         &self.issuer
     }
 
-    /// Returns the path prefix of the API's routes: `""` or for example `/buildpass`.
+    /// Returns the path prefix of the API's routes: empty, or a path such as `/buildpass`.
     #[must_use]
     pub(crate) fn api_prefix(&self) -> &str {
         self.api.path()
     }
 
-    /// Returns the path prefixes of the documents.
+    /// Returns the path prefixes under which the discovery document and the key set are served.
     #[must_use]
     pub(crate) fn document_prefixes(&self) -> Vec<&str> {
         let own = self.issuer.path();
         if self.documents_at_root && !own.is_empty() { vec![own, ""] } else { vec![own] }
     }
 
-    /// Returns the path of the RFC 8414 document. The well-known part precedes the issuer's path (§3.1).
+    /// Returns the path of the authorization server metadata. The well-known part precedes the issuer's path (RFC 8414
+    /// §3.1).
     #[must_use]
     pub(crate) fn authorization_server_metadata(&self) -> String {
         format!("/.well-known/oauth-authorization-server{}", self.issuer.path())
     }
 
-    /// Returns the URL of the key set.
+    /// Returns the URL of the key set (`jwks_uri`).
     #[must_use]
     pub(crate) fn jwks(&self) -> String {
         format!("{}/.well-known/jwks", self.issuer)
     }
 
-    /// Returns the URL that Discovery requires for interactive login, which this issuer refuses.
+    /// Returns the `authorization_endpoint` that OpenID Connect Discovery requires. This issuer refuses every
+    /// interactive login there.
     #[must_use]
     pub(crate) fn authorize(&self) -> String {
         format!("{}/authorize", self.issuer)
     }
 
-    /// Returns the `type` of a problem (RFC 9457 §3.1.1).
+    /// Returns the `type` URL of a problem with this error code (RFC 9457 §3.1.1).
     #[must_use]
     pub(crate) fn problem(&self, code: &str) -> String {
         format!("{}/problems/{}", self.issuer, code.replace('_', "-"))
     }
 
-    /// Returns the audience that a client without a secret must request for the token by which it calls the API.
+    /// Returns the audience that a provider's token must have to authenticate a client of the API.
     #[must_use]
     pub(crate) fn api_audience(&self) -> String {
         format!("{}/api/v1", self.api)
     }
 
-    /// Returns the URL of an API path.
+    /// Returns the URL of a path of the API.
     #[must_use]
     pub(crate) fn api(&self, path: &str) -> String {
         format!("{}{path}", self.api)
     }
 
-    /// Returns the URL for ID tokens of a build. It ends in a query, since GitHub's clients append `&audience=`.
+    /// Returns the URL from which jobs request ID tokens of a build. The URL ends in a query, since GitHub's clients
+    /// append `&audience=`.
     #[must_use]
     pub(crate) fn pull(&self, build: BuildId) -> String {
         format!("{}/api/v1/builds/{build}/id_token?v=1", self.api)
     }
 
-    /// Returns the URL for ID tokens under Vela's path. It has no query, since Vela's clients append `?audience=`.
+    /// Returns the URL from which Vela's clients request ID tokens of a build. The URL has no query, since Vela's
+    /// clients append `?audience=`.
     #[must_use]
     pub(crate) fn vela_pull(&self, build: &Build) -> String {
         let (org, repo) = (utf8_percent_encode(&build.org, SEGMENT), utf8_percent_encode(&build.repo, SEGMENT));

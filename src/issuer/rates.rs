@@ -1,5 +1,5 @@
-//! Rate limits of request tokens, builds and clients: token buckets with a burst of ten seconds, since the jobs of one
-//! build start together.
+//! Limits the rate of requests per request token, build and client. Each limit allows bursts of ten seconds' worth of
+//! requests, since the jobs of one build start together.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::sync::Arc;
 use super::refusal::IssueRefusal;
 use crate::base::{BuildId, ClientId, Clock, Rate, RequestTokenId};
 
-/// Burst of a bucket, in seconds of its sustained rate.
+/// Largest burst of requests, in seconds of the sustained rate.
 const BURST_SECONDS: u32 = 10;
 
-/// Rate limits of one issuer.
+/// Rate limits of one issuer, with the requests counted so far.
 pub(crate) struct Rates {
     builds: Option<Rate<BuildId>>,
     tokens: Option<Rate<RequestTokenId>>,
@@ -18,7 +18,7 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    /// Creates rate limits from sustained rates per second; 0 is unlimited.
+    /// Creates rate limits from the allowed requests per second; 0 means no limit.
     #[must_use]
     pub(crate) fn new(build_per_second: u32, client_per_second: u32, clock: &Arc<dyn Clock>) -> Self {
         Self {
@@ -28,8 +28,8 @@ impl Rates {
         }
     }
 
-    /// Counts one request with a request token or worker token. Each token has a rate of its own, so that a step in a
-    /// loop does not slow down other steps or the worker.
+    /// Counts one request made with a request token or worker token. Each token has a rate limit of its own, so that a
+    /// step in a loop does not slow down other steps or the worker.
     ///
     /// # Errors
     /// [`IssueRefusal::RateLimited`].
@@ -37,7 +37,7 @@ impl Rates {
         count(self.tokens.as_ref(), &token)
     }
 
-    /// Counts one direct token towards the rate of its build.
+    /// Counts one ID token that a CI server requests directly, towards the rate limit of the build.
     ///
     /// # Errors
     /// [`IssueRefusal::RateLimited`].
@@ -45,7 +45,7 @@ impl Rates {
         count(self.builds.as_ref(), &build)
     }
 
-    /// Counts one request towards the rate of its client.
+    /// Counts one request of a client towards the client's rate limit.
     ///
     /// # Errors
     /// [`IssueRefusal::RateLimited`].
@@ -53,7 +53,7 @@ impl Rates {
         count(self.clients.as_ref(), client)
     }
 
-    /// Drops full buckets, which hold no information.
+    /// Drops the state of tokens, builds and clients that have their full burst again, which holds no information.
     pub(crate) fn forget_idle(&self) {
         if let Some(builds) = &self.builds {
             builds.forget_idle();

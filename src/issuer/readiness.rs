@@ -1,4 +1,5 @@
-//! Whether the server can issue tokens, and whether its documents are safe to serve.
+//! Determines whether the server can issue tokens, and whether the discovery document and key set may be served. A key
+//! set that may lack a signing key is never served.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,24 +8,26 @@ use serde::Serialize;
 
 use super::issuer::Issuer;
 
-/// Time for which the result of the database check is reused: the check writes, and anybody may request it.
+/// Time for which the result of a database check is reused, since the check writes to the database and anybody may
+/// request the check.
 const DATABASE_CHECK_REUSED: Duration = Duration::from_secs(1);
 
 /// Body of `/health/ready`, for load balancers and operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Readiness {
-    /// `ready`, `degraded` (cannot issue tokens, documents are safe), or `unready` (documents could mislead).
+    /// `ready`; `degraded` if the server cannot issue tokens but its documents are correct; `unready` if the documents
+    /// may lack a key.
     pub(crate) status: &'static str,
     /// Reasons why the status is not `ready`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) reasons: Vec<&'static str>,
-    /// Conditions that an operator should look at although the server works.
+    /// Problems that an operator should look at although the server works.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<&'static str>,
 }
 
 impl Readiness {
-    /// Whether the documents may be served.
+    /// Returns whether the discovery document and the key set may be served.
     #[must_use]
     pub(crate) fn documents_are_safe(&self) -> bool {
         self.status != "unready"
@@ -32,13 +35,13 @@ impl Readiness {
 }
 
 impl Issuer {
-    /// Whether the documents may be served now. Does not query the database.
+    /// Returns whether the discovery document and the key set may be served now, without a query to the database.
     #[must_use]
     pub(crate) fn documents_are_safe(&self) -> bool {
         self.misleading_reasons().is_empty()
     }
 
-    /// Returns the whole state, with a check of the database.
+    /// Returns the server's status with reasons and warnings, after a check of the database.
     pub(crate) async fn readiness(&self) -> Readiness {
         let now = self.parts.clock.now();
         let misleading = self.misleading_reasons();
@@ -59,7 +62,7 @@ impl Issuer {
         Readiness { status, reasons, warnings }
     }
 
-    /// Checks the database, one check at a time and at most one a second.
+    /// Returns whether the database can be read and written. Only one check runs at a time, and at most one a second.
     async fn database_works(&self) -> bool {
         let mut last = self.database_check.lock().await;
         let now = self.parts.clock.monotonic();
@@ -68,7 +71,8 @@ impl Issuer {
         {
             return works;
         }
-        // In a task of its own, so that a caller that hangs up does not cancel the check and make the next one repeat it.
+        // The check runs in a task of its own: a client that disconnects does not cancel the check, and the next
+        // request need not repeat it.
         *last = Some((now, false));
         let store = Arc::clone(&self.parts.store);
         let works = tokio::spawn(async move { store.check().await.is_ok() }).await.unwrap_or(false);

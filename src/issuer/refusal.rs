@@ -1,4 +1,5 @@
-//! Why an act of the issuer did not happen: the caller's doing, or ours.
+//! Refusals and errors of the issuer: a refusal is caused by the request, an error by the server. No token leaves the
+//! server after either.
 
 use crate::base::{BuildId, EntropyError, FieldError, Seconds};
 use crate::claims::SubjectUnavailable;
@@ -7,92 +8,95 @@ use crate::keyring::{KeyringError, SigningError};
 use crate::policy::{Denied, Scope};
 use crate::store::{NameKind, StoreError};
 
-/// A request that cannot be fulfilled as it was made. Nothing was written.
+/// Reason why the issuer refused a request; nothing was written.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum IssueRefusal {
-    /// The issuer does not sign with the requested algorithm.
+    /// The issuer does not sign with the requested signature algorithm.
     AlgorithmNotOffered {
         requested: Algorithm,
         offered: Vec<Algorithm>,
     },
     AudienceRequired,
-    /// The client has registered a build under this key before.
+    /// The client has registered another build under this key before; holds the id of that build.
     BuildExists(BuildId),
     BuildFinished,
     /// The issuance policy denies the request.
     Denied(Denied),
-    /// The client may not request this audience.
+    /// The client's builds may not have tokens for this audience.
     ForbiddenAudience(String),
     /// The client may not act for this organisation.
     ForbiddenOrganization(String),
     /// The client lacks this scope.
     ForbiddenScope(Scope),
-    /// The id is bound to a name that this client may not act for.
+    /// The id of the organisation or repository is bound to a name that this client may not act for.
     IdBound(NameKind),
-    /// The subject format needs an id that the registration lacks.
+    /// The subject format needs the ids of organisation and repository, and the registration lacks one of the two.
     IdsRequired,
-    /// A field has a value that is not allowed.
+    /// A field of the request has a value that is not allowed.
     Invalid(FieldError),
     LifetimeNotAllowed {
-        /// Rule that granted the audience.
+        /// Name of the issuance rule that allows the requested audience; `None` for the policy's default.
         rule: Option<String>,
         requested: Seconds,
-        /// Longest lifetime that would be allowed now.
+        /// Longest lifetime that the token could have now.
         allowed: Seconds,
     },
-    /// The name is bound to another id, or was registered with an id that is missing now.
+    /// The name of the organisation or repository is bound to another id, or the registration lacks the id that the
+    /// name is bound to.
     NameBound {
         kind: NameKind,
         name: String,
     },
-    /// The object does not exist or belongs to another client. The two are not told apart.
+    /// The object does not exist or belongs to another client. The answer does not tell the two cases apart.
     NotFound,
-    /// A quota is used up.
+    /// A limit on the number of ID tokens is used up.
     Quota(Quota),
     RateLimited {
-        /// Time until the next request is accepted.
+        /// Time after which the next request is accepted.
         retry_after: Seconds,
     },
     SubjectUnavailable(SubjectUnavailable),
     TokenTooLarge {
-        /// Size of the token, in bytes.
+        /// Size of the refused token, in bytes.
         bytes: usize,
-        /// Largest claims with their sizes in bytes.
+        /// Names of the token's largest claims, with the size of each claim in bytes.
         largest: Vec<(String, usize)>,
     },
-    /// The credential is missing, unknown, revoked, expired, or of another kind. The cases are not told apart.
+    /// The client's secret or the request's token is missing, unknown, revoked, expired or of a kind that is not
+    /// accepted here. The answer does not tell the cases apart.
     Unauthenticated,
 }
 
-/// A quota that is used up.
+/// A limit on the number of ID tokens that is used up, with the allowed number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Quota {
-    /// Tokens of one build.
+    /// Limit of ID tokens issued to one build.
     Build { allowed: u64 },
-    /// Tokens of one build granted by one rule.
+    /// Limit of one build's ID tokens that one issuance rule may allow.
     Rule { rule: String, allowed: u64 },
-    /// Uses of one request token.
+    /// Limit of ID tokens fetched with one request token.
     RequestToken { allowed: u64 },
 }
 
-/// A failure of ours. Whether something was written may be unknown; no token left the server.
+/// Error of the server that kept it from fulfilling a request. A write may or may not have happened; no token left the
+/// server.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IssueError {
     #[error(transparent)]
     Entropy(#[from] EntropyError),
-    /// A failure that the code rules out elsewhere.
+    /// An error that should be impossible, with a description.
     #[error("{0}")]
     Internal(String),
     #[error(transparent)]
     Keyring(#[from] KeyringError),
-    /// No active key of this algorithm, or of any.
+    /// No key can sign now with the requested signature algorithm, or with any algorithm if none was requested.
     #[error("no active signing key{}", .algorithm.map_or_else(String::new, |alg| format!(" of {alg}")))]
     NoSigner {
         algorithm: Option<Algorithm>,
-        /// Time until the first announced key is active.
+        /// Time until the first announced key signs; `None` if no key is announced.
         signs_in: Option<Seconds>,
     },
-    /// The signing keys of the provider that issued a client's token could not be fetched.
+    /// The signing keys of a provider could not be fetched, so that a client's token could not be verified.
     #[error("could not fetch the signing keys of the token's issuer: {reason}")]
     ProviderKeys { reason: String, retry_after: Seconds },
     #[error(transparent)]
@@ -101,7 +105,7 @@ pub(crate) enum IssueError {
     Store(#[from] StoreError),
 }
 
-/// Why an act did not happen.
+/// Reason why the issuer did not fulfil a request: the request was refused, or the server failed.
 #[derive(Debug)]
 pub(crate) enum NotIssued {
     Failed(IssueError),

@@ -1,4 +1,5 @@
-//! Registering a build: checks its facts, binds its names to its ids and issues its tokens, in one transaction.
+//! Registers a build: checks what the CI server says about the build, then binds names to ids, stores the build and
+//! creates its tokens, in one transaction. A refused registration writes nothing.
 
 use super::authentication::ClientCredential;
 use super::environment::JobEnvironment;
@@ -9,26 +10,29 @@ use crate::claims::{self, Build, CheckedRegistration, RegistrationError, Registr
 use crate::policy::{Client, Scope};
 use crate::store::{NameKind, NewBuild, NewRequestToken, Registered, RegistrationRefusal, Rename, TokenKind};
 
-/// A registered build, with the tokens that only its CI server receives.
+/// A registered build, with the tokens that only the CI server receives.
 #[derive(Debug)]
 pub(crate) struct RegisteredBuild {
     pub(crate) id: BuildId,
-    /// Whether the same request registered the build before, so that this repeats an answer that was lost.
+    /// Whether an equal request registered the build before, and this answer replaces an answer that was lost.
     pub(crate) repeated: bool,
-    /// Subject of the build's tokens. `None` if the build can have none; a warning then gives the reason.
+    /// Subject of the build's ID tokens; `None` if no ID token can be issued to the build, for the reason in
+    /// `warnings`.
     pub(crate) subject: Option<String>,
-    /// Conditions that an operator should know of.
+    /// Problems with the build that an operator should know of.
     pub(crate) warnings: Vec<String>,
-    /// Worker token, if the client has the scope `builds:tokens`.
+    /// Worker token of the build, if the client has the scope `builds:tokens`.
     pub(crate) worker_token: Option<Secret<String>>,
-    /// Environment with the build-wide request token, if the registration wants one and the client has the scope.
+    /// Environment variables with the build-wide request token, if the registration asks for such a token and the
+    /// client has the scope `builds:tokens`.
     pub(crate) environment: Option<JobEnvironment>,
-    /// Deadline of the build.
+    /// Time at which the build and its tokens expire.
     pub(crate) expires_at: Moment,
 }
 
 impl Issuer {
-    /// Registers a build. `digest` is that of the body's bytes: the same bytes again repeat a lost answer.
+    /// Authenticates a client and registers a build. `digest` is the SHA-256 digest of the request's body: a request
+    /// with equal bytes repeats a registration after a lost answer.
     ///
     /// # Errors
     /// [`NotIssued`].

@@ -1,24 +1,24 @@
-//! The issuer's part of the configuration, checked and compiled.
+//! The part of the configuration that an issuer uses, checked and compiled. The settings hold no secret.
 
 use crate::base::Seconds;
 use crate::claims::{ExtraClaims, Presets, SubjectFormat};
 use crate::policy::IssuancePolicy;
 
-/// The operator's settings for ID tokens.
+/// Configured settings for ID tokens.
 #[derive(Debug)]
 pub(crate) struct IssuerSettings {
-    /// Lifetime of a token if its request names none.
+    /// Lifetime of an ID token if the request names no lifetime.
     pub(crate) default_lifetime: Seconds,
-    /// Maximum lifetime of a token.
+    /// Maximum lifetime of an ID token.
     pub(crate) max_lifetime: Seconds,
     /// Maximum time from the registration of a build to its deadline.
     pub(crate) max_build: Seconds,
-    /// Maximum number of tokens of one build. `None` if unlimited.
+    /// Maximum number of ID tokens of one build; `None` for no limit.
     pub(crate) tokens_per_build: Option<u64>,
     pub(crate) subject: SubjectFormat,
-    /// Names under which claims appear.
+    /// Names under which the claims of a build appear in ID tokens.
     pub(crate) presets: Presets,
-    /// Claims rendered from templates.
+    /// Further claims of ID tokens, rendered from configured templates.
     pub(crate) extra: ExtraClaims,
     pub(crate) policy: IssuancePolicy,
     /// Whether the exchange is enabled, so that the documents list its endpoints.

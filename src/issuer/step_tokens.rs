@@ -1,4 +1,5 @@
-//! Request tokens of single steps, issued to the client or the worker, so that no step can use the token of another.
+//! Creates and revokes step tokens: request tokens of single steps, for the client or the worker of a build. A step
+//! token works for its step alone, so that no step can use the step token of another step.
 
 use super::authentication::TokenCaller;
 use super::environment::JobEnvironment;
@@ -9,18 +10,18 @@ use crate::claims::StepRequest;
 use crate::policy::Scope;
 use crate::store::{NewRequestToken, StoredBuild, TokenKind};
 
-/// A step's request token, as its creator receives it.
+/// A created step token, as the client or worker receives it.
 #[derive(Debug)]
 pub(crate) struct StepToken {
-    /// Id by which the token is revoked. Not a secret.
+    /// Id of the step token, which is not secret and serves to revoke the token.
     pub(crate) id: RequestTokenId,
-    /// Environment of the step, with the request token.
+    /// Environment variables for the step, with the step token as request token.
     pub(crate) environment: JobEnvironment,
     pub(crate) expires_at: Moment,
 }
 
 impl Issuer {
-    /// Creates a request token that is bound to one step of a running build.
+    /// Authenticates a client or worker and creates a step token for one step of a running build.
     ///
     /// # Errors
     /// [`NotIssued`].
@@ -55,7 +56,7 @@ impl Issuer {
         }
     }
 
-    /// Revokes a step's request token.
+    /// Authenticates a client or worker and revokes a step token of a build.
     ///
     /// # Errors
     /// [`NotIssued`].

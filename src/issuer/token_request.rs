@@ -1,39 +1,40 @@
-//! What a job or a CI server asks of the issuer.
+//! Requests for ID tokens, by a job or a CI server. Nothing in a request is trusted before it is checked.
 
 use crate::base::{BuildId, Seconds};
 use crate::claims::StepRequest;
 use crate::jose::Algorithm;
 use crate::store::StoredBuild;
 
-/// Request for one ID token.
+/// Request for one ID token, by a job or a CI server.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TokenRequest {
-    /// Requested audiences, not checked yet.
+    /// Audiences that the ID token should have, not checked yet.
     pub(crate) audiences: Vec<String>,
-    /// Requested lifetime: exactly this, or a refusal.
+    /// Lifetime that the ID token should have; a request for a lifetime that is not allowed is refused, not shortened.
     pub(crate) lifetime: Option<Seconds>,
     pub(crate) algorithm: Option<Algorithm>,
-    /// Address of the caller, for the audit row.
+    /// IP address that the request came from, for the audit row.
     pub(crate) peer: Option<String>,
 }
 
-/// Request of a CI server for a token that it injects into a job.
+/// Request of a CI server for an ID token that the CI server passes to a job.
 #[derive(Debug)]
 pub(crate) struct DirectRequest {
     pub(crate) token: TokenRequest,
     pub(crate) step: Option<StepRequest>,
 }
 
-/// The build that a job's URL names. The request token determines the build; a URL that disagrees is refused.
+/// The build that the URL of a job's request names. The request token determines the build; a request with the URL of
+/// another build is refused.
 #[derive(Debug, Clone)]
 pub(crate) enum PullPath {
     Build(BuildId),
-    /// Path as Vela's clients write it.
+    /// Build named by the URL path of Vela's clients.
     Vela {
         org: String,
-        /// Name of the repository without its organisation.
+        /// Name of the repository, without the organisation.
         repo: String,
-        /// Build number as text: `017` does not match build 17.
+        /// Number of the build as text; `017` does not match build 17.
         number: String,
     },
 }

@@ -1,15 +1,19 @@
-//! The verifier of client tokens as the issuer needs it; the floor `app` implements it.
+//! Interface by which the issuer verifies providers' tokens that authenticate clients; `src/app` implements the
+//! interface. A token of our own issuer never authenticates a client.
 
 use crate::store::StoreError;
 use crate::verifier::{Requirements, TokenRefusal, VerifiedToken};
 
-/// Verifier of the tokens that clients without a secret send. Never accepts a token of our own issuer.
+/// Verifier of providers' tokens that clients without a secret send. An implementation must never accept a token of our
+/// own issuer.
 #[async_trait::async_trait]
 pub(crate) trait TokenVerifier: Send + Sync + 'static {
-    /// Verifies a token with each current provider of its issuer. Returns one verified token per provider that accepts it.
+    /// Verifies a token with each current provider that has the token's issuer. Returns one verified token for each
+    /// provider that accepts the token.
     ///
     /// # Errors
-    /// [`StoreError`] if the providers cannot be read. The inner error is that of the provider that got furthest.
+    /// [`StoreError`] if the providers cannot be read. The inner error if no provider accepts the token: the rejection
+    /// by the provider that passed the most checks.
     async fn verify(
         &self,
         token: &str,

@@ -1,4 +1,5 @@
-//! Logs to standard error. Escapes control characters, so that no value can end a line and forge the next.
+//! Writes the log to standard error. Control characters are escaped, so that no value can end a log line and forge
+//! another.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _};
@@ -7,33 +8,33 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::format::{self, Writer};
 
-/// Format of a log line.
+/// Format of the lines in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// Text on a terminal, else JSON.
+    /// Text if standard error is a terminal, JSON otherwise.
     #[default]
     Auto,
-    /// Text for people.
+    /// Text for people to read.
     Text,
-    /// One JSON object per line.
+    /// One JSON object on each line.
     Json,
 }
 
-/// Format and filter of the log.
+/// Configured format and filter of the log.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
-    /// Format of each line.
+    /// Format of each log line.
     pub format: LogFormat,
-    /// Filter of the lines: a level, or `target=level` pairs joined by commas.
+    /// Filter that selects log lines: a level, or `target=level` pairs joined by commas.
     pub filter: String,
 }
 
 impl LogSettings {
-    /// Checks the syntax of a filter.
+    /// Checks the syntax of a log filter.
     ///
     /// # Errors
-    /// The fault of the filter, with an example of a valid one.
+    /// What is wrong in the filter, with an example of a valid filter.
     pub(crate) fn check_filter(filter: &str) -> Result<(), String> {
         parse(filter).map(drop)
     }
@@ -46,7 +47,7 @@ fn parse(filter: &str) -> Result<EnvFilter, String> {
 /// Starts logging for the whole process.
 ///
 /// # Errors
-/// An invalid filter, or logging that has been started before.
+/// The reason if the filter is invalid or logging was started before.
 pub(crate) fn start_logs(settings: &LogSettings) -> Result<(), String> {
     let filter = parse(&settings.filter)?;
     let json = match settings.format {
@@ -68,11 +69,11 @@ pub(crate) fn start_logs(settings: &LogSettings) -> Result<(), String> {
         let lines = lines.with_ansi(io::stderr().is_terminal()).fmt_fields(fields.delimited(" "));
         tracing::subscriber::set_global_default(lines.finish())
     };
-    started.map_err(|_| "logging has been started before".to_owned())
+    started.map_err(|_| "logging was already started in this process".to_owned())
 }
 
-/// Whether a character changes a terminal, a line or its reading order: a control character, a line separator, or a
-/// mark that is invisible or changes direction.
+/// Returns whether printing a character could change the terminal, the line or the reading order: a control character,
+/// a line separator, or a mark that is invisible or changes the direction of text.
 #[must_use]
 pub(crate) fn is_unprintable(character: char) -> bool {
     character.is_control()
@@ -81,7 +82,7 @@ pub(crate) fn is_unprintable(character: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// Writes text from outside with its unprintable characters escaped.
+/// Writes text that may come from a request, with unprintable characters escaped.
 fn escape(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
     for character in text.chars() {
         if is_unprintable(character) {

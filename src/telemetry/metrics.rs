@@ -1,4 +1,5 @@
-//! Metrics, as a value and not in a global registry. Labels take their values from closed sets.
+//! Metrics of a server, as a value and not in a global registry. A label never takes its value from a request, so that
+//! the number of metrics stays bounded.
 
 use std::time::Duration;
 
@@ -10,16 +11,16 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-/// Media type of [`Metrics::render`].
+/// Media type of the text that [`Metrics::render`] returns.
 pub(crate) const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// One label with a static name and value.
+/// The one label of a metric: name and value.
 type Label = [(&'static str, &'static str); 1];
 
 /// Upper bounds of the histogram of signing times, in seconds.
 const SIGNING_BUCKETS: [f64; 10] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0];
 
-/// The metrics of one server.
+/// Counters, gauges and histograms of one server.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -35,7 +36,7 @@ pub struct Metrics {
     unrecorded: Counter,
 }
 
-/// Labels of a refusal of the exchange.
+/// The two labels of a refusal by the exchange: flow and reason, each as name and value.
 type FlowAndReason = [(&'static str, &'static str); 2];
 
 impl Metrics {
@@ -50,7 +51,7 @@ impl Metrics {
         let queue = Gauge::<i64>::default();
         let rotation_overdue = Gauge::<i64>::default();
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        // The encoder appends `_total` and `_info`, and a full stop to each text.
+        // The encoder appends `_total` or `_info` to the names, and a full stop to each help text.
         registry.register("buildpass_build", "Version of the server", build);
         registry.register("buildpass_tokens_issued", "ID tokens issued, by algorithm", tokens.clone());
         registry.register("buildpass_refusals", "Requests refused, by error code", refusals.clone());
@@ -92,22 +93,22 @@ impl Metrics {
         }
     }
 
-    /// Counts a credential issued by this flow.
+    /// Counts a credential that this flow of the exchange has issued.
     pub(crate) fn exchanged(&self, flow: &'static str) {
         self.exchanges.get_or_create(&[("flow", flow)]).inc();
     }
 
-    /// Counts a refusal of this flow.
+    /// Counts a request that this flow of the exchange has refused.
     pub(crate) fn exchange_refused(&self, flow: &'static str, reason: &'static str) {
         self.exchange_refusals.get_or_create(&[("flow", flow), ("reason", reason)]).inc();
     }
 
-    /// Counts a request allowed by forward auth.
+    /// Counts a request that forward auth has allowed.
     pub(crate) fn admitted(&self) {
         self.admitted.inc();
     }
 
-    /// Counts a token with a valid signature of ours but no audit row.
+    /// Counts a token that one of our keys has signed but that has no audit row.
     pub(crate) fn unrecorded_token(&self) {
         self.unrecorded.inc();
     }
@@ -116,12 +117,12 @@ impl Metrics {
         self.tokens.get_or_create(&[("alg", alg)]).inc();
     }
 
-    /// Records the time that a signature took.
+    /// Records how long signing a token took.
     pub(crate) fn signed_in(&self, time: Duration) {
         self.signing.observe(time.as_secs_f64());
     }
 
-    /// Counts an answer by its status.
+    /// Counts an HTTP answer by status class.
     pub(crate) fn answered(&self, status: u16) {
         let class = match status {
             100..=199 => "1xx",
@@ -133,7 +134,7 @@ impl Metrics {
         self.requests.get_or_create(&[("status", class)]).inc();
     }
 
-    /// Counts a refusal by its error code.
+    /// Counts a request that was refused with this error code.
     pub(crate) fn refused(&self, code: &'static str) {
         self.refusals.get_or_create(&[("code", code)]).inc();
     }
@@ -143,7 +144,7 @@ impl Metrics {
         self.queue.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// Sets whether a signing key is active for too long or has no announced successor.
+    /// Sets whether a signing key has signed for too long or has no announced successor.
     pub(crate) fn rotation_overdue(&self, overdue: bool) {
         self.rotation_overdue.set(i64::from(overdue));
     }

@@ -1,4 +1,5 @@
-//! Logs and metrics. Neither may hold a secret or token. No label takes its value from a request.
+//! Logs and metrics of the server. A log line or metric never holds a secret or token, and no label of a metric takes
+//! its value from a request.
 
 mod logs;
 mod metrics;
