@@ -98,7 +98,8 @@ impl Documents {
 
 impl Document {
     fn of<T: Serialize>(value: &T) -> Self {
-        // Serialising these structs to memory cannot fail. If it did, every verifier would reject the empty document.
+        // Serialising these structs to memory cannot fail; every verifier would reject the empty document that stands
+        // for a failure.
         let bytes = serde_json::to_vec(value).unwrap_or_default();
         let etag = format!("\"{}\"", Sha256::of(&bytes));
         Self { bytes: bytes.into(), etag }

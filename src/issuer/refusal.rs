@@ -22,7 +22,7 @@ pub(crate) enum IssueRefusal {
     BuildFinished,
     /// The issuance policy denies the request.
     Denied(Denied),
-    /// The client's builds may not have tokens for this audience.
+    /// The client may not request tokens for this audience.
     ForbiddenAudience(String),
     /// The client may not act for this organisation.
     ForbiddenOrganization(String),
@@ -30,7 +30,7 @@ pub(crate) enum IssueRefusal {
     ForbiddenScope(Scope),
     /// The id of the organisation or repository is bound to a name that this client may not act for.
     IdBound(NameKind),
-    /// The subject format needs the ids of organisation and repository, and the registration lacks one of the two.
+    /// The subject format needs the repository's immutable id, and the registration has none.
     IdsRequired,
     /// A field of the request has a value that is not allowed.
     Invalid(FieldError),
@@ -78,7 +78,7 @@ pub(crate) enum Quota {
     RequestToken { allowed: u64 },
 }
 
-/// Error of the server that kept it from fulfilling a request. A write may or may not have happened; no token left the
+/// Error for which the server could not fulfil a request. A write may or may not have happened; no token left the
 /// server.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IssueError {

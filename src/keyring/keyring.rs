@@ -154,7 +154,7 @@ impl Keyring {
     }
 
     /// Returns whether the stored settings of this server are current, and other servers still respect the settings.
-    /// After a long time without the database, other servers no longer do.
+    /// After a long time without the database, other servers no longer respect them.
     fn is_covered(&self) -> bool {
         let schedule = &self.parts.settings.schedule;
         let respected_for = schedule.announce_for().get().saturating_mul(1_000);

@@ -115,7 +115,7 @@ pub struct Schedule {
     pub signs_until: Option<Moment>,
     /// Time at which the key leaves the key set; `None` while no other key is scheduled to sign instead.
     pub forget_at: Option<Moment>,
-    /// Time at which the key was revoked, if it was.
+    /// Time at which the key was revoked; `None` if the key is not revoked.
     pub revoked_at: Option<Moment>,
 }
 

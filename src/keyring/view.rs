@@ -58,7 +58,7 @@ pub struct KeyListing {
     pub signs_until: Option<Moment>,
     /// Time at which the key leaves the key set, if known.
     pub forget_at: Option<Moment>,
-    /// Time at which the key was revoked, if it was.
+    /// Time at which the key was revoked; `None` if the key is not revoked.
     pub revoked_at: Option<Moment>,
 }
 

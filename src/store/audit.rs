@@ -1,5 +1,5 @@
-//! Storage of audit records, one for each issued ID token. A token leaves the server only after its audit record is
-//! committed.
+//! Storage of audit records, one for each issued ID token. A token leaves the server only after the token's audit
+//! record is committed.
 
 use async_trait::async_trait;
 use serde::Serialize;

@@ -22,10 +22,9 @@ pub struct KeyRow {
     pub kek: Option<String>,
     /// Times at which the key is published and begins to sign; `None` between `keys init` and the first start.
     pub times: Option<KeyTimes>,
-    /// Time from which the key no longer signs because the key's algorithm was removed from the list; `None` if it was
-    /// not removed.
+    /// Time from which the key no longer signs because the key's algorithm was removed from the list; `None` otherwise.
     pub ends_at: Option<Moment>,
-    /// Time at which the key was revoked, if it was.
+    /// Time at which the key was revoked; `None` if the key is not revoked.
     pub revoked_at: Option<Moment>,
     /// Reason why the key was revoked.
     pub revoked_reason: Option<String>,
@@ -55,7 +54,7 @@ pub struct AdoptedRow {
     pub sealed: Vec<u8>,
     /// Id of the key-encryption key that sealed the text.
     pub kek: String,
-    /// Time at which the key was revoked, if it was.
+    /// Time at which the key was revoked; `None` if the key is not revoked.
     pub revoked_at: Option<Moment>,
     /// Reason why the key was revoked.
     pub revoked_reason: Option<String>,

@@ -44,7 +44,7 @@ pub struct IssuedToken {
     pub token_sha256: Sha256,
     /// `kid` of the key that signed the token.
     pub kid: String,
-    /// Time at which the token was revoked, if it was.
+    /// Time at which the token was revoked; `None` if the token is not revoked.
     pub revoked_at: Option<Moment>,
     /// Build that the token describes.
     pub build: StoredBuild,

@@ -58,7 +58,7 @@ pub struct StoredRequestToken {
     pub audiences: Option<Vec<AudiencePattern>>,
     /// Time at which the token expires.
     pub expires_at: Moment,
-    /// Time at which the token was revoked, if it was.
+    /// Time at which the token was revoked; `None` if the token is not revoked.
     pub ended_at: Option<Moment>,
     /// Maximum number of ID tokens that the token may fetch; `None` for no limit.
     pub max_uses: Option<u64>,
