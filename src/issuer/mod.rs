@@ -1,4 +1,5 @@
-//! The issuer: registers builds, issues request tokens, signs ID tokens, publishes documents.
+//! The issuer: registers builds, issues request tokens, signs ID tokens, and publishes the discovery document and key
+//! set.
 
 mod authentication;
 mod documents;

@@ -38,7 +38,7 @@ pub struct Revocation {
     pub safe_from: Moment,
     /// Time until which caches that respect our headers may accept the revoked key.
     pub caches_accept_until: Moment,
-    /// Time until which a replica without a database connection may serve the old key set.
+    /// Time until which a replica without a database connection may serve a key set that still holds the revoked key.
     #[serde(skip)]
     pub cut_off_until: Moment,
 }

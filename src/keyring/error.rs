@@ -25,7 +25,7 @@ pub enum KeyringError {
     /// The file of a key-encryption key cannot be read or created.
     #[error("key-encryption key {path}: {problem}", path = path.display())]
     File {
-        /// Path of the file.
+        /// Path of the key-encryption key's file.
         path: PathBuf,
         /// Description of the problem with the file.
         problem: String,

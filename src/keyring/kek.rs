@@ -28,7 +28,7 @@ pub enum KekPlace {
     File {
         /// Path of the key-encryption key's file.
         path: PathBuf,
-        /// Whether a first start creates a missing file.
+        /// Whether the file, if missing, is created at a first start.
         may_be_made: bool,
     },
     /// The key-encryption key is a value in the configuration.

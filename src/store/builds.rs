@@ -43,9 +43,9 @@ pub struct Rename {
     pub kind: NameKind,
     /// Immutable id of the renamed organisation or repository.
     pub id: String,
-    /// Name before the rename.
+    /// Name of the organisation or repository before the rename.
     pub from: String,
-    /// Name after the rename.
+    /// Name of the organisation or repository after the rename.
     pub to: String,
 }
 

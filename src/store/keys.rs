@@ -80,7 +80,7 @@ pub struct ServerSettings {
 /// Text sealed with a key-encryption key, which only the keyring can open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedText {
-    /// Ciphertext with its nonce and tag.
+    /// Nonce, ciphertext and tag of the sealed text.
     pub sealed: Vec<u8>,
     /// Id of the key-encryption key that sealed the text.
     pub kek: String,

@@ -92,7 +92,7 @@ pub trait Publications {
         event: &EventRow,
     ) -> Outcome<(), PublicationRefusal>;
 
-    /// Finds the publications of a package version, in one ecosystem or in all.
+    /// Finds the publications of a package version, in one ecosystem or, with `None`, in all ecosystems.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -10,7 +10,7 @@ pub enum CopyError {
         "table {table}: {copied} rows were written, but {found} rows or different rows were read back; nothing was committed"
     )]
     Differs {
-        /// Name of the table.
+        /// Name of the table that differs or is missing.
         table: String,
         /// Number of the table's rows that were read from the source.
         copied: u64,
@@ -33,7 +33,7 @@ pub enum CopyError {
     /// A table of the source is missing in the target, or has different columns there.
     #[error("table {table} of the source does not exist in the target with the same columns: drop it, or add it there")]
     UnknownTable {
-        /// Name of the table.
+        /// Name of the table that differs or is missing.
         table: String,
     },
 }

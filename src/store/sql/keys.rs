@@ -105,7 +105,8 @@ async fn write_note(connection: &mut DbConnection, issuer: &IssuerId, note: &Tim
         .execute(&mut *connection)
         .await
         .map_err(unavailable)?;
-    // One day (86400 s) more, so that a server that is slow to report is not deleted.
+    // Settings are kept one day (86400 s) longer, so that the settings of a server that is slow to report are not
+    // deleted.
     sqlx::query("delete from server_settings where issuer = $1 and stored_at + announce_for + 86400 < $2")
         .bind(issuer.as_str())
         .bind(erasable_before)
