@@ -42,9 +42,9 @@ pub struct Change {
 /// Objects to delete among those that a change does not mention.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Prune {
-    /// Every object.
+    /// Every object of each section in the change.
     All,
-    /// No object.
+    /// No object: what a change does not mention stays.
     #[default]
     Nothing,
     /// One object: its section, its user if several users have an object of that name, and its name.
