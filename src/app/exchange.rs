@@ -1,4 +1,4 @@
-//! What the exchange is put together from: its settings, who keeps its rules, who judges its tokens.
+//! Builds the settings, the rules editor and the rules cache of the exchange from the configuration.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::keyring::{Keyring, OwnKeys};
 use crate::store::{Store, StoreError};
 use crate::verifier::{Provider, Requirements, SystemResolver, TokenRefusal, VerifiedToken, Verifier};
 
-/// What an operator decided about the exchange of this issuer.
+/// Returns the settings of the exchange. Audiences that are not configured derive from the issuer's URL.
 #[must_use]
 pub(crate) fn exchange_settings(config: &Config, paths: &Paths) -> ExchangeSettings {
     let defaults = DefaultAudiences::of(paths.issuer());
@@ -29,7 +29,7 @@ pub(crate) fn exchange_settings(config: &Config, paths: &Paths) -> ExchangeSetti
     }
 }
 
-/// Who keeps the rules of the exchange, for a server and for commands.
+/// Returns the editor of the exchange's rules, for a server or a command.
 #[must_use]
 pub(crate) fn rules_editor(
     config: &Config,
@@ -48,22 +48,23 @@ pub(crate) fn rules_editor(
     }
 }
 
-/// The rules as every request reads them; our own tokens are judged by our keyring.
+/// Returns the cache of the exchange's rules. Own tokens are verified with the keys of `keyring`.
 #[must_use]
-pub(crate) fn rules_cache(config: &Config, keeper: &RulesEditor, keyring: &Arc<Keyring>) -> Arc<RulesCache> {
-    let clock = &keeper.clock;
+pub(crate) fn rules_cache(config: &Config, rules_editor: &RulesEditor, keyring: &Arc<Keyring>) -> Arc<RulesCache> {
+    let clock = &rules_editor.clock;
     let keys = Arc::new(OwnKeys::new(Arc::clone(keyring), Arc::clone(clock)));
-    let own = Verifier::new(keeper.own.clone(), keys, Arc::clone(clock));
-    let (store, issuer, configured) = (Arc::clone(&keeper.store), keeper.issuer.clone(), config.providers.clone());
+    let own = Verifier::new(rules_editor.own.clone(), keys, Arc::clone(clock));
+    let (store, issuer, configured) =
+        (Arc::clone(&rules_editor.store), rules_editor.issuer.clone(), config.providers.clone());
     let (clock, resolver) = (Arc::clone(clock), Arc::new(SystemResolver));
     Arc::new(RulesCache::new(RulesCacheParts { store, issuer, own, clock, resolver, configured: configured.into() }))
 }
 
-/// Judges the tokens of clients without a secret by the providers that stand.
-pub(super) struct Judge(pub(super) Arc<RulesCache>);
+/// Verifies tokens of clients without a secret by the current providers.
+pub(super) struct ProviderTokens(pub(super) Arc<RulesCache>);
 
 #[async_trait]
-impl TokenVerifier for Judge {
+impl TokenVerifier for ProviderTokens {
     async fn verify(
         &self,
         token: &str,

@@ -1,23 +1,26 @@
 //! The composition root: builds the issuer and the exchange from configuration, clock and entropy.
 
+mod error;
 mod exchange;
 mod former_issuer;
+mod issuer;
 mod shared;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::error::StartError;
 pub(crate) use self::exchange::{exchange_settings, rules_cache, rules_editor};
 pub use self::former_issuer::{FormerIssuer, FormerIssuerError, FormerKeys};
+pub(crate) use self::issuer::{documents, paths};
 pub use self::shared::{ApplyError, SharedChanges, apply};
-use crate::base::{Clock, Entropy, IssuerId, IssuerUrl, Moment, Seconds};
+use crate::base::{Clock, Entropy, IssuerId, Moment, Seconds};
 use crate::config::Config;
 pub(crate) use crate::config::Proxy as ForwardProxy;
 use crate::exchange::{Exchange, ExchangeParts, RulesEditor};
-use crate::issuer::{Documents, Issuer, IssuerParts, IssuerSettings, Paths, Rates};
-use crate::keyring::{ActError, KeyView, Keyring, KeyringParts, SigningPool};
-use crate::policy::IssuancePolicy;
+use crate::issuer::{Issuer, IssuerParts, Rates};
+use crate::keyring::{ActError, Keyring, KeyringParts, SigningPool};
 use crate::store::{InFlight, Store};
 use crate::telemetry::Metrics;
 
@@ -39,20 +42,6 @@ pub struct App {
     trusted_proxies: Vec<ipnet::IpNet>,
     jwks_max_age: Seconds,
     refresh_interval: Seconds,
-}
-
-/// Error returned when the server cannot start. The text names the remedy.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The configuration is valid by itself, but not with the state of the installation.
-    #[error("{0}")]
-    Config(String),
-    /// The signing keys cannot be opened, or the configured algorithms cannot be applied.
-    #[error(transparent)]
-    Keyring(#[from] ActError),
-    /// The database cannot be opened or read.
-    #[error(transparent)]
-    Store(#[from] crate::store::StoreError),
 }
 
 /// Why no key of the former issuer was adopted.
@@ -113,7 +102,7 @@ impl App {
         });
         let parts = IssuerParts {
             store: Arc::clone(&store),
-            token_verifier: Arc::new(exchange::Judge(rules_cache)),
+            token_verifier: Arc::new(exchange::ProviderTokens(rules_cache)),
             keyring,
             pool,
             metrics,
@@ -121,7 +110,7 @@ impl App {
             entropy: Arc::clone(&entropy),
         };
         let rates = Rates::new(config.limits.build_per_second, config.limits.client_per_second, &clock);
-        let issuer = Arc::new(Issuer::new(issuer_id, paths, issuer_settings(config)?, rates, parts));
+        let issuer = Arc::new(Issuer::new(issuer_id, paths, issuer::issuer_settings(config)?, rates, parts));
         Ok(Self {
             issuer,
             exchange,
@@ -184,7 +173,7 @@ impl App {
         self.jwks_max_age
     }
 
-    /// Whether `X-Forwarded-For` and the headers of forward auth are believed from this address.
+    /// Whether `address` is a trusted proxy: its `X-Forwarded-For` and its headers of forward auth are read.
     #[must_use]
     pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
@@ -234,19 +223,6 @@ impl App {
     }
 }
 
-/// Renders the public documents without a server.
-///
-/// # Errors
-/// [`StartError::Config`] if `issuer.url` is not set.
-pub(crate) fn documents(config: &Config, view: &KeyView, now: Moment) -> Result<Documents, StartError> {
-    let Some(url) = &config.issuer.url else {
-        return Err(StartError::Config("issuer.url: must be set to export the documents of the issuer".to_owned()));
-    };
-    let paths = Paths::new(url.clone(), config.server.public_url.clone(), config.issuer.serve_at_root);
-    let paths = paths.map_err(|problem| StartError::Config(problem.to_owned()))?;
-    Ok(Documents::render(&paths, &issuer_settings(config)?, view, now))
-}
-
 /// Applies the shared configuration at the start. On a database that several servers share, only the very first start
 /// applies it: an old server that restarts during a rolling update must not undo what a new one applied.
 async fn apply_at_start(
@@ -274,38 +250,6 @@ async fn apply_at_start(
         }
     }
     Ok(())
-}
-
-/// Returns the URLs of a server that listens on `bound`.
-///
-/// # Errors
-/// [`StartError::Config`] if `issuer.url` is not set and the address is not loopback.
-pub(crate) fn paths(config: &Config, bound: SocketAddr) -> Result<Paths, StartError> {
-    let config_error = |problem: &str| StartError::Config(problem.to_owned());
-    let issuer = match &config.issuer.url {
-        Some(url) => url.clone(),
-        None => IssuerUrl::parse(&format!("http://{bound}")).map_err(|problem| {
-            config_error(&format!("issuer.url: {problem}; it must be set if the server does not listen on loopback"))
-        })?,
-    };
-    Paths::new(issuer, config.server.public_url.clone(), config.issuer.serve_at_root).map_err(config_error)
-}
-
-fn issuer_settings(config: &Config) -> Result<IssuerSettings, StartError> {
-    let tokens = &config.tokens;
-    let policy = IssuancePolicy::new(config.issuance.default, config.issuance.rules.clone())
-        .map_err(|error| StartError::Config(error.to_string()))?;
-    Ok(IssuerSettings {
-        default_lifetime: tokens.default_lifetime,
-        max_lifetime: tokens.max_lifetime,
-        max_build: tokens.max_build,
-        tokens_per_build: Some(config.limits.tokens_per_build).filter(|limit| *limit > 0),
-        subject: config.issuer.subject.clone(),
-        presets: config.issuer.claims.clone(),
-        extra: config.tokens.extra_claims.clone(),
-        policy,
-        exchange: config.exchange.enabled,
-    })
 }
 
 #[cfg(test)]

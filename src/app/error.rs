@@ -1,0 +1,17 @@
+//! The error of a failed start.
+
+use crate::keyring::ActError;
+
+/// Error returned when the server cannot start. The text names the remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration is valid by itself, but not with the state of the installation.
+    #[error("{0}")]
+    Config(String),
+    /// The signing keys cannot be opened, or the configured algorithms cannot be applied.
+    #[error(transparent)]
+    Keyring(#[from] ActError),
+    /// The database cannot be opened or read.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+}
