@@ -1,4 +1,4 @@
-//! How fast tokens are traded, each beside its limit of the same run: P6 and P8 of the design's goals.
+//! Exchanges a second, each result beside its limit of the same run: the goals P6 and P8.
 //!
 //! ```text
 //! cargo bench --profile dist --bench exchange
@@ -31,13 +31,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 const ROUNDS: usize = 9;
-/// Redemptions of a round.
-const TRADES: usize = 1_536;
-/// How many ask at once.
+/// Exchanges in one round.
+const EXCHANGES: usize = 1_536;
+/// Number of concurrent connections.
 const CONNECTIONS: usize = 64;
 const ISSUER: &str = "https://issuer.example";
 
-/// A stranger's issuer, whose tokens are made before anything is measured.
+/// An external issuer. Its tokens are signed before the measurement starts.
 struct Forge {
     key: RsaKeyPair,
 }
@@ -77,11 +77,11 @@ impl Forge {
     }
 }
 
-/// A server with so many roles, and so many providers.
+/// A server with a given number of roles and providers.
 struct Server {
     app: Arc<App>,
     address: String,
-    /// The role that is asked for, in the middle of all, and the issuer of its provider.
+    /// Token of the role in the middle of all; `issuer` is that of its provider.
     role: String,
     issuer: String,
     _folder: tempfile::TempDir,
@@ -110,14 +110,14 @@ impl Server {
             std::future::pending(),
         ));
         let issuer = |number: usize| if providers == 1 { ISSUER.to_owned() } else { format!("{ISSUER}/{number}") };
-        let bring = ChangeSet { file: rules(forge, roles, providers, issuer), ..ChangeSet::default() };
-        let told = app.rules_editor().apply(&bring, "bench", false).await.unwrap();
+        let changes = ChangeSet { file: rules(forge, roles, providers, issuer), ..ChangeSet::default() };
+        let applied = app.rules_editor().apply(&changes, "bench", false).await.unwrap();
         let middle = format!("role-{}", roles / 2);
-        let role = told.0.into_iter().find(|change| change.name == middle).unwrap().token.unwrap();
+        let role = applied.0.into_iter().find(|change| change.name == middle).unwrap().token.unwrap();
         Self { app, address: address.to_string(), role, issuer: issuer(roles / 2 % providers), _folder: folder }
     }
 
-    /// Redemptions a second: the tokens are traded by as many connections as there are.
+    /// Returns exchanges a second over all connections.
     async fn measure(&self, tokens: Vec<String>) -> f64 {
         let mut connections = Vec::new();
         for _ in 0..CONNECTIONS {
@@ -186,16 +186,16 @@ fn rules(forge: &Forge, roles: usize, providers: usize, issuer: impl Fn(usize) -
     read_rules_file(&text).unwrap()
 }
 
-/// The rows of a trade, with no HTTP and no signature before them: as many at once as there are connections.
+/// Returns redemptions a second in the store alone, without HTTP and signatures, with the same concurrency.
 async fn rows(store: &Arc<dyn Store>, round: usize) -> f64 {
     let clock = SystemClock::new();
     let tasks: Vec<_> = (0..CONNECTIONS)
         .map(|task| {
             let store = Arc::clone(store);
             tokio::spawn(async move {
-                for number in 0..TRADES / CONNECTIONS {
-                    let trade = trade(&format!("{round}/{task}/{number}"));
-                    store.redeem(&IssuerId::main(), &trade).await.unwrap().unwrap();
+                for number in 0..EXCHANGES / CONNECTIONS {
+                    let redemption = redemption(&format!("{round}/{task}/{number}"));
+                    store.redeem(&IssuerId::main(), &redemption).await.unwrap().unwrap();
                 }
             })
         })
@@ -203,10 +203,10 @@ async fn rows(store: &Arc<dyn Store>, round: usize) -> f64 {
     for task in tasks {
         task.await.unwrap();
     }
-    f64::from(u32::try_from(TRADES).unwrap()) / clock.monotonic().as_secs_f64()
+    f64::from(u32::try_from(EXCHANGES).unwrap()) / clock.monotonic().as_secs_f64()
 }
 
-fn trade(token: &str) -> Redemption {
+fn redemption(token: &str) -> Redemption {
     let now = SystemClock::new().now();
     let claims = json!({ "iss": ISSUER, "sub": "repo:acme/app", "pad": "p".repeat(700) }).to_string();
     Redemption {
@@ -269,15 +269,15 @@ fn report(id: &str, what: &str, rounds: &[(f64, f64)], goal: f64) {
     );
 }
 
-/// Of sixty-four at once one gets the token.
+/// Checks that of 64 concurrent exchanges of one token exactly one succeeds.
 async fn one_of_sixty_four(server: &Server, token: &str) {
     let exchange = Arc::clone(server.app.exchange().unwrap());
     let tasks: Vec<_> = (0..64)
         .map(|_| {
             let (exchange, role, token) = (Arc::clone(&exchange), server.role.clone(), token.to_owned());
             tokio::spawn(async move {
-                let ask = buildpass::exchange::flows::rubygems_role::RubygemsRole { role };
-                exchange.exchange(&ask, &buildpass::base::Secret::new(token)).await.is_ok()
+                let flow = buildpass::exchange::flows::rubygems_role::RubygemsRole { role };
+                exchange.exchange(&flow, &buildpass::base::Secret::new(token)).await.is_ok()
             })
         })
         .collect();
@@ -298,8 +298,8 @@ async fn main() {
     let beside = Server::start(&forge, 1, 1).await;
     let mut number = 0;
     let mut fresh = |issuer: &str| {
-        number += TRADES;
-        forge.tokens(issuer, number, TRADES)
+        number += EXCHANGES;
+        forge.tokens(issuer, number, EXCHANGES)
     };
     small.measure(fresh(&small.issuer)).await;
     large.measure(fresh(&large.issuer)).await;
