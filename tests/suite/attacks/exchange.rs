@@ -1,4 +1,4 @@
-//! The exchange: what died and stays dead, who learns, who sees, and what strangers leave behind.
+//! The exchange: revocation is final, pins are safe, introspection is scoped, forged tokens leave no row.
 
 use std::sync::Arc;
 
@@ -8,87 +8,87 @@ use buildpass::policy::Scope;
 use buildpass::store::{CredentialFilter, StoredCredential};
 use serde_json::{Value, json};
 
-use super::doors::decode;
-use crate::harness::market::{DOORS, Market, OPEN, RULES, TOML};
+use super::flows::decode;
+use crate::harness::market::{FLOWS, Market, OPEN, RULES, TOML};
 use crate::harness::postgres::PostgresServer;
 use crate::harness::{Auth, START, SettableClock, Start, registration_with};
 use crate::verifier::forge::{base64url, claims_with, header};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_build_that_has_ended_trades_nothing_at_any_door() {
+async fn tokens_of_a_finished_build_are_rejected_by_every_flow() {
     let market = Market::with(OPEN, RULES).await;
     let mut fetched = Vec::new();
-    for (door, audience) in DOORS {
-        fetched.push((door, market.token(audience).await));
+    for (flow, audience) in FLOWS {
+        fetched.push((flow, market.token(audience).await));
     }
     market.finish().await;
-    for (door, token) in fetched {
-        assert!(!market.ask(door, &token).await.is_good(), "{door}");
+    for (flow, token) in fetched {
+        assert!(!market.ask(flow, &token).await.is_good(), "{flow}");
     }
-    // Nor one that passed its deadline.
+    // The same after the deadline of a build.
     let short = registration_with(&json!({ "number": 9, "timeout": "1m" }));
     let build = market.server.register(&market.client, &short).await;
     let mut fetched = Vec::new();
-    for (door, audience) in DOORS {
-        fetched.push((door, market.token_of(&build.id, json!({ "audience": audience })).await));
+    for (flow, audience) in FLOWS {
+        fetched.push((flow, market.token_of(&build.id, json!({ "audience": audience })).await));
     }
     let token = market.token_of(&build.id, json!({ "audience": "https://artefacts.example.com" })).await;
-    let key = market.trade(&token, &[]).await.json();
-    assert_eq!(key["expires_in"], 60, "what is given ends with the build");
+    let key = market.exchange(&token, &[]).await.json();
+    assert_eq!(key["expires_in"], 60, "a credential expires with the build");
     market.server.clock.advance(61);
     market.server.app.issuer().step().await.unwrap();
-    assert!(!market.lives(key["access_token"].as_str().unwrap()).await);
-    for (door, token) in fetched {
-        assert!(!market.ask(door, &token).await.is_good(), "{door}");
+    assert!(!market.is_active(key["access_token"].as_str().unwrap()).await);
+    for (flow, token) in fetched {
+        assert!(!market.ask(flow, &token).await.is_good(), "{flow}");
     }
 }
 
-async fn living(market: &Market) -> Vec<StoredCredential> {
+async fn active(market: &Market) -> Vec<StoredCredential> {
     let filter = CredentialFilter { active_at: Some(market.server.clock.now()), ..Default::default() };
     market.server.app.store().list_credentials(&IssuerId::main(), &filter).await.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_died_stays_dead_when_the_change_is_taken_back() {
+async fn credentials_stay_revoked_when_the_change_is_undone() {
     let market = Market::open().await;
-    let give = async || {
+    let issue = async || {
         let key = market.ask("role", &market.token("gems.example.com").await).await;
         assert_eq!(key.status, 201, "{}", key.text);
     };
     let role = |name: &str| Prune::One(Section::Roles, Some("octo".into()), name.to_owned());
     // A role that is changed and changed back.
-    give().await;
-    assert_eq!(living(&market).await.len(), 1);
+    issue().await;
+    assert_eq!(active(&market).await.len(), 1);
     let longer = RULES.replace("valid_for = \"30m\"", "valid_for = \"40m\"");
     market.apply(&longer).await;
-    assert_eq!(living(&market).await.len(), 0, "its role was changed");
+    assert_eq!(active(&market).await.len(), 0, "its role was changed");
     market.apply(RULES).await;
-    assert_eq!(living(&market).await.len(), 0);
+    assert_eq!(active(&market).await.len(), 0);
     // A user who is disabled and enabled.
-    give().await;
+    issue().await;
     market.apply("[[users]]\nname=\"octo\"\ndisabled=true\n").await;
     assert_eq!(market.ask("role", &market.token("gems.example.com").await).await.status, 404);
     market.apply("[[users]]\nname=\"octo\"\n").await;
-    assert_eq!(living(&market).await.len(), 0);
-    // A role that is removed and made anew: it is another one, with another token.
-    give().await;
+    assert_eq!(active(&market).await.len(), 0);
+    // A role that is deleted and created again is another role, with another token.
+    issue().await;
     let token = market.role("push-app").await;
-    market.bring("", role("push-app")).await.unwrap();
+    market.try_apply("", role("push-app")).await.unwrap();
     market.apply(RULES).await;
-    assert_eq!(living(&market).await.len(), 0);
+    assert_eq!(active(&market).await.len(), 0);
     assert_ne!(market.role("push-app").await, token);
     let reply = market.assume(&token, &market.token("gems.example.com").await).await;
     assert_eq!(reply.status, 404, "the old token names nothing");
-    give().await;
-    assert_eq!(living(&market).await.len(), 1);
+    issue().await;
+    assert_eq!(active(&market).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_squatters_build_teaches_nuget_no_ids_and_neither_does_one_that_fails() {
+async fn ids_of_a_rejected_token_are_never_pinned() {
     let market = Market::open().await;
     market
         .apply(
-            &(market.strangers()
+            &(market.external_providers()
                 + "[[nuget.trust_policies]]\nname=\"hub\"\nuser=\"octo\"\nowner=\"acme\"\nkind=\"github\"\n\
                criteria={owner=\"acme\",repository=\"app\",workflow=\"push.yml\"}\n"),
         )
@@ -116,12 +116,12 @@ async fn a_squatters_build_teaches_nuget_no_ids_and_neither_does_one_that_fails(
     ] {
         assert_eq!(market.nuget(&token(jti, changed), "octo").await.status, 401);
     }
-    assert_eq!(market.nuget(&token("4", json!({})), "octo").await.status, 200, "the owner's first use teaches");
-    assert_eq!(market.nuget(&token("5", ids), "octo").await.status, 401, "and nobody else's");
+    assert_eq!(market.nuget(&token("4", json!({})), "octo").await.status, 200, "the owner's first use pins");
+    assert_eq!(market.nuget(&token("5", ids), "octo").await.status, 401, "other ids are rejected");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_downstream_neither_sees_nor_records_what_another_one_owns() {
+async fn a_downstream_server_neither_sees_nor_records_credentials_of_another() {
     let market = Market::open().await;
     let key = market.granted("https://artefacts.example.com").await;
     let other = market
@@ -141,7 +141,7 @@ async fn a_downstream_neither_sees_nor_records_what_another_one_owns() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
-async fn what_ends_at_one_server_is_over_at_the_next_request_of_the_other() {
+async fn a_revocation_at_one_server_holds_at_the_next_request_of_the_other() {
     let (clock, database) = (Arc::new(SettableClock::at(START)), PostgresServer::shared().database().await);
     let start = || Start::new(TOML).on(&database, &clock);
     let a = Market::on(start(), RULES).await;
@@ -156,7 +156,7 @@ async fn what_ends_at_one_server_is_over_at_the_next_request_of_the_other() {
         b.with_headers(reqwest::Method::GET, "/authz/artefacts", &headers, "").await.status
     };
     let audience = "https://artefacts.example.com";
-    // A grant that is changed at A is another one at B.
+    // B sees at once that A changed the grant.
     let key = a.granted(audience).await;
     assert_eq!(at_b(&key).await, 200);
     let changed = RULES.replace("scopes = [\"read\", \"write\"]", "scopes = [\"read\"]");
@@ -165,14 +165,14 @@ async fn what_ends_at_one_server_is_over_at_the_next_request_of_the_other() {
     let key = a.granted(audience).await;
     assert_eq!(at_b(&key).await, 200);
     a.form("/oauth/revoke", Auth::None, &[("token", &key)]).await;
-    assert_eq!(at_b(&key).await, 401, "a key that was given up");
+    assert_eq!(at_b(&key).await, 401, "a revoked key");
     let token = a.token(audience).await;
     assert_eq!(at_b(&token).await, 200);
     a.form("/oauth/revoke", Auth::None, &[("token", &token)]).await;
-    assert_eq!(at_b(&token).await, 401, "an ID token that was given up");
+    assert_eq!(at_b(&token).await, 401, "a revoked ID token");
     let (key, token) = (a.granted(audience).await, a.token(audience).await);
     a.finish().await;
-    assert_eq!((at_b(&key).await, at_b(&token).await), (401, 401), "a build that ended");
+    assert_eq!((at_b(&key).await, at_b(&token).await), (401, 401), "a finished build");
     let build = a.server.register(&a.client, &registration_with(&json!({ "number": 18 }))).await;
     let a = Market { build, ..a };
     let (key, token) = (a.granted(audience).await, a.token(audience).await);
@@ -180,19 +180,19 @@ async fn what_ends_at_one_server_is_over_at_the_next_request_of_the_other() {
     let kid: Value = serde_json::from_slice(&decode(token.split('.').next().unwrap())).unwrap();
     a.server.app.issuer().keyring().revoke(kid["kid"].as_str().unwrap(), "leaked").await.unwrap();
     b.app.issuer().step().await.unwrap();
-    assert_eq!((at_b(&key).await, at_b(&token).await), (401, 401), "a signing key that was revoked");
+    assert_eq!((at_b(&key).await, at_b(&token).await), (401, 401), "a revoked signing key");
     let (key, token) = (a.granted(audience).await, a.token(audience).await);
     let clients = a.server.app.store().list_clients(&IssuerId::main()).await.unwrap();
     let name = clients.into_iter().find(|client| client.id.as_str() == a.client.id).unwrap().name;
     a.server.app.store().disable_client(&IssuerId::main(), &name, START).await.unwrap();
-    assert_eq!((at_b(&key).await, at_b(&token).await), (401, 401), "a client that was disabled");
+    assert_eq!((at_b(&key).await, at_b(&token).await), (401, 401), "a disabled client");
 }
 
-/// Each token names an issuer of its own, or none; each is asked with at every door. Nothing is kept of them.
+/// Each token names another issuer, or none, and is sent to every flow.
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_that_a_stranger_made_up_leave_no_row() {
+async fn forged_tokens_leave_no_row() {
     let market = Market::with(OPEN, &format!("{RULES}[[users]]\nname = \"other\"\n")).await;
-    market.apply(&market.strangers()).await;
+    market.apply(&market.external_providers()).await;
     let events = async || {
         let (issuer, since) = (IssuerId::main(), Moment::from_unix(0));
         market.server.app.store().list_events(&issuer, since, None, 9_999).await.unwrap().len()
@@ -208,8 +208,8 @@ async fn tokens_that_a_stranger_made_up_leave_no_row() {
         let odd = unsigned(json!({ "iss": 7 }));
         let ours = unsigned(json!({ "iss": "https://ci.example.com" }));
         for token in [&nobody, &nameless, &odd, &ours] {
-            for (door, _) in DOORS {
-                assert!(!market.ask(door, token).await.is_good());
+            for (flow, _) in FLOWS {
+                assert!(!market.ask(flow, token).await.is_good());
             }
             assert_eq!(market.assume("rg_oidc_akr_00000000000000000000", token).await.status, 404);
             market.form("/oauth/revoke", Auth::None, &[("token", token)]).await;
@@ -218,5 +218,5 @@ async fn tokens_that_a_stranger_made_up_leave_no_row() {
     assert_eq!(events().await, before);
     let signed = market.token("elsewhere.example.com").await;
     market.ask("nuget", &signed).await;
-    assert_eq!(events().await, before + 1, "who can have our tokens is known");
+    assert_eq!(events().await, before + 1, "a token of our own is recorded: its holder is known");
 }

@@ -1,7 +1,7 @@
 //! Attacks, one test each, in the order of the manual's list of threats.
 
-mod doors;
 mod exchange;
+mod flows;
 pub(crate) mod forged;
 mod house_itself;
 mod identity;

@@ -1,5 +1,5 @@
-//! A server with every door of the exchange open, rules in force, a build that runs, and two strangers' issuers whose
-//! keys are written down: `partner` (generic) and `github`.
+//! A server with every flow of the exchange enabled, rules, a running build, and two external providers with configured
+//! keys: `partner` (generic) and `hub` (github).
 
 use std::sync::Arc;
 
@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use super::{Auth, Build, Credential, Reply, Server, Start, registration};
 use crate::verifier::forge::{Forge, claims_with, header};
 
-/// The configuration of every market.
+/// Configuration of every [`Market`].
 pub(crate) const TOML: &str = "[issuer]\nurl = \"https://ci.example.com\"\n\
     [exchange]\nrubygems_host = \"gems.example.com\"\nnuget_audience = \"https://nuget.example.com\"\n\
     registry_audience = \"registry.example.com\"\n";
 
-/// The rules of every market.
+/// Rules of every [`Market`].
 pub(crate) const RULES: &str = r#"
 [[users]]
 name = "octo"
@@ -64,8 +64,8 @@ token = "jwt"
 valid_for = "10m"
 "#;
 
-/// The doors with the audience of each.
-pub(crate) const DOORS: [(&str, &str); 6] = [
+/// Flows, each with its audience.
+pub(crate) const FLOWS: [(&str, &str); 6] = [
     ("grant", "https://artefacts.example.com"),
     ("role", "gems.example.com"),
     ("publisher", "gems.example.com"),
@@ -74,10 +74,10 @@ pub(crate) const DOORS: [(&str, &str); 6] = [
     ("authz", "https://artefacts.example.com"),
 ];
 
-/// An access policy that opens acme's repositories to every build.
+/// Access policy that allows every build to use acme's repositories.
 pub(crate) const OPEN: &str = "[repository.\"acme\".access_policy]\nproviders = [\"self\"]\nrules = [\"true\"]\n";
 
-/// Everything that trades.
+/// Server, client and build for tests of the exchange.
 pub(crate) struct Market {
     pub(crate) server: Server,
     pub(crate) forge: Arc<Forge>,
@@ -90,7 +90,7 @@ impl Market {
         Self::with("", RULES).await
     }
 
-    /// With more of the configuration, and these rules.
+    /// Starts with `toml` added to the configuration, and applies `rules`.
     pub(crate) async fn with(toml: &str, rules: &str) -> Self {
         Self::on(Start::new(&format!("{TOML}{toml}")), rules).await
     }
@@ -104,8 +104,8 @@ impl Market {
         market
     }
 
-    /// The strangers' providers, as a roles file writes them.
-    pub(crate) fn strangers(&self) -> String {
+    /// Returns the external providers, as a rules file has them.
+    pub(crate) fn external_providers(&self) -> String {
         let jwks = toml::Value::try_from(self.forge.jwks()).unwrap();
         format!(
             "[[providers]]\nname = \"partner\"\nprovider = \"generic\"\nissuer = \"https://issuer.example\"\njwks = {jwks}\n\
@@ -113,23 +113,23 @@ impl Market {
         )
     }
 
-    pub(crate) async fn bring(&self, rules: &str, prune: Prune) -> Result<Applied, String> {
+    pub(crate) async fn try_apply(&self, rules: &str, prune: Prune) -> Result<Applied, String> {
         let file = read_rules_file(rules).map_err(|error| error.to_string())?;
-        let bring = ChangeSet { file, prune, ..ChangeSet::default() };
-        self.server.app.rules_editor().apply(&bring, "test", false).await.map_err(|error| error.to_string())
+        let changes = ChangeSet { file, prune, ..ChangeSet::default() };
+        self.server.app.rules_editor().apply(&changes, "test", false).await.map_err(|error| error.to_string())
     }
 
     pub(crate) async fn apply(&self, rules: &str) -> Applied {
-        self.bring(rules, Prune::Nothing).await.unwrap_or_else(|error| panic!("{error}"))
+        self.try_apply(rules, Prune::Nothing).await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The token of a role.
+    /// Returns the token of a role.
     pub(crate) async fn role(&self, name: &str) -> String {
         let standing = self.server.app.rules_editor().current().await.unwrap();
         standing.entitlements.iter().find(|row| row.name == name).unwrap().token.clone().unwrap()
     }
 
-    /// An ID token of the build that runs.
+    /// Fetches an ID token of the running build.
     pub(crate) async fn token(&self, audience: &str) -> String {
         self.token_of(&self.build.id, json!({ "audience": audience })).await
     }
@@ -141,7 +141,7 @@ impl Market {
         reply.json()["value"].as_str().unwrap().to_owned()
     }
 
-    /// A token of the provider `partner` with these claims changed.
+    /// Returns a token of the provider `partner` with these claims changed.
     pub(crate) fn partner(&self, claims: Value) -> String {
         self.forge.token(&header("RS256"), &claims_with(claims))
     }
@@ -156,8 +156,8 @@ impl Market {
         self.server.form(path, auth, fields).await
     }
 
-    /// RFC 8693 with these parameters beside the usual ones.
-    pub(crate) async fn trade(&self, token: &str, more: &[(&str, &str)]) -> Reply {
+    /// Exchanges a token at the token endpoint (RFC 8693), with additional parameters.
+    pub(crate) async fn exchange(&self, token: &str, more: &[(&str, &str)]) -> Reply {
         let mut fields = vec![
             ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
             ("subject_token", token),
@@ -167,17 +167,17 @@ impl Market {
         self.form("/oauth/token", Auth::None, &fields).await
     }
 
-    /// The key or JWT of a good trade.
+    /// Returns the key or access token of a successful exchange.
     pub(crate) async fn granted(&self, audience: &str) -> String {
-        let reply = self.trade(&self.token(audience).await, &[]).await;
+        let reply = self.exchange(&self.token(audience).await, &[]).await;
         assert_eq!(reply.status, 200, "{}", reply.text);
         reply.json()["access_token"].as_str().unwrap().to_owned()
     }
 
-    /// Asks at one of the doors, in its own way; `api` is the door of clients without a secret.
-    pub(crate) async fn ask(&self, door: &str, token: &str) -> Reply {
-        match door {
-            "grant" => self.trade(token, &[]).await,
+    /// Sends a token to a flow, in its own protocol; `api` is the API, for clients without a secret.
+    pub(crate) async fn ask(&self, flow: &str, token: &str) -> Reply {
+        match flow {
+            "grant" => self.exchange(token, &[]).await,
             "role" => self.assume(&self.role("push-app").await, token).await,
             "publisher" => self.publisher(token).await,
             "nuget" => self.nuget(token, "octo").await,
@@ -187,7 +187,7 @@ impl Market {
         }
     }
 
-    /// So many tokens came with a good signature of ours, and were never recorded.
+    /// Returns how many tokens had a valid own signature but no record.
     pub(crate) async fn alarms(&self) -> u64 {
         let metrics = self.server.get(&format!("{}/metrics", self.server.admin), Auth::None).await.text;
         let alarm = metrics.lines().find(|line| line.starts_with("buildpass_unrecorded_tokens_total")).unwrap();
@@ -229,11 +229,11 @@ impl Market {
         reply.json()
     }
 
-    pub(crate) async fn lives(&self, token: &str) -> bool {
+    pub(crate) async fn is_active(&self, token: &str) -> bool {
         self.introspect(token).await["active"] == true
     }
 
-    /// What a proxy of nginx asks about a request.
+    /// Sends the forward-auth request of nginx.
     pub(crate) async fn authz(&self, grant: &str, method: &str, uri: &str, more: &[(&str, &str)]) -> Reply {
         let mut headers =
             vec![("x-original-method", method), ("x-original-uri", uri), ("x-original-host", "store.example.com")];

@@ -231,7 +231,7 @@ async fn keys_are_listed_and_revoked_without_their_text() {
     let path = format!("keys/{}", items[0]["id"].as_str().unwrap());
     assert_eq!(admin.get(&path).await["name"], "artefacts");
     assert_eq!(admin.send(Method::DELETE, &path, None).await.status, 204);
-    assert!(!market.lives(&key).await);
+    assert!(!market.is_active(&key).await);
     assert_eq!(admin.get("keys").await["items"], json!([]));
     assert_eq!(admin.get("keys?all=1").await["items"][0]["revoked_reason"], "it was revoked");
     assert_eq!(admin.send(Method::GET, "keys/nothing", None).await.status, 404);
@@ -243,8 +243,8 @@ async fn credentials_and_refusals_after_the_signature_are_events_without_secrets
     let admin = Admin::of(&market).await;
     let key = market.granted("https://artefacts.example.com").await;
     let token = market.token("https://artefacts.example.com").await;
-    market.trade(&token, &[("scope", "admin")]).await;
-    market.trade("a.b.c", &[]).await;
+    market.exchange(&token, &[("scope", "admin")]).await;
+    market.exchange("a.b.c", &[]).await;
     let events = admin.get("events?limit=1000").await;
     let of = |kind: &str| -> Vec<&Value> {
         events["items"].as_array().unwrap().iter().filter(|one| one["kind"] == kind).collect()
@@ -261,7 +261,7 @@ async fn credentials_and_refusals_after_the_signature_are_events_without_secrets
     assert!(!text.contains(&key) && !text.contains(&token), "no key and no token");
     // A client with valid tokens must not be able to fill the disk with events.
     for _ in 0..200 {
-        market.trade(&token, &[("scope", "admin")]).await;
+        market.exchange(&token, &[("scope", "admin")]).await;
     }
     let events = admin.get("events?limit=1000").await;
     let rows = events["items"].as_array().unwrap().iter().filter(|one| one["kind"] == "exchange_refused").count();

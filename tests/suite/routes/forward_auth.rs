@@ -1,4 +1,4 @@
-//! `/authz/{grant}`: forward authentication, as each proxy asks.
+//! `/authz/{grant}`: forward authentication, with the requests of each proxy.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +19,7 @@ scopes = ["write"]
 user = "ci-{repo}"
 "#;
 
-/// A grant whose keys are made at the token endpoint, where there is no method.
+/// Grant for keys from the token endpoint, where a request has no method.
 const KEYED: &str = r#"
 [[grants]]
 name = "keyed"
@@ -33,7 +33,7 @@ async fn market(proxy: &str) -> Market {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_goes_through_by_method_and_path_and_the_store_is_told_who_sends_it() {
+async fn a_request_is_allowed_by_method_and_path_and_the_store_reads_the_identity() {
     let market = market("nginx").await;
     let token = market.token(AUDIENCE).await;
     let bearer = format!("Bearer {token}");
@@ -55,12 +55,12 @@ async fn a_request_goes_through_by_method_and_path_and_the_store_is_told_who_sen
     let events =
         market.server.app.store().list_events(&IssuerId::main(), Moment::from_unix(0), None, 100).await.unwrap();
     let refused: Vec<_> = events.iter().filter(|event| event.kind == "exchange_refused").collect();
-    assert_eq!((refused.len(), refused[0].flow.as_deref()), (1, Some("forward")), "a pass is no row, a refusal is");
+    assert_eq!((refused.len(), refused[0].flow.as_deref()), (1, Some("forward")), "only a refusal is recorded");
     assert_eq!(market.authz("other", "GET", "/", &auth).await.status, 401, "an unknown grant");
     let elsewhere = format!("Bearer {}", market.token("elsewhere").await);
     assert_eq!(market.authz("store", "GET", "/", &[("authorization", &elsewhere)]).await.status, 401);
     market.finish().await;
-    assert_eq!(market.authz("store", "GET", "/", &auth).await.status, 401, "its build ended");
+    assert_eq!(market.authz("store", "GET", "/", &auth).await.status, 401, "the build is finished");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,30 +93,34 @@ async fn each_client_sends_the_credential_in_its_own_form() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_of_the_grant_opens_it_and_no_other_credential_does() {
+async fn a_key_of_the_grant_is_accepted_and_no_other_credential() {
     let market = market("nginx").await;
     let key = market.granted("https://keyed.example.com").await;
     let auth = [("authorization", key.as_str())];
     let reply = market.authz("keyed", "PUT", "/acme/x", &auth).await;
     assert_eq!(reply.status, 200);
     assert!(!reply.header("x-buildpass-key").unwrap().is_empty());
-    assert_eq!(market.authz("keyed", "PUT", "/other", &auth).await.status, 403, "the condition decides anew");
+    assert_eq!(market.authz("keyed", "PUT", "/other", &auth).await.status, 403, "the condition is evaluated again");
     assert_eq!(market.authz("store", "GET", "/", &auth).await.status, 401, "another grant");
     let gem = market.assume(&market.role("push-app").await, &market.token("gems.example.com").await).await.json();
     let gem = gem["rubygems_api_key"].as_str().unwrap().to_owned();
-    assert_eq!(market.authz("keyed", "GET", "/", &[("authorization", &gem)]).await.status, 401, "another door's key");
+    assert_eq!(
+        market.authz("keyed", "GET", "/", &[("authorization", &gem)]).await.status,
+        401,
+        "a key of another flow"
+    );
     market.form("/oauth/revoke", crate::harness::Auth::None, &[("token", &key)]).await;
     assert_eq!(market.authz("keyed", "PUT", "/acme/x", &auth).await.status, 401);
-    let spent = market.token("https://keyed.example.com").await;
-    let bearer = format!("Bearer {spent}");
+    let token = market.token("https://keyed.example.com").await;
+    let bearer = format!("Bearer {token}");
     assert_eq!(market.authz("keyed", "PUT", "/acme/x", &[("authorization", &bearer)]).await.status, 200);
-    assert_eq!(market.trade(&spent, &[]).await.status, 200);
+    assert_eq!(market.exchange(&token, &[]).await.status, 200);
     let after = market.authz("keyed", "PUT", "/acme/x", &[("authorization", &bearer)]).await;
-    assert_eq!(after.status, 401, "a token that was spent is spent");
+    assert_eq!(after.status, 401, "a used token");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_proxys_headers_are_read_and_each_of_them_once() {
+async fn only_the_configured_proxys_headers_are_read_each_once() {
     let market = market("traefik").await;
     let bearer = format!("Bearer {}", market.token(AUDIENCE).await);
     let auth = ("authorization", bearer.as_str());
@@ -132,20 +136,16 @@ async fn one_proxys_headers_are_read_and_each_of_them_once() {
     let nginx = [auth, ("x-original-method", "PUT"), ("x-original-uri", "/acme/x"), ("x-original-host", "s")];
     assert_eq!(ask(&nginx).await, 403, "another proxy's");
     let shadowed = [auth, method, ("x-forwarded-uri", "/other"), host, ("x-original-uri", "/acme/x")];
-    assert_eq!(ask(&shadowed).await, 403, "which are not looked at either");
+    assert_eq!(ask(&shadowed).await, 403, "ignored too");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn envoy_asks_by_the_requests_own_line_whatever_its_method() {
+async fn envoy_sends_the_original_method_and_path() {
     let market = market("envoy").await;
     let bearer = format!("Bearer {}", market.token(AUDIENCE).await);
     let ask = async |method: Method, path: &str| {
         let path = format!("/authz/store{path}");
-        market
-            .server
-            .with_headers(method, &path, &[("authorization", &bearer)], "a body that nobody reads")
-            .await
-            .status
+        market.server.with_headers(method, &path, &[("authorization", &bearer)], "an ignored body").await.status
     };
     assert_eq!(ask(Method::PUT, "/acme/x?y=1").await, 200);
     assert_eq!(ask(Method::POST, "/acme/x").await, 200);
@@ -157,9 +157,8 @@ async fn envoy_asks_by_the_requests_own_line_whatever_its_method() {
     assert_eq!(ask(Method::PUT, "/acme/%ff").await, 403);
 }
 
-/// What the proxy is answered, and why, step by step.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_can_ask_what_a_proxy_would_be_answered() {
+async fn explain_shows_each_step_of_a_forward_auth_request() {
     let market = market("nginx").await;
     let token = market.token(AUDIENCE).await;
     let explained = async |method: &str, path: &str| {
@@ -179,9 +178,8 @@ async fn an_operator_can_ask_what_a_proxy_would_be_answered() {
     assert!(!part.passed && part.actual.contains("/other"), "{part:?}");
 }
 
-/// The spellings by which two servers could read two paths.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_path_that_two_servers_could_read_differently_is_refused() {
+async fn an_ambiguous_path_is_refused() {
     let market = market("nginx").await;
     let bearer = format!("Bearer {}", market.token(AUDIENCE).await);
     for path in [

@@ -10,8 +10,8 @@ use crate::verifier::forge::{claims_with, header};
 pub(super) const FEED: &str = "https://nuget.example.com";
 pub(super) const NO_POLICY: &str = "No matching trust policy owned by user 'octo' was found.";
 
-/// The status and text of a refusal.
-pub(super) fn told(reply: &Reply) -> (u16, String) {
+/// Returns status and text of a reply.
+pub(super) fn status_and_text(reply: &Reply) -> (u16, String) {
     (reply.status, reply.json()["error"].as_str().unwrap_or_default().to_owned())
 }
 
@@ -49,7 +49,7 @@ const USERNAME: &str = "The username property in the request body is required.";
 const TOKEN_TYPE: &str = "The tokenType property in the request body is required and must set to 'ApiKey'.";
 const UNPARSED: &str = "The bearer token could not be parsed as a JSON web token.";
 
-/// Headers, body, and the status and text that they get.
+/// Headers and body, each with the expected status and text.
 type Fault<'a> = (Vec<(&'a str, &'a str)>, &'a str, u16, &'a str);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -92,9 +92,9 @@ async fn every_fault_of_the_request_has_nugets_status_and_text() {
     assert!(raw.starts_with("HTTP/1.1 401 The Authorization header is missing.\r\n"), "the reason phrase too: {raw}");
 }
 
-/// Each request mends the fault that the one before it was told of, and keeps all that come later.
+/// Each request corrects the fault of the previous one and keeps all later faults.
 #[tokio::test(flavor = "multi_thread")]
-async fn of_several_faults_the_first_in_nugets_order_is_told() {
+async fn of_several_faults_the_first_in_nugets_order_is_answered() {
     let market = Market::open().await;
     let (basic, bearer) = (("authorization", "Basic x"), ("authorization", "Bearer x"));
     let (cookie, plain, json_type) =
@@ -113,11 +113,11 @@ async fn of_several_faults_the_first_in_nugets_order_is_told() {
     ];
     for (headers, body, status, words) in cases {
         let reply = market.server.with_headers(Method::POST, "/api/v2/token", &headers, body).await;
-        assert_eq!(told(&reply), refusal(status, words), "{headers:?} {body}");
+        assert_eq!(status_and_text(&reply), refusal(status, words), "{headers:?} {body}");
     }
 }
 
-/// A stranger's token for our feed, with these claims changed; `null` takes one away.
+/// Returns an external token for our feed with these claims changed; `null` removes a claim.
 pub(super) fn partner(market: &Market, changed: &Value) -> String {
     let mut claims = json!({ "aud": FEED });
     claims.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
@@ -125,10 +125,10 @@ pub(super) fn partner(market: &Market, changed: &Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_fault_of_the_token_has_nugets_text_whether_there_is_such_a_user_or_not() {
+async fn every_invalid_token_has_nugets_text_whether_or_not_the_user_exists() {
     const NOT_VALIDATED: &str = "The JSON web token could not be validated.";
     let market = Market::open().await;
-    market.apply(&market.strangers()).await;
+    market.apply(&market.external_providers()).await;
     let cases = [
         (json!({ "aud": [FEED, "x"] }), "The JSON web token must have exactly one aud claim value."),
         (json!({ "aud": [] }), "The JSON web token must have exactly one aud claim value."),
@@ -165,10 +165,10 @@ async fn every_fault_of_the_token_has_nugets_text_whether_there_is_such_a_user_o
     let elliptic =
         |issuer: &str| market.forge.token(&header("ES256"), &claims_with(json!({ "aud": FEED, "iss": issuer })));
     let reply = market.nuget(&elliptic("https://strict.example"), "octo").await;
-    assert_eq!(told(&reply), refusal(401, NOT_VALIDATED), "an algorithm that its entry does not allow");
+    assert_eq!(status_and_text(&reply), refusal(401, NOT_VALIDATED), "an algorithm that its entry does not allow");
     let reply = market.nuget(&elliptic("https://issuer.example"), "octo").await;
-    assert_eq!(told(&reply), refusal(401, NO_POLICY), "and that another's does");
-    // A good token of somebody whom no policy knows reads the same, whoever is named.
+    assert_eq!(status_and_text(&reply), refusal(401, NO_POLICY), "and that another's does");
+    // A valid token without a policy gets the same text, whichever user is named.
     for user in ["octo", "nobody"] {
         let reply = market.nuget(&partner(&market, &json!({})), user).await;
         let text = format!("No matching trust policy owned by user '{user}' was found.");
@@ -176,7 +176,7 @@ async fn every_fault_of_the_token_has_nugets_text_whether_there_is_such_a_user_o
     }
 }
 
-/// A provider with the market's key, named as its kind.
+/// Returns a provider with the key of `market`, named like its kind.
 pub(super) fn provider(market: &Market, kind: &str, issuer: &str, more: &str) -> String {
     let jwks = toml::Value::try_from(market.forge.jwks()).unwrap();
     format!("[[providers]]\nname=\"{kind}\"\nprovider=\"{kind}\"\nissuer=\"{issuer}\"\njwks={jwks}\n{more}\n")

@@ -1,16 +1,16 @@
-//! `/api/v2/token`: which trust policy takes a token, of each kind, and when ids are learned.
+//! `/api/v2/token`: which trust policy accepts a token, of each kind, and when ids are pinned.
 
 use buildpass::base::{Clock, IssuerId, Moment};
 use buildpass::exchange::{Prune, Section};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use super::nuget::{FEED, NO_POLICY, partner, provider, refusal, told};
+use super::nuget::{FEED, NO_POLICY, partner, provider, refusal, status_and_text};
 use crate::harness::market::Market;
 use crate::harness::registration_with;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn policies_are_tried_oldest_first_and_what_may_be_told_is_joined() {
+async fn policies_are_tried_oldest_first_and_their_mismatches_are_joined() {
     let market = Market::open().await;
     let policy = |name: &str, environment: &str, valid_for: &str| {
         format!(
@@ -25,7 +25,7 @@ async fn policies_are_tried_oldest_first_and_what_may_be_told_is_joined() {
     let reply = market.nuget(&market.token(FEED).await, "second").await;
     let both = "Environment mismatch for policy 'one': expected 'production', actual ''. Environment mismatch for \
                 policy 'two': expected 'staging', actual ''";
-    assert_eq!(told(&reply), refusal(401, both));
+    assert_eq!(status_and_text(&reply), refusal(401, both));
     let staged = json!({ "audience": FEED, "step": { "step": "deploy", "environment": "Staging" } });
     let reply = market.nuget(&market.token_of(&market.build.id, staged.clone()).await, "second").await;
     assert_eq!(reply.status, 200, "names without case: {}", reply.text);
@@ -38,12 +38,12 @@ async fn policies_are_tried_oldest_first_and_what_may_be_told_is_joined() {
         .register(&market.client, &registration_with(&json!({ "repo": "other", "repo_id": "2002", "number": 2 })))
         .await;
     let token = market.token_of(&other.id, json!({ "audience": FEED })).await;
-    assert_eq!(told(&market.nuget(&token, "octo").await), refusal(401, NO_POLICY));
+    assert_eq!(status_and_text(&market.nuget(&token, "octo").await), refusal(401, NO_POLICY));
     let unlocked = NO_POLICY.replace("octo", "second");
-    assert_eq!(told(&market.nuget(&token, "second").await), refusal(401, &unlocked), "locked or not");
+    assert_eq!(status_and_text(&market.nuget(&token, "second").await), refusal(401, &unlocked), "locked or not");
 }
 
-/// A policy of `octo`, with these criteria and what else stands in it.
+/// Returns a policy of `octo` with these criteria and more fields.
 fn policy(name: &str, owner: &str, kind: &str, criteria: &str, more: &str) -> String {
     format!(
         "[[nuget.trust_policies]]\nname=\"{name}\"\nuser=\"octo\"\nowner=\"{owner}\"\nkind=\"{kind}\"\n\
@@ -52,7 +52,7 @@ fn policy(name: &str, owner: &str, kind: &str, criteria: &str, more: &str) -> St
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_policies_that_take_a_token_the_older_one_gives_its_owner() {
+async fn of_two_policies_that_accept_a_token_the_older_one_decides_the_owner() {
     let market = Market::open().await;
     market.apply(&policy("first-by-name", "younger", "vela", "org=\"acme\",repo=\"app\"", "")).await;
     let owner = async || {
@@ -62,12 +62,12 @@ async fn of_two_policies_that_take_a_token_the_older_one_gives_its_owner() {
     };
     assert_eq!(owner().await, "acme");
     let older = Prune::One(Section::TrustPolicies, Some("octo".to_owned()), "nuget-app".to_owned());
-    market.bring("", older).await.unwrap();
+    market.try_apply("", older).await.unwrap();
     assert_eq!(owner().await, "younger");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_principal_of_entra_has_a_key_once_for_each_uti() {
+async fn a_service_principal_of_entra_gets_one_key_for_each_uti() {
     const TENANT: &str = "11111111-2222-3333-4444-555555555555";
     const OBJECT: &str = "99999999-2222-3333-4444-aaaaaaaaaaaa";
     let market = Market::open().await;
@@ -87,7 +87,7 @@ async fn a_service_principal_of_entra_has_a_key_once_for_each_uti() {
     assert_eq!(good.status, 200, "{}", good.text);
     let used = "This bearer token has already been used. A new bearer token must be used for each request.";
     for (changed, words) in [
-        // Another text of it, as another moment would have made it.
+        // The same `uti` in a token of another time.
         (json!({ "jti": null, "x": 1 }), used),
         (json!({ "uti": null }), "The JSON web token must have a uti claim."),
         (json!({ "uti": "  " }), "The JSON web token must have a uti claim."),
@@ -96,14 +96,14 @@ async fn a_service_principal_of_entra_has_a_key_once_for_each_uti() {
         (json!({ "uti": "second", "oid": TENANT }), NO_POLICY),
         (json!({ "uti": "second", "azpacr": "1" }), NO_POLICY),
     ] {
-        assert_eq!(told(&sent(changed.clone()).await), refusal(401, words), "{changed}");
+        assert_eq!(status_and_text(&sent(changed.clone()).await), refusal(401, words), "{changed}");
     }
     assert_eq!(sent(json!({ "uti": "second", "jti": "another" })).await.status, 200);
 }
 
-/// Another entry of the issuer may be of a kind whose tokens have another id.
+/// Another provider of the issuer may be of a kind with another token id.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_entry_that_takes_a_token_says_which_id_it_must_have() {
+async fn the_provider_that_accepts_a_token_decides_which_id_it_must_have() {
     let market = Market::open().await;
     let issuer = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0";
     let of = |kind: &str| provider(&market, kind, issuer, &format!("required_audience=\"{kind}\""));
@@ -118,17 +118,17 @@ async fn the_entry_that_takes_a_token_says_which_id_it_must_have() {
     assert_eq!(reply.status, 200, "{}", reply.text);
 }
 
-/// What an operator asks for beyond NuGet's own policies is theirs.
+/// Requirements of the operator are not part of NuGet's policies.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_claim_that_only_the_entry_requires_is_not_named() {
+async fn a_claim_that_only_the_provider_requires_is_not_named() {
     let market = Market::open().await;
     market.apply(&provider(&market, "generic", "https://issuer.example", "required_claims=[\"team\"]")).await;
     let reply = market.nuget(&partner(&market, &json!({})), "octo").await;
-    assert_eq!(told(&reply), refusal(401, "The JSON web token could not be validated."));
+    assert_eq!(status_and_text(&reply), refusal(401, "The JSON web token could not be validated."));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_project_of_gitlab_has_a_key_and_is_told_which_claim_it_lacks() {
+async fn a_project_of_gitlab_gets_a_key_or_the_name_of_the_missing_claim() {
     let market = Market::open().await;
     let criteria = "namespace_path=\"acme/tools\",namespace_id=\"2\",project_path=\"app\",project_id=\"1\"";
     let rules = provider(&market, "gitlab", "https://gitlab.com", "") + &policy("lab", "acme", "gitlab", criteria, "");
@@ -143,13 +143,13 @@ async fn a_project_of_gitlab_has_a_key_and_is_told_which_claim_it_lacks() {
     };
     let lacking = sent(json!({ "project_path": null })).await;
     let words = "The JSON Web Token is missing the required claim 'project_path'.";
-    assert_eq!(told(&lacking), refusal(401, words));
-    assert_eq!(told(&sent(json!({ "project_id": "3" })).await), refusal(401, NO_POLICY));
+    assert_eq!(status_and_text(&lacking), refusal(401, words));
+    assert_eq!(status_and_text(&sent(json!({ "project_id": "3" })).await), refusal(401, NO_POLICY));
     let good = sent(json!({})).await;
     assert_eq!(good.status, 200, "{}", good.text);
 }
 
-/// A token of a workflow of this repository, with these claims changed.
+/// Returns a token of a workflow of this repository with these claims changed.
 fn workflow(market: &Market, repository: &str, changed: Value) -> String {
     let mut claims = json!({
         "iss": "https://token.actions.githubusercontent.com", "repository": format!("acme/{repository}"),
@@ -160,18 +160,18 @@ fn workflow(market: &Market, repository: &str, changed: Value) -> String {
     partner(market, &claims)
 }
 
-/// Criteria of that workflow, without ids.
+/// Returns the criteria of that workflow, without ids.
 fn without_ids(repository: &str) -> String {
     format!("owner=\"acme\",repository=\"{repository}\",workflow=\"push.yml\"")
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_first_uses_at_the_same_time_one_sides_ids_are_learned_and_all_its_tokens_pass() {
+async fn of_concurrent_first_uses_one_sides_ids_are_pinned_and_all_its_tokens_are_accepted() {
     let market = Market::open().await;
-    market.apply(&market.strangers()).await;
-    // Where among the eight the token with other ids comes in, if there is one.
-    for stranger_at in [None, Some(0), Some(4), Some(8)] {
-        let repository = format!("app{}", stranger_at.map_or("alone".to_owned(), |at| at.to_string()));
+    market.apply(&market.external_providers()).await;
+    // Position of the token with other ids among the eight, if any.
+    for other_at in [None, Some(0), Some(4), Some(8)] {
+        let repository = format!("app{}", other_at.map_or("alone".to_owned(), |at| at.to_string()));
         market.apply(&policy(&repository, "acme", "github", &without_ids(&repository), "")).await;
         let ours = |jti: &str| workflow(&market, &repository, json!({ "jti": format!("{repository} {jti}") }));
         let other = |jti: &str| {
@@ -179,30 +179,30 @@ async fn of_first_uses_at_the_same_time_one_sides_ids_are_learned_and_all_its_to
             workflow(&market, &repository, changed)
         };
         let mut tokens: Vec<String> = (0..8).map(|at| ours(&at.to_string())).collect();
-        if let Some(at) = stranger_at {
+        if let Some(at) = other_at {
             tokens.insert(at, other("first"));
         }
         let mut replies = join_all(tokens.iter().map(|token| market.nuget(token, "octo"))).await;
-        let stranger = stranger_at.map(|at| replies.remove(at));
-        let learned_other = stranger.as_ref().is_some_and(|reply| reply.status == 200);
+        let outsider = other_at.map(|at| replies.remove(at));
+        let pinned_other = outsider.as_ref().is_some_and(|reply| reply.status == 200);
         let expected = |wins: bool| if wins { (200, String::new()) } else { refusal(401, NO_POLICY) };
         for reply in &replies {
-            assert_eq!(told(reply), expected(!learned_other), "{stranger:?}");
+            assert_eq!(status_and_text(reply), expected(!pinned_other), "{outsider:?}");
         }
-        if let Some(stranger) = &stranger {
-            assert_eq!(told(stranger), expected(learned_other));
+        if let Some(outsider) = &outsider {
+            assert_eq!(status_and_text(outsider), expected(pinned_other));
         }
-        assert_eq!(told(&market.nuget(&ours("again"), "octo").await), expected(!learned_other));
-        assert_eq!(told(&market.nuget(&other("again"), "octo").await), expected(learned_other));
+        assert_eq!(status_and_text(&market.nuget(&ours("again"), "octo").await), expected(!pinned_other));
+        assert_eq!(status_and_text(&market.nuget(&other("again"), "octo").await), expected(pinned_other));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn learning_starts_anew_with_other_criteria_and_with_nothing_else() {
+async fn pinning_starts_again_with_other_criteria_and_with_nothing_else() {
     let market = Market::open().await;
     let named = |criteria: &str, more: &str| policy("late", "acme", "github", criteria, more);
     let (first, staged) = (without_ids("app"), without_ids("app") + ",environment=\"staging\"");
-    market.apply(&(market.strangers() + &named(&first, ""))).await;
+    market.apply(&(market.external_providers() + &named(&first, ""))).await;
     market.server.clock.advance(7 * 24 * 3_600 + 1);
     market.server.app.issuer().step().await.unwrap();
     let now = market.server.clock.now().unix();
@@ -211,7 +211,7 @@ async fn learning_starts_anew_with_other_criteria_and_with_nothing_else() {
             "jti": jti, "iat": now, "nbf": now, "exp": now + 300, "environment": "staging",
             "repository_owner_id": owner_id,
         });
-        told(&market.nuget(&workflow(&market, "app", changed), "octo").await)
+        status_and_text(&market.nuget(&workflow(&market, "app", changed), "octo").await)
     };
     let expired = "The policy 'late' has expired. Sign in and renew the trust policy on the Trusted Publishing page.";
     assert!(market.apply(&named(&first, "")).await.changes_nothing());
@@ -221,15 +221,15 @@ async fn learning_starts_anew_with_other_criteria_and_with_nothing_else() {
     market.apply(&named(&staged, "valid_for=\"5m\"")).await;
     assert_eq!(sent("c", "42").await.0, 200, "other criteria");
     market.apply(&named(&staged, "valid_for=\"6m\"")).await;
-    assert_eq!(sent("d", "43").await, refusal(401, NO_POLICY), "what was learned stays");
+    assert_eq!(sent("d", "43").await, refusal(401, NO_POLICY), "pins stay");
     assert_eq!(sent("e", "42").await.0, 200);
     market.apply(&named(&first, "valid_for=\"6m\"")).await;
-    assert_eq!(sent("f", "43").await.0, 200, "other criteria forget it");
+    assert_eq!(sent("f", "43").await.0, 200, "other criteria clear the pins");
 }
 
 /// A policy may be older than the repository that it names.
 #[tokio::test(flavor = "multi_thread")]
-async fn ids_of_a_repository_that_first_built_when_learning_was_over_come_with_the_next_bringing_in() {
+async fn ids_of_a_repository_that_first_built_after_pinning_ended_are_pinned_by_the_next_apply() {
     let market = Market::open().await;
     let rules = policy("late", "acme", "vela", "org=\"acme\",repo=\"late\"", "");
     market.apply(&rules).await;
@@ -245,11 +245,11 @@ async fn ids_of_a_repository_that_first_built_when_learning_was_over_come_with_t
         let events = market.server.app.store().list_events(&issuer, since, None, 999).await.unwrap();
         events.iter().filter(|event| event.kind == "ids_pinned").count()
     };
-    assert!(market.apply(&rules).await.changes_nothing(), "what is learned is no change");
-    assert_eq!(pins().await, 1, "and it is told");
+    assert!(market.apply(&rules).await.changes_nothing(), "a pin is no change");
+    assert_eq!(pins().await, 1, "and it is recorded");
     let reply = asked().await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert!(market.apply(&rules).await.changes_nothing());
     assert_eq!(pins().await, 1);
-    assert!(market.lives(reply.json()["apiKey"].as_str().unwrap()).await, "and ends nothing");
+    assert!(market.is_active(reply.json()["apiKey"].as_str().unwrap()).await, "and revokes nothing");
 }

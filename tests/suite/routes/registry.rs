@@ -34,7 +34,7 @@ async fn market() -> Market {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_action_on_each_repository_is_judged_by_itself() {
+async fn each_action_on_each_repository_is_evaluated_on_its_own() {
     let market = market().await;
     let token = market.token("registry.example.com").await;
     let ask =
@@ -68,15 +68,15 @@ async fn each_action_on_each_repository_is_judged_by_itself() {
         let access: Vec<Value> =
             said["access"].as_array().unwrap().iter().map(|one| json!([one["name"], one["actions"]])).collect();
         assert_eq!(json!(access), expected, "{query}");
-        // It ends with the token that it was given for.
+        // It expires with its subject token.
         assert_eq!(said["exp"], claims(&token)["exp"], "{query}");
         assert_eq!(answer["expires_in"], 300);
     }
 }
 
-/// Whoever has a good token may ask as often as they like.
+/// A valid token may be sent any number of times.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_opens_nothing_is_answered_and_leaves_no_row() {
+async fn a_token_without_access_is_answered_and_leaves_no_row() {
     let market = market().await;
     let token = market.token("registry.example.com").await;
     let credentials = async || {
@@ -119,7 +119,7 @@ async fn a_client_may_name_the_provider_as_basic_user() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_ends_in_a_moment_gives_nothing_whatever_the_tolerance() {
+async fn a_token_that_expires_within_seconds_is_refused_whatever_the_tolerance() {
     let market = market().await;
     let token = market.token("registry.example.com").await;
     market.server.clock.advance(296);
@@ -128,7 +128,7 @@ async fn a_token_that_ends_in_a_moment_gives_nothing_whatever_the_tolerance() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_providers_own_audience_is_due_where_it_has_one() {
+async fn a_provider_with_its_own_audience_requires_it() {
     let toml = "[oidc.partner]\nprovider = \"generic\"\nissuer = \"https://issuer.example\"\nrequired_audience = \"registry.example\"\njwks = ";
     let forge = Forge::new();
     let jwks = toml::Value::try_from(forge.jwks()).unwrap();
@@ -143,9 +143,9 @@ async fn the_providers_own_audience_is_due_where_it_has_one() {
     assert_eq!(market.server.get(path, Auth::Token(&wrong)).await.status, 401);
 }
 
-/// What a caller writes into rows, and how much of it is judged, is bounded.
+/// Scopes that a request writes into rows and evaluates are bounded.
 #[tokio::test(flavor = "multi_thread")]
-async fn scopes_are_judged_once_each_and_there_are_not_many() {
+async fn each_scope_is_evaluated_once_and_their_number_is_limited() {
     let market = market().await;
     let token = market.token("registry.example.com").await;
     let ask = async |query: String| market.server.get(&format!("/token?{query}"), Auth::Token(&token)).await;
@@ -166,7 +166,7 @@ async fn scopes_are_judged_once_each_and_there_are_not_many() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_subject_gets_no_more_than_a_rate_allows_and_others_do() {
+async fn one_subjects_rate_limit_does_not_affect_others() {
     let market = market().await;
     let token = market.token("registry.example.com").await;
     let path = "/token?scope=repository:open/x:pull";
@@ -187,7 +187,7 @@ async fn one_subject_gets_no_more_than_a_rate_allows_and_others_do() {
     assert_eq!(market.server.get(path, Auth::Token(&token)).await.status, 200);
 }
 
-/// An entry of the configuration for tokens of the forge's, under one of two audiences.
+/// Returns a configured provider for the forge's tokens with this audience.
 fn entry(name: &str, audience: &str, keys: &str) -> String {
     format!(
         "[oidc.{name}]\nprovider=\"generic\"\nissuer=\"https://issuer.example\"\nrequired_audience=\"{audience}\"\n{keys}\n"
@@ -201,7 +201,7 @@ fn allowing(provider: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_entries_of_one_issuer_the_one_that_can_be_asked_takes_its_own() {
+async fn of_two_providers_of_one_issuer_the_available_one_accepts_its_own_tokens() {
     let forge = Arc::new(Forge::new());
     let jwks = format!("jwks={}", toml::Value::try_from(forge.jwks()).unwrap());
     let unreachable = "jwks_file=\"not-there.json\"";
@@ -215,7 +215,7 @@ async fn of_two_entries_of_one_issuer_the_one_that_can_be_asked_takes_its_own() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stored_provider_has_a_policy_where_one_names_it() {
+async fn a_stored_provider_is_covered_by_the_policies_that_name_it() {
     let market = with_stored_ci(&allowing("ci")).await;
     assert!(opens(&market).await);
     assert!(logged().contains("access policy names a provider that does not exist"), "as it was not at the start");
@@ -223,11 +223,11 @@ async fn a_stored_provider_has_a_policy_where_one_names_it() {
     assert!(!opens(&market).await);
 }
 
-/// Policies are the configuration's, and name its providers; in the table, by which tokens are judged, another one may
-/// have the name. On a shared database such a server runs all the same.
+/// Policies name configured providers; a stored provider, which verifies the tokens, may have the same name. On a shared
+/// database such a server must run nevertheless.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
-async fn a_policy_is_for_the_provider_that_it_was_written_for_and_for_no_other_of_its_name() {
+async fn a_policy_covers_its_configured_provider_and_no_stored_one_of_the_same_name() {
     let database = PostgresServer::shared().database().await;
     let clock = Arc::new(SettableClock::at(START));
     let forge = Arc::new(Forge::new());
@@ -243,7 +243,7 @@ fn keys(market: &Market) -> String {
     format!("jwks={}", toml::Value::try_from(market.forge.jwks()).unwrap())
 }
 
-/// A provider `ci` that a command made, as a roles file writes it.
+/// Returns a provider `ci` that a command created, as a rules file has it.
 fn stored_ci(market: &Market) -> String {
     entry("ci", "registry.example", &keys(market)).replace("[oidc.ci]", "[[providers]]\nname=\"ci\"")
 }
@@ -263,7 +263,7 @@ async fn opens(market: &Market) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_is_told_each_part_of_each_rule_that_was_asked() {
+async fn explain_shows_each_part_of_each_evaluated_rule() {
     let market = market().await;
     let token = Secret::new(market.token("registry.example.com").await);
     let scopes = RegistryScope::read_all(["repository:acme/app:pull,delete", "repository:acme/secret:pull"]).unwrap();
@@ -272,8 +272,9 @@ async fn an_operator_is_told_each_part_of_each_rule_that_was_asked() {
     assert!(explained.accepted());
     let nothing = RegistryScope::read_all(["repository:acme/secret:pull"]).unwrap();
     let nothing = exchange.explain(&Registry { provider: None, scopes: nothing }, &token).await.unwrap();
-    assert!(!nothing.accepted(), "the door would answer, and open nothing");
+    assert!(!nothing.accepted(), "the flow answers, with no access");
     let steps = explained.steps.iter().filter(|step| step.check == Check::Policy);
-    let told: Vec<String> = steps.map(|step| format!("{} {}: {}", step.passed, step.expected, step.actual)).collect();
-    insta::assert_snapshot!(told.join("\n"));
+    let described: Vec<String> =
+        steps.map(|step| format!("{} {}: {}", step.passed, step.expected, step.actual)).collect();
+    insta::assert_snapshot!(described.join("\n"));
 }

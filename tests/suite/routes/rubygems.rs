@@ -12,7 +12,7 @@ use crate::verifier::forge::{base64url, claims_with, header};
 const HOST: &str = "gems.example.com";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_gives_its_users_key_as_rubygems_shapes_it() {
+async fn a_role_issues_a_key_of_its_user_in_rubygems_form() {
     let market = Market::open().await;
     let role = market.role("push-app").await;
     assert!(role.starts_with("rg_oidc_akr_") && role.len() == 32, "{role}");
@@ -32,7 +32,7 @@ async fn a_role_gives_its_users_key_as_rubygems_shapes_it() {
     let known = market.introspect(key).await;
     assert_eq!((known["flow"].clone(), known["owner"].clone()), (json!("rubygems"), json!("octo")));
     assert_eq!(known["packages"], json!(["app"]));
-    // As a form too, and once.
+    // A form is accepted too.
     let form = format!("jwt={}", market.token(HOST).await);
     let path = format!("/api/v1/oidc/api_key_roles/{role}/assume_role");
     let content_type = [("content-type", "application/x-www-form-urlencoded")];
@@ -52,7 +52,7 @@ async fn every_refusal_has_rubygems_own_status_and_text() {
              {{operator=\"string_matches\",claim=\"repository\",value=\"\\\\Aacme/app\\\\z\"}}]}}]}}\n"
         )
     };
-    market.apply(&(market.strangers() + &statements(HOST))).await;
+    market.apply(&(market.external_providers() + &statements(HOST))).await;
     let role = market.role("partner").await;
     let not_found = || (404, json!({ "error": "Not Found" }));
     let claims = |changed: Value| {
@@ -124,7 +124,7 @@ async fn every_refusal_has_rubygems_own_status_and_text() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publishers_token_is_refused_as_a_roles_is() {
     let market = Market::open().await;
-    market.apply(&market.strangers()).await;
+    market.apply(&market.external_providers()).await;
     let (bad, not_found) = (json!({ "error": "Missing/invalid iss" }), json!({ "error": "Not Found" }));
     for (changed, status, body) in [
         (json!({ "iss": null }), 400, &bad),
@@ -139,9 +139,9 @@ async fn a_publishers_token_is_refused_as_a_roles_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_taken_until_a_minute_after_its_end_where_theirs_is_not() {
+async fn a_token_is_accepted_until_a_minute_after_it_expired_unlike_at_rubygems() {
     let market = Market::open().await;
-    market.apply(&(market.strangers() + &reader_of("partner", "octo"))).await;
+    market.apply(&(market.external_providers() + &reader_of("partner", "octo"))).await;
     let role = market.role("read-octo").await;
     let now = market.server.clock.now().unix();
     for (ended, status) in [(59, 201), (60, 404), (61, 404)] {
@@ -153,7 +153,7 @@ async fn a_token_is_taken_until_a_minute_after_its_end_where_theirs_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_explicit_denial_is_not_told_from_a_role_that_is_not_there() {
+async fn an_explicit_denial_is_indistinguishable_from_a_missing_role() {
     let market = Market::open().await;
     let rules = "[[rubygems.roles]]\nname=\"denied\"\nuser=\"octo\"\nprovider=\"self\"\n\
         permissions={scopes=[\"push_rubygem\"]}\naccess_policy={statements=[\
@@ -168,7 +168,7 @@ async fn an_explicit_denial_is_not_told_from_a_role_that_is_not_there() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_whose_statements_name_no_audience_takes_the_hosts_alone() {
+async fn a_role_without_an_audience_in_its_statements_accepts_the_hosts_only() {
     let market = Market::open().await;
     let rules = "[[rubygems.roles]]\nname=\"any\"\nuser=\"octo\"\nprovider=\"self\"\n\
         permissions={scopes=[\"push_rubygem\"]}\naccess_policy={statements=[{effect=\"allow\",\
@@ -182,7 +182,7 @@ async fn a_role_whose_statements_name_no_audience_takes_the_hosts_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_trusted_publisher_is_found_by_what_the_token_was_issued_for() {
+async fn a_trusted_publisher_is_found_by_the_claims_of_the_token() {
     let market = Market::open().await;
     let reply = market.publisher(&market.token(HOST).await).await;
     assert_eq!(reply.status, 201, "{}", reply.text);
@@ -203,7 +203,7 @@ async fn a_trusted_publisher_is_found_by_what_the_token_was_issued_for() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_publisher_for_two_gems_gives_a_key_for_both_and_the_environment_goes_first() {
+async fn publishers_of_two_gems_issue_one_key_and_those_with_an_environment_go_first() {
     let market = Market::open().await;
     let publisher = |gem: &str, user: &str, environment: &str| {
         format!(
@@ -224,12 +224,12 @@ async fn one_publisher_for_two_gems_gives_a_key_for_both_and_the_environment_goe
     assert_eq!(reply.json()["gem"], json!({ "name": "released" }), "{}", reply.text);
     let released = reply.json()["rubygems_api_key"].as_str().unwrap().to_owned();
     let kept = format!("{RULES}[[users]]\nname=\"deployer\"\n{}", publisher("released", "deployer", production));
-    market.bring(&kept, Prune::All).await.unwrap();
-    assert!(market.lives(&released).await, "its publisher stands");
-    assert!(!market.lives(&key).await, "it rested on the publisher of the second gem too");
+    market.try_apply(&kept, Prune::All).await.unwrap();
+    assert!(market.is_active(&released).await, "its publisher stands");
+    assert!(!market.is_active(&key).await, "it rested on the publisher of the second gem too");
 }
 
-/// A token of GitHub Actions with these claims changed.
+/// Returns a token of GitHub Actions with these claims changed.
 fn hub(market: &Market, changed: Value) -> String {
     let mut claims = json!({
         "iss": "https://token.actions.githubusercontent.com", "aud": HOST, "sub": "repo:acme/app:ref:refs/heads/main",
@@ -242,9 +242,9 @@ fn hub(market: &Market, changed: Value) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn githubs_publishers_are_judged_as_rubygems_judges_them() {
+async fn githubs_publishers_match_as_at_rubygems() {
     let market = Market::open().await;
-    let rules = market.strangers()
+    let rules = market.external_providers()
         + "[[rubygems.trusted_publishers]]\ngem=\"hubbed\"\nuser=\"octo\"\nprovider=\"hub\"\n\
            criteria={owner=\"acme\",owner_id=\"42\",repository=\"app\",workflow=\"push.yml\"}\n";
     market.apply(&rules).await;
@@ -256,7 +256,7 @@ async fn githubs_publishers_are_judged_as_rubygems_judges_them() {
         ("another ref's file", json!({ "job_workflow_ref": "acme/app/.github/workflows/push.yml@refs/heads/x" })),
         ("another file", json!({ "job_workflow_ref": "acme/app/.github/workflows/other.yml@refs/heads/main" })),
         ("a resurrected owner", json!({ "repository_owner_id": "43" })),
-        ("another repository's id, learned before", json!({ "repository_id": "1002" })),
+        ("another repository's id, pinned before", json!({ "repository_id": "1002" })),
         ("another audience", json!({ "aud": "rubygems.org" })),
         ("no repository", json!({ "repository": null })),
     ];
@@ -269,9 +269,9 @@ async fn githubs_publishers_are_judged_as_rubygems_judges_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ids_are_learned_by_the_first_grant_within_seven_days_and_by_nothing_else() {
+async fn ids_are_pinned_by_the_first_exchange_within_seven_days_and_by_nothing_else() {
     let market = Market::open().await;
-    let rules = market.strangers()
+    let rules = market.external_providers()
         + "[[rubygems.trusted_publishers]]\ngem=\"hubbed\"\nuser=\"octo\"\nprovider=\"hub\"\n\
            criteria={owner=\"acme\",repository=\"app\",workflow=\"push.yml\"}\n";
     market.apply(&rules).await;
@@ -280,8 +280,8 @@ async fn ids_are_learned_by_the_first_grant_within_seven_days_and_by_nothing_els
     assert_eq!(market.publisher(&hub(&market, squatter)).await.status, 404, "a squatter's failing build");
     assert_eq!(market.publisher(&hub(&market, json!({ "jti": "a" }))).await.status, 201);
     let taken = json!({ "jti": "b", "repository_owner_id": "666" });
-    assert_eq!(market.publisher(&hub(&market, taken)).await.status, 404, "the ids are learned");
-    assert!(market.apply(&rules).await.changes_nothing(), "brought in again, nothing is forgotten");
+    assert_eq!(market.publisher(&hub(&market, taken)).await.status, 404, "the ids are pinned");
+    assert!(market.apply(&rules).await.changes_nothing(), "applied again, pins stay");
     let late = rules.replace("hubbed", "late");
     market.apply(&late).await;
     market.server.clock.advance(7 * 24 * 3_600 + 1);
@@ -289,9 +289,9 @@ async fn ids_are_learned_by_the_first_grant_within_seven_days_and_by_nothing_els
     let fresh = |jti: &str| json!({ "jti": jti, "iat": now, "nbf": now, "exp": now + 300 });
     market.server.app.issuer().step().await.unwrap();
     let both = market.publisher(&hub(&market, fresh("c"))).await;
-    assert_eq!(both.status, 201, "what was learned stays, and whoever is alike has it too: {}", both.text);
+    assert_eq!(both.status, 201, "pins stay, and an equal publisher has them too: {}", both.text);
     let removed = Prune::One(Section::TrustedPublishers, None, publisher_named(&market, "hubbed").await);
-    market.bring("", removed).await.unwrap();
+    market.try_apply("", removed).await.unwrap();
     assert_eq!(market.publisher(&hub(&market, fresh("d"))).await.status, 404, "too late for the other one");
 }
 
@@ -300,7 +300,7 @@ async fn publisher_named(market: &Market, gem: &str) -> String {
     standing.entitlements.iter().find(|row| row.name.starts_with(&format!("{gem}@"))).unwrap().name.clone()
 }
 
-/// A user, and a role that shows its dashboard to whoever has a token of this provider for our host.
+/// Returns a user with a role that may read the dashboard, for tokens of this provider.
 fn reader_of(provider: &str, user: &str) -> String {
     format!(
         "[[users]]\nname=\"{user}\"\n[[rubygems.roles]]\nname=\"read-{user}\"\nuser=\"{user}\"\n\
@@ -310,7 +310,7 @@ fn reader_of(provider: &str, user: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_shows_the_dashboard_reads_its_users_rows_alone() {
+async fn a_key_for_the_dashboard_reads_the_rows_of_its_user_only() {
     let market = Market::open().await;
     market.apply(&(reader_of("self", "octo") + &reader_of("self", "other"))).await;
     let key_of = async |role: &str| {

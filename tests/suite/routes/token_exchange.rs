@@ -14,7 +14,7 @@ const SIGNED: &str = "https://signed.example.com";
 async fn a_build_token_becomes_a_key_that_introspection_knows() {
     let market = Market::open().await;
     let token = market.token(ARTEFACTS).await;
-    let reply = market.trade(&token, &[("audience", ARTEFACTS), ("scope", "read")]).await;
+    let reply = market.exchange(&token, &[("audience", ARTEFACTS), ("scope", "read")]).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     assert_eq!(reply.header("cache-control"), Some("no-store"));
     let answer = reply.json();
@@ -38,30 +38,30 @@ async fn a_build_token_becomes_a_key_that_introspection_knows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_grant_may_give_a_jwt_whose_subject_no_build_can_have() {
+async fn a_grant_may_issue_a_jwt_with_a_subject_that_no_build_can_have() {
     let market = Market::open().await;
     let requested = ("requested_token_type", "urn:ietf:params:oauth:token-type:jwt");
-    let reply = market.trade(&market.token(SIGNED).await, &[requested]).await;
+    let reply = market.exchange(&market.token(SIGNED).await, &[requested]).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     let answer = reply.json();
     assert_eq!(answer["expires_in"], 600);
     let jwt = answer["access_token"].as_str().unwrap();
-    let said = claims(jwt);
-    assert_eq!(said["aud"], SIGNED);
-    assert_eq!(said["scope"], "read");
-    assert_eq!(said["grant"], "signed");
-    assert!(said["sub"].as_str().unwrap().starts_with("exchange:self:"), "{said}");
-    assert_eq!(said["subject_claims"]["repo"], "acme/app", "the build's claims stand under a name of their own");
-    assert_eq!(said.get("repo"), None);
-    assert!(market.lives(jwt).await);
-    // Traded again it is no subject token: its `typ` says so.
-    let again = market.trade(jwt, &[]).await;
+    let issued = claims(jwt);
+    assert_eq!(issued["aud"], SIGNED);
+    assert_eq!(issued["scope"], "read");
+    assert_eq!(issued["grant"], "signed");
+    assert!(issued["sub"].as_str().unwrap().starts_with("exchange:self:"), "{issued}");
+    assert_eq!(issued["subject_claims"]["repo"], "acme/app", "the build's claims are nested");
+    assert_eq!(issued.get("repo"), None);
+    assert!(market.is_active(jwt).await);
+    // It is no subject token: its `typ` differs.
+    let again = market.exchange(jwt, &[]).await;
     assert_eq!((again.status, again.json()["error"].clone()), (400, json!("invalid_request")));
 }
 
-/// What is sent beside a good token, and what is answered.
+/// Parameters beside a valid token, each with its error.
 #[tokio::test(flavor = "multi_thread")]
-async fn every_parameter_that_is_wrong_has_its_error() {
+async fn every_invalid_parameter_has_its_error() {
     let market = Market::open().await;
     let token_type = |of: &'static str| ("requested_token_type", of);
     let cases: [(&[(&str, &str)], &str); 10] = [
@@ -77,18 +77,18 @@ async fn every_parameter_that_is_wrong_has_its_error() {
         (&[("subject_token_type", "urn:ietf:params:oauth:token-type:jwt")], "invalid_request"),
     ];
     for (more, error) in cases {
-        let reply = market.trade(&market.token(ARTEFACTS).await, more).await;
+        let reply = market.exchange(&market.token(ARTEFACTS).await, more).await;
         assert_eq!(reply.status, 400, "{more:?}: {}", reply.text);
         assert_eq!(reply.json()["error"], error, "{more:?}: {}", reply.text);
     }
-    let unlisted = market.trade(&market.token("https://nobody.example.com").await, &[]).await;
+    let unlisted = market.exchange(&market.token("https://nobody.example.com").await, &[]).await;
     assert_eq!(unlisted.json()["error"], "invalid_target", "an audience that no grant has");
-    let ignored = market.trade(&market.token(ARTEFACTS).await, &[("client_id", "x"), ("foo", "bar")]).await;
+    let ignored = market.exchange(&market.token(ARTEFACTS).await, &[("client_id", "x"), ("foo", "bar")]).await;
     assert_eq!(ignored.status, 200, "unknown parameters are ignored: {}", ignored.text);
 
-    // Without a token that verifies every answer is the same.
+    // With an invalid token every answer is the same.
     for more in [&[("audience", "https://other.example.com")][..], &[("scope", "admin")], &[]] {
-        let reply = market.trade("a.b.c", more).await;
+        let reply = market.exchange("a.b.c", more).await;
         assert_eq!(reply.json()["error"], "invalid_request", "{more:?}");
     }
     let other = [("grant_type", "client_credentials")];
@@ -97,40 +97,40 @@ async fn every_parameter_that_is_wrong_has_its_error() {
     let nothing = market.form("/oauth/token", Auth::None, &[]).await;
     assert_eq!(nothing.json()["error"], "invalid_request");
     let json = market.server.post("/oauth/token", Auth::None, &json!({ "grant_type": "x" })).await;
-    assert_eq!(json.json()["error"], "invalid_request", "a form is due");
+    assert_eq!(json.json()["error"], "invalid_request", "must be a form");
     let head = market.server.send(Method::HEAD, "/oauth/token", Auth::None, None).await;
     assert_eq!(head.status, 405);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_spent_once_and_a_failed_exchange_spends_nothing() {
+async fn a_token_is_redeemed_once_and_not_by_a_failed_exchange() {
     let market = Market::open().await;
     let token = market.token(ARTEFACTS).await;
-    assert_eq!(market.trade(&token, &[("scope", "admin")]).await.status, 400);
-    assert_eq!(market.trade(&token, &[("audience", SIGNED)]).await.status, 400);
-    assert_eq!(market.trade(&token, &[]).await.status, 200);
-    let again = market.trade(&token, &[]).await;
+    assert_eq!(market.exchange(&token, &[("scope", "admin")]).await.status, 400);
+    assert_eq!(market.exchange(&token, &[("audience", SIGNED)]).await.status, 400);
+    assert_eq!(market.exchange(&token, &[]).await.status, 200);
+    let again = market.exchange(&token, &[]).await;
     assert_eq!(again.status, 400);
     let description = again.json()["error_description"].as_str().unwrap().to_owned();
     assert!(description.starts_with("the subject token has been used"), "{description}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_grant_may_let_a_token_be_traded_more_than_once() {
+async fn a_grant_may_allow_repeated_exchanges_of_a_token() {
     let market = Market::open().await;
     market.apply("[[grants]]\nname=\"often\"\nprovider=\"self\"\naudience=\"often\"\nsingle_use=false\n").await;
     let token = market.token("often").await;
-    let keys = [market.trade(&token, &[]).await, market.trade(&token, &[]).await];
+    let keys = [market.exchange(&token, &[]).await, market.exchange(&token, &[]).await];
     let keys = keys.map(|reply| reply.json()["access_token"].as_str().unwrap().to_owned());
     assert_ne!(keys[0], keys[1]);
-    // Given up, it is traded no more, and what was given for it is dead.
+    // Once revoked, it is rejected, and the credentials issued for it are revoked.
     assert_eq!(market.form("/oauth/revoke", Auth::None, &[("token", &token)]).await.status, 200);
-    assert!(!market.lives(&keys[0]).await && !market.lives(&keys[1]).await);
-    assert_eq!(market.trade(&token, &[]).await.status, 400);
+    assert!(!market.is_active(&keys[0]).await && !market.is_active(&keys[1]).await);
+    assert_eq!(market.exchange(&token, &[]).await.status, 400);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_condition_decides_and_the_first_grant_that_holds() {
+async fn the_first_grant_with_a_true_condition_decides() {
     let market = Market::open().await;
     let rules = r#"
 [[grants]]
@@ -153,14 +153,14 @@ when = '"c" in request.scopes'
 scopes = ["c"]
 "#;
     market.apply(rules).await;
-    let denied = market.trade(&market.token("shared").await, &[]).await;
+    let denied = market.exchange(&market.token("shared").await, &[]).await;
     assert_eq!(denied.json()["error"], "invalid_request", "request.scopes is absent: no answer, so no grant");
-    let reply = market.trade(&market.token("shared").await, &[("scope", "c")]).await;
+    let reply = market.exchange(&market.token("shared").await, &[("scope", "c")]).await;
     assert_eq!((reply.status, reply.json()["scope"].clone()), (200, json!("c")), "{}", reply.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_untrusted_build_gets_something_only_where_a_grant_says_so() {
+async fn an_untrusted_build_gets_a_credential_only_if_a_grant_allows_it() {
     let market = Market::open().await;
     market.apply("[[grants]]\nname=\"open\"\nprovider=\"self\"\naudience=\"open\"\nallow_untrusted=true\n").await;
     let toml = "[[issuance.rules]]\nname=\"forks\"\naudiences=[\"open\",\"https://signed.example.com\"]\nallow_untrusted=true\n";
@@ -168,38 +168,38 @@ async fn an_untrusted_build_gets_something_only_where_a_grant_says_so() {
         Market { server: market.server.restart(&format!("{}{toml}", crate::harness::market::TOML)).await, ..market };
     let build = market.server.register(&market.client, &fork()).await;
     let token = market.token_of(&build.id, json!({ "audience": SIGNED })).await;
-    let refused = market.trade(&token, &[]).await;
+    let refused = market.exchange(&token, &[]).await;
     assert_eq!(refused.status, 400);
     assert!(refused.text.contains("trusted is false"), "its holder may know: {}", refused.text);
     let token = market.token_of(&build.id, json!({ "audience": "open" })).await;
-    assert_eq!(market.trade(&token, &[]).await.status, 200);
+    assert_eq!(market.exchange(&token, &[]).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_strangers_token_is_traded_by_its_provider_and_its_holder_reads_nothing() {
+async fn an_external_token_is_redeemed_and_its_refusal_is_not_explained() {
     let market = Market::open().await;
     let rules = format!(
         "{}[[grants]]\nname=\"partner\"\nprovider=\"partner\"\naudience=\"registry.example\"\n\
          when='identity.oidc.claims.repository == \"acme/app\"'\ntoken=\"jwt\"\n",
-        market.strangers()
+        market.external_providers()
     );
     market.apply(&rules).await;
-    let reply = market.trade(&market.partner(json!({})), &[]).await;
+    let reply = market.exchange(&market.partner(json!({})), &[]).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
-    let said = claims(reply.json()["access_token"].as_str().unwrap());
-    assert_eq!(said["sub"], "exchange:partner:repo%3Aacme%2Fapp");
-    assert_eq!(said["iss"], "https://ci.example.com");
-    let refused = market.trade(&market.partner(json!({ "jti": "other", "repository": "evil/app" })), &[]).await;
+    let issued = claims(reply.json()["access_token"].as_str().unwrap());
+    assert_eq!(issued["sub"], "exchange:partner:repo%3Aacme%2Fapp");
+    assert_eq!(issued["iss"], "https://ci.example.com");
+    let refused = market.exchange(&market.partner(json!({ "jti": "other", "repository": "evil/app" })), &[]).await;
     let description = refused.json()["error_description"].as_str().unwrap().to_owned();
     assert!(description.starts_with("the subject token was refused; request "), "{description}");
-    // Two signatures over one token are one token, and so is one without a jti under another signature.
+    // Without a jti, the claims identify the token, whatever its signature.
     let nameless = json!({ "jti": null });
-    assert_eq!(market.trade(&market.partner(nameless.clone()), &[]).await.status, 200);
-    assert_eq!(market.trade(&market.partner(nameless), &[]).await.status, 400);
+    assert_eq!(market.exchange(&market.partner(nameless.clone()), &[]).await.status, 200);
+    assert_eq!(market.exchange(&market.partner(nameless), &[]).await.status, 400);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn introspection_tells_each_downstream_of_its_own_alone() {
+async fn introspection_shows_a_downstream_server_its_own_audiences_only() {
     let market = Market::open().await;
     let key = market.granted(ARTEFACTS).await;
     let id_token = market.token(SIGNED).await;
@@ -221,53 +221,53 @@ async fn introspection_tells_each_downstream_of_its_own_alone() {
     assert_eq!(ask(vec![], vec![Scope::BuildsWrite], &key).await.status, 403);
     assert_eq!(market.form("/oauth/introspect", Auth::None, &[("token", &key)]).await.status, 401);
     market.finish().await;
-    assert_eq!(ask(vec![], introspects(), &id_token).await.json(), unknown, "its build ended");
+    assert_eq!(ask(vec![], introspects(), &id_token).await.json(), unknown, "the build is finished");
 }
 
-/// A store that looks at `active` alone takes nothing that forward auth refuses.
+/// A store that checks `active` alone accepts nothing that forward auth refuses.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_was_spent_is_not_active_any_more() {
+async fn a_used_token_is_not_active() {
     let market = Market::open().await;
     let token = market.token(ARTEFACTS).await;
-    assert!(market.lives(&token).await);
-    assert_eq!(market.trade(&token, &[]).await.status, 200);
-    assert!(!market.lives(&token).await);
+    assert!(market.is_active(&token).await);
+    assert_eq!(market.exchange(&token, &[]).await.status, 200);
+    assert!(!market.is_active(&token).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_holds_it_may_give_it_up() {
+async fn the_holder_of_a_token_may_revoke_it() {
     let market = Market::open().await;
     let key = market.granted(ARTEFACTS).await;
     let jwt = market.granted(SIGNED).await;
     for token in [&key, &jwt] {
-        assert!(market.lives(token).await);
+        assert!(market.is_active(token).await);
         assert_eq!(market.form("/oauth/revoke", Auth::None, &[("token", token)]).await.status, 200);
-        assert!(!market.lives(token).await);
+        assert!(!market.is_active(token).await);
         assert_eq!(market.form("/oauth/revoke", Auth::None, &[("token", token)]).await.status, 200, "twice");
     }
     assert_eq!(market.form("/oauth/revoke", Auth::None, &[("token", "bpk_unknown")]).await.status, 200);
     assert_eq!(market.form("/oauth/revoke", Auth::None, &[]).await.status, 400);
-    // An ID token that is given up buys nothing, and what it bought is dead.
-    let unspent = market.token(ARTEFACTS).await;
+    // A revoked ID token is rejected, and credentials issued for it are revoked.
+    let unused = market.token(ARTEFACTS).await;
     let other = market.token(ARTEFACTS).await;
-    let bought = market.trade(&other, &[]).await.json()["access_token"].as_str().unwrap().to_owned();
-    for token in [&unspent, &other] {
+    let issued = market.exchange(&other, &[]).await.json()["access_token"].as_str().unwrap().to_owned();
+    for token in [&unused, &other] {
         assert_eq!(market.form("/oauth/revoke", Auth::None, &[("token", token)]).await.status, 200);
-        assert!(!market.lives(token).await);
+        assert!(!market.is_active(token).await);
     }
-    assert_eq!(market.trade(&unspent, &[]).await.status, 400);
-    assert!(!market.lives(&bought).await);
+    assert_eq!(market.exchange(&unused, &[]).await.status, 400);
+    assert!(!market.is_active(&issued).await);
 }
 
-/// Of what an entry demands, its own people may read which claim it was and what stood there.
+/// A provider may let holders of its tokens read which claim failed, and its value.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_holder_who_may_know_reads_the_claim_at_every_door() {
+async fn a_holder_reads_the_failed_claim_in_every_flow_if_the_provider_allows_it() {
     let market = Market::open().await;
-    let told = "explain_to_holders=true\nrequired_claims=[\"team\"]\njwks";
+    let explained = "explain_to_holders=true\nrequired_claims=[\"team\"]\njwks";
     let grant = "[[grants]]\nname=\"partner\"\nprovider=\"partner\"\naudience=\"registry.example\"\n";
-    market.apply(&(market.strangers().replacen("jwks", told, 1) + grant)).await;
+    market.apply(&(market.external_providers().replacen("jwks", explained, 1) + grant)).await;
     let token = market.partner(json!({}));
-    let reply = market.trade(&token, &[]).await;
+    let reply = market.exchange(&token, &[]).await;
     let description = reply.json()["error_description"].as_str().unwrap().to_owned();
     assert!(description.starts_with("the subject token's team is missing; request "), "{description}");
     let asked = async |token: &str| {
@@ -278,35 +278,35 @@ async fn a_holder_who_may_know_reads_the_claim_at_every_door() {
     assert_eq!(asked(&token).await, (401, Some("team: missing".to_owned())));
     let good = market.partner(json!({ "team": "a" }));
     assert_eq!(asked(&good).await, (200, None));
-    assert_eq!(market.trade(&good, &[]).await.status, 200);
+    assert_eq!(market.exchange(&good, &[]).await.status, 200);
     assert_eq!(asked(&good).await, (401, Some("jti: used or revoked".to_owned())));
     assert_eq!(asked(&market.partner(json!({ "aud": "elsewhere" }))).await, (401, None), "for another audience");
 }
 
-/// What was given for a token may outlive it.
+/// A credential may outlive its subject token.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_strangers_token_can_be_given_up_when_its_time_is_over() {
+async fn an_expired_external_token_can_be_revoked() {
     let market = Market::open().await;
     let grant = "[[grants]]\nname=\"partner\"\nprovider=\"partner\"\naudience=\"registry.example\"\nvalid_for=\"1h\"\n";
-    market.apply(&(market.strangers() + grant)).await;
+    market.apply(&(market.external_providers() + grant)).await;
     let token = market.partner(json!({}));
-    let key = market.trade(&token, &[]).await.json()["access_token"].as_str().unwrap().to_owned();
+    let key = market.exchange(&token, &[]).await.json()["access_token"].as_str().unwrap().to_owned();
     market.server.clock.advance(1_800);
     market.server.app.issuer().step().await.unwrap();
     let (text, _) = token.rsplit_once('.').unwrap();
     let unsigned = format!("{text}.{}", "A".repeat(342));
     assert_eq!(market.form("/oauth/revoke", Auth::None, &[("token", &unsigned)]).await.status, 200);
-    assert!(market.lives(&key).await, "who has not its signature has not the token");
+    assert!(market.is_active(&key).await, "revocation requires the signature");
     assert_eq!(market.form("/oauth/revoke", Auth::None, &[("token", &token)]).await.status, 200);
-    assert!(!market.lives(&key).await);
+    assert!(!market.is_active(&key).await);
 }
 
 /// RFC 6749 §3.2 and §5.2.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_sent_without_a_value_was_not_sent_and_what_is_no_text_is_an_invalid_request() {
+async fn an_empty_parameter_is_ignored_and_one_that_is_not_utf8_is_invalid() {
     let market = Market::open().await;
     let empty = [("scope", ""), ("audience", ""), ("resource", ""), ("actor_token", ""), ("requested_token_type", "")];
-    let reply = market.trade(&market.token(ARTEFACTS).await, &empty).await;
+    let reply = market.exchange(&market.token(ARTEFACTS).await, &empty).await;
     assert_eq!((reply.status, reply.json()["scope"].clone()), (200, json!("read write")), "{}", reply.text);
     let form = [("content-type", "application/x-www-form-urlencoded")];
     for body in ["grant_type=%ff", "subject_token=%ff&grant_type=x"] {
@@ -319,7 +319,7 @@ async fn what_is_sent_without_a_value_was_not_sent_and_what_is_no_text_is_an_inv
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_documents_name_the_doors_while_they_are_open() {
+async fn the_documents_name_the_token_endpoint_while_the_exchange_is_enabled() {
     let market = Market::open().await;
     let document =
         async |market: &Market| market.server.get("/.well-known/openid-configuration", Auth::None).await.json();

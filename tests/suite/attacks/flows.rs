@@ -1,4 +1,4 @@
-//! Doors: which token and which credential opens which, spent once, and nothing while nobody can tell.
+//! Flows: each accepts its own tokens and credentials only, redeems a token once, and fails closed.
 
 use std::sync::Arc;
 
@@ -8,34 +8,34 @@ use buildpass::policy::ClientIdentity;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::market::{DOORS, Market, OPEN, RULES, TOML};
+use crate::harness::market::{FLOWS, Market, OPEN, RULES, TOML};
 use crate::harness::postgres::PostgresServer;
 use crate::harness::{Auth, Reply, START, SettableClock, Start, claims, logged};
 use crate::verifier::forge::{Forge, base64url, claims_with, header};
 use crate::verifier::stranger::Stranger;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_opens_the_door_of_its_audience_and_no_other() {
+async fn a_token_is_accepted_by_the_flow_of_its_audience_and_no_other() {
     let market = Market::with(OPEN, RULES).await;
-    for (own, audience) in DOORS {
-        for (door, due) in DOORS {
-            let reply = market.ask(door, &market.token(audience).await).await;
-            assert_eq!(reply.is_good(), due == audience, "{own}'s token at {door}: {} {}", reply.status, reply.text);
+    for (own, audience) in FLOWS {
+        for (flow, due) in FLOWS {
+            let reply = market.ask(flow, &market.token(audience).await).await;
+            assert_eq!(reply.is_good(), due == audience, "{own}'s token at {flow}: {} {}", reply.status, reply.text);
         }
-        // Nor the API, which takes tokens of clients without a secret; those are never our own.
+        // The API accepts tokens of clients without a secret, but never own ones.
         let reply = market.ask("api", &market.token(audience).await).await;
         assert_eq!(reply.status, 401);
-        // Several audiences open nothing.
+        // A token with several audiences is rejected.
         let several = market.token_of(&market.build.id, json!({ "audience": [audience, "x.example.com"] })).await;
         assert!(!market.ask(own, &several).await.is_good(), "{own}");
     }
     let api = market.token("https://ci.example.com/api/v1").await;
-    for (door, _) in DOORS {
-        assert!(!market.ask(door, &api).await.is_good(), "{door}");
+    for (flow, _) in FLOWS {
+        assert!(!market.ask(flow, &api).await.is_good(), "{flow}");
     }
 }
 
-/// What each door gives to tokens of another Vela, whose builds are also a client without a secret.
+/// Entitlements for tokens of another Vela; its builds are also a client without a secret.
 const VELA: &str = r#"
 [[rubygems.roles]]
 name = "push-app"
@@ -64,7 +64,7 @@ audience = "https://artefacts.example.com"
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_of_a_client_without_a_secret_opens_the_api_and_no_other_door() {
+async fn a_token_of_a_client_without_a_secret_is_accepted_by_the_api_and_by_no_flow() {
     const API: &str = "https://ci.example.com/api/v1";
     let market = Market::with(&OPEN.replace("self", "vela"), RULES).await;
     let jwks = toml::Value::try_from(market.forge.jwks()).unwrap();
@@ -79,11 +79,11 @@ async fn a_token_of_a_client_without_a_secret_opens_the_api_and_no_other_door() 
     };
     // 404: the build is another client's.
     assert_eq!(market.ask("api", &token(API, "a".to_owned())).await.status, 404);
-    for (at, (door, audience)) in DOORS.into_iter().enumerate() {
+    for (at, (flow, audience)) in FLOWS.into_iter().enumerate() {
         assert_eq!(market.ask("api", &token(audience, format!("b{at}"))).await.status, 401, "{audience} at the API");
-        assert!(!opened(&market.ask(door, &token(API, format!("c{at}"))).await), "the API's at {door}");
-        let reply = market.ask(door, &token(audience, format!("d{at}"))).await;
-        assert!(opened(&reply), "{door}, which takes it with its own audience: {} {}", reply.status, reply.text);
+        assert!(!opened(&market.ask(flow, &token(API, format!("c{at}"))).await), "the API's at {flow}");
+        let reply = market.ask(flow, &token(audience, format!("d{at}"))).await;
+        assert!(opened(&reply), "{flow} accepts it with its own audience: {} {}", reply.status, reply.text);
     }
 }
 
@@ -94,7 +94,7 @@ fn opened(reply: &Reply) -> bool {
     reply.is_good() && !nothing(&answer["token"])
 }
 
-/// A grant may call its scopes as RubyGems does, and a role may be for another server.
+/// A grant whose scope has the name of RubyGems' own, and a role for another server.
 const SHOWING: &str = r#"
 [[grants]]
 name = "showing"
@@ -112,45 +112,45 @@ access_policy = { statements = [{ effect = "allow", conditions = [
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_credential_opens_its_own_door_and_is_no_token_at_any() {
+async fn a_credential_is_accepted_by_its_own_flow_and_is_no_subject_token() {
     let market = Market::with(OPEN, RULES).await;
     market.apply(SHOWING).await;
     let text = |reply: Reply, field: &str| reply.json()[field].as_str().unwrap().to_owned();
     let credentials = [
-        ("grant", text(market.ask("grant", &market.token(DOORS[0].1).await).await, "access_token")),
+        ("grant", text(market.ask("grant", &market.token(FLOWS[0].1).await).await, "access_token")),
         ("jwt", market.granted("https://signed.example.com").await),
         ("named as a scope", market.granted("https://showing.example.com").await),
-        ("role", text(market.ask("role", &market.token(DOORS[1].1).await).await, "rubygems_api_key")),
+        ("role", text(market.ask("role", &market.token(FLOWS[1].1).await).await, "rubygems_api_key")),
         ("role of another server", {
             let token = market.token("other-gems.example.com").await;
             text(market.assume(&market.role("elsewhere").await, &token).await, "rubygems_api_key")
         }),
-        ("publisher", text(market.ask("publisher", &market.token(DOORS[2].1).await).await, "rubygems_api_key")),
-        ("nuget", text(market.ask("nuget", &market.token(DOORS[3].1).await).await, "apiKey")),
-        ("registry", text(market.ask("registry", &market.token(DOORS[4].1).await).await, "token")),
+        ("publisher", text(market.ask("publisher", &market.token(FLOWS[2].1).await).await, "rubygems_api_key")),
+        ("nuget", text(market.ask("nuget", &market.token(FLOWS[3].1).await).await, "apiKey")),
+        ("registry", text(market.ask("registry", &market.token(FLOWS[4].1).await).await, "token")),
     ];
     for (what, credential) in &credentials {
-        for (door, _) in DOORS {
-            let expected = door == "authz" && *what == "grant";
-            assert_eq!(market.ask(door, credential).await.is_good(), expected, "{what} at {door}");
+        for (flow, _) in FLOWS {
+            let expected = flow == "authz" && *what == "grant";
+            assert_eq!(market.ask(flow, credential).await.is_good(), expected, "{what} at {flow}");
         }
         assert_eq!(market.ask("api", credential).await.status, 401, "{what}");
-        // RubyGems' own keys are known at its dashboard, where these may see nothing.
+        // The dashboard knows keys of RubyGems' flows, but these may not read it.
         let bare = [("authorization", credential.as_str())];
         let seen = market.server.with_headers(Method::GET, "/api/v1/oidc/api_key_roles", &bare, "").await;
-        // One for another server shows it nothing here.
+        // A key for another server is unknown here.
         let known = matches!(*what, "role" | "publisher");
         assert_eq!(seen.status, if known { 403 } else { 401 }, "{what} at the dashboard");
-        assert!(market.lives(credential).await, "{what}");
+        assert!(market.is_active(credential).await, "{what}");
     }
-    // Whoever verifies ID tokens takes no access token of ours: its `typ` says what it is.
+    // A verifier of ID tokens rejects our access tokens by their `typ`.
     for (what, jwt) in credentials.iter().filter(|(_, text)| text.starts_with("ey")) {
         let kind: Value = serde_json::from_slice(&decode(jwt.split('.').next().unwrap())).unwrap();
         assert_eq!(kind["typ"], "at+jwt", "{what}");
-        let again = market.trade(jwt, &[]).await;
+        let again = market.exchange(jwt, &[]).await;
         assert_eq!((again.status, again.json()["error"].clone()), (400, json!("invalid_request")), "{what}");
     }
-    assert_eq!(market.alarms().await, 0, "by its type, and not for want of a record");
+    assert_eq!(market.alarms().await, 0, "rejected by its type, not for a missing record");
 }
 
 pub(super) fn decode(segment: &str) -> Vec<u8> {
@@ -159,7 +159,7 @@ pub(super) fn decode(segment: &str) -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_spent_at_one_door_for_all_of_them() {
+async fn a_token_that_one_flow_redeemed_is_used_for_all_flows() {
     let market = Market::open().await;
     let token = market.token("gems.example.com").await;
     assert!(market.ask("role", &token).await.is_good());
@@ -167,16 +167,16 @@ async fn a_token_is_spent_at_one_door_for_all_of_them() {
     let token = market.token("https://artefacts.example.com").await;
     assert!(market.ask("authz", &token).await.is_good());
     assert!(market.ask("grant", &token).await.is_good());
-    assert_eq!(market.ask("authz", &token).await.status, 401, "forward auth takes none that was spent");
+    assert_eq!(market.ask("authz", &token).await.status, 401, "forward auth rejects a used token");
 }
 
-/// The order of P-256, for the other signature that everybody can make of one.
+/// Order of P-256: anyone can derive a second valid signature from it.
 const ORDER: [u8; 32] = [
     0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7,
     0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
 ];
 
-/// The same token under the signature with n − s in the place of s.
+/// Returns the token with `n - s` instead of `s` in its signature.
 fn malleated(token: &str) -> String {
     let (text, signature) = token.rsplit_once('.').unwrap();
     let mut signature = decode(signature);
@@ -190,7 +190,7 @@ fn malleated(token: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_is_done_to_a_strangers_token_it_is_spent_once() {
+async fn an_external_token_is_redeemed_once_however_it_is_changed() {
     let market = Market::open().await;
     let jwks = toml::Value::try_from(market.forge.jwks()).unwrap();
     let provider = |name: &str, audience: &str| {
@@ -205,32 +205,32 @@ async fn whatever_is_done_to_a_strangers_token_it_is_spent_once() {
     let with_jti = token("ES256", json!({ "aud": "shared" }));
     let nameless = token("ES256", json!({ "aud": "shared", "jti": null }));
     for token in [&with_jti, &nameless] {
-        assert_eq!(market.trade(token, &[]).await.status, 200, "{}", claims(token));
+        assert_eq!(market.exchange(token, &[]).await.status, 200, "{}", claims(token));
         let other = malleated(token);
         assert_ne!(*token, other);
         for again in [token, &other] {
-            let reply = market.trade(again, &[]).await;
+            let reply = market.exchange(again, &[]).await;
             assert!(reply.text.contains("has been used"), "{}", reply.text);
         }
     }
-    // Under another of its issuer's keys it is the same token, as its jti says.
+    // Signed with another key of its issuer, it is the same token: its jti is the same.
     let resigned = token("RS256", json!({ "aud": "shared" }));
-    assert!(market.trade(&resigned, &[]).await.text.contains("has been used"));
-    // Made anew, or under another entry of the issuer, the provider takes it no more.
+    assert!(market.exchange(&resigned, &[]).await.text.contains("has been used"));
+    // A provider that is created again, or another provider of the issuer, rejects it too.
     for name in ["one", "two"] {
         let other = if name == "one" { "two" } else { "one" };
-        market.bring("", Prune::One(Section::Grants, None, name.to_owned())).await.unwrap();
-        market.bring("", Prune::One(Section::Providers, None, name.to_owned())).await.unwrap();
-        let reply = market.trade(&with_jti, &[]).await;
+        market.try_apply("", Prune::One(Section::Grants, None, name.to_owned())).await.unwrap();
+        market.try_apply("", Prune::One(Section::Providers, None, name.to_owned())).await.unwrap();
+        let reply = market.exchange(&with_jti, &[]).await;
         assert!(reply.text.contains("has been used"), "by {other}: {}", reply.text);
         market.apply(&provider(name, &format!("audience-{name}"))).await;
-        assert!(market.trade(&with_jti, &[]).await.text.contains("has been used"));
+        assert!(market.exchange(&with_jti, &[]).await.text.contains("has been used"));
     }
 }
 
-/// Kinds differ in the claim that tells their tokens apart; a token is spent as itself.
+/// Kinds differ in the claim that identifies a token; a token is redeemed once whatever the kind.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_is_spent_once_whichever_kind_of_entry_takes_it() {
+async fn a_token_is_redeemed_once_whichever_kind_of_provider_accepts_it() {
     const ISSUER: &str = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0";
     let market = Market::open().await;
     let jwks = toml::Value::try_from(market.forge.jwks()).unwrap();
@@ -244,27 +244,27 @@ async fn a_token_is_spent_once_whichever_kind_of_entry_takes_it() {
     market.apply(&(entry("generic") + &entry("entra"))).await;
     for (number, (first, second)) in [("generic", "entra"), ("entra", "generic")].into_iter().enumerate() {
         for ids in [json!({ "jti": null }), json!({}), json!({ "jti": null, "uti": null })] {
-            let mut said = json!({
+            let mut claims = json!({
                 "iss": ISSUER, "aud": "shared", "tid": "11111111-2222-3333-4444-555555555555", "oid": "o", "ver": "2.0",
                 "jti": format!("j{number}"), "uti": format!("u{number}"), "number": number,
             });
-            said.as_object_mut().unwrap().extend(ids.as_object().unwrap().clone());
-            let token = market.partner(said);
-            assert_eq!(market.trade(&token, &[("scope", first)]).await.status, 200, "{first} {ids}");
-            let again = market.trade(&token, &[("scope", second)]).await;
+            claims.as_object_mut().unwrap().extend(ids.as_object().unwrap().clone());
+            let token = market.partner(claims);
+            assert_eq!(market.exchange(&token, &[("scope", first)]).await.status, 200, "{first} {ids}");
+            let again = market.exchange(&token, &[("scope", second)]).await;
             assert!(again.text.contains("has been used"), "{second} {ids}: {}", again.text);
         }
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_our_key_signed_and_we_never_recorded_is_an_alarm_and_opens_nothing() {
+async fn a_token_with_our_signature_but_no_record_raises_an_alarm_and_is_rejected() {
     let market = Market::with(OPEN, RULES).await;
     let signer = market.server.app.issuer().keyring().view().default_signer(START).unwrap();
-    for (door, audience) in DOORS {
+    for (flow, audience) in FLOWS {
         let mut forged = claims(&market.token(audience).await);
         let recorded = signer.sign(forged.to_string().as_bytes()).unwrap();
-        // A jti that we recorded, under claims that we did not sign, and one that we never drew.
+        // A recorded jti under other claims, and a jti that was never issued.
         forged["repo"] = json!("acme/other");
         let edited = signer.sign(forged.to_string().as_bytes()).unwrap();
         forged["jti"] = json!("01990000-0000-7000-8000-000000000000");
@@ -273,48 +273,48 @@ async fn a_token_that_our_key_signed_and_we_never_recorded_is_an_alarm_and_opens
         let odd = signer.sign(forged.to_string().as_bytes()).unwrap();
         for token in [recorded, edited, unknown, odd] {
             let before = market.alarms().await;
-            assert!(!market.ask(door, &token).await.is_good(), "{door}: {}", claims(&token));
-            assert_eq!(market.alarms().await, before + 1, "{door}: {}", claims(&token));
+            assert!(!market.ask(flow, &token).await.is_good(), "{flow}: {}", claims(&token));
+            assert_eq!(market.alarms().await, before + 1, "{flow}: {}", claims(&token));
         }
     }
     assert!(logged().contains("has no record"));
 }
 
-/// What each door says of a fault that is not the token's.
-fn says_later(door: &str, reply: &Reply) {
-    assert_eq!(reply.status, 503, "{door}: {}", reply.text);
-    assert!(reply.header("retry-after").is_some(), "{door}");
-    let said = |field: &str| reply.json()[field].clone();
-    match door {
-        "grant" => assert_eq!(said("error"), "temporarily_unavailable"),
-        "role" | "publisher" => assert_eq!(said("error"), "The identity provider is unavailable"),
-        "nuget" => assert_eq!(said("error"), "The request could not be authenticated now."),
-        "registry" => assert_eq!(said("errors")[0]["code"], "PROVIDER_UNAVAILABLE"),
-        _ => assert_eq!(reply.text, "", "{door}"),
+/// Checks that the flow answers 503 in its own protocol.
+fn assert_unavailable(flow: &str, reply: &Reply) {
+    assert_eq!(reply.status, 503, "{flow}: {}", reply.text);
+    assert!(reply.header("retry-after").is_some(), "{flow}");
+    let member = |field: &str| reply.json()[field].clone();
+    match flow {
+        "grant" => assert_eq!(member("error"), "temporarily_unavailable"),
+        "role" | "publisher" => assert_eq!(member("error"), "The identity provider is unavailable"),
+        "nuget" => assert_eq!(member("error"), "The request could not be authenticated now."),
+        "registry" => assert_eq!(member("errors")[0]["code"], "PROVIDER_UNAVAILABLE"),
+        _ => assert_eq!(reply.text, "", "{flow}"),
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_clock_that_is_wrong_trades_nothing_at_any_door() {
+async fn a_server_with_a_wrong_clock_redeems_nothing_in_any_flow() {
     let market = Market::with(OPEN, RULES).await;
     let mut tokens = Vec::new();
-    for (door, audience) in DOORS {
-        tokens.push((door, market.token(audience).await));
+    for (flow, audience) in FLOWS {
+        tokens.push((flow, market.token(audience).await));
     }
     market.server.app.issuer().step().await.unwrap();
     market.server.clock.set(START - Seconds::new(3_600));
-    for (door, token) in &tokens {
-        says_later(door, &market.ask(door, token).await);
+    for (flow, token) in &tokens {
+        assert_unavailable(flow, &market.ask(flow, token).await);
     }
     market.server.clock.set(START + Seconds::new(1));
-    for (door, token) in &tokens {
-        assert!(market.ask(door, token).await.is_good(), "{door}");
+    for (flow, token) in &tokens {
+        assert!(market.ask(flow, token).await.is_good(), "{flow}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
-async fn one_servers_wrong_clock_trades_nothing_there_and_the_same_token_elsewhere() {
+async fn a_token_is_redeemed_elsewhere_while_one_server_has_a_wrong_clock() {
     let database = PostgresServer::shared().database().await;
     let (good, wrong) = (Arc::new(SettableClock::at(START)), Arc::new(SettableClock::at(START)));
     let market = Market::on(Start::new(TOML).on(&database, &good), RULES).await;
@@ -330,14 +330,14 @@ async fn one_servers_wrong_clock_trades_nothing_there_and_the_same_token_elsewhe
         ("subject_token", token.as_str()),
         ("subject_token_type", "urn:ietf:params:oauth:token-type:id_token"),
     ];
-    says_later("grant", &bad.form("/oauth/token", Auth::None, &form).await);
+    assert_unavailable("grant", &bad.form("/oauth/token", Auth::None, &form).await);
     market.server.app.issuer().step().await.unwrap();
-    assert_eq!(market.trade(&token, &[]).await.status, 200);
+    assert_eq!(market.exchange(&token, &[]).await.status, 200);
 }
 
-/// Nor is a file that its provider names and that is not there yet: when it is, nobody need start anything anew.
+/// Once the file exists, the provider works without a restart.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_whose_file_is_missing_is_told_as_that_until_it_is_there() {
+async fn a_provider_with_a_missing_file_is_unavailable_until_the_file_exists() {
     let (forge, folder) = (Arc::new(Forge::new()), tempfile::tempdir().unwrap());
     let issuer = Stranger::issuer(&forge.jwks()).await;
     let file = folder.path().join("ca.pem");
@@ -351,14 +351,14 @@ async fn a_provider_whose_file_is_missing_is_told_as_that_until_it_is_there() {
     market.apply(grant).await;
     let claims = claims_with(json!({ "iss": issuer.url, "aud": "https://artefacts.example.com" }));
     let token = forge.token(&header("RS256"), &claims);
-    says_later("grant", &market.trade(&token, &[]).await);
+    assert_unavailable("grant", &market.exchange(&token, &[]).await);
     let authority = rcgen::generate_simple_self_signed(vec!["issuer.example".to_owned()]).unwrap();
     std::fs::write(&file, authority.cert.pem()).unwrap();
-    says_later("grant", &market.trade(&token, &[]).await);
+    assert_unavailable("grant", &market.exchange(&token, &[]).await);
     market.server.clock.advance(10);
-    let reply = market.trade(&token, &[]).await;
+    let reply = market.exchange(&token, &[]).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
-    // Begun without it anew, and the issuer down when it is there: what was fetched before is held on to.
+    // After a restart without the file, and with the issuer down once it exists, the stored keys are used.
     market.server.app.exchange().unwrap().step().await.unwrap();
     std::fs::remove_file(&file).unwrap();
     let market = Market { server: market.server.restart(&format!("{TOML}{toml}")).await, ..market };
@@ -366,13 +366,12 @@ async fn a_provider_whose_file_is_missing_is_told_as_that_until_it_is_there() {
     std::fs::write(&file, authority.cert.pem()).unwrap();
     market.server.clock.advance(10);
     let claims = claims_with(json!({ "iss": issuer.url, "aud": "https://artefacts.example.com", "jti": "another" }));
-    let reply = market.trade(&forge.token(&header("RS256"), &claims), &[]).await;
+    let reply = market.exchange(&forge.token(&header("RS256"), &claims), &[]).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
 }
 
-/// Keys that can't be had are not the token's fault.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_is_down_is_told_as_that_at_every_door() {
+async fn every_flow_answers_that_a_provider_is_unavailable() {
     let (forge, down) = (Forge::new(), Stranger::start().await);
     let market = Market::with(OPEN, RULES).await;
     let rules = format!(
@@ -384,8 +383,8 @@ async fn a_provider_that_is_down_is_told_as_that_at_every_door() {
         down.url
     );
     market.apply(&rules).await;
-    for (door, audience) in DOORS {
+    for (flow, audience) in FLOWS {
         let claims = claims_with(json!({ "iss": down.url, "aud": audience }));
-        says_later(door, &market.ask(door, &forge.token(&header("RS256"), &claims)).await);
+        assert_unavailable(flow, &market.ask(flow, &forge.token(&header("RS256"), &claims)).await);
     }
 }
