@@ -1,5 +1,5 @@
-//! A small gem server. Accepts `gem push` with an API key that buildpass issued for a build, records the publication and
-//! stores the gem.
+//! A small gem server. The server accepts `gem push` with an API key that buildpass issued for a build, records the
+//! publication at buildpass, and stores the gem.
 //!
 //! ```text
 //! BUILDPASS_URL=… BUILDPASS_CLIENT_ID=… BUILDPASS_CLIENT_SECRET=… gem_server FOLDER [ADDRESS]
@@ -23,7 +23,7 @@ use axum::routing::{get, post};
 use downstream::{Buildpass, Refused};
 use tokio::net::TcpListener;
 
-/// Maximum size of a gem, in bytes.
+/// Maximum size of a pushed gem, in bytes.
 const MOST: usize = 16 * 1_024 * 1_024;
 
 struct Gems {
@@ -36,7 +36,8 @@ type Answer = (StatusCode, String);
 async fn push(State(gems): State<Arc<Gems>>, headers: HeaderMap, body: Bytes) -> Result<Answer, Answer> {
     let key = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let known = gems.buildpass.key(key, "rubygems", &["push_rubygem"]).await.map_err(refused)?;
-    let (name, version) = name_of(&body).ok_or_else(|| answer(StatusCode::UNPROCESSABLE_ENTITY, "That is no gem."))?;
+    let (name, version) =
+        name_of(&body).ok_or_else(|| answer(StatusCode::UNPROCESSABLE_ENTITY, "The body is not a gem."))?;
     if !known.may_be_for(&name) {
         return Err(refused(Refused::Package));
     }
@@ -45,7 +46,7 @@ async fn push(State(gems): State<Arc<Gems>>, headers: HeaderMap, body: Bytes) ->
     let stored = tokio::fs::write(gems.folder.join(format!("{name}-{version}.gem")), &body).await;
     stored.map_err(|error| {
         eprintln!("{name}-{version} could not be stored: {error}");
-        answer(StatusCode::INTERNAL_SERVER_ERROR, "It could not be stored.")
+        answer(StatusCode::INTERNAL_SERVER_ERROR, "The gem could not be stored.")
     })?;
     println!("stored {name} {version}");
     Ok((StatusCode::OK, format!("Successfully registered gem: {name} ({version})")))
@@ -58,7 +59,7 @@ async fn gem(State(gems): State<Arc<Gems>>, Path(file): Path<String>) -> Result<
     tokio::fs::read(gems.folder.join(file)).await.map(Bytes::from).map_err(|_| StatusCode::NOT_FOUND)
 }
 
-/// Returns name and version of a gem, a tar archive with the specification in YAML as `metadata.gz`.
+/// Returns name and version of a gem. A gem is a tar archive; the file `metadata.gz` holds the specification in YAML.
 fn name_of(gem: &[u8]) -> Option<(String, String)> {
     let mut archive = tar::Archive::new(gem);
     let mut entries = archive.entries().ok()?.filter_map(Result::ok);
@@ -72,7 +73,7 @@ fn name_of(gem: &[u8]) -> Option<(String, String)> {
     (is_plain(&name) && is_plain(&version)).then_some((name, version))
 }
 
-/// Whether the text is safe as part of a file name.
+/// Whether the text, a gem's name or version, is safe as part of a file name.
 fn is_plain(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     !text.is_empty() && !text.starts_with('.') && text.len() <= 128 && text.bytes().all(plain)
@@ -80,12 +81,12 @@ fn is_plain(text: &str) -> bool {
 
 fn refused(why: Refused) -> Answer {
     match why {
-        Refused::Key => answer(StatusCode::UNAUTHORIZED, "Access Denied. This key opens nothing here."),
+        Refused::Key => answer(StatusCode::UNAUTHORIZED, "Access Denied. The API key is not valid here."),
         Refused::Package => answer(StatusCode::FORBIDDEN, "The API key doesn't have access to this gem."),
         Refused::Exists => answer(StatusCode::CONFLICT, "Repushing of gem versions is not allowed."),
         Refused::Unavailable(why) => {
-            eprintln!("buildpass can't be asked: {why}");
-            answer(StatusCode::SERVICE_UNAVAILABLE, "Keys can't be checked now; try again later.")
+            eprintln!("could not reach buildpass: {why}");
+            answer(StatusCode::SERVICE_UNAVAILABLE, "API keys cannot be checked now; try again later.")
         }
     }
 }

@@ -1,5 +1,6 @@
-//! A small NuGet feed. Accepts `dotnet nuget push` with an API key that buildpass issued for a build, records the
-//! publication and stores the package. Its service index lists buildpass' token service beside its own resources.
+//! A small NuGet feed. The feed accepts `dotnet nuget push` with an API key that buildpass issued for a build, records
+//! the publication at buildpass, and stores the package. The feed's service index lists buildpass' token service beside
+//! the feed's own resources.
 //!
 //! ```text
 //! BUILDPASS_URL=… BUILDPASS_CLIENT_ID=… BUILDPASS_CLIENT_SECRET=… nuget_feed FOLDER [ADDRESS]
@@ -24,7 +25,7 @@ use downstream::{Buildpass, Refused};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// Maximum size of a package, in bytes.
+/// Maximum size of a pushed package, in bytes.
 const MOST: usize = 16 * 1_024 * 1_024;
 
 struct Feed {
@@ -61,7 +62,7 @@ async fn push(State(feed): State<Arc<Feed>>, headers: HeaderMap, body: Body) -> 
     Ok(StatusCode::CREATED)
 }
 
-/// Returns the first part of the multipart body.
+/// Returns the package: the first part of the multipart body of a push.
 async fn package_of(headers: &HeaderMap, body: Body) -> Option<Bytes> {
     let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     let boundary = multer::parse_boundary(content_type).ok()?;
@@ -71,7 +72,7 @@ async fn package_of(headers: &HeaderMap, body: Body) -> Option<Bytes> {
     parts.next_field().await.ok()??.bytes().await.ok()
 }
 
-/// Returns id and version of a package, a zip archive with a `.nuspec` file in XML at its root.
+/// Returns id and version of a package. A package is a zip archive with a `.nuspec` file in XML at the archive's root.
 fn name_of(package: &[u8]) -> Option<(String, String)> {
     let mut archive = zip::ZipArchive::new(Cursor::new(package)).ok()?;
     let name = archive.file_names().find(|name| name.ends_with(".nuspec") && !name.contains('/'))?.to_owned();
@@ -93,7 +94,7 @@ fn refused(why: Refused) -> StatusCode {
         Refused::Package => StatusCode::FORBIDDEN,
         Refused::Exists => StatusCode::CONFLICT,
         Refused::Unavailable(why) => {
-            eprintln!("buildpass can't be asked: {why}");
+            eprintln!("could not reach buildpass: {why}");
             StatusCode::SERVICE_UNAVAILABLE
         }
     }

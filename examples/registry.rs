@@ -1,5 +1,5 @@
-//! A small artefact store without passwords. A build of an artefact's repository may put the artefact, and every build of
-//! its organisation may get it.
+//! A small artefact store without passwords. A trusted build of an artefact's repository may put the artefact, and
+//! every build of the repository's organisation may get the artefact.
 //!
 //! ```text
 //! registry ISSUER AUDIENCE [ADDRESS]
@@ -22,7 +22,8 @@ use buildpass::policy::{AccessPolicy, AccessPolicySpec, AccessRequest, Repositor
 use buildpass::verifier::{Provider, ProviderSpec, RequireToken, VerifiedToken, Verifiers};
 use tokio::net::TcpListener;
 
-/// Access rules. `request.repository` is the artefact's repository, such as `acme/app`.
+/// Access rules: the first allows to put an artefact, the second to get one. `request.repository` is the artefact's
+/// repository, such as `acme/app`.
 const RULES: [&str; 2] = [
     "request.action == 'put' && identity.oidc.claims.repo == request.repository && identity.oidc.claims.trusted == 'true'",
     "request.action == 'get' && request.repository.startsWith(identity.oidc.claims.org + '/')",
@@ -34,7 +35,8 @@ struct Store {
 }
 
 impl Store {
-    /// Evaluates the access policy. The reason of a denial goes to the log alone.
+    /// Decides by the access policies whether the token allows the action. The reason of a denial is logged, and not
+    /// disclosed to the client.
     fn decide(&self, token: &VerifiedToken, action: &str, repository: &str) -> Result<(), StatusCode> {
         let request = AccessRequest {
             provider: token.provider_name(),
@@ -73,7 +75,7 @@ async fn artefact(
     Ok((StatusCode::OK, artefacts.get(&place).cloned().ok_or(StatusCode::NOT_FOUND)?))
 }
 
-/// Returns a verifier for the provider with this issuer, which may be on loopback.
+/// Returns a verifier for tokens of this issuer, the address of which may be on loopback.
 fn verifiers(issuer: String) -> Result<Verifiers, Box<dyn Error>> {
     let spec = ProviderSpec {
         kind: "vela".to_owned(),
@@ -84,7 +86,7 @@ fn verifiers(issuer: String) -> Result<Verifiers, Box<dyn Error>> {
     Ok(Verifiers::of(vec![Provider::new("ci", spec)?], Arc::new(SystemClock::new()))?)
 }
 
-/// Returns one policy for the repositories of each organisation that may use the store.
+/// Returns the access policies of the store: one policy with the same rules for each of these organisations.
 fn policies(organizations: &[&str]) -> Result<RepositoryPolicies, Box<dyn Error>> {
     let mut policies = BTreeMap::new();
     for organization in organizations {

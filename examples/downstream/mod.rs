@@ -1,12 +1,12 @@
-//! Client of buildpass for a package server: introspects API keys and records publications.
+//! Client with which a package server calls buildpass, to introspect API keys and to record publications.
 
 use std::error::Error;
 
 use buildpass::base::Sha256;
 use serde_json::{Value, json};
 
-/// Connection to buildpass as a client with the scopes `tokens:introspect` and `publications:write`, limited to this
-/// server's audience.
+/// Credentials and address for calls to buildpass. The client needs the scopes `tokens:introspect` and
+/// `publications:write`, limited to the package server's audience.
 pub(crate) struct Buildpass {
     url: String,
     id: String,
@@ -14,33 +14,33 @@ pub(crate) struct Buildpass {
     http: reqwest::Client,
 }
 
-/// Scope of an active API key (RFC 7662).
+/// What an active API key allows, from buildpass' introspection answer (RFC 7662).
 pub(crate) struct Key {
     flow: String,
     scopes: Vec<String>,
     packages: Vec<String>,
 }
 
-/// Reason that a push is rejected.
+/// Reason why the package server rejects a push.
 pub(crate) enum Refused {
-    /// The key is unknown, expired, revoked or of another flow.
+    /// The key is unknown, expired, revoked, of another flow, or without a scope that allows pushes.
     Key,
-    /// The key is active and does not cover the package.
+    /// The key is active, but does not cover the pushed package.
     Package,
-    /// The version exists already.
+    /// This version of the package is already published.
     Exists,
-    /// Buildpass could not be reached, or it failed.
+    /// Buildpass could not be reached or failed, for this reason.
     Unavailable(String),
 }
 
 impl Buildpass {
-    /// Base URL of the API.
+    /// Base URL of buildpass' API.
     #[allow(dead_code, reason = "one of the servers names it in its index")]
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Reads the connection from `BUILDPASS_URL`, `BUILDPASS_CLIENT_ID` and `BUILDPASS_CLIENT_SECRET`.
+    /// Reads address and credentials from `BUILDPASS_URL`, `BUILDPASS_CLIENT_ID` and `BUILDPASS_CLIENT_SECRET`.
     pub(crate) fn from_environment() -> Result<Self, Box<dyn Error>> {
         #[expect(clippy::disallowed_methods, reason = "a program of its own")]
         let variable = |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set"));
@@ -52,7 +52,7 @@ impl Buildpass {
         })
     }
 
-    /// Introspects a key, which must be active, of this flow, and have one of these scopes.
+    /// Introspects a key at buildpass. The key must be active, issued by this flow, and have one of these scopes.
     pub(crate) async fn key(&self, key: &str, flow: &str, scopes: &[&str]) -> Result<Key, Refused> {
         let form = url::form_urlencoded::Serializer::new(String::new()).append_pair("token", key).finish();
         let request = self.http.post(format!("{}/oauth/introspect", self.url)).body(form);
@@ -73,7 +73,8 @@ impl Buildpass {
         }
     }
 
-    /// Records a publication, which `buildpass provenance` then lists. Rejects a package that the key does not cover.
+    /// Records a publication at buildpass, so that `buildpass provenance` lists the publication. Buildpass rejects a
+    /// package that the key does not cover.
     pub(crate) async fn publish(
         &self,
         (ecosystem, package, version): (&str, &str, &str),
@@ -96,7 +97,7 @@ impl Buildpass {
 }
 
 impl Key {
-    /// Whether the key may cover this package. `publish` decides on patterns.
+    /// Whether the key may cover this package. A key with a pattern always may: `publish` compares patterns.
     pub(crate) fn may_be_for(&self, package: &str) -> bool {
         self.packages.iter().any(|glob| glob.contains('*') || glob.eq_ignore_ascii_case(package))
     }

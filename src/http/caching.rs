@@ -1,11 +1,12 @@
-//! Answers with a public document, which caches may keep. A layer marks every other answer `no-store`.
+//! Answers that caches may keep: the public documents. All other answers must not be cached; a layer marks these
+//! answers `no-store`.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 use crate::issuer::Document;
 
-/// Answers with a document, or 304 if the caller has it already (RFC 9110 §13.1.2).
+/// Answers with a public document, or 304 if the caller has the current document already (RFC 9110 §13.1.2).
 pub(super) fn document(document: &Document, cache_control: &HeaderValue, request: &HeaderMap) -> Response<Body> {
     let mut response = if is_known(document, request) {
         let mut response = Response::new(Body::empty());

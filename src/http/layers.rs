@@ -1,4 +1,5 @@
-//! The layers around every route: request id, caller's address, limits, the body of a problem, the log line.
+//! The layers around every route. The layers determine request id and caller's address, enforce limits, write the body
+//! of a problem, and log each request.
 
 use std::any::Any;
 
@@ -15,19 +16,19 @@ use super::peer::{Peer, SocketAddress, peer};
 use super::state::AppState;
 use crate::base::RequestId;
 
-/// Maximum size of a request target, in bytes.
+/// Maximum size of a request target (path and query), in bytes.
 const MAX_URI_BYTES: usize = 8 * 1024;
 
-/// Maximum size of all header names and values together, in bytes.
+/// Maximum size of all header names and values of a request together, in bytes.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Id of the current request.
+/// Id of the current request, which handlers read as an extension of the request.
 #[derive(Debug, Clone)]
 pub(super) struct CurrentRequest(pub(super) String);
 
-/// Wraps the routes in the layers. The first is the innermost.
+/// Wraps the routes in the layers. The layer that is added first is the innermost.
 pub(super) fn wrap(router: Router<AppState>, state: &AppState) -> Router<AppState> {
     router
         .layer(CatchPanicLayer::custom(panicked))
@@ -36,7 +37,7 @@ pub(super) fn wrap(router: Router<AppState>, state: &AppState) -> Router<AppStat
 }
 
 fn panicked(_: Box<dyn Any + Send>) -> Response<Body> {
-    // The panic hook has logged the place. The text of a panic may hold a secret and is not repeated.
+    // The panic hook has logged where the panic happened. The panic's text may hold a secret, so it is not logged here.
     Problem::internal("panic in a handler").into_response()
 }
 
@@ -47,7 +48,8 @@ async fn limit_time(State(state): State<AppState>, request: Request, next: Next)
     }
 }
 
-/// Outermost layer: names the request, and turns the problem of an inner layer or handler into the answer.
+/// Outermost layer: creates the request's id, turns the problem of an inner layer or handler into the answer, and logs
+/// the request.
 async fn identify(State(state): State<AppState>, mut request: Request, next: Next) -> Response<Body> {
     let started = state.app.clock().monotonic();
     let Ok(id) = RequestId::new(state.app.clock().now(), state.app.entropy()) else {
@@ -108,7 +110,8 @@ fn oversize(request: &Request) -> Option<Problem> {
     None
 }
 
-/// Log line of one request. Holds the route as the router has it, never the path or query of the request.
+/// Log line of one request. The line holds the pattern of the route, such as `/api/v1/builds/{id}`, and must never hold
+/// path or query of the request.
 struct LogLine<'a> {
     method: &'a Method,
     route: &'a str,

@@ -1,4 +1,5 @@
-//! The HTTP API: the accept loop, the layers, and the handlers. Holds no SQL, no policy and no cryptography.
+//! The HTTP API: the accept loop, the layers around the routes, and the handlers. This module must hold no SQL, no
+//! policy and no cryptography.
 
 mod caching;
 mod dialects;

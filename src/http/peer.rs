@@ -1,28 +1,30 @@
-//! The address of a caller: that of the socket, or the one that trusted proxies name in `X-Forwarded-For`.
+//! The address of a caller: the socket's address, or the address that trusted proxies name in `X-Forwarded-For`. An
+//! address that only an untrusted caller names must never be used.
 
 use std::net::{IpAddr, SocketAddr};
 
 use axum::http::{Extensions, HeaderMap};
 
-/// Address at the other end of the socket.
+/// Address of the peer that opened the connection: a caller or a proxy.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SocketAddress(pub(super) IpAddr);
 
 impl SocketAddress {
-    /// Returns the address that the accept loop attached to the request; 0.0.0.0, which nobody trusts, without one.
+    /// Returns the address that the accept loop attached to the request. Without an attached address, returns 0.0.0.0,
+    /// which nobody trusts as a proxy.
     pub(super) fn of(extensions: &Extensions) -> IpAddr {
         extensions.get::<Self>().map_or(IpAddr::from([0; 4]), |address| address.0)
     }
 }
 
-/// Address of the caller, for the audit row and the log.
+/// Address of the caller who sent the request, for the audit row and the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Peer(pub(super) IpAddr);
 
 /// Returns the caller's address: the last hop in `X-Forwarded-For` that is not a trusted proxy.
 ///
-/// Each proxy appends the address that it was called from, so entries are read from the right. An entry that is no
-/// address ends the reading: everything left of it is the caller's own claim.
+/// Each proxy appends the address that called the proxy, so the header's entries are read from the right. An entry that
+/// is not an address ends the reading: the caller may have written everything to the left of this entry.
 pub(super) fn peer(socket: IpAddr, headers: &HeaderMap, is_trusted: impl Fn(IpAddr) -> bool) -> Peer {
     let mut caller = socket.to_canonical();
     if !is_trusted(caller) {
@@ -40,7 +42,7 @@ pub(super) fn peer(socket: IpAddr, headers: &HeaderMap, is_trusted: impl Fn(IpAd
     Peer(caller)
 }
 
-/// Reads one hop. Some load balancers append the port: `203.0.113.7:4711`, `[2001:db8::1]:443`.
+/// Parses one entry of `X-Forwarded-For`. Some load balancers append the port: `203.0.113.7:4711`, `[2001:db8::1]:443`.
 fn hop_address(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(hop).ok()?.trim();
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);

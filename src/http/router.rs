@@ -1,4 +1,4 @@
-//! The routes of both listeners.
+//! The routes of the public listener and of the admin listener.
 
 use axum::Router;
 use axum::http::header;
@@ -11,10 +11,10 @@ use super::layers;
 use super::routes::{admin, builds, documents, health, id_tokens, metrics, publications, request_tokens};
 use super::state::AppState;
 
-/// Text of a 405, whose `Allow` header names the methods.
+/// Public text of an answer with status 405. The answer's `Allow` header names the methods of the path.
 const METHOD_NOT_ALLOWED: &str = "method not allowed: the Allow header names the methods of this path";
 
-/// Routes of the public listener, for verifiers, jobs and CI servers.
+/// Returns the routes of the public listener, for verifiers, CI jobs and CI servers.
 pub(super) fn public(state: &AppState) -> Router {
     let paths = state.app.issuer().paths();
     let mut router = Router::new().without_v07_checks();
@@ -50,7 +50,7 @@ pub(super) fn public(state: &AppState) -> Router {
     with_layers(router.merge(health_routes()), state)
 }
 
-/// Routes of the exchange, present only while it is enabled.
+/// Returns the routes of the exchange, which exist only if the exchange is enabled.
 fn exchange_routes() -> Router<AppState> {
     Router::new()
         .route("/oauth/token", post(token_exchange::token))
@@ -73,7 +73,7 @@ fn exchange_routes() -> Router<AppState> {
         .route("/authz/{grant}/{*path}", any(forward_auth::authorize_path))
 }
 
-/// Routes of the admin listener.
+/// Returns the routes of the admin listener, for operators.
 pub(super) fn operators(state: &AppState) -> Router {
     let router = health_routes()
         .route("/metrics", get(metrics::render))
@@ -96,7 +96,7 @@ fn with_layers(router: Router<AppState>, state: &AppState) -> Router {
     layers::wrap(router, state).with_state(state.clone())
 }
 
-/// Refuses HEAD, which would run the handler of GET and issue a token that nobody receives.
+/// Refuses HEAD requests. By default, HEAD would run the handler of GET and issue a token that nobody receives.
 async fn not_by_head(allow: &'static str) -> impl IntoResponse {
     ([(header::ALLOW, allow)], Problem::new(Code::MethodNotAllowed, METHOD_NOT_ALLOWED))
 }

@@ -1,5 +1,5 @@
-//! The accept loop: a bounded number of connections, heads of bounded size, and a shutdown that answers the requests
-//! in flight.
+//! The accept loop of both listeners. The loop bounds the number of connections and the size of request heads, and a
+//! shutdown must still answer the requests in flight.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -23,13 +23,16 @@ use super::router;
 use super::state::{AppState, Limits, Listeners};
 use crate::app::App;
 
-/// Maximum size of a request's head, URL and headers together. hyper answers 431 above it, before any layer of ours.
+/// Maximum size of a request's head (URL and headers together), in bytes. hyper answers 431 to a larger head, before
+/// any layer of ours runs.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
-/// Pause after a connection could not be accepted: mostly for want of file descriptors, which one retry does not free.
+/// Pause after a connection could not be accepted. The usual cause is a lack of file descriptors, which an immediate
+/// retry would meet again.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Serves until `shutdown` completes, then answers the requests in flight, for at most `limits.drain_within`.
+/// Serves both listeners until `shutdown` completes, then answers the requests in flight, for at most
+/// `limits.drain_within`.
 pub async fn serve(app: Arc<App>, listeners: Listeners, limits: Limits, shutdown: impl Future<Output = ()>) {
     let state = AppState::new(app, limits);
     let (stop, stopped) = watch::channel(());

@@ -1,4 +1,5 @@
-//! What the handlers and the accept loop share: the application, its limits and its sockets. Holds no logic.
+//! State that handlers and accept loop share: the application, the time limits of requests, and the sockets. This file
+//! must hold no logic of the API.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,32 +9,32 @@ use tokio::net::TcpListener;
 
 use crate::app::App;
 
-/// The sockets to serve on.
+/// Sockets that the server accepts connections on.
 #[derive(Debug)]
 pub struct Listeners {
-    /// Socket for jobs, CI servers and verifiers.
+    /// Socket of the public listener, for CI jobs, CI servers and verifiers.
     pub public: TcpListener,
-    /// Socket for operators: metrics and administration. `None` if it is turned off.
+    /// Socket of the admin listener, for metrics and administration; `None` if the admin listener is turned off.
     pub admin: Option<TcpListener>,
 }
 
-/// Time limits of a request, and the number of connections.
+/// Limits of the server: times for each request, and the number of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Time within which a request's head must arrive.
+    /// Time limit within which a request's head must arrive.
     pub head_within: Duration,
-    /// Time within which a request's body must arrive.
+    /// Time limit within which a request's body must arrive.
     pub body_within: Duration,
-    /// Time within which a request must be answered, its body included.
+    /// Time limit within which a request must be answered, which includes the time for the request's body.
     pub whole_within: Duration,
-    /// Time that open connections have to finish after a shutdown begins.
+    /// Time limit within which open connections must finish after a shutdown begins.
     pub drain_within: Duration,
-    /// Maximum number of open connections on each listener; further ones wait in the socket's backlog.
+    /// Maximum number of open connections on each listener; further connections wait in the socket's backlog.
     pub max_connections: usize,
 }
 
 impl Limits {
-    /// Returns the documented time limits with this number of connections.
+    /// Returns limits with the documented times and this maximum number of connections.
     #[must_use]
     pub const fn of(max_connections: usize) -> Self {
         Self {
@@ -46,12 +47,12 @@ impl Limits {
     }
 }
 
-/// State that every handler may use.
+/// State of the server that every handler may read.
 #[derive(Clone)]
 pub(super) struct AppState {
     pub(super) app: Arc<App>,
     pub(super) limits: Limits,
-    /// `Cache-Control` of the public documents.
+    /// Value of the header `Cache-Control` of the public documents.
     pub(super) document_caching: HeaderValue,
 }
 

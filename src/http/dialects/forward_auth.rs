@@ -1,5 +1,5 @@
-//! Forward authentication: a proxy asks before it lets a request through. Reads only the headers of the configured kind of
-//! proxy, and only from a trusted proxy; never waits for a body.
+//! Dialect of forward authentication: a proxy asks before the proxy lets a client's request through. The dialect must
+//! read only the headers of the configured kind of proxy, only from a trusted proxy, and must never wait for a body.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,17 +25,18 @@ use crate::exchange::flows::forward_auth::{Admitted, ForwardAuth};
 use crate::exchange::{ExchangeRefusal, NotExchanged};
 use crate::verifier::Check;
 
-/// Maximum size of all identity headers of an answer, in bytes.
+/// Maximum size of all `x-buildpass-…` headers of an answer together, names and values, in bytes.
 const MOST_IDENTITY: usize = 4 * 1_024;
 
-/// Characters that are escaped in an identity header.
+/// Characters that are percent-encoded in an `x-buildpass-…` header.
 const IDENTITY: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/').remove(b':').remove(b'@');
 
-/// Minimum interval between warnings of untrusted proxies, in seconds.
+/// Minimum interval between log lines that warn of an untrusted proxy, in seconds.
 const WARN_EVERY: u64 = 60;
 
-/// Time of the last warning, in seconds of the monotonic clock plus one; 0 for never.
+/// Time of the last warning of an untrusted proxy, in seconds of the monotonic clock plus one; 0 before the first
+/// warning.
 static WARNED: AtomicU64 = AtomicU64::new(0);
 
 pub(in super::super) async fn authorize(
@@ -56,7 +57,7 @@ pub(in super::super) async fn authorize_path(
     decide(&state, grant, &Asked::of(request)).await
 }
 
-/// Request of the proxy: headers, and for Envoy the request line. The body is never read.
+/// Parts of the proxy's request that are read: method, headers, and path with query. The body is never read.
 struct Asked {
     method: Method,
     headers: HeaderMap,
@@ -135,7 +136,8 @@ fn warn_of_untrusted(peer: IpAddr, now: Duration) {
 
 type Line = (String, String, String);
 
-/// Method, target and host from the proxy's headers. `None` unless each is sent exactly once.
+/// Reads method, target and host of the client's request from three headers of the proxy. Returns `None` unless each
+/// header is sent exactly once.
 fn sent_line(headers: &HeaderMap, names: [&str; 3]) -> Option<Line> {
     let one = |name: &str| {
         let mut values = headers.get_all(name).iter();
@@ -146,7 +148,8 @@ fn sent_line(headers: &HeaderMap, names: [&str; 3]) -> Option<Line> {
     Some((one(method)?, one(target)?, one(host)?))
 }
 
-/// Method, target and host from the request line: Envoy appends the original path to its configured prefix.
+/// Reads method, target and host of the client's request from the request line and the header `Host`: Envoy appends the
+/// client's path to the configured prefix.
 fn own_line(state: &AppState, grant: &str, asked: &Asked) -> Option<Line> {
     let prefix = format!("{}/authz/{grant}", state.app.issuer().paths().api_prefix());
     let target = asked.target.as_deref()?.strip_prefix(&prefix)?;
@@ -156,11 +159,12 @@ fn own_line(state: &AppState, grant: &str, asked: &Asked) -> Option<Line> {
     hosts.next().is_none().then(|| (asked.method.to_string(), target.to_owned(), host))
 }
 
-/// Two different credentials: the store behind the proxy might use the other one.
+/// Error of a request with two different credentials: the store behind the proxy might use another credential than was
+/// checked here.
 struct Several;
 
-/// The token or key as package clients send it: `Bearer`, `Basic`'s password (its user where the password is empty or
-/// `x-oauth-basic`), the bare value, or `X-NuGet-ApiKey`.
+/// Reads the token or key in all forms that package clients send: in `Authorization` as `Bearer`, as password of
+/// `Basic` (as user if the password is empty or `x-oauth-basic`) or without a scheme, or in `X-NuGet-ApiKey`.
 fn credential(headers: &HeaderMap) -> Result<Option<Secret<String>>, Several> {
     let mut found: Option<Secret<String>> = None;
     let authorization = headers.get_all(header::AUTHORIZATION).iter().map(|value| (true, value));
@@ -192,7 +196,8 @@ fn of_authorization(text: &str) -> Option<String> {
     Some(if matches!(password, "" | "x-oauth-basic") { user } else { password }.to_owned())
 }
 
-/// 200 with every identity header, empty where unknown: a client's own of that name would else reach the store.
+/// Answers 200 with every `x-buildpass-…` header, empty if the value is unknown. If a header were left out, the
+/// client's own header of that name would reach the store behind the proxy.
 fn let_through(admitted: &Admitted) -> Response {
     let optional = |text: Option<String>| text.unwrap_or_default();
     let identity = [
@@ -222,7 +227,7 @@ fn forbidden(code: &'static str) -> Response {
     response
 }
 
-/// Challenges the client: some send credentials only after a challenge.
+/// Answers 401 with challenges, since some clients send credentials only after a challenge.
 fn unauthorized() -> Response {
     let mut response = StatusCode::UNAUTHORIZED.into_response();
     let headers = response.headers_mut();

@@ -1,10 +1,12 @@
-//! The path that forward authentication evaluates: the only reading of a request's target, or none.
+//! Decoding of the path that forward authentication evaluates. A path that two servers could read differently must be
+//! refused.
 
 use percent_encoding::percent_decode_str;
 
-/// Decodes the path of a target once, without its query. `None` if two servers could read it differently: dot or
-/// empty segments, an encoded slash, a backslash, a semicolon (some servers ignore the rest of the segment), a control character, bad UTF-8; and a fragment. The path may end in a slash. The only
-/// encoded slash that is accepted is npm's `/@scope%2fname`, which is read as two segments, as npm registries do.
+/// Decodes the path of a request target once, without the query. Returns `None` if two servers could read the path
+/// differently: dot or empty segments, an encoded slash, a backslash, a semicolon (some servers ignore the rest of the
+/// segment), a control character, invalid UTF-8 or a fragment. The path may end in a slash. The only encoded slash that
+/// is accepted is npm's `/@scope%2fname`, which is read as two segments, as npm registries do.
 pub(crate) fn decoded(target: &str) -> Option<String> {
     if target.contains('#') {
         return None;
@@ -29,7 +31,7 @@ pub(crate) fn decoded(target: &str) -> Option<String> {
     Some(decoded)
 }
 
-/// Splits npm's `@scope%2fname`; other segments stay whole.
+/// Splits npm's `@scope%2fname` at the encoded slash; all other segments stay whole.
 fn scope_and_name(segment: &str) -> impl Iterator<Item = &str> {
     let parts = ["%2f", "%2F"].into_iter().find_map(|slash| segment.split_once(slash));
     let (first, second) = match parts.filter(|_| segment.starts_with('@')) {
@@ -39,7 +41,7 @@ fn scope_and_name(segment: &str) -> impl Iterator<Item = &str> {
     std::iter::once(first).chain(second)
 }
 
-/// Whether every `%` begins an escape of two digits.
+/// Whether every `%` of the segment begins an escape of two hexadecimal digits.
 fn has_whole_escapes(segment: &str) -> bool {
     segment
         .split('%')

@@ -1,5 +1,5 @@
-//! Dialects of the exchange, one file each: parse the request, call the exchange once, answer. They hold no policy and no
-//! SQL; each maps every refusal to the words of the protocol that it implements.
+//! Dialects of the exchange: the protocols that clients speak, one file each. A dialect parses the request, calls the
+//! exchange once, and maps every refusal to an answer of the protocol. A dialect must hold no policy and no SQL.
 
 mod answer;
 pub(super) mod forward_auth;

@@ -1,5 +1,5 @@
-//! NuGet's token API, and the service index that lists it. Statuses and texts are NuGet's, and each text is also the
-//! reason phrase; the manual lists the differences.
+//! Dialect of NuGet's token API, with the service index that lists the API. Statuses and texts must be NuGet's, and
+//! each text is the reason phrase as well; the manual lists the differences.
 
 use axum::Json;
 use axum::extract::State;
@@ -66,14 +66,14 @@ pub(in super::super) async fn token(
     })
 }
 
-/// Formats a time in .NET's round-trip format.
+/// Formats a time in .NET's round-trip format, such as `2026-01-31T12:00:00.0000000+00:00`.
 fn round_trip(moment: Moment) -> String {
     format!("{}.0000000+00:00", moment.to_string().trim_end_matches('Z'))
 }
 
 type Refuse = (StatusCode, &'static str);
 
-/// Reads username and token, with NuGet's checks in NuGet's order.
+/// Reads username and token of a request, with NuGet's checks in NuGet's order.
 fn read(headers: &HeaderMap, body: &RawBody) -> Result<(String, Secret<String>), Refuse> {
     const START: Refuse = (StatusCode::UNAUTHORIZED, "The Authorization header value must start with 'Bearer '.");
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
@@ -109,7 +109,8 @@ fn read(headers: &HeaderMap, body: &RawBody) -> Result<(String, Secret<String>),
     Ok((username, Secret::new(token.trim().to_owned())))
 }
 
-/// NuGet's status and text for each refusal. A caller without a valid token cannot find out what exists.
+/// Returns NuGet's status and text for a refusal. The answers must not disclose to a caller without a valid token which
+/// users and policies exist.
 fn words(refused: &DisclosedRefusal, username: &str) -> (StatusCode, String) {
     let unauthorized = |text: &str| (StatusCode::UNAUTHORIZED, text.to_owned());
     let no_policy =
@@ -144,7 +145,8 @@ fn words(refused: &DisclosedRefusal, username: &str) -> (StatusCode, String) {
     }
 }
 
-/// Claims that NuGet's own policies require. Other required claims of a provider are not disclosed.
+/// Claims that nuget.org's policies require. An answer may name these claims, but no other required claim of a
+/// provider.
 const REQUIRED_BY_NUGET: [&str; 9] = [
     "event_name",
     "namespace_id",
@@ -157,7 +159,7 @@ const REQUIRED_BY_NUGET: [&str; 9] = [
     "repository_owner_id",
 ];
 
-/// NuGet's text for a refused token. `None` for checks that are part of a policy at NuGet.
+/// Returns NuGet's text for a refused token, or `None` if the failed check is part of a policy at NuGet.
 fn token_words(refusal: &verifier::TokenRefusal) -> Option<String> {
     use verifier::TokenRefusal as Why;
     let fixed = match refusal {
@@ -199,10 +201,10 @@ fn token_words(refusal: &verifier::TokenRefusal) -> Option<String> {
     Some(fixed.to_owned())
 }
 
-/// Maximum length of a reason phrase that proxies accept, in bytes.
+/// Maximum length of a reason phrase, in bytes. Proxies may reject longer phrases.
 const LONGEST_PHRASE: usize = 512;
 
-/// An error with the text in the body and as the reason phrase.
+/// Answers with an error, the text of which is in the body and is the reason phrase.
 fn refuse(status: StatusCode, text: &str) -> Response {
     let mut response = (status, Json(json!({ "error": text }))).into_response();
     if status == StatusCode::UNAUTHORIZED {

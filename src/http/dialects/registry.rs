@@ -1,5 +1,6 @@
-//! The token endpoint of container registries (Docker's token specification, as angos implements it). The token is sent
-//! as Basic, with the provider's name as the user, or as Bearer. Errors are those of the OCI distribution specification.
+//! Dialect of the token endpoint of container registries (Docker's token specification, as angos implements it). The
+//! client sends the token as Basic, with the provider's name as the user, or as Bearer. Errors have the shape of the
+//! OCI distribution specification.
 
 use axum::Json;
 use axum::extract::State;
@@ -52,13 +53,14 @@ pub(in super::super) async fn token(
     })
 }
 
-/// Refuses POST: container clients try it first, and fall back to GET on this status.
+/// Refuses POST requests with 405. Container clients try POST first, and fall back to GET on this status.
 pub(in super::super) async fn not_by_post() -> Response {
     let allow: [(HeaderName, &str); 1] = [(header::ALLOW, "GET")];
     (allow, Problem::new(Code::MethodNotAllowed, "method not allowed; see Allow")).into_response()
 }
 
-/// The provider, if the client names one, and the token.
+/// Reads the provider's name, if the client sends one, and the token from the header `Authorization`. Returns `None`
+/// unless the header is sent once and well-formed.
 fn credential(headers: &HeaderMap) -> Option<(Option<String>, Secret<String>)> {
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
     let value = sent.next()?.to_str().ok()?;

@@ -1,5 +1,5 @@
-//! The API of rubygems.org: roles, trusted publishers, and the dashboard of a key's user. Statuses and texts are those of
-//! rubygems.org; the manual lists the differences.
+//! Dialect of rubygems.org's API: roles, trusted publishers, and the dashboard of a key's user. Statuses and texts must
+//! be those of rubygems.org; the manual lists the differences.
 
 use axum::Json;
 use axum::extract::State;
@@ -66,7 +66,7 @@ struct Body {
     jwt: Option<String>,
 }
 
-/// Reads `jwt` from a JSON object or a form.
+/// Reads the subject token from the member `jwt` of a JSON object, or from the form field `jwt`.
 fn jwt(body: &RawBody) -> Option<Secret<String>> {
     let text = match body.essence.as_deref() {
         Some("application/x-www-form-urlencoded") => {
@@ -83,7 +83,7 @@ fn key_object(issued: &IssuedCredential) -> Value {
     object.insert("rubygems_api_key".to_owned(), json!(issued.secret.expose_secret()));
     object.insert("name".to_owned(), json!(issued.name));
     object.insert("scopes".to_owned(), json!(issued.scopes));
-    // Other packages are globs, or several gems.
+    // The member `gem` is left out if the key covers all gems or several gems.
     if let [gem] = issued.packages.as_slice()
         && gem != "*"
     {
@@ -93,13 +93,14 @@ fn key_object(issued: &IssuedCredential) -> Value {
     Value::Object(object)
 }
 
-/// Whether RubyGems reports a missing or malformed claim of this name; all others are part of a policy.
+/// Whether rubygems.org reports a missing or malformed claim of this name. Claims of all other names are part of a
+/// policy, and must not be disclosed.
 fn is_reported(claim: &str) -> bool {
     claim == "iss" || RUBYGEMS_CLAIMS.iter().any(|(name, _)| *name == claim)
 }
 
-/// Answers 400 for a malformed token, 422 for a used one, and 404 for the rest, so that strangers learn nothing of what
-/// exists.
+/// Answers 400 to a malformed token, 422 to a used token, and 404 to all other refusals, so that a client does not
+/// learn which roles and publishers exist.
 fn refused_answer(refused: &DisclosedRefusal, headers: &HeaderMap) -> Response {
     let mut response = match &refused.refusal {
         ExchangeRefusal::Token(verifier::TokenRefusal::Malformed(error)) => {
@@ -139,7 +140,7 @@ fn refused_answer(refused: &DisclosedRefusal, headers: &HeaderMap) -> Response {
     response
 }
 
-/// Answers in JSON, unless the client accepts plain text only.
+/// Answers 404 in JSON, or in plain text if the client accepts only plain text.
 fn not_found(headers: &HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let plain = accept.split(';').next().is_some_and(|first| first.trim() == "text/plain") && !accept.contains(',');
@@ -192,7 +193,8 @@ pub(in super::super) async fn id_token(
     dashboard(&state, &headers, "id_tokens", Some(id)).await
 }
 
-/// Answers a key with the scope `show_dashboard` with the rows of its user.
+/// Answers a request to read the dashboard with the objects of the key's user. The key needs the scope
+/// `show_dashboard`.
 async fn dashboard(
     state: &AppState,
     headers: &HeaderMap,

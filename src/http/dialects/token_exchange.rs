@@ -1,5 +1,5 @@
-//! `/oauth/token` (RFC 8693), `/oauth/introspect` (RFC 7662) and `/oauth/revoke` (RFC 7009). Errors are those of RFC 6749
-//! §5.2.
+//! Dialect of OAuth 2.0: `/oauth/token` (RFC 8693), `/oauth/introspect` (RFC 7662) and `/oauth/revoke` (RFC 7009).
+//! Errors have the shape of RFC 6749 §5.2.
 
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
@@ -47,7 +47,7 @@ pub(in super::super) async fn token(
     })
 }
 
-/// A form, with errors in the shape of RFC 6749 §5.2.
+/// Form body of an OAuth request. A malformed form is answered in the shape of RFC 6749 §5.2.
 pub(in super::super) struct OauthForm(QueryParams);
 
 impl FromRequest<AppState> for OauthForm {
@@ -64,7 +64,7 @@ impl FromRequest<AppState> for OauthForm {
 
 type Fault = (&'static str, String);
 
-/// Reads the parameters; unknown ones are ignored (RFC 6749 §3.2).
+/// Reads the parameters of a token request; unknown parameters are ignored (RFC 6749 §3.2).
 fn read(mut form: QueryParams) -> Result<(TokenExchange, Secret<String>), Fault> {
     let invalid = |description: String| ("invalid_request", description);
     // A parameter without a value counts as absent (RFC 6749 §3.2).
@@ -142,7 +142,8 @@ fn refused_answer(refused: &DisclosedRefusal, request: &CurrentRequest) -> Respo
     response
 }
 
-/// An error (RFC 6749 §5.2). The description is limited to printable ASCII without quotes.
+/// Answers with an error (RFC 6749 §5.2). Characters of the description that are not printable ASCII, and quotes,
+/// become `?`; the description is cut after 500 characters.
 fn refuse(error: &'static str, description: &str) -> Response {
     let plain = |c: char| if (c.is_ascii_graphic() || c == ' ') && c != '"' && c != '\\' { c } else { '?' };
     let description: String = description.chars().map(plain).take(500).collect();

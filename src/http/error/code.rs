@@ -2,68 +2,69 @@
 
 use axum::http::StatusCode;
 
-/// Error code of the HTTP API: `code` of a problem. Names are stable; clients match on them.
+/// Error code of the HTTP API: the member `code` of a problem. Codes have stable names, since clients match on the
+/// names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::VariantArray)]
 pub enum Code {
-    /// The requested algorithm is not allowed.
+    /// The requested signature algorithm is not allowed.
     AlgorithmNotAllowed,
-    /// The requested audience is not allowed.
+    /// The requested audience is not allowed for the build.
     AudienceNotAllowed,
-    /// The request names no audience.
+    /// The request for a token names no audience.
     AudienceRequired,
-    /// The client has registered a build under this key before.
+    /// The client has already registered a build with the key of this request.
     BuildExists,
-    /// The build is finished.
+    /// The build is finished, so that no more tokens are issued to the build.
     BuildFinished,
     /// The build runs code that the repository has not accepted.
     BuildUntrusted,
-    /// The client lacks the scope, or may not act for the organisation or audience.
+    /// The client lacks the scope that the request needs, or may not act for the organisation or audience.
     Forbidden,
-    /// The id is bound to another name.
+    /// The organisation's or repository's id is bound to another name.
     IdBound,
-    /// The subject format needs an id that the request lacks.
+    /// The configured subject format needs a repository id that the request lacks.
     IdsRequired,
-    /// An internal error.
+    /// The server failed because of an internal error.
     Internal,
     /// The request is malformed or has an invalid value.
     InvalidRequest,
-    /// The requested lifetime is over the limit.
+    /// The requested token lifetime is over the limit.
     LifetimeNotAllowed,
-    /// The path has no such method.
+    /// The path does not support the method of the request.
     MethodNotAllowed,
-    /// The name is bound to another id.
+    /// The organisation's or repository's name is bound to another id.
     NameBound,
-    /// The object or path does not exist, or belongs to another client.
+    /// The path does not exist, or the object does not exist or belongs to another client.
     NotFound,
-    /// The body is too large.
+    /// The request body is too large.
     PayloadTooLarge,
     /// The version of the package has been recorded before.
     PublicationExists,
-    /// A quota of tokens or uses is used up.
+    /// A quota is used up: tokens of a build, or uses of a request token.
     QuotaExceeded,
     /// The caller sends too many requests.
     RateLimited,
-    /// The body did not arrive within the time limit.
+    /// The request body did not arrive within the time limit.
     RequestTimeout,
-    /// The subject format needs a value that the build lacks.
+    /// The configured subject format needs a value that the build lacks.
     SubjectUnavailable,
-    /// The token would exceed the size limit.
+    /// The requested token would exceed the size limit.
     TokenTooLarge,
     /// The credential is missing or not valid for this request.
     Unauthenticated,
-    /// The server cannot answer at the moment.
+    /// The server cannot answer the request at the moment.
     Unavailable,
-    /// The body has the wrong media type.
+    /// The request body has the wrong media type.
     UnsupportedMediaType,
     /// The request target is too long.
     UriTooLong,
 }
 
 impl Code {
-    /// Every code, in the order of their names.
+    /// All codes, sorted by name.
     pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// Returns name, status and title.
+    /// Returns the code's stable name, the HTTP status and the problem's title.
     pub(super) const fn row(self) -> (&'static str, StatusCode, &'static str) {
         match self {
             Self::AlgorithmNotAllowed => ("algorithm_not_allowed", StatusCode::FORBIDDEN, "Algorithm not allowed"),

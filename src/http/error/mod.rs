@@ -1,5 +1,5 @@
-//! The only map from a refusal or an error to status, public text and log level. Every public text is written here by
-//! hand; causes are for the log alone.
+//! The only place that maps refusals and errors to status, public text and log level. Every public text is written here
+//! by hand; the cause of an error must reach only the log.
 
 mod code;
 mod problem;

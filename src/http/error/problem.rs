@@ -1,4 +1,5 @@
-//! A refusal or an error as `application/problem+json` (RFC 9457), with its cause for the log.
+//! Problems: refusals and errors that are answered as `application/problem+json` (RFC 9457). The cause of a problem
+//! must reach only the log.
 
 use std::borrow::Cow;
 
@@ -10,24 +11,26 @@ use super::code::Code;
 use crate::base::Seconds;
 use crate::issuer::Paths;
 
-/// Text of a 404 for an object. The same whether the object does not exist or belongs to another client.
+/// Public text of a 404 for an object, whether the object does not exist or belongs to another client.
 pub(in crate::http) const NOT_FOUND: &str = "no such object, or not one of yours";
 
-/// Text of a 404 for a path, the same for a path that is disabled or hidden.
+/// Public text of a 404 for a path, whether the path does not exist, is disabled or is hidden.
 pub(in crate::http) const NO_SUCH_PATH: &str = "no such path";
 
-/// A refusal or an error, without a body: the outermost layer writes the body, which holds the request id.
+/// A refusal or an error of a request, without a body. The outermost layer writes the body, since the body holds the
+/// request id.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct Problem {
     pub(in crate::http) code: Code,
     detail: Cow<'static, str>,
     retry_after: Option<Seconds>,
     pub(super) existing: Option<String>,
-    /// Cause, for the log alone.
+    /// Cause of the problem, for the log only.
     pub(in crate::http) cause: Option<String>,
 }
 
-/// Body of a problem (RFC 9457). `error` and `message` repeat `detail` for clients that show only these.
+/// Body of a problem (RFC 9457). The members `error` and `message` repeat `detail`, for clients that show only one of
+/// these members.
 #[derive(Serialize)]
 struct Body<'a> {
     r#type: String,
@@ -78,7 +81,7 @@ impl Problem {
             .because(cause)
     }
 
-    /// Renders the answer with its body and headers.
+    /// Renders the problem as an answer with body and headers.
     pub(in crate::http) fn render(&self, paths: &Paths, request_id: &str) -> Response {
         let (code, status, title) = self.code.row();
         let detail = self.detail.as_ref();
@@ -107,12 +110,13 @@ impl Problem {
     }
 }
 
-/// Log entry of a refusal or an error whose answer a dialect wrote.
+/// Note for the log line of a request that was refused or failed. Dialects attach a note to answers that are no
+/// problems.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct Noted {
-    /// Stable name, for the log and for metrics.
+    /// Stable name of the refusal or error, for the log and for metrics.
     pub(in crate::http) code: &'static str,
-    /// Cause, if it deserves a warning.
+    /// Cause of the refusal or error; `None` if the log line needs no warning.
     pub(in crate::http) cause: Option<String>,
 }
 
@@ -122,7 +126,7 @@ impl From<Problem> for Noted {
     }
 }
 
-/// Attaches the problem to the response, for the outermost layer to render.
+/// Attaches the problem to an empty response. The outermost layer renders the problem.
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.code.status().into_response();

@@ -1,4 +1,5 @@
-//! The public text of each refusal and error: which field or rule, what was requested, what is allowed.
+//! The public text of each refusal and error. A text says which field or rule refused, what was requested and what is
+//! allowed; a text must never hold the cause of a failure.
 
 use super::code::Code;
 use super::problem::{NOT_FOUND, Problem};

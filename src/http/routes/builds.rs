@@ -1,4 +1,4 @@
-//! `/api/v1/builds`: register, show and finish a build.
+//! Handlers of `/api/v1/builds`: register, show and finish a build.
 
 use std::collections::BTreeMap;
 

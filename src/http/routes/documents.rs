@@ -1,4 +1,5 @@
-//! The public documents, as prepared bytes. Refused while they could mislead verifiers.
+//! Handlers of the public documents, that is discovery document and key set, served as prepared bytes. The documents
+//! must not be served while the documents could mislead verifiers.
 
 use axum::Json;
 use axum::extract::State;
@@ -31,8 +32,8 @@ fn check_safe(state: &AppState) -> Result<(), Problem> {
     }
 }
 
-/// Refuses interactive login, never with a redirect. The endpoint exists because Discovery requires the member
-/// `authorization_endpoint`. The body is that of RFC 6749 §4.1.2.1, with `message` as in a problem.
+/// Refuses interactive login, never with a redirect. The endpoint exists because OIDC Discovery requires the member
+/// `authorization_endpoint`. The body has the members of RFC 6749 §4.1.2.1, and `message` as problems have.
 pub(in super::super) async fn authorize() -> Response {
     let detail = "this issuer issues tokens to CI builds and has no interactive login";
     let body = json!({

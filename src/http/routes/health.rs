@@ -1,4 +1,4 @@
-//! `/health/live` and `/health/ready`, for load balancers.
+//! Handlers of `/health/live` and `/health/ready`, for load balancers and orchestrators.
 
 use axum::Json;
 use axum::extract::State;

@@ -1,4 +1,5 @@
-//! ID tokens: fetched by a job under our path or Vela's, or by a CI server that injects them.
+//! Handlers that issue ID tokens: to a CI job, under our path or Vela's, or to a CI server that injects the tokens into
+//! builds.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -17,9 +18,9 @@ use crate::jose::Algorithm;
 
 #[derive(Serialize)]
 struct TokenAnswer<'a> {
-    /// Member that GitHub's clients read.
+    /// The ID token, in the member that GitHub's clients read.
     value: &'a str,
-    /// Member that Vela's clients read.
+    /// The ID token, in the member that Vela's clients read.
     token: &'a str,
     expires_at: Moment,
     expires_in: u64,
@@ -42,11 +43,11 @@ struct PreviewAnswer<'a> {
     claims: &'a serde_json::Value,
 }
 
-/// Query of a job's request for a token.
+/// Query parameters of a CI job's request for an ID token.
 struct PullQuery {
     request: TokenRequest,
     preview: bool,
-    /// Whether the answer is the bare token as text.
+    /// Whether the answer is only the token, as plain text instead of JSON.
     raw: bool,
 }
 
@@ -111,7 +112,7 @@ fn whole_seconds(text: &str) -> Result<Seconds, FieldError> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(malformed());
     }
-    // A number that overflows is refused as a lifetime over the limit.
+    // A number that overflows becomes the maximum, and is refused later as a lifetime over the limit.
     let seconds = text.parse().unwrap_or(u64::MAX);
     if seconds == 0 { Err(malformed()) } else { Ok(Seconds::new(seconds)) }
 }
@@ -155,7 +156,7 @@ fn preview_answer<'a>(issuer: &'a str, preview: &'a Preview) -> PreviewAnswer<'a
     }
 }
 
-/// `"a"` or `["a", "b"]`.
+/// One audience or a list of audiences in JSON: `"a"` or `["a", "b"]`.
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "must be a string or a list of strings")]
 enum OneOrMany {

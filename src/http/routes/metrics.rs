@@ -1,4 +1,4 @@
-//! `/metrics`, on the admin listener only.
+//! Handler of `/metrics`, which must be reachable on the admin listener only.
 
 use axum::extract::State;
 use axum::http::header;

@@ -1,4 +1,5 @@
-//! The handlers, one file for each noun of the API. A handler is parse, one call, answer.
+//! The handlers, one file for each noun of the API. A handler must only parse the request, make one call, and write the
+//! answer.
 
 pub(super) mod admin;
 pub(super) mod builds;

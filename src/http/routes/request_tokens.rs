@@ -1,4 +1,4 @@
-//! `/api/v1/builds/{id}/request_tokens`: create and revoke the request tokens of steps.
+//! Handlers of `/api/v1/builds/{id}/request_tokens`: create and revoke request tokens of a build's steps.
 
 use std::collections::BTreeMap;
 
