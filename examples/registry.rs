@@ -22,8 +22,8 @@ use buildpass::policy::{AccessPolicy, AccessPolicySpec, AccessRequest, Repositor
 use buildpass::verifier::{Provider, ProviderSpec, RequireToken, VerifiedToken, Verifiers};
 use tokio::net::TcpListener;
 
-/// Access rules: the first allows to put an artefact, the second to get one. `request.repository` is the artefact's
-/// repository, such as `acme/app`.
+/// Access rules: the first allows builds to put an artefact, the second allows builds to get an artefact.
+/// `request.repository` is the artefact's repository, such as `acme/app`.
 const RULES: [&str; 2] = [
     "request.action == 'put' && identity.oidc.claims.repo == request.repository && identity.oidc.claims.trusted == 'true'",
     "request.action == 'get' && request.repository.startsWith(identity.oidc.claims.org + '/')",
@@ -62,7 +62,7 @@ async fn artefact(
     let repository = format!("{org}/{repo}");
     let action = if method == Method::PUT { "put" } else { "get" };
     let place = format!("{repository}/{name}");
-    // Rules may loop over the token's lists, which would block the threads that serve other requests.
+    // Rules may loop over lists in the token's claims. A long loop would block the threads that serve other requests.
     let policies = Arc::clone(&store);
     let decided = tokio::task::spawn_blocking(move || policies.decide(&token, action, &repository)).await;
     decided.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)??;

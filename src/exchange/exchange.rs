@@ -39,7 +39,7 @@ pub struct ExchangeParts {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// Exchange of one issuer: verifies subject tokens and issues credentials for them.
+/// Exchange of one issuer, which verifies subject tokens and issues credentials for the tokens.
 pub struct Exchange {
     pub(super) id: IssuerId,
     pub(super) settings: ExchangeSettings,

@@ -59,7 +59,7 @@ impl Exchange {
     }
 }
 
-/// Returns the steps recorded in the trail. If the evaluation was refused, the last step is the one that failed.
+/// Returns the steps recorded in the trail. If the evaluation was refused, the last step is the failed step.
 fn explanation_of<T>(evaluated: Result<T, NotExchanged>, mut trail: Trail) -> Result<Explanation, ExchangeError> {
     match evaluated {
         Ok(_) => {}

@@ -114,7 +114,7 @@ pub trait EntitlementFlow: Flow {
     /// Returns the refusal for tokens without any candidate.
     fn no_entitlement(&self, tokens: &[SubjectToken]) -> ExchangeRefusal;
 
-    /// Whether tokens of untrusted builds are rejected before [`Self::check`] instead of after it.
+    /// Whether tokens of untrusted builds are rejected before [`Self::check`] instead of after [`Self::check`].
     fn checks_trust_first(&self) -> bool {
         false
     }

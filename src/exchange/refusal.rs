@@ -43,7 +43,7 @@ pub enum ExchangeRefusal {
     },
     /// The requested role, user, publisher, policy or provider does not exist, or no entitlement is for this token.
     NoEntitlement {
-        /// Noun for what is missing, such as `trust policy`.
+        /// Noun for the kind of object that is missing, such as `trust policy`.
         what: &'static str,
         /// Name that the client requests, or how the entitlement was searched.
         asked: String,

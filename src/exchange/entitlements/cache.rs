@@ -18,7 +18,7 @@ pub struct RulesCache {
     issuer: IssuerId,
     factory: VerifierFactory,
     current: ArcSwap<RulesSnapshot>,
-    /// Held while rows are read, so that concurrent requests read them once.
+    /// Lock held while a request reads the rows, so that concurrent requests do not read the rows again.
     reading: tokio::sync::Mutex<()>,
 }
 
