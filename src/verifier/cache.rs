@@ -1,5 +1,6 @@
-//! Cache of tokens with a verified signature: a token that is used again costs a digest instead of a signature check.
-//! Holds nothing that time or a database can change, and no token of a former key set.
+//! Caches tokens with a verified signature, so that a token that is presented again costs a digest instead of a
+//! signature check. Never caches a result that time or a database can change, and never returns a token of a former key
+//! set.
 
 use std::sync::Arc;
 
@@ -9,16 +10,17 @@ use super::{Claims, ProviderKind};
 use crate::base::Sha256;
 use crate::jose::SignatureAlgorithm;
 
-/// Number of cached tokens per provider. Only tokens with a valid signature are cached, so an attacker cannot fill it.
+/// Maximum number of cached tokens per provider. Only tokens with a valid signature are cached, so an attacker cannot
+/// fill the cache.
 const CAPACITY: usize = 4_096;
 
-/// A token with a verified signature: what follows from its bytes and one key alone.
+/// A token whose signature was verified. Holds only what follows from the token's bytes and the key.
 #[derive(Debug)]
 pub(crate) struct SignedToken {
     pub(crate) claims: Claims,
     pub(super) kid: String,
     pub(super) algorithm: SignatureAlgorithm,
-    /// SHA-256 of header, dot and payload.
+    /// SHA-256 of the token's header, dot and payload, without the signature.
     pub(crate) digest: Sha256,
 }
 
@@ -37,7 +39,8 @@ impl Default for TokenCache {
 }
 
 impl TokenCache {
-    /// Returns the token with this digest if it was verified under the key set of this generation.
+    /// Returns the cached token whose whole text has the digest `whole`, if the token was verified under the key set
+    /// with the number `generation`.
     pub(super) fn find(&self, whole: &Sha256, generation: u64) -> Option<Arc<SignedToken>> {
         let (of, signed) = self.0.get(whole)?;
         if of == generation {

@@ -1,15 +1,15 @@
-//! Claims of a token, with the standard claims typed (RFC 7519 §4.1). Depends on the bytes alone: checks no time, no
-//! audience and no issuer.
+//! Reads the claims of a token and checks the types of the standard claims (RFC 7519 §4.1). Uses the token's bytes
+//! alone: never checks a time, an audience or an issuer.
 
 use serde_json::{Map, Value};
 
 use super::TokenRefusal;
 use crate::base::Moment;
 
-/// Last second of the year 9999, the latest accepted time.
+/// Latest time that a claim may have: the last second of the year 9999.
 const LATEST: f64 = 253_402_300_799.0;
 
-/// Claims of a token whose standard claims have the right types.
+/// The claims of a token. The standard claims have the right types.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claims {
     iss: String,
@@ -21,11 +21,12 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Reads the standard claims. `iss`, `aud`, `exp` and `iat` are required; `sub`, `nbf` and `jti` are optional but must
-    /// have the right type. `aud` is a string or a list of strings, which may be empty.
+    /// Checks the types of the standard claims. `iss`, `aud`, `exp` and `iat` are required; `sub`, `nbf` and `jti` are
+    /// optional, but must have the right type if present. `aud` is a string or a list of strings, which may be empty.
     ///
     /// # Errors
-    /// [`TokenRefusal::ClaimMissing`] and [`TokenRefusal::ClaimType`] name the claim.
+    /// [`TokenRefusal::ClaimMissing`] or [`TokenRefusal::ClaimType`] for the first claim that is missing or has the
+    /// wrong type.
     pub(super) fn read(all: Map<String, Value>) -> Result<Self, TokenRefusal> {
         let iss = text(&all, "iss")?.ok_or(TokenRefusal::ClaimMissing { claim: "iss".to_owned() })?.to_owned();
         let required = |claim: &str| time(&all, claim)?.ok_or(TokenRefusal::ClaimMissing { claim: claim.to_owned() });
@@ -41,62 +42,62 @@ impl Claims {
         })
     }
 
-    /// Returns `iss`, the issuer.
+    /// Returns the token's issuer, `iss`.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.iss
     }
 
-    /// Returns the audiences in `aud`.
+    /// Returns the token's audiences, `aud`.
     #[must_use]
     pub fn audiences(&self) -> &[String] {
         &self.audiences
     }
 
-    /// Returns `sub`, if present.
+    /// Returns the token's subject, `sub`, if present.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
         self.text("sub")
     }
 
-    /// Returns `exp`, in whole seconds.
+    /// Returns the time at which the token expires, `exp`, in whole seconds.
     #[must_use]
     pub const fn expires(&self) -> Moment {
         self.exp
     }
 
-    /// Returns `iat`, in whole seconds.
+    /// Returns the time at which the token was issued, `iat`, in whole seconds.
     #[must_use]
     pub const fn issued(&self) -> Moment {
         self.iat
     }
 
-    /// Returns `nbf`, in whole seconds, if present.
+    /// Returns the time from which the token is valid, `nbf`, in whole seconds, if present.
     #[must_use]
     pub const fn not_before(&self) -> Option<Moment> {
         self.nbf
     }
 
-    /// Returns a claim if it is a string.
+    /// Returns the value of a claim, if the value is a string.
     #[must_use]
     pub fn text(&self, claim: &str) -> Option<&str> {
         self.all.get(claim).and_then(Value::as_str)
     }
 
-    /// Returns a claim if it is a string that is not blank.
+    /// Returns the value of a claim, if the value is a string that is not blank.
     #[must_use]
     pub fn filled(&self, claim: &str) -> Option<&str> {
         self.text(claim).filter(|text| !text.trim().is_empty())
     }
 
-    /// Returns every claim as the token holds it.
+    /// Returns all claims, unchanged from the token.
     #[must_use]
     pub const fn all(&self) -> &Map<String, Value> {
         &self.all
     }
 }
 
-/// Name of a value's JSON type.
+/// Returns the name of a value's JSON type, for error texts.
 pub(super) const fn type_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -134,7 +135,8 @@ fn audiences(claims: &Map<String, Value>) -> Result<Vec<String>, TokenRefusal> {
     }
 }
 
-/// A time in whole seconds since 1970 (RFC 7519 §2, NumericDate): a number in any notation, its fraction cut off.
+/// Reads a claim that is a time (RFC 7519 §2, NumericDate): a number of seconds since 1970 in any notation, whose
+/// fraction is cut off.
 fn time(claims: &Map<String, Value>, claim: &str) -> Result<Option<Moment>, TokenRefusal> {
     const EXPECTED: &str = "a number of seconds from 1970 to the year 9999";
     let Some(value) = claims.get(claim) else { return Ok(None) };

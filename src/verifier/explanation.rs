@@ -1,5 +1,5 @@
-//! Explanation of a verification: each check with the expected and the actual value. For operators; recorded only on
-//! request.
+//! Explains the verification of a token: each check with the expected and the actual value. An explanation is for
+//! operators, and is recorded only on request.
 
 use std::fmt;
 
@@ -7,39 +7,40 @@ use serde::Serialize;
 
 use super::{Check, TokenRefusal};
 
-/// One check of a verification, with its result.
+/// One check of a token's verification, with the check's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExplanationStep {
-    /// Check that was made.
+    /// Check that this step describes.
     pub check: Check,
     /// Whether the check passed.
     pub passed: bool,
-    /// Value that passes the check.
+    /// Value that would pass the check.
     pub expected: String,
-    /// Value that was found.
+    /// Value that the check found in the token.
     pub actual: String,
 }
 
-/// Steps of one verification, in order. The last step decides.
+/// The steps of one token's verification, in order. The last step decides whether the token is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Default)]
 pub struct Explanation {
-    /// Checks in the order in which they were made.
+    /// Steps of the verification, in the order of the checks.
     pub steps: Vec<ExplanationStep>,
 }
 
 impl Explanation {
-    /// Returns whether the last step passed. An explanation without steps accepts nothing.
+    /// Returns whether the last step passed, so that the token is accepted. False for an explanation without steps.
     #[must_use]
     pub fn accepted(&self) -> bool {
         self.steps.last().is_some_and(|step| step.passed)
     }
 
-    /// Adds a step. A policy adds the parts of its rules, which may fail, and at the end its decision.
+    /// Adds a step. A policy adds a step for each part of the policy's rules, which may fail, and at last a step for
+    /// the policy's decision.
     pub fn step(&mut self, check: Check, passed: bool, expected: String, actual: String) {
         self.steps.push(ExplanationStep { check, passed, expected, actual });
     }
 
-    /// Adds the failed step of a refusal.
+    /// Adds a failed step with the check and the values of `refusal`.
     pub fn refused(&mut self, refusal: &TokenRefusal) {
         self.step(refusal.check(), false, refusal.expected(), refusal.actual());
     }
@@ -55,7 +56,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// Recorder of the steps of a verification. A silent trail records none.
+/// Recorder of the steps of a token's verification. A silent trail records no steps.
 #[derive(Debug)]
 pub struct Trail {
     explanation: Option<Explanation>,
@@ -81,19 +82,21 @@ impl Trail {
         self.explanation.is_none()
     }
 
-    /// Records, on silent trails too, that the credential is authentic: signed by a key of this provider, or issued for a
-    /// token that was.
+    /// Records that the credential is authentic: a key of `provider` signed it, or it was issued for a token that such
+    /// a key signed. Silent trails record this fact too.
     pub fn found_good(&mut self, provider: &str) {
         self.signed_for = Some(provider.to_owned());
     }
 
-    /// Returns the provider that the credential is known to come from; `None` if anybody could have made it up.
+    /// Returns the name of the provider from which the credential is known to come; `None` if anybody could have forged
+    /// the credential.
     #[must_use]
     pub fn signed_for(&self) -> Option<&str> {
         self.signed_for.as_deref()
     }
 
-    /// Records a passed step. `texts` (expected, actual) is called only on a recording trail.
+    /// Records a passed step. `texts` returns the expected and the actual value, and is called only on a recording
+    /// trail.
     pub fn passed(&mut self, check: Check, texts: impl FnOnce() -> (String, String)) {
         if let Some(explanation) = &mut self.explanation {
             let (expected, actual) = texts();
@@ -101,14 +104,15 @@ impl Trail {
         }
     }
 
-    /// Records the steps of a nested verification.
+    /// Records the steps of a verification that is part of this verification.
     pub fn within(&mut self, steps: Explanation) {
         if let Some(explanation) = &mut self.explanation {
             explanation.steps.extend(steps.steps);
         }
     }
 
-    /// Records a failed step. `texts` (expected, actual) is called only on a recording trail.
+    /// Records a failed step. `texts` returns the expected and the actual value, and is called only on a recording
+    /// trail.
     pub fn failed(&mut self, check: Check, texts: impl FnOnce() -> (String, String)) {
         if let Some(explanation) = &mut self.explanation {
             let (expected, actual) = texts();
@@ -116,7 +120,7 @@ impl Trail {
         }
     }
 
-    /// Returns the recorded steps; a silent trail has none.
+    /// Returns the recorded steps, which are none for a silent trail.
     #[must_use]
     pub fn finish(self) -> Explanation {
         self.explanation.unwrap_or_default()

@@ -1,9 +1,10 @@
-//! Chooses among several rejections of one token: only the one whose checks got furthest is reported.
+//! Chooses which of several rejections of a token is reported: the rejection that failed at the latest check. The other
+//! rejections are never reported.
 
 use super::Check;
 
-/// The rejection whose checks got furthest, of several providers or entitlements that a token was tried with. Ties keep
-/// the first.
+/// The rejection that failed at the latest check, when a token was tried with several providers or entitlements. Of
+/// several rejections at the same check, the first is kept.
 #[derive(Debug)]
 pub(crate) struct Furthest<T>(Option<(Check, T)>);
 
@@ -14,14 +15,14 @@ impl<T> Default for Furthest<T> {
 }
 
 impl<T> Furthest<T> {
-    /// Keeps `rejection`, which failed at `check`, if it got further than all before.
+    /// Keeps `rejection`, which failed at `check`, if all rejections before failed at earlier checks.
     pub(crate) fn note(&mut self, check: Check, rejection: T) {
         if self.0.as_ref().is_none_or(|(furthest, _)| *furthest < check) {
             self.0 = Some((check, rejection));
         }
     }
 
-    /// Returns the rejection; `None` if none was noted.
+    /// Returns the kept rejection; `None` if [`Self::note`] was never called.
     pub(crate) fn into_inner(self) -> Option<T> {
         self.0.map(|(_, rejection)| rejection)
     }

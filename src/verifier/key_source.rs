@@ -1,4 +1,5 @@
-//! Sources of a provider's keys. An implementation must never return a key that is not the provider's.
+//! Sources of the keys with which a provider signs tokens. An implementation must never return a key that is not the
+//! provider's.
 
 use std::sync::Arc;
 
@@ -9,69 +10,69 @@ use super::remote::read_keys;
 use crate::base::{Moment, Seconds};
 use crate::jose::{KeySet, VerificationKey};
 
-/// Error returned when a source has no key of a given name.
+/// Error returned when a source cannot return the key with a given `kid`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySourceError {
-    /// The current key set has no key of this name.
+    /// The provider's current key set has no key with this `kid`.
     Unknown,
-    /// No current key set is available.
+    /// No current key set of the provider is available.
     Unavailable {
-        /// Cause of the last failure, without any secret.
+        /// Cause of the last failure to get the key set, without any secret.
         reason: String,
         /// Time after which a retry may succeed.
         retry_after: Seconds,
     },
 }
 
-/// Source of a provider's keys.
+/// Source of the keys of one provider.
 #[async_trait]
 pub trait KeySource: Send + Sync + 'static {
-    /// Returns a number that changes with the key set; `None` if no set may be used now. Tokens that were verified under
-    /// another generation are verified again.
+    /// Returns a number that changes with the provider's key set; `None` if no key set may be used now. A token that
+    /// was verified under another number is verified again.
     fn generation(&self) -> Option<u64>;
 
-    /// Returns the key with this `kid`, and the generation of its key set.
+    /// Returns the key with this `kid`, and the number ([`Self::generation`]) of the key set that contains the key.
     ///
     /// # Errors
-    /// [`KeySourceError::Unknown`] if the current set lacks the key, [`KeySourceError::Unavailable`] if there is no current
-    /// set.
+    /// [`KeySourceError::Unknown`] if the current key set lacks the key, [`KeySourceError::Unavailable`] if there is no
+    /// current key set.
     async fn find(&self, kid: &str) -> Result<(Arc<VerificationKey>, u64), KeySourceError>;
 
-    /// Sets the initial key set to one that was fetched earlier, if none was fetched yet. Sources that fetch nothing
-    /// ignore it.
+    /// Begins with the key set `document`, which was fetched at `fetched_at`, unless a key set was fetched since.
+    /// Sources that fetch nothing ignore the call.
     fn begin_with(&self, _document: &[u8], _fetched_at: Moment) {}
 
-    /// Returns the documents that were fetched last, if any.
+    /// Returns the provider's documents that were fetched last, if any.
     fn fetched(&self) -> Option<Fetched> {
         None
     }
 }
 
-/// Documents of a provider, as fetched.
+/// The documents of a provider, as they were fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
-    /// Bytes of the key set.
+    /// Bytes of the provider's key set.
     pub jwks: Vec<u8>,
-    /// Discovery document, if the key set was found by one.
+    /// Discovery document of the provider, if the key set was found through that document.
     pub configuration: Option<Vec<u8>>,
-    /// Time of the fetch.
+    /// Time at which the documents were fetched.
     pub at: Moment,
 }
 
-/// Key set from the configuration, which never changes.
+/// Key source with a fixed key set, which the configuration contains and which never changes.
 #[derive(Debug)]
 pub struct FixedKeys(KeySet);
 
 impl FixedKeys {
-    /// Reads a key set (RFC 7517 §5).
+    /// Parses a key set (RFC 7517 §5).
     ///
     /// # Errors
-    /// [`FetchError`] if the document is not a key set or holds no usable key.
+    /// [`FetchError`] if the document is not a key set, has no usable key or has too many keys.
     pub fn read(document: &[u8]) -> Result<Self, FetchError> {
         read_keys("jwks", document).map(Self)
     }
 
-    /// Returns the key set.
+    /// Returns the fixed key set.
     #[must_use]
     pub const fn keys(&self) -> &KeySet {
         &self.0

@@ -1,5 +1,6 @@
-//! Key source of a provider whose files are missing or unreadable: set up later, once they can be read. Until then its
-//! keys are unavailable, and none of its tokens is rejected as unknown.
+//! The key source of a provider whose configured files are missing or unreadable when the provider is set up. The
+//! source is created as soon as the files can be read. Until then the provider's keys are unavailable, and no token of
+//! the provider is rejected for an unknown key.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -10,29 +11,32 @@ use super::{Fetched, KeySource, KeySourceError, Provider, Resolver};
 use crate::base::{Clock, Moment, Seconds};
 use crate::jose::VerificationKey;
 
-/// Pause between attempts to set up the source.
+/// Pause between two attempts to create the source.
 const RETRY_AFTER: Seconds = Seconds::new(10);
 
-/// Key source that is set up on first use.
+/// Key source that could not be created at first, and that is created on a later use.
 pub(crate) struct LateSource {
     provider: Provider,
     clock: Arc<dyn Clock>,
     resolver: Arc<dyn Resolver>,
     made: OnceLock<Arc<dyn KeySource>>,
-    /// Time and cause of the last failure.
+    /// Time (on the monotonic clock) and cause of the last failure to create the source.
     failed: Mutex<(Duration, String)>,
-    /// Initial key set for the source.
+    /// Key set to begin with once the source is created, and the time at which the key set was fetched.
     begin_with: Mutex<Option<(Vec<u8>, Moment)>>,
 }
 
 impl LateSource {
-    /// Creates the source of a provider after a first failure, described by `problem`.
+    /// Creates the late source of a provider after a first failure, whose cause is `problem`.
+    /// failure.
     pub(crate) fn new(provider: Provider, clock: Arc<dyn Clock>, resolver: Arc<dyn Resolver>, problem: String) -> Self {
         let failed = Mutex::new((clock.monotonic(), problem));
         Self { provider, clock, resolver, made: OnceLock::new(), failed, begin_with: Mutex::default() }
     }
 
-    /// Returns the source, or the cause of the failure and the time until the next attempt.
+    /// Returns the source, creating it if possible; otherwise the cause of the failure and the time until the next
+    /// attempt.
+    /// attempt.
     fn source(&self) -> Result<&Arc<dyn KeySource>, (String, Seconds)> {
         if let Some(source) = self.made.get() {
             return Ok(source);

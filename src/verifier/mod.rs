@@ -18,7 +18,7 @@
 //!
 //! The checks run in the order of [`Check`]: size and shape, the issuer (which only selects the provider), the key and
 //! its algorithm, the signature, then types, audience, times, lifetime, required claims and the check of the provider's
-//! kind. Policies are evaluated after all of them.
+//! kind. Policies are evaluated after all these checks.
 
 mod cache;
 mod claims;

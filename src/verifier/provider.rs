@@ -1,4 +1,5 @@
-//! Configuration of one provider, checked. Holds no keys and verifies no token.
+//! The configuration of one provider, and the checks of the configuration. No code in this file fetches keys or
+//! verifies a token.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,80 +12,81 @@ use super::{AllowedAddress, FixedKeys, MAX_TOLERANCE, NetworkAccess};
 use crate::base::{FieldError, Seconds};
 use crate::jose::SignatureAlgorithm;
 
-/// Default tolerance between clocks.
+/// Default tolerance between the provider's clock and ours.
 const DEFAULT_TOLERANCE: Seconds = Seconds::new(60);
-/// Default age at which a key set is fetched again.
+/// Default age at which a provider's key set is fetched again.
 const DEFAULT_REFRESH: Seconds = Seconds::new(3_600);
-/// Default age at which a key set is no longer used.
+/// Default age at which a provider's key set is no longer used.
 const DEFAULT_HARD_STOP: Seconds = Seconds::new(24 * 3_600);
-/// Longest configurable lifetime of a provider's tokens.
+/// Limit of the configurable lifetime of a provider's tokens.
 const LONGEST_LIFETIME: Seconds = Seconds::new(30 * 24 * 3_600);
 
-/// Configuration of a provider as written. Fields that are `None` default to those of its kind.
+/// Configuration of a provider as written, before any check. A field that is `None` gets the default of the provider's
+/// kind.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderSpec {
-    /// Name of the provider's kind: `generic`, `github`, …
+    /// Kind of the provider, such as `generic` or `github`.
     #[serde(rename = "provider")]
     pub kind: String,
-    /// `iss` of its tokens, compared byte for byte.
+    /// Issuer of the provider's tokens. `iss` is compared with this URL byte for byte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
-    /// URL of the key set.
+    /// URL of the provider's key set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
-    /// Key set as inline JSON.
+    /// The provider's key set itself, as JSON.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "document")]
     pub jwks: Option<String>,
-    /// File that holds the key set.
+    /// File that contains the provider's key set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<PathBuf>,
-    /// Only audience of its tokens, unless a request sets another one.
+    /// Audience that must be the only audience of the provider's tokens, unless a request requires another audience.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_audience: Option<String>,
-    /// Tolerance between clocks, at most 300 s.
+    /// Tolerance between the provider's clock and ours, at most 300 s.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub clock_skew_tolerance: Option<Seconds>,
-    /// Age at which the key set is fetched again.
+    /// Age at which the provider's key set is fetched again.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub jwks_refresh_interval: Option<Seconds>,
-    /// Age at which the key set is no longer used.
+    /// Age at which the provider's key set is no longer used.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub jwks_hard_stop: Option<Seconds>,
-    /// Claims that must be present and not null.
+    /// Names of the claims that each token must have with a value other than null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_claims: Option<Vec<String>>,
-    /// Algorithms that its tokens may use.
+    /// Signature algorithms that the provider's tokens may have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_algorithms: Option<Vec<SignatureAlgorithm>>,
-    /// Longest lifetime of its tokens.
+    /// Maximum lifetime of the provider's tokens.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub max_token_lifetime: Option<Seconds>,
-    /// Hosts other than the issuer's that may serve its keys.
+    /// Hosts, besides the issuer's host, that may serve the provider's key set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_hosts: Option<Vec<String>>,
-    /// Private addresses, and names with private addresses, that may be connected to.
+    /// Private addresses that may be connected to, and host names that may have private addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow_private: Vec<String>,
-    /// Root certificates (PEM) for its server, instead of the system's.
+    /// File with the root certificates (PEM) for the provider's server, in place of the system's root certificates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_ca_bundle: Option<PathBuf>,
-    /// Client certificate for its server, with the chain (PEM).
+    /// File with our client certificate for the provider's server, and the certificate's chain (PEM).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_certificate_bundle: Option<PathBuf>,
-    /// Private key of the client certificate (PEM).
+    /// File with the private key of our client certificate (PEM).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_private_key_file: Option<PathBuf>,
-    /// File that holds a bearer token for the issuer's origin.
+    /// File with a bearer token that is sent to the issuer's origin only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer_token_file: Option<PathBuf>,
-    /// Whether the holder of a token with a valid signature may read which claim failed.
+    /// Whether the client that presents a token with a valid signature may read which claim failed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain_to_holders: bool,
 }
 
 impl ProviderSpec {
-    /// Returns whether the configuration names files, which exist on one machine only.
+    /// Returns whether the provider's configuration names files, which exist on one machine only.
     #[must_use]
     pub const fn names_files(&self) -> bool {
         self.jwks_file.is_some()
@@ -95,7 +97,7 @@ impl ProviderSpec {
     }
 }
 
-/// Serde module for a JSON document that is kept as text.
+/// Reads and writes a JSON document that is kept as text.
 mod document {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
     use serde_json::Value;
@@ -111,22 +113,22 @@ mod document {
     }
 }
 
-/// Origin of a provider's keys.
+/// Where a provider's key set comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyOrigin {
-    /// The key set named by the discovery document (OpenID Connect Discovery 1.0 §4).
+    /// The key set is at the URL that the provider's discovery document names (OpenID Connect Discovery 1.0 §4).
     Discovery,
-    /// The key set at this URL.
+    /// The key set is at this URL.
     Uri(Url),
-    /// The key set in the configuration, as JSON.
+    /// The key set is this JSON, from the provider's configuration.
     Inline(String),
-    /// The key set in this file.
+    /// The key set is in this file.
     File(PathBuf),
-    /// The keyring of our own issuer.
+    /// The key set is the keyring of our own issuer.
     Own,
 }
 
-/// A provider with a checked configuration.
+/// A provider: an issuer whose tokens are verified, with a checked configuration.
 #[derive(Debug, Clone)]
 pub struct Provider {
     spec: ProviderSpec,
@@ -146,10 +148,10 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// Checks the configuration of a provider. Policies, refusals and logs refer to it by `name`.
+    /// Checks the configuration of a provider. Policies, refusals and logs refer to the provider by `name`.
     ///
     /// # Errors
-    /// [`FieldError`] names the field, the problem and what would be right.
+    /// [`FieldError`] names the first invalid field, what is wrong and what would be right.
     pub fn new(name: &str, spec: ProviderSpec) -> Result<Self, FieldError> {
         let original = spec.clone();
         let fault = |field: &str, problem: String| FieldError::new(field, problem);
@@ -265,11 +267,11 @@ impl Provider {
         })
     }
 
-    /// Checks that these providers do not conflict. `own` is the URL of our own issuer, if there is one.
+    /// Checks that no two of the providers conflict. `own` is the URL of our own issuer, if there is one.
     ///
     /// # Errors
-    /// [`FieldError`] for a duplicate name, for our own issuer, and for a token that two providers would accept: providers
-    /// with the same issuer must each have a different `required_audience`.
+    /// [`FieldError`] for a duplicate name, for a provider with the URL of our own issuer, and for two providers that
+    /// could accept the same token: providers with the same issuer must each have a different `required_audience`.
     pub fn check_all<'a>(providers: impl IntoIterator<Item = &'a Self>, own: Option<&str>) -> Result<(), FieldError> {
         let mut seen: Vec<&Self> = Vec::new();
         for provider in providers {
@@ -295,7 +297,7 @@ impl Provider {
         Ok(())
     }
 
-    /// Creates the provider of our own issuer, which is never configured. The caller supplies its keys.
+    /// Creates the provider of our own issuer, which no configuration declares. The calling code supplies the keys.
     #[must_use]
     pub fn own_issuer(issuer: &str, tolerance: Seconds, max_lifetime: Seconds) -> Self {
         let kind = ProviderKind::own_issuer();
@@ -317,14 +319,14 @@ impl Provider {
         }
     }
 
-    /// Returns the configuration as written.
+    /// Returns the provider's configuration as written.
     #[must_use]
     pub const fn spec(&self) -> &ProviderSpec {
         &self.spec
     }
 
-    /// Returns whether this provider and `other` accept the same tokens. The origin of the keys counts, but not how
-    /// often they are fetched.
+    /// Returns whether this provider and `other` accept the same tokens. Compares where the keys come from, but not how
+    /// often the keys are fetched.
     #[must_use]
     pub fn decides_like(&self, other: &Self) -> bool {
         let decisive = |provider: &Self| {
@@ -341,55 +343,56 @@ impl Provider {
         decisive(self) == decisive(other)
     }
 
-    /// Returns the longest lifetime of its tokens.
+    /// Returns the maximum lifetime of the provider's tokens.
     #[must_use]
     pub const fn max_lifetime(&self) -> Seconds {
         self.max_lifetime
     }
 
-    /// Returns the name of the claim that is unique to each of its tokens.
+    /// Returns the name of the claim that is unique to each of the provider's tokens.
     #[must_use]
     pub const fn token_id(&self) -> &'static str {
         self.kind.token_id
     }
 
-    /// Returns whether this is our own issuer.
+    /// Returns whether the provider is our own issuer.
     #[must_use]
     pub fn is_own_issuer(&self) -> bool {
         self.keys == KeyOrigin::Own
     }
 
-    /// Returns the name that policies, refusals and logs use.
+    /// Returns the provider's name, which policies, refusals and logs use.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Returns the name of the provider's kind.
+    /// Returns the name of the provider's kind, such as `github`.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
         self.kind.name
     }
 
-    /// Returns `iss` of its tokens.
+    /// Returns the issuer of the provider's tokens, which is the value of `iss`.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Returns the only audience of its tokens, unless a request sets another one.
+    /// Returns the audience that must be the only audience of the provider's tokens, unless a request requires another
+    /// audience.
     #[must_use]
     pub fn required_audience(&self) -> Option<&str> {
         self.required_audience.as_deref()
     }
 
-    /// Returns the origin of its keys.
+    /// Returns where the provider's key set comes from.
     #[must_use]
     pub const fn keys(&self) -> &KeyOrigin {
         &self.keys
     }
 
-    /// Returns whether the holder of a token with a valid signature may read which claim failed.
+    /// Returns whether the client that presents a token with a valid signature may read which claim failed.
     #[must_use]
     pub const fn explains_to_holders(&self) -> bool {
         self.explain_to_holders

@@ -1,144 +1,144 @@
-//! Reasons why a token is rejected, each with the expected and the actual value. For operators only: a response to an
-//! unknown client says less.
+//! The reasons for which a token is rejected, each with the expected and the actual value. The texts are for operators
+//! only: a response to an unknown client must say less.
 
 use std::fmt;
 
 use crate::base::{Moment, Seconds};
 use crate::jose::{PeekError, SignatureAlgorithm};
 
-/// Reason why a token is rejected. The variants are in the order of the checks.
+/// Reason for which a token is rejected. The variants are in the order of the checks.
 #[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum TokenRefusal {
-    /// The text is not a token in the strictest reading of RFC 7515 and RFC 7519.
+    /// The text is not a token by the strictest reading of RFC 7515 and RFC 7519.
     Malformed(PeekError),
-    /// The header holds `crit`, `b64` or `zip`, extensions that we do not support.
+    /// The token's header has `crit`, `b64` or `zip`, which require an extension; none is supported.
     Extension,
-    /// The token is of another type, such as an access token (`at+jwt`).
+    /// The token's `typ` is not that of an ID token. The `typ` of an access token, for example, is `at+jwt`.
     Type {
-        /// `typ` in the header.
+        /// Value of `typ` in the token's header.
         actual: String,
     },
-    /// No provider has this issuer.
+    /// The token's issuer is the issuer of no configured provider.
     UnknownIssuer {
-        /// `iss` of the token.
+        /// Issuer that the token names in `iss`.
         issuer: String,
     },
-    /// The token is of another issuer than the provider's.
+    /// The token's issuer is not the issuer of the provider that verifies the token.
     Issuer {
         /// Issuer of the provider.
         expected: String,
-        /// `iss` of the token.
+        /// Issuer that the token names in `iss`.
         actual: String,
     },
-    /// The header has no `kid`.
+    /// The token's header has no `kid`.
     KeyIdMissing,
-    /// The provider's keys are unavailable: never fetched, too old, or unusable. The token may be valid.
+    /// The provider's keys are unavailable: never fetched, too old, or unusable. The token may yet be valid.
     KeysUnavailable {
-        /// Cause of the last failure.
+        /// Cause of the last failure to get the provider's keys.
         reason: String,
         /// Time after which a retry may succeed.
         retry_after: Seconds,
     },
-    /// The provider has no key with this `kid`.
+    /// The provider's key set has no key with the token's `kid`.
     UnknownKey {
-        /// `kid` in the header.
+        /// Value of `kid` in the token's header.
         kid: String,
     },
-    /// The algorithm is not supported (such as `none` and HS256), or not allowed for the provider.
+    /// The token's algorithm is not allowed for the provider, or not supported at all, such as `none` and HS256.
     AlgorithmNotAllowed {
-        /// Algorithms that the provider may use.
+        /// Algorithms that the provider's tokens may have.
         allowed: Vec<SignatureAlgorithm>,
-        /// `alg` in the header.
+        /// Value of `alg` in the token's header.
         actual: String,
     },
-    /// The named key is for other algorithms.
+    /// The key that the token's header names is for other algorithms.
     AlgorithmNotOfKey {
-        /// Algorithms of the key.
+        /// Algorithms of the signatures that the key may check.
         key: Vec<SignatureAlgorithm>,
-        /// `alg` in the header.
+        /// Value of `alg` in the token's header.
         actual: String,
     },
-    /// The signature does not verify with the key.
+    /// The token's signature was not made by the key that the token's header names.
     Signature,
-    /// A standard claim, or one that the caller requires, is missing.
+    /// A standard claim, or a claim that the request's requirements name, is missing.
     ClaimMissing {
-        /// Name of the claim.
+        /// Name of the claim that failed the check.
         claim: String,
     },
-    /// A claim has the wrong type.
+    /// A claim of the token has the wrong type.
     ClaimType {
-        /// Name of the claim.
+        /// Name of the claim that failed the check.
         claim: String,
-        /// Type that is required.
+        /// Type that the claim must have.
         expected: &'static str,
-        /// Type in the token.
+        /// Type of the claim in the token.
         actual: &'static str,
     },
     /// The token has no audience or several, where exactly one is required.
     AudienceCount {
-        /// Number of audiences in the token.
+        /// Number of the token's audiences.
         actual: usize,
     },
-    /// The token is for another audience.
+    /// The token is for other audiences than the required audience.
     Audience {
-        /// Audience that is required.
+        /// Audience that the token must have.
         expected: String,
-        /// Audiences of the token.
+        /// Audiences that the token has.
         actual: Vec<String>,
     },
     /// The token has expired.
     Expired {
-        /// `exp` of the token.
+        /// Time at which the token expired (`exp`).
         expired: Moment,
-        /// Time of the check.
+        /// Time at which the token was checked.
         now: Moment,
     },
     /// The token is not valid yet.
     NotYetValid {
-        /// `nbf` of the token.
+        /// Time from which the token is valid (`nbf`).
         from: Moment,
-        /// Time of the check.
+        /// Time at which the token was checked.
         now: Moment,
     },
-    /// The token was issued in the future.
+    /// The token's time of issue is in the future.
     IssuedAhead {
-        /// `iat` of the token.
+        /// Time of issue that the token states (`iat`).
         issued: Moment,
-        /// Time of the check.
+        /// Time at which the token was checked.
         now: Moment,
     },
-    /// `exp` is too far from `iat`, or from now.
+    /// The token's lifetime is too long or negative: `exp` is too far after `iat` or now, or not after `iat`.
     Lifetime {
-        /// Longest allowed lifetime.
+        /// Maximum lifetime of the provider's tokens.
         longest: Seconds,
-        /// Lifetime of the token in seconds; negative if `exp` is before `iat`.
+        /// Lifetime of the token in seconds, which is negative if `exp` is before `iat`.
         actual: i64,
     },
-    /// A claim that the provider requires is missing or null.
+    /// A claim that the provider's configuration requires is missing or null.
     RequiredClaim {
-        /// Name of the claim.
+        /// Name of the claim that failed the check.
         claim: String,
     },
-    /// A claim fails the check of the provider's kind.
+    /// A claim of the token fails the check of the provider's kind.
     ProviderRule {
-        /// Name of the claim.
+        /// Name of the claim that failed the check.
         claim: &'static str,
-        /// Value that is required.
+        /// Value that the claim must have.
         expected: String,
-        /// Value in the token.
+        /// Value of the claim in the token.
         actual: String,
     },
 }
 
 impl TokenRefusal {
-    /// Returns a stable name of the reason, for metrics, tables and programs.
+    /// Returns the stable name of the reason, for metrics, tables and programs.
     #[must_use]
     pub fn reason(&self) -> &'static str {
         self.into()
     }
 
-    /// Returns the check that failed.
+    /// Returns the check that the token failed.
     #[must_use]
     pub const fn check(&self) -> Check {
         match self {
@@ -156,7 +156,7 @@ impl TokenRefusal {
         }
     }
 
-    /// Returns a description of what would have passed the check.
+    /// Returns a description of the value that would have passed the check.
     #[must_use]
     pub fn expected(&self) -> String {
         match self {
@@ -183,7 +183,7 @@ impl TokenRefusal {
         }
     }
 
-    /// Returns a description of what the token holds.
+    /// Returns a description of the value in the token that failed the check.
     #[must_use]
     pub fn actual(&self) -> String {
         match self {
@@ -218,41 +218,41 @@ impl fmt::Display for TokenRefusal {
 
 impl std::error::Error for TokenRefusal {}
 
-/// Checks of a token, in the order in which they are made.
+/// A check of a token. The variants are in the order in which the checks are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, strum::Display)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "lowercase")]
 pub enum Check {
-    /// Size, shape and header of the token.
+    /// Checks the size, form and header of the token.
     Form,
-    /// The issuer, which selects the provider.
+    /// Checks the issuer, which selects the provider.
     Issuer,
-    /// The provider's key that the header names.
+    /// Checks that the provider has the key that the token's header names.
     Key,
-    /// The algorithm: allowed for the provider, and fitting the key.
+    /// Checks that the algorithm is allowed for the provider and fits the key.
     Algorithm,
-    /// The signature, verified with that key.
+    /// Checks the signature with the key that the token's header names.
     Signature,
-    /// Types of the standard claims.
+    /// Checks the types of the standard claims.
     Claims,
-    /// The audience, `aud`.
+    /// Checks the audience, `aud`.
     Audience,
-    /// The times `exp`, `nbf` and `iat`.
+    /// Checks the times `exp`, `nbf` and `iat`.
     Time,
-    /// The lifetime, from `iat` to `exp`.
+    /// Checks the lifetime, from `iat` to `exp`.
     Lifetime,
-    /// Claims that the provider requires.
+    /// Checks that the claims are present that the provider's configuration requires.
     #[strum(serialize = "required claims")]
     RequiredClaims,
-    /// The check of the provider's kind.
+    /// Makes the check of claims that belongs to the provider's kind.
     #[strum(serialize = "provider's rule")]
     ProviderRule,
-    /// The record, build and client of a token of our own issuer, none of which may be revoked.
+    /// Checks, for a token of our own issuer, that neither the token nor the token's build or client is revoked.
     Standing,
-    /// The policy of the resource.
+    /// Checks that the policy of the requested resource allows the request.
     Policy,
-    /// The requested scopes, compared with those that the policy allows.
+    /// Checks that the policy allows the requested scopes.
     Request,
-    /// That the token was not used before.
+    /// Checks that the token was not used before.
     Use,
 }

@@ -1,5 +1,5 @@
-//! Tower layer and axum extractor that require a valid bearer token (RFC 6750). The response says only that the token
-//! was rejected, never why.
+//! A Tower layer and an axum extractor that require a valid bearer token (RFC 6750). A response never says why a token
+//! was rejected.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -16,8 +16,8 @@ use tower::{Layer, Service};
 
 use super::{Requirements, TokenRefusal, VerifiedToken, Verifiers};
 
-/// Tower layer that requires a valid token for one audience, and passes the [`VerifiedToken`] to the handlers. A provider
-/// with a `required_audience` accepts tokens only if both audiences are equal.
+/// Tower layer that requires a valid token for one audience, and passes the [`VerifiedToken`] to the handlers. Tokens
+/// of a provider with a `required_audience` are accepted only if that audience equals the layer's audience.
 #[derive(Debug, Clone)]
 pub struct RequireToken(Arc<TokenCheck>);
 
@@ -28,7 +28,7 @@ struct TokenCheck {
 }
 
 impl RequireToken {
-    /// Creates a layer that accepts tokens of these providers with `audience` as their only audience.
+    /// Creates a layer that accepts tokens of the providers in `verifiers`, if `audience` is the token's only audience.
     #[must_use]
     pub fn new(verifiers: Verifiers, audience: impl Into<String>) -> Self {
         Self(Arc::new(TokenCheck { verifiers, audience: audience.into() }))
@@ -43,7 +43,7 @@ impl<S> Layer<S> for RequireToken {
     }
 }
 
-/// Service that [`RequireToken`] wraps around another one.
+/// Service that [`RequireToken`] wraps around the service behind the layer.
 #[derive(Debug, Clone)]
 pub struct RequireTokenService<S> {
     check: Arc<TokenCheck>,
@@ -96,7 +96,7 @@ impl TokenCheck {
     }
 }
 
-/// Returns the token of the only `Authorization` header (RFC 6750 §2.1).
+/// Returns the bearer token in the request's only `Authorization` header (RFC 6750 §2.1).
 fn bearer(headers: &HeaderMap) -> Result<&str, RequireTokenRejection> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     match (values.next(), values.next()) {
@@ -110,14 +110,15 @@ fn bearer(headers: &HeaderMap) -> Result<&str, RequireTokenRejection> {
     }
 }
 
-/// Response to a request without a valid token (RFC 6750 §3.1).
+/// Response to a request without a valid bearer token (RFC 6750 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequireTokenRejection {
-    /// The request has no bearer token: 401.
+    /// The request has no bearer token. The status is 401.
     NoToken,
-    /// The token is not valid here: 401.
+    /// The request's token was rejected. The status is 401.
     InvalidToken,
-    /// The issuer's keys are unavailable: 503, with the seconds after which to retry.
+    /// The keys of the token's issuer are unavailable. The status is 503, with the number of seconds after which to
+    /// retry.
     Later(u64),
 }
 
@@ -135,7 +136,7 @@ impl IntoResponse for RequireTokenRejection {
     }
 }
 
-/// Extracts the token that [`RequireToken`] verified. Without the layer, every request is rejected.
+/// Extracts the token that the layer [`RequireToken`] verified. Without the layer, every request is rejected.
 impl<S: Send + Sync> FromRequestParts<S> for VerifiedToken {
     type Rejection = RequireTokenRejection;
 

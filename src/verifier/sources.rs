@@ -1,4 +1,4 @@
-//! Builds the key source of a provider. Fetches nothing.
+//! Creates the key source of a provider from the provider's configuration. No code in this file fetches a key set.
 
 use std::sync::Arc;
 
@@ -6,10 +6,11 @@ use super::{FetchError, FixedKeys, KeyOrigin, KeySource, Provider, RemoteKeys, R
 use crate::base::Clock;
 
 impl Provider {
-    /// Creates the source of this provider's keys. Fetches nothing yet.
+    /// Creates the source of the provider's keys. Fetches nothing yet.
     ///
     /// # Errors
-    /// [`FetchError`] if a configured key set is unusable, or a file for the connection cannot be read.
+    /// [`FetchError`] if the configured key set is unusable, if a file for the connection cannot be read, or if the
+    /// provider is our own issuer.
     pub fn source(
         &self,
         clock: &Arc<dyn Clock>,

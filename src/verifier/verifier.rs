@@ -1,5 +1,5 @@
-//! Verifies the tokens of one provider. The only place that creates a [`VerifiedToken`]. Trusts nothing in a token before
-//! its signature is verified with one of the provider's own keys.
+//! Verifies the tokens of one provider. Only this file creates a [`VerifiedToken`], and no code here trusts a value of
+//! a token before the signature is verified with a key of the provider.
 
 use std::sync::Arc;
 
@@ -12,27 +12,27 @@ use super::{Check, Claims, Explanation, KeySource, KeySourceError, Provider, Tok
 use crate::base::{Clock, Moment, Sha256};
 use crate::jose::{CheckError, LONGEST_TOKEN, Part, PeekError, SignatureAlgorithm, UnverifiedToken, peek};
 
-/// Requirements of a caller, beyond those of the provider.
+/// What a token must have in addition to the requirements of the provider's configuration.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Requirements<'a> {
-    /// Required audience, which must be the token's only one. The provider's `required_audience` is required too, unless
-    /// `instead_of_providers` is set. If neither is set, the value of `aud` is not checked.
+    /// Audience that must be the token's only audience. The provider's `required_audience` is required too, unless
+    /// `instead_of_providers` is set. If neither audience is set, the value of `aud` is not checked.
     pub audience: Option<&'a str>,
-    /// Whether `audience` replaces the provider's `required_audience`. If `audience` is `None`, the caller must check
-    /// `aud`.
+    /// Whether `audience` replaces the provider's `required_audience`. If `audience` is then `None`, the calling code
+    /// must check `aud`.
     pub instead_of_providers: bool,
-    /// Whether a token may have several audiences, if the required one is among them.
+    /// Whether a token may have several audiences, of which one must be the required audience.
     pub several_audiences: bool,
-    /// Claims that must be present with the given type.
+    /// Claims that the token must have, each with the type of the claim's value.
     pub typed: &'a [(&'static str, ClaimForm)],
 }
 
-/// Type that a caller may require of a claim.
+/// Type that [`Requirements`] may require of a claim's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimForm {
-    /// JSON number without fraction or exponent.
+    /// The value is a JSON number without fraction or exponent.
     Integer,
-    /// JSON string that is not empty.
+    /// The value is a JSON string that is not empty.
     Text,
 }
 
@@ -44,13 +44,13 @@ pub struct VerifiedToken {
 }
 
 impl VerifiedToken {
-    /// Returns the name of the token's provider.
+    /// Returns the name of the provider that issued the token.
     #[must_use]
     pub fn provider_name(&self) -> &str {
         self.provider.name()
     }
 
-    /// Returns the token's provider.
+    /// Returns the provider that issued the token.
     #[must_use]
     pub fn provider(&self) -> &Provider {
         &self.provider
@@ -68,45 +68,46 @@ impl VerifiedToken {
         &self.signed.kid
     }
 
-    /// Returns the algorithm of the signature.
+    /// Returns the algorithm of the token's signature.
     #[must_use]
     pub fn algorithm(&self) -> SignatureAlgorithm {
         self.signed.algorithm
     }
 
-    /// Returns the SHA-256 of header, dot and payload, which is the same for every signature over them.
+    /// Returns the SHA-256 of the token's header, dot and payload. The digest does not depend on the signature, of
+    /// which several can be valid.
     #[must_use]
     pub fn digest(&self) -> Sha256 {
         self.signed.digest
     }
 
-    /// Returns whether our own issuer signed this token for an untrusted build, such as one of a fork. A token of ours
-    /// without the claim `trusted` counts as untrusted.
+    /// Returns whether our own issuer signed the token for an untrusted build, such as a build of a fork. A token of
+    /// our own issuer without the claim `trusted` counts as untrusted.
     #[must_use]
     pub fn is_untrusted_build(&self) -> bool {
         self.provider.is_own_issuer() && self.signed.claims.text("trusted") != Some("true")
     }
 
-    /// Returns the token's unique id: the first claim of `jti` and the unique claims of other kinds that is not blank. The
-    /// order is the same for every provider of an issuer.
+    /// Returns the token's unique id: `jti`, or else the first claim with a non-blank value that is the unique claim of
+    /// another provider kind. The order is the same for all providers with the same issuer.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
         self.signed.id()
     }
 }
 
-/// Text of a token, with its digests.
+/// The text of an unverified token, with digests of the text.
 pub(super) struct Text<'a> {
     pub(super) token: &'a str,
-    /// SHA-256 of header, dot and payload, the same for two signatures over one token.
+    /// SHA-256 of the token's header, dot and payload, without the signature.
     signed: Sha256,
-    /// SHA-256 of the whole text.
+    /// SHA-256 of the whole text, with the signature.
     whole: Sha256,
 }
 
 impl<'a> Text<'a> {
     pub(super) fn read(token: &'a str) -> Result<Self, TokenRefusal> {
-        // Checked first, so that a long text costs nothing.
+        // The length is checked before the digest, so that a long text costs nothing.
         if token.len() > LONGEST_TOKEN {
             return Err(TokenRefusal::Malformed(PeekError::TooLong));
         }
@@ -116,7 +117,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Verifies the tokens of one provider.
+/// Verifier of the tokens of one provider, with the provider's keys and a cache of verified signatures.
 pub struct Verifier {
     provider: Arc<Provider>,
     keys: Arc<dyn KeySource>,
@@ -125,13 +126,13 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Creates a verifier for tokens of `provider`. `keys` must be the keys of that provider.
+    /// Creates a verifier for the tokens of `provider`. `keys` must be the keys of that provider.
     #[must_use]
     pub fn new(provider: Provider, keys: Arc<dyn KeySource>, clock: Arc<dyn Clock>) -> Self {
         Self { provider: Arc::new(provider), keys, clock, cache: TokenCache::default() }
     }
 
-    /// Returns the provider whose tokens are verified.
+    /// Returns the provider whose tokens this verifier verifies.
     #[must_use]
     pub fn provider(&self) -> &Provider {
         &self.provider
@@ -143,15 +144,15 @@ impl Verifier {
         &self.keys
     }
 
-    /// Verifies that the token is one of this provider's, is valid now and meets `requirements`.
+    /// Verifies that the provider issued the token, that the token is valid now, and that it meets `requirements`.
     ///
     /// # Errors
-    /// [`TokenRefusal`] names the first check that failed. After [`TokenRefusal::KeysUnavailable`], a retry may succeed.
+    /// [`TokenRefusal`] for the first check that failed. After [`TokenRefusal::KeysUnavailable`], a retry may succeed.
     pub async fn verify(&self, token: &str, requirements: &Requirements<'_>) -> Result<VerifiedToken, TokenRefusal> {
         self.check(&Text::read(token)?, requirements, &mut Trail::silent()).await
     }
 
-    /// Like [`Self::verify`], for a token with known digests.
+    /// Verifies a token as [`Self::verify`] does, without computing the digests again.
     pub(super) async fn verify_text(
         &self,
         text: &Text<'_>,
@@ -169,7 +170,7 @@ impl Verifier {
         self.keys.generation().and_then(|generation| self.cache.find(&text.whole, generation))
     }
 
-    /// Like [`Self::verify`], and explains what each check expected and found.
+    /// Verifies a token as [`Self::verify`] does, and explains what each check expected and found.
     pub async fn explain(
         &self,
         token: &str,
@@ -199,7 +200,7 @@ impl Verifier {
         Ok(VerifiedToken { provider: Arc::clone(&self.provider), signed })
     }
 
-    /// Verifies the signature only. The result must not grant anything: it serves to revoke the token.
+    /// Verifies only the token's signature. The result must not grant anything, and is only for revoking the token.
     #[cfg(feature = "server")]
     pub(crate) async fn signed(&self, token: &str) -> Result<Arc<SignedToken>, TokenRefusal> {
         self.signed_text(&Text::read(token)?, &mut Trail::silent()).await
@@ -215,7 +216,7 @@ impl Verifier {
         Ok(signed)
     }
 
-    /// Makes the checks that depend on the bytes and the key alone.
+    /// Makes the checks that depend only on the token's bytes and the key, so that the result may be cached.
     async fn check_signature(&self, text: &Text<'_>, trail: &mut Trail) -> Result<(SignedToken, u64), TokenRefusal> {
         let unverified = peek(text.token).map_err(TokenRefusal::Malformed)?;
         let unverified_claims = self.check_form(&unverified)?;
@@ -228,7 +229,8 @@ impl Verifier {
         let kid = unverified.unverified_kid().ok_or(TokenRefusal::KeyIdMissing)?;
         let named = unverified.unverified_alg();
         let allowed = self.provider.algorithms.iter().find(|allowed| allowed.name() == named);
-        // Checked before the key is looked up, so that a token with a wrong algorithm never causes a fetch.
+        // The algorithm is checked before the key is looked up, so that a token with a wrong algorithm never causes a
+        // fetch.
         let algorithm = *allowed.ok_or_else(|| TokenRefusal::AlgorithmNotAllowed {
             allowed: self.provider.algorithms.clone(),
             actual: named.to_owned(),
@@ -270,7 +272,7 @@ impl Verifier {
         claims.map_err(|_| TokenRefusal::Malformed(PeekError::Json(Part::Payload)))
     }
 
-    /// Makes the checks that depend on the time and on the caller's requirements. Never cached.
+    /// Makes the checks that depend on the time and on `requirements`, so that the result is never cached.
     fn check_claims(
         &self,
         claims: &Claims,
@@ -319,7 +321,7 @@ impl Verifier {
     }
 }
 
-/// Returns `iss` of unverified claims. Must be used only to select the provider whose keys verify the token.
+/// Returns `iss` of unverified claims. The result may only be used to select the provider whose keys verify the token.
 pub(super) fn unverified_issuer(claims: &Map<String, Value>) -> Result<&str, TokenRefusal> {
     match claims.get("iss") {
         Some(Value::String(issuer)) => Ok(issuer),
@@ -332,7 +334,8 @@ pub(super) fn unverified_issuer(claims: &Map<String, Value>) -> Result<&str, Tok
     }
 }
 
-/// Whether `typ` is a media type of JSON Web Tokens, with or without `application/` (RFC 7515 §4.1.9), in any case.
+/// Whether `typ` is a media type of JSON Web Tokens (RFC 7515 §4.1.9), with or without `application/`, in upper or
+/// lower case.
 fn is_jwt(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();
     matches!(typ.strip_prefix("application/").unwrap_or(&typ), "jwt" | "jose")

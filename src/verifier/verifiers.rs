@@ -1,4 +1,5 @@
-//! Verifiers of all providers of a service. Only the exact issuer selects the provider whose keys verify a token.
+//! The verifiers of all providers of a service. Nothing in a token but the exact issuer selects the provider whose keys
+//! verify the token.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,31 +12,31 @@ use super::{
 use crate::base::{Clock, FieldError};
 use crate::jose::peek;
 
-/// Error returned when verifiers cannot be set up.
+/// Error returned when the verifiers of several providers cannot be created.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SetUpError {
-    /// The providers conflict with each other.
+    /// Two providers conflict, as [`Provider::check_all`] says.
     #[error(transparent)]
     Entries(#[from] FieldError),
-    /// The keys of a provider are unusable, or the connection for them cannot be set up.
+    /// The configured keys of a provider are unusable, or the connection for fetching the keys cannot be set up.
     #[error("oidc.{provider}: {error}")]
     Keys {
-        /// Name of the provider.
+        /// Name of the provider with the unusable keys or connection.
         provider: String,
         /// Cause of the failure.
         error: FetchError,
     },
 }
 
-/// Verifiers of several providers, by name.
+/// The verifiers of several providers, by the provider's name.
 #[derive(Debug, Default)]
 pub struct Verifiers(BTreeMap<String, Verifier>);
 
 impl Verifiers {
-    /// Combines verifiers of providers that do not conflict.
+    /// Combines the verifiers of providers that do not conflict.
     ///
     /// # Errors
-    /// [`FieldError`] as [`Provider::check_all`].
+    /// [`FieldError`] if two providers conflict, as [`Provider::check_all`] says.
     pub fn new(verifiers: Vec<Verifier>) -> Result<Self, FieldError> {
         Provider::check_all(verifiers.iter().map(Verifier::provider), None)?;
         let named = |verifier: Verifier| (verifier.provider().name().to_owned(), verifier);
@@ -49,18 +50,19 @@ impl Verifiers {
         self
     }
 
-    /// Creates the verifiers of these providers, each with its configured key source. Fetches nothing yet.
+    /// Creates a verifier for each provider, with the key source that the provider's configuration names. Fetches
+    /// nothing yet.
     ///
     /// # Errors
-    /// [`SetUpError`] names the provider.
+    /// [`SetUpError`] names the first provider for which no verifier can be created.
     pub fn of(providers: Vec<Provider>, clock: Arc<dyn Clock>) -> Result<Self, SetUpError> {
         Self::resolved_by(providers, clock, Arc::new(SystemResolver))
     }
 
-    /// Like [`Self::of`], with a custom resolver.
+    /// Creates verifiers as [`Self::of`] does, which resolve host names by `resolver`.
     ///
     /// # Errors
-    /// [`SetUpError`] names the provider.
+    /// [`SetUpError`] names the first provider for which no verifier can be created.
     pub fn resolved_by(
         providers: Vec<Provider>,
         clock: Arc<dyn Clock>,
@@ -82,24 +84,26 @@ impl Verifiers {
         self.0.get(name)
     }
 
-    /// Returns the names of all providers, sorted.
+    /// Returns the names of all providers, in alphabetical order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }
 
-    /// Returns all verifiers, sorted by name.
+    /// Returns all verifiers, in alphabetical order of the providers' names.
     pub fn iter(&self) -> impl Iterator<Item = &Verifier> {
         self.0.values()
     }
 
-    /// Verifies a token with the provider of its issuer. If several providers share the issuer, at most one can accept.
+    /// Verifies a token with the provider of the token's issuer. If several providers share the issuer, at most one of
+    /// them can accept the token.
     ///
     /// # Errors
-    /// [`TokenRefusal`]; if several providers reject the token, the refusal of the one whose checks got furthest.
+    /// [`TokenRefusal`] for the check that failed. If several providers reject the token, the refusal that failed at
+    /// the latest check.
     pub async fn verify(&self, token: &str, requirements: &Requirements<'_>) -> Result<VerifiedToken, TokenRefusal> {
         let mut furthest = Furthest::default();
         let text = Text::read(token)?;
-        // A cached token is not parsed again to find its issuer.
+        // A cached token is not parsed again to find the issuer.
         let cached = self.0.values().find(|verifier| verifier.has_cached(&text));
         let entries = match cached {
             Some(verifier) => self.entries_of(verifier.provider().issuer()),
@@ -114,7 +118,8 @@ impl Verifiers {
         Err(furthest.into_inner().unwrap_or_else(|| unknown(token)))
     }
 
-    /// Like [`Self::verify`], with the explanation of the provider that accepted, or whose checks got furthest.
+    /// Verifies a token as [`Self::verify`] does, and explains the checks of the provider that accepted the token, or
+    /// of the provider that rejected the token at the latest check.
     pub async fn explain(
         &self,
         token: &str,
@@ -146,7 +151,7 @@ impl Verifiers {
         self.0.values().filter(|verifier| verifier.provider().issuer() == issuer).collect()
     }
 
-    /// Verifiers of the issuer that the token names.
+    /// Returns the verifiers of all providers with the issuer that the token names.
     fn of_issuer(&self, token: &str) -> Result<Vec<&Verifier>, TokenRefusal> {
         let issuer = unverified_issuer_of(token)?;
         let entries = self.entries_of(&issuer);
@@ -154,7 +159,8 @@ impl Verifiers {
     }
 }
 
-/// Returns the issuer of an unverified token. Must be used only to select the provider whose keys verify the token.
+/// Returns the issuer of an unverified token. The result may only be used to select the provider whose keys verify the
+/// token.
 ///
 /// # Errors
 /// [`TokenRefusal`] if the text is not a token or has no `iss`.

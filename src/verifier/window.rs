@@ -1,16 +1,18 @@
-//! Checks of a token's times: valid now, and not for too long. Pure; saturating arithmetic only.
+//! Checks the times of a token: whether the token is valid now, and not valid for too long. This file never reads a
+//! clock, and its arithmetic never overflows.
 
 use super::{Claims, TokenRefusal};
 use crate::base::{Moment, Seconds};
 
-/// Largest configurable tolerance between clocks. Used tokens are remembered for as long after `exp`, so that a token
-/// that is still accepted is never forgotten.
+/// Limit of the configurable tolerance between a provider's clock and ours. A used token is remembered for this long
+/// after `exp`, so that a token that is still accepted is never forgotten.
 pub const MAX_TOLERANCE: Seconds = Seconds::new(300);
 
-/// Checks that `nbf − t ≤ now < exp + t` and `iat ≤ now + t`.
+/// Checks that `nbf − t ≤ now < exp + t` and `iat ≤ now + t`, where `t` is the tolerance.
 ///
 /// # Errors
-/// [`TokenRefusal::Expired`], [`TokenRefusal::NotYetValid`], [`TokenRefusal::IssuedAhead`].
+/// [`TokenRefusal::Expired`], [`TokenRefusal::NotYetValid`] or [`TokenRefusal::IssuedAhead`], after the claim that
+/// fails.
 pub(super) fn check_times(claims: &Claims, tolerance: Seconds, now: Moment) -> Result<(), TokenRefusal> {
     let tolerance = signed(tolerance);
     if now.unix().saturating_sub(tolerance) >= claims.expires().unix() {
@@ -26,10 +28,10 @@ pub(super) fn check_times(claims: &Claims, tolerance: Seconds, now: Moment) -> R
     Ok(())
 }
 
-/// Checks that `0 < exp − iat ≤ longest` and `exp − now ≤ longest + t`.
+/// Checks that `0 < exp − iat ≤ longest` and `exp − now ≤ longest + t`, where `t` is the tolerance.
 ///
 /// # Errors
-/// [`TokenRefusal::Lifetime`].
+/// [`TokenRefusal::Lifetime`] if the token's lifetime is too long or not positive.
 pub(super) fn check_lifetime(
     claims: &Claims,
     longest: Seconds,

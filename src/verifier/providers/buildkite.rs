@@ -1,4 +1,5 @@
-//! Buildkite. Its tokens have no `jti`, and each job sets their lifetime.
+//! The provider kind for Buildkite. Buildkite's tokens have no `jti`, and each job sets the lifetime of the job's
+//! tokens.
 
 use super::kind::{ProviderKind, RS256, any_issuer, rejected};
 use crate::base::Seconds;
@@ -16,7 +17,7 @@ pub(super) static KIND: ProviderKind = ProviderKind {
     check,
 };
 
-/// Checks that both slugs are strings that are not empty.
+/// Checks that `organization_slug` and `pipeline_slug` are strings that are not empty.
 fn check(claims: &Claims) -> Result<(), TokenRefusal> {
     for claim in ["organization_slug", "pipeline_slug"] {
         if claims.text(claim).is_none_or(str::is_empty) {

@@ -1,4 +1,5 @@
-//! CircleCI, with one issuer per organisation. Its tokens have no `jti` and no `nbf`, and are valid for an hour.
+//! The provider kind for CircleCI. Each organisation has an issuer of its own. CircleCI's tokens have no `jti` and no
+//! `nbf`, and are valid for an hour.
 
 use super::kind::{ProviderKind, RS256, rejected};
 use crate::base::Seconds;
@@ -24,7 +25,7 @@ fn issuer_form(issuer: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Rejects tokens of a rerun with SSH, in which a person can log in.
+/// Rejects a token of a job that was rerun with SSH, because a person can log in to such a job.
 fn check(claims: &Claims) -> Result<(), TokenRefusal> {
     const RERUN: &str = "oidc.circleci.com/ssh-rerun";
     match claims.all().get(RERUN) {

@@ -1,4 +1,5 @@
-//! Microsoft Entra: service principals of one tenant. The issuer names the tenant, so that no other tenant's token passes.
+//! The provider kind for service principals of one tenant of Microsoft Entra. The issuer's URL names the tenant, so
+//! that no other tenant's token passes.
 
 use super::kind::{ProviderKind, RS256, rejected};
 use crate::base::Seconds;
@@ -16,7 +17,7 @@ pub(super) static KIND: ProviderKind = ProviderKind {
     check,
 };
 
-/// Returns the tenant that an issuer names.
+/// Returns the tenant that an issuer's URL names.
 fn tenant(issuer: &str) -> Option<&str> {
     let (before, tenant) = issuer.strip_suffix("/v2.0")?.rsplit_once('/')?;
     let host_alone = before.strip_prefix("https://").or(before.strip_prefix("http://"));
@@ -32,7 +33,7 @@ fn issuer_form(issuer: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Checks that the token has version 2.0 and is of the tenant that its issuer names.
+/// Checks that `ver` is 2.0 and that `tid` is the tenant that the token's issuer names.
 fn check(claims: &Claims) -> Result<(), TokenRefusal> {
     if claims.text("ver") != Some("2.0") {
         return Err(rejected(claims, "ver", "2.0"));

@@ -1,4 +1,4 @@
-//! Any issuer of OpenID Connect tokens. Assumes nothing about their claims.
+//! The provider kind for any issuer of OpenID Connect tokens. Assumes nothing about the claims of the tokens.
 
 use super::kind::{ProviderKind, any_issuer, any_token};
 use crate::base::Seconds;

@@ -1,4 +1,5 @@
-//! GitHub Actions; with `issuer`, an enterprise or GitHub Enterprise Server. Its tokens are valid for five minutes.
+//! The provider kind for GitHub Actions. Set `issuer` for an enterprise or GitHub Enterprise Server. GitHub's tokens
+//! are valid for five minutes.
 
 use super::kind::{ProviderKind, RS256, any_issuer, rejected};
 use crate::base::Seconds;
@@ -16,7 +17,7 @@ pub(super) static KIND: ProviderKind = ProviderKind {
     check,
 };
 
-/// Checks that `repository` is `owner/name` and agrees with `repository_owner`, if present.
+/// Checks that `repository` is `owner/name`, and that the owner equals `repository_owner`, if present.
 fn check(claims: &Claims) -> Result<(), TokenRefusal> {
     let parts = claims.text("repository").and_then(|repository| repository.split_once('/'));
     let Some((owner, _)) = parts.filter(|(owner, name)| !owner.is_empty() && !name.is_empty() && !name.contains('/'))

@@ -1,4 +1,5 @@
-//! GitLab CI; with `issuer`, a self-managed instance. Its tokens are valid for as long as the job may run.
+//! The provider kind for GitLab CI. Set `issuer` for a self-managed instance. GitLab's tokens are valid for as long as
+//! the job may run.
 
 use super::kind::{ProviderKind, RS256, any_issuer, rejected};
 use crate::base::Seconds;

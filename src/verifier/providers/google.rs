@@ -1,4 +1,5 @@
-//! Google: ID tokens of service accounts. Its keys are served by another host than the issuer's.
+//! The provider kind for ID tokens of Google's service accounts. Google serves the keys on another host than the
+//! issuer's.
 
 use serde_json::Value;
 

@@ -1,4 +1,5 @@
-//! Service accounts of a Kubernetes cluster. The issuer is often at a private address and requires a bearer token.
+//! The provider kind for service accounts of a Kubernetes cluster. The issuer is often at a private address and
+//! requires a bearer token.
 
 use super::kind::{ProviderKind, any_issuer, rejected};
 use crate::base::Seconds;

@@ -1,4 +1,5 @@
-//! Kinds of providers: data and one small check each. A new kind is one file here and one line in [`KINDS`].
+//! The kinds of providers, each with defaults and one small check. A new kind is one new file here and one line in
+//! [`KINDS`].
 
 mod buildkite;
 mod circleci;
@@ -14,7 +15,7 @@ mod vela;
 
 pub use self::kind::ProviderKind;
 
-/// All kinds that can be configured.
+/// All kinds of providers that the configuration may name.
 const KINDS: [&ProviderKind; 9] = [
     &generic::KIND,
     &github::KIND,
@@ -28,24 +29,24 @@ const KINDS: [&ProviderKind; 9] = [
 ];
 
 impl ProviderKind {
-    /// Returns the kind with this name.
+    /// Returns the kind of provider with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         KINDS.into_iter().find(|kind| kind.name == name)
     }
 
-    /// Returns the names of all kinds.
+    /// Returns the names of all kinds of providers that the configuration may name.
     #[must_use]
     pub fn names() -> [&'static str; KINDS.len()] {
         KINDS.map(|kind| kind.name)
     }
 
-    /// Names of the unique claims of all kinds, `jti` first, with repetitions.
+    /// Returns the name of each kind's unique claim, `jti` first, with repetitions.
     pub(super) fn token_ids() -> impl Iterator<Item = &'static str> {
         KINDS.into_iter().map(|kind| kind.token_id)
     }
 
-    /// The kind of our own issuer, which is never configured.
+    /// Returns the kind of our own issuer, which the configuration cannot name.
     #[must_use]
     pub(super) const fn own_issuer() -> &'static Self {
         &own_issuer::KIND

@@ -1,4 +1,4 @@
-//! Our own issuer, with keys from our keyring instead of the network.
+//! The provider kind for our own issuer. The keys come from our keyring and never from the network.
 
 use super::kind::{ProviderKind, any_issuer, any_token};
 use crate::base::Seconds;

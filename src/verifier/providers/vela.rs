@@ -1,5 +1,5 @@
-//! Vela's own server, and ours with the preset `vela`. Its tokens are valid for five minutes; those of Vela itself name
-//! the organisation in `repo` only.
+//! The provider kind for Vela's own server, and for buildpass with the preset `vela`. The tokens are valid for five
+//! minutes. Tokens of Vela's own server name the organisation in `repo` only.
 
 use super::kind::{ProviderKind, any_issuer, rejected};
 use crate::base::Seconds;
@@ -18,7 +18,7 @@ pub(super) static KIND: ProviderKind = ProviderKind {
     check,
 };
 
-/// Checks that `repo` is `org/name` and agrees with `org`, if present.
+/// Checks that `repo` is `org/name`, and that the organisation equals `org`, if present.
 fn check(claims: &Claims) -> Result<(), TokenRefusal> {
     let named = claims.text("repo").and_then(|repo| repo.rsplit_once('/')).map(|(org, _)| org);
     let same = |org: &str| claims.all().get("org").is_none_or(|stated| stated == org);

@@ -1,9 +1,10 @@
-//! Addresses that may be connected to for a key set: public ones, and those that the operator named. Never an address of
-//! cloud metadata.
+//! Decides which addresses may be connected to for fetching a key set: public addresses, and addresses that the
+//! operator allows. No configuration can allow an address of a cloud's metadata service.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Metadata services of clouds, which serve a machine's own secrets. No configuration allows them.
+/// Addresses of clouds' metadata services, which serve a machine's own secrets. No configuration can allow these
+/// addresses.
 const METADATA: [IpAddr; 7] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),
@@ -14,20 +15,20 @@ const METADATA: [IpAddr; 7] = [
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
-/// Exception that an operator configures: one address, or every private address of a name.
+/// Exception that an operator configures: one private address, or every private address of a host name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowedAddress {
-    /// A single IP address.
+    /// A single IP address that may be connected to.
     Address(IpAddr),
-    /// A host name in lower case.
+    /// A host name, in lower case, that may have private addresses.
     Name(String),
 }
 
 impl AllowedAddress {
-    /// Parses an address or a host name.
+    /// Parses an exception, which is an IP address or a host name.
     ///
     /// # Errors
-    /// A description of the problem.
+    /// A text that says what is wrong with the exception.
     pub fn parse(text: &str) -> Result<Self, String> {
         let bare = text.trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = bare.parse() {
@@ -43,8 +44,8 @@ impl AllowedAddress {
     }
 }
 
-/// Whether a connection to this address is allowed for a host of this name. The name is the address itself if the URL
-/// holds one.
+/// Whether a connection to `address` is allowed for the host `name`. If the URL contains an address instead of a name,
+/// `name` is that address.
 pub(super) fn is_allowed(allowed: &[AllowedAddress], name: &str, address: IpAddr) -> bool {
     if is_metadata(address) {
         return false;
@@ -60,12 +61,13 @@ pub(super) fn is_allowed(allowed: &[AllowedAddress], name: &str, address: IpAddr
         })
 }
 
-/// Whether this is an address of cloud metadata, in any spelling.
+/// Whether the address, or the IPv4 address embedded in it, is that of a cloud's metadata service.
 fn is_metadata(address: IpAddr) -> bool {
     METADATA.contains(&address) || embedded(address).is_some_and(|inner| METADATA.contains(&IpAddr::V4(inner)))
 }
 
-/// IPv4 address within an IPv6 one: mapped (RFC 4291 §2.5.5.2), compatible, NAT64 (RFC 6052), 6to4 (RFC 3056).
+/// Returns the IPv4 address that an IPv6 address embeds: mapped (RFC 4291 §2.5.5.2), compatible, NAT64 (RFC 6052) or
+/// 6to4 (RFC 3056).
 fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
     let IpAddr::V6(address) = address else { return None };
     let octets = address.octets();
@@ -80,8 +82,8 @@ fn embedded(address: IpAddr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Whether this is a public address. IPv6 forms that embed an IPv4 address are not: public hosts do not have them, and an
-/// operator can allow one by name.
+/// Whether the address is public. IPv6 addresses that embed an IPv4 address do not count as public: public hosts do not
+/// have such addresses, and an operator can allow the host by name.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -96,7 +98,7 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// Whether this is a public address by RFC 6890 and its registry.
+/// Whether the IPv4 address is public according to RFC 6890 and the IANA registry of special addresses.
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     !(address.is_private()

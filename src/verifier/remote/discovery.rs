@@ -1,5 +1,5 @@
-//! Finds the key set of an issuer (OpenID Connect Discovery 1.0 §4). Rejects a discovery document of another issuer, and
-//! a key set on a host that is neither the issuer's nor configured.
+//! Finds the key set of an issuer (OpenID Connect Discovery 1.0 §4). Rejects a discovery document that names another
+//! issuer, and a key set on a host that is neither the issuer's nor configured.
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -9,15 +9,15 @@ use super::fetch::Fetcher;
 use super::network::shown;
 use crate::jose::{KeySet, require_unique_members};
 
-/// Maximum number of keys in a set.
+/// Maximum number of keys in a provider's key set.
 const MAX_KEYS: usize = 100;
 
 /// Discovery document of an issuer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Discovery {
-    /// URL of the key set, whose host is not checked yet.
+    /// URL of the issuer's key set. The host of the URL is not checked yet.
     pub jwks_uri: Url,
-    /// All members of the document.
+    /// All members of the discovery document.
     pub members: Map<String, Value>,
 }
 
@@ -25,7 +25,8 @@ impl Discovery {
     /// Parses the discovery document of `issuer` that was fetched from `url`.
     ///
     /// # Errors
-    /// [`FetchError::Discovery`] if the document is malformed, [`FetchError::Issuer`] if it is of another issuer (§4.3).
+    /// [`FetchError::Discovery`] if the document is malformed, [`FetchError::Issuer`] if it names another issuer
+    /// (§4.3).
     pub fn read(url: &Url, issuer: &str, document: &[u8]) -> Result<Self, FetchError> {
         let refuse = |problem: &str| FetchError::Discovery { url: shown(url), problem: problem.to_owned() };
         require_unique_members(document).map_err(|_| refuse("must be a JSON object without repeated members"))?;
@@ -45,13 +46,13 @@ impl Discovery {
     }
 }
 
-/// URL of an issuer's discovery document (§4.1: the path is appended to the issuer's).
+/// Returns the URL of an issuer's discovery document (§4.1: the well-known path is appended to the issuer's path).
 fn discovery_url(issuer: &Url) -> Result<Url, FetchError> {
     let text = format!("{}/.well-known/openid-configuration", issuer.as_str().trim_end_matches('/'));
     Url::parse(&text).map_err(|_| FetchError::Url { url: shown(issuer), problem: "is not an issuer URL" })
 }
 
-/// Fetches the discovery document of an issuer, and checks that its `jwks_uri` may be fetched.
+/// Fetches the discovery document of an issuer, and checks that the document's `jwks_uri` may be fetched.
 pub(super) async fn discover(fetcher: &Fetcher, issuer: &str) -> Result<Discovery, FetchError> {
     let url = discovery_url(fetcher.issuer())?;
     let document = fetcher.fetch(&url).await?;
@@ -60,7 +61,7 @@ pub(super) async fn discover(fetcher: &Fetcher, issuer: &str) -> Result<Discover
     Ok(discovery)
 }
 
-/// Parses a key set. `place` is its URL or file, for error texts.
+/// Parses a provider's key set. `place` is the URL or file of the key set, for error texts.
 pub(in crate::verifier) fn read_keys(place: &str, document: &[u8]) -> Result<KeySet, FetchError> {
     // Counted before any key is parsed, because parsing costs more than counting.
     let count = serde_json::from_slice::<Value>(document)

@@ -1,87 +1,87 @@
-//! Errors of fetching a provider's documents. Hold no secret, and nothing of a document but names.
+//! The errors of fetching a provider's documents. An error never contains a secret, and of a document only names.
 
 use crate::jose::JwkSetError;
 
 /// Error returned when a provider's documents cannot be fetched or are unusable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// The URL may not be fetched.
+    /// The URL must not be fetched.
     #[error("{url} {problem}")]
     Url {
-        /// URL without user and query.
+        /// URL of the request, without user and query.
         url: String,
-        /// Problem with the URL, and what would be right.
+        /// What is wrong with the URL, and what would be right.
         problem: &'static str,
     },
-    /// The key set is on a host that is not allowed.
+    /// The provider's key set is on a host that is not allowed.
     #[error("jwks_uri is on the host {actual}: must be on the issuer's host {expected} or on one in jwks_hosts")]
     Host {
-        /// Host of the issuer.
+        /// Host of the issuer's URL.
         expected: String,
-        /// Host of the key set.
+        /// Host of the key set's URL.
         actual: String,
     },
-    /// The server redirects to where no redirect is followed.
+    /// The provider's server redirects in a way that is not followed.
     #[error("{url} redirects {problem}")]
     Redirect {
-        /// URL without user and query.
+        /// URL of the request, without user and query.
         url: String,
-        /// Reason why the redirect is not followed.
+        /// Reason for which the redirect is not followed.
         problem: &'static str,
     },
-    /// The connection failed.
+    /// The connection to the provider's server failed.
     #[error("could not connect to {url}: {reason}")]
     Connection {
-        /// URL without user and query.
+        /// URL of the request, without user and query.
         url: String,
         /// Cause of the failure.
         reason: String,
     },
-    /// The server did not answer in time.
+    /// The provider's server did not answer within five seconds.
     #[error("{url} did not answer within 5 seconds")]
     Timeout {
-        /// URL without user and query.
+        /// URL of the request, without user and query.
         url: String,
     },
-    /// The server answered with another status than 200.
+    /// The provider's server answered with another status than 200.
     #[error("{url} answered {status}, not 200")]
     Status {
-        /// URL without user and query.
+        /// URL of the request, without user and query.
         url: String,
-        /// HTTP status of the answer.
+        /// HTTP status of the server's answer.
         status: u16,
     },
-    /// The server compressed the answer without being asked.
+    /// The provider's server compressed the answer without a request to do so.
     #[error("{url} answered with a Content-Encoding that was not requested")]
     Encoding {
-        /// URL without user and query.
+        /// URL of the request, without user and query.
         url: String,
     },
-    /// The document is longer than 1 MiB.
+    /// The document in the server's answer is longer than 1 MiB.
     #[error("{url} answered with more than 1 MiB")]
     TooLarge {
-        /// URL without user and query.
+        /// URL of the request, without user and query.
         url: String,
     },
-    /// The discovery document is malformed.
+    /// The provider's discovery document is malformed.
     #[error("{url} is not a discovery document: {problem}")]
     Discovery {
-        /// URL without user and query.
+        /// URL of the request, without user and query.
         url: String,
-        /// Description of the problem.
+        /// What is wrong with the discovery document.
         problem: String,
     },
-    /// The discovery document is of another issuer (OpenID Connect Discovery 1.0 §4.3).
+    /// The discovery document names another issuer than the configuration (OpenID Connect Discovery 1.0 §4.3).
     #[error("{url} is the discovery document of {actual}, not of {expected}")]
     Issuer {
-        /// URL without user and query.
+        /// URL of the request, without user and query.
         url: String,
-        /// Issuer in the configuration.
+        /// Issuer in the provider's configuration.
         expected: String,
-        /// `issuer` in the document.
+        /// Value of `issuer` in the discovery document.
         actual: String,
     },
-    /// The document is not a key set.
+    /// The fetched document is not a key set.
     #[error("{url} is not a key set: {error}")]
     KeySet {
         /// URL or file of the key set.
@@ -89,26 +89,26 @@ pub enum FetchError {
         /// Cause of the failure.
         error: JwkSetError,
     },
-    /// The key set holds more than 100 keys.
+    /// The provider's key set contains more than 100 keys.
     #[error("{url} holds {count} keys, more than 100")]
     TooManyKeys {
         /// URL or file of the key set.
         url: String,
-        /// Number of keys.
+        /// Number of keys in the key set.
         count: usize,
     },
-    /// The key set holds no usable key.
+    /// The provider's key set contains no usable key.
     #[error("{url} holds no usable key{first}")]
     NoUsableKey {
         /// URL or file of the key set.
         url: String,
-        /// Reason why the first key is unusable, after a separator; empty if there is no key.
+        /// Reason for which the first key of the set is unusable, after a separator; empty if the set has no key.
         first: String,
     },
-    /// A file cannot be read or is unusable.
+    /// A file that the provider's configuration names cannot be read or is unusable.
     #[error("{file}: {reason}")]
     File {
-        /// Path of the file.
+        /// Path of the configured file.
         file: String,
         /// Cause of the failure.
         reason: String,

@@ -1,5 +1,5 @@
-//! Fetches one document over HTTP from an untrusted server, bounded in size, time and redirects. Never uses a proxy from
-//! the environment, and sends the bearer token to the issuer's origin only.
+//! Fetches one document over HTTP from an untrusted server, with limits of size, time and redirects. Never uses a proxy
+//! from the environment, and never sends the bearer token to another origin than the issuer's.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -20,30 +20,31 @@ use super::resolve::SystemResolver;
 use super::{FetchError, NetworkAccess, Resolver};
 use crate::base::Seconds;
 
-/// Timeout for one document, redirects included.
+/// Maximum time for fetching one document, including redirects.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum size of a document.
+/// Maximum size of a fetched document, in bytes.
 const MAX_BYTES: usize = 1_024 * 1_024;
-/// Maximum number of redirects, all within one origin.
+/// Maximum number of redirects for one document. Each redirect must stay within the same origin.
 const REDIRECTS: usize = 3;
 
-/// Fetches the documents of one issuer.
+/// HTTP client that fetches the documents of one issuer.
 pub(crate) struct Fetcher {
     client: Client,
     network: NetworkAccess,
     issuer: Url,
 }
 
-/// A fetched document.
+/// A document that was fetched over HTTP.
 pub(crate) struct Document {
     pub(crate) bytes: Vec<u8>,
-    /// `max-age` of `Cache-Control`.
+    /// Duration for which caches may keep the document: `max-age` of the header `Cache-Control`.
     #[cfg_attr(not(feature = "server"), expect(dead_code, reason = "only the takeover of an issuer reads it"))]
     pub(crate) max_age: Option<Seconds>,
 }
 
 impl Fetcher {
-    /// Creates a fetcher for a URL that an operator named: of all private addresses, only its host's may be connected to.
+    /// Creates a fetcher for a URL that an operator named. The only private addresses that may be connected to are
+    /// those of the URL's host.
     #[cfg(feature = "server")]
     pub(crate) fn of_named_host(url: Url) -> Result<Self, FetchError> {
         let host = AllowedAddress::parse(url.host_str().unwrap_or_default());
@@ -93,12 +94,13 @@ impl Fetcher {
         &self.network
     }
 
-    /// Returns the bytes of a document, at most 1 MiB within five seconds.
+    /// Fetches the bytes of a document. The document may have at most 1 MiB and take at most five seconds.
     pub(super) async fn fetch(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
         Ok(self.fetch_document(url).await?.bytes)
     }
 
-    /// Returns a document and how long caches may keep it, with the limits of [`Self::fetch`].
+    /// Fetches a document, with the duration for which caches may keep the document. The limits are those of
+    /// [`Self::fetch`].
     pub(crate) async fn fetch_document(&self, url: &Url) -> Result<Document, FetchError> {
         let fetched = tokio::time::timeout(TIMEOUT, self.follow(url)).await;
         fetched.unwrap_or_else(|_| Err(FetchError::Timeout { url: shown(url) }))
@@ -133,7 +135,7 @@ impl Fetcher {
     }
 }
 
-/// Returns the target of a redirect, which must have the same scheme, host and port.
+/// Returns the target of a redirect, which must have the same scheme, host and port as `from`.
 fn redirect_target(from: &Url, response: &Response) -> Result<Url, FetchError> {
     let refuse = |problem| Err(FetchError::Redirect { url: shown(from), problem });
     let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
@@ -161,7 +163,7 @@ async fn body(url: &Url, mut response: Response) -> Result<Document, FetchError>
     Ok(Document { bytes, max_age })
 }
 
-/// `max-age` of RFC 9111 §5.2.2.1.
+/// Returns `max-age` of the header `Cache-Control` (RFC 9111 §5.2.2.1).
 fn max_age(header: &str) -> Option<Seconds> {
     let directives = header.split(',').filter_map(|directive| directive.trim().split_once('='));
     let mut ages = directives.filter(|(name, _)| name.eq_ignore_ascii_case("max-age"));
@@ -182,7 +184,7 @@ fn connection_error(url: &Url, error: &reqwest::Error) -> FetchError {
     FetchError::Connection { url: shown(url), reason: root_cause(error) }
 }
 
-/// Text of the innermost cause; the outer ones repeat the URL.
+/// Returns the text of the innermost cause of an error. The texts of outer causes would repeat the URL.
 fn root_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = error;
     while let Some(inner) = cause.source() {

@@ -1,5 +1,6 @@
-//! Cached key set of a provider. There is one fetch at a time; an outage keeps the old set in use until it is too old; an
-//! unknown kid causes at most one fetch per cooldown, whether the fetch succeeds or not.
+//! Fetches and caches the key set of one provider. Never runs two fetches at once. During an outage, the cached key set
+//! stays in use until it is too old. An unknown kid causes at most one fetch per cooldown, whether the fetch succeeds
+//! or not.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,14 +14,14 @@ use crate::base::{Clock, Moment, Seconds};
 use crate::jose::{KeySet, VerificationKey};
 use crate::verifier::{Fetched, KeySource, KeySourceError, Provider};
 
-/// Pause after a successful fetch, during which an unknown kid causes no other fetch.
+/// Pause after a successful fetch of the key set, during which an unknown kid causes no further fetch.
 const COOLDOWN: Duration = Duration::from_secs(60);
-/// Pause after a failed fetch, during which there is no fetch at all.
+/// Pause after a failed fetch of the key set, during which nothing causes a fetch.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// Keys of one provider, fetched on demand and refreshed before they are too old.
+/// Key source that fetches the key set of one provider on demand, and again before the key set is too old.
 ///
-/// Requires a tokio runtime.
+/// Requires a tokio runtime, on which the fetches run.
 #[derive(Clone)]
 pub struct RemoteKeys(Arc<Inner>);
 
@@ -38,7 +39,7 @@ struct Inner {
 struct Held {
     keys: Arc<KeySet>,
     documents: Arc<Fetched>,
-    /// Time at which the set was cached, and its age then.
+    /// Time (on the monotonic clock) at which the key set was cached, and the age of the key set at that time.
     since: (Duration, Duration),
     generation: u64,
 }
@@ -49,7 +50,7 @@ impl Held {
     }
 }
 
-/// The current fetch, and the time and failure of the last one.
+/// The current fetch, if any, and the time and failure of the last fetch.
 #[derive(Default)]
 struct Flight {
     current: Option<watch::Receiver<()>>,
@@ -57,15 +58,15 @@ struct Flight {
 }
 
 impl RemoteKeys {
-    /// Creates the key source of this provider. Fetches nothing yet.
+    /// Creates the key source of `provider`. Fetches nothing yet.
     ///
     /// # Errors
-    /// [`FetchError`] if certificates or keys for the connection cannot be read.
+    /// [`FetchError`] if the configured certificates or keys for the connection cannot be read.
     pub fn new(provider: &Provider, clock: Arc<dyn Clock>, resolver: Arc<dyn Resolver>) -> Result<Self, FetchError> {
         Ok(Self(Arc::new(Inner {
             name: Arc::clone(&provider.name),
             source: Source::of(provider, resolver)?,
-            // Refreshed early, so that no caller waits and a failed fetch can be repeated in time.
+            // Refreshed early, so that no verification waits and a failed fetch can be repeated in time.
             refresh_after: provider.refresh_interval.duration().mul_f64(0.8),
             hard_stop: provider.hard_stop.duration(),
             clock,
@@ -74,7 +75,7 @@ impl RemoteKeys {
         })))
     }
 
-    /// Cached set, if it is not too old to be used.
+    /// Returns the cached key set, unless it is too old to be used.
     fn usable(&self) -> Option<Held> {
         let now = self.0.clock.monotonic();
         self.held().filter(|held| held.age(now) < self.0.hard_stop)
@@ -100,8 +101,8 @@ impl RemoteKeys {
         }
     }
 
-    /// Joins the current fetch or starts one; during a pause, returns the time that is left. Both are decided under one
-    /// lock, so that no caller starts a second fetch right after the first has ended.
+    /// Joins the current fetch, or starts a fetch; during a pause, returns the rest of the pause. Everything is decided
+    /// under one lock, so that no task starts a second fetch right after the first has ended.
     fn start_unless_cooling(&self) -> Result<watch::Receiver<()>, Duration> {
         let mut flight = self.flight();
         if !flight.is_running()
@@ -112,7 +113,7 @@ impl RemoteKeys {
         Ok(self.join(&mut flight))
     }
 
-    /// Joins the current fetch or starts one, in a separate task that no cancelled caller stops.
+    /// Joins the current fetch, or starts a fetch in a separate task, which goes on if the calling task is cancelled.
     fn join(&self, flight: &mut Flight) -> watch::Receiver<()> {
         if let Some(current) = flight.current.as_ref().filter(|_| flight.is_running()) {
             return current.clone();
@@ -128,7 +129,7 @@ impl RemoteKeys {
         ended
     }
 
-    /// Caches the fetched key set, or records the failure.
+    /// Caches the fetched key set, or records the failure to fetch the key set.
     fn store(&self, fetched: Result<FetchedKeys, FetchError>) {
         let now = self.0.clock.monotonic();
         let failure = match fetched {
@@ -151,7 +152,7 @@ impl RemoteKeys {
 }
 
 impl RemoteKeys {
-    /// Caches a set. The generation changes only if the keys do.
+    /// Caches a key set. The generation changes only if the keys differ from those of the cached key set.
     fn hold(&self, keys: KeySet, documents: Fetched, since: (Duration, Duration)) {
         let mut held = self.0.held.write().unwrap_or_else(PoisonError::into_inner);
         let generation = match held.take() {
@@ -164,12 +165,12 @@ impl RemoteKeys {
 }
 
 impl Flight {
-    /// Whether a fetch is running, which is as long as its task holds the sender.
+    /// Whether a fetch is running. A fetch runs for as long as its task holds the channel's sender.
     fn is_running(&self) -> bool {
         self.current.as_ref().is_some_and(|current| current.has_changed().is_ok())
     }
 
-    /// Time that is left of the pause after the last fetch.
+    /// Returns the time that is left of the pause after the last fetch.
     fn pause(&self, now: Duration) -> Option<Duration> {
         let (at, failure) = self.last.as_ref()?;
         let pause = if failure.is_some() { RETRY } else { COOLDOWN };
@@ -193,7 +194,7 @@ impl KeySource for RemoteKeys {
     fn begin_with(&self, document: &[u8], fetched_at: Moment) {
         let (now, monotonic) = (self.0.clock.now(), self.0.clock.monotonic());
         let age = now.since(fetched_at).duration();
-        // A set from the future, or one that is too old, is ignored and fetched again.
+        // A key set from the future, or one that is too old, is ignored, so that the key set is fetched again.
         if self.held().is_some() || fetched_at > now || age >= self.0.hard_stop {
             return;
         }
@@ -230,7 +231,7 @@ impl KeySource for RemoteKeys {
         };
         match (held, failure) {
             (Some(_), None) => Err(KeySourceError::Unknown),
-            // After a failed fetch the set may be outdated, so it does not prove that the key is unknown.
+            // After a failed fetch the cached key set may be outdated, so it does not prove that the key is unknown.
             (_, failure) => Err(KeySourceError::Unavailable {
                 reason: failure.map_or_else(
                     || "the key set is too old and could not be fetched again".to_owned(),

@@ -1,4 +1,5 @@
-//! Keys that a provider serves: fetched with guards, cached and refreshed.
+//! Fetches, caches and refreshes the key set that a provider serves. No code here connects to a private address that
+//! the operator did not allow.
 
 mod address;
 mod discovery;

@@ -1,4 +1,5 @@
-//! Network settings of a provider: hosts, addresses, certificates. Reads no file.
+//! The network settings of a provider: allowed hosts and addresses, certificates. No code in this file reads the
+//! configured files.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -8,27 +9,28 @@ use url::{Host, Url};
 use super::FetchError;
 use super::address::{AllowedAddress, is_allowed};
 
-/// Network settings for fetching a provider's documents.
+/// The network settings for fetching a provider's documents.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NetworkAccess {
-    /// Hosts other than the issuer's that may serve its keys, in lower case.
+    /// Hosts in lower case, besides the issuer's host, that may serve the provider's key set.
     pub key_hosts: Vec<String>,
-    /// Private addresses, and names with private addresses, that may be connected to.
+    /// Private addresses that may be connected to, and host names that may have private addresses.
     pub allowed: Vec<AllowedAddress>,
-    /// Root certificates (PEM) for the server, instead of the system's.
+    /// File with the root certificates (PEM) for the provider's server, in place of the system's root certificates.
     pub server_ca_bundle: Option<PathBuf>,
-    /// Client certificate with its chain, and its private key (PEM).
+    /// Two files for client authentication (PEM): first our client certificate with the chain, then the private key of
+    /// the certificate.
     pub client_identity: Option<(PathBuf, PathBuf)>,
-    /// File with a bearer token, read at each fetch and sent to the issuer's origin only.
+    /// File with a bearer token, which is read at each fetch and sent to the issuer's origin only.
     pub bearer_token_file: Option<PathBuf>,
 }
 
 impl NetworkAccess {
-    /// Checks that this URL may be fetched. The addresses of a name are checked when it is resolved.
+    /// Checks that `url` may be fetched. The addresses of a host name are checked later, when the name is resolved.
     ///
     /// # Errors
-    /// [`FetchError::Url`] for a scheme other than https (plain http is accepted for an allowed loopback address), for a
-    /// URL with a user, and for an address that is not allowed.
+    /// [`FetchError::Url`] for a scheme other than https (plain http is accepted for an allowed loopback address), for
+    /// a URL with a user name or password, and for an address that is not allowed.
     pub fn check_url(&self, url: &Url) -> Result<(), FetchError> {
         let refuse = |problem: &'static str| Err(FetchError::Url { url: shown(url), problem });
         let Some(host) = url.host() else { return refuse("has no host") };
@@ -58,10 +60,10 @@ impl NetworkAccess {
         if allowed { Ok(()) } else { refuse("is at a private address that allow_private does not name") }
     }
 
-    /// Checks that this URL may serve the keys of `issuer`.
+    /// Checks that `url` may serve the key set of `issuer`.
     ///
     /// # Errors
-    /// [`FetchError::Host`], and as [`Self::check_url`].
+    /// [`FetchError::Host`] if the URL's host is not allowed, and the errors of [`Self::check_url`].
     pub fn check_key_url(&self, url: &Url, issuer: &Url) -> Result<(), FetchError> {
         self.check_url(url)?;
         let host = url.host_str().unwrap_or_default();
@@ -74,7 +76,7 @@ impl NetworkAccess {
     }
 }
 
-/// Text of a URL for errors and logs: without user, query and fragment.
+/// Returns the text of a URL for errors and logs, without user, password, query and fragment.
 pub(super) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);

@@ -1,5 +1,5 @@
-//! Resolves names to addresses that may be connected to. The checked addresses are the ones that are connected to, so
-//! that a second DNS answer cannot differ.
+//! Resolves host names to addresses that may be connected to. The connection uses the addresses that were checked, and
+//! never resolves a name again, so that a second DNS answer cannot differ.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -10,17 +10,17 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::address::{AllowedAddress, is_allowed};
 
-/// Resolver of host names.
+/// A resolver of host names: the system's in production, another in tests.
 #[async_trait]
 pub trait Resolver: Send + Sync + 'static {
-    /// Returns the addresses of a name, in the order in which to try them.
+    /// Returns the addresses of a host name, in the order in which connections are tried.
     ///
     /// # Errors
-    /// [`io::Error`] if the name cannot be resolved.
+    /// [`io::Error`] if the host name cannot be resolved.
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// Resolver of the operating system.
+/// The operating system's resolver of host names.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemResolver;
 
@@ -31,7 +31,7 @@ impl Resolver for SystemResolver {
     }
 }
 
-/// Resolver that returns only allowed addresses, and fails if there are none.
+/// Resolver that returns only the allowed addresses of a host name, and fails if no address is allowed.
 pub(super) struct GuardedResolver {
     pub(super) inner: Arc<dyn Resolver>,
     pub(super) allowed: Arc<[AllowedAddress]>,

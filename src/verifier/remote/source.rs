@@ -1,4 +1,5 @@
-//! Fetches the key set of a provider from its configured origin. Caches nothing.
+//! Fetches the key set of a provider from where the configuration says: a server, a file or the configuration itself.
+//! Never caches a key set.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,27 +13,27 @@ use super::{FetchError, Resolver};
 use crate::jose::KeySet;
 use crate::verifier::{KeyOrigin, Provider};
 
-/// Configured origin of a provider's key set, ready to be fetched.
+/// Where a provider's key set is fetched from, with the HTTP client if the key set is on a server.
 pub(super) enum Source {
     Document(String),
     File(PathBuf),
     Server { fetcher: Box<Fetcher>, issuer: String, keys: Option<Url> },
 }
 
-/// A fetched key set.
+/// A key set that was fetched, with the documents that it was read from.
 pub(super) struct FetchedKeys {
-    /// URL or file of the key set.
+    /// URL or file from which the key set was fetched.
     pub(super) place: String,
-    /// Discovery document that names the key set, if there is one.
+    /// Discovery document that names the key set's URL, if the key set was found through discovery.
     pub(super) discovery: Option<Discovery>,
-    /// Parsed key set, with at least one usable key.
+    /// The parsed key set, which has at least one usable key.
     pub(super) keys: KeySet,
-    /// Bytes of the key set.
+    /// Bytes of the fetched key set.
     pub(super) document: Vec<u8>,
 }
 
 impl Source {
-    /// Prepares fetching this provider's key set.
+    /// Prepares fetching the key set of `provider`.
     ///
     /// # Errors
     /// [`FetchError`] if the connection cannot be set up.
@@ -50,7 +51,7 @@ impl Source {
         Ok(Self::Server { fetcher, issuer, keys })
     }
 
-    /// Fetches the key set.
+    /// Fetches the provider's key set.
     pub(super) async fn fetch(&self) -> Result<FetchedKeys, FetchError> {
         let (place, discovery, document) = match self {
             Self::Document(document) => ("jwks".to_owned(), None, document.clone().into_bytes()),

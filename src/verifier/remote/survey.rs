@@ -1,4 +1,5 @@
-//! Survey of a provider: fetches its documents once and reports their problems. Caches nothing.
+//! Checks a provider for operators: fetches the provider's documents once and reports what is wrong with the documents.
+//! Never caches a document.
 
 use std::sync::Arc;
 
@@ -9,22 +10,22 @@ use super::{Discovery, FetchError, Resolver};
 use crate::jose::{KeySet, SignatureAlgorithm};
 use crate::verifier::Provider;
 
-/// Report on a provider's documents.
+/// Report on a provider's key set and discovery document, for operators.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Survey {
-    /// URL or file of the key set.
+    /// URL or file of the provider's key set.
     pub keys_at: String,
-    /// `kid` of each usable key, with its algorithms.
+    /// `kid` of each usable key in the key set, with the key's algorithms.
     pub keys: Vec<(String, Vec<&'static str>)>,
-    /// Problems of the documents, one sentence each. Empty if tokens of the provider can be verified.
+    /// Problems of the provider's documents, one sentence each. Empty if no problem was found.
     pub findings: Vec<String>,
 }
 
 impl Survey {
-    /// Fetches a provider's documents and checks them.
+    /// Fetches and checks a provider's documents.
     ///
     /// # Errors
-    /// [`FetchError`] if they cannot be fetched, so that no token of the provider can be verified.
+    /// [`FetchError`] if the documents cannot be fetched, so that no token of the provider can be verified.
     pub async fn of(provider: &Provider, resolver: Arc<dyn Resolver>) -> Result<Self, FetchError> {
         let FetchedKeys { place, discovery, keys, .. } = Source::of(provider, resolver)?.fetch().await?;
         let mut findings = Vec::new();
@@ -40,7 +41,8 @@ impl Survey {
     }
 }
 
-/// Checks the members that OpenID Connect Discovery 1.0 §3 requires, and those that contradict our configuration.
+/// Reports members of the discovery document that OpenID Connect Discovery 1.0 §3 requires and that are missing, and
+/// members that contradict the provider's configuration.
 fn check_discovery(provider: &Provider, discovery: &Discovery, findings: &mut Vec<String>) {
     let listed = |name: &str| discovery.members.get(name).and_then(Value::as_array);
     for name in ["response_types_supported", "subject_types_supported", "id_token_signing_alg_values_supported"] {
