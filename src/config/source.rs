@@ -15,7 +15,7 @@ use super::value::{self, Located, Value};
 pub struct Sources {
     /// Configuration file that `--config` names, if any.
     pub file: Option<PathBuf>,
-    /// Environment variables by name, as [`environment`] returns them.
+    /// Environment variables by name, as `environment` returns them.
     pub environment: BTreeMap<String, String>,
     /// Working directory, which the relative path of a configuration file starts from.
     pub working_dir: PathBuf,

@@ -2,7 +2,7 @@
 //! no HTTP.
 //!
 //! aws-lc signs with a key that is parsed once ([`SigningKey`]). jsonwebtoken alone checks signatures
-//! ([`VerificationKey`]), and only of tokens that [`peek`] parsed strictly.
+//! ([`VerificationKey`]), and only of tokens that [`peek()`] parsed strictly.
 
 mod algorithm;
 mod check;

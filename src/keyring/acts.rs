@@ -1,4 +1,4 @@
-//! Acts of operators on signing keys, as pure functions like [`plan`](super::plan): each returns the change to write,
+//! Acts of operators on signing keys, as pure functions like [`plan`](super::plan()): each returns the change to write,
 //! or the reason why the act is refused. Nothing here reads the clock or writes to the store.
 
 use serde::Serialize;

@@ -44,7 +44,7 @@ impl Flow for RubygemsRole {
         NAME
     }
 
-    /// Leaves the audience to [`EntitlementFlow::check`]: the statement that decides names the audience, or the
+    /// Leaves the audience to `EntitlementFlow::check`: the statement that decides names the audience, or the
     /// default is compared.
     fn audience<'a>(
         &'a self,

@@ -47,7 +47,7 @@ impl Flow for TokenExchange {
         NAME
     }
 
-    /// Leaves the audience to [`EntitlementFlow::candidates`]: the token's own audience selects the grants.
+    /// Leaves the audience to `EntitlementFlow::candidates`: the token's own audience selects the grants.
     fn audience<'a>(
         &'a self,
         _rules: &'a RulesSnapshot,
