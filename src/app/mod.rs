@@ -40,6 +40,7 @@ pub struct App {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     trusted_proxies: Vec<ipnet::IpNet>,
+    body_memory: usize,
     jwks_max_age: Seconds,
     refresh_interval: Seconds,
 }
@@ -120,6 +121,7 @@ impl App {
             clock,
             entropy,
             trusted_proxies: config.server.trusted_proxies.clone(),
+            body_memory: config.server.body_memory,
             jwks_max_age: config.keys.jwks_max_age,
             refresh_interval: config.keys.refresh_interval,
         })
@@ -171,6 +173,12 @@ impl App {
     #[must_use]
     pub(crate) fn jwks_max_age(&self) -> Seconds {
         self.jwks_max_age
+    }
+
+    /// Returns the memory that all request bodies together may hold, in bytes.
+    #[must_use]
+    pub(crate) fn body_memory(&self) -> usize {
+        self.body_memory
     }
 
     /// Whether `address` is a trusted proxy: its `X-Forwarded-For` and its headers of forward auth are read.

@@ -21,6 +21,9 @@ section! {
         state_dir: PathBuf = default r#"".""#, read folder;
         /// Maximum number of open connections on each listener. Must be at least 1.
         max_connections: usize = default "4096", read at_least_one;
+        /// Memory that the bodies of all requests together may hold, in bytes. Bodies of requests whose credential is not
+        /// known yet may hold a quarter. Must be at least 1048576, which is 16 bodies of the maximum size.
+        body_memory: usize = default "16777216", read body_memory;
         /// Base URL at which CI servers and builds reach the API, without a trailing slash. If absent: the origin of
         /// `issuer.url`.
         public_url: Option<IssuerUrl> = example r#""https://ci.example.com/buildpass""#, read IssuerUrl::parse;
@@ -54,6 +57,13 @@ fn folder(text: &str) -> Result<PathBuf, &'static str> {
     } else {
         Ok(text.into())
     }
+}
+
+/// Minimum of `server.body_memory`: 16 bodies of 64 KiB, so that the quarter of unknown senders has room for 4.
+const LEAST_BODY_MEMORY: usize = 16 * 64 * 1024;
+
+fn body_memory(bytes: usize) -> Result<usize, &'static str> {
+    if bytes < LEAST_BODY_MEMORY { Err("must be at least 1048576 bytes (1 MiB)") } else { Ok(bytes) }
 }
 
 fn at_least_one(count: usize) -> Result<usize, &'static str> {

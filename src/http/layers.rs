@@ -7,13 +7,14 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, Response, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state, map_request};
 use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::{Code, Noted, Problem};
 use super::peer::{Peer, SocketAddress, peer};
 use super::state::AppState;
+use super::unread::drain_rest;
 use crate::base::RequestId;
 
 /// Maximum size of a request target (path and query), in bytes.
@@ -33,6 +34,7 @@ pub(super) fn wrap(router: Router<AppState>, state: &AppState) -> Router<AppStat
     router
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(state.clone(), limit_time))
+        .layer(map_request(drain_rest))
         .layer(from_fn_with_state(state.clone(), identify))
 }
 

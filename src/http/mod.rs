@@ -1,6 +1,7 @@
 //! The HTTP API: the accept loop, the layers around the routes, and the handlers. This module must hold no SQL, no
 //! policy and no cryptography.
 
+mod body_budget;
 mod caching;
 mod dialects;
 mod error;
@@ -11,6 +12,7 @@ mod router;
 mod routes;
 mod serve;
 mod state;
+mod unread;
 
 pub(crate) use self::dialects::forward_path;
 pub use self::error::Code;

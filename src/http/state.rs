@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::http::HeaderValue;
 use tokio::net::TcpListener;
 
+use super::body_budget::{BodyBudget, MAX_BODY_BYTES};
 use crate::app::App;
 
 /// Sockets that the server accepts connections on.
@@ -52,6 +53,8 @@ impl Limits {
 pub(super) struct AppState {
     pub(super) app: Arc<App>,
     pub(super) limits: Limits,
+    /// Memory that request bodies hold, on both listeners together.
+    pub(super) bodies: Arc<BodyBudget>,
     /// Value of the header `Cache-Control` of the public documents.
     pub(super) document_caching: HeaderValue,
 }
@@ -60,6 +63,7 @@ impl AppState {
     pub(super) fn new(app: Arc<App>, limits: Limits) -> Self {
         let caching = format!("public, max-age={}", app.jwks_max_age().get());
         let document_caching = HeaderValue::from_str(&caching).unwrap_or(HeaderValue::from_static("no-store"));
-        Self { app, limits, document_caching }
+        let bodies = Arc::new(BodyBudget::new(app.body_memory(), MAX_BODY_BYTES));
+        Self { app, limits, bodies, document_caching }
     }
 }

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use super::authentication::ClientCredential;
 use super::draft::{Recipient, audiences};
 use super::issued::{Issued, IssuedToken, Preview};
 use super::issuer::Issuer;
@@ -13,7 +12,7 @@ use super::refusal::{IssueError, IssueRefusal, NotIssued, Quota};
 use super::token_request::{DirectRequest, PullPath, TokenRequest};
 use crate::base::{BuildId, FieldError, Jti, Moment, Secret, Sha256};
 use crate::claims::{CheckedStep, MAX_TOKEN_BYTES, largest_claims};
-use crate::policy::Scope;
+use crate::policy::Client;
 use crate::store::{AuditRow, Issuance, IssuanceRefusal, TokenBearer, TokenKind};
 
 impl Issuer {
@@ -54,19 +53,19 @@ impl Issuer {
         if preview { self.preview(recipient, request, now).await } else { self.issue(recipient, request, now).await }
     }
 
-    /// Issues an ID token directly to a CI server, which passes the token to a job.
+    /// Issues an ID token directly to a CI server, which passes the token to a job. The client is authenticated and has
+    /// the scope `builds:tokens`.
     ///
     /// # Errors
     /// [`NotIssued`].
     pub(crate) async fn issue_direct(
         self: &Arc<Self>,
-        credential: &ClientCredential,
+        client: Client,
         id: BuildId,
         request: DirectRequest,
     ) -> Result<Issued, NotIssued> {
         let now = self.parts.clock.now();
         self.parts.keyring.ready_to_sign(now).await?;
-        let client = self.client(credential, Scope::BuildsTokens).await?;
         let build = self.running_build_of(&client, id).await?;
         let step = match request.step {
             Some(step) => {

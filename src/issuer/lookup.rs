@@ -29,19 +29,12 @@ impl Issuer {
         Ok(ShownBuild { build, state, subject })
     }
 
-    /// Authenticates a client and finishes the client's build, after which buildpass rejects all tokens of the build.
-    /// Repeating the call changes nothing: the first status stays.
+    /// Finishes a build of an authenticated client with the scope `builds:write`, after which buildpass rejects all
+    /// tokens of the build. Repeating the call changes nothing: the first status stays.
     ///
     /// # Errors
-    /// [`NotIssued`] if the client is not authenticated or lacks the scope, if the client has no such build, or if the
-    /// server fails.
-    pub(crate) async fn finish_build(
-        &self,
-        credential: &ClientCredential,
-        id: BuildId,
-        status: Finish,
-    ) -> Result<(), NotIssued> {
-        let client = self.client(credential, Scope::BuildsWrite).await?;
+    /// [`NotIssued`] if the client has no such build, or if the server fails.
+    pub(crate) async fn finish_build(&self, client: &Client, id: BuildId, status: Finish) -> Result<(), NotIssued> {
         let now = self.parts.clock.now();
         match self.parts.store.finish_build(&self.id, id, &client.id, status, now).await? {
             true => Ok(()),

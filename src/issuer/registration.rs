@@ -1,7 +1,6 @@
 //! Registers a build: checks what the CI server says about the build, then binds names to ids, stores the build and
 //! creates its tokens, in one transaction. A refused registration writes nothing.
 
-use super::authentication::ClientCredential;
 use super::environment::JobEnvironment;
 use super::issuer::Issuer;
 use super::refusal::{IssueRefusal, NotIssued};
@@ -31,18 +30,17 @@ pub(crate) struct RegisteredBuild {
 }
 
 impl Issuer {
-    /// Authenticates a client and registers a build. `digest` is the SHA-256 digest of the request's body: a request
+    /// Registers a build for an authenticated client with the scope `builds:write`. `digest` is the SHA-256 digest of the request's body: a request
     /// with equal bytes repeats a registration after a lost answer.
     ///
     /// # Errors
     /// [`NotIssued`].
     pub(crate) async fn register_build(
         &self,
-        credential: &ClientCredential,
+        client: &Client,
         body: claims::Registration,
         digest: Sha256,
     ) -> Result<RegisteredBuild, NotIssued> {
-        let client = self.client(credential, Scope::BuildsWrite).await?;
         if !client.may_act_for(body.org()) {
             return Err(IssueRefusal::ForbiddenOrganization(body.org().to_owned()).into());
         }
@@ -55,8 +53,8 @@ impl Issuer {
             RegistrationError::Field(field) => IssueRefusal::Invalid(field),
             RegistrationError::IdsRequired => IssueRefusal::IdsRequired,
         })?;
-        let (new, secrets) = self.new_build(&client, checked, digest)?;
-        let registered = self.parts.store.register_build(&self.id, &client, &new).await?.map_err(refusal)?;
+        let (new, secrets) = self.new_build(client, checked, digest)?;
+        let registered = self.parts.store.register_build(&self.id, client, &new).await?.map_err(refusal)?;
         Ok(self.answer(new, secrets, registered))
     }
 

@@ -20,18 +20,43 @@ pub(crate) struct StepToken {
     pub(crate) expires_at: Moment,
 }
 
+/// An authenticated client or worker, and the running build that the caller may create step tokens for.
+pub(crate) struct StepTokenCreator {
+    build: StoredBuild,
+    is_client: bool,
+}
+
 impl Issuer {
-    /// Authenticates a client or worker and creates a step token for one step of a running build.
+    /// Authenticates a client or worker that wants to create step tokens of a running build.
+    ///
+    /// # Errors
+    /// [`NotIssued`].
+    pub(crate) async fn step_token_creator(
+        &self,
+        caller: &TokenCaller,
+        id: BuildId,
+    ) -> Result<StepTokenCreator, NotIssued> {
+        match caller {
+            TokenCaller::Client(credential) => {
+                let client = self.client(credential, Scope::BuildsTokens).await?;
+                Ok(StepTokenCreator { build: self.running_build_of(&client, id).await?, is_client: true })
+            }
+            TokenCaller::Worker(secret) => {
+                Ok(StepTokenCreator { build: self.worker(id, secret).await?.build, is_client: false })
+            }
+        }
+    }
+
+    /// Creates a step token for one step of a running build.
     ///
     /// # Errors
     /// [`NotIssued`].
     pub(crate) async fn create_step_token(
         &self,
-        caller: &TokenCaller,
-        id: BuildId,
+        creator: StepTokenCreator,
         request: StepRequest,
     ) -> Result<StepToken, NotIssued> {
-        let (build, from_client) = self.build_for(caller, id).await?;
+        let StepTokenCreator { build, is_client: from_client } = creator;
         let checked = request.check(&build.build, from_client).map_err(IssueRefusal::Invalid)?;
         let now = self.parts.clock.now();
         let entropy = &*self.parts.entropy;
@@ -46,9 +71,9 @@ impl Issuer {
             expires_at,
             max_uses: checked.max_uses,
         };
-        match self.parts.store.create_request_token(&self.id, id, &new, now).await? {
+        match self.parts.store.create_request_token(&self.id, build.id, &new, now).await? {
             Ok(()) => {
-                let environment = JobEnvironment::new(&self.paths, id, &build.build, secret);
+                let environment = JobEnvironment::new(&self.paths, build.id, &build.build, secret);
                 Ok(StepToken { id: new.id, environment, expires_at })
             }
             Err(_) if from_client => Err(IssueRefusal::BuildFinished.into()),
@@ -78,16 +103,6 @@ impl Issuer {
         match self.parts.store.end_request_token(&self.id, id, token, self.parts.clock.now()).await? {
             true => Ok(()),
             false => Err(IssueRefusal::NotFound.into()),
-        }
-    }
-
-    async fn build_for(&self, caller: &TokenCaller, id: BuildId) -> Result<(StoredBuild, bool), NotIssued> {
-        match caller {
-            TokenCaller::Client(credential) => {
-                let client = self.client(credential, Scope::BuildsTokens).await?;
-                Ok((self.running_build_of(&client, id).await?, true))
-            }
-            TokenCaller::Worker(secret) => Ok((self.worker(id, secret).await?.build, false)),
         }
     }
 }

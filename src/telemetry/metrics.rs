@@ -34,6 +34,7 @@ pub struct Metrics {
     exchange_refusals: Family<FlowAndReason, Counter>,
     admitted: Counter,
     unrecorded: Counter,
+    bodies: Family<Label, Gauge>,
 }
 
 /// The two labels of a refusal by the exchange: flow and reason, each as name and value.
@@ -78,6 +79,8 @@ impl Metrics {
             "Tokens with a valid signature of ours but no audit row: a signing key may be compromised",
             unrecorded.clone(),
         );
+        let bodies = Family::<Label, Gauge>::default();
+        registry.register("buildpass_body_bytes", "Memory that request bodies hold, by sender", bodies.clone());
         Self {
             registry,
             tokens,
@@ -90,6 +93,7 @@ impl Metrics {
             exchange_refusals,
             admitted,
             unrecorded,
+            bodies,
         }
     }
 
@@ -142,6 +146,13 @@ impl Metrics {
     /// Sets the number of tokens that wait to be signed.
     pub(crate) fn queue(&self, count: usize) {
         self.queue.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Sets the bytes that the bodies of callers with a verified credential hold, and those of all other callers.
+    pub(crate) fn bodies(&self, known: usize, stranger: usize) {
+        for (sender, bytes) in [("known", known), ("stranger", stranger)] {
+            self.bodies.get_or_create(&[("sender", sender)]).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
     }
 
     /// Sets whether a signing key has signed for too long or has no announced successor.

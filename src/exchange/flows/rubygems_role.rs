@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::rubygems::{NAME, RUBYGEMS_CLAIMS};
 use crate::exchange::entitlements::{CompiledRole, ProviderEntry, RulesSnapshot, SharedEntitlement};
+use crate::exchange::exchange::Exchange;
 use crate::exchange::flow::{
     Accepted, Attempt, Candidate, DecidedBy, EntitlementFlow, ExchangeDecision, Flow, FlowAudience, Form, IssuingFlow,
     Lifetime, Mismatch, Offer,
@@ -35,6 +36,20 @@ impl RubygemsRole {
         let role = rules.role(&self.role).ok_or_else(|| self.unknown())?;
         let entry = rules.entry(&role.row.provider).ok_or_else(|| self.unknown())?;
         Ok((role, entry))
+    }
+}
+
+impl Exchange {
+    /// Refuses a request for a role that does not exist. The path alone decides, before a token is read.
+    ///
+    /// # Errors
+    /// [`NotExchanged`] if the role does not exist, or the rules cannot be read.
+    pub(crate) async fn check_role(&self, flow: &RubygemsRole) -> Result<(), NotExchanged> {
+        let rules = self.parts.rules_cache.current().await?;
+        let Err(refusal) = flow.find(&rules) else { return Ok(()) };
+        self.parts.metrics.exchange_refused(flow.name(), refusal.reason());
+        self.log_sample(flow.name(), refusal.reason());
+        Err(refusal.into())
     }
 }
 

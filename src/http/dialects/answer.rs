@@ -13,8 +13,8 @@ use crate::base::Seconds;
 use crate::exchange::{DisclosedRefusal, Exchange, ExchangeError};
 use crate::jose::require_unique_members;
 
-/// Header with the disclosed part of a refusal: the failed claim and the claim's value. Some protocols fix the body's
-/// text, so the body cannot hold this part.
+/// Header with the disclosed part of a refusal, that is the failed claim and the claim's value, or with whose trouble a
+/// failure is. Some protocols fix the body's text or have no body, so the body cannot hold this part.
 const REASON: HeaderName = HeaderName::from_static("x-buildpass-reason");
 
 /// Characters that are percent-encoded in the header `x-buildpass-reason`.
@@ -44,8 +44,44 @@ pub(super) const fn status_of(error: &ExchangeError) -> (StatusCode, Option<Seco
     }
 }
 
-/// Adds to a response the error, for the log, and the header `Retry-After`, for the client.
+/// Whose trouble a failure of the exchange is. Every dialect answers the same text, whatever code its protocol has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The caller sends too many requests.
+    Caller,
+    /// The signing keys of the token's issuer could not be fetched.
+    IdentityProvider,
+    /// This server, its database or its signing keys.
+    Server,
+}
+
+impl Trouble {
+    pub(super) const fn of(error: &ExchangeError) -> Self {
+        match error {
+            ExchangeError::ProviderKeys { .. } => Self::IdentityProvider,
+            ExchangeError::TooMany { .. } => Self::Caller,
+            ExchangeError::Entropy(_)
+            | ExchangeError::Internal(_)
+            | ExchangeError::Keyring(_)
+            | ExchangeError::NoSigner
+            | ExchangeError::Signing(_)
+            | ExchangeError::Store(_) => Self::Server,
+        }
+    }
+
+    /// Returns the public text, which names nobody but the culprit.
+    pub(super) const fn text(self) -> &'static str {
+        match self {
+            Self::Caller => "Too many requests; try again later",
+            Self::IdentityProvider => "The identity provider is unavailable: its signing keys could not be fetched",
+            Self::Server => "This server or its database is unavailable at the moment",
+        }
+    }
+}
+
+/// Adds to a response the error, for the log, and the headers `Retry-After` and `x-buildpass-reason`, for the client.
 pub(super) fn note_error(response: &mut Response, error: &ExchangeError) {
+    response.headers_mut().insert(REASON, HeaderValue::from_static(Trouble::of(error).text()));
     if let (_, Some(wait)) = status_of(error) {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.get()));
     }

@@ -11,9 +11,9 @@ use serde_json::json;
 use url::Url;
 
 use super::super::error::{Noted, Problem};
-use super::super::extract::RawBody;
+use super::super::extract::UnreadBody;
 use super::super::state::AppState;
-use super::answer::{exchange, note_error, note_refusal, object, status_of};
+use super::answer::{Trouble, exchange, note_error, note_refusal, object, status_of};
 use crate::base::{Moment, Secret};
 use crate::exchange::flows::nuget::Nuget;
 use crate::exchange::{DisclosedRefusal, ExchangeRefusal, NotExchanged};
@@ -39,11 +39,16 @@ struct Body {
 pub(in super::super) async fn token(
     State(state): State<AppState>,
     headers: HeaderMap,
-    body: RawBody,
+    body: UnreadBody,
 ) -> Result<Response, Problem> {
     let exchange = exchange(&state)?;
-    let (username, token) = match read(&headers, &body) {
-        Ok(read) => read,
+    let token = match read_head(&headers, &body) {
+        Ok(token) => token,
+        Err((status, text)) => return Ok(refuse(status, text)),
+    };
+    let body = body.read_from_stranger(&state).await?;
+    let username = match read_body(body.bytes()) {
+        Ok(username) => username,
         Err((status, text)) => return Ok(refuse(status, text)),
     };
     let flow = Nuget { username: username.clone() };
@@ -59,7 +64,7 @@ pub(in super::super) async fn token(
             response
         }
         Err(NotExchanged::Failed(error)) => {
-            let mut response = refuse(status_of(&error).0, "The request could not be authenticated now.");
+            let mut response = refuse(status_of(&error).0, Trouble::of(&error).text());
             note_error(&mut response, &error);
             response
         }
@@ -73,8 +78,9 @@ fn round_trip(moment: Moment) -> String {
 
 type Refuse = (StatusCode, &'static str);
 
-/// Reads username and token of a request, with NuGet's checks in NuGet's order.
-fn read(headers: &HeaderMap, body: &RawBody) -> Result<(String, Secret<String>), Refuse> {
+/// Reads the token of a request, with NuGet's checks in NuGet's order. All that the head decides is decided here, before
+/// the body is read.
+fn read_head(headers: &HeaderMap, body: &UnreadBody) -> Result<Secret<String>, Refuse> {
     const START: Refuse = (StatusCode::UNAUTHORIZED, "The Authorization header value must start with 'Bearer '.");
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
     let value = sent.next().ok_or((StatusCode::UNAUTHORIZED, "The Authorization header is missing."))?;
@@ -90,15 +96,20 @@ fn read(headers: &HeaderMap, body: &RawBody) -> Result<(String, Secret<String>),
     }
     const CONTENT_TYPE: Refuse =
         (StatusCode::UNSUPPORTED_MEDIA_TYPE, "The request must have a Content-Type of 'application/json'.");
-    if body.essence.as_deref() != Some("application/json") {
+    if body.media_type() != Some("application/json") {
         return Err(CONTENT_TYPE);
     }
     let agent = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if agent.trim().is_empty() {
         return Err((StatusCode::BAD_REQUEST, "A User-Agent header is required."));
     }
+    Ok(Secret::new(token.trim().to_owned()))
+}
+
+/// Reads the username from the body, with NuGet's checks in NuGet's order.
+fn read_body(body: &[u8]) -> Result<String, Refuse> {
     // A body that is not a JSON object has no username.
-    let asked: Body = object(&body.bytes).unwrap_or_default();
+    let asked: Body = object(body).unwrap_or_default();
     let username = asked.username.filter(|name| !name.trim().is_empty());
     let username =
         username.ok_or((StatusCode::BAD_REQUEST, "The username property in the request body is required."))?;
@@ -106,7 +117,7 @@ fn read(headers: &HeaderMap, body: &RawBody) -> Result<(String, Secret<String>),
         let text = "The tokenType property in the request body is required and must set to 'ApiKey'.";
         return Err((StatusCode::BAD_REQUEST, text));
     }
-    Ok((username, Secret::new(token.trim().to_owned())))
+    Ok(username)
 }
 
 /// Returns NuGet's status and text for a refusal. The answers must not disclose to a caller without a valid token which

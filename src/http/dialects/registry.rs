@@ -13,10 +13,10 @@ use serde_json::json;
 use super::super::error::{Code, Noted, Problem};
 use super::super::extract::QueryParams;
 use super::super::state::AppState;
-use super::answer::{exchange, note_error, note_refusal, status_of};
+use super::answer::{Trouble, exchange, note_error, note_refusal, status_of};
 use crate::base::Secret;
 use crate::exchange::flows::registry::{Registry, RegistryScope};
-use crate::exchange::{ExchangeError, IssuedCredential, NotExchanged};
+use crate::exchange::{IssuedCredential, NotExchanged};
 
 pub(in super::super) async fn token(
     State(state): State<AppState>,
@@ -43,9 +43,13 @@ pub(in super::super) async fn token(
             response
         }
         Err(NotExchanged::Failed(error)) => {
-            let code =
-                if matches!(error, ExchangeError::TooMany { .. }) { "TOOMANYREQUESTS" } else { "PROVIDER_UNAVAILABLE" };
-            let body = json!({ "errors": [{ "code": code, "message": "try again later" }] });
+            let trouble = Trouble::of(&error);
+            let code = match trouble {
+                Trouble::Caller => "TOOMANYREQUESTS",
+                Trouble::IdentityProvider => "PROVIDER_UNAVAILABLE",
+                Trouble::Server => "UNAVAILABLE",
+            };
+            let body = json!({ "errors": [{ "code": code, "message": trouble.text() }] });
             let mut response = (status_of(&error).0, Json(body)).into_response();
             note_error(&mut response, &error);
             response

@@ -9,9 +9,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::error::Problem;
-use super::super::extract::{PathParams, QueryParams, RawBody};
+use super::super::extract::{PathParams, QueryParams, UnreadBody};
 use super::super::state::AppState;
-use super::answer::{exchange, note_error, note_refusal, object, status_of};
+use super::answer::{Trouble, exchange, note_error, note_refusal, object, status_of};
 use crate::base::Secret;
 use crate::exchange::flows::rubygems::RUBYGEMS_CLAIMS;
 use crate::exchange::flows::rubygems_publisher::RubygemsPublisher;
@@ -25,40 +25,53 @@ pub(in super::super) async fn assume_role(
     State(state): State<AppState>,
     PathParams(role): PathParams<String>,
     headers: HeaderMap,
-    body: RawBody,
+    body: UnreadBody,
 ) -> Result<Response, Problem> {
-    issue(&state, &RubygemsRole { role }, &headers, &body).await
+    let flow = RubygemsRole { role };
+    // The path decides whether the role exists, so that nobody sends a body to a role that does not.
+    if let Err(declined) = exchange(&state)?.check_role(&flow).await {
+        return Ok(declined_answer(&declined, &headers));
+    }
+    issue(&state, &flow, &headers, body).await
 }
 
 pub(in super::super) async fn exchange_token(
     State(state): State<AppState>,
     headers: HeaderMap,
-    body: RawBody,
+    body: UnreadBody,
 ) -> Result<Response, Problem> {
-    issue(&state, &RubygemsPublisher, &headers, &body).await
+    issue(&state, &RubygemsPublisher, &headers, body).await
 }
 
 async fn issue(
     state: &AppState,
     flow: &dyn IssuingFlow,
     headers: &HeaderMap,
-    body: &RawBody,
+    body: UnreadBody,
 ) -> Result<Response, Problem> {
     let exchange = exchange(state)?;
-    let Some(token) = jwt(body) else {
+    let is_form = body.media_type() == Some("application/x-www-form-urlencoded");
+    let body = body.read_from_stranger(state).await?;
+    let Some(token) = jwt(is_form, body.bytes()) else {
         let body = json!({ "error": "Request is missing param 'jwt'" });
         return Ok((StatusCode::BAD_REQUEST, Json(body)).into_response());
     };
     Ok(match exchange.exchange(flow, &token).await {
         Ok(issued) => (StatusCode::CREATED, Json(key_object(&issued))).into_response(),
-        Err(NotExchanged::Refused(refused)) => refused_answer(&refused, headers),
-        Err(NotExchanged::Failed(error)) => {
-            let body = json!({ "error": "The identity provider is unavailable" });
-            let mut response = (status_of(&error).0, Json(body)).into_response();
-            note_error(&mut response, &error);
+        Err(declined) => declined_answer(&declined, headers),
+    })
+}
+
+fn declined_answer(declined: &NotExchanged, headers: &HeaderMap) -> Response {
+    match declined {
+        NotExchanged::Refused(refused) => refused_answer(refused, headers),
+        NotExchanged::Failed(error) => {
+            let body = json!({ "error": Trouble::of(error).text() });
+            let mut response = (status_of(error).0, Json(body)).into_response();
+            note_error(&mut response, error);
             response
         }
-    })
+    }
 }
 
 #[derive(Deserialize)]
@@ -67,13 +80,11 @@ struct Body {
 }
 
 /// Reads the subject token from the member `jwt` of a JSON object, or from the form field `jwt`.
-fn jwt(body: &RawBody) -> Option<Secret<String>> {
-    let text = match body.essence.as_deref() {
-        Some("application/x-www-form-urlencoded") => {
-            let text = std::str::from_utf8(&body.bytes).ok()?;
-            QueryParams::read(text).ok()?.one("jwt").ok().flatten()
-        }
-        _ => object::<Body>(&body.bytes).and_then(|body| body.jwt),
+fn jwt(is_form: bool, body: &[u8]) -> Option<Secret<String>> {
+    let text = if is_form {
+        QueryParams::read(std::str::from_utf8(body).ok()?).ok()?.one("jwt").ok().flatten()
+    } else {
+        object::<Body>(body).and_then(|body| body.jwt)
     };
     text.filter(|text| !text.is_empty()).map(Secret::new)
 }

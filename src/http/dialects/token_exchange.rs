@@ -1,17 +1,17 @@
 //! Dialect of OAuth 2.0: `/oauth/token` (RFC 8693), `/oauth/introspect` (RFC 7662) and `/oauth/revoke` (RFC 7009).
 //! Errors have the shape of RFC 6749 §5.2.
 
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde_json::json;
 
 use super::super::error::{Code, Noted, Problem};
-use super::super::extract::{ClientAuth, FormParams, QueryParams};
+use super::super::extract::{ClientAuth, FormParams, QueryParams, UnreadForm};
 use super::super::layers::CurrentRequest;
 use super::super::state::AppState;
-use super::answer::{exchange, note_error, note_refusal, status_of};
+use super::answer::{Trouble, exchange, note_error, note_refusal, status_of};
 use crate::base::Secret;
 use crate::exchange::flows::token_exchange::{RequestedToken, TokenExchange};
 use crate::exchange::{DisclosedRefusal, ExchangeRefusal, IssuedCredential, NotExchanged};
@@ -25,10 +25,14 @@ const ID_TOKEN: &str = "urn:ietf:params:oauth:token-type:id_token";
 pub(in super::super) async fn token(
     State(state): State<AppState>,
     Extension(request): Extension<CurrentRequest>,
-    OauthForm(form): OauthForm,
+    form: UnreadForm,
 ) -> Result<Response, Problem> {
     let exchange = exchange(&state)?;
-    let (asked, token) = match read(form) {
+    let form = match in_oauth_shape(form.read_from_stranger(&state).await)? {
+        Ok(form) => form,
+        Err(answer) => return Ok(answer),
+    };
+    let (asked, token) = match read(form.values) {
         Ok(read) => read,
         Err((error, description)) => return Ok(refuse(error, &description)),
     };
@@ -38,7 +42,7 @@ pub(in super::super) async fn token(
         Err(NotExchanged::Failed(error)) => {
             let body = json!({
                 "error": "temporarily_unavailable",
-                "error_description": "temporarily unavailable; try again after Retry-After",
+                "error_description": Trouble::of(&error).text(),
             });
             let mut response = (status_of(&error).0, Json(body)).into_response();
             note_error(&mut response, &error);
@@ -47,18 +51,12 @@ pub(in super::super) async fn token(
     })
 }
 
-/// Form body of an OAuth request. A malformed form is answered in the shape of RFC 6749 §5.2.
-pub(in super::super) struct OauthForm(QueryParams);
-
-impl FromRequest<AppState> for OauthForm {
-    type Rejection = Response;
-
-    async fn from_request(request: Request, state: &AppState) -> Result<Self, Response> {
-        match FormParams::from_request(request, state).await {
-            Ok(FormParams(form)) => Ok(Self(form)),
-            Err(problem) if problem.code == Code::InvalidRequest => Err(refuse("invalid_request", problem.detail())),
-            Err(problem) => Err(problem.into_response()),
-        }
+/// Returns the form that was read. The answer to a malformed form has the shape of RFC 6749 §5.2.
+fn in_oauth_shape(read: Result<FormParams, Problem>) -> Result<Result<FormParams, Response>, Problem> {
+    match read {
+        Ok(form) => Ok(Ok(form)),
+        Err(problem) if problem.code == Code::InvalidRequest => Ok(Err(refuse("invalid_request", problem.detail()))),
+        Err(problem) => Err(problem),
     }
 }
 
@@ -155,24 +153,29 @@ fn refuse(error: &'static str, description: &str) -> Response {
 
 pub(in super::super) async fn introspect(
     State(state): State<AppState>,
-    ClientAuth(client): ClientAuth,
-    OauthForm(mut form): OauthForm,
+    ClientAuth(credential): ClientAuth,
+    form: UnreadForm,
 ) -> Result<Response, Problem> {
     let exchange = exchange(&state)?;
-    let client = state.app.issuer().client(&client, Scope::TokensIntrospect).await?;
-    let token = match form.one("token") {
+    let client = state.app.issuer().client(&credential, Scope::TokensIntrospect).await?;
+    let mut form = match in_oauth_shape(form.read_from_known(&state).await)? {
+        Ok(form) => form,
+        Err(answer) => return Ok(answer),
+    };
+    let token = match form.values.one("token") {
         Ok(Some(token)) if !token.is_empty() => Secret::new(token),
         _ => return Ok(refuse("invalid_request", "token: is missing or repeated; send it once, as a form")),
     };
     Ok(Json(exchange.introspect(&client, &token).await?).into_response())
 }
 
-pub(in super::super) async fn revoke(
-    State(state): State<AppState>,
-    OauthForm(mut form): OauthForm,
-) -> Result<Response, Problem> {
+pub(in super::super) async fn revoke(State(state): State<AppState>, form: UnreadForm) -> Result<Response, Problem> {
     let exchange = exchange(&state)?;
-    let token = match form.one("token") {
+    let mut form = match in_oauth_shape(form.read_from_stranger(&state).await)? {
+        Ok(form) => form,
+        Err(answer) => return Ok(answer),
+    };
+    let token = match form.values.one("token") {
         Ok(Some(token)) if !token.is_empty() => Secret::new(token),
         _ => return Ok(refuse("invalid_request", "token: is missing or repeated; send it once, as a form")),
     };

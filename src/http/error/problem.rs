@@ -76,9 +76,21 @@ impl Problem {
     }
 
     pub(in crate::http) fn unavailable(cause: impl ToString) -> Self {
-        Self::new(Code::Unavailable, "temporarily unavailable: wait for the time in the Retry-After header")
-            .retry_after(Seconds::new(5))
-            .because(cause)
+        Self::new(
+            Code::Unavailable,
+            "this server or its database is unavailable at the moment: wait for the time in the Retry-After header",
+        )
+        .retry_after(Seconds::new(5))
+        .because(cause)
+    }
+
+    /// Problem of a request whose body the budget of memory for bodies cannot hold.
+    pub(in crate::http) fn no_room_for_body() -> Self {
+        Self::new(
+            Code::Unavailable,
+            "the memory for request bodies is in use (server.body_memory): wait for the time in the Retry-After header",
+        )
+        .retry_after(Seconds::new(1))
     }
 
     /// Renders the problem as an answer with body and headers.

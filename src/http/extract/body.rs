@@ -1,146 +1,165 @@
-//! Bodies: JSON, forms and raw bytes, each bounded in size and time.
+//! Bodies, read only after the head was checked. Each body is bounded in size and time and counted in the budget, and
+//! must never hold memory that is not counted.
 
-use axum::body::Bytes;
+use std::net::IpAddr;
+
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
+use http_body_util::BodyExt;
 
+use super::super::body_budget::{MAX_BODY_BYTES, NoRoom, Reservation, Sender};
 use super::super::error::{Code, Problem};
+use super::super::peer::{Peer, SocketAddress};
 use super::super::state::AppState;
 use super::parameters::QueryParams;
-use crate::base::{FieldError, Sha256};
-use crate::jose::{JsonProblem, require_unique_members};
+use crate::base::FieldError;
 
-/// Maximum size of a body, in bytes.
-const MAX_BODY_BYTES: usize = 64 * 1024;
+/// Size of the first buffer of a body that arrives in small pieces, in bytes.
+const FIRST_BUFFER: usize = 1024;
 
-/// JSON body with the digest of its bytes. Refuses unknown fields and wrong types by name.
-pub(in super::super) struct JsonBody<T> {
-    pub(in super::super) value: T,
-    pub(in super::super) digest: Sha256,
+/// Body that is not read yet, with what the head says about it. The declared length has been checked.
+pub(in super::super) struct UnreadBody {
+    media_type: Option<String>,
+    declared: Option<usize>,
+    sender: IpAddr,
+    body: Body,
 }
 
-impl<T: DeserializeOwned> FromRequest<AppState> for JsonBody<T> {
+/// Body in one buffer, counted in the budget.
+pub(in super::super) struct HeldBody {
+    bytes: Vec<u8>,
+    held: Reservation,
+}
+
+impl FromRequest<AppState> for UnreadBody {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        if !is_json(request.headers()) {
-            return Err(Problem::new(Code::UnsupportedMediaType, "Content-Type: must be application/json"));
+    async fn from_request(request: Request, _: &AppState) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let length = parts.headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+        let declared = length.map(|length| length.parse().unwrap_or(usize::MAX));
+        if declared.is_some_and(|length| length > MAX_BODY_BYTES) {
+            return Err(too_large());
         }
-        let bytes = read_body(request, state).await?;
-        let value = parse(&bytes)?;
-        Ok(Self { value, digest: Sha256::of(&bytes) })
+        let peer = parts.extensions.get::<Peer>().map(|peer| peer.0);
+        let sender = peer.unwrap_or_else(|| SocketAddress::of(&parts.extensions));
+        Ok(Self { media_type: media_type(&parts.headers), declared, sender, body })
     }
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
-    essence(headers).is_some_and(|essence| essence == "application/json")
-}
-
 /// Returns the media type of a body in lower case, without parameters.
-fn essence(headers: &HeaderMap) -> Option<String> {
+fn media_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     Some(value.split(';').next()?.trim().to_ascii_lowercase())
 }
 
-async fn read_body(request: Request, state: &AppState) -> Result<Bytes, Problem> {
-    let too_large = || Problem::new(Code::PayloadTooLarge, "the body is over 65536 bytes");
-    let declared = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if declared.is_some_and(|length: u64| length > MAX_BODY_BYTES as u64) {
-        return Err(too_large());
-    }
-    let body = Limited::new(request.into_body(), MAX_BODY_BYTES).collect();
-    match tokio::time::timeout(state.limits.body_within, body).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(_)) => Err(FieldError::new("body", "ended before its Content-Length").into()),
-        Err(_) => Err(Problem::new(Code::RequestTimeout, "the body did not arrive within the time limit")),
-    }
+fn too_large() -> Problem {
+    Problem::new(Code::PayloadTooLarge, "the body is over 65536 bytes")
 }
 
-fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let text = std::str::from_utf8(bytes).map_err(|_| FieldError::new("body", "must be UTF-8"))?;
-    // serde would read an array as the fields in their order.
-    if text.trim_start().starts_with('[') {
-        return Err(FieldError::new("body", "must be a JSON object").into());
+impl UnreadBody {
+    /// Returns the media type in lower case, without parameters.
+    pub(in super::super) fn media_type(&self) -> Option<&str> {
+        self.media_type.as_deref()
     }
-    let mut json = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut json)
-        .map_err(|error| field_error(&error.path().to_string(), error.inner()))?;
-    json.end().map_err(|_| FieldError::new("body", "has text after its JSON object"))?;
-    match require_unique_members(bytes) {
-        Err(JsonProblem::Duplicate) => Err(FieldError::new("body", "has a duplicate member").into()),
-        _ => Ok(value),
-    }
-}
 
-/// Turns serde's error into a field and what it must be. Leaves out the value that serde quotes: it may be a secret that
-/// was pasted by mistake.
-fn field_error(path: &str, error: &serde_json::Error) -> FieldError {
-    let text = error.to_string();
-    let text = text.split(" at line ").next().unwrap_or_default();
-    let field = if path == "." || path == "?" { "body" } else { path };
-    let name = text.split('`').nth(1).unwrap_or_default();
-    if text.starts_with("missing field") {
-        let field = if path == "." { name.to_owned() } else { format!("{path}.{name}") };
-        return FieldError::new(field, "is missing");
+    /// Reads the body of a caller whose credential the handler has verified.
+    pub(in super::super) async fn read_from_known(self, state: &AppState) -> Result<HeldBody, Problem> {
+        self.read(state, Sender::Known).await
     }
-    if text.starts_with("unknown field") {
-        let known = text.split_once("expected ").map_or("none", |(_, known)| known).trim_start_matches("one of ");
-        return FieldError::new(field, format!("is an unknown field; known fields: {}", known.replace('`', "")));
+
+    /// Reads the body of a caller whose credential is not verified yet. The strangers' part of the budget has to hold
+    /// the body.
+    pub(in super::super) async fn read_from_stranger(self, state: &AppState) -> Result<HeldBody, Problem> {
+        let sender = Sender::Stranger(self.sender);
+        self.read(state, sender).await
     }
-    if text.starts_with("unknown variant") {
-        let known = text.split_once("expected ").map_or("another", |(_, known)| known);
-        return FieldError::new(field, format!("must be {}", known.replace('`', "")));
-    }
-    if let Some((_, expected)) = text.split_once(", expected ")
-        && text.starts_with("invalid ")
-    {
-        let expected = match expected {
-            "u64" => "a whole number from 0",
-            expected => expected.trim_start_matches("must be "),
+
+    async fn read(mut self, state: &AppState, sender: Sender) -> Result<HeldBody, Problem> {
+        let mut body = HeldBody { bytes: Vec::new(), held: state.bodies.reserve(sender) };
+        let most = self.declared.unwrap_or(MAX_BODY_BYTES);
+        let reading = async {
+            while let Some(frame) = self.body.frame().await {
+                let frame = frame.map_err(|_| FieldError::new("body", "ended before its Content-Length"))?;
+                // Trailers mean nothing here.
+                if let Some(data) = frame.data_ref() {
+                    body.append(data, most)?;
+                }
+            }
+            Ok(())
         };
-        return FieldError::new(field, format!("must be {expected}"));
+        match tokio::time::timeout(state.limits.body_within, reading).await {
+            Ok(read) => read.map(|()| body),
+            Err(_) => Err(Problem::new(Code::RequestTimeout, "the body did not arrive within the time limit")),
+        }
     }
-    // serde has the same text for a value of another type than an enum's name.
-    if error.is_syntax() && text == "expected value" && path != "." {
-        return FieldError::new(field, "is not valid JSON, or has a value of the wrong type");
-    }
-    if error.is_syntax() || error.is_eof() {
-        return FieldError::new(
-            field,
-            format!("is not valid JSON at line {}, column {}: {text}", error.line(), error.column()),
-        );
-    }
-    FieldError::new(field, text)
 }
 
-/// Form in the body (`application/x-www-form-urlencoded`). Empty if the body has another media type.
-pub(in super::super) struct FormParams(pub(in super::super) QueryParams);
+impl HeldBody {
+    /// Copies the bytes, because a frame keeps the whole buffer alive that the connection read it into.
+    fn append(&mut self, data: &[u8], most: usize) -> Result<(), Problem> {
+        let needed = self.bytes.len() + data.len();
+        if needed > MAX_BODY_BYTES {
+            return Err(too_large());
+        }
+        if needed > self.bytes.capacity() {
+            let size = (self.bytes.capacity() * 2).max(FIRST_BUFFER).min(most).max(needed);
+            self.held.grow_to(size).map_err(|NoRoom| Problem::no_room_for_body())?;
+            self.bytes.reserve_exact(size - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(data);
+        Ok(())
+    }
 
-impl FromRequest<AppState> for FormParams {
+    /// Returns the bytes.
+    pub(in super::super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Returns the bytes, and the reservation to keep for as long as what was read from the bytes is held.
+    pub(super) fn into_parts(self) -> (Vec<u8>, Reservation) {
+        (self.bytes, self.held)
+    }
+}
+
+/// Form (`application/x-www-form-urlencoded`) that is not read yet.
+pub(in super::super) struct UnreadForm(UnreadBody);
+
+/// Parameters of a form.
+pub(in super::super) struct FormParams {
+    pub(in super::super) values: QueryParams,
+    /// Stays for as long as the handler has the form.
+    _held: Reservation,
+}
+
+impl FromRequest<AppState> for UnreadForm {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        let is_form = essence(request.headers()).is_some_and(|essence| essence == "application/x-www-form-urlencoded");
-        let bytes = read_body(request, state).await?;
+        UnreadBody::from_request(request, state).await.map(Self)
+    }
+}
+
+impl UnreadForm {
+    /// Reads the form of a caller whose credential the handler has verified.
+    pub(in super::super) async fn read_from_known(self, state: &AppState) -> Result<FormParams, Problem> {
+        self.read(state, Sender::Known).await
+    }
+
+    /// Reads the form of a caller whose credential is not verified yet.
+    pub(in super::super) async fn read_from_stranger(self, state: &AppState) -> Result<FormParams, Problem> {
+        let sender = Sender::Stranger(self.0.sender);
+        self.read(state, sender).await
+    }
+
+    /// Reads the form. A body of another media type counts as an empty form and is not read.
+    async fn read(self, state: &AppState, sender: Sender) -> Result<FormParams, Problem> {
+        if self.0.media_type() != Some("application/x-www-form-urlencoded") {
+            return Ok(FormParams { values: QueryParams::read("")?, _held: state.bodies.reserve(sender) });
+        }
+        let (bytes, held) = self.0.read(state, sender).await?.into_parts();
         let text = std::str::from_utf8(&bytes).map_err(|_| FieldError::new("body", "must be UTF-8"))?;
-        Ok(Self(QueryParams::read(if is_form { text } else { "" })?))
-    }
-}
-
-/// Body as it was sent, with its media type, for dialects that refuse a wrong one in their own words.
-pub(in super::super) struct RawBody {
-    /// Media type in lower case, without parameters.
-    pub(in super::super) essence: Option<String>,
-    pub(in super::super) bytes: Bytes,
-}
-
-impl FromRequest<AppState> for RawBody {
-    type Rejection = Problem;
-
-    async fn from_request(request: Request, state: &AppState) -> Result<Self, Problem> {
-        Ok(Self { essence: essence(request.headers()), bytes: read_body(request, state).await? })
+        Ok(FormParams { values: QueryParams::read(text)?, _held: held })
     }
 }

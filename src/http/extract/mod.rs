@@ -2,8 +2,10 @@
 
 mod body;
 mod credentials;
+mod json;
 mod parameters;
 
-pub(super) use self::body::{FormParams, JsonBody, RawBody};
+pub(super) use self::body::{FormParams, UnreadBody, UnreadForm};
 pub(super) use self::credentials::{BuildToken, ClientAuth, ClientOrWorker};
+pub(super) use self::json::UnreadJson;
 pub(super) use self::parameters::{PathParams, QueryParams};

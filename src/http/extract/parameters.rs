@@ -11,6 +11,10 @@ use super::super::error::{Code, NOT_FOUND, Problem};
 use super::super::state::AppState;
 use crate::base::FieldError;
 
+/// Maximum number of parameters in a query or form. Each one takes far more memory than its bytes, and no request needs
+/// more than a few dozen.
+const MAX_PARAMETERS: usize = 1_024;
+
 /// Path parameters. Answers 404 if one is malformed.
 pub(in super::super) struct PathParams<T>(pub(in super::super) T);
 
@@ -45,7 +49,10 @@ impl QueryParams {
     /// Parses `application/x-www-form-urlencoded` text.
     pub(in super::super) fn read(text: &str) -> Result<Self, FieldError> {
         let mut values: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for pair in text.split('&').filter(|pair| !pair.is_empty()) {
+        for (number, pair) in text.split('&').filter(|pair| !pair.is_empty()).enumerate() {
+            if number == MAX_PARAMETERS {
+                return Err(FieldError::new("parameters", format!("must be at most {MAX_PARAMETERS}")));
+            }
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
             // A key that is not UTF-8 is unknown, and unknown keys are ignored.
             let Some(key) = decode(key) else { continue };

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
 use super::super::error::{Code, NO_SUCH_PATH, NOT_FOUND, Problem};
-use super::super::extract::{ClientAuth, JsonBody, PathParams, QueryParams};
+use super::super::extract::{ClientAuth, PathParams, QueryParams, UnreadJson};
 use super::super::state::AppState;
 use crate::base::{CredentialId, FieldError, Moment};
 use crate::exchange::{ObjectError, Section, credential_view, revoke_credential};
@@ -99,9 +99,11 @@ pub(in super::super) async fn create(
     State(state): State<AppState>,
     PathParams(name): PathParams<String>,
     admin: Admin,
-    body: JsonBody<Value>,
+    body: UnreadJson,
 ) -> Result<Response, Problem> {
-    let created = state.app.rules_editor().create(section(&name)?, body.value, &admin.actor()).await?;
+    let section = section(&name)?;
+    let body = body.read::<Value>(&state).await?;
+    let created = state.app.rules_editor().create(section, body.value, &admin.actor()).await?;
     Ok((StatusCode::CREATED, Json(created)).into_response())
 }
 
@@ -118,9 +120,11 @@ pub(in super::super) async fn update(
     State(state): State<AppState>,
     PathParams((name, id)): PathParams<(String, String)>,
     admin: Admin,
-    body: JsonBody<Value>,
+    body: UnreadJson,
 ) -> Result<Response, Problem> {
-    let updated = state.app.rules_editor().update(section(&name)?, &id, body.value, &admin.actor()).await?;
+    let section = section(&name)?;
+    let body = body.read::<Value>(&state).await?;
+    let updated = state.app.rules_editor().update(section, &id, body.value, &admin.actor()).await?;
     Ok(Json(updated).into_response())
 }
 

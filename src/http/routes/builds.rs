@@ -9,10 +9,11 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::super::error::Problem;
-use super::super::extract::{ClientAuth, JsonBody, PathParams};
+use super::super::extract::{ClientAuth, PathParams, UnreadJson};
 use super::super::state::AppState;
 use crate::base::{BuildId, Moment};
 use crate::claims::Registration;
+use crate::policy::Scope;
 use crate::store::{BuildState, Finish};
 
 #[derive(Serialize)]
@@ -34,10 +35,12 @@ struct RegisterAnswer<'a> {
 
 pub(in super::super) async fn register(
     State(state): State<AppState>,
-    ClientAuth(client): ClientAuth,
-    body: JsonBody<Registration>,
+    ClientAuth(credential): ClientAuth,
+    body: UnreadJson,
 ) -> Result<Response, Problem> {
     let issuer = state.app.issuer();
+    let client = issuer.client(&credential, Scope::BuildsWrite).await?;
+    let body = body.read::<Registration>(&state).await?;
     let registered = issuer.register_build(&client, body.value, body.digest).await?;
     let environment = registered.environment.as_ref();
     let answer = RegisterAnswer {
@@ -68,10 +71,10 @@ struct ShowAnswer {
 
 pub(in super::super) async fn show(
     State(state): State<AppState>,
-    ClientAuth(client): ClientAuth,
+    ClientAuth(credential): ClientAuth,
     PathParams(id): PathParams<BuildId>,
 ) -> Result<Response, Problem> {
-    let shown = state.app.issuer().show_build(&client, id).await?;
+    let shown = state.app.issuer().show_build(&credential, id).await?;
     let answer = ShowAnswer {
         id,
         state: shown.state,
@@ -86,16 +89,19 @@ pub(in super::super) async fn show(
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in super::super) struct FinishBody {
+struct FinishBody {
     status: Finish,
 }
 
 pub(in super::super) async fn finish(
     State(state): State<AppState>,
-    ClientAuth(client): ClientAuth,
+    ClientAuth(credential): ClientAuth,
     PathParams(id): PathParams<BuildId>,
-    body: JsonBody<FinishBody>,
+    body: UnreadJson,
 ) -> Result<StatusCode, Problem> {
-    state.app.issuer().finish_build(&client, id, body.value.status).await?;
+    let issuer = state.app.issuer();
+    let client = issuer.client(&credential, Scope::BuildsWrite).await?;
+    let body = body.read::<FinishBody>(&state).await?;
+    issuer.finish_build(&client, id, body.value.status).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,13 +8,14 @@ use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
 use super::super::error::Problem;
-use super::super::extract::{BuildToken, ClientAuth, JsonBody, PathParams, QueryParams};
+use super::super::extract::{BuildToken, ClientAuth, PathParams, QueryParams, UnreadJson};
 use super::super::peer::Peer;
 use super::super::state::AppState;
 use crate::base::{BuildId, FieldError, Jti, Moment, Seconds};
 use crate::claims::{Audiences, StepRequest};
 use crate::issuer::{DirectRequest, Issued, IssuedToken, Preview, PullPath, TokenRequest};
 use crate::jose::Algorithm;
+use crate::policy::Scope;
 
 #[derive(Serialize)]
 struct TokenAnswer<'a> {
@@ -175,7 +176,7 @@ impl OneOrMany {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(in super::super) struct DirectBody {
+struct DirectBody {
     audience: Option<OneOrMany>,
     lifetime: Option<Seconds>,
     algorithm: Option<Algorithm>,
@@ -184,21 +185,24 @@ pub(in super::super) struct DirectBody {
 
 pub(in super::super) async fn create(
     State(state): State<AppState>,
-    ClientAuth(client): ClientAuth,
+    ClientAuth(credential): ClientAuth,
     PathParams(build): PathParams<BuildId>,
     peer: axum::Extension<Peer>,
-    body: JsonBody<DirectBody>,
+    body: UnreadJson,
 ) -> Result<Response, Problem> {
-    let body = body.value;
-    if body.lifetime == Some(Seconds::ZERO) {
+    let issuer = state.app.issuer();
+    let client = issuer.client(&credential, Scope::BuildsTokens).await?;
+    let body = body.read::<DirectBody>(&state).await?;
+    let asked = body.value;
+    if asked.lifetime == Some(Seconds::ZERO) {
         return Err(FieldError::new("lifetime", "must be at least 1s").into());
     }
     let token = TokenRequest {
-        audiences: body.audience.map(OneOrMany::into_vec).unwrap_or_default(),
-        lifetime: body.lifetime,
-        algorithm: body.algorithm,
+        audiences: asked.audience.map(OneOrMany::into_vec).unwrap_or_default(),
+        lifetime: asked.lifetime,
+        algorithm: asked.algorithm,
         peer: Some(peer.0.0.to_string()),
     };
-    let issued = state.app.issuer().issue_direct(&client, build, DirectRequest { token, step: body.step }).await?;
+    let issued = issuer.issue_direct(client, build, DirectRequest { token, step: asked.step }).await?;
     Ok(answer(&state, StatusCode::CREATED, &issued, false))
 }

@@ -8,6 +8,8 @@ use super::super::state::AppState;
 use crate::telemetry::METRICS_CONTENT_TYPE;
 
 pub(in super::super) async fn render(State(state): State<AppState>) -> Response {
+    let (all, strangers) = state.bodies.held();
+    state.app.issuer().metrics().bodies(all.saturating_sub(strangers), strangers);
     let text = state.app.issuer().render_metrics();
     ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], text).into_response()
 }

@@ -7,18 +7,19 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::super::error::{Code, NO_SUCH_PATH, Problem};
-use super::super::extract::{ClientAuth, JsonBody};
+use super::super::extract::{ClientAuth, UnreadJson};
 use super::super::state::AppState;
 use crate::exchange::PublicationSpec;
 use crate::policy::Scope;
 
 pub(in super::super) async fn record(
     State(state): State<AppState>,
-    ClientAuth(client): ClientAuth,
-    body: JsonBody<PublicationSpec>,
+    ClientAuth(credential): ClientAuth,
+    body: UnreadJson,
 ) -> Result<Response, Problem> {
     let exchange = state.app.exchange().ok_or_else(|| Problem::new(Code::NotFound, NO_SUCH_PATH))?;
-    let client = state.app.issuer().client(&client, Scope::PublicationsWrite).await?;
+    let client = state.app.issuer().client(&credential, Scope::PublicationsWrite).await?;
+    let body = body.read::<PublicationSpec>(&state).await?;
     let recorded = exchange.publish(&client, body.value).await?;
     let answer = json!({
         "ecosystem": recorded.ecosystem, "package": recorded.package, "version": recorded.version,

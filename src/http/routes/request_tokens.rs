@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::super::error::Problem;
-use super::super::extract::{ClientOrWorker, JsonBody, PathParams};
+use super::super::extract::{ClientOrWorker, PathParams, UnreadJson};
 use super::super::state::AppState;
 use crate::base::{BuildId, Moment, RequestTokenId};
 use crate::claims::StepRequest;
@@ -27,9 +27,12 @@ pub(in super::super) async fn create(
     State(state): State<AppState>,
     ClientOrWorker(caller): ClientOrWorker,
     PathParams(build): PathParams<BuildId>,
-    body: JsonBody<StepRequest>,
+    body: UnreadJson,
 ) -> Result<Response, Problem> {
-    let created = state.app.issuer().create_step_token(&caller, build, body.value).await?;
+    let issuer = state.app.issuer();
+    let creator = issuer.step_token_creator(&caller, build).await?;
+    let body = body.read::<StepRequest>(&state).await?;
+    let created = issuer.create_step_token(creator, body.value).await?;
     let answer = CreateAnswer {
         id: created.id,
         request_token: created.environment.token().expose_secret(),

@@ -280,16 +280,22 @@ async fn a_token_with_our_signature_but_no_record_raises_an_alarm_and_is_rejecte
     assert!(logged().contains("has no record"));
 }
 
-/// Checks that the flow answers 503 in its own protocol.
-fn assert_unavailable(flow: &str, reply: &Reply) {
+const OURS: &str = "This server or its database is unavailable at the moment";
+const PROVIDERS: &str = "The identity provider is unavailable: its signing keys could not be fetched";
+
+/// Checks that the flow answers 503 in its own protocol, and says whose trouble it is.
+fn assert_unavailable(flow: &str, reply: &Reply, trouble: &str) {
     assert_eq!(reply.status, 503, "{flow}: {}", reply.text);
+    assert_eq!(reply.header("x-buildpass-reason"), Some(trouble), "{flow}");
     assert!(reply.header("retry-after").is_some(), "{flow}");
     let member = |field: &str| reply.json()[field].clone();
     match flow {
-        "grant" => assert_eq!(member("error"), "temporarily_unavailable"),
-        "role" | "publisher" => assert_eq!(member("error"), "The identity provider is unavailable"),
-        "nuget" => assert_eq!(member("error"), "The request could not be authenticated now."),
-        "registry" => assert_eq!(member("errors")[0]["code"], "PROVIDER_UNAVAILABLE"),
+        "grant" => {
+            assert_eq!(member("error"), "temporarily_unavailable");
+            assert_eq!(member("error_description"), trouble);
+        }
+        "role" | "publisher" | "nuget" => assert_eq!(member("error"), trouble),
+        "registry" => assert_eq!(member("errors")[0]["message"], trouble),
         _ => assert_eq!(reply.text, "", "{flow}"),
     }
 }
@@ -304,7 +310,7 @@ async fn a_server_with_a_wrong_clock_redeems_nothing_in_any_flow() {
     market.server.app.issuer().step().await.unwrap();
     market.server.clock.set(START - Seconds::new(3_600));
     for (flow, token) in &tokens {
-        assert_unavailable(flow, &market.ask(flow, token).await);
+        assert_unavailable(flow, &market.ask(flow, token).await, OURS);
     }
     market.server.clock.set(START + Seconds::new(1));
     for (flow, token) in &tokens {
@@ -330,7 +336,7 @@ async fn a_token_is_redeemed_elsewhere_while_one_server_has_a_wrong_clock() {
         ("subject_token", token.as_str()),
         ("subject_token_type", "urn:ietf:params:oauth:token-type:id_token"),
     ];
-    assert_unavailable("grant", &bad.form("/oauth/token", Auth::None, &form).await);
+    assert_unavailable("grant", &bad.form("/oauth/token", Auth::None, &form).await, OURS);
     market.server.app.issuer().step().await.unwrap();
     assert_eq!(market.exchange(&token, &[]).await.status, 200);
 }
@@ -351,10 +357,10 @@ async fn a_provider_with_a_missing_file_is_unavailable_until_the_file_exists() {
     market.apply(grant).await;
     let claims = claims_with(json!({ "iss": issuer.url, "aud": "https://artefacts.example.com" }));
     let token = forge.token(&header("RS256"), &claims);
-    assert_unavailable("grant", &market.exchange(&token, &[]).await);
+    assert_unavailable("grant", &market.exchange(&token, &[]).await, PROVIDERS);
     let authority = rcgen::generate_simple_self_signed(vec!["issuer.example".to_owned()]).unwrap();
     std::fs::write(&file, authority.cert.pem()).unwrap();
-    assert_unavailable("grant", &market.exchange(&token, &[]).await);
+    assert_unavailable("grant", &market.exchange(&token, &[]).await, PROVIDERS);
     market.server.clock.advance(10);
     let reply = market.exchange(&token, &[]).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
@@ -385,6 +391,6 @@ async fn every_flow_answers_that_a_provider_is_unavailable() {
     market.apply(&rules).await;
     for (flow, audience) in FLOWS {
         let claims = claims_with(json!({ "iss": down.url, "aud": audience }));
-        assert_unavailable(flow, &market.ask(flow, &forge.token(&header("RS256"), &claims)).await);
+        assert_unavailable(flow, &market.ask(flow, &forge.token(&header("RS256"), &claims)).await, PROVIDERS);
     }
 }

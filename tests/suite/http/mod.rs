@@ -1,5 +1,6 @@
-//! What lies below the routes: sockets, connections, the caller's address, a panic in a handler.
+//! What lies below the routes: sockets, connections, bodies, the caller's address, a panic in a handler.
 
+mod bodies;
 mod connections;
 mod panics;
 mod peers;
