@@ -42,23 +42,23 @@ pub(super) struct Release {
     name: String,
     /// Whether to release the name of an organisation or of a repository; required if both have this name
     #[arg(long, value_enum)]
-    kind: Option<Kind>,
+    kind: Option<BindingKind>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Kind {
+enum BindingKind {
     Org,
     Repo,
 }
 
-impl From<Kind> for NameKind {
-    fn from(kind: Kind) -> Self {
+impl From<BindingKind> for NameKind {
+    fn from(kind: BindingKind) -> Self {
         match kind {
-            Kind::Org => Self::Org,
-            Kind::Repo => Self::Repo,
+            BindingKind::Org => Self::Org,
+            BindingKind::Repo => Self::Repo,
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::describe::{Key, SecretText, Section, ValueKind, table};
-use super::fault::{Fault, Step};
+use super::fault::{Fault, PathStep};
 use super::reader::Reader;
 use crate::base::Sha256;
 use crate::claims::AudiencePattern;
@@ -89,7 +89,7 @@ fn secrets(inline: Option<SecretText>, file: Option<String>, state_dir: &Path) -
 }
 
 fn field(name: &str, problem: impl Into<Fault>) -> Fault {
-    problem.into().below([Step::Field(name.to_owned())])
+    problem.into().below([PathStep::Field(name.to_owned())])
 }
 
 fn digests(text: &str) -> Result<SecretDigests, &'static str> {

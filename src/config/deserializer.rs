@@ -6,18 +6,18 @@ use serde::de::{Deserialize, Deserializer, Error as _, Expected, IntoDeserialize
 use serde::forward_to_deserialize_any;
 use serde_path_to_error::Segment;
 
-use super::fault::{Fault, Step};
+use super::fault::{Fault, PathStep};
 use super::value::Value;
 
 /// Deserializes `value` as a `T`.
 pub(super) fn read<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T, Fault> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let steps = error.path().iter().filter_map(|segment| match segment {
-            Segment::Seq { index } => Some(Step::Item(*index)),
-            Segment::Map { key } => Some(Step::Field(key.clone())),
+            Segment::Seq { index } => Some(PathStep::Item(*index)),
+            Segment::Map { key } => Some(PathStep::Field(key.clone())),
             Segment::Enum { .. } | Segment::Unknown => None,
         });
-        let steps: Vec<Step> = steps.collect();
+        let steps: Vec<PathStep> = steps.collect();
         error.into_inner().below(steps)
     })
 }

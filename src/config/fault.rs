@@ -10,7 +10,7 @@ use crate::base::FieldError;
 
 /// One step of the path from a value down to a part of the value: an item of a list or a field of a table.
 #[derive(Debug)]
-pub(super) enum Step {
+pub(super) enum PathStep {
     Item(usize),
     Field(String),
 }
@@ -18,13 +18,13 @@ pub(super) enum Step {
 /// A problem, and the path from a key's value to the part that has the problem.
 #[derive(Debug)]
 pub(super) struct Fault {
-    path: Vec<Step>,
+    path: Vec<PathStep>,
     problem: String,
 }
 
 impl Fault {
     /// Returns this fault with the steps `outer` in front of its path, as seen from an enclosing value.
-    pub(super) fn below(mut self, outer: impl IntoIterator<Item = Step>) -> Self {
+    pub(super) fn below(mut self, outer: impl IntoIterator<Item = PathStep>) -> Self {
         self.path.splice(0..0, outer);
         self
     }
@@ -36,8 +36,8 @@ impl Fault {
     /// Appends the path of the faulty part to `path`: `issuance.rules` becomes `issuance.rules[0].name`.
     pub(super) fn full_path(&self, path: &str) -> String {
         self.path.iter().fold(path.to_owned(), |path, step| match step {
-            Step::Item(index) => format!("{path}[{index}]"),
-            Step::Field(name) => format!("{path}.{name}"),
+            PathStep::Item(index) => format!("{path}[{index}]"),
+            PathStep::Field(name) => format!("{path}.{name}"),
         })
     }
 
@@ -46,8 +46,8 @@ impl Fault {
         let (mut value, mut line) = (value, None);
         for step in &self.path {
             let part: Option<&Located> = match (step, value) {
-                (Step::Item(index), Value::List(items)) => items.get(*index),
-                (Step::Field(name), Value::Table(fields)) => fields.get(name),
+                (PathStep::Item(index), Value::List(items)) => items.get(*index),
+                (PathStep::Field(name), Value::Table(fields)) => fields.get(name),
                 _ => None,
             };
             let Some(part) = part else { break };
@@ -71,7 +71,7 @@ impl From<&str> for Fault {
 
 impl From<FieldError> for Fault {
     fn from(error: FieldError) -> Self {
-        Self::from(error.problem).below([Step::Field(error.field)])
+        Self::from(error.problem).below([PathStep::Field(error.field)])
     }
 }
 
@@ -121,7 +121,7 @@ impl de::Error for Fault {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::from("is missing").below([Step::Field(field.to_owned())])
+        Self::from("is missing").below([PathStep::Field(field.to_owned())])
     }
 }
 

@@ -2,7 +2,7 @@
 //! to find faults, but never decides about a build.
 
 use super::describe::{section, table};
-use super::fault::{Fault, Step};
+use super::fault::{Fault, PathStep};
 use super::reader::{Reader, any};
 use crate::base::Seconds;
 use crate::claims::AudiencePattern;
@@ -55,7 +55,7 @@ pub(super) fn read(reader: &mut Reader<'_>, longest: Option<Seconds>) -> Option<
             && length > longest
         {
             let fault = Fault::from(format!("{length} is longer than tokens.max_lifetime, {longest}"));
-            reader.refuse(RULES, fault.below([Step::Item(index), Step::Field("max_lifetime".to_owned())]));
+            reader.refuse(RULES, fault.below([PathStep::Item(index), PathStep::Field("max_lifetime".to_owned())]));
             are_too_long = true;
         }
     }
@@ -63,7 +63,7 @@ pub(super) fn read(reader: &mut Reader<'_>, longest: Option<Seconds>) -> Option<
         return None;
     }
     if let Err(error) = IssuancePolicy::new(issuance.default, issuance.rules.clone()) {
-        let path = [Step::Item(error.index), Step::Field(error.field.to_owned())];
+        let path = [PathStep::Item(error.index), PathStep::Field(error.field.to_owned())];
         reader.refuse(RULES, Fault::from(error.text).below(path));
         return None;
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use super::describe::section;
-use super::fault::{Fault, Step};
+use super::fault::{Fault, PathStep};
 use super::reader::Reader;
 use crate::base::IssuerUrl;
 use crate::claims::{Preset, Presets, SubjectFormat};
@@ -45,7 +45,7 @@ pub(super) fn read(reader: &mut Reader<'_>, listen: Option<SocketAddr>) -> Optio
 
 fn presets(names: Vec<&str>) -> Result<Presets, Fault> {
     let preset = |(index, name): (usize, &str)| {
-        name.parse::<Preset>().map_err(|problem| Fault::from(problem).below([Step::Item(index)]))
+        name.parse::<Preset>().map_err(|problem| Fault::from(problem).below([PathStep::Item(index)]))
     };
     let presets = names.into_iter().enumerate().map(preset).collect::<Result<Vec<_>, _>>()?;
     Ok(Presets::try_from(presets)?)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::describe::{Described, SecretText, ValueKind, section, table};
 use super::entries::Origin;
-use super::fault::{Fault, Step};
+use super::fault::{Fault, PathStep};
 use super::reader::{Reader, period};
 use crate::base::{Seconds, Secret};
 use crate::jose::Algorithm;
@@ -148,7 +148,7 @@ fn clock_skew(skew: Seconds) -> Result<Seconds, String> {
 }
 
 fn key_encryption_key(keys: KekKeys) -> Result<KeyEncryptionKey, Fault> {
-    let empty = |field: &str| Err(Fault::from("must not be empty").below([Step::Field(field.to_owned())]));
+    let empty = |field: &str| Err(Fault::from("must not be empty").below([PathStep::Field(field.to_owned())]));
     let place = match (keys.file, keys.value) {
         (Some(file), None) if file.as_os_str().is_empty() => return empty("file"),
         (None, Some(SecretText(value))) if value.expose_secret().is_empty() => return empty("value"),
@@ -165,6 +165,6 @@ fn key_encryption_key(keys: KekKeys) -> Result<KeyEncryptionKey, Fault> {
 fn duplicate(keys: &[KeyEncryptionKey]) -> Option<Fault> {
     let is_duplicate = |(index, key): &(usize, &KeyEncryptionKey)| keys.iter().take(*index).any(|k| k.id == key.id);
     let (index, _) = keys.iter().enumerate().find(is_duplicate)?;
-    let path = [Step::Item(index), Step::Field("id".to_owned())];
+    let path = [PathStep::Item(index), PathStep::Field("id".to_owned())];
     Some(Fault::from("is another key's id too; ids are unique").below(path))
 }

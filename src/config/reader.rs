@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::deserializer;
 use super::entries::{Entries, Origin};
-use super::fault::{Fault, Step};
+use super::fault::{Fault, PathStep};
 use super::value::Value;
 use crate::base::Seconds;
 
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
         let mut read = Vec::new();
         for (index, item) in items.iter().enumerate() {
             let checked = deserializer::read(&item.value).and_then(|item| check(item).map_err(Into::into));
-            read.extend(self.keep(path, checked.map_err(|fault| fault.below([Step::Item(index)]))));
+            read.extend(self.keep(path, checked.map_err(|fault| fault.below([PathStep::Item(index)]))));
         }
         (read.len() == items.len()).then_some(read)
     }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::describe::{Described, Key, Section, ValueKind, table};
-use super::fault::{Fault, Step};
+use super::fault::{Fault, PathStep};
 use super::reader::Reader;
 use crate::policy::{AccessDefault, AccessPolicy, AccessPolicyError, AccessPolicySpec, RepositoryPolicies};
 use crate::verifier::Provider;
@@ -57,14 +57,14 @@ pub(super) fn read(reader: &mut Reader<'_>, providers: &[Provider]) -> Option<Re
             return Err(Fault::from("must be the name of a repository, such as myapp or acme/app"));
         }
         let policy = spec(keys.access_policy, providers).and_then(|spec| AccessPolicy::new(spec).map_err(faulty_rule));
-        Ok((name.to_owned(), policy.map_err(|fault| fault.below([Step::Field("access_policy".to_owned())]))?))
+        Ok((name.to_owned(), policy.map_err(|fault| fault.below([PathStep::Field("access_policy".to_owned())]))?))
     })?;
     Some(RepositoryPolicies::new(policies.into_iter().collect::<BTreeMap<_, _>>()))
 }
 
 fn faulty_rule(error: AccessPolicyError) -> Fault {
     Fault::from(error.error.to_string())
-        .below([Step::Field("rules".to_owned()), Step::Item(error.rule.saturating_sub(1))])
+        .below([PathStep::Field("rules".to_owned()), PathStep::Item(error.rule.saturating_sub(1))])
 }
 
 fn spec(keys: PolicyKeys, providers: &[Provider]) -> Result<AccessPolicySpec, Fault> {
@@ -74,7 +74,9 @@ fn spec(keys: PolicyKeys, providers: &[Provider]) -> Result<AccessPolicySpec, Fa
         // A name without a configured provider may be the name of a provider in the database.
         providers: match keys.providers {
             Some(named) if named.is_empty() => {
-                return Err(Fault::from("must name at least one provider").below([Step::Field("providers".to_owned())]));
+                return Err(
+                    Fault::from("must name at least one provider").below([PathStep::Field("providers".to_owned())])
+                );
             }
             Some(named) => named,
             None => vec![only_provider(providers)?],
