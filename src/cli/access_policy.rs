@@ -34,7 +34,7 @@ request.")]
 pub(super) struct Check {
     /// Configuration file with the providers and the access policies
     file: PathBuf,
-    /// The token, or - to read the token from standard input, hidden from other processes
+    /// The token; or a file with the token, or - for standard input, where other processes cannot see the token
     #[arg(long)]
     token: String,
     /// Repository that the request is for
@@ -66,7 +66,7 @@ impl Check {
     async fn run(self) -> Result<(), Failure> {
         let request: Request = serde_json::from_str(&self.request)
             .map_err(|error| Failure::usage(format!("--request: {error}; must be like {{\"action\": \"pull\"}}")))?;
-        let token = input::token(&self.token)?;
+        let token = input::token_or_file(&self.token)?;
         let Trusted { config, verifiers } = trusted::read(&Installation::new(Some(self.file.clone()))).await?;
         let (mut verdict, mut explanation) = verifiers.explain(&token, &Requirements::default()).await;
         let audience = registry_audience(&config);

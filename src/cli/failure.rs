@@ -66,7 +66,7 @@ impl From<StoreError> for Failure {
 
 impl From<ConfigError> for Failure {
     fn from(error: ConfigError) -> Self {
-        Self::Refused(error.into())
+        if error.is_unreadable() { Self::Unreachable(error.into()) } else { Self::Refused(error.into()) }
     }
 }
 

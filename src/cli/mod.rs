@@ -18,6 +18,7 @@ mod input;
 mod installation;
 mod keyring;
 mod keys;
+mod misspelled;
 mod names;
 mod output;
 mod provenance;
@@ -118,11 +119,16 @@ pub fn command() -> clap::Command {
 /// Runs the command that this process was started with, and returns the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    let line = CommandLine::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
+    let line = command().try_get_matches().and_then(|matches| CommandLine::from_arg_matches(&matches));
+    let line = line.unwrap_or_else(|error| misspelled::with_tips(error, &command(), &arguments()).exit());
     match dispatch(line) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+fn arguments() -> Vec<String> {
+    std::env::args().skip(1).collect()
 }
 
 fn dispatch(line: CommandLine) -> Result<(), Failure> {

@@ -33,13 +33,13 @@ pub(super) struct Verify {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
-    /// The token, or - to read the token from standard input, hidden from other processes
+    /// The token; or a file with the token, or - for standard input, where other processes cannot see the token
     token: String,
 }
 
 impl Verify {
     pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
-        let token = input::token(&self.token)?;
+        let token = input::token_or_file(&self.token)?;
         let Trusted { verifiers, .. } = trusted::read(installation).await?;
         let verifier = verifiers.named(&self.provider).ok_or_else(|| {
             let names: Vec<&str> = verifiers.names().collect();

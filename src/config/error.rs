@@ -6,11 +6,21 @@ use std::fmt;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     lines: Vec<String>,
+    is_unreadable: bool,
 }
 
 impl ConfigError {
     pub(super) fn new(lines: Vec<String>) -> Self {
-        Self { lines }
+        Self { lines, is_unreadable: false }
+    }
+
+    pub(super) fn unreadable(line: String) -> Self {
+        Self { lines: vec![line], is_unreadable: true }
+    }
+
+    /// Returns whether the configuration file is missing or cannot be read, so that no value was checked.
+    pub(crate) const fn is_unreadable(&self) -> bool {
+        self.is_unreadable
     }
 }
 

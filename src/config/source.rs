@@ -60,8 +60,9 @@ pub(super) fn gather(sources: &Sources) -> Result<(Entries, PathBuf, Vec<String>
     let mut base = sources.working_dir.clone();
     if let Some(file) = file(sources) {
         let path = sources.working_dir.join(&file);
-        let text = std::fs::read_to_string(&path)
-            .map_err(|error| ConfigError::new(vec![format!("{}: could not read the file: {error}", file.display())]))?;
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            ConfigError::unreadable(format!("{}: could not read the file: {error}", file.display()))
+        })?;
         let document = value::parse(&text)
             .map_err(|(line, message)| ConfigError::new(vec![format!("{}:{line}: {message}", file.display())]))?;
         from_file(&file, document, &mut entries, &mut errors);
@@ -96,7 +97,7 @@ fn from_file(file: &Path, document: BTreeMap<String, Located>, entries: &mut Ent
     for (section, content) in document {
         let at = |line: usize| format!("{}:{line}", file.display());
         if !table::is_section(&section) {
-            errors.push(format!("{}: {section}: there is no such section", at(content.line)));
+            errors.push(format!("{}: {}", at(content.line), table::unknown(&section, None)));
             continue;
         }
         let Value::Table(fields) = content.value else {
@@ -116,7 +117,7 @@ fn from_file(file: &Path, document: BTreeMap<String, Located>, entries: &mut Ent
                     let origin = Origin::File(file.to_path_buf(), field.line);
                     entries.insert(key.path, SettingEntry { value: field.value, origin });
                 }
-                None => errors.push(format!("{}: {section}.{name}: there is no such key", at(field.line))),
+                None => errors.push(format!("{}: {}", at(field.line), table::unknown(&section, Some(&name)))),
             }
         }
     }
@@ -127,9 +128,10 @@ fn from_environment(variables: &BTreeMap<String, String>, entries: &mut Entries,
         let Some((section, rest)) = name.strip_prefix("BUILDPASS_").and_then(|path| path.split_once("__")) else {
             continue;
         };
-        let path = format!("{}.{}", section.to_ascii_lowercase(), rest.to_ascii_lowercase());
+        let (section, rest) = (section.to_ascii_lowercase(), rest.to_ascii_lowercase());
+        let path = format!("{section}.{rest}");
         let Some(key) = table::key(&path) else {
-            errors.push(format!("{name}: {path}: there is no such key"));
+            errors.push(format!("{name}: {}", table::unknown(&section, Some(&rest))));
             continue;
         };
         match from_text(key, text) {

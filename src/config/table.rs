@@ -41,6 +41,18 @@ pub(super) fn named(section: &str) -> Option<&'static Key> {
     keys().find(|key| key.parts() == (section, "NAME"))
 }
 
+/// Returns the text of the fault for a section that does not exist, or for a key that does not exist in its section. The
+/// text lists the known names of that place.
+pub(super) fn unknown(section: &str, key: Option<&str>) -> String {
+    let Some(known) = SECTIONS.iter().find(|known| known.name == section) else {
+        let names: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
+        let path = key.map_or_else(|| section.to_owned(), |key| format!("{section}.{key}"));
+        return format!("{path}: there is no such section; the known sections are {}", names.join(", "));
+    };
+    let names: Vec<&str> = known.keys.iter().map(|key| key.parts().1).collect();
+    format!("{section}.{}: there is no such key; the known keys are {}", key.unwrap_or_default(), names.join(", "))
+}
+
 pub(super) fn is_section(name: &str) -> bool {
     SECTIONS.iter().any(|section| section.name == name)
 }

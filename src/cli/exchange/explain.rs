@@ -38,7 +38,7 @@ use crate::telemetry::Metrics;
 
 The token is not redeemed, and no credential is issued. The exit code is 1 if the exchange would refuse the token.")]
 pub(in crate::cli) struct Explain {
-    /// The subject token, or - to read the token from standard input, hidden from other processes
+    /// The subject token; or a file with the token, or - for standard input, where other processes cannot see the token
     #[arg(long)]
     token: String,
     /// Explain the RubyGems flow for the role that has this token, as `exchange roles list` prints the token
@@ -102,7 +102,7 @@ impl Explain {
 
     pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
         let flow = self.flow()?;
-        let token = Secret::new(input::token(&self.token)?);
+        let token = Secret::new(input::token_or_file(&self.token)?);
         let forward = match &self.forward {
             None => None,
             Some(grant) => Some(ForwardAuth {

@@ -15,7 +15,46 @@ fn a_fault_is_reported_with_key_file_and_line() {
     assert_eq!(serde_json::from_str::<serde_json::Value>(&run.stdout).unwrap()["ok"], false);
     std::fs::write(folder.path().join("good.toml"), "[server]\nlisten = \"127.0.0.1:0\"\n").unwrap();
     folder.run(&["config", "check", "--config", "good.toml"]).done();
-    folder.run(&["--config", "nowhere.toml", "config", "check"]).failed(1);
+}
+
+#[test]
+fn a_configuration_file_that_cannot_be_read_has_one_exit_code() {
+    let folder = Folder::new();
+    std::fs::write(folder.path().join("latin"), b"# caf\xe9\n").unwrap();
+    for file in ["nowhere.toml", ".", "latin"] {
+        for words in [
+            &["config", "check"][..],
+            &["config", "check", "--json"],
+            &["config", "show"],
+            &["config", "apply"],
+            &["serve"],
+            &["clients", "list"],
+            &["keys", "list"],
+            &["exchange", "roles", "list"],
+            &["providers", "check"],
+            &["store", "migrate"],
+            &["verify", "--provider", "p", "a.b.c"],
+        ] {
+            let told = folder.run(&[words, &["--config", file]].concat()).failed(3);
+            assert!(told.contains(&format!("{file}: could not read the file")), "{words:?}: {told}");
+        }
+        folder.run(&["access-policy", "check", file, "--token", "a.b.c", "--repository", "r"]).failed(3);
+    }
+}
+
+#[test]
+fn an_unknown_section_or_key_lists_the_known_ones_of_its_place() {
+    let mut folder = Folder::new();
+    std::fs::write(folder.path().join("buildpass.toml"), "[servre]\n[tokens]\nlifetime = \"5m\"\n").unwrap();
+    folder.set("BUILDPASS_EXCHANGE__HOST", "x");
+    let told = folder.run(&["config", "check"]).failed(1);
+    for expected in [
+        "servre: there is no such section; the known sections are server, issuer, store, keys,",
+        "tokens.lifetime: there is no such key; the known keys are default_lifetime, max_lifetime, max_build,",
+        "exchange.host: there is no such key; the known keys are enabled, rubygems_host,",
+    ] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
 }
 
 #[test]

@@ -203,6 +203,18 @@ fn explain_and_provenance_report_unknown_tokens_and_packages() {
 }
 
 #[test]
+fn a_token_is_read_from_a_file_with_a_line_end() {
+    let folder = folder();
+    let explain = |token: &str| folder.run(&["exchange", "explain", "--grant", "--token", token]);
+    let told = explain("nofile").failed(3);
+    assert!(told.contains("nor the name of a readable file: No such file or directory"), "{told}");
+    assert!(!told.contains("nofile"), "an argument may be a secret: {told}");
+    std::fs::write(folder.path().join("token"), "a.b.c\n").unwrap();
+    let (from_file, from_argument) = (explain("token"), explain("a.b.c"));
+    assert_eq!((from_file.code, &from_file.stdout), (1, &from_argument.stdout), "{from_file:?}");
+}
+
+#[test]
 fn a_dry_run_prints_no_token_and_an_empty_file_prunes_nothing() {
     let folder = folder();
     let dry = folder.run(&["exchange", "apply", "rules.toml", "--dry-run", "--json"]).json();

@@ -31,7 +31,9 @@ else `./buildpass.toml`. `token` and `builds` read no configuration; `verify` an
 `./buildpass.toml`, since a checkout must not choose which issuers to trust.
 
 With `--json` a command prints one JSON document, and a list as one JSON document per line. Results go to standard output;
-warnings and logs go to standard error. A token is read from standard input if its argument is `-`.
+warnings and logs go to standard error. A token is read from standard input if its argument is `-`; `verify`,
+`access-policy check` and `exchange explain` also read it from a file. A configuration file that is missing or cannot be
+read ends every command with 3.
 
 | exit code | meaning |
 |---|---|
@@ -134,6 +136,26 @@ fn wrong_usage_exits_with_2_and_prints_nothing_on_standard_output() {
     ] {
         let told = Folder::new().run(wrong).failed(2);
         assert!(told.starts_with("error: "), "{wrong:?}: {told}");
+    }
+}
+
+#[test]
+fn a_misspelled_command_gets_only_tips_that_fit() {
+    for (words, tip) in [
+        (&["key", "list"][..], "a similar command exists: buildpass keys"),
+        (&["config", "chek"], "a similar command exists: buildpass config check"),
+        (&["exchange", "publisher", "list"], "a similar command exists: buildpass exchange publishers"),
+        (&["exchange", "policies"], "a similar command exists: buildpass exchange trust-policies"),
+        (&["users"], "a similar command exists: buildpass exchange users"),
+        (&["provider"], "a similar command exists: buildpass providers"),
+        (&["keys", "remove"], "the commands of buildpass keys are "),
+        (&["--config", "keys", "store", "cpy"], "a similar command exists: buildpass store copy"),
+    ] {
+        let told = Folder::new().run(words).failed(2);
+        assert!(told.contains(tip), "{words:?}: {told}");
+        for other in ["'serve'", "'roles'", "'revoke'", "'provenance'"] {
+            assert!(!told.contains(other), "{words:?}: {told}");
+        }
     }
 }
 

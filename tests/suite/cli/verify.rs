@@ -186,6 +186,9 @@ fn the_own_issuer_is_the_provider_self() {
     let run = folder.run_with(&["verify", "--config", "named.toml", "--provider", "self", "-"], "a.b.c");
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.stderr.contains("rejected: form"), "{run:?}");
+    std::fs::write(folder.path().join("token"), "a.b.c\r\n").unwrap();
+    let from_file = folder.run(&["verify", "--config", "named.toml", "--provider", "self", "token"]);
+    assert_eq!((from_file.code, &from_file.stderr), (1, &run.stderr), "a token in a file ends with a line end");
     let run = folder.run_with(&["verify", "--config", "named.toml", "--provider", "nobody", "-"], "a.b.c");
     assert!(run.failed(2).contains("known providers: self"));
 }
