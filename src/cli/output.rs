@@ -106,13 +106,19 @@ pub(super) fn steps(explanation: &Explanation) -> io::Result<()> {
 
 /// A table with headings and aligned columns.
 pub(super) struct Table {
-    headings: Vec<&'static str>,
+    headings: Vec<String>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     pub(super) fn new(headings: &[&'static str]) -> Self {
-        Self { headings: headings.to_vec(), rows: Vec::new() }
+        Self { headings: headings.iter().map(|heading| (*heading).to_owned()).collect(), rows: Vec::new() }
+    }
+
+    /// Creates a table of JSON members. The heading of `created_at` is `CREATED AT`.
+    pub(super) fn of_members(members: &[&'static str]) -> Self {
+        let heading = |member: &&str| member.replace('_', " ").to_ascii_uppercase();
+        Self { headings: members.iter().map(heading).collect(), rows: Vec::new() }
     }
 
     /// Adds a row, and escapes untrusted text in the cells. An empty cell is printed as `-`.
@@ -126,11 +132,11 @@ impl Table {
         let widths: Vec<usize> = (0..self.headings.len())
             .map(|column| {
                 let cells = self.rows.iter().filter_map(|row| row.get(column));
-                let heading = self.headings.get(column).map_or(0, |heading| heading.len());
+                let heading = self.headings.get(column).map_or(0, String::len);
                 cells.map(|cell| cell.chars().count()).chain([heading]).max().unwrap_or(0)
             })
             .collect();
-        heading(&aligned(self.headings.iter().copied(), &widths))?;
+        heading(&aligned(self.headings.iter().map(String::as_str), &widths))?;
         self.rows.iter().try_for_each(|row| line(&aligned(row.iter().map(String::as_str), &widths)))
     }
 }

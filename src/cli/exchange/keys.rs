@@ -74,7 +74,7 @@ impl List {
         if self.json {
             return Ok(output::json_lines(found.iter().map(credential_view))?);
         }
-        let mut table = Table::new(&["ID", "FLOW", "NAME", "USER", "EXPIRES", "REVOKED"]);
+        let mut table = Table::of_members(&["id", "flow", "name", "user", "expires_at", "revoked_reason"]);
         for key in &found {
             table.row([
                 key.id.to_string(),

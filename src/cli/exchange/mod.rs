@@ -3,6 +3,7 @@
 
 mod apply;
 mod changes;
+mod columns;
 mod explain;
 mod keys;
 mod objects;
@@ -22,6 +23,7 @@ const ROLES: Help = Help {
     noun: "role",
     plural: "roles",
     example: "push-app --user octo",
+    note: "",
     object: "name = \"push-app\"
   user = \"octo\"
   provider = \"self\"
@@ -36,7 +38,8 @@ const PUBLISHERS: Help = Help {
     article: "a",
     noun: "trusted publisher",
     plural: "trusted publishers",
-    example: "app:self:0123456789ab",
+    example: "app@self/0123456789ab",
+    note: "",
     object: "gem = \"app\"
   user = \"octo\"
   provider = \"self\"
@@ -49,6 +52,7 @@ const TRUST_POLICIES: Help = Help {
     noun: "trust policy",
     plural: "trust policies",
     example: "nuget-app --user octo",
+    note: "",
     object: "name = \"nuget-app\"
   user = \"octo\"
   owner = \"acme\"
@@ -63,6 +67,7 @@ const GRANTS: Help = Help {
     noun: "grant",
     plural: "grants",
     example: "artefacts",
+    note: "",
     object: "name = \"artefacts\"
   provider = \"self\"
   audience = \"https://artefacts.example.com\"

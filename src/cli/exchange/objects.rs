@@ -9,10 +9,14 @@ use serde_json::Value;
 
 use super::super::failure::Failure;
 use super::super::installation::Installation;
-use super::super::output::{self, Table, cell};
+use super::super::output;
 use super::changes::{self, with_editor};
+use super::columns;
 use crate::exchange::{Precondition, Prune, RulesFile, Section, has_same_identity, one_object, remove_view_members};
 use crate::jose::{JsonProblem, require_unique_members};
+
+/// Name of the provider that is built in.
+const OWN_ISSUER: &str = "self";
 
 /// Words and examples for the help of one section's commands.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +28,8 @@ pub(in crate::cli) struct Help {
     pub(in crate::cli) plural: &'static str,
     /// Arguments that select one object, in examples.
     pub(in crate::cli) example: &'static str,
+    /// Text at the end of the help of `list` and `show`.
+    pub(in crate::cli) note: &'static str,
     /// An example of an object of the section, in TOML.
     pub(in crate::cli) object: &'static str,
 }
@@ -85,11 +91,11 @@ impl Help {
     }
 
     pub(in crate::cli) fn list_example(&self) -> String {
-        format!("Example:\n  buildpass {} list --json | jq -r .name", self.command)
+        format!("Example:\n  buildpass {} list --json | jq -r .name{}", self.command, self.note)
     }
 
     pub(in crate::cli) fn show_example(&self) -> String {
-        format!("Example:\n  buildpass {} show {}", self.command, self.example)
+        format!("Example:\n  buildpass {} show {}{}", self.command, self.example, self.note)
     }
 
     fn update_example(&self) -> String {
@@ -213,12 +219,7 @@ impl List {
         if self.json {
             return Ok(output::json_lines(rows)?);
         }
-        let mut table = Table::new(&["NAME", "USER", "PROVIDER", "TOKEN", "CREATED"]);
-        for row in &rows {
-            let text = |key: &str| row.get(key).and_then(Value::as_str).map(str::to_owned);
-            table.row(["name", "user", "provider", "token", "created_at"].map(|key| cell(text(key))));
-        }
-        Ok(table.print()?)
+        Ok(columns::table(section, &rows).print()?)
     }
 }
 
@@ -250,5 +251,10 @@ impl Delete {
 }
 
 fn unknown(section: Section, name: &str) -> Failure {
+    if section == Section::Providers && name == OWN_ISSUER {
+        return Failure::refused(
+            "the provider \"self\" is this server's own issuer: it is built in, and `buildpass config show` prints issuer.url",
+        );
+    }
     Failure::refused(format!("there is no {} {name:?}", section.noun()))
 }

@@ -8,8 +8,15 @@ use super::changes;
 use super::objects::{Delete, Help, List, Show};
 use crate::exchange::{Precondition, Prune, RulesFile, Section, UserSpec};
 
-const HELP: Help =
-    Help { command: "exchange users", article: "a", noun: "user", plural: "users", example: "octo", object: "" };
+const HELP: Help = Help {
+    command: "exchange users",
+    article: "a",
+    noun: "user",
+    plural: "users",
+    example: "octo",
+    note: "",
+    object: "",
+};
 
 /// Commands on users.
 #[derive(Debug, Subcommand)]

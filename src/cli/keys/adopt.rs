@@ -30,7 +30,12 @@ To take a URL over without an interruption:
   1. run `keys init --adopt URL` while the former issuer still serves its documents
   2. point the URL at this server and run `buildpass serve`: the server publishes both key sets and signs nothing yet
   3. let the former issuer sign until `keys list` shows a key in the state signing, or /health/ready no longer says `announced`
-  4. let CI use this server, then stop the former issuer; the former keys are withdrawn after --for")]
+  4. let CI use this server, then stop the former issuer; the former keys are withdrawn after --for
+
+A URL is fetched with the guards of the verifier: https, or plain http on loopback only; no private address except the \
+host that the URL names, and never an address of cloud metadata; at most 3 redirects, all within one origin; 5 s. The \
+server keeps these guards when it reads the URL again. If the discovery document names a key set on another private \
+host, give the URL of the key set.")]
 pub(in crate::cli) struct Init {
     /// Key set of the former issuer: a file, or the URL of the key set or of the discovery document. The server reads a
     /// URL again every minute until the server signs

@@ -301,6 +301,51 @@ fn the_output_of_show_can_be_applied_unchanged() {
 }
 
 #[test]
+fn every_name_that_a_list_prints_is_accepted_by_show() {
+    let folder = folder();
+    folder.run(&["exchange", "apply", "rules.toml"]).done();
+    for (command, heading) in [
+        (&["exchange", "users"][..], "NAME  DISABLED  CREATED AT"),
+        (&["providers"], "NAME        PROVIDER  ISSUER                      DECLARED  CREATED AT"),
+        (&["exchange", "roles"], "NAME      USER  PROVIDER  TOKEN                             PERMISSIONS"),
+        (&["exchange", "publishers"], "NAME                   USER  GEM  PROVIDER  CRITERIA"),
+        (&["exchange", "trust-policies"], "NAME       USER  OWNER  KIND  PROVIDER  CRITERIA"),
+        (&["exchange", "grants"], "NAME       PROVIDER  AUDIENCE                       SCOPES      TOKEN"),
+    ] {
+        let run = |more: &[&str]| folder.run(&[command, more].concat());
+        let (table, documents) = (run(&["list"]).done(), run(&["list", "--json"]).json_lines());
+        let mut lines = table.lines();
+        assert_eq!(lines.next(), Some(heading), "{table}");
+        let (line, document) = (lines.next().unwrap(), &documents[0]);
+        let name = line.split_whitespace().next().unwrap();
+        assert_eq!(document["name"], name, "{command:?}");
+        assert_eq!(run(&["show", name]).json(), *document, "{command:?}");
+        for heading in heading.split("  ").map(str::trim).filter(|heading| !heading.is_empty()) {
+            assert!(document.get(heading.to_lowercase().replace(' ', "_")).is_some(), "{command:?}: {heading}");
+        }
+        if let Some(owner) = document["user"].as_str() {
+            assert_eq!(run(&["show", name, "--user", owner]).json(), *document, "{command:?}");
+        }
+    }
+    let publishers = folder.run(&["exchange", "publishers", "list"]).done();
+    assert!(
+        publishers.contains("environment=production org=acme org_id=42 repo=app workflow=.vela.yml"),
+        "{publishers}"
+    );
+    let help = folder.run(&["exchange", "publishers", "show", "--help"]).done();
+    assert!(help.contains("publishers show app@self/"), "{help}");
+}
+
+#[test]
+fn the_own_issuer_is_named_as_built_in() {
+    let folder = folder();
+    assert!(folder.run(&["providers", "show", "self"]).failed(1).contains("own issuer: it is built in"));
+    for command in ["list", "show"] {
+        assert!(folder.run(&["providers", command, "--help"]).done().contains("`self`, this server's own issuer"));
+    }
+}
+
+#[test]
 fn an_invalid_provider_is_reported_with_its_name_and_field() {
     let folder = folder();
     let provider = |name: &str, more: &str| {
