@@ -44,14 +44,13 @@ impl Serve {
         let config = installation.config(flags)?;
         telemetry::start_logs(&config.telemetry).map_err(Failure::refused)?;
         let mut signals = Signals::listen()?;
-        let listeners = bind(&config).await?;
+        let listeners = bind(&config)?;
         let public = listeners.public.local_addr()?;
         let admin = listeners.admin.as_ref().map(TcpListener::local_addr).transpose()?;
         let app = Arc::new(App::start(&config, public, Arc::new(SystemClock::new()), Arc::new(SystemEntropy)).await?);
         log_notable_settings(&config, public);
         output::note(&ready_line(&app, public, admin));
-        serve(&app, listeners, Limits::of(config.server.max_connections), async { signals.stop_requested().await })
-            .await;
+        serve(&app, listeners, limits(&config), async { signals.stop_requested().await }).await;
         Ok(())
     }
 }
@@ -69,22 +68,41 @@ pub(super) async fn serve(app: &Arc<App>, listeners: Listeners, limits: Limits, 
     app.close().await;
 }
 
-async fn bind(config: &Config) -> Result<Listeners, Failure> {
-    let public = listener("server.listen", config.server.listen).await?;
+fn bind(config: &Config) -> Result<Listeners, Failure> {
+    let public = listener("server.listen", config.server.listen)?;
     let admin = match config.server.admin_listen {
-        Some(address) => Some(listener("server.admin_listen", address).await?),
+        Some(address) => Some(listener("server.admin_listen", address)?),
         None => None,
     };
     Ok(Listeners { public, admin })
 }
 
-async fn listener(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
+fn listener(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
     let off = if key == "server.admin_listen" { ", \"\" for none" } else { "" };
-    TcpListener::bind(address).await.map_err(|error| {
+    http::listen(address).map_err(|error| {
         Failure::unreachable(format!(
             "{key}: cannot listen on {address}: {error}; set another address (port 0 picks a free port{off})"
         ))
     })
+}
+
+/// Returns the limits that the configuration sets.
+pub(super) fn limits(config: &Config) -> Limits {
+    let server = &config.server;
+    let of = Limits::of(server.max_connections);
+    Limits {
+        keep_alive: server.keep_alive.duration(),
+        head_within: server.head_timeout.duration(),
+        body_within: server.body_timeout.duration(),
+        write_within: server.write_timeout.duration(),
+        whole_within: server.request_timeout.duration(),
+        max_age: server.connection_max_age.duration(),
+        max_requests: server.connection_max_requests,
+        per_address: server.connections_per_address.unwrap_or(of.per_address),
+        drain_delay: server.drain_delay.duration(),
+        drain_within: server.drain_timeout.duration(),
+        ..of
+    }
 }
 
 /// Logs settings that an operator may not expect.

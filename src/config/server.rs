@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use ipnet::IpNet;
 
 use super::describe::section;
-use super::reader::Reader;
-use crate::base::IssuerUrl;
+use super::reader::{Reader, period};
+use crate::base::{IssuerUrl, Seconds};
 
 section! {
     /// The server's listeners, state folder and trusted proxies.
@@ -19,11 +19,36 @@ section! {
         /// Folder that relative paths in the configuration start from. A relative `state_dir` itself starts from the
         /// folder of the configuration file, or from the working directory if there is no file.
         state_dir: PathBuf = default r#"".""#, read folder;
-        /// Maximum number of open connections on each listener. Must be at least 1.
+        /// Maximum number of open connections on the public listener. The admin listener has 64 of its own. Must be at
+        /// least 1.
         max_connections: usize = default "4096", read at_least_one;
         /// Memory that the bodies of all requests together may hold, in bytes. Bodies of requests whose credential is not
         /// known yet may hold a quarter. Must be at least 1048576, which is 16 bodies of the maximum size.
         body_memory: usize = default "16777216", read body_memory;
+        /// Maximum number of open connections of one address (of one /64 network with IPv6), while more than half of
+        /// `max_connections` are open. Trusted proxies are exempt: for each address that they forward this is the maximum
+        /// number of requests in flight. If absent: a quarter of `max_connections`.
+        connections_per_address: Option<usize> = example "1024", read at_least_one;
+        /// Time for which a connection without a request stays open. Longer than the same time of the load balancer in
+        /// front, so that the balancer never sends a request on a connection that ends.
+        keep_alive: Seconds = default r#""75s""#, read period;
+        /// Maximum time from the first byte of a request's head to its end.
+        head_timeout: Seconds = default r#""10s""#, read period;
+        /// Maximum time for a request's body to arrive.
+        body_timeout: Seconds = default r#""10s""#, read period;
+        /// Maximum time for which a client may take no byte of an answer.
+        write_timeout: Seconds = default r#""10s""#, read period;
+        /// Maximum time for a request from its head to its answer, and for the client to take the answer.
+        request_timeout: Seconds = default r#""30s""#, read period;
+        /// Age at which a connection ends. Its last answer says `Connection: close`.
+        connection_max_age: Seconds = default r#""1h""#, read period;
+        /// Maximum number of requests on one connection. The last answer says `Connection: close`.
+        connection_max_requests: usize = default "100000", read at_least_one;
+        /// Time between a signal to stop, from which on `/health/ready` answers 503, and the end of the listeners. At least
+        /// the time in which the load balancer in front notices; 0 without a load balancer.
+        drain_delay: Seconds = default r#""0s""#;
+        /// Maximum time for requests in flight to be answered after the listeners have ended.
+        drain_timeout: Seconds = default r#""15s""#;
         /// Base URL at which CI servers and builds reach the API, without a trailing slash. If absent: the origin of
         /// `issuer.url`.
         public_url: Option<IssuerUrl> = example r#""https://ci.example.com/buildpass""#, read IssuerUrl::parse;

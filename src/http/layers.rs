@@ -12,6 +12,7 @@ use axum::response::IntoResponse;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::{Code, Noted, Problem};
+use super::forwarded;
 use super::peer::{Peer, SocketAddress, peer};
 use super::state::AppState;
 use super::unread::drain_rest;
@@ -35,6 +36,7 @@ pub(super) fn wrap(router: Router<AppState>, state: &AppState) -> Router<AppStat
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn_with_state(state.clone(), limit_time))
         .layer(map_request(drain_rest))
+        .layer(from_fn_with_state(state.clone(), forwarded::share))
         .layer(from_fn_with_state(state.clone(), identify))
 }
 

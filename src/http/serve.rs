@@ -1,117 +1,168 @@
-//! The accept loop of both listeners. The loop bounds the number of connections and the size of request heads, and a
-//! shutdown must still answer the requests in flight.
+//! The accept loops of both listeners, and the shutdown. A shutdown loses no request: readiness fails first, the
+//! listeners go on for `drain_delay`, and the requests in flight are answered.
 
-use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tower::ServiceExt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::time::Instant;
 
-use super::peer::SocketAddress;
+use super::connection::serve_connection;
+use super::places::{Denied, Places};
 use super::router;
 use super::state::{AppState, Limits, Listeners};
 use crate::app::App;
 
-/// Maximum size of a request's head (URL and headers together), in bytes. hyper answers 431 to a larger head, before
-/// any layer of ours runs.
-const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// Number of connections that may wait to be accepted. The kernel's own limit (`net.core.somaxconn`) may be lower.
+const BACKLOG: u32 = 1024;
+
+/// Places of the admin listener. They are not among `max_connections`: a full public listener shuts no operator and no
+/// probe out.
+pub const ADMIN_CONNECTIONS: usize = 64;
 
 /// Pause after a connection could not be accepted. The usual cause is a lack of file descriptors, which an immediate
 /// retry would meet again.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Serves both listeners until `shutdown` completes, then answers the requests in flight, for at most
-/// `limits.drain_within`.
+/// Time for which an accepted connection waits for a place. Others wait meanwhile in the listener's backlog.
+const PLACE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Interval at which the log may say that connections get no place.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
+
+/// Listens on `address`.
+///
+/// # Errors
+/// The operating system's, such as that the address is in use.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A restarted server takes its port although connections of the former one still end.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Serves both listeners until `shutdown` completes. Then readiness fails and each answer ends its connection, the
+/// listeners go on for `limits.drain_delay`, and requests in flight are answered for at most `limits.drain_within`.
 pub async fn serve(app: Arc<App>, listeners: Listeners, limits: Limits, shutdown: impl Future<Output = ()>) {
     let state = AppState::new(app, limits);
     let (stop, stopped) = watch::channel(());
-    let public = listen(listeners.public, router::public(&state), limits, stopped.clone());
+    let places = Places::new(limits.max_connections, limits.per_address);
+    let public = Door { name: "public", places, router: router::public(&state), state: state.clone() };
+    let public = public.serve(listeners.public, stopped.clone());
     let admin = async {
         if let Some(listener) = listeners.admin {
-            listen(listener, router::operators(&state), limits, stopped).await;
+            let places = Places::new(ADMIN_CONNECTIONS, ADMIN_CONNECTIONS);
+            let admin = Door { name: "admin", places, router: router::operators(&state), state: state.clone() };
+            admin.serve(listener, stopped).await;
         }
     };
     tokio::join!(public, admin, async {
         shutdown.await;
+        state.leave();
+        if !limits.drain_delay.is_zero() {
+            tracing::info!(drain_delay = ?limits.drain_delay, "shutting down: readiness fails, and requests are served for the delay");
+        }
+        tokio::time::sleep(limits.drain_delay).await;
         drop(stop);
     });
 }
 
-async fn listen(listener: TcpListener, router: Router, limits: Limits, mut stopped: watch::Receiver<()>) {
-    let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(limits.max_connections));
-    let (cut_off, drained) = watch::channel(());
-    loop {
-        let accepted = tokio::select! {
-            _ = stopped.changed() => break,
-            accepted = accept(&listener, &slots) => accepted,
-        };
-        let Some((stream, address, slot)) = accepted else { continue };
-        let connection = graceful.watch(connection(stream, address, router.clone(), limits));
-        let mut drained = drained.clone();
-        tokio::spawn(async move {
-            tokio::select! {
-                result = connection => if let Err(error) = result {
-                    tracing::debug!(%error, "connection closed early");
-                },
-                _ = drained.changed() => {}
-            }
-            drop(slot);
-        });
-    }
-    drop(listener);
-    if tokio::time::timeout(limits.drain_within, graceful.shutdown()).await.is_err() {
-        tracing::warn!(drain_within = ?limits.drain_within, "closing connections that did not finish during shutdown");
-    }
-    drop(cut_off);
+/// A listener's routes and places.
+struct Door {
+    name: &'static str,
+    places: Arc<Places>,
+    router: Router,
+    state: AppState,
 }
 
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, address)) => Some((stream, address, slot)),
-        Err(error) => {
-            tracing::warn!(%error, "could not accept a connection");
-            tokio::time::sleep(ACCEPT_RETRY).await;
-            None
+impl Door {
+    async fn serve(self, listener: TcpListener, mut stopped: watch::Receiver<()>) {
+        let (cut_off, drained) = watch::channel(());
+        let mut refusals = Refusals { name: self.name, said: None, count: 0 };
+        loop {
+            let found = tokio::select! {
+                _ = stopped.changed() => break,
+                found = self.accept(&listener, &mut refusals) => found,
+            };
+            let Some((stream, address, place)) = found else { continue };
+            self.count();
+            let connection = serve_connection(stream, address.ip(), place, self.router.clone(), self.state.clone());
+            let mut drained = drained.clone();
+            let (places, state, name) = (Arc::clone(&self.places), self.state.clone(), self.name);
+            tokio::spawn(async move {
+                tokio::select! {
+                    () = connection => {}
+                    _ = drained.changed() => {}
+                }
+                state.app.issuer().metrics().connections(name, places.taken());
+            });
+        }
+        drop(listener);
+        self.places.end_all();
+        let within = self.state.limits.drain_within;
+        if tokio::time::timeout(within, self.places.emptied()).await.is_err() {
+            let open = self.places.taken();
+            tracing::warn!(drain_timeout = ?within, open, "closing connections that did not finish during shutdown");
+        }
+        drop(cut_off);
+    }
+
+    fn count(&self) {
+        self.state.app.issuer().metrics().connections(self.name, self.places.taken());
+    }
+
+    async fn accept(
+        &self,
+        listener: &TcpListener,
+        refusals: &mut Refusals,
+    ) -> Option<(TcpStream, SocketAddr, super::places::Place)> {
+        let (stream, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(%error, listener = self.name, "could not accept a connection");
+                self.places.evict(None);
+                tokio::time::sleep(ACCEPT_RETRY).await;
+                return None;
+            }
+        };
+        let is_trusted = self.state.app.is_trusted_proxy(address.ip());
+        match self.places.find(address.ip(), is_trusted, PLACE_WITHIN).await {
+            Ok(place) => Some((stream, address, place)),
+            Err(denied) => {
+                self.state.app.issuer().metrics().connection_ended(denied.name());
+                refusals.note(denied, address);
+                None
+            }
         }
     }
 }
 
-fn connection(
-    stream: TcpStream,
-    address: SocketAddr,
-    router: Router,
-    limits: Limits,
-) -> http1::Connection<
-    TokioIo<TcpStream>,
-    impl hyper::service::HttpService<Incoming, ResBody = Body, Error = Infallible, Future: Send>,
-> {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "could not set TCP_NODELAY");
+/// Connections without a place, for a log line now and then.
+struct Refusals {
+    name: &'static str,
+    said: Option<Instant>,
+    count: u64,
+}
+
+impl Refusals {
+    fn note(&mut self, denied: Denied, address: SocketAddr) {
+        self.count += 1;
+        if self.said.is_some_and(|said| said.elapsed() < SAY_AGAIN) {
+            return;
+        }
+        tracing::warn!(
+            listener = self.name,
+            count = self.count,
+            reason = denied.name(),
+            peer = %address.ip(),
+            "refused connections; see server.max_connections and server.connections_per_address"
+        );
+        (self.said, self.count) = (Some(Instant::now()), 0);
     }
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(SocketAddress(address.ip()));
-        router.clone().oneshot(request)
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head_within)
-        .max_buf_size(MAX_HEAD_BYTES)
-        .serve_connection(TokioIo::new(stream), service)
 }

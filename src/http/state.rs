@@ -2,12 +2,14 @@
 //! must hold no logic of the API.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::http::HeaderValue;
 use tokio::net::TcpListener;
 
 use super::body_budget::{BodyBudget, MAX_BODY_BYTES};
+use super::forwarded_shares::ForwardedShares;
 use crate::app::App;
 
 /// Sockets that the server accepts connections on.
@@ -19,19 +21,32 @@ pub struct Listeners {
     pub admin: Option<TcpListener>,
 }
 
-/// Limits of the server: times for each request, and the number of connections.
+/// Limits of the server: times for connections and requests, and the number of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Time limit within which a request's head must arrive.
+    /// Time for which a connection without a request stays open.
+    pub keep_alive: Duration,
+    /// Time limit within which a request's head must arrive, from its first byte on.
     pub head_within: Duration,
     /// Time limit within which a request's body must arrive.
     pub body_within: Duration,
-    /// Time limit within which a request must be answered, which includes the time for the request's body.
+    /// Time limit within which the peer must take some bytes of an answer.
+    pub write_within: Duration,
+    /// Time limit within which a request must be answered, which includes the time for the request's body. The peer has
+    /// the same time to take the whole answer.
     pub whole_within: Duration,
-    /// Time limit within which open connections must finish after a shutdown begins.
-    pub drain_within: Duration,
-    /// Maximum number of open connections on each listener; further connections wait in the socket's backlog.
+    /// Age from which on a connection ends after an answer.
+    pub max_age: Duration,
+    /// Number of requests after which a connection ends.
+    pub max_requests: usize,
+    /// Maximum number of open connections on the public listener.
     pub max_connections: usize,
+    /// Maximum number of connections of one address, while more than half of all places are taken.
+    pub per_address: usize,
+    /// Time between the beginning of a shutdown, which readiness shows, and the end of the listeners.
+    pub drain_delay: Duration,
+    /// Time limit within which open connections must finish after the listeners have ended.
+    pub drain_within: Duration,
 }
 
 impl Limits {
@@ -39,11 +54,17 @@ impl Limits {
     #[must_use]
     pub const fn of(max_connections: usize) -> Self {
         Self {
+            keep_alive: Duration::from_secs(75),
             head_within: Duration::from_secs(10),
             body_within: Duration::from_secs(10),
+            write_within: Duration::from_secs(10),
             whole_within: Duration::from_secs(30),
-            drain_within: Duration::from_secs(15),
+            max_age: Duration::from_secs(60 * 60),
+            max_requests: 100_000,
             max_connections,
+            per_address: max_connections.div_ceil(4),
+            drain_delay: Duration::ZERO,
+            drain_within: Duration::from_secs(15),
         }
     }
 }
@@ -55,6 +76,10 @@ pub(super) struct AppState {
     pub(super) limits: Limits,
     /// Memory that request bodies hold, on both listeners together.
     pub(super) bodies: Arc<BodyBudget>,
+    /// Requests that trusted proxies forward, by the address that they name.
+    pub(super) forwarded: Arc<ForwardedShares>,
+    /// Whether the server shuts down.
+    leaving: Arc<AtomicBool>,
     /// Value of the header `Cache-Control` of the public documents.
     pub(super) document_caching: HeaderValue,
 }
@@ -64,6 +89,16 @@ impl AppState {
         let caching = format!("public, max-age={}", app.jwks_max_age().get());
         let document_caching = HeaderValue::from_str(&caching).unwrap_or(HeaderValue::from_static("no-store"));
         let bodies = Arc::new(BodyBudget::new(app.body_memory(), MAX_BODY_BYTES));
-        Self { app, limits, bodies, document_caching }
+        let forwarded = ForwardedShares::new(limits.max_connections, limits.per_address);
+        Self { app, limits, bodies, forwarded, leaving: Arc::default(), document_caching }
+    }
+
+    /// Whether the server shuts down: readiness fails, and each answer ends its connection.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
+    }
+
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
     }
 }

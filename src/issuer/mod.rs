@@ -28,6 +28,7 @@ pub use self::issuer::Issuer;
 pub(crate) use self::parts::IssuerParts;
 pub(crate) use self::paths::Paths;
 pub(crate) use self::rates::Rates;
+pub(crate) use self::readiness::Readiness;
 pub(crate) use self::refusal::{IssueError, IssueRefusal, NotIssued, Quota};
 pub(crate) use self::settings::IssuerSettings;
 pub(crate) use self::token_request::{DirectRequest, PullPath, TokenRequest};

@@ -27,6 +27,12 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
+    /// Returns the readiness of a server that shuts down. Its documents are safe, but balancers must send their requests
+    /// elsewhere.
+    pub(crate) fn leaving() -> Self {
+        Self { status: "unready", reasons: vec!["shutdown"], warnings: Vec::new() }
+    }
+
     /// Returns whether the discovery document and the key set may be served.
     #[must_use]
     pub(crate) fn documents_are_safe(&self) -> bool {

@@ -35,6 +35,8 @@ pub struct Metrics {
     admitted: Counter,
     unrecorded: Counter,
     bodies: Family<Label, Gauge>,
+    connections: Family<Label, Gauge>,
+    connections_ended: Family<Label, Counter>,
 }
 
 /// The two labels of a refusal by the exchange: flow and reason, each as name and value.
@@ -81,6 +83,14 @@ impl Metrics {
         );
         let bodies = Family::<Label, Gauge>::default();
         registry.register("buildpass_body_bytes", "Memory that request bodies hold, by sender", bodies.clone());
+        let connections = Family::<Label, Gauge>::default();
+        let connections_ended = Family::<Label, Counter>::default();
+        registry.register("buildpass_connections", "Open connections, by listener", connections.clone());
+        registry.register(
+            "buildpass_connections_ended",
+            "Connections that the server refused or ended before their peer did, by reason",
+            connections_ended.clone(),
+        );
         Self {
             registry,
             tokens,
@@ -94,6 +104,8 @@ impl Metrics {
             admitted,
             unrecorded,
             bodies,
+            connections,
+            connections_ended,
         }
     }
 
@@ -141,6 +153,16 @@ impl Metrics {
     /// Counts a request that was refused with this error code.
     pub(crate) fn refused(&self, code: &'static str) {
         self.refusals.get_or_create(&[("code", code)]).inc();
+    }
+
+    /// Sets the number of open connections of a listener.
+    pub(crate) fn connections(&self, listener: &'static str, count: usize) {
+        self.connections.get_or_create(&[("listener", listener)]).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a connection that was refused, or ended by the server.
+    pub(crate) fn connection_ended(&self, reason: &'static str) {
+        self.connections_ended.get_or_create(&[("reason", reason)]).inc();
     }
 
     /// Sets the number of tokens that wait to be signed.

@@ -20,13 +20,13 @@ use self::ci::{CiServer, Job, Registered};
 use self::registries::Registries;
 use self::story::Story;
 use super::failure::Failure;
-use super::serve::serve;
+use super::serve::{limits, serve};
 use super::signals::Signals;
 use super::{output, shell};
 use crate::app::App;
 use crate::base::{SystemClock, SystemEntropy};
 use crate::config::{Config, Flags, Sources};
-use crate::http::{Limits, Listeners};
+use crate::http::Listeners;
 
 /// Port that the demo listens on if the port is free; otherwise the system picks a port.
 const PORT: u16 = 8080;
@@ -86,7 +86,7 @@ async fn play(folder: &TempDir, exit: bool) -> Result<(), Failure> {
 
     let (stop, stopped) = oneshot::channel::<()>();
     let listeners = Listeners { public: listener, admin: None };
-    let limits = Limits::of(config.server.max_connections);
+    let limits = limits(&config);
     let server = async {
         serve(&app, listeners, limits, async {
             let _stopped = stopped.await;

@@ -7,12 +7,16 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::super::state::AppState;
+use crate::issuer::Readiness;
 
 pub(in super::super) async fn live() -> Response {
     Json(json!({"status": "live"})).into_response()
 }
 
 pub(in super::super) async fn ready(State(state): State<AppState>) -> Response {
+    if state.is_leaving() {
+        return (StatusCode::SERVICE_UNAVAILABLE, Json(Readiness::leaving())).into_response();
+    }
     let readiness = state.app.issuer().readiness().await;
     let status = if readiness.documents_are_safe() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness)).into_response()

@@ -87,3 +87,60 @@ async fn a_connection_that_does_not_finish_is_closed_when_the_time_is_up() {
     let _ = stream.write_all(&last).await;
     assert_eq!(rest(&mut stream).await, "", "the connection is closed, and not merely forgotten");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_fails_first_and_a_client_loses_no_request_during_the_delay() {
+    let limits = Limits { drain_delay: Duration::from_millis(1500), ..Limits::of(256) };
+    let mut server = Start::new("").limits(limits).go().await;
+    let url = format!("{}/.well-known/jwks", server.url);
+    // Clients of a pool, busy and with gaps, that go elsewhere once readiness fails.
+    let clients: Vec<_> = [0, 5, 70, 300]
+        .map(|gap| {
+            let (url, ready) = (url.clone(), format!("{}/health/ready", server.url));
+            tokio::spawn(async move {
+                let http = reqwest::Client::builder().no_proxy().retry(reqwest::retry::never()).build().unwrap();
+                let mut served = 0;
+                loop {
+                    let answer = http.get(&url).send().await.unwrap_or_else(|error| panic!("gap {gap}: {error:?}"));
+                    assert_eq!(answer.status(), 200);
+                    answer.bytes().await.unwrap();
+                    served += 1;
+                    tokio::time::sleep(Duration::from_millis(gap)).await;
+                    let answer = http.get(&ready).send().await.unwrap();
+                    let status = answer.status();
+                    let text = answer.text().await.unwrap();
+                    if status == 503 {
+                        assert!(text.contains("\"shutdown\""), "{text}");
+                        return served;
+                    }
+                }
+            })
+        })
+        .into();
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    server.ask_to_end();
+    for client in clients {
+        assert!(client.await.unwrap() > 0);
+    }
+    let still = reqwest::get(&url).await.unwrap();
+    assert_eq!(still.status(), 200, "the listener goes on for the delay");
+    assert_eq!(still.headers()["connection"], "close");
+    until_refused(&server).await;
+    server.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_has_arrived_when_the_delay_ends_is_answered() {
+    for _ in 0..20 {
+        let mut server = Server::start().await;
+        let mut idle = TcpStream::connect(server.address).await.unwrap();
+        idle.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let mut some = [0; 4096];
+        assert_ne!(idle.read(&mut some).await.unwrap(), 0);
+        idle.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        server.ask_to_end();
+        let answer = rest(&mut idle).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        server.end().await;
+    }
+}

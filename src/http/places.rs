@@ -1,0 +1,216 @@
+//! The places of a listener: how many connections it has, how many of them one address may have, and which connection
+//! ends for a new one. Reads no byte of a connection.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::activity::{Activity, Ending};
+
+/// Time for which a connection without a request is safe from ending for another one: the time that a client needs to
+/// send its first request.
+const SAFE_FOR: Duration = Duration::from_secs(1);
+
+/// Interval at which a full listener looks again for a connection that may end.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Places of one listener.
+#[derive(Debug)]
+pub(super) struct Places {
+    most: usize,
+    per_address: usize,
+    taken: AtomicUsize,
+    table: Mutex<Table>,
+    freed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    next: u64,
+    open: HashMap<u64, (IpAddr, Arc<Activity>)>,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+/// Why a connection got no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Denied {
+    /// Its address has as many places as one address may have while more than half of all are taken.
+    Share,
+    /// Every place serves a request.
+    Full,
+}
+
+impl Denied {
+    /// Returns the reason's name in metrics and log lines.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Share => "share",
+            Self::Full => "full",
+        }
+    }
+}
+
+impl Places {
+    /// Creates `most` places, of which one address may have `per_address` while more than half of them are taken.
+    pub(super) fn new(most: usize, per_address: usize) -> Arc<Self> {
+        let (taken, table) = (AtomicUsize::new(0), Mutex::default());
+        Arc::new(Self { most, per_address, taken, table, freed: Notify::new() })
+    }
+
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// Whether more than half of all places are taken.
+    pub(super) fn are_scarce(&self) -> bool {
+        self.taken() * 2 > self.most
+    }
+
+    /// Whether nine tenths of all places are taken.
+    fn are_nearly_taken(&self) -> bool {
+        self.taken() * 10 >= self.most * 9
+    }
+
+    /// Takes a place for a connection from `address`, if need be the place of a connection that has no request: of the
+    /// same address where that has its share, else of any. Waits for that, at most `patience` long.
+    ///
+    /// # Errors
+    /// Why there is no place.
+    pub(super) async fn find(
+        self: &Arc<Self>,
+        address: IpAddr,
+        is_trusted: bool,
+        patience: Duration,
+    ) -> Result<Place, Denied> {
+        let until = Instant::now() + patience;
+        loop {
+            let freed = self.freed.notified();
+            let denied = match self.take(address, is_trusted) {
+                Ok(place) => {
+                    if self.are_nearly_taken() {
+                        self.evict(None);
+                    }
+                    return Ok(place);
+                }
+                Err(denied) => denied,
+            };
+            let evicted = self.evict((denied == Denied::Share).then(|| network(address)));
+            if (denied == Denied::Share && !evicted) || Instant::now() >= until {
+                return Err(denied);
+            }
+            let _ = tokio::time::timeout(LOOK_AGAIN, freed).await;
+        }
+    }
+
+    fn take(self: &Arc<Self>, address: IpAddr, is_trusted: bool) -> Result<Place, Denied> {
+        let address = network(address);
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.open.len() >= self.most {
+            return Err(Denied::Full);
+        }
+        let of_address = table.by_address.entry(address).or_default();
+        if !is_trusted && *of_address >= self.per_address && self.are_scarce() {
+            return Err(Denied::Share);
+        }
+        *of_address += 1;
+        let id = table.next;
+        table.next += 1;
+        let activity = Activity::begin();
+        table.open.insert(id, (address, Arc::clone(&activity)));
+        self.taken.store(table.open.len(), Ordering::Relaxed);
+        Ok(Place { places: Arc::clone(self), id, activity })
+    }
+
+    /// Ends the connection that has had no request for the longest time, of `address` or of any. Returns whether there
+    /// was one.
+    pub(super) fn evict(&self, address: Option<IpAddr>) -> bool {
+        let now = Instant::now();
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let longest = table
+            .open
+            .values()
+            .filter(|(of, _)| address.is_none_or(|address| address == *of))
+            .filter_map(|(_, activity)| Some((activity.evictable_since()?, activity)))
+            .filter(|(since, _)| now.saturating_duration_since(*since) >= SAFE_FOR)
+            .max_by_key(|(since, _)| Reverse(*since));
+        if let Some((_, activity)) = longest {
+            activity.end(Ending::Evicted);
+        }
+        longest.is_some()
+    }
+
+    /// Asks every connection to end: at once if it has no request, else after its answer.
+    pub(super) fn end_all(&self) {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        for (_, activity) in table.open.values() {
+            activity.end(Ending::Politely);
+        }
+    }
+
+    /// Completes when no place is taken.
+    pub(super) async fn emptied(&self) {
+        loop {
+            let freed = self.freed.notified();
+            if self.taken() == 0 {
+                return;
+            }
+            freed.await;
+        }
+    }
+
+    fn give_back(&self, id: u64) {
+        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((address, _)) = table.open.remove(&id)
+            && let Some(count) = table.by_address.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                table.by_address.remove(&address);
+            }
+        }
+        self.taken.store(table.open.len(), Ordering::Relaxed);
+        drop(table);
+        self.freed.notify_waiters();
+    }
+}
+
+/// The place of one connection, free again when this value is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    places: Arc<Places>,
+    id: u64,
+    activity: Arc<Activity>,
+}
+
+impl Place {
+    pub(super) fn activity(&self) -> &Arc<Activity> {
+        &self.activity
+    }
+
+    pub(super) fn places(&self) -> &Arc<Places> {
+        &self.places
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.places.give_back(self.id);
+    }
+}
+
+/// Returns what counts as one address: an IPv4 address, or the /64 of an IPv6 address, which one host has to itself.
+pub(super) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
