@@ -8,7 +8,7 @@ use super::super::installation::now;
 use super::super::output::{self, Table};
 use crate::config::store_place;
 use crate::store::StoreUrl;
-use crate::store::copy::{self, CopyError};
+use crate::store::copy::{self, CopyError, LEFT_BEHIND};
 
 /// Move everything from a SQLite file to an empty PostgreSQL database
 #[derive(Debug, Args)]
@@ -19,7 +19,8 @@ use crate::store::copy::{self, CopyError};
 Keys, clients, names, builds, rules and audit records are copied, read back and compared, and committed last.
 
 The SQLite file is marked as moved first: a server that still runs on it answers 503 from then on, and no server starts
-on it again. If the copy is interrupted, run the same command again. Keep the key-encryption keys: the server needs them
+on it again. If the copy is interrupted, run the same command again; after a finished copy the command copies nothing and
+says so. Tables that belong to one database are left behind, and named at the end. Keep the key-encryption keys: the server needs them
 for the new database too.")]
 pub(in crate::cli) struct Copy {
     /// URL of the SQLite database to move from
@@ -56,15 +57,21 @@ impl Copy {
             let tables = copied
                 .iter()
                 .map(|table| json!({"table": table.name, "rows": table.rows, "digest": table.digest.to_string()}));
-            return Ok(output::document(&json!({"to": to.to_string(), "tables": tables.collect::<Vec<_>>()}))?);
+            let left_behind = LEFT_BEHIND.map(|(table, reason)| json!({"table": table, "reason": reason}));
+            return Ok(output::document(&json!({
+                "to": to.to_string(), "tables": tables.collect::<Vec<_>>(), "left_behind": left_behind,
+            }))?);
         }
         let mut table = Table::new(&["TABLE", "ROWS", "SHA-256 ON BOTH SIDES"]);
         for copied in copied {
             table.row([copied.name, copied.rows.to_string(), copied.digest.to_string()]);
         }
         table.print()?;
+        for (table, reason) in LEFT_BEHIND {
+            output::note(&format!("not copied: {table}: {reason}"));
+        }
         output::note(&format!(
-            "Everything is in {to} now. Next: set store.url to this database, keep keys.key_encryption_keys, start the server."
+            "The installation is in {to} now. Next: set store.url to this database, keep keys.key_encryption_keys, start the server."
         ));
         Ok(())
     }

@@ -17,6 +17,12 @@ pub enum CopyError {
         /// Number of the table's rows that were read back from the target.
         found: u64,
     },
+    /// The copy was finished before: the source is marked as moved to the target, and the target holds the keys of the
+    /// source. Holds the location of the target.
+    #[error(
+        "nothing was copied: this copy was finished before, and {0} holds the installation; start the server there"
+    )]
+    Finished(String),
     /// The source is marked as moved to another database, by a copy that was completed or only began; holds the
     /// location of that database.
     #[error("the source is marked as moved to {0}: finish that copy, or use the database there")]

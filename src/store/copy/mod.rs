@@ -14,6 +14,7 @@ mod target;
 use std::path::Path;
 
 pub use self::error::CopyError;
+pub use self::tables::LEFT_BEHIND;
 
 use self::error::of;
 use self::source::Source;
@@ -40,8 +41,12 @@ pub struct CopiedTable {
 pub async fn copy(from: &Path, to: &PostgresOptions, now: Moment) -> Result<Vec<CopiedTable>, CopyError> {
     let mut target = Target::open(to).await.map_err(of("target"))?;
     let tables = target.tables().await.map_err(of("target"))?;
+    let place = to.to_string();
     for table in &tables {
         if !target.is_empty(table).await.map_err(of("target"))? {
+            if is_finished(from, &place, &mut target).await? {
+                return Err(CopyError::Finished(place));
+            }
             return Err(CopyError::NotEmpty { table: table.name.clone() });
         }
     }
@@ -51,7 +56,6 @@ pub async fn copy(from: &Path, to: &PostgresOptions, now: Moment) -> Result<Vec<
         return Err(CopyError::UnknownTable { table: unknown.name.clone() });
     }
     // The source stops accepting writes only now, after all checks of the target.
-    let place = to.to_string();
     let moved_to = source.mark(&place, now).await.map_err(of("source"))?;
     if moved_to != place {
         return Err(CopyError::MovedElsewhere(moved_to));
@@ -68,4 +72,12 @@ pub async fn copy(from: &Path, to: &PostgresOptions, now: Moment) -> Result<Vec<
     target.commit().await.map_err(of("target"))?;
     source.close().await;
     Ok(copied)
+}
+
+/// Whether the file is marked as moved to `place`, and the target there holds every signing key of the file. The mark
+/// alone proves nothing: an operator who believed in a finished copy would delete the only file with the keys.
+async fn is_finished(from: &Path, place: &str, target: &mut Target) -> Result<bool, CopyError> {
+    let Some(kids) = Source::moved_kids(from, place).await.map_err(of("source"))? else { return Ok(false) };
+    let copied = target.kids().await.map_err(of("target"))?;
+    Ok(!kids.is_empty() && kids.iter().all(|kid| copied.contains(kid)))
 }

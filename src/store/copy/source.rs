@@ -7,7 +7,7 @@ use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::error::{CopyError, of};
-use super::tables::{ListedColumn, RowDigest, Table, tables};
+use super::tables::{KIDS, ListedColumn, RowDigest, Table, tables};
 use super::target::Target;
 use crate::base::{Moment, Sha256};
 use crate::store::error::StoreError;
@@ -27,6 +27,15 @@ pub(super) struct Source {
 impl Source {
     pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
         Ok(Self { connection: moved_marker::connect(path).await? })
+    }
+
+    /// Returns the ids of the signing keys in the file, or `None` if the file does not exist or is not marked as moved to
+    /// `place`. Never changes the file.
+    pub(super) async fn moved_kids(path: &Path, place: &str) -> Result<Option<Vec<String>>, StoreError> {
+        let Some(mut connection) = moved_marker::connect_if_moved_to(path, place).await? else { return Ok(None) };
+        let kids = sqlx::query_scalar(KIDS).fetch_all(&mut connection).await.map_err(moved_marker::unavailable);
+        moved_marker::close(connection).await;
+        kids.map(Some)
     }
 
     pub(super) async fn tables(&mut self) -> Result<Vec<Table>, StoreError> {

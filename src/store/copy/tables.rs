@@ -8,16 +8,15 @@ use sqlx::{ColumnIndex, Decode, Row, Type};
 use crate::base::Sha256;
 use crate::store::error::StoreError;
 
-/// Names of the tables that are not copied. Every other table is copied.
-const LEFT_BEHIND: [&str; 3] = [
-    // The migrations of the target fill this table.
-    "_sqlx_migrations",
-    // This table marks the source as moved, which the target is not.
-    "moved",
-    // Settings of running servers: the servers of the source stop, and the servers of the target store their own
-    // settings.
-    "server_settings",
+/// Tables that are not copied, each with the reason. Every other table is copied.
+pub const LEFT_BEHIND: [(&str, &str); 3] = [
+    ("_sqlx_migrations", "the migrations of the target fill it"),
+    ("moved", "it marks the source as moved, and the target is not"),
+    ("server_settings", "it holds settings of running servers: the servers of the target store their own"),
 ];
+
+/// Statement that selects the id of every signing key, in both databases.
+pub(super) const KIDS: &str = "select kid from signing_keys";
 
 /// Type of the values in a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +81,7 @@ pub(super) type ListedColumn = (String, String, String, i64);
 pub(super) fn tables(listed: Vec<ListedColumn>) -> Result<Vec<Table>, StoreError> {
     let mut tables: BTreeMap<String, Vec<Column>> = BTreeMap::new();
     for (table, name, kind, key_position) in listed {
-        if LEFT_BEHIND.contains(&table.as_str()) {
+        if LEFT_BEHIND.iter().any(|(name, _)| *name == table) {
             continue;
         }
         let kind = match kind.as_str() {

@@ -4,7 +4,7 @@
 use futures_util::TryStreamExt;
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::tables::{ColumnKind, ListedColumn, RowDigest, Table, Value, sort_by_references, tables};
+use super::tables::{ColumnKind, KIDS, ListedColumn, RowDigest, Table, Value, sort_by_references, tables};
 use crate::base::Sha256;
 use crate::store::error::StoreError;
 use crate::store::postgres::{PostgresOptions, copy_target};
@@ -45,6 +45,11 @@ impl Target {
         let statement = format!("select 1 from {} limit 1", table.name);
         let row = sqlx::query(AssertSqlSafe(statement)).fetch_optional(&mut self.connection).await;
         Ok(row.map_err(copy_target::unavailable)?.is_none())
+    }
+
+    /// Returns the ids of the signing keys in the database.
+    pub(super) async fn kids(&mut self) -> Result<Vec<String>, StoreError> {
+        sqlx::query_scalar(KIDS).fetch_all(&mut self.connection).await.map_err(copy_target::unavailable)
     }
 
     /// Writes rows of a table in one statement, which binds a list of values for each column.

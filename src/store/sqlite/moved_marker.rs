@@ -24,6 +24,23 @@ pub(in crate::store) async fn connect(path: &Path) -> Result<SqliteConnection, S
     Ok(connection)
 }
 
+/// Opens a connection to the file if the file is marked as moved to the database `to`. Migrates nothing.
+pub(in crate::store) async fn connect_if_moved_to(
+    path: &Path,
+    to: &str,
+) -> Result<Option<SqliteConnection>, StoreError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let connector = Connector::prepare(path, SqliteOptions::default().busy_timeout).await?;
+    let mut connection = connector.connect().await?;
+    if moved_to(&mut connection).await.is_ok_and(|moved_to| moved_to.as_deref() == Some(to)) {
+        return Ok(Some(connection));
+    }
+    close(connection).await;
+    Ok(None)
+}
+
 /// Marks the file as moved to the database `to`, unless the file was marked before. Returns the database in the mark,
 /// which may be another one if the file was marked before.
 pub(in crate::store) async fn mark(

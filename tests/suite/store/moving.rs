@@ -1,19 +1,13 @@
 //! Rows that move: through the migration that renames tables and columns, and from a file to PostgreSQL. No row is lost
 //! or changed on the way, whichever table it is in.
 
-use buildpass::store::copy::copy;
+use buildpass::store::copy::{self, CopyError, copy};
 use buildpass::store::postgres::PostgresStore;
 use buildpass::store::sqlite::SqliteStore;
 
 use super::filled::{Rows, fill_postgres, fill_sqlite, postgres_rows, sqlite_rows};
 use super::sample::NOW;
 use crate::harness::postgres::PostgresServer;
-
-/// Tables that a copy leaves behind, and why.
-const LEFT_BEHIND: [(&str, &str); 2] = [
-    ("moved", "marks the source; the target has not moved"),
-    ("server_settings", "of running servers: those of the source stop, those of the target write their own"),
-];
 
 /// What 0006 renames: table, column (none for the table itself), new name.
 const RENAMED: [(&str, &str, &str); 12] = [
@@ -102,7 +96,7 @@ async fn every_row_of_every_table_is_copied_but_those_that_belong_to_one_databas
     assert_filled(&source);
     let database = PostgresServer::shared().database().await;
     let copied = copy(&path, &database, NOW).await.unwrap();
-    for (table, _why) in LEFT_BEHIND {
+    for (table, _why) in copy::LEFT_BEHIND.into_iter().filter(|(table, _)| *table != "_sqlx_migrations") {
         source.insert(table.to_owned(), Vec::new()).expect("a table of the schema");
     }
     assert_same(&postgres_rows(&database).await, &source);
@@ -110,4 +104,21 @@ async fn every_row_of_every_table_is_copied_but_those_that_belong_to_one_databas
     let mut reported: Vec<_> = copied.into_iter().map(|table| table.name).collect();
     reported.sort();
     assert_eq!(reported, counted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs PostgreSQL: cargo test -- --include-ignored"]
+async fn only_a_target_that_holds_the_keys_of_the_file_counts_as_a_finished_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("buildpass.db");
+    fill_sqlite(&path).await;
+    SqliteStore::migrate(&path).await.unwrap();
+    let database = PostgresServer::shared().database().await;
+    copy(&path, &database, NOW).await.unwrap();
+    let again = copy(&path, &database, NOW).await.unwrap_err();
+    assert!(matches!(&again, CopyError::Finished(place) if *place == database.to_string()), "{again}");
+    // The file is marked as moved there, but the database was replaced by that of another installation.
+    PostgresServer::tell_database(&database, "update signing_keys set kid = 'other-' || kid").await;
+    let again = copy(&path, &database, NOW).await.unwrap_err();
+    assert!(matches!(again, CopyError::NotEmpty { .. }), "{again}");
 }
