@@ -37,7 +37,7 @@ pub(super) struct List {
 The next build that is registered under the name binds the name to the id of its organisation or repository: \
 release a name only if you know which build that will be.")]
 pub(super) struct Release {
-    /// Name to release: ORG of an organisation, or ORG/NAME of a repository
+    /// Name whose binding to an id is deleted, so that another id can claim it: ORG of an organisation, or ORG/NAME of a repository
     #[arg(value_name = "ORG[/NAME]")]
     name: String,
     /// Whether to release the name of an organisation or of a repository; required if both have this name

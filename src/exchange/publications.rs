@@ -137,7 +137,7 @@ fn check(spec: &PublicationSpec) -> Result<(), FieldError> {
     }
     let hex = spec.digest.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
     if hex.is_none_or(|hex| !hex.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))) {
-        return Err(FieldError::new("digest", "must be sha256: and 64 lower-case hexadecimal digits"));
+        return Err(FieldError::new("digest", "must be `sha256:` followed by 64 lower-case hexadecimal digits"));
     }
     Ok(())
 }

@@ -93,7 +93,7 @@ pub enum JwkError {
     /// The key's type or curve is unsupported (`kty`, `crv`).
     #[error("unsupported key: use an RSA key, or an EC key on P-256 or P-384")]
     Kind,
-    /// A member of the key is missing or malformed (RFC 7517). The text names the member, if known.
+    /// A member of the key is missing or malformed (RFC 7517). Names the member, if known.
     #[error("{0} is missing or malformed (RFC 7517)")]
     Malformed(&'static str),
     /// The key's `key_ops` does not allow checking signatures.

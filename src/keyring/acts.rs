@@ -14,7 +14,7 @@ use crate::store::{KeyRow, KeyRows, KeyTimes};
 /// Scheduled switch of one algorithm: the moment from which the reserve key signs instead of the current key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Switch {
-    /// Signature algorithm of both keys.
+    /// Signature algorithm of the current key and of the reserve key.
     pub alg: Algorithm,
     /// `kid` of the reserve key that signs next.
     pub kid: String,

@@ -21,7 +21,7 @@ struct Key {
     opened: Option<Arc<SigningKey>>,
 }
 
-/// A former issuer's public key: the stored row, with the public key if the row could be opened.
+/// A key adopted from a former issuer: its stored row, and its public key if the row could be decrypted.
 struct Adopted {
     row: AdoptedRow,
     opened: Option<AdoptedKey>,

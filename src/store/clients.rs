@@ -42,7 +42,7 @@ pub struct Disabled {
 /// A client that the configuration declares. The id of a declared client is its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeclaredClient {
-    /// Name of the client, and also the client's id.
+    /// Name of the client, which is also the client's id.
     pub name: String,
     /// Scopes that the client has.
     pub scopes: Vec<Scope>,

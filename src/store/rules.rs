@@ -33,7 +33,7 @@ pub struct UserRow {
     pub name: String,
     /// Revision of the rules that wrote the row.
     pub revision: u64,
-    /// Time of creation.
+    /// Time at which the object was created; a later change keeps this time.
     pub created_at: Moment,
     /// Time since which the user is disabled, if so.
     pub disabled_at: Option<Moment>,
@@ -60,7 +60,7 @@ pub struct ProviderRow {
     pub declared: bool,
     /// Revision of the rules that wrote the row.
     pub revision: u64,
-    /// Time of creation.
+    /// Time at which the object was created; a later change keeps this time.
     pub created_at: Moment,
     /// Time of deletion, if the provider was deleted.
     pub removed_at: Option<Moment>,
@@ -104,7 +104,7 @@ pub struct EntitlementRow {
     pub pin_until: Option<Moment>,
     /// Revision of the rules that wrote the row.
     pub revision: u64,
-    /// Time of creation.
+    /// Time at which the object was created; a later change keeps this time.
     pub created_at: Moment,
     /// Time of the last change.
     pub updated_at: Moment,

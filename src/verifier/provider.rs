@@ -35,7 +35,7 @@ pub struct ProviderSpec {
     /// URL of the provider's key set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
-    /// The provider's key set itself, as JSON.
+    /// The provider's key set as JSON; `None` if the keys are fetched or read from a file.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "document")]
     pub jwks: Option<String>,
     /// File that contains the provider's key set.

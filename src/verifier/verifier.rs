@@ -272,7 +272,7 @@ impl Verifier {
         claims.map_err(|_| TokenRefusal::Malformed(PeekError::Json(Part::Payload)))
     }
 
-    /// Makes the checks that depend on the time and on `requirements`, so that the result is never cached.
+    /// Makes the checks that depend on the time and on `requirements`. Their result is therefore never cached.
     fn check_claims(
         &self,
         claims: &Claims,

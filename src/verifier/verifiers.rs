@@ -23,7 +23,7 @@ pub enum SetUpError {
     Keys {
         /// Name of the provider with the unusable keys or connection.
         provider: String,
-        /// Cause of the failure.
+        /// Why the provider's keys could not be fetched.
         error: FetchError,
     },
 }

@@ -38,8 +38,11 @@ impl Server {
     }
 
     fn wait_until_ready(&mut self) -> Result<String, Failure> {
-        let stderr =
-            self.child.stderr.take().ok_or_else(|| Failure::unreachable("the server has no standard error"))?;
+        let stderr = self
+            .child
+            .stderr
+            .take()
+            .ok_or_else(|| Failure::unreachable("could not read the standard error of the started server"))?;
         let mut lines = BufReader::new(stderr).lines();
         let mut said = String::new();
         for line in lines.by_ref() {

@@ -119,7 +119,9 @@ impl Job {
         let preview = TokenRequest { preview: true, ..request(audience) };
         let response: Preview = self.endpoint.send(&preview).await?.success()?.document()?;
         if !response.preview {
-            return Err(Failure::refused("the response is not a preview"));
+            return Err(Failure::refused(
+                "requested a preview of a token, but the server did not mark its answer as a preview",
+            ));
         }
         Ok(response.rule.unwrap_or_else(|| "issuance.default, because the build is trusted".to_owned()))
     }

@@ -47,7 +47,7 @@ pub(in crate::cli) struct Explain {
     /// Explain the RubyGems flow for trusted publishers
     #[arg(long)]
     publisher: bool,
-    /// Explain a login to NuGet by the trust policies of this user
+    /// Explain which trust policy of this user accepts a NuGet login, and why others refuse
     #[arg(long, value_name = "USER")]
     nuget: Option<String>,
     /// Explain a token exchange (RFC 8693) for the subject token's own audience
@@ -111,7 +111,7 @@ impl Explain {
                 method: self.method.clone(),
                 path: forward_path::decoded(&self.path).ok_or_else(|| {
                     Failure::refused(
-                        "--path: ambiguous: two servers could decode it differently, so the server answers 403",
+                        "--path is ambiguous: the proxy and the service behind the proxy could decode the path differently, so buildpass answers 403",
                     )
                 })?,
                 host: self.host.clone(),

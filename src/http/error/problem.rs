@@ -128,7 +128,8 @@ impl Problem {
 pub(in crate::http) struct Noted {
     /// Stable name of the refusal or error, for the log and for metrics.
     pub(in crate::http) code: &'static str,
-    /// Cause of the refusal or error; `None` if the log line needs no warning.
+    /// Cause of the refusal or error, for the log. `None` for a refusal that is the caller's mistake alone, which is logged
+    /// below the level of a warning.
     pub(in crate::http) cause: Option<String>,
 }
 

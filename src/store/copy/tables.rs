@@ -74,7 +74,8 @@ impl Table {
     }
 }
 
-/// A column as listed in a schema: name of the table, name, type, position in the primary key.
+/// A column as listed in a schema: the table's name, the column's name, its type, and its position in the primary key (0
+/// if the column is not part of it).
 pub(super) type ListedColumn = (String, String, String, i64);
 
 /// Groups the columns of a schema into the tables that are copied. `listed` is sorted by table and name.

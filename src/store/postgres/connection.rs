@@ -74,7 +74,7 @@ impl Connector {
         let options = self.connect_options();
         let mut connection = tokio::time::timeout(CONNECT_WITHIN, options.connect())
             .await
-            .map_err(|_| StoreError::Unavailable("the server did not answer within 3 seconds".to_owned()))?
+            .map_err(|_| StoreError::Unavailable("PostgreSQL did not answer within 3 seconds".to_owned()))?
             .map_err(unavailable)?;
         let read_only: String = sqlx::query_scalar("select current_setting('transaction_read_only')")
             .fetch_one(&mut connection)
@@ -82,7 +82,7 @@ impl Connector {
             .map_err(unavailable)?;
         if read_only != "off" {
             close(connection).await;
-            return Err(StoreError::Unavailable("the server is read-only: it is a standby, or became one".to_owned()));
+            return Err(StoreError::Unavailable("PostgreSQL is read-only: it is a standby, or became one".to_owned()));
         }
         Ok(connection)
     }
@@ -126,7 +126,7 @@ async fn check_settings(connection: &mut PgConnection) -> Result<(), StoreError>
     let refuse = |text: &str| Err(StoreError::Unavailable(text.to_owned()));
     let text = |name: &str| row.try_get::<Option<String>, _>(name).map_err(unavailable).map(Option::unwrap_or_default);
     if row.try_get::<i32, _>("version").map_err(unavailable)? < OLDEST {
-        return refuse("the server is older than PostgreSQL 15");
+        return refuse("PostgreSQL is older than version 15");
     }
     if text("synchronous_commit")? == "off" {
         return refuse(

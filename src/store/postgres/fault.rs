@@ -27,23 +27,23 @@ pub(in crate::store) fn unavailable(error: sqlx::Error) -> StoreError {
     let text = match code(&error).as_deref() {
         // Serialization failure or deadlock: another attempt may succeed at once.
         Some("40001" | "40P01") => return StoreError::Contended,
-        Some("25006") => "the server is read-only: it is a standby, or became one".to_owned(),
-        Some("28P01" | "28000") => "the server refused the user or the password".to_owned(),
-        Some("3D000") => "there is no such database on the server".to_owned(),
+        Some("25006") => "PostgreSQL is read-only: it is a standby, or became one".to_owned(),
+        Some("28P01" | "28000") => "PostgreSQL refused the user or the password".to_owned(),
+        Some("3D000") => "there is no such database on the PostgreSQL server".to_owned(),
         Some("42501") => "the user lacks a privilege that buildpass needs in the database".to_owned(),
         Some("42P01") => return StoreError::Schema("tables are missing: run `buildpass store migrate`".to_owned()),
-        Some("53300") => "the server accepts no more connections: raise its max_connections".to_owned(),
+        Some("53300") => "PostgreSQL accepts no more connections: raise its max_connections".to_owned(),
         Some("55P03") => "another session held a lock for too long".to_owned(),
         Some("57014") => "a statement took too long".to_owned(),
-        Some("57P01" | "57P02" | "57P03") => "the server is stopping or starting".to_owned(),
+        Some("57P01" | "57P02" | "57P03") => "PostgreSQL is stopping or starting".to_owned(),
         Some("08P01") if unsupported_option(&error) => POOLER.to_owned(),
-        Some(other) => format!("the server reported SQLSTATE {other}"),
+        Some(other) => format!("PostgreSQL reported SQLSTATE {other}"),
         None => match error {
             sqlx::Error::PoolTimedOut => {
-                "every connection was in use for too long, or the server is unreachable".to_owned()
+                "every connection was in use for too long, or PostgreSQL is unreachable".to_owned()
             }
             sqlx::Error::PoolClosed => CLOSED.to_owned(),
-            sqlx::Error::RowNotFound => "the server is read-only: it is a standby, or became one".to_owned(),
+            sqlx::Error::RowNotFound => "PostgreSQL is read-only: it is a standby, or became one".to_owned(),
             other => other.to_string(),
         },
     };
@@ -56,8 +56,8 @@ fn unsupported_option(error: &sqlx::Error) -> bool {
 }
 
 /// Error text for a server behind a pooler that drops the settings of a session.
-pub(super) const POOLER: &str = "a pooler (such as PgBouncer) in front of the server drops session settings: connect \
-                                to PostgreSQL directly";
+pub(super) const POOLER: &str = "a pooler (such as PgBouncer) in front of PostgreSQL drops session settings: connect \
+                                to the server directly";
 
 const CLOSED: &str = "the store was closed";
 

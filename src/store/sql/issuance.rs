@@ -142,7 +142,7 @@ async fn count(connection: &mut DbConnection, issuer: &IssuerId, decision: &Deci
     Ok(())
 }
 
-/// Encodes what is added to counts as a JSON list of `[[key, …], added, limit, now]`.
+/// Encodes the additions to counts as JSON, in which each entry is `[[key, …], added, limit, time of the addition]`.
 fn tallies<K>(tallies: &BTreeMap<K, Tally>, key: impl Fn(&K) -> serde_json::Value) -> Result<String, StoreError> {
     let rows: Vec<_> = tallies
         .iter()
@@ -160,7 +160,7 @@ impl Changed {
             return Ok(());
         }
         Err(StoreError::Unavailable(
-            "a count changed although its row was locked: the group was rolled back".to_owned(),
+            "a count changed although its row was locked: every token of this group commit was rolled back, none was issued".to_owned(),
         ))
     }
 }

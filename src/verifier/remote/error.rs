@@ -34,7 +34,7 @@ pub enum FetchError {
     Connection {
         /// URL of the request, without user and query.
         url: String,
-        /// Cause of the failure.
+        /// Text of the connection's error.
         reason: String,
     },
     /// The provider's server did not answer within five seconds.
@@ -86,7 +86,7 @@ pub enum FetchError {
     KeySet {
         /// URL or file of the key set.
         url: String,
-        /// Cause of the failure.
+        /// Why the document is not a usable key set.
         error: JwkSetError,
     },
     /// The provider's key set contains more than 100 keys.
@@ -110,7 +110,7 @@ pub enum FetchError {
     File {
         /// Path of the configured file.
         file: String,
-        /// Cause of the failure.
+        /// Why the file could not be read.
         reason: String,
     },
     /// The HTTP client cannot be set up, for example because the system has no root certificates.

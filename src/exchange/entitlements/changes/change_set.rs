@@ -69,7 +69,7 @@ pub struct ChangeSet {
     pub declared: Option<Vec<NamedProviderSpec>>,
     /// Objects to delete.
     pub prune: Prune,
-    /// Precondition of each object in the file.
+    /// Whether each object in the file must exist, or must not exist, before the change; `None` allows both.
     pub expect: Option<Precondition>,
 }
 
