@@ -8,6 +8,7 @@ use serde_json::json;
 use super::failure::Failure;
 use super::installation::{self, Installation, now};
 use super::keyring::attach;
+use super::open_files::OpenFiles;
 use super::output::{self, change_word};
 use crate::app;
 use crate::config::{self, Flags};
@@ -97,6 +98,11 @@ impl Check {
             check_audiences(&settings, &config.providers).map_err(Failure::refused)?;
             Ok(config)
         });
+        if let Ok(config) = &checked
+            && let Some(shortage) = OpenFiles::reachable().shortage(config.server.max_connections)
+        {
+            output::note(&format!("note: here {shortage}"));
+        }
         if !self.json {
             checked?;
             return Ok(output::line("the configuration is valid")?);

@@ -20,6 +20,7 @@ mod keyring;
 mod keys;
 mod misspelled;
 mod names;
+mod open_files;
 mod output;
 mod provenance;
 mod providers;

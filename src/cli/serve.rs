@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 
 use super::failure::Failure;
 use super::installation::Installation;
+use super::open_files::OpenFiles;
 use super::output;
 use super::signals::Signals;
 use crate::app::App;
@@ -48,9 +49,10 @@ impl Serve {
         let public = listeners.public.local_addr()?;
         let admin = listeners.admin.as_ref().map(TcpListener::local_addr).transpose()?;
         let app = Arc::new(App::start(&config, public, Arc::new(SystemClock::new()), Arc::new(SystemEntropy)).await?);
-        log_notable_settings(&config, public);
+        let files = OpenFiles::raise();
+        log_notable_settings(&config, public, files);
         output::note(&ready_line(&app, public, admin));
-        serve(&app, listeners, limits(&config), async { signals.stop_requested().await }).await;
+        serve(&app, listeners, limits(&config, files), async { signals.stop_requested().await }).await;
         Ok(())
     }
 }
@@ -86,10 +88,10 @@ fn listener(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-/// Returns the limits that the configuration sets.
-pub(super) fn limits(config: &Config) -> Limits {
+/// Returns the limits that the configuration sets, as far as the limit of open files has room for them.
+pub(super) fn limits(config: &Config, files: OpenFiles) -> Limits {
     let server = &config.server;
-    let of = Limits::of(server.max_connections);
+    let of = Limits::of(files.places(server.max_connections));
     Limits {
         keep_alive: server.keep_alive.duration(),
         head_within: server.head_timeout.duration(),
@@ -106,7 +108,10 @@ pub(super) fn limits(config: &Config) -> Limits {
 }
 
 /// Logs settings that an operator may not expect.
-fn log_notable_settings(config: &Config, public: SocketAddr) {
+fn log_notable_settings(config: &Config, public: SocketAddr, files: OpenFiles) {
+    if let Some(shortage) = files.shortage(config.server.max_connections) {
+        tracing::warn!("{shortage}");
+    }
     if matches!(config.issuance.default, DefaultGrant::Trusted) && config.issuance.rules.is_empty() {
         tracing::info!(
             "issuance.default is \"trusted\" and there are no issuance rules: every trusted build gets tokens for every audience"

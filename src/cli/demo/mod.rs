@@ -20,6 +20,7 @@ use self::ci::{CiServer, Job, Registered};
 use self::registries::Registries;
 use self::story::Story;
 use super::failure::Failure;
+use super::open_files::OpenFiles;
 use super::serve::{limits, serve};
 use super::signals::Signals;
 use super::{output, shell};
@@ -86,7 +87,7 @@ async fn play(folder: &TempDir, exit: bool) -> Result<(), Failure> {
 
     let (stop, stopped) = oneshot::channel::<()>();
     let listeners = Listeners { public: listener, admin: None };
-    let limits = limits(&config);
+    let limits = limits(&config, OpenFiles::raise());
     let server = async {
         serve(&app, listeners, limits, async {
             let _stopped = stopped.await;

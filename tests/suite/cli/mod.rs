@@ -128,25 +128,7 @@ impl Folder {
             }
         }
         all.extend(arguments);
-        let mut child = self.command(&all).stdout(Stdio::null()).spawn().unwrap();
-        let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let (url, ready, said, rest) = (String::new(), String::new(), String::new(), None);
-        let mut served = Served { child, url, ready, said, rest };
-        while served.ready.is_empty() {
-            let mut line = String::new();
-            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "the server ended: {}", served.said);
-            served.said.push_str(&line);
-            if let Some(ready) = line.trim_end().strip_prefix("buildpass ready: ") {
-                served.url = ready.split(' ').next().unwrap().strip_prefix("listen=").unwrap().to_owned();
-                served.ready = ready.to_owned();
-            }
-        }
-        served.rest = Some(std::thread::spawn(move || {
-            let mut rest = String::new();
-            let _cut_off = stderr.read_to_string(&mut rest);
-            rest
-        }));
-        served
+        Served::start(&mut self.command(&all))
     }
 
     /// A server with a client whose credentials are set for `builds`.
@@ -202,6 +184,29 @@ pub(crate) struct Served {
 }
 
 impl Served {
+    /// Starts `serve` and waits until the server is ready.
+    pub(crate) fn start(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let (url, ready, said, rest) = (String::new(), String::new(), String::new(), None);
+        let mut served = Self { child, url, ready, said, rest };
+        while served.ready.is_empty() {
+            let mut line = String::new();
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "the server ended: {}", served.said);
+            served.said.push_str(&line);
+            if let Some(ready) = line.trim_end().strip_prefix("buildpass ready: ") {
+                served.url = ready.split(' ').next().unwrap().strip_prefix("listen=").unwrap().to_owned();
+                served.ready = ready.to_owned();
+            }
+        }
+        served.rest = Some(std::thread::spawn(move || {
+            let mut rest = String::new();
+            let _cut_off = stderr.read_to_string(&mut rest);
+            rest
+        }));
+        served
+    }
+
     /// Stops the server and returns its exit code and the rest of standard error.
     pub(crate) fn end(mut self) -> (i32, String) {
         send("TERM", self.child.id());

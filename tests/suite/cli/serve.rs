@@ -2,6 +2,8 @@
 
 use std::net::TcpListener;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
 use super::Folder;
 
 #[test]
@@ -55,6 +57,34 @@ fn a_used_port_is_reported_with_its_key() {
     let told = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", &address]).failed(3);
     assert!(told.contains("server.admin_listen") && told.contains(&address), "{told}");
     assert!(folder.files().is_empty());
+}
+
+#[tokio::test]
+async fn connections_are_fitted_to_the_limit_of_open_files_and_idle_ones_shut_nobody_out() {
+    let folder = Folder::installed();
+    let command = folder.command(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "ulimit -Sn 256; ulimit -Hn 300; exec \"$0\" \"$@\""]).arg(command.get_program());
+    limited.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        limited.env(name, value.unwrap_or_default());
+    }
+    limited.current_dir(folder.path()).stderr(std::process::Stdio::piped());
+    let served = super::Served::start(&mut limited);
+    let told = "a limit of 300 open files has room for 108 connections";
+    assert!(served.said.contains(told), "{}", served.said);
+    let address: std::net::SocketAddr = served.url.strip_prefix("http://").unwrap().parse().unwrap();
+    let idle: Vec<_> = (0..400).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
+    let stranger = tokio::net::TcpSocket::new_v4().unwrap();
+    stranger.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut stranger = stranger.connect(address).await.unwrap();
+    stranger.write_all(b"GET /.well-known/jwks HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    let read = tokio::time::timeout(std::time::Duration::from_secs(3), stranger.read_to_string(&mut answer)).await;
+    assert!(read.is_ok() && answer.contains("\"keys\""), "in spite of 400 idle connections: {answer}");
+    drop(idle);
+    let (code, rest) = served.end();
+    assert!(code == 0 && !rest.contains("could not accept"), "{rest}");
 }
 
 #[test]
