@@ -19,7 +19,7 @@ use crate::base::{Clock, Entropy, IssuerId, Moment, Seconds};
 use crate::config::Config;
 pub(crate) use crate::config::Proxy as ForwardProxy;
 use crate::exchange::{Exchange, ExchangeParts, RulesEditor};
-use crate::issuer::{Issuer, IssuerParts, Rates};
+use crate::issuer::{Issuer, IssuerParts, PULSE_INTERVAL, Rates};
 use crate::keyring::{ActError, Keyring, KeyringParts, SigningPool};
 use crate::store::{InFlight, Store};
 use crate::telemetry::Metrics;
@@ -201,6 +201,16 @@ impl App {
             {
                 tracing::warn!(%error, "could not refresh the rules of the exchange");
             }
+        }
+    }
+
+    /// Checks the database every second, so that readiness is answered without a wait. Never returns.
+    pub(crate) async fn keep_pulse(&self) {
+        let mut ticks = tokio::time::interval(PULSE_INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            self.issuer.pulse().await;
         }
     }
 

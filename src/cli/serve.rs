@@ -65,8 +65,13 @@ pub(super) async fn serve(app: &Arc<App>, listeners: Listeners, limits: Limits, 
             let ((), ()) = tokio::join!(app.keep_fresh(), app.keep_adopting());
         }
     });
+    let pulse = tokio::spawn({
+        let app = Arc::clone(app);
+        async move { app.keep_pulse().await }
+    });
     http::serve(Arc::clone(app), listeners, limits, end).await;
     fresh.abort();
+    pulse.abort();
     app.close().await;
 }
 

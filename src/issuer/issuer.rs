@@ -1,22 +1,18 @@
 //! The issuer: id, URL, keys and settings. Other files in this folder add what an issuer does.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::sync::Mutex;
 
 use super::documents::Documents;
 use super::parts::IssuerParts;
 use super::paths::Paths;
+use super::pulse::Pulse;
 use super::rates::Rates;
 use super::settings::IssuerSettings;
 use crate::base::{IssuerId, IssuerUrl};
 use crate::keyring::{ActError, Keyring};
 use crate::telemetry::Metrics;
-
-/// Time of the last database check on the monotonic clock, and whether the check succeeded.
-pub(super) type DatabaseCheck = Mutex<Option<(Duration, bool)>>;
 
 /// An OpenID Connect issuer with keys and settings. The issuer is a value, not a global.
 pub struct Issuer {
@@ -26,7 +22,7 @@ pub struct Issuer {
     pub(super) rates: Rates,
     pub(super) parts: IssuerParts,
     pub(super) documents: ArcSwap<Documents>,
-    pub(super) database_check: DatabaseCheck,
+    pub(super) pulse: Pulse,
 }
 
 impl Issuer {
@@ -34,7 +30,8 @@ impl Issuer {
     pub(crate) fn new(id: IssuerId, paths: Paths, settings: IssuerSettings, rates: Rates, parts: IssuerParts) -> Self {
         let documents = Documents::render(&paths, &settings, &parts.keyring.view(), parts.clock.now());
         let documents = ArcSwap::from_pointee(documents);
-        Self { id, paths, settings, rates, parts, documents, database_check: DatabaseCheck::default() }
+        let pulse = Pulse::new(parts.clock.monotonic());
+        Self { id, paths, settings, rates, parts, documents, pulse }
     }
 
     #[must_use]

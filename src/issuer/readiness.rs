@@ -1,16 +1,11 @@
 //! Determines whether the server can issue tokens, and whether the discovery document and key set may be served. A key
-//! set that may lack a signing key is never served.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! set that may lack a signing key is never served, and no answer here waits for the database or for a lock.
 
 use serde::Serialize;
 
 use super::issuer::Issuer;
-
-/// Time for which the result of a database check is reused, since the check writes to the database and anybody may
-/// request the check.
-const DATABASE_CHECK_REUSED: Duration = Duration::from_secs(1);
+use super::pulse::PULSE_WITHIN;
+use crate::store::StoreError;
 
 /// Body of `/health/ready`, for load balancers and operators.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -47,8 +42,9 @@ impl Issuer {
         self.misleading_reasons().is_empty()
     }
 
-    /// Returns the server's status with reasons and warnings, after a check of the database.
-    pub(crate) async fn readiness(&self) -> Readiness {
+    /// Returns the server's status with reasons and warnings, from what the last pulse of the database said.
+    #[must_use]
+    pub(crate) fn readiness(&self) -> Readiness {
         let now = self.parts.clock.now();
         let misleading = self.misleading_reasons();
         let view = self.parts.keyring.view();
@@ -56,7 +52,7 @@ impl Issuer {
         if misleading.is_empty() && view.is_announced(now) {
             reasons.push("announced");
         }
-        if !self.database_works().await {
+        if !self.pulse.works(self.parts.clock.monotonic()) {
             reasons.push("database");
         }
         let status = match (misleading.is_empty(), reasons.is_empty()) {
@@ -68,22 +64,20 @@ impl Issuer {
         Readiness { status, reasons, warnings }
     }
 
-    /// Returns whether the database can be read and written. Only one check runs at a time, and at most one a second.
-    async fn database_works(&self) -> bool {
-        let mut last = self.database_check.lock().await;
-        let now = self.parts.clock.monotonic();
-        if let Some((checked_at, works)) = *last
-            && now.saturating_sub(checked_at) < DATABASE_CHECK_REUSED
-        {
-            return works;
+    /// Checks that the database can be read and written, and keeps the result for readiness. The server calls this
+    /// every second; the check has a time limit of its own.
+    pub async fn pulse(&self) {
+        let late = || StoreError::Unavailable(format!("no answer within {} s", PULSE_WITHIN.as_secs()));
+        let checked = tokio::time::timeout(PULSE_WITHIN, self.parts.store.check()).await;
+        let checked = checked.unwrap_or_else(|_| Err(late()));
+        let changed = self.pulse.keep(checked.is_ok(), self.parts.clock.monotonic());
+        match checked {
+            Err(error) if changed => {
+                tracing::warn!(%error, "the database missed a pulse: readiness is degraded until the database answers")
+            }
+            Ok(()) if changed => tracing::info!("the database answers again"),
+            Err(_) | Ok(()) => {}
         }
-        // The check runs in a task of its own: a client that disconnects does not cancel the check, and the next
-        // request need not repeat it.
-        *last = Some((now, false));
-        let store = Arc::clone(&self.parts.store);
-        let works = tokio::spawn(async move { store.check().await.is_ok() }).await.unwrap_or(false);
-        *last = Some((now, works));
-        works
     }
 
     fn misleading_reasons(&self) -> Vec<&'static str> {

@@ -17,7 +17,7 @@ pub(in super::super) async fn ready(State(state): State<AppState>) -> Response {
     if state.is_leaving() {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(Readiness::leaving())).into_response();
     }
-    let readiness = state.app.issuer().readiness().await;
+    let readiness = state.app.issuer().readiness();
     let status = if readiness.documents_are_safe() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness)).into_response()
 }

@@ -115,6 +115,7 @@ async fn a_clock_two_years_ahead_for_a_minute_erases_nothing_and_the_same_keys_s
     server.app.issuer().step().await.unwrap();
     assert_eq!(signer(&server, now), before);
     server.pull(&build, "audience=x").await.token();
+    server.app.issuer().pulse().await;
     assert_eq!(server.get("/health/ready", Auth::None).await.text, r#"{"status":"ready"}"#);
     let held = server.app.issuer().keyring().view();
     assert!(held.list(now).iter().filter(|row| row.revoked_at.is_none()).count() >= 4);

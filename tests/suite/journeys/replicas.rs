@@ -131,6 +131,7 @@ async fn while_the_database_is_down_documents_are_served_nothing_is_issued_and_n
     // Longer than `refresh_interval`, shorter than the time until documents are refused as stale.
     server.clock.advance(600);
     assert!(server.app.issuer().step().await.is_err());
+    server.app.issuer().pulse().await;
     assert_eq!(server.get("/.well-known/jwks", Auth::None).await.status, 200);
     let ready = server.get("/health/ready", Auth::None).await;
     assert_eq!((ready.status, ready.json()["reasons"][0].as_str()), (200, Some("database")));

@@ -53,7 +53,7 @@ async fn a_database_that_is_gone_degrades_the_server_and_leaves_its_documents() 
     let server = Server::start().await;
     let (_, build) = server.build().await;
     server.app.close().await;
-    server.clock.advance(1);
+    server.app.issuer().pulse().await;
     let ready = server.get("/health/ready", Auth::None).await;
     assert_eq!((ready.status, ready.text.as_str()), (200, r#"{"status":"degraded","reasons":["database"]}"#));
     assert_eq!(server.pull(&build, "audience=x").await.code(), "unavailable");
