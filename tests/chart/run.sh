@@ -73,6 +73,27 @@ refused "an unknown kind of store" "at '/store/kind'" "${minimal[@]}" --set stor
 refused "an API ingress without a host" "at '/api/host'" "${minimal[@]}" --set api.enabled=true
 refused "a value that there is not" "additional properties" "${minimal[@]}" --set replica=3
 
+refused "an admin listener that is turned off" "server.admin_listen: the chart sets it" "${minimal[@]}" --set server.admin_listen=
+refused "a second [server]" "config: the chart writes [server] itself" "${minimal[@]}" --set-literal $'config=[server]\nadmin_listen = ""'
+refused "a duration without a unit" "at '/server/drain_delay'" "${minimal[@]}" --set server.drain_delay=10
+
+# leaves GRACE FLAGS…: a pod that is told to end has so many seconds, which is what its server needs.
+leaves() {
+    local grace=$1
+    shift
+    "$helm" template buildpass "$chart" "${minimal[@]}" "$@" >"$scratch/leaving.yaml"
+    check "a pod has $grace s to end${*:+ with ${*//--set /}}" \
+        "$scratch/python/bin/python3" "$here/python/leaving.py" "$scratch/leaving.yaml" "$grace"
+}
+leaves 45
+leaves 150 --set server.drain_delay=25s --set server.request_timeout=2m
+leaves 75 --set server.drain_timeout=1m
+leaves 35 --set server.drain_delay=null --set server.request_timeout=null
+for values in full sqlite; do
+    check "$values values leave a pod the time to end" \
+        "$scratch/python/bin/python3" "$here/python/leaving.py" "$scratch/$values.yaml"
+done
+
 ingresses=$(sed -n '/^kind: Ingress$/,/^---$/p' "$scratch/full.yaml")
 if [[ $ingresses == *buildpass-documents* && $ingresses != *-admin* ]]; then
     pass "no ingress names the admin service"

@@ -23,13 +23,42 @@ app.kubernetes.io/component: server
 {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
 {{- end }}
 
+{{- /* A duration of buildpass.toml, such as 90s or 5m, in seconds. */ -}}
+{{- define "buildpass.seconds" -}}
+{{- $factors := dict "s" 1 "m" 60 "h" 3600 "d" 86400 -}}
+{{- $unit := . | trunc -1 -}}
+{{- mul (trimSuffix $unit . | int) (get $factors $unit) -}}
+{{- end }}
+
+{{- /* Time in which a pod ends: readiness fails first, and the requests that then are in flight are answered. */ -}}
+{{- define "buildpass.graceSeconds" -}}
+{{- $server := .Values.server -}}
+{{- $delay := include "buildpass.seconds" ($server.drain_delay | default "0s") | int -}}
+{{- $request := include "buildpass.seconds" ($server.request_timeout | default "30s") | int -}}
+{{- $drain := include "buildpass.seconds" ($server.drain_timeout | default "15s") | int -}}
+{{- add $delay (max $request $drain) 5 -}}
+{{- end }}
+
 {{- /* buildpass.toml: what the chart knows, then what the operator adds. */ -}}
 {{- define "buildpass.config" -}}
+{{- range $key := list "listen" "admin_listen" "state_dir" "trusted_proxies" }}
+{{- if hasKey $.Values.server $key }}
+{{- fail (printf "server.%s: the chart sets it: services and probes rely on both ports, and trustedProxies names the proxies" $key) }}
+{{- end }}
+{{- end }}
+{{- range $section := list "server" "issuer" "store" "keys" }}
+{{- if regexMatch (printf "(?m)^\\s*\\[\\s*%s\\s*\\]" $section) $.Values.config }}
+{{- fail (printf "config: the chart writes [%s] itself, and no section may stand twice; keys of [server] are values of server" $section) }}
+{{- end }}
+{{- end -}}
 [server]
 listen = "0.0.0.0:8080"
 admin_listen = "0.0.0.0:8081"
 state_dir = "/var/lib/buildpass"
 trusted_proxies = {{ .Values.trustedProxies | toJson }}
+{{- range $key, $value := .Values.server }}
+{{ $key }} = {{ $value | toJson }}
+{{- end }}
 
 [issuer]
 url = {{ .Values.issuer | toJson }}
