@@ -105,11 +105,11 @@ fn caller(state: &AppState, request: &Request) -> Peer {
 fn oversize(request: &Request) -> Option<Problem> {
     let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
     if target > MAX_URI_BYTES {
-        return Some(Problem::new(Code::UriTooLong, "the request target is over 8192 bytes"));
+        return Some(Problem::new(Code::UriTooLong, format!("the request target is over {MAX_URI_BYTES} bytes")));
     }
     let headers: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if headers > MAX_HEADER_BYTES {
-        return Some(Problem::new(Code::InvalidRequest, "headers: over 16384 bytes in all"));
+        return Some(Problem::new(Code::InvalidRequest, format!("headers: over {MAX_HEADER_BYTES} bytes in all")));
     }
     None
 }

@@ -11,9 +11,6 @@ use super::layers;
 use super::routes::{admin, builds, documents, health, id_tokens, metrics, publications, request_tokens};
 use super::state::AppState;
 
-/// Public text of an answer with status 405. The answer's `Allow` header names the methods of the path.
-const METHOD_NOT_ALLOWED: &str = "method not allowed: the Allow header names the methods of this path";
-
 /// Returns the routes of the public listener, for verifiers, CI jobs and CI servers.
 pub(super) fn public(state: &AppState) -> Router {
     let paths = state.app.issuer().paths();
@@ -36,11 +33,11 @@ pub(super) fn public(state: &AppState) -> Router {
         .route("/api/v1/builds/{id}/id_tokens", post(id_tokens::create))
         .route(
             "/api/v1/builds/{id}/id_token",
-            get(id_tokens::pull).post(id_tokens::pull).head(|| not_by_head("GET, POST")),
+            get(id_tokens::pull).post(id_tokens::pull).head(|| refused_method("GET, POST")),
         )
         .route(
             "/api/v1/repos/{org}/{repo}/builds/{number}/id_token",
-            get(id_tokens::pull_as_vela).head(|| not_by_head("GET")),
+            get(id_tokens::pull_as_vela).head(|| refused_method("GET")),
         );
     let api = if state.app.exchange().is_some() { api.merge(exchange_routes()) } else { api };
     router = match paths.api_prefix() {
@@ -67,7 +64,8 @@ fn exchange_routes() -> Router<AppState> {
         .route("/api/v1/oidc/id_tokens/{id}", get(rubygems::id_token))
         .route("/api/v2/token", post(nuget::token))
         .route("/v3/index.json", get(nuget::service_index))
-        .route("/token", get(registry::token).post(registry::not_by_post).head(|| not_by_head("GET")))
+        // Container clients try POST first, and fall back to GET on the status 405.
+        .route("/token", get(registry::token).head(|| refused_method("GET")).post(|| refused_method("GET")))
         .route("/authz/{grant}", any(forward_auth::authorize))
         .route("/authz/{grant}/", any(forward_auth::authorize))
         .route("/authz/{grant}/{*path}", any(forward_auth::authorize_path))
@@ -92,11 +90,12 @@ fn health_routes() -> Router<AppState> {
 fn with_layers(router: Router<AppState>, state: &AppState) -> Router {
     let router = router
         .fallback(|| async { Problem::new(Code::NotFound, NO_SUCH_PATH) })
-        .method_not_allowed_fallback(|| async { Problem::new(Code::MethodNotAllowed, METHOD_NOT_ALLOWED) });
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() });
     layers::wrap(router, state).with_state(state.clone())
 }
 
-/// Refuses HEAD requests. By default, HEAD would run the handler of GET and issue a token that nobody receives.
-async fn not_by_head(allow: &'static str) -> impl IntoResponse {
-    ([(header::ALLOW, allow)], Problem::new(Code::MethodNotAllowed, METHOD_NOT_ALLOWED))
+/// Refuses a method of a path that issues tokens. By default, HEAD would run the handler of GET and issue a token that
+/// nobody receives.
+async fn refused_method(allow: &'static str) -> impl IntoResponse {
+    ([(header::ALLOW, allow)], Problem::method_not_allowed())
 }

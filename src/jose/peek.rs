@@ -128,7 +128,7 @@ pub enum PeekError {
     #[error("the token does not have three non-empty parts separated by dots")]
     Parts,
     /// The text is longer than [`LONGEST_TOKEN`].
-    #[error("the token is longer than 16384 bytes")]
+    #[error("the token is longer than {LONGEST_TOKEN} bytes")]
     TooLong,
 }
 

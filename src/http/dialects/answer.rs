@@ -87,7 +87,7 @@ pub(super) fn note_error(response: &mut Response, error: &ExchangeError) {
     }
     let noted = match error {
         // The client caused this error, so the log needs no cause.
-        ExchangeError::TooMany { .. } => Noted { code: "rate_limited", cause: None },
+        ExchangeError::TooMany { .. } => Noted { code: Code::RateLimited.name(), cause: None },
         _ => Noted { code: "exchange_unavailable", cause: Some(error.to_string()) },
     };
     response.extensions_mut().insert(noted);

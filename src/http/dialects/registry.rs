@@ -4,13 +4,13 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::super::error::{Code, Noted, Problem};
+use super::super::error::{Noted, Problem};
 use super::super::extract::QueryParams;
 use super::super::state::AppState;
 use super::answer::{Trouble, exchange, note_error, note_refusal, status_of};
@@ -55,12 +55,6 @@ pub(in super::super) async fn token(
             response
         }
     })
-}
-
-/// Refuses POST requests with 405. Container clients try POST first, and fall back to GET on this status.
-pub(in super::super) async fn not_by_post() -> Response {
-    let allow: [(HeaderName, &str); 1] = [(header::ALLOW, "GET")];
-    (allow, Problem::new(Code::MethodNotAllowed, "method not allowed; see Allow")).into_response()
 }
 
 /// Reads the provider's name, if the client sends one, and the token from the header `Authorization`. Returns `None`

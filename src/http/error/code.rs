@@ -4,7 +4,8 @@ use axum::http::StatusCode;
 
 /// Error code of the HTTP API: the member `code` of a problem. Codes have stable names, since clients match on the
 /// names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::VariantArray)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Code {
     /// The requested signature algorithm is not allowed.
     AlgorithmNotAllowed,
@@ -64,49 +65,45 @@ impl Code {
     /// All codes, sorted by name.
     pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// Returns the code's stable name, the HTTP status and the problem's title.
-    pub(super) const fn row(self) -> (&'static str, StatusCode, &'static str) {
+    /// Returns the HTTP status and the problem's title.
+    pub(super) const fn row(self) -> (StatusCode, &'static str) {
         match self {
-            Self::AlgorithmNotAllowed => ("algorithm_not_allowed", StatusCode::FORBIDDEN, "Algorithm not allowed"),
-            Self::AudienceNotAllowed => ("audience_not_allowed", StatusCode::FORBIDDEN, "Audience not allowed"),
-            Self::AudienceRequired => ("audience_required", StatusCode::BAD_REQUEST, "Audience required"),
-            Self::BuildExists => ("build_exists", StatusCode::CONFLICT, "Build exists"),
-            Self::BuildFinished => ("build_finished", StatusCode::CONFLICT, "Build finished"),
-            Self::BuildUntrusted => ("build_untrusted", StatusCode::FORBIDDEN, "Build untrusted"),
-            Self::Forbidden => ("forbidden", StatusCode::FORBIDDEN, "Forbidden"),
-            Self::IdBound => ("id_bound", StatusCode::CONFLICT, "Id bound to another name"),
-            Self::IdsRequired => ("ids_required", StatusCode::UNPROCESSABLE_ENTITY, "Ids required"),
-            Self::Internal => ("internal", StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
-            Self::InvalidRequest => ("invalid_request", StatusCode::BAD_REQUEST, "Invalid request"),
-            Self::LifetimeNotAllowed => ("lifetime_not_allowed", StatusCode::FORBIDDEN, "Lifetime not allowed"),
-            Self::MethodNotAllowed => ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
-            Self::NameBound => ("name_bound", StatusCode::CONFLICT, "Name bound to another id"),
-            Self::NotFound => ("not_found", StatusCode::NOT_FOUND, "Not found"),
-            Self::PayloadTooLarge => ("payload_too_large", StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"),
-            Self::PublicationExists => ("publication_exists", StatusCode::CONFLICT, "Publication exists"),
-            Self::QuotaExceeded => ("quota_exceeded", StatusCode::FORBIDDEN, "Quota exceeded"),
-            Self::RateLimited => ("rate_limited", StatusCode::TOO_MANY_REQUESTS, "Rate limited"),
-            Self::RequestTimeout => ("request_timeout", StatusCode::REQUEST_TIMEOUT, "Request timeout"),
-            Self::SubjectUnavailable => {
-                ("subject_unavailable", StatusCode::UNPROCESSABLE_ENTITY, "Subject unavailable")
-            }
-            Self::TokenTooLarge => ("token_too_large", StatusCode::UNPROCESSABLE_ENTITY, "Token too large"),
-            Self::Unauthenticated => ("unauthenticated", StatusCode::UNAUTHORIZED, "Unauthenticated"),
-            Self::Unavailable => ("unavailable", StatusCode::SERVICE_UNAVAILABLE, "Unavailable"),
-            Self::UnsupportedMediaType => {
-                ("unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type")
-            }
-            Self::UriTooLong => ("uri_too_long", StatusCode::URI_TOO_LONG, "URI too long"),
+            Self::AlgorithmNotAllowed => (StatusCode::FORBIDDEN, "Algorithm not allowed"),
+            Self::AudienceNotAllowed => (StatusCode::FORBIDDEN, "Audience not allowed"),
+            Self::AudienceRequired => (StatusCode::BAD_REQUEST, "Audience required"),
+            Self::BuildExists => (StatusCode::CONFLICT, "Build exists"),
+            Self::BuildFinished => (StatusCode::CONFLICT, "Build finished"),
+            Self::BuildUntrusted => (StatusCode::FORBIDDEN, "Build untrusted"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
+            Self::IdBound => (StatusCode::CONFLICT, "Id bound to another name"),
+            Self::IdsRequired => (StatusCode::UNPROCESSABLE_ENTITY, "Ids required"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "Internal error"),
+            Self::InvalidRequest => (StatusCode::BAD_REQUEST, "Invalid request"),
+            Self::LifetimeNotAllowed => (StatusCode::FORBIDDEN, "Lifetime not allowed"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
+            Self::NameBound => (StatusCode::CONFLICT, "Name bound to another id"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "Not found"),
+            Self::PayloadTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Payload too large"),
+            Self::PublicationExists => (StatusCode::CONFLICT, "Publication exists"),
+            Self::QuotaExceeded => (StatusCode::FORBIDDEN, "Quota exceeded"),
+            Self::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "Rate limited"),
+            Self::RequestTimeout => (StatusCode::REQUEST_TIMEOUT, "Request timeout"),
+            Self::SubjectUnavailable => (StatusCode::UNPROCESSABLE_ENTITY, "Subject unavailable"),
+            Self::TokenTooLarge => (StatusCode::UNPROCESSABLE_ENTITY, "Token too large"),
+            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "Unauthenticated"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Unavailable"),
+            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "Unsupported media type"),
+            Self::UriTooLong => (StatusCode::URI_TOO_LONG, "URI too long"),
         }
     }
 
     /// Returns the stable name of the code.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        self.row().0
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     pub(super) const fn status(self) -> StatusCode {
-        self.row().1
+        self.row().0
     }
 }

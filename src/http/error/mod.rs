@@ -6,4 +6,4 @@ mod problem;
 mod texts;
 
 pub use self::code::Code;
-pub(in crate::http) use self::problem::{NO_SUCH_PATH, NOT_FOUND, Noted, Problem};
+pub(in crate::http) use self::problem::{NO_SUCH_OBJECT, NO_SUCH_PATH, Noted, Problem};

@@ -11,8 +11,11 @@ use super::code::Code;
 use crate::base::Seconds;
 use crate::issuer::Paths;
 
-/// Public text of a 404 for an object, whether the object does not exist or belongs to another client.
-pub(in crate::http) const NOT_FOUND: &str = "no such object, or not one of yours";
+/// Public text of a 404 for an object that does not exist.
+pub(in crate::http) const NO_SUCH_OBJECT: &str = "no such object";
+
+/// Public text of a 404 for a build or request token, whether the object does not exist or belongs to another client.
+pub(super) const NO_OBJECT_OF_CALLER: &str = "no such object, or the object belongs to another client";
 
 /// Public text of a 404 for a path, whether the path does not exist, is disabled or is hidden.
 pub(in crate::http) const NO_SUCH_PATH: &str = "no such path";
@@ -71,6 +74,11 @@ impl Problem {
         )
     }
 
+    /// Status 405. The answer's `Allow` header names the methods of the path.
+    pub(in crate::http) fn method_not_allowed() -> Self {
+        Self::new(Code::MethodNotAllowed, "method not allowed: the Allow header names the methods of this path")
+    }
+
     pub(in crate::http) fn internal(cause: impl ToString) -> Self {
         Self::new(Code::Internal, "internal error: give the operator the request id").because(cause)
     }
@@ -95,7 +103,7 @@ impl Problem {
 
     /// Renders the problem as an answer with body and headers.
     pub(in crate::http) fn render(&self, paths: &Paths, request_id: &str) -> Response {
-        let (code, status, title) = self.code.row();
+        let (code, (status, title)) = (self.code.name(), self.code.row());
         let detail = self.detail.as_ref();
         let body = Body {
             r#type: paths.problem(code),

@@ -2,9 +2,9 @@
 //! allowed; a text must never hold the cause of a failure.
 
 use super::code::Code;
-use super::problem::{NOT_FOUND, Problem};
+use super::problem::{NO_OBJECT_OF_CALLER, Problem};
 use crate::base::{FieldError, Seconds};
-use crate::claims::Event;
+use crate::claims::{Event, MAX_TOKEN_BYTES};
 use crate::exchange::{self, ApplyRulesError, PublicationError};
 use crate::issuer::{IssueError, IssueRefusal, NotIssued, Quota};
 use crate::policy::{AudienceDenied, Denied};
@@ -140,7 +140,7 @@ impl From<IssueRefusal> for Problem {
                 lifetime_not_allowed(rule.as_deref(), requested, allowed)
             }
             IssueRefusal::NameBound { kind, name } => Self::new(Code::NameBound, name_bound(kind, &name)),
-            IssueRefusal::NotFound => Self::new(Code::NotFound, NOT_FOUND),
+            IssueRefusal::NotFound => Self::new(Code::NotFound, NO_OBJECT_OF_CALLER),
             IssueRefusal::Quota(quota) => Self::new(Code::QuotaExceeded, quota_exceeded(&quota)),
             IssueRefusal::RateLimited { retry_after } => {
                 Self::new(Code::RateLimited, RATE_LIMITED).retry_after(retry_after)
@@ -153,7 +153,7 @@ impl From<IssueRefusal> for Problem {
                 Self::new(
                     Code::TokenTooLarge,
                     format!(
-                        "the token would have {bytes} bytes, over the limit of 8192; its largest claims are {}",
+                        "the token would have {bytes} bytes, over the limit of {MAX_TOKEN_BYTES}; its largest claims are {}",
                         largest.join(", ")
                     ),
                 )

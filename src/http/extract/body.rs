@@ -55,7 +55,7 @@ fn media_type(headers: &HeaderMap) -> Option<String> {
 }
 
 fn too_large() -> Problem {
-    Problem::new(Code::PayloadTooLarge, "the body is over 65536 bytes")
+    Problem::new(Code::PayloadTooLarge, format!("the body is over {MAX_BODY_BYTES} bytes"))
 }
 
 impl UnreadBody {

@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Path, RawQuery};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::super::error::{Code, NOT_FOUND, Problem};
+use super::super::error::{Code, NO_SUCH_OBJECT, Problem};
 use super::super::state::AppState;
 use crate::base::FieldError;
 
@@ -22,7 +22,7 @@ impl<T: DeserializeOwned + Send> FromRequestParts<AppState> for PathParams<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        let not_found = |_| Problem::new(Code::NotFound, NOT_FOUND);
+        let not_found = |_| Problem::new(Code::NotFound, NO_SUCH_OBJECT);
         let Path(read) = Path::<T>::from_request_parts(parts, state).await.map_err(not_found)?;
         Ok(Self(read))
     }

@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::super::error::{Code, NO_SUCH_PATH, NOT_FOUND, Problem};
+use super::super::error::{Code, NO_SUCH_OBJECT, NO_SUCH_PATH, Problem};
 use super::super::extract::{ClientAuth, PathParams, QueryParams, UnreadJson};
 use super::super::state::AppState;
 use crate::base::{CredentialId, FieldError, Moment};
@@ -43,7 +43,7 @@ fn no_such_path() -> Problem {
 }
 
 fn not_found() -> Problem {
-    Problem::new(Code::NotFound, NOT_FOUND)
+    Problem::new(Code::NotFound, NO_SUCH_OBJECT)
 }
 
 /// Client with the scope `admin` that sent the request. If no enabled client has the scope, the rejection is 404.

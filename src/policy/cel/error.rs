@@ -88,7 +88,7 @@ pub enum CelFailure {
     #[error("division by zero or arithmetic overflow")]
     Arithmetic,
     /// A list or object in the token has more entries than a condition may read.
-    #[error("a claim has more than 200 entries")]
+    #[error("a claim has more than {} entries", super::facts::FOREIGN_ENTRIES)]
     TooLarge,
     /// An operator or function of the condition does not accept the type of a value.
     #[error("a value has the wrong type")]

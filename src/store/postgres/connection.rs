@@ -74,7 +74,10 @@ impl Connector {
         let options = self.connect_options();
         let mut connection = tokio::time::timeout(CONNECT_WITHIN, options.connect())
             .await
-            .map_err(|_| StoreError::Unavailable("PostgreSQL did not answer within 3 seconds".to_owned()))?
+            .map_err(|_| {
+                let seconds = CONNECT_WITHIN.as_secs();
+                StoreError::Unavailable(format!("PostgreSQL did not answer within {seconds} seconds"))
+            })?
             .map_err(unavailable)?;
         let read_only: String = sqlx::query_scalar("select current_setting('transaction_read_only')")
             .fetch_one(&mut connection)
