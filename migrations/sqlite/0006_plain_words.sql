@@ -1,5 +1,5 @@
 -- Tables and columns take the words that the field uses: a credential is revoked, a token is used, ids are pinned, and
--- what an exchange went through is a flow. Rows keep their values.
+-- what an exchange went through is a flow. Values keep their text, except kinds of events and reasons of revocations.
 
 alter table rule_books rename to rules_revisions;
 alter table key_promises rename to server_settings;
@@ -70,6 +70,21 @@ create index credentials_signed_by on credentials (issuer, signed_by, expires_at
 alter table events rename column door to flow;
 
 update events set kind = 'ids_pinned' where kind = 'ids_learned';
+
+update credentials set revoked_reason = case revoked_reason
+    when 'a signing key that it rests on was revoked' then 'the signing key was revoked'
+    when 'it was revoked' then 'the credential was revoked'
+    when 'its ID token was revoked' then 'the ID token was revoked'
+    when 'its build ended' then 'the build finished'
+    when 'its provider was changed' then 'the provider was changed'
+    when 'its provider was removed' then 'the provider was deleted'
+    when 'its user was disabled' then 'the user was disabled'
+    when 'its user was removed' then 'the user was deleted'
+    when 'the client of its build was disabled' then 'the client of the build was disabled'
+    when 'what it was given by was changed' then 'the entitlement was changed'
+    when 'what it was given by was removed' then 'the entitlement was deleted'
+    else revoked_reason
+end where revoked_reason is not null;
 
 drop index traded_tokens_kept;
 create index used_tokens_kept on used_tokens (issuer, kept_until);

@@ -37,7 +37,7 @@ pub struct IssuedCredential {
 }
 
 /// Id, signing key and validity of a credential that is about to be issued.
-pub(super) struct Draft {
+pub(super) struct CredentialDraft {
     pub(super) id: CredentialId,
     pub(super) signer: Option<Arc<SigningKey>>,
     pub(super) now: Moment,
@@ -77,7 +77,7 @@ impl Exchange {
         &self,
         decision: &ExchangeDecision,
         offer: &Offer,
-        draft: &Draft,
+        draft: &CredentialDraft,
     ) -> Result<Secret<String>, ExchangeError> {
         let (Form::AccessToken { claims: of_flow, .. }, Some(signer)) = (&offer.form, &draft.signer) else {
             return Ok(draw_key(&*self.parts.entropy)?);

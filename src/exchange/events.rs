@@ -5,6 +5,7 @@
 use serde_json::json;
 
 use super::entitlements::{ProviderEntry, RulesSnapshot};
+use super::event_kind::EventKind;
 use super::exchange::Exchange;
 use super::refusal::{DisclosedRefusal, ExchangeError, ExchangeRefusal, NotExchanged};
 use crate::base::{EventId, Moment, Secret, Sha256};
@@ -44,7 +45,7 @@ impl Exchange {
         let event = EventRow {
             id,
             at: now,
-            kind: "exchange_refused".to_owned(),
+            kind: EventKind::ExchangeRefused.name().to_owned(),
             flow: Some(flow.to_owned()),
             subject: subject_of(token).map(cut),
             detail: detail.to_string(),

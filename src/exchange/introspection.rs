@@ -104,7 +104,7 @@ impl Exchange {
         now: Moment,
     ) -> Result<Introspection, ExchangeError> {
         let Some((jti, claims)) = unverified_claims(token) else { return Ok(Introspection::default()) };
-        let Some(standing) = self.parts.store.find_issued(&self.id, jti).await? else {
+        let Some(record) = self.parts.store.find_issued(&self.id, jti).await? else {
             return Ok(Introspection::default());
         };
         let text = |claim: &str| claims.get(claim).and_then(serde_json::Value::as_str).map(str::to_owned);
@@ -116,15 +116,15 @@ impl Exchange {
             _ => text("aud").into_iter().collect(),
         };
         let published = self.parts.keyring.view();
-        let signs = published.published(now).iter().any(|jwk| jwk.kid() == standing.kid);
-        let good = standing.token_sha256 == token.digest()
-            && standing.revoked_at.is_none()
-            && standing.client.disabled_at.is_none()
-            && standing.build.state(now) == BuildState::Running
+        let signs = published.published(now).iter().any(|jwk| jwk.kid() == record.kid);
+        let is_active = record.token_sha256 == token.digest()
+            && record.revoked_at.is_none()
+            && record.client.disabled_at.is_none()
+            && record.build.state(now) == BuildState::Running
             && number("exp").is_some_and(|exp| exp > now.unix())
             && signs;
-        let addressed = audiences.iter().any(|audience| client.may_address(audience));
-        if !good || !addressed {
+        let is_addressed = audiences.iter().any(|audience| client.may_address(audience));
+        if !is_active || !is_addressed {
             return Ok(Introspection::default());
         }
         // A used token is inactive here, as forward authentication accepts no used token.
@@ -141,7 +141,7 @@ impl Exchange {
             iat: number("iat"),
             jti: Some(jti.to_string()),
             token_type: Some("N_A"),
-            build_id: Some(standing.build.id.to_string()),
+            build_id: Some(record.build.id.to_string()),
             ..Introspection::default()
         })
     }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
 
+use super::event_kind::EventKind;
 use super::exchange::Exchange;
 use super::flows::{nuget, rubygems, token_exchange};
 use super::refusal::ExchangeError;
@@ -17,7 +18,7 @@ use crate::store::{
 /// Body of the request in which a package server reports a publication.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct PublicationSpec {
+pub struct PublicationRequest {
     /// Ecosystem that the package belongs to, such as `rubygems`.
     pub ecosystem: Ecosystem,
     /// Name of the package.
@@ -60,7 +61,7 @@ impl Exchange {
     ///
     /// # Errors
     /// [`PublicationError`] if the request is refused or the server fails.
-    pub async fn publish(&self, client: &Client, spec: PublicationSpec) -> Result<Publication, PublicationError> {
+    pub async fn publish(&self, client: &Client, spec: PublicationRequest) -> Result<Publication, PublicationError> {
         check(&spec).map_err(PublicationError::Field)?;
         let now = self.parts.clock.now();
         let digest = spec.key.digest();
@@ -85,7 +86,7 @@ impl Exchange {
         let event = EventRow {
             id: self.event_id(now)?,
             at: now,
-            kind: "published".to_owned(),
+            kind: EventKind::Published.name().to_owned(),
             flow: Some(key.flow),
             subject: Some(key.subject),
             detail: json!({
@@ -129,7 +130,7 @@ pub async fn provenance(
     Ok(found)
 }
 
-fn check(spec: &PublicationSpec) -> Result<(), FieldError> {
+fn check(spec: &PublicationRequest) -> Result<(), FieldError> {
     for (field, text) in [("package", &spec.package), ("version", &spec.version)] {
         if text.trim().is_empty() || text.len() > 255 || text.chars().any(char::is_control) {
             return Err(FieldError::new(field, "must be text of 1 to 255 bytes on one line"));

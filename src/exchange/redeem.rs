@@ -5,21 +5,18 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use super::credentials::{Draft, IssuedCredential, subject};
+use super::credentials::{CredentialDraft, IssuedCredential, subject};
+use super::event_kind::EventKind;
 use super::exchange::Exchange;
 use super::flow::{Attempt, ExchangeDecision, Form, IssuingFlow, Lifetime, Offer};
-use super::refusal::{ExchangeError, ExchangeRefusal, NotExchanged};
-use crate::base::{CredentialId, IdTokenId, Moment, Seconds, Secret};
+use super::refusal::{ExchangeError, ExchangeRefusal, MIN_REMAINING, NotExchanged};
+use crate::base::{CredentialId, IdTokenId, Moment, Secret};
 use crate::store::{CredentialKind, EventRow, NewCredential, NewIdToken, Redemption, RedemptionRefusal, StoreError};
 use crate::verifier::Trail;
 
 /// Maximum number of evaluations of one token. The token is evaluated again if the rules changed before the
 /// transaction.
 const ATTEMPTS: usize = 5;
-
-/// Minimum remaining lifetime of a subject token if the credential must not outlive the token, whatever tolerance the
-/// verifier has for clocks.
-pub(super) const MIN_REMAINING: Seconds = Seconds::new(5);
 
 /// An exchange that its flow has decided on, before its transaction.
 struct DecidedExchange<'a> {
@@ -91,7 +88,7 @@ impl Exchange {
             }
             Form::Key => None,
         };
-        let draft = Draft { id: CredentialId::new(now, &*self.parts.entropy)?, signer, now, expires_at };
+        let draft = CredentialDraft { id: CredentialId::new(now, &*self.parts.entropy)?, signer, now, expires_at };
         let secret = self.draw_credential(decision, offer, &draft).await?;
         if offer.grants_access() {
             let (id_token, credential) = self.rows(decided, &draft, &secret)?;
@@ -133,7 +130,7 @@ impl Exchange {
     fn rows(
         &self,
         decided: &DecidedExchange<'_>,
-        draft: &Draft,
+        draft: &CredentialDraft,
         secret: &Secret<String>,
     ) -> Result<(NewIdToken, NewCredential), ExchangeError> {
         let DecidedExchange { flow, token, decision, offer, .. } = *decided;
@@ -198,7 +195,7 @@ impl Exchange {
             event: EventRow {
                 id: self.event_id(now)?,
                 at: now,
-                kind: "credential_created".to_owned(),
+                kind: EventKind::CredentialCreated.name().to_owned(),
                 flow: Some(credential.flow.clone()),
                 subject: token.verified.claims().subject().map(str::to_owned),
                 detail: detail.to_string(),

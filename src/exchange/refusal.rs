@@ -3,18 +3,28 @@
 
 use std::fmt::Write as _;
 
+use strum::{IntoStaticStr, VariantNames};
+
 use crate::base::{EntropyError, Seconds};
 use crate::keyring::{KeyringError, SigningError};
 use crate::policy::{CelFailure, StatementsDenied, Unmatched};
 use crate::store::StoreError;
-use crate::verifier::{self, Check};
+use crate::verifier::{Check, TokenRefusal};
+
+/// Minimum remaining lifetime of a subject token if the credential must not outlive the token, whatever tolerance the
+/// verifier has for clocks.
+pub(super) const MIN_REMAINING: Seconds = Seconds::new(5);
+
+/// Name of the variant that has no code of its own: the verifier's reason is the code.
+const TOKEN: &str = "token";
 
 /// Reason why an exchange was refused. A refused exchange neither records the token as used nor issues a
 /// credential.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum ExchangeRefusal {
     /// The token itself is invalid, with the reason in the verifier's terms.
-    Token(verifier::TokenRefusal),
+    Token(TokenRefusal),
     /// The token is signed by a key of our own issuer but has no record: the key may be stolen.
     NotRecorded,
     /// The token was revoked.
@@ -92,26 +102,13 @@ impl ExchangeRefusal {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Token(refusal) => refusal.reason(),
-            Self::NotRecorded => "not_recorded",
-            Self::Revoked => "revoked",
-            Self::BuildFinished => "build_finished",
-            Self::ClientDisabled => "client_disabled",
-            Self::KeyRevoked => "key_revoked",
-            Self::Untrusted => "untrusted",
-            Self::Audience { .. } => "audience",
-            Self::Target { .. } => "target",
-            Self::NoEntitlement { .. } => "no_entitlement",
-            Self::Broken { .. } => "broken",
-            Self::UserDisabled { .. } => "user_disabled",
-            Self::Statements(_) => "statements",
-            Self::Criteria(_) => "criteria",
-            Self::Condition(_) => "condition",
-            Self::Scope { .. } => "scope",
-            Self::TokenType { .. } => "token_type",
-            Self::Used => "used",
-            Self::ExpiresTooSoon => "expires_too_soon",
-            Self::Credential => "credential",
+            refusal => refusal.into(),
         }
+    }
+
+    /// All codes that [`Self::reason`] returns, apart from the reasons of the verifier.
+    pub fn reasons() -> impl Iterator<Item = &'static str> {
+        <Self as VariantNames>::VARIANTS.iter().copied().filter(|name| *name != TOKEN)
     }
 
     /// Returns the check that refused the token or the request.
@@ -120,7 +117,7 @@ impl ExchangeRefusal {
         match self {
             Self::Token(refusal) => refusal.check(),
             Self::NotRecorded | Self::Revoked | Self::BuildFinished | Self::ClientDisabled | Self::KeyRevoked => {
-                Check::Standing
+                Check::Record
             }
             Self::Audience { .. } => Check::Audience,
             Self::ExpiresTooSoon => Check::Time,
@@ -158,7 +155,7 @@ impl ExchangeRefusal {
             Self::Scope { allowed, .. } => format!("one of {}", allowed.join(" ")),
             Self::TokenType { .. } => "a type of token that the grant issues".to_owned(),
             Self::Used => "an unused token".to_owned(),
-            Self::ExpiresTooSoon => "a token that is valid for at least 5 s more".to_owned(),
+            Self::ExpiresTooSoon => format!("a token that is valid for at least {} s more", MIN_REMAINING.get()),
             Self::Credential => "a valid key of this flow".to_owned(),
         }
     }
@@ -201,8 +198,8 @@ impl ExchangeRefusal {
     #[must_use]
     pub fn disclosed(&self) -> Option<(String, String)> {
         match self {
-            Self::Token(verifier::TokenRefusal::RequiredClaim { claim }) => Some((claim.clone(), "missing".to_owned())),
-            Self::Token(verifier::TokenRefusal::ProviderRule { claim, actual, .. }) => {
+            Self::Token(TokenRefusal::RequiredClaim { claim }) => Some((claim.clone(), "missing".to_owned())),
+            Self::Token(TokenRefusal::ProviderRule { claim, actual, .. }) => {
                 Some(((*claim).to_owned(), actual.clone()))
             }
             Self::Token(refusal) if refusal.check() > Check::Audience => {

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use super::event_kind::EventKind;
 use super::exchange::Exchange;
 use super::introspection::unverified_claims;
 use super::refusal::{ExchangeError, NotExchanged};
@@ -92,7 +93,7 @@ impl Exchange {
         Ok(EventRow {
             id: self.event_id(now)?,
             at: now,
-            kind: "id_token_revoked".to_owned(),
+            kind: EventKind::IdTokenRevoked.name().to_owned(),
             flow: None,
             subject: Some(subject.to_owned()),
             detail: detail.to_string(),
@@ -115,7 +116,7 @@ pub async fn revoke_credential(
     let event = EventRow {
         id: EventId::new(now, entropy)?,
         at: now,
-        kind: "credential_revoked".to_owned(),
+        kind: EventKind::CredentialRevoked.name().to_owned(),
         flow: Some(found.flow),
         subject: Some(found.subject),
         detail: json!({ "credential": id, "by": by }).to_string(),

@@ -6,13 +6,13 @@ use super::exchange::Exchange;
 use super::refusal::{ExchangeError, ExchangeRefusal, NotExchanged};
 use crate::base::{Jti, Moment, Secret, Sha256};
 use crate::policy::BuildFacts;
-use crate::store::{BuildState, IssuedToken, OwnToken, TokenKey};
+use crate::store::{BuildState, IdTokenRecord, OwnToken, TokenKey};
 use crate::verifier::{Check, Requirements, TokenRefusal, Trail, VerifiedToken, unverified_issuer_of};
 
 /// A verified subject token; a token of our own issuer comes with the record of the token and the token's build.
 pub struct SubjectToken {
     pub(super) verified: VerifiedToken,
-    pub(super) own: Option<(Jti, IssuedToken)>,
+    pub(super) own: Option<(Jti, IdTokenRecord)>,
 }
 
 impl SubjectToken {
@@ -110,7 +110,7 @@ impl Exchange {
         if record.build.state(now) != BuildState::Running {
             return Err(ExchangeRefusal::BuildFinished.into());
         }
-        trail.passed(Check::Standing, || {
+        trail.passed(Check::Record, || {
             (
                 "a recorded token of a running build and an enabled client".to_owned(),
                 format!("build {}", record.build.id),

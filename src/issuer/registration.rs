@@ -7,7 +7,7 @@ use super::refusal::{IssueRefusal, NotIssued};
 use crate::base::{BuildId, Moment, RequestTokenId, Secret, Sha256};
 use crate::claims::{self, Build, CheckedRegistration, RegistrationError, RegistrationRules};
 use crate::policy::{Client, Scope};
-use crate::store::{NameKind, NewBuild, NewRequestToken, Registered, RegistrationRefusal, Rename, TokenKind};
+use crate::store::{BuildRegistration, NameKind, NewBuild, NewRequestToken, RegistrationRefusal, Rename, TokenKind};
 
 /// A registered build, with the tokens that only the CI server receives.
 #[derive(Debug)]
@@ -101,15 +101,15 @@ impl Issuer {
         Ok((new, secrets))
     }
 
-    fn answer(&self, new: NewBuild, secrets: DrawnSecrets, registered: Registered) -> RegisteredBuild {
+    fn answer(&self, new: NewBuild, secrets: DrawnSecrets, registered: BuildRegistration) -> RegisteredBuild {
         let mut warnings = Vec::new();
         let (id, build, expires_at, repeated) = match registered {
-            Registered::New { renames, ids_taken } => {
+            BuildRegistration::New { renames, ids_taken } => {
                 warnings.extend(renames.iter().map(|rename| self.rename_warning(&new.build, rename)));
                 warnings.extend(ids_taken.iter().map(|(kind, name)| id_taken_warning(*kind, name)));
                 (new.id, new.build, new.deadline, false)
             }
-            Registered::Repeated(stored) => (stored.id, stored.build, stored.deadline, true),
+            BuildRegistration::Repeated(stored) => (stored.id, stored.build, stored.deadline, true),
         };
         for warning in &warnings {
             tracing::warn!(build = %id, "{warning}");

@@ -6,7 +6,7 @@ use std::cell::OnceCell;
 use super::cel::Facts;
 use super::decision::{AudienceDenied, Denied, Grant, IssuanceRequest};
 use super::facts::facts;
-use super::rule::{Rule, RuleError, RuleSpec};
+use super::rule::{IssuanceRuleError, Rule, RuleSpec};
 use crate::claims::Event;
 
 /// Decision on an audience that no rule lists.
@@ -31,8 +31,8 @@ impl IssuancePolicy {
     /// Checks and compiles the rules of the policy. The first rule that matches a request decides.
     ///
     /// # Errors
-    /// [`RuleError`] names the first invalid rule and the invalid field of the rule.
-    pub fn new(default: DefaultGrant, rules: Vec<RuleSpec>) -> Result<Self, RuleError> {
+    /// [`IssuanceRuleError`] names the first invalid rule and the invalid field of the rule.
+    pub fn new(default: DefaultGrant, rules: Vec<RuleSpec>) -> Result<Self, IssuanceRuleError> {
         Ok(Self { default, rules: Rule::check_all(rules)? })
     }
 

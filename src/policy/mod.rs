@@ -24,7 +24,7 @@ pub use self::criteria::{
 pub use self::decision::{AudienceDenied, Denied, Grant, IssuanceRequest};
 pub use self::issuance::{DefaultGrant, IssuancePolicy};
 pub use self::repositories::{RepositoryPolicies, registry_actions};
-pub use self::rule::{RuleError, RuleSpec};
+pub use self::rule::{IssuanceRuleError, RuleSpec};
 pub use self::statements::{
     ConditionResult, ConditionSpec, PrincipalSpec, StatementSpec, Statements, StatementsDenied, StatementsSpec,
 };

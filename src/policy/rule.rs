@@ -36,7 +36,7 @@ pub struct RuleSpec {
 
 /// Error returned for an invalid rule of the issuance policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RuleError {
+pub struct IssuanceRuleError {
     /// Index of the rule in the list of rules, from 0.
     pub index: usize,
     /// Name of the rule as written in the configuration, which may be invalid.
@@ -48,14 +48,14 @@ pub struct RuleError {
     pub text: String,
 }
 
-impl fmt::Display for RuleError {
+impl fmt::Display for IssuanceRuleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The name may be what is invalid, so the name is escaped for the terminal.
         write!(f, "rule {} ({:?}): {}: {}", self.index + 1, self.rule, self.field, self.text)
     }
 }
 
-impl std::error::Error for RuleError {}
+impl std::error::Error for IssuanceRuleError {}
 
 /// A rule of the issuance policy that passed every check.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ pub(super) struct Rule {
 
 impl Rule {
     /// Checks each rule, and checks that the rules' names are unique.
-    pub(super) fn check_all(specs: Vec<RuleSpec>) -> Result<Vec<Self>, RuleError> {
+    pub(super) fn check_all(specs: Vec<RuleSpec>) -> Result<Vec<Self>, IssuanceRuleError> {
         let mut names = BTreeSet::new();
         with_names(|known| {
             let rules = specs.into_iter().enumerate().map(|(index, spec)| {
@@ -76,7 +76,7 @@ impl Rule {
                 } else {
                     Err(("name", "duplicate name: another rule has it".to_owned()))
                 };
-                checked.map_err(|(field, text)| RuleError { index, rule: name, field, text })
+                checked.map_err(|(field, text)| IssuanceRuleError { index, rule: name, field, text })
             });
             rules.collect()
         })

@@ -51,7 +51,7 @@ pub struct Rename {
 
 /// Result of a registration that was not refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Registered {
+pub enum BuildRegistration {
     /// A new build was created.
     New {
         /// Organisations and repositories that this registration renamed.
@@ -104,7 +104,7 @@ pub trait Builds {
         issuer: &IssuerId,
         client: &Client,
         new: &NewBuild,
-    ) -> Outcome<Registered, RegistrationRefusal>;
+    ) -> Outcome<BuildRegistration, RegistrationRefusal>;
 
     /// Finds a build by its id.
     ///

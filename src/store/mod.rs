@@ -66,13 +66,14 @@ mod publications;
 mod redemptions;
 mod request_token_cache;
 mod request_tokens;
+mod revocation_reason;
 mod rules;
 pub mod sqlite;
 mod stored_build;
 mod url;
 
 pub use self::audit::{Audit, AuditFilter, AuditRow, Issuance, IssuanceRefusal};
-pub use self::builds::{Builds, NewBuild, REPEAT_WITHIN, Registered, RegistrationRefusal, Rename};
+pub use self::builds::{BuildRegistration, Builds, NewBuild, REPEAT_WITHIN, RegistrationRefusal, Rename};
 pub use self::clients::{
     ClientChange, ClientChangeKind, ClientExists, ClientSecret, Clients, DeclaredClient, Disabled, NameTaken,
     StoredClient,
@@ -87,12 +88,13 @@ pub use self::migrations::MigrationReport;
 pub use self::names::{BoundName, NameKind, Names};
 pub use self::publications::{Ecosystem, Publication, PublicationRefusal, Publications};
 pub use self::redemptions::{
-    CredentialFilter, CredentialKind, IssuedToken, NewCredential, NewIdToken, OwnToken, Redemption, RedemptionRefusal,
-    Redemptions, StoredCredential, StoredIdToken, TokenKey, USED_TOKEN_KEPT_FOR,
+    CredentialFilter, CredentialKind, IdTokenRecord, NewCredential, NewIdToken, OwnToken, Redemption,
+    RedemptionRefusal, Redemptions, StoredCredential, StoredIdToken, TokenKey, USED_TOKEN_KEPT_FOR,
 };
 pub use self::request_tokens::{
     BuildNotRunning, NewRequestToken, RequestTokens, StoredRequestToken, TokenBearer, TokenKind,
 };
+pub use self::revocation_reason::RevocationReason;
 pub use self::rules::{
     EntitlementFilter, EntitlementKind, EntitlementRow, FetchedDocuments, ProviderRow, RuleChange, RuleRows, Rules,
     UserRow, Write,

@@ -39,7 +39,7 @@ pub struct TokenKey {
 
 /// An ID token of our own issuer, with the current state of the build and the client that the token depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IssuedToken {
+pub struct IdTokenRecord {
     /// SHA-256 digest of the token's text.
     pub token_sha256: Sha256,
     /// `kid` of the key that signed the token.
@@ -267,7 +267,7 @@ pub trait Redemptions {
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn find_issued(&self, issuer: &IssuerId, jti: Jti) -> Result<Option<IssuedToken>, StoreError>;
+    async fn find_issued(&self, issuer: &IssuerId, jti: Jti) -> Result<Option<IdTokenRecord>, StoreError>;
 
     /// Returns whether the subject token must not be redeemed any more, because it was used or revoked.
     ///

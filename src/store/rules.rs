@@ -6,6 +6,7 @@ use strum::{Display, EnumString, IntoStaticStr};
 
 use super::error::StoreError;
 use super::events::EventRow;
+use super::revocation_reason::RevocationReason;
 use crate::base::{EntitlementId, IssuerId, Moment};
 use crate::policy::Pins;
 
@@ -152,7 +153,7 @@ pub struct Write<T> {
     /// Row to write; the store sets its revision.
     pub row: T,
     /// Reason to revoke the credentials that depend on the row; `None` to keep them.
-    pub revokes: Option<&'static str>,
+    pub revokes: Option<RevocationReason>,
 }
 
 /// Change of users, providers and entitlements, written in one transaction.

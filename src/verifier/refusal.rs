@@ -7,7 +7,7 @@ use crate::base::{Moment, Seconds};
 use crate::jose::{PeekError, SignatureAlgorithm};
 
 /// Reason for which a token is rejected. The variants are in the order of the checks.
-#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::IntoStaticStr, strum::VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum TokenRefusal {
     /// The text is not a token by the strictest reading of RFC 7515 and RFC 7519.
@@ -132,6 +132,9 @@ pub enum TokenRefusal {
 }
 
 impl TokenRefusal {
+    /// All names that [`Self::reason`] returns, in the order of the checks.
+    pub const REASONS: &'static [&'static str] = <Self as strum::VariantNames>::VARIANTS;
+
     /// Returns the stable name of the reason, for metrics, tables and programs.
     #[must_use]
     pub fn reason(&self) -> &'static str {
@@ -219,7 +222,9 @@ impl fmt::Display for TokenRefusal {
 impl std::error::Error for TokenRefusal {}
 
 /// A check of a token. The variants are in the order in which the checks are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, strum::Display)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, strum::Display, strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "lowercase")]
 pub enum Check {
@@ -247,12 +252,18 @@ pub enum Check {
     /// Makes the check of claims that belongs to the provider's kind.
     #[strum(serialize = "provider's rule")]
     ProviderRule,
-    /// Checks, for a token of our own issuer, that neither the token nor the token's build or client is revoked.
-    Standing,
+    /// Checks the record of a token of our own issuer: the token is recorded and not revoked, the build still runs, and
+    /// the client is enabled.
+    Record,
     /// Checks that the policy of the requested resource allows the request.
     Policy,
     /// Checks that the policy allows the requested scopes.
     Request,
     /// Checks that the token was not used before.
     Use,
+}
+
+impl Check {
+    /// All checks, in the order in which the checks are made.
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 }

@@ -21,5 +21,6 @@ mod keyring;
 mod links;
 mod policy;
 mod routes;
+mod stable_texts;
 mod store;
 mod verifier;

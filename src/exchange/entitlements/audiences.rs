@@ -1,4 +1,4 @@
-//! Check that every audience belongs to one flow. A recipient of a token for one flow must not be able to exchange the
+//! Check that every audience belongs to one kind of flow. A recipient of a token for one flow must not be able to exchange the
 //! token in another flow.
 
 use std::borrow::Cow;
@@ -9,50 +9,79 @@ use crate::exchange::settings::ExchangeSettings;
 use crate::store::EntitlementKind;
 use crate::verifier::Provider;
 
-/// An audience that a setting assigns to a flow: the flow's name in errors, the setting's name, and the audience.
-type Claim = (&'static str, &'static str, fn(&ExchangeSettings) -> Cow<'_, str>);
+/// Kind of flow that an audience belongs to; [`crate::exchange::flows::FLOWS`] names the kind of each flow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::VariantArray)]
+pub enum AudienceOwner {
+    /// Requests of clients without a secret, which authenticate with an ID token.
+    #[strum(serialize = "clients without a secret")]
+    Api,
+    /// The token endpoint and forward authentication, which grants decide.
+    #[strum(serialize = "grants")]
+    Grants,
+    /// The flow of NuGet's trusted publishing.
+    #[strum(serialize = "NuGet")]
+    Nuget,
+    /// The flow of container registries.
+    #[strum(serialize = "the registry")]
+    Registry,
+    /// The flows of RubyGems.
+    #[strum(serialize = "RubyGems")]
+    Rubygems,
+}
 
-/// Audiences that the settings assign to flows. A new flow with an audience setting needs a row here.
-#[rustfmt::skip]
-const CLAIMS: &[Claim] = &[
-    (API, "the API itself", |settings| Cow::from(&settings.api_audience)),
-    (RUBYGEMS, "exchange.rubygems_host", |settings| Cow::from(&settings.rubygems_host)),
-    (NUGET, "exchange.nuget_audience", |settings| Cow::from(&settings.nuget_audience)),
-    (REGISTRY, "exchange.registry_audience", |settings| Cow::from(&settings.registry_audience)),
-];
+/// An audience that a setting assigns: the setting's name, and the audience.
+type AudienceSetting<'a> = (&'static str, Cow<'a, str>);
 
-const API: &str = "clients without a secret";
-const GRANTS: &str = "grants";
-const NUGET: &str = "NuGet";
-const REGISTRY: &str = "the registry";
-const RUBYGEMS: &str = "RubyGems";
+impl AudienceOwner {
+    /// All kinds, sorted by name.
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
-/// Error returned when one audience is assigned to two flows.
+    /// Returns the audience that the settings assign to this kind; `None` if only rules assign its audiences.
+    fn setting(self, settings: &ExchangeSettings) -> Option<AudienceSetting<'_>> {
+        match self {
+            Self::Api => Some(("the API itself", Cow::from(&settings.api_audience))),
+            Self::Grants => None,
+            Self::Nuget => Some(("exchange.nuget_audience", Cow::from(&settings.nuget_audience))),
+            Self::Registry => Some(("exchange.registry_audience", Cow::from(&settings.registry_audience))),
+            Self::Rubygems => Some(("exchange.rubygems_host", Cow::from(&settings.rubygems_host))),
+        }
+    }
+
+    fn of_entitlement(kind: EntitlementKind) -> Self {
+        match kind {
+            EntitlementKind::Grant => Self::Grants,
+            EntitlementKind::Publisher | EntitlementKind::Role => Self::Rubygems,
+            EntitlementKind::TrustPolicy => Self::Nuget,
+        }
+    }
+}
+
+/// Error returned when one audience is assigned to two kinds of flow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the audience {audience:?} belongs to {first} ({first_by}): {second_by} cannot use it for {second}")]
 pub struct AudienceConflict {
-    /// Audience that is assigned to two flows.
+    /// Audience that is assigned to two kinds of flow.
     pub audience: String,
-    /// Name of the flow that already has the audience.
-    pub first: &'static str,
-    /// Setting or rule that assigns the audience to the first flow.
+    /// Kind of flow that already has the audience.
+    pub first: AudienceOwner,
+    /// Setting or rule that assigns the audience to the first kind.
     pub first_by: String,
-    /// Name of the flow that must not get the audience as well.
-    pub second: &'static str,
-    /// Setting or rule that assigns the audience to the second flow.
+    /// Kind of flow that must not get the audience as well.
+    pub second: AudienceOwner,
+    /// Setting or rule that assigns the audience to the second kind.
     pub second_by: String,
 }
 
-/// Checks that settings and providers assign no audience to two flows.
+/// Checks that settings and providers assign no audience to two kinds of flow.
 ///
 /// # Errors
-/// [`AudienceConflict`] names the first audience with two flows.
+/// [`AudienceConflict`] names the first audience with two kinds.
 pub fn check_audiences(settings: &ExchangeSettings, providers: &[Provider]) -> Result<(), AudienceConflict> {
     Claimed::of(settings, providers).map(drop)
 }
 
-/// Assigned audiences, each with the name of the flow and the setting or rule that assigns the audience.
-pub(in crate::exchange) struct Claimed<'a>(BTreeMap<Cow<'a, str>, (&'static str, String)>);
+/// Assigned audiences, each with its kind of flow and the setting or rule that assigns the audience.
+pub(in crate::exchange) struct Claimed<'a>(BTreeMap<Cow<'a, str>, (AudienceOwner, String)>);
 
 impl<'a> Claimed<'a> {
     /// Collects the audiences that settings and providers assign to flows.
@@ -61,30 +90,28 @@ impl<'a> Claimed<'a> {
         providers: &'a [Provider],
     ) -> Result<Self, AudienceConflict> {
         let mut claimed = Self(BTreeMap::new());
-        for (flow, by, audience) in CLAIMS {
-            claimed.add(audience(settings), flow, || (*by).to_owned())?;
+        for owner in AudienceOwner::ALL {
+            let Some((by, audience)) = owner.setting(settings) else { continue };
+            claimed.add(audience, *owner, || by.to_owned())?;
         }
         for provider in providers {
             let Some(audience) = provider.required_audience() else { continue };
-            claimed.add(Cow::from(audience), REGISTRY, || format!("the provider {}", provider.name()))?;
+            claimed
+                .add(Cow::from(audience), AudienceOwner::Registry, || format!("the provider {}", provider.name()))?;
         }
         Ok(claimed)
     }
 
-    /// Adds the audiences that an entitlement assigns to the flow of the entitlement's kind.
+    /// Adds the audiences that an entitlement assigns to the entitlement's kind of flow.
     pub(in crate::exchange) fn add_entitlement(
         &mut self,
         kind: EntitlementKind,
         name: &str,
         compiled: &'a Compiled,
     ) -> Result<(), AudienceConflict> {
-        let flow = match kind {
-            EntitlementKind::Grant => GRANTS,
-            EntitlementKind::Publisher | EntitlementKind::Role => RUBYGEMS,
-            EntitlementKind::TrustPolicy => NUGET,
-        };
+        let owner = AudienceOwner::of_entitlement(kind);
         for audience in compiled.audiences() {
-            self.add(Cow::from(audience), flow, || format!("{kind} {name:?}"))?;
+            self.add(Cow::from(audience), owner, || format!("{kind} {name:?}"))?;
         }
         Ok(())
     }
@@ -92,17 +119,17 @@ impl<'a> Claimed<'a> {
     fn add(
         &mut self,
         audience: Cow<'a, str>,
-        flow: &'static str,
+        owner: AudienceOwner,
         by: impl FnOnce() -> String,
     ) -> Result<(), AudienceConflict> {
         let Some((first, first_by)) = self.0.get(&audience) else {
-            self.0.insert(audience, (flow, by()));
+            self.0.insert(audience, (owner, by()));
             return Ok(());
         };
-        if *first == flow {
+        if *first == owner {
             return Ok(());
         }
         let (first, first_by) = (*first, first_by.clone());
-        Err(AudienceConflict { audience: audience.into_owned(), first, first_by, second: flow, second_by: by() })
+        Err(AudienceConflict { audience: audience.into_owned(), first, first_by, second: owner, second_by: by() })
     }
 }

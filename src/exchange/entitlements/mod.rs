@@ -13,7 +13,7 @@ mod snapshot;
 mod trust_policy;
 mod views;
 
-pub use self::audiences::{AudienceConflict, check_audiences};
+pub use self::audiences::{AudienceConflict, AudienceOwner, check_audiences};
 pub use self::cache::{RulesCache, RulesCacheParts};
 pub use self::changes::{
     Applied, ApplyRulesError, Change, ChangeKind, ChangeSet, ObjectError, Precondition, Prune, RuleError, RulesEditor,

@@ -8,3 +8,15 @@ pub mod rubygems;
 pub mod rubygems_publisher;
 pub mod rubygems_role;
 pub mod token_exchange;
+
+use super::entitlements::AudienceOwner;
+
+/// Names of all flows, sorted, each with the owner of the audiences that the flow requires. The names are stored with
+/// credentials and events.
+pub const FLOWS: [(&str, AudienceOwner); 5] = [
+    (forward_auth::NAME, AudienceOwner::Grants),
+    (token_exchange::NAME, AudienceOwner::Grants),
+    (nuget::NAME, AudienceOwner::Nuget),
+    (registry::NAME, AudienceOwner::Registry),
+    (rubygems::NAME, AudienceOwner::Rubygems),
+];

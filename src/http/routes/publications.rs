@@ -9,7 +9,7 @@ use serde_json::json;
 use super::super::error::{Code, NO_SUCH_PATH, Problem};
 use super::super::extract::{ClientAuth, UnreadJson};
 use super::super::state::AppState;
-use crate::exchange::PublicationSpec;
+use crate::exchange::PublicationRequest;
 use crate::policy::Scope;
 
 pub(in super::super) async fn record(
@@ -19,7 +19,7 @@ pub(in super::super) async fn record(
 ) -> Result<Response, Problem> {
     let exchange = state.app.exchange().ok_or_else(|| Problem::new(Code::NotFound, NO_SUCH_PATH))?;
     let client = state.app.issuer().client(&credential, Scope::PublicationsWrite).await?;
-    let body = body.read::<PublicationSpec>(&state).await?;
+    let body = body.read::<PublicationRequest>(&state).await?;
     let recorded = exchange.publish(&client, body.value).await?;
     let answer = json!({
         "ecosystem": recorded.ecosystem, "package": recorded.package, "version": recorded.version,

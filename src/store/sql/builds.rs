@@ -10,7 +10,10 @@ use super::registration;
 use super::rows::{build_columns, read_build};
 use crate::base::{BuildId, ClientId, IssuerId, Moment};
 use crate::policy::Client;
-use crate::store::{Builds, Finish, NewBuild, Outcome, Registered, RegistrationRefusal, StoreError, StoredBuild};
+use crate::store::{
+    BuildRegistration, Builds, Finish, NewBuild, Outcome, RegistrationRefusal, RevocationReason, StoreError,
+    StoredBuild,
+};
 
 /// Cancels the running builds of a client that was disabled, and revokes the credentials issued for tokens of the
 /// client's builds. Returns the number of canceled builds.
@@ -30,8 +33,7 @@ pub(super) async fn cancel_builds(
     .execute(&mut *connection)
     .await
     .map_err(unavailable)?;
-    revoke_where(connection, issuer, RevocationCause::Client(client), "the client of its build was disabled", now)
-        .await?;
+    revoke_where(connection, issuer, RevocationCause::Client(client), RevocationReason::ClientDisabled, now).await?;
     Ok(finished.rows_affected())
 }
 
@@ -42,7 +44,7 @@ impl Builds for Backend {
         issuer: &IssuerId,
         client: &Client,
         new: &NewBuild,
-    ) -> Outcome<Registered, RegistrationRefusal> {
+    ) -> Outcome<BuildRegistration, RegistrationRefusal> {
         let registered = self
             .writer()
             .act_serializable(
@@ -52,7 +54,7 @@ impl Builds for Backend {
                 },
             )
             .await?;
-        if let Ok(Registered::Repeated(build)) = &registered {
+        if let Ok(BuildRegistration::Repeated(build)) = &registered {
             self.request_token_cache.remove_build(build.id);
         }
         Ok(registered)
@@ -98,7 +100,14 @@ impl Builds for Backend {
                     .await
                     .map_err(unavailable)?;
                     if finished.rows_affected() == 1 {
-                        revoke_where(connection, issuer, RevocationCause::Build(id), "its build ended", now).await?;
+                        revoke_where(
+                            connection,
+                            issuer,
+                            RevocationCause::Build(id),
+                            RevocationReason::BuildFinished,
+                            now,
+                        )
+                        .await?;
                     }
                     let known: i64 = sqlx::query_scalar(
                         "select count(*) from builds where issuer = $1 and id = $2 and client_id = $3",

@@ -4,7 +4,7 @@
 use super::driver::DbConnection;
 use super::fault::unavailable;
 use crate::base::{BuildId, ClientId, CredentialId, EntitlementId, IssuerId, Moment, Sha256};
-use crate::store::StoreError;
+use crate::store::{RevocationReason, StoreError};
 
 /// Object that was revoked, disabled, changed or deleted. All credentials that depend on the object are revoked.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ pub(super) async fn revoke_where(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     cause: RevocationCause<'_>,
-    reason: &str,
+    reason: RevocationReason,
     now: Moment,
 ) -> Result<u64, StoreError> {
     let statement = match cause {
@@ -62,7 +62,7 @@ pub(super) async fn revoke_where(
         RevocationCause::SigningKey(_) => revoke_where!("(token_kid = $4 or signed_by = $4) and expires_at > $2"),
         RevocationCause::User(_) => revoke_where!("user_name = $4 and expires_at > $2"),
     };
-    let query = sqlx::query(statement).bind(issuer.as_str()).bind(now.unix()).bind(reason);
+    let query = sqlx::query(statement).bind(issuer.as_str()).bind(now.unix()).bind(<&str>::from(reason));
     let query = match &cause {
         RevocationCause::Build(id) => query.bind(id.to_string()),
         RevocationCause::Client(id) => query.bind(id.as_str()),

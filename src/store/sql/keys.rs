@@ -9,8 +9,8 @@ use super::fault::unavailable;
 use super::fields::{Fields, stored_count, stored_json};
 use crate::base::{IssuerId, Moment, Seconds};
 use crate::store::{
-    AdoptedRow, KeyChange, KeyPoll, KeyRow, KeyRows, KeyTimes, Keys, SealedText, ServerSettings, Still, StoreError,
-    TimeNote,
+    AdoptedRow, KeyChange, KeyPoll, KeyRow, KeyRows, KeyTimes, Keys, RevocationReason, SealedText, ServerSettings,
+    Still, StoreError, TimeNote,
 };
 use async_trait::async_trait;
 
@@ -61,7 +61,7 @@ impl Keys for Backend {
                         write_key(connection, issuer, row).await?;
                     }
                     for (row, at) in change.rows.iter().filter_map(|row| row.revoked_at.map(|at| (row, at))) {
-                        let reason = "the signing key of the credential or of its subject token was revoked";
+                        let reason = RevocationReason::SigningKeyRevoked;
                         revoke_where(connection, issuer, RevocationCause::SigningKey(&row.kid), reason, at).await?;
                     }
                     for row in &change.adopted {

@@ -12,8 +12,8 @@ use super::fields::Fields;
 use super::rows::{build_columns, client_columns, insert_event, read_build, read_client};
 use crate::base::{CredentialId, IdTokenId, IssuerId, Jti, Moment, Sha256};
 use crate::store::{
-    CredentialFilter, EventRow, IssuedToken, Outcome, Redemption, RedemptionRefusal, Redemptions, StoreError,
-    StoredCredential, StoredIdToken, TokenKey,
+    CredentialFilter, EventRow, IdTokenRecord, Outcome, Redemption, RedemptionRefusal, Redemptions, RevocationReason,
+    StoreError, StoredCredential, StoredIdToken, TokenKey,
 };
 
 const IS_USED: &str =
@@ -57,7 +57,7 @@ async fn revoke(
         connection,
         issuer,
         RevocationCause::IdToken(&token.issuer, token.digest),
-        "its ID token was revoked",
+        RevocationReason::IdTokenRevoked,
         now,
     );
     changed |= revoked.await? > 0;
@@ -73,7 +73,7 @@ impl Redemptions for Backend {
         self.writer().redeem(issuer.clone(), redemption.clone()).await
     }
 
-    async fn find_issued(&self, issuer: &IssuerId, jti: Jti) -> Result<Option<IssuedToken>, StoreError> {
+    async fn find_issued(&self, issuer: &IssuerId, jti: Jti) -> Result<Option<IdTokenRecord>, StoreError> {
         let row = sqlx::query(concat!(
             "select a.token_sha256 as a_token_sha256, a.kid as a_kid, a.revoked_at as a_revoked_at, ",
             build_columns!(),
@@ -93,7 +93,7 @@ impl Redemptions for Backend {
         .map_err(unavailable)?;
         let Some(row) = row else { return Ok(None) };
         let audit = Fields::joined(&row, "audit", "a_");
-        Ok(Some(IssuedToken {
+        Ok(Some(IdTokenRecord {
             token_sha256: audit.digest("token_sha256")?,
             kid: audit.text("kid")?,
             revoked_at: audit.optional_moment("revoked_at")?,
@@ -170,9 +170,14 @@ impl Redemptions for Backend {
             .writer()
             .change((issuer.clone(), event.clone()), move |connection, (issuer, event)| {
                 Box::pin(async move {
-                    let revoked =
-                        revoke_where(connection, issuer, RevocationCause::Credential(id), "it was revoked", now)
-                            .await?;
+                    let revoked = revoke_where(
+                        connection,
+                        issuer,
+                        RevocationCause::Credential(id),
+                        RevocationReason::CredentialRevoked,
+                        now,
+                    )
+                    .await?;
                     if revoked > 0 {
                         insert_event(connection, issuer, event).await?;
                     }

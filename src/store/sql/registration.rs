@@ -11,7 +11,8 @@ use super::statements::CLIENT_ENABLED;
 use crate::base::{IssuerId, Moment, Sha256};
 use crate::policy::Client;
 use crate::store::{
-    BuildState, NameKind, NewBuild, Outcome, REPEAT_WITHIN, Registered, RegistrationRefusal, StoreError, StoredBuild,
+    BuildRegistration, BuildState, NameKind, NewBuild, Outcome, REPEAT_WITHIN, RegistrationRefusal, StoreError,
+    StoredBuild,
 };
 
 /// Registers a build. If the client repeats an equal registration, creates new tokens for the build that exists.
@@ -20,7 +21,7 @@ pub(super) async fn register(
     issuer: &IssuerId,
     client: &Client,
     new: &NewBuild,
-) -> Outcome<Registered, RegistrationRefusal> {
+) -> Outcome<BuildRegistration, RegistrationRefusal> {
     if !is_enabled(connection, issuer, client).await? {
         return Ok(Err(RegistrationRefusal::ClientDisabled));
     }
@@ -44,7 +45,7 @@ pub(super) async fn register(
     for token in &new.tokens {
         insert_token(connection, issuer, new.id, new.deadline, token).await?;
     }
-    Ok(Ok(Registered::New { renames, ids_taken }))
+    Ok(Ok(BuildRegistration::New { renames, ids_taken }))
 }
 
 async fn is_enabled(connection: &mut DbConnection, issuer: &IssuerId, client: &Client) -> Result<bool, StoreError> {
@@ -106,7 +107,7 @@ async fn repeat(
     issuer: &IssuerId,
     client: &Client,
     new: &NewBuild,
-) -> Outcome<Registered, RegistrationRefusal> {
+) -> Outcome<BuildRegistration, RegistrationRefusal> {
     let now = new.registered_at;
     let (body, build) = find_by_key(connection, issuer, client, &new.key).await?;
     let is_repeat =
@@ -118,7 +119,7 @@ async fn repeat(
     for token in &new.tokens {
         insert_token(connection, issuer, build.id, build.deadline, token).await?;
     }
-    Ok(Ok(Registered::Repeated(Box::new(build))))
+    Ok(Ok(BuildRegistration::Repeated(Box::new(build))))
 }
 
 async fn find_by_key(

@@ -125,8 +125,8 @@ impl Market {
 
     /// Returns the token of a role.
     pub(crate) async fn role(&self, name: &str) -> String {
-        let standing = self.server.app.rules_editor().current().await.unwrap();
-        standing.entitlements.iter().find(|row| row.name == name).unwrap().token.clone().unwrap()
+        let rules = self.server.app.rules_editor().current().await.unwrap();
+        rules.entitlements.iter().find(|row| row.name == name).unwrap().token.clone().unwrap()
     }
 
     /// Fetches an ID token of the running build.

@@ -233,7 +233,7 @@ async fn keys_are_listed_and_revoked_without_their_text() {
     assert_eq!(admin.send(Method::DELETE, &path, None).await.status, 204);
     assert!(!market.is_active(&key).await);
     assert_eq!(admin.get("keys").await["items"], json!([]));
-    assert_eq!(admin.get("keys?all=1").await["items"][0]["revoked_reason"], "it was revoked");
+    assert_eq!(admin.get("keys?all=1").await["items"][0]["revoked_reason"], "the credential was revoked");
     assert_eq!(admin.send(Method::GET, "keys/nothing", None).await.status, 404);
 }
 

@@ -296,8 +296,8 @@ async fn ids_are_pinned_by_the_first_exchange_within_seven_days_and_by_nothing_e
 }
 
 async fn publisher_named(market: &Market, gem: &str) -> String {
-    let standing = market.server.app.rules_editor().current().await.unwrap();
-    standing.entitlements.iter().find(|row| row.name.starts_with(&format!("{gem}@"))).unwrap().name.clone()
+    let rules = market.server.app.rules_editor().current().await.unwrap();
+    rules.entitlements.iter().find(|row| row.name.starts_with(&format!("{gem}@"))).unwrap().name.clone()
 }
 
 /// Returns a user with a role that may read the dashboard, for tokens of this provider.

@@ -5,10 +5,10 @@ use buildpass::jose::Algorithm;
 use buildpass::policy::ClientIdentity;
 use buildpass::policy::Scope;
 use buildpass::store::{
-    AdoptedRow, BuildNotRunning, ClientChange, ClientChangeKind, ClientExists, ClientSecret, DeclaredClient, Disabled,
-    Finish, Issuance, IssuanceRefusal, KeyChange, KeyRow, KeyRows, KeyTimes, NameTaken, NewBuild, REPEAT_WITHIN,
-    Registered, RegistrationRefusal, SealedText, ServerSettings, Still, Store, StoreError, StoredBuild, TimeNote,
-    TokenBearer, TokenKind,
+    AdoptedRow, BuildNotRunning, BuildRegistration, ClientChange, ClientChangeKind, ClientExists, ClientSecret,
+    DeclaredClient, Disabled, Finish, Issuance, IssuanceRefusal, KeyChange, KeyRow, KeyRows, KeyTimes, NameTaken,
+    NewBuild, REPEAT_WITHIN, RegistrationRefusal, SealedText, ServerSettings, Still, Store, StoreError, StoredBuild,
+    TimeNote, TokenBearer, TokenKind,
 };
 
 use super::sample::{
@@ -284,7 +284,7 @@ async fn a_registration_asked_for_again_gets_fresh_tokens_and_its_steps_keep_the
     let again = NewBuild { registered_at: now, deadline: now + Seconds::new(3_600), ..registration(acme(17)) };
     let registered = store.register_build(&issuer(), &client, &again).await.unwrap().unwrap();
 
-    assert_eq!(registered, Registered::Repeated(Box::new(found(store, first.id).await)));
+    assert_eq!(registered, BuildRegistration::Repeated(Box::new(found(store, first.id).await)));
     assert_eq!(store.find_build(&issuer(), again.id).await.unwrap(), None);
     for revoked in &first.tokens {
         assert_eq!(bearer(store, revoked.digest).await.token.ended_at, Some(now));

@@ -11,7 +11,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, SqlSafe
 
 use crate::harness::postgres::PostgresServer;
 
-const FILLED: &str = include_str!("filled_0005.sql");
+/// Statements that write rows into every table.
+pub(crate) const FILLED: &str = include_str!("filled_0005.sql");
 
 macro_rules! migrations {
     ($backend:literal) => {
@@ -34,7 +35,7 @@ fn migrator(migrations: [(&'static str, &'static str); 5]) -> Migrator {
 
 /// The rows of [`FILLED`] with blobs as this database writes them.
 fn statements(blob: impl Fn(&str) -> String) -> AssertSqlSafe<String> {
-    let bytes = (1..=0x11).map(|byte| format!("{byte:02x}"));
+    let bytes = (1..=0x1b).map(|byte| format!("{byte:02x}"));
     AssertSqlSafe(bytes.fold(FILLED.to_owned(), |sql, byte| sql.replace(&format!("@{byte}@"), &blob(&byte.repeat(32)))))
 }
 
@@ -110,4 +111,18 @@ pub(crate) async fn postgres_rows(options: &PostgresOptions) -> Rows {
          from information_schema.columns where table_schema = 'public'",
         "encode({column}, 'hex')"
     )
+}
+
+/// Names of all tables, indexes and constraints, and the statements that created them.
+pub(crate) async fn sqlite_names(path: &Path) -> Vec<String> {
+    let texts = "select name from sqlite_schema union all select sql from sqlite_schema where sql is not null";
+    sqlx::query_scalar(texts).fetch_all(&mut sqlite(path).await).await.unwrap()
+}
+
+/// Names of all tables, columns, indexes and constraints.
+pub(crate) async fn postgres_names(options: &PostgresOptions) -> Vec<String> {
+    let names = "select cast(relname as text) from pg_class where relnamespace = 'public'::regnamespace \
+                 union all select cast(conname as text) from pg_constraint where connamespace = 'public'::regnamespace \
+                 union all select cast(column_name as text) from information_schema.columns where table_schema = 'public'";
+    sqlx::query_scalar(names).fetch_all(&mut PostgresServer::connect(options).await).await.unwrap()
 }

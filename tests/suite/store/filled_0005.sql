@@ -82,7 +82,27 @@ insert into credentials (issuer, id, kind, digest, door, name, subject, owner, s
     ('main', 'k1', 'key', @10@, 'rubygems', 'push', 'repo:acme/app', 'ada', '["push_rubygem"]', '["*"]',
         'rubygems', 'e1', 'github', 'ada', 'b1', 'c1', 0, 'i1', 'k', null, 1795000000, 1795000900, null, null),
     ('main', 'k2', 'access_token', @11@, 'grant', 'read', 'repo:acme/app', null, '["read"]', '[]', 'registry', null,
-        'github', null, null, null, 1, 'i1', null, 'kid', 1795000000, 1795000900, 1795000100, 'its build ended');
+        'github', null, null, null, 1, 'i1', null, 'kid', 1795000000, 1795000900, 1795000100, 'its build ended'),
+    ('main', 'k3', 'key', @12@, 'nuget', 'push', 'repo:acme/app', null, '[]', '[]', 'nuget', null,
+        'github', null, null, null, 1, 'i1', null, null, 1795000000, 1795000900, 1795000100, 'a signing key that it rests on was revoked'),
+    ('main', 'k4', 'key', @13@, 'nuget', 'push', 'repo:acme/app', null, '[]', '[]', 'nuget', null,
+        'github', null, null, null, 1, 'i1', null, null, 1795000000, 1795000900, 1795000100, 'it was revoked'),
+    ('main', 'k5', 'key', @14@, 'nuget', 'push', 'repo:acme/app', null, '[]', '[]', 'nuget', null,
+        'github', null, null, null, 1, 'i1', null, null, 1795000000, 1795000900, 1795000100, 'its ID token was revoked'),
+    ('main', 'k6', 'key', @15@, 'nuget', 'push', 'repo:acme/app', null, '[]', '[]', 'nuget', null,
+        'github', null, null, null, 1, 'i1', null, null, 1795000000, 1795000900, 1795000100, 'its provider was changed'),
+    ('main', 'k7', 'key', @16@, 'nuget', 'push', 'repo:acme/app', null, '[]', '[]', 'nuget', null,
+        'github', null, null, null, 1, 'i1', null, null, 1795000000, 1795000900, 1795000100, 'its provider was removed'),
+    ('main', 'k8', 'key', @17@, 'nuget', 'push', 'repo:acme/app', null, '[]', '[]', 'nuget', null,
+        'github', null, null, null, 1, 'i1', null, null, 1795000000, 1795000900, 1795000100, 'its user was disabled'),
+    ('main', 'k9', 'key', @18@, 'nuget', 'push', 'repo:acme/app', null, '[]', '[]', 'nuget', null,
+        'github', null, null, null, 1, 'i1', null, null, 1795000000, 1795000900, 1795000100, 'its user was removed'),
+    ('main', 'k10', 'key', @19@, 'nuget', 'push', 'repo:acme/app', null, '[]', '[]', 'nuget', null,
+        'github', null, null, null, 1, 'i1', null, null, 1795000000, 1795000900, 1795000100, 'the client of its build was disabled'),
+    ('main', 'k11', 'key', @1a@, 'nuget', 'push', 'repo:acme/app', null, '[]', '[]', 'nuget', null,
+        'github', null, null, null, 1, 'i1', null, null, 1795000000, 1795000900, 1795000100, 'what it was given by was changed'),
+    ('main', 'k12', 'key', @1b@, 'nuget', 'push', 'repo:acme/app', null, '[]', '[]', 'nuget', null,
+        'github', null, null, null, 1, 'i1', null, null, 1795000000, 1795000900, 1795000100, 'what it was given by was removed');
 
 insert into credential_entitlements (issuer, entitlement, credential) values ('main', 'e1', 'k1');
 

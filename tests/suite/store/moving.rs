@@ -1,11 +1,14 @@
 //! Rows that move: through the migration that renames tables and columns, and from a file to PostgreSQL. No row is lost
 //! or changed on the way, whichever table it is in.
 
+use buildpass::store::RevocationReason;
 use buildpass::store::copy::{self, CopyError, copy};
 use buildpass::store::postgres::PostgresStore;
 use buildpass::store::sqlite::SqliteStore;
 
-use super::filled::{Rows, fill_postgres, fill_sqlite, postgres_rows, sqlite_rows};
+use super::filled::{
+    FILLED, Rows, fill_postgres, fill_sqlite, postgres_names, postgres_rows, sqlite_names, sqlite_rows,
+};
 use super::sample::NOW;
 use crate::harness::postgres::PostgresServer;
 
@@ -25,6 +28,24 @@ const RENAMED: [(&str, &str, &str); 12] = [
     ("events", "door", "flow"),
 ];
 
+/// Kind of events that 0006 renames.
+const EVENT_KIND: (&str, &str) = ("ids_learned", "ids_pinned");
+
+/// Reasons of revocations that 0006 rewords.
+const REASONS: [(&str, &str); 11] = [
+    ("its ID token was revoked", "the ID token was revoked"),
+    ("its build ended", "the build finished"),
+    ("the client of its build was disabled", "the client of the build was disabled"),
+    ("it was revoked", "the credential was revoked"),
+    ("what it was given by was changed", "the entitlement was changed"),
+    ("what it was given by was removed", "the entitlement was deleted"),
+    ("its provider was changed", "the provider was changed"),
+    ("its provider was removed", "the provider was deleted"),
+    ("a signing key that it rests on was revoked", "the signing key was revoked"),
+    ("its user was removed", "the user was deleted"),
+    ("its user was disabled", "the user was disabled"),
+];
+
 fn renamed(rows: Rows) -> Rows {
     let name = |table: &str, column: &str| {
         let new = RENAMED.iter().find(|(of, old, _)| (*of, *old) == (table, column));
@@ -33,8 +54,11 @@ fn renamed(rows: Rows) -> Rows {
     let rename = |(table, rows): (String, Vec<_>)| {
         let rename_row = |row: std::collections::BTreeMap<String, Option<String>>| {
             row.into_iter().map(|(column, value)| {
-                let value = value.map(|value| if value == "ids_learned" { "ids_pinned".to_owned() } else { value });
-                (name(&table, &column), value)
+                let new = |old: String| {
+                    let found = REASONS.iter().chain([&EVENT_KIND]).find(|(from, _)| *from == old);
+                    found.map_or(old, |(_, to)| (*to).to_owned())
+                };
+                (name(&table, &column), value.map(new))
             })
         };
         let mut rows: Vec<_> = rows.into_iter().map(|row| rename_row(row).collect()).collect();
@@ -54,10 +78,33 @@ fn assert_filled(rows: &Rows) {
     }
 }
 
+/// Words of former names, which no name of the current schema may have.
+const FORMER_WORDS: [&str; 8] =
+    ["dead_", "door", "learn", "promise", "rule_book", "signing_key_versions", "spent", "traded"];
+
+fn assert_no_former_word(names: &[String]) {
+    assert!(names.iter().any(|name| name.contains("used_tokens")), "{names:?}");
+    let has_former_word = |name: &&String| FORMER_WORDS.iter().any(|word| name.contains(word));
+    let found: Vec<_> = names.iter().filter(has_former_word).collect();
+    assert!(found.is_empty(), "rename in a migration: {found:#?}");
+}
+
 fn assert_same(found: &Rows, expected: &Rows) {
     assert!(found.keys().eq(expected.keys()), "{:?} {:?}", found.keys(), expected.keys());
     for (table, rows) in expected {
         assert_eq!(&found[table], rows, "table {table}");
+    }
+}
+
+#[test]
+fn every_reason_of_a_revocation_has_a_former_text_that_is_migrated() {
+    let mut new: Vec<_> = REASONS.iter().map(|(_, new)| (*new).to_owned()).collect();
+    let mut current: Vec<_> = RevocationReason::ALL.iter().map(ToString::to_string).collect();
+    new.sort();
+    current.sort();
+    assert_eq!(new, current);
+    for (former, _) in REASONS {
+        assert!(FILLED.contains(&format!("'{former}'")), "{former}: write a row with it in filled_0005.sql");
     }
 }
 
@@ -71,6 +118,7 @@ async fn rows_of_a_file_survive_the_migration_to_plain_words() {
     let report = SqliteStore::migrate(&path).await.unwrap();
     assert_eq!(report.before, 5);
     assert_same(&sqlite_rows(&path).await, &renamed(before));
+    assert_no_former_word(&sqlite_names(&path).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,6 +131,7 @@ async fn rows_on_a_server_survive_the_migration_to_plain_words() {
     let report = PostgresStore::migrate(database.clone()).await.unwrap();
     assert_eq!(report.before, 5);
     assert_same(&postgres_rows(&database).await, &renamed(before));
+    assert_no_former_word(&postgres_names(&database).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

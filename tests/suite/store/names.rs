@@ -2,7 +2,7 @@
 
 use buildpass::claims::Build;
 use buildpass::policy::Client;
-use buildpass::store::{BoundName, NameKind, Registered, RegistrationRefusal, Rename, Store};
+use buildpass::store::{BoundName, BuildRegistration, NameKind, RegistrationRefusal, Rename, Store};
 
 use super::sample::{NOW, build, client, digest, issuer, limited, registration};
 
@@ -24,7 +24,7 @@ async fn add(store: &dyn Store, client: Client) -> Client {
     client
 }
 
-type Answer = Result<Registered, RegistrationRefusal>;
+type Answer = Result<BuildRegistration, RegistrationRefusal>;
 
 /// Registers a build with a key of its own.
 async fn register(store: &dyn Store, client: &Client, build: Build) -> Answer {
@@ -34,7 +34,7 @@ async fn register(store: &dyn Store, client: &Client, build: Build) -> Answer {
 }
 
 fn plain() -> Answer {
-    Ok(Registered::New { renames: vec![], ids_taken: vec![] })
+    Ok(BuildRegistration::New { renames: vec![], ids_taken: vec![] })
 }
 
 fn renamed(renames: &[(NameKind, &str, &str, &str)]) -> Answer {
@@ -44,7 +44,7 @@ fn renamed(renames: &[(NameKind, &str, &str, &str)]) -> Answer {
         from: (*from).to_owned(),
         to: (*to).to_owned(),
     });
-    Ok(Registered::New { renames: renames.collect(), ids_taken: vec![] })
+    Ok(BuildRegistration::New { renames: renames.collect(), ids_taken: vec![] })
 }
 
 fn name_bound(kind: NameKind, name: &str) -> Answer {
@@ -109,7 +109,7 @@ async fn a_name_seen_without_an_id_takes_the_first_that_comes(store: &dyn Store)
     assert_eq!(register(store, &ci, build(("acme", None), ("app", None), 2)).await, plain());
     let taken = vec![(NameKind::Org, "acme".to_owned()), (NameKind::Repo, "acme/app".to_owned())];
     let with = register(store, &ci, build(("acme", Some("42")), ("app", Some("1001")), 3)).await;
-    assert_eq!(with, Ok(Registered::New { renames: vec![], ids_taken: taken }));
+    assert_eq!(with, Ok(BuildRegistration::New { renames: vec![], ids_taken: taken }));
     let without = build(("acme", None), ("app", Some("1001")), 4);
     assert_eq!(register(store, &ci, without).await, name_bound(NameKind::Org, "acme"));
 }
@@ -123,7 +123,7 @@ async fn a_taken_id_that_belongs_to_another_name_is_a_rename_too(store: &dyn Sto
     let refused = register(store, &theirs, claimed()).await;
     assert_eq!(refused, Err(RegistrationRefusal::IdBound { kind: NameKind::Org }));
 
-    let Ok(Registered::New { renames, ids_taken }) = register(store, &ci, claimed()).await else { panic!() };
+    let Ok(BuildRegistration::New { renames, ids_taken }) = register(store, &ci, claimed()).await else { panic!() };
     assert_eq!(ids_taken, [(NameKind::Org, "free".to_owned())]);
     assert_eq!((renames[0].from.as_str(), renames[0].to.as_str()), ("acme", "free"));
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use buildpass::policy::Client;
 use buildpass::store::{
-    Disabled, Finish, Issuance, IssuanceRefusal, KeyRow, KeyTimes, NewBuild, Registered, RegistrationRefusal, Store,
-    TokenKind,
+    BuildRegistration, Disabled, Finish, Issuance, IssuanceRefusal, KeyRow, KeyTimes, NewBuild, RegistrationRefusal,
+    Store, TokenKind,
 };
 use futures_util::future::join_all;
 
@@ -145,7 +145,10 @@ async fn no_token_leaves_after_its_client_was_disabled(pair: &Pair) {
 }
 
 /// Twenty registrations with one key at once; how many were new, and what the others were told.
-async fn register_at_once(pair: &Pair, bodies_differ: bool) -> (usize, Vec<Result<Registered, RegistrationRefusal>>) {
+async fn register_at_once(
+    pair: &Pair,
+    bodies_differ: bool,
+) -> (usize, Vec<Result<BuildRegistration, RegistrationRefusal>>) {
     let client = client("ci");
     pair.one().create_client(&issuer(), &client, digest()).await.unwrap().unwrap();
     let answers = pair
@@ -159,7 +162,7 @@ async fn register_at_once(pair: &Pair, bodies_differ: bool) -> (usize, Vec<Resul
         })
         .await;
     let (new, others): (Vec<_>, Vec<_>) =
-        answers.into_iter().partition(|answer| matches!(answer, Ok(Registered::New { .. })));
+        answers.into_iter().partition(|answer| matches!(answer, Ok(BuildRegistration::New { .. })));
     (new.len(), others)
 }
 
@@ -169,7 +172,7 @@ async fn one_registration_sent_twenty_times_at_once_makes_one_build(pair: &Pair)
     let builds: Vec<_> = others
         .iter()
         .map(|answer| match answer {
-            Ok(Registered::Repeated(build)) => build.id,
+            Ok(BuildRegistration::Repeated(build)) => build.id,
             other => panic!("{other:?}"),
         })
         .collect();

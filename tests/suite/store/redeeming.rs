@@ -7,8 +7,8 @@ use buildpass::base::{CredentialId, EntitlementId, EventId, IdTokenId, Jti, Mome
 use buildpass::policy::{Client, Pins};
 use buildpass::store::{
     CredentialFilter, CredentialKind, EntitlementFilter, EntitlementKind, EntitlementRow, EventRow, Finish, KeyRow,
-    KeyTimes, NewBuild, NewCredential, NewIdToken, OwnToken, ProviderRow, Redemption, RedemptionRefusal, RuleChange,
-    Store, StoredCredential, TokenKey, UserRow, Write,
+    KeyTimes, NewBuild, NewCredential, NewIdToken, OwnToken, ProviderRow, Redemption, RedemptionRefusal,
+    RevocationReason, RuleChange, Store, StoredCredential, TokenKey, UserRow, Write,
 };
 
 use super::sample::{Counter, NOW, after, at_once, digest, issuance, issuer, rows, running, running_of_declared};
@@ -55,6 +55,21 @@ impl Cause {
         Self::EntitlementRemoved,
         Self::OtherEntitlementRemoved,
     ];
+
+    pub(super) fn reason(self) -> RevocationReason {
+        match self {
+            Self::BuildEnd => RevocationReason::BuildFinished,
+            Self::ClientDisabled | Self::ClientUndeclared => RevocationReason::ClientDisabled,
+            Self::UserDisabled => RevocationReason::UserDisabled,
+            Self::UserRemoved => RevocationReason::UserDeleted,
+            Self::ProviderChanged => RevocationReason::ProviderChanged,
+            Self::ProviderRemoved => RevocationReason::ProviderDeleted,
+            Self::EntitlementChanged => RevocationReason::EntitlementChanged,
+            Self::EntitlementRemoved | Self::OtherEntitlementRemoved => RevocationReason::EntitlementDeleted,
+            Self::IdTokenRevoked => RevocationReason::IdTokenRevoked,
+            Self::SigningKeyRevoked | Self::SignerRevoked => RevocationReason::SigningKeyRevoked,
+        }
+    }
 }
 
 /// Everything that a credential for a token of the own issuer can depend on.
@@ -154,7 +169,7 @@ impl World {
     }
 
     /// Writes all rules of this world.
-    async fn change(&self, store: &dyn Store, revokes: Option<&'static str>) {
+    async fn change(&self, store: &dyn Store, revokes: Option<RevocationReason>) {
         let change = RuleChange {
             users: vec![Write { row: self.user.clone(), revokes }],
             providers: vec![Write { row: self.provider.clone(), revokes }],
@@ -222,7 +237,7 @@ impl World {
     }
 
     pub(super) async fn revoke(&self, store: &dyn Store, cause: Cause) {
-        let why = Some("revoked by a test");
+        let why = Some(cause.reason());
         let mut world = self.clone();
         match cause {
             Cause::BuildEnd => {
@@ -281,7 +296,7 @@ impl World {
     }
 
     /// Writes one of the rules.
-    async fn only(&self, store: &dyn Store, which: usize, revokes: Option<&'static str>) {
+    async fn only(&self, store: &dyn Store, which: usize, revokes: Option<RevocationReason>) {
         let mut change = RuleChange::default();
         match which {
             0 => change.users.push(Write { row: self.user.clone(), revokes }),
@@ -333,8 +348,8 @@ async fn a_token_is_claimed_once_and_what_was_refused_claims_nothing(store: &dyn
     assert_eq!(store.list_id_tokens(&issuer(), "octo").await.unwrap().len(), 2);
     assert_eq!(store.list_id_tokens(&issuer(), "other").await.unwrap(), []);
     assert_eq!(store.list_events(&issuer(), NOW, None, 10).await.unwrap().len(), 2);
-    let standing = store.find_issued(&issuer(), world.jti).await.unwrap().unwrap();
-    assert_eq!((standing.kid.as_str(), standing.build.id, standing.client), (KID, world.build.id, world.client));
+    let record = store.find_issued(&issuer(), world.jti).await.unwrap().unwrap();
+    assert_eq!((record.kid.as_str(), record.build.id, record.client), (KID, world.build.id, world.client));
     let unknown = Jti::new(NOW, &Counter).unwrap();
     assert_eq!(store.find_issued(&issuer(), unknown).await.unwrap(), None);
 }
@@ -392,7 +407,7 @@ async fn revoke_and_revert(store: &dyn Store, cause: Cause) {
     store.redeem(&issuer(), &bystander).await.unwrap().unwrap();
     world.revoke(store, cause).await;
     let found = store.show_credential(&issuer(), redemption.credential.id).await.unwrap().unwrap();
-    assert_eq!(found.revoked, Some((NOW, "revoked by a test".to_owned())), "{cause:?}");
+    assert_eq!(found.revoked, Some((NOW, cause.reason().to_string())), "{cause:?}");
     let other = store.show_credential(&issuer(), bystander.credential.id).await.unwrap().unwrap();
     assert!(other.is_active(NOW), "{cause:?} revokes only credentials that depend on it");
     let late = store.redeem(&issuer(), &world.redemption(digest_number())).await.unwrap();
@@ -539,7 +554,10 @@ async fn current_rules_are_listed_by_section_and_found_by_name_or_id(store: &dyn
 async fn a_change_of_rules_that_saw_an_old_number_changes_nothing(store: &dyn Store) {
     let world = World::new(store).await;
     let change = RuleChange {
-        users: vec![Write { row: UserRow { disabled_at: Some(NOW), ..world.user.clone() }, revokes: Some("x") }],
+        users: vec![Write {
+            row: UserRow { disabled_at: Some(NOW), ..world.user.clone() },
+            revokes: Some(RevocationReason::UserDisabled),
+        }],
         ..RuleChange::default()
     };
     assert!(!store.change_rules(&issuer(), 0, &change, NOW).await.unwrap());

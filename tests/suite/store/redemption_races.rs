@@ -89,5 +89,9 @@ async fn redemptions_raced_by(pair: &Pair, cause: Cause) {
         racer.await.unwrap();
     }
     assert_eq!(living(pair.stores[0].as_ref()).await, 0, "nor comes after it");
-    assert!(!all(pair.stores[0].as_ref()).await.is_empty());
+    let revoked = all(pair.stores[0].as_ref()).await;
+    assert!(!revoked.is_empty());
+    for credential in revoked {
+        assert_eq!(credential.revoked.unwrap().1, cause.reason().to_string(), "{cause:?}");
+    }
 }

@@ -13,8 +13,8 @@ use buildpass::jose::Algorithm;
 use buildpass::policy::{Client, Scope};
 use buildpass::store::sqlite::{SqliteOptions, SqliteStore};
 use buildpass::store::{
-    AuditRow, DeclaredClient, InFlight, Issuance, KeyChange, KeyRow, NewBuild, NewRequestToken, Registered, Still,
-    Store, TokenKind,
+    AuditRow, BuildRegistration, DeclaredClient, InFlight, Issuance, KeyChange, KeyRow, NewBuild, NewRequestToken,
+    Still, Store, TokenKind,
 };
 use tempfile::TempDir;
 
@@ -243,7 +243,7 @@ pub(crate) async fn running_of_declared(store: &dyn Store) -> (Client, NewBuild)
 async fn running_for(store: &dyn Store, client: Client) -> (Client, NewBuild) {
     let new = registration(acme(17));
     let registered = store.register_build(&issuer(), &client, &new).await.unwrap().unwrap();
-    assert_eq!(registered, Registered::New { renames: vec![], ids_taken: vec![] });
+    assert_eq!(registered, BuildRegistration::New { renames: vec![], ids_taken: vec![] });
     (client, new)
 }
 

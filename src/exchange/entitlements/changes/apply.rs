@@ -10,6 +10,7 @@ use super::change_set::{Change, ChangeKind, ChangeSet, RuleError};
 use super::plan::{NewIds, Plan, Planner};
 use crate::base::{Clock, EntitlementId, Entropy, EntropyError, EventId, IssuerId, Moment};
 use crate::exchange::entitlements::audiences::{AudienceConflict, Claimed};
+use crate::exchange::event_kind::EventKind;
 use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::spec::Section;
 use crate::policy::Pins;
@@ -155,22 +156,18 @@ impl RulesEditor {
 
     fn events(&self, plan: &Plan, by: &str, now: Moment) -> Result<Vec<EventRow>, EntropyError> {
         let specs = specs(plan);
-        let changed = plan.changes.iter().filter(|change| change.change != ChangeKind::Unchanged).map(|change| {
-            let verb = match change.change {
-                ChangeKind::Created => "created",
-                ChangeKind::Updated | ChangeKind::Unchanged => "updated",
-                ChangeKind::Deleted => "deleted",
-            };
+        let changed = plan.changes.iter().filter_map(|change| {
+            let kind = change.change.event_kind(change.section)?;
             let detail =
                 json!({ "name": change.name, "user": change.user, "by": by, "written": specs.get(&key(change)) });
-            (format!("{}_{verb}", change.section.noun().replace(' ', "_")), &change.name, detail)
+            Some((kind, &change.name, detail))
         });
         let pins = plan.pins.iter().map(|row| {
             let Pins { owner_id, repository_id } = &row.pins;
             let detail = json!({
                 "name": row.name, "user": row.user, "by": by, "owner_id": owner_id, "repository_id": repository_id,
             });
-            ("ids_pinned".to_owned(), &row.name, detail)
+            (EventKind::IdsPinned.name().to_owned(), &row.name, detail)
         });
         let event = |(kind, subject, detail): (String, &String, serde_json::Value)| {
             Ok(EventRow {

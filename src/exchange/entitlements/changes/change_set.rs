@@ -1,12 +1,14 @@
 //! A change to rules: the wanted objects, the effect on each object, and the error of an invalid object.
 
 use serde::Serialize;
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::exchange::spec::{NamedProviderSpec, RulesFile, Section};
 
 /// Effect of a change on one object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum ChangeKind {
     /// The object did not exist.
     Created,
@@ -83,6 +85,19 @@ pub struct RuleError {
     pub name: String,
     /// The problem, and the values that are valid.
     pub problem: String,
+}
+
+impl ChangeKind {
+    /// All effects of a change.
+    pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
+
+    /// Kind of the event that records the change of an object of `section`, such as `role_created`; `None` if nothing
+    /// changed.
+    #[must_use]
+    pub fn event_kind(self, section: Section) -> Option<String> {
+        let noun = section.noun().replace(' ', "_");
+        (self != Self::Unchanged).then(|| format!("{noun}_{}", <&str>::from(self)))
+    }
 }
 
 impl RuleError {

@@ -11,7 +11,9 @@ use crate::exchange::entitlements::fields::plain_name;
 use crate::exchange::entitlements::snapshot::{pin_until, read_provider};
 use crate::exchange::spec::Section;
 use crate::policy::Pins;
-use crate::store::{BoundName, EntitlementKind, EntitlementRow, ProviderRow, RuleChange, RuleRows, UserRow, Write};
+use crate::store::{
+    BoundName, EntitlementKind, EntitlementRow, ProviderRow, RevocationReason, RuleChange, RuleRows, UserRow, Write,
+};
 use crate::verifier::Provider;
 
 /// Identity of an entitlement: kind, user and name.
@@ -125,7 +127,9 @@ impl Planner<'_> {
                     disabled_at: wanted.disabled.then_some(self.now),
                     removed_at: None,
                 };
-                plan.change.users.push(Write { row, revokes: wanted.disabled.then_some("the user was disabled") });
+                plan.change
+                    .users
+                    .push(Write { row, revokes: wanted.disabled.then_some(RevocationReason::UserDisabled) });
             }
         }
         for user in self.stored.users.iter().filter(|user| user.removed_at.is_none()) {
@@ -137,7 +141,7 @@ impl Planner<'_> {
                 continue;
             }
             let row = UserRow { removed_at: Some(self.now), ..user.clone() };
-            plan.change.users.push(Write { row, revokes: Some("the user was deleted") });
+            plan.change.users.push(Write { row, revokes: Some(RevocationReason::UserDeleted) });
             plan.changes.push(Change::new(Section::Users, &user.name, None, ChangeKind::Deleted));
         }
         Ok(names)
@@ -185,7 +189,7 @@ impl Planner<'_> {
                     removed_at: None,
                     fetched: None,
                 };
-                let revokes = (kind == ChangeKind::Updated && !same).then_some("the provider was changed");
+                let revokes = (kind == ChangeKind::Updated && !same).then_some(RevocationReason::ProviderChanged);
                 plan.change.providers.push(Write { row, revokes });
             }
             kept.push(provider);
@@ -205,7 +209,7 @@ impl Planner<'_> {
             if named && row.declared == declared {
                 let row = ProviderRow { removed_at: Some(self.now), ..row.clone() };
                 plan.changes.push(Change::new(Section::Providers, &row.name, None, ChangeKind::Deleted));
-                plan.change.providers.push(Write { row, revokes: Some("the provider was deleted") });
+                plan.change.providers.push(Write { row, revokes: Some(RevocationReason::ProviderDeleted) });
             } else {
                 let provider = read_provider(row);
                 kept.push(provider.map_err(|problem| RuleError::new(Section::Providers, &row.name, problem))?);
@@ -251,7 +255,7 @@ impl Planner<'_> {
                     if resets_pins {
                         (row.pins, row.pin_until) = (Pins::default(), Some(pin_until(self.now)));
                     }
-                    let revokes = Some("the entitlement was changed");
+                    let revokes = Some(RevocationReason::EntitlementChanged);
                     plan.change.entitlements.push(Write { row: row.clone(), revokes });
                     (row.clone(), ChangeKind::Updated)
                 }
@@ -277,7 +281,7 @@ impl Planner<'_> {
         for row in deleted {
             plan.changes.push(Change::new(Section::of(row.kind), &row.name, row.user.as_deref(), ChangeKind::Deleted));
             let row = EntitlementRow { removed_at: Some(self.now), ..row };
-            plan.change.entitlements.push(Write { row, revokes: Some("the entitlement was deleted") });
+            plan.change.entitlements.push(Write { row, revokes: Some(RevocationReason::EntitlementDeleted) });
         }
         Ok(kept)
     }
