@@ -121,7 +121,7 @@ async fn an_invalid_field_is_named() {
         body
     };
     for (body, named) in [
-        (spoiled("digest", json!("sha256:xyz")), "digest: must be sha256:"),
+        (spoiled("digest", json!("sha256:xyz")), "digest: must be `sha256:`"),
         (spoiled("package", json!("")), "package: must be text"),
         (spoiled("version", json!("a\nb")), "version: must be text"),
         (spoiled("ecosystem", json!("cargo")), "ecosystem: must be"),
