@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use super::activity::{Activity, Ending};
 
-/// Time for which a connection without a request is safe from ending for another one: the time that a client needs to
-/// send its first request.
-const SAFE_FOR: Duration = Duration::from_secs(1);
+/// Time for which a connection without a request is safe from ending for another one, and a new connection from ending
+/// for a shutdown: the time that a client needs to send its first request.
+pub(super) const SAFE_FOR: Duration = Duration::from_secs(1);
 
 /// Interval at which a full listener looks again for a connection that may end.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

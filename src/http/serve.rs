@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::connection::serve_connection;
-use super::places::{Denied, Places};
+use super::places::{Denied, Place, Places};
 use super::router;
 use super::state::{AppState, Limits, Listeners};
 use crate::app::App;
@@ -91,19 +91,9 @@ impl Door {
                 found = self.accept(&listener, &mut refusals) => found,
             };
             let Some((stream, address, place)) = found else { continue };
-            self.count();
-            let connection = serve_connection(stream, address.ip(), place, self.router.clone(), self.state.clone());
-            let mut drained = drained.clone();
-            let (places, state, name) = (Arc::clone(&self.places), self.state.clone(), self.name);
-            tokio::spawn(async move {
-                tokio::select! {
-                    () = connection => {}
-                    _ = drained.changed() => {}
-                }
-                state.app.issuer().metrics().connections(name, places.taken());
-            });
+            self.start(stream, address, place, drained.clone());
         }
-        drop(listener);
+        self.take_waiting(listener, &drained).await;
         self.places.end_all();
         let within = self.state.limits.drain_within;
         if tokio::time::timeout(within, self.places.emptied()).await.is_err() {
@@ -113,15 +103,41 @@ impl Door {
         drop(cut_off);
     }
 
+    /// Serves a connection in a task of its own, until it ends or the drain is over.
+    fn start(&self, stream: TcpStream, address: SocketAddr, place: Place, mut drained: watch::Receiver<()>) {
+        self.count();
+        let connection = serve_connection(stream, address.ip(), place, self.router.clone(), self.state.clone());
+        let (places, state, name) = (Arc::clone(&self.places), self.state.clone(), self.name);
+        tokio::spawn(async move {
+            tokio::select! {
+                () = connection => {}
+                _ = drained.changed() => {}
+            }
+            state.app.issuer().metrics().connections(name, places.taken());
+        });
+    }
+
+    /// Ends the listener and serves the connections that wait to be accepted. Their clients are connected already, and
+    /// would lose their requests.
+    async fn take_waiting(&self, listener: TcpListener, drained: &watch::Receiver<()>) {
+        let Ok(listener) = listener.into_std() else { return };
+        for _ in 0..BACKLOG {
+            let Ok((stream, address)) = listener.accept() else { return };
+            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+            let is_trusted = self.state.app.is_trusted_proxy(address.ip());
+            if let Ok(stream) = stream
+                && let Ok(place) = self.places.find(address.ip(), is_trusted, Duration::ZERO).await
+            {
+                self.start(stream, address, place, drained.clone());
+            }
+        }
+    }
+
     fn count(&self) {
         self.state.app.issuer().metrics().connections(self.name, self.places.taken());
     }
 
-    async fn accept(
-        &self,
-        listener: &TcpListener,
-        refusals: &mut Refusals,
-    ) -> Option<(TcpStream, SocketAddr, super::places::Place)> {
+    async fn accept(&self, listener: &TcpListener, refusals: &mut Refusals) -> Option<(TcpStream, SocketAddr, Place)> {
         let (stream, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {

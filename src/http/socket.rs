@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::activity::{Activity, Ending, Phase};
+use super::places::SAFE_FOR;
 use super::state::Limits;
 
 /// Why a socket ended a connection.
@@ -81,6 +82,10 @@ impl<S> TimedSocket<S> {
         self.activity.watched_by(cx.waker());
         let ending = self.activity.ending();
         let (deadline, reason) = match self.activity.phase() {
+            // The first request of a new connection may be on its way.
+            Phase::Idle if ending == Ending::Politely && self.activity.requests() == 0 => {
+                (self.activity.quiet_since() + SAFE_FOR, Expired::Asked)
+            }
             Phase::Idle if ending != Ending::None => return self.expire(Expired::Asked),
             Phase::Head if ending == Ending::Evicted => return self.expire(Expired::Asked),
             Phase::Idle => (self.activity.quiet_since() + self.limits.keep_alive, Expired::KeepAlive),

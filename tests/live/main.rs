@@ -12,5 +12,6 @@
 #[path = "../suite/harness/postgres.rs"]
 mod postgres;
 mod replica;
+mod rolling;
 mod rotation;
 mod verifier;

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use serde_json::Value;
 
@@ -29,6 +29,18 @@ impl Replica {
             child.kill().unwrap();
             child.wait().unwrap();
         }
+    }
+
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.address.parse().unwrap()
+    }
+
+    /// Tells it to stop, and waits until it has ended.
+    pub(crate) fn stop(&mut self) -> ExitStatus {
+        let mut child = self.child.take().unwrap();
+        let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(told.success());
+        child.wait().unwrap()
     }
 
     /// Starts it, and waits until it is ready.

@@ -16,7 +16,7 @@ use crate::verifier::Verifier;
 
 const ROTATIONS: usize = 30;
 
-const KEK: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub(crate) const KEK: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 
 /// Announced for 4 s, retired for 4 s.
 fn config(folder: &Path, url: &str) -> std::path::PathBuf {
@@ -176,7 +176,7 @@ async fn thirty_rotations_under_load_reject_no_valid_token() {
 }
 
 /// A client and a running build: the path of its pull endpoint, and its request token.
-async fn register(config: &Path, server: &str) -> (String, String) {
+pub(crate) async fn register(config: &Path, server: &str) -> (String, String) {
     let client = run(config, &["clients", "create", "ci", "--json"]).remove(0);
     let body = json!({
         "org": "acme", "org_id": "42", "repo": "app", "repo_id": "1001", "number": 17, "event": "push",

@@ -144,3 +144,23 @@ async fn a_request_that_has_arrived_when_the_delay_ends_is_answered() {
         server.end().await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_connected_when_the_listener_ends_is_answered() {
+    for _ in 0..20 {
+        let mut server = Server::start().await;
+        let mut waiting = Vec::new();
+        for _ in 0..8 {
+            waiting.push(TcpStream::connect(server.address).await.unwrap());
+        }
+        server.ask_to_end();
+        // The request is sent when the listener has ended: its client could not know.
+        until_refused(&server).await;
+        for mut stream in waiting {
+            stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+            let answer = rest(&mut stream).await;
+            assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        }
+        server.end().await;
+    }
+}
