@@ -207,6 +207,11 @@ impl Served {
         served
     }
 
+    /// The process's id.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Stops the server and returns its exit code and the rest of standard error.
     pub(crate) fn end(mut self) -> (i32, String) {
         send("TERM", self.child.id());
