@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Counts what the voice of CONTRIBUTING forbids and a machine can see, prints each place, and fails if there is any:
-# questions in doc comments, docs of public items of fewer than three words, long subjects of commits.
+# questions in doc comments, docs of public items of fewer than three words, docs that are block comments or attributes,
+# long subjects of commits.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,7 +19,7 @@ docs() {
     git ls-files '*.rs' | python3 -c '
 import re, sys
 
-questions, short = [], []
+questions, short, refused = [], [], []
 
 def prose(lines):
     """The text of a doc comment without fenced code, code spans and addresses, line by line."""
@@ -37,6 +38,31 @@ def prose(lines):
 # Items that are private: their docs may be short. Variants, fields of variants and arguments of commands are not.
 private = re.compile(r"\s*(pub\(|(async |const |unsafe )*fn |(struct|enum|union|trait|type|const|static|mod|macro_rules!|impl) ?)")
 
+# Comments, literals, and attributes that give a doc as a text. Macros may pass a doc on, and a chapter may be included.
+lexer = re.compile(
+    r"""(?P<line>//[^\n]*)|(?P<block>/\*)|(?P<raw>\b[bc]?r(?P<hashes>#*)".*?"(?P=hashes))|(?P<text>"(?:\\.|[^"\\])*")"""
+    r"""|(?P<char>\x27(?:\\.[^\x27]*|[^\x27\\])\x27)|(?P<doc>[\[(,]\s*doc\s*=\s*(?=r?#*"|concat!\([^$]*?\)))""",
+    re.DOTALL,
+)
+
+def hidden(source):
+    """Docs that are written as a block comment or as an attribute, which the counts below would not see."""
+    found, at = [], 0
+    while match := lexer.search(source, at):
+        at = match.end()
+        is_doc = match["doc"] is not None
+        if match["block"]:
+            is_doc = re.match(r"/\*(\*(?![*/])|!)", source[match.start():]) is not None
+            depth = 1
+            while depth and (sign := re.compile(r"/\*|\*/").search(source, at)):
+                depth += 1 if sign.group() == "/*" else -1
+                at = sign.end()
+            at = len(source) if depth else at
+        if is_doc:
+            number = source.count("\n", 0, match.start()) + 1
+            found.append((number, source.split("\n")[number - 1].strip()))
+    return found
+
 def close(path, block, outer, item):
     if not block:
         return
@@ -54,6 +80,7 @@ def close(path, block, outer, item):
 
 for path in sys.stdin.read().split():
     block, outer, after = [], False, False
+    refused.extend(f"{path}:{number}: {line}" for number, line in hidden(open(path, encoding="utf-8").read()))
     for number, line in enumerate(open(path, encoding="utf-8"), 1):
         found = re.match(r"\s*//([/!])(?!/)(.*)", line)
         if found:
@@ -70,11 +97,16 @@ for path in sys.stdin.read().split():
             block, after = [], False
     close(path, block, outer, "")
 
-for title, found in (("doc comments with a question", questions), ("docs of fewer than three words", short)):
+counted = (
+    ("doc comments with a question", questions),
+    ("docs of fewer than three words", short),
+    ("docs that are not written as /// or //!", refused),
+)
+for title, found in counted:
     print(f"{title}: {len(found)}")
     for place in found:
         print(f"  {place}")
-sys.exit(1 if questions or short else 0)
+sys.exit(1 if any(found for _, found in counted) else 0)
 '
 }
 

@@ -7,6 +7,7 @@ mod imports;
 mod places;
 mod source;
 mod tokens;
+mod voice;
 
 use std::fs;
 use std::path::{Path, PathBuf};
