@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Holds the chart: it lints, renders the same bytes twice and as its snapshots say, every manifest fits Kubernetes'
-# schemas, and values that can't work are refused by name.
+# Checks the chart: it lints, renders the same bytes twice and as its snapshots say, every manifest fits Kubernetes'
+# schemas, and values that cannot work are refused by name.
 #
 # Usage: tests/chart/run.sh           compares with tests/chart/snapshots
 #        UPDATE=1 tests/chart/run.sh  writes them anew

@@ -108,9 +108,9 @@ check 'provenance: of a NuGet package' buildpass provenance acme.core 1.0.0 --ec
 
 printf '\n# the end\n'
 finish_build
-refuses 'finish: the key is dead at the gem server' 'opens nothing|Access Denied' push acme-other
+refuses 'finish: the key is revoked at the gem server' 'opens nothing|Access Denied' push acme-other
 end_others
-stop 'server: it stops when it is told to'
+stop 'server: it stops at SIGTERM'
 no_secret_logged logs
 
 ((failed == 0))

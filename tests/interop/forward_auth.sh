@@ -232,7 +232,7 @@ try() {
         --data 'subject_token_type=urn:ietf:params:oauth:token-type:id_token' "$issuer/oauth/token" ||
         give_up "$proxy: no key"
     key=$(tell access_token <"$state/key.json")
-    through 401 'the token was spent for a key' "$build_token" "${upload[@]}" "$store/acme/app.tgz"
+    through 401 'the token was redeemed for a key' "$build_token" "${upload[@]}" "$store/acme/app.tgz"
     through 201 'curl uploads with the key' "$key" "${upload[@]}" "$store/acme/app.tgz"
     knows 'the store hears which key it is' "$key"
 
@@ -255,9 +255,9 @@ try() {
     is 'has nothing against the sample' '' "$(grep -iE 'deprecated|level"?[=:]"?error|\[(emerg|alert|crit|critical|error)\]|\bERR\b' \
         "$state/proxy.log" || true)"
     finish_build
-    through 401 'the key is dead when the build is finished' "$key" "${upload[@]}" "$store/acme/app.tgz"
+    through 401 'the key is revoked when the build is finished' "$key" "${upload[@]}" "$store/acme/app.tgz"
     end_others
-    stop "$proxy: the server stops when it is told to"
+    stop "$proxy: the server stops at SIGTERM"
     no_secret_logged "$proxy: logs"
     rm -rf "${state:?}"/*
 }

@@ -111,7 +111,7 @@ id=$(tell id <"$state/answer")
 tell value <"$state/answer" >"$state/elsewhere"
 kids() { curl --silent --fail "$issuer/.well-known/jwks" | node -p 'JSON.parse(require("fs").readFileSync(0)).keys.map((key) => key.kid).sort().join()'; }
 kids_before=$(kids)
-stop 'server: it stops when it is told to'
+stop 'server: it stops at SIGTERM'
 
 # The same folder under another URL, to the end.
 serve "$state/server.2.log"
@@ -192,7 +192,7 @@ status=$(curl --silent --output /dev/null --write-out '%{http_code}' \
     --config <(printf 'header = "Authorization: Bearer %s"\n' "$(tell request_token <"$state/registration.json")") \
     "$(tell request_url <"$state/registration.json")&audience=a")
 if [[ $status == 401 ]]; then pass 'finish: its request token is dead'; else fail "finish: its request token still gets $status"; fi
-stop 'server: it stops when it is told to, at the end'
+stop 'server: it stops at SIGTERM, at the end'
 if grep -qE 'bp[a-z]_[A-Za-z0-9_-]{20}|eyJ[A-Za-z0-9_-]{20}' "$state"/server.*.log; then
     fail 'server: its log holds a token or a secret'
 else
