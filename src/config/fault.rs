@@ -9,7 +9,7 @@ use super::value::{Located, Value};
 use crate::base::FieldError;
 
 /// One step of the path from a value down to a part of the value: an item of a list or a field of a table.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PathStep {
     Item(usize),
     Field(String),
@@ -27,6 +27,16 @@ impl Fault {
     pub(super) fn below(mut self, outer: impl IntoIterator<Item = PathStep>) -> Self {
         self.path.splice(0..0, outer);
         self
+    }
+
+    /// Returns the path from the key's value to the faulty part.
+    pub(super) fn path(&self) -> &[PathStep] {
+        &self.path
+    }
+
+    /// Returns this fault with another path.
+    pub(super) fn at(self, path: Vec<PathStep>) -> Self {
+        Self { path, ..self }
     }
 
     pub(super) fn problem(&self) -> &str {
@@ -56,6 +66,22 @@ impl Fault {
         line
     }
 }
+
+/// All faults that a check found in one value.
+#[derive(Debug)]
+pub(super) struct Faults(pub(super) Vec<Fault>);
+
+macro_rules! single_fault {
+    ($($type:ty),+) => {
+        $(impl From<$type> for Faults {
+            fn from(fault: $type) -> Self {
+                Self(vec![fault.into()])
+            }
+        })+
+    };
+}
+
+single_fault!(Fault, String, &str, FieldError);
 
 impl From<String> for Fault {
     fn from(problem: String) -> Self {

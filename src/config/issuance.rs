@@ -48,26 +48,41 @@ table! {
 
 /// Reads `[issuance]`. `longest` is `tokens.max_lifetime`.
 pub(super) fn read(reader: &mut Reader<'_>, longest: Option<Seconds>) -> Option<Issuance> {
-    let issuance = Issuance::read_keys(reader)?;
-    let mut are_too_long = false;
-    for (index, rule) in issuance.rules.iter().enumerate() {
+    let issuance = Issuance::read_keys(reader);
+    let faults = rule_faults(reader, longest);
+    let are_valid = faults.is_empty();
+    faults.into_iter().for_each(|fault| reader.refuse(RULES, fault));
+    issuance.filter(|_| are_valid)
+}
+
+/// Checks all rules, also those with a fault in another field.
+fn rule_faults(reader: &Reader<'_>, longest: Option<Seconds>) -> Vec<Fault> {
+    let (mut places, mut specs) = (Vec::new(), Vec::new());
+    for (index, mut read) in reader.readable::<RuleKeys>(RULES) {
+        if let Some(spec) = read.table.take().and_then(|keys| rule(keys).ok()) {
+            places.push((index, read));
+            specs.push(spec);
+        }
+    }
+    let mut found: Vec<(usize, Fault)> = Vec::new();
+    for (at, rule) in specs.iter().enumerate() {
         if let (Some(length), Some(longest)) = (rule.max_lifetime, longest)
             && length > longest
         {
             let fault = Fault::from(format!("{length} is longer than tokens.max_lifetime, {longest}"));
-            reader.refuse(RULES, fault.below([PathStep::Item(index), PathStep::Field("max_lifetime".to_owned())]));
-            are_too_long = true;
+            found.push((at, fault.below([PathStep::Field("max_lifetime".to_owned())])));
         }
     }
-    if are_too_long {
-        return None;
-    }
-    if let Err(error) = IssuancePolicy::new(issuance.default, issuance.rules.clone()) {
-        let path = [PathStep::Item(error.index), PathStep::Field(error.field.to_owned())];
-        reader.refuse(RULES, Fault::from(error.text).below(path));
-        return None;
-    }
-    Some(issuance)
+    let errors = IssuancePolicy::faults(&specs).into_iter();
+    found.extend(
+        errors.map(|error| (error.index, Fault::from(error.text).below([PathStep::Field(error.field.to_owned())]))),
+    );
+    found.sort_by_key(|(at, _)| *at);
+    let place = |(at, fault): (usize, Fault)| {
+        let (index, _) = places.get(at).filter(|(_, read)| !read.explains(&fault))?;
+        Some(fault.below([PathStep::Item(*index)]))
+    };
+    found.into_iter().filter_map(place).collect()
 }
 
 fn rule(keys: RuleKeys) -> Result<RuleSpec, Fault> {

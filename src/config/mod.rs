@@ -23,6 +23,7 @@ mod store;
 mod table;
 mod telemetry;
 mod tokens;
+mod tolerant;
 mod value;
 
 pub use self::error::ConfigError;
@@ -100,7 +101,7 @@ impl Config {
         let limits = limits::read(&mut reader);
         let issuance = issuance::read(&mut reader, longest);
         let providers = providers::read(&mut reader, &state_dir, issuer.as_ref().and_then(Issuer::known_url));
-        let repositories = providers.as_ref().and_then(|known| repositories::read(&mut reader, known)).map(Arc::new);
+        let repositories = repositories::read(&mut reader, providers.as_deref()).map(Arc::new);
         let exchange = exchange::read(&mut reader);
         let forward_auth = exchange::read_forward_auth(&mut reader);
         let telemetry = telemetry::read(&mut reader);

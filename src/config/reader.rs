@@ -2,11 +2,13 @@
 //! that one run reports every fault.
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use super::deserializer;
 use super::entries::{Entries, Origin};
-use super::fault::{Fault, PathStep};
+use super::fault::{Fault, Faults, PathStep};
+use super::tolerant::{self, TableRead};
 use super::value::Value;
+use super::{deserializer, table};
 use crate::base::Seconds;
 
 /// Reader of the values of keys, which collects the faults that it finds.
@@ -80,8 +82,8 @@ impl<'a> Reader<'a> {
         if self.has(path) { self.read(path, check).map(Some) } else { Some(None) }
     }
 
-    /// Like [`Self::read`], for each item of a list. Records the fault of every faulty item.
-    pub(super) fn each<I: Deserialize<'a>, T, E: Into<Fault>>(
+    /// Like [`Self::read`], for each item of a list. Records every fault of every item.
+    pub(super) fn each<I: DeserializeOwned, T, E: Into<Faults>>(
         &mut self,
         path: &str,
         check: impl Fn(I) -> Result<T, E>,
@@ -93,15 +95,27 @@ impl<'a> Reader<'a> {
         };
         let mut read = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            let checked = deserializer::read(&item.value).and_then(|item| check(item).map_err(Into::into));
-            read.extend(self.keep(path, checked.map_err(|fault| fault.below([PathStep::Item(index)]))));
+            match checked(tolerant::read(&item.value, table::keys_of_tables(path)), &check) {
+                Ok(one) => read.push(one),
+                Err(faults) => {
+                    faults.into_iter().for_each(|fault| self.refuse(path, fault.below([PathStep::Item(index)])));
+                }
+            }
         }
         (read.len() == items.len()).then_some(read)
     }
 
+    /// Returns the tables in the list of the key `path` that can be read, with their positions, for checks that concern
+    /// several tables. [`Self::each`] records the faults of the tables' fields.
+    pub(super) fn readable<I: DeserializeOwned>(&self, path: &str) -> Vec<(usize, TableRead<I>)> {
+        let Some(Value::List(items)) = self.entries.get(path).map(|entry| &entry.value) else { return Vec::new() };
+        let keys = table::keys_of_tables(path);
+        items.iter().map(|item| tolerant::read(&item.value, keys)).enumerate().collect()
+    }
+
     /// Like [`Self::each`], for the tables of a section in which the operator chooses the tables' names. `path` is
     /// `SECTION.NAME`, such as `clients.NAME`.
-    pub(super) fn named<I: Deserialize<'a>, T, E: Into<Fault>>(
+    pub(super) fn named<I: DeserializeOwned, T, E: Into<Faults>>(
         &mut self,
         path: &str,
         check: impl Fn(&str, I) -> Result<T, E>,
@@ -112,16 +126,33 @@ impl<'a> Reader<'a> {
         let section = path.trim_end_matches(".NAME");
         let mut read = Vec::new();
         for (name, table) in tables {
-            match deserializer::read(&table.value).and_then(|table| check(name, table).map_err(Into::into)) {
+            match checked(tolerant::read(&table.value, table::keys_of_tables(path)), |table| check(name, table)) {
                 Ok(one) => read.push(one),
-                Err(fault) => {
-                    let origin = self.origin(path).at(fault.line(&table.value).or(Some(table.line)));
-                    self.refuse_at(&origin, &fault.full_path(&format!("{section}.{name}")), fault.problem());
+                Err(faults) => {
+                    for fault in faults {
+                        let origin = self.origin(path).at(fault.line(&table.value).or(Some(table.line)));
+                        self.refuse_at(&origin, &fault.full_path(&format!("{section}.{name}")), fault.problem());
+                    }
                 }
             }
         }
         (read.len() == tables.len()).then_some(read)
     }
+}
+
+/// Checks a table that was read. Returns every fault of the table's fields, then those that the check found.
+fn checked<I, T, E: Into<Faults>>(
+    mut read: TableRead<I>,
+    check: impl FnOnce(I) -> Result<T, E>,
+) -> Result<T, Vec<Fault>> {
+    let done = read.table.take().map(check);
+    let mut faults = std::mem::take(&mut read.faults);
+    match done {
+        Some(Ok(one)) if faults.is_empty() => return Ok(one),
+        Some(Err(found)) => faults.extend(found.into().0.into_iter().filter(|fault| !read.explains(fault))),
+        _ => {}
+    }
+    Err(faults)
 }
 
 /// Accepts every value: the check of a key that may have any value of its type.

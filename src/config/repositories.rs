@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::describe::{Described, Key, Section, ValueKind, table};
-use super::fault::{Fault, PathStep};
+use super::fault::{Fault, Faults, PathStep};
 use super::reader::Reader;
 use crate::policy::{AccessDefault, AccessPolicy, AccessPolicyError, AccessPolicySpec, RepositoryPolicies};
 use crate::verifier::Provider;
@@ -51,38 +51,50 @@ impl Described for PolicyKeys {
     const KIND: ValueKind = ValueKind::Table;
 }
 
-pub(super) fn read(reader: &mut Reader<'_>, providers: &[Provider]) -> Option<RepositoryPolicies> {
+/// Reads `[repository]`. `providers` is `None` if the providers of the configuration are faulty: the rules are checked
+/// anyway.
+pub(super) fn read(reader: &mut Reader<'_>, providers: Option<&[Provider]>) -> Option<RepositoryPolicies> {
     let policies = reader.named(REPOSITORIES, |name, keys: RepositoryKeys| {
+        let mut faults = Vec::new();
         if name.is_empty() || name.split('/').any(str::is_empty) {
-            return Err(Fault::from("must be the name of a repository, such as myapp or acme/app"));
+            faults.push(Fault::from("must be the name of a repository, such as myapp or acme/app"));
         }
-        let policy = spec(keys.access_policy, providers).and_then(|spec| AccessPolicy::new(spec).map_err(faulty_rule));
-        Ok((name.to_owned(), policy.map_err(|fault| fault.below([PathStep::Field("access_policy".to_owned())]))?))
+        let (spec, missing) = spec(keys.access_policy, providers);
+        let policy = AccessPolicy::check(spec);
+        let rules = policy.as_ref().err().map(|(first, more)| [first].into_iter().chain(more).map(faulty_rule));
+        let in_policy = missing.into_iter().chain(rules.into_iter().flatten());
+        faults.extend(in_policy.map(|fault| fault.below([PathStep::Field("access_policy".to_owned())])));
+        match policy {
+            Ok(policy) if faults.is_empty() => Ok((name.to_owned(), policy)),
+            _ => Err(Faults(faults)),
+        }
     })?;
     Some(RepositoryPolicies::new(policies.into_iter().collect::<BTreeMap<_, _>>()))
 }
 
-fn faulty_rule(error: AccessPolicyError) -> Fault {
+fn faulty_rule(error: &AccessPolicyError) -> Fault {
     Fault::from(error.error.to_string())
         .below([PathStep::Field("rules".to_owned()), PathStep::Item(error.rule.saturating_sub(1))])
 }
 
-fn spec(keys: PolicyKeys, providers: &[Provider]) -> Result<AccessPolicySpec, Fault> {
-    Ok(AccessPolicySpec {
-        default: keys.default,
-        rules: keys.rules,
+/// Returns the access policy as written, and the fault of its providers. A faulty policy is only checked further, and
+/// never used.
+fn spec(keys: PolicyKeys, providers: Option<&[Provider]>) -> (AccessPolicySpec, Option<Fault>) {
+    let (providers, fault) = match (keys.providers, providers) {
+        (Some(named), _) if named.is_empty() => {
+            let fault = Fault::from("must name at least one provider").below([PathStep::Field("providers".to_owned())]);
+            (named, Some(fault))
+        }
         // A name without a configured provider may be the name of a provider in the database.
-        providers: match keys.providers {
-            Some(named) if named.is_empty() => {
-                return Err(
-                    Fault::from("must name at least one provider").below([PathStep::Field("providers".to_owned())])
-                );
-            }
-            Some(named) => named,
-            None => vec![only_provider(providers)?],
+        (Some(named), _) => (named, None),
+        (None, None) => (Vec::new(), None),
+        (None, Some(known)) => match only_provider(known) {
+            Ok(only) => (vec![only], None),
+            Err(fault) => (Vec::new(), Some(fault)),
         },
-        allow_untrusted: keys.allow_untrusted,
-    })
+    };
+    let PolicyKeys { default, rules, allow_untrusted, .. } = keys;
+    (AccessPolicySpec { default, rules, providers, allow_untrusted }, fault)
 }
 
 /// Returns the provider for a policy that names no provider: the only configured provider, or the only configured

@@ -97,9 +97,10 @@ fn at_least_one(count: usize) -> Result<usize, &'static str> {
 
 /// Parses an address or a network. An address becomes a network of one address, and an IPv4-mapped address becomes the
 /// IPv4 address that it holds.
-fn network(text: &str) -> Result<IpNet, String> {
+fn network(text: String) -> Result<IpNet, String> {
     const FORM: &str = "must be an address or a network, such as 10.0.0.7, 10.0.0.0/8 or fd00::/8";
-    let (address, length) = text.split_once('/').map_or((text, None), |(address, length)| (address, Some(length)));
+    let (address, length) =
+        text.split_once('/').map_or((text.as_str(), None), |(address, length)| (address, Some(length)));
     let address = address.parse::<IpAddr>().map_err(|_| FORM)?.to_canonical();
     let Some(length) = length else { return Ok(IpNet::from(address)) };
     let network = IpNet::new(address, length.parse().map_err(|_| FORM)?).map_err(|_| FORM)?;

@@ -119,12 +119,24 @@ impl AccessPolicy {
     /// # Errors
     /// [`AccessPolicyError`] names the first invalid rule.
     pub fn new(spec: AccessPolicySpec) -> Result<Self, AccessPolicyError> {
-        let rules = with_names(|names| {
-            let rule = |(index, text): (usize, &String)| {
-                Condition::compile(text, names).map_err(|error| AccessPolicyError { rule: index + 1, error })
-            };
-            spec.rules.iter().enumerate().map(rule).collect::<Result<Vec<_>, _>>()
-        })?;
+        Self::check(spec).map_err(|(first, _)| first)
+    }
+
+    /// Checks and compiles an access policy. Returns every invalid rule: the first one, then the others.
+    pub(crate) fn check(spec: AccessPolicySpec) -> Result<Self, (AccessPolicyError, Vec<AccessPolicyError>)> {
+        let (mut rules, mut errors) = (Vec::new(), Vec::new());
+        with_names(|names| {
+            for (index, text) in spec.rules.iter().enumerate() {
+                match Condition::compile(text, names) {
+                    Ok(rule) => rules.push(rule),
+                    Err(error) => errors.push(AccessPolicyError { rule: index + 1, error }),
+                }
+            }
+        });
+        let mut errors = errors.into_iter();
+        if let Some(first) = errors.next() {
+            return Err((first, errors.collect()));
+        }
         let AccessPolicySpec { default, providers, allow_untrusted, .. } = spec;
         Ok(Self { default, rules, providers, allow_untrusted })
     }

@@ -33,7 +33,14 @@ impl IssuancePolicy {
     /// # Errors
     /// [`IssuanceRuleError`] names the first invalid rule and the invalid field of the rule.
     pub fn new(default: DefaultGrant, rules: Vec<RuleSpec>) -> Result<Self, IssuanceRuleError> {
-        Ok(Self { default, rules: Rule::check_all(rules)? })
+        let (rules, errors) = Rule::check_all(rules);
+        errors.into_iter().next().map_or(Ok(Self { default, rules }), Err)
+    }
+
+    /// Returns every fault of the rules: several of one rule, and those of all rules.
+    #[must_use]
+    pub(crate) fn faults(rules: &[RuleSpec]) -> Vec<IssuanceRuleError> {
+        Rule::check_all(rules.to_vec()).1
     }
 
     /// Decides whether a request is granted. Evaluates each condition within the limits that were checked when the

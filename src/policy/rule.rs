@@ -65,42 +65,50 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    /// Checks each rule, and checks that the rules' names are unique.
-    pub(super) fn check_all(specs: Vec<RuleSpec>) -> Result<Vec<Self>, IssuanceRuleError> {
-        let mut names = BTreeSet::new();
+    /// Checks each rule, and checks that the rules' names are unique. Returns the valid rules, and every fault of
+    /// every other rule.
+    pub(super) fn check_all(specs: Vec<RuleSpec>) -> (Vec<Self>, Vec<IssuanceRuleError>) {
+        let (mut names, mut rules, mut errors) = (BTreeSet::new(), Vec::new(), Vec::new());
         with_names(|known| {
-            let rules = specs.into_iter().enumerate().map(|(index, spec)| {
+            for (index, spec) in specs.into_iter().enumerate() {
                 let name = spec.name.clone();
-                let checked = if names.insert(name.clone()) {
-                    Self::check(spec, known)
-                } else {
-                    Err(("name", "duplicate name: another rule has it".to_owned()))
-                };
-                checked.map_err(|(field, text)| IssuanceRuleError { index, rule: name, field, text })
-            });
-            rules.collect()
-        })
+                let mut faults = Vec::new();
+                if !names.insert(name.clone()) {
+                    faults.push(("name", "duplicate name: another rule has it".to_owned()));
+                }
+                match Self::check(spec, known) {
+                    Ok(rule) => rules.push(rule),
+                    Err(found) => faults.extend(found),
+                }
+                let error = |(field, text)| IssuanceRuleError { index, rule: name.clone(), field, text };
+                errors.extend(faults.into_iter().map(error));
+            }
+        });
+        (rules, errors)
     }
 
-    fn check(spec: RuleSpec, known: &Names<'_>) -> Result<Self, (&'static str, String)> {
-        let invalid = |field, text: &str| Err((field, text.to_owned()));
+    fn check(spec: RuleSpec, known: &Names<'_>) -> Result<Self, Vec<(&'static str, String)>> {
+        let mut faults = Vec::new();
+        let mut invalid = |field, text: &str| faults.push((field, text.to_owned()));
         if spec.name.trim().is_empty() || spec.name.len() > NAME_BYTES || spec.name.chars().any(char::is_control) {
-            return invalid("name", "must be a name of at most 255 bytes on one line");
+            invalid("name", "must be a name of at most 255 bytes on one line");
         }
         if spec.audiences.is_empty() {
-            return invalid("audiences", "must list at least one audience, such as [\"sts.amazonaws.com\"]");
+            invalid("audiences", "must list at least one audience, such as [\"sts.amazonaws.com\"]");
         }
         if spec.max_lifetime == Some(Seconds::ZERO) {
-            return invalid("max_lifetime", "must be at least 1s; leave it out to apply tokens.max_lifetime");
+            invalid("max_lifetime", "must be at least 1s; leave it out to apply tokens.max_lifetime");
         }
         if spec.max_tokens_per_build == Some(0) {
-            return invalid("max_tokens_per_build", "must be at least 1");
+            invalid("max_tokens_per_build", "must be at least 1");
         }
-        let when = match &spec.when {
-            Some(source) => Some(Program::compile(source, known).map_err(|error| ("when", error.to_string()))?),
-            None => None,
-        };
-        Ok(Self { spec, when })
+        let when = spec.when.as_ref().map(|source| Program::compile(source, known)).transpose();
+        match when {
+            Ok(when) if faults.is_empty() => return Ok(Self { spec, when }),
+            Ok(_) => {}
+            Err(error) => faults.push(("when", error.to_string())),
+        }
+        Err(faults)
     }
 
     pub(super) fn name(&self) -> &str {

@@ -1,5 +1,7 @@
 //! The configuration: error texts, precedence of sources, hidden secrets and the reference.
 
+mod all_faults;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -219,7 +221,7 @@ fn the_manuals_page_is_current() {
 #[test]
 fn the_reference_lists_the_keys_of_a_provider_that_are_read() {
     let refusal = Setting::new("[oidc.p]\nnothing = 1\n").refusal();
-    let known = refusal.split("known keys are ").nth(1).unwrap().trim();
+    let known = refusal.split("known keys are ").nth(1).unwrap().lines().next().unwrap();
     let page = markdown_reference();
     let section = page.split("### `[oidc.NAME]`").nth(1).unwrap().split("\n#").next().unwrap();
     let rows = section.lines().filter_map(|line| line.strip_prefix("| `"));
