@@ -158,13 +158,6 @@ mod tests {
     }
 
     #[test]
-    fn many_stars_cost_no_more_than_a_product() {
-        let pattern = "*a".repeat(500);
-        assert!(!covers(&pattern, &"a".repeat(499)));
-        assert!(!covers(&format!("{pattern}b"), &"a".repeat(1000)));
-    }
-
-    #[test]
     fn a_rule_mentions_an_audience_in_any_case() {
         assert!("Sts.*.com".parse::<AudiencePattern>().unwrap().mentions("sts.AMAZONAWS.com"));
     }

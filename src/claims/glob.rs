@@ -1,36 +1,156 @@
-//! Patterns in which `*` matches any number of characters within one segment. A `*` never matches a delimiter of names.
+//! Patterns in which `*` matches any number of characters within one segment. A `*` never matches a delimiter of names,
+//! and no pattern costs more than its own length and the text's together.
 
 /// Characters that `*` never matches.
-const DELIMITERS: &[u8] = b"/:@?#";
+const DELIMITERS: &[char] = &['/', ':', '@', '?', '#'];
 
-/// Returns whether the pattern matches the whole text.
-///
-/// The match takes at most as many steps as the product of the lengths of the pattern and the text. Backtracking to the
-/// last `*` alone is enough: no `*` matches a delimiter, so the last `*` reaches every text that a longer match of an
-/// earlier `*` could reach.
+/// Returns whether the pattern matches the whole text, in time linear in the lengths of both.
 pub(crate) fn glob_covers(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut at, mut read) = (0, 0);
-    let mut last_star: Option<(usize, usize)> = None;
-    loop {
-        match (pattern.get(at), text.get(read)) {
-            (None, None) => return true,
-            (Some(b'*'), _) => {
-                last_star = Some((at + 1, read));
-                at += 1;
+    Search::new(text).covers(pattern)
+}
+
+/// A search for the pieces of a pattern, which stand between its stars, from left to right through the text.
+///
+/// The first place of a piece is always the right one, so the search never goes back. A piece without a delimiter that
+/// is found further left leaves more of the same segment to the pieces after it. A piece with a delimiter has one place
+/// only: a star must not cross the next delimiter, so the piece's first delimiter is that one.
+struct Search<'a> {
+    text: &'a str,
+    /// Byte from which the next piece is searched.
+    at: usize,
+    /// Byte of the first delimiter at or after `at`, or the end of the text.
+    segment_end: usize,
+    /// Number of bytes compared so far, at most; a test holds it against the lengths of pattern and text.
+    steps: usize,
+}
+
+impl<'a> Search<'a> {
+    fn new(text: &'a str) -> Self {
+        let mut search = Self { text, at: 0, segment_end: 0, steps: 0 };
+        search.find_segment_end();
+        search
+    }
+
+    fn covers(&mut self, pattern: &str) -> bool {
+        let mut pieces = pattern.split('*');
+        let (Some(first), last) = (pieces.next(), pieces.next_back()) else { return false };
+        if !self.take(first) {
+            return false;
+        }
+        let Some(last) = last else { return self.at == self.text.len() };
+        pieces.all(|piece| self.find(piece)) && self.find_at_end(last)
+    }
+
+    /// Requires the piece at the current place.
+    fn take(&mut self, piece: &str) -> bool {
+        self.steps += piece.len();
+        self.rest().starts_with(piece) && self.go_to(self.at + piece.len())
+    }
+
+    /// Finds the piece at its first place, after characters that a star may match.
+    fn find(&mut self, piece: &str) -> bool {
+        let delimiter = piece.find(DELIMITERS);
+        self.steps += delimiter.unwrap_or(piece.len());
+        if let Some(before) = delimiter {
+            let Some(at) = self.segment_end.checked_sub(before).filter(|at| *at >= self.at) else { return false };
+            return self.text.is_char_boundary(at) && self.go_to(at) && self.take(piece);
+        }
+        // `str::find` is the two-way algorithm, linear in the searched text and the piece.
+        let segment = self.text.get(self.at..self.segment_end).unwrap_or_default();
+        let found = segment.find(piece);
+        self.steps += piece.len() + found.map_or(segment.len(), |found| found + piece.len());
+        found.is_some_and(|found| self.go_to(self.at + found + piece.len()))
+    }
+
+    /// Requires the last piece at the end of the text, after characters that a star may match.
+    fn find_at_end(&mut self, piece: &str) -> bool {
+        self.steps += piece.len();
+        let Some(at) = self.text.len().checked_sub(piece.len()).filter(|at| *at >= self.at) else { return false };
+        at <= self.segment_end && self.text.ends_with(piece)
+    }
+
+    fn go_to(&mut self, at: usize) -> bool {
+        self.at = at;
+        if self.at > self.segment_end {
+            self.find_segment_end();
+        }
+        true
+    }
+
+    fn find_segment_end(&mut self) {
+        let length = self.rest().find(DELIMITERS).unwrap_or(self.rest().len());
+        self.steps += length + 1;
+        self.segment_end = self.at + length;
+    }
+
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The matcher by its definition, which tries every length of every star.
+    fn covers_by_definition(pattern: &[u8], text: &[u8]) -> bool {
+        match (pattern.split_first(), text.split_first()) {
+            (None, None) => true,
+            (Some((b'*', after)), read) => {
+                covers_by_definition(after, text)
+                    || read.is_some_and(|(byte, rest)| {
+                        !DELIMITERS.contains(&char::from(*byte)) && covers_by_definition(pattern, rest)
+                    })
             }
-            (Some(wanted), Some(byte)) if wanted == byte => {
-                at += 1;
-                read += 1;
-            }
-            _ => {
-                let Some((after, matched)) = last_star else { return false };
-                if text.get(matched).is_none_or(|byte| DELIMITERS.contains(byte)) {
-                    return false;
-                }
-                last_star = Some((after, matched + 1));
-                (at, read) = (after, matched + 1);
-            }
+            (Some((wanted, after)), Some((byte, rest))) => wanted == byte && covers_by_definition(after, rest),
+            _ => false,
+        }
+    }
+
+    fn steps(pattern: &str, text: &str) -> usize {
+        let mut search = Search::new(text);
+        search.covers(pattern);
+        search.steps
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+        #[test]
+        fn a_pattern_matches_as_its_definition_says(pattern in "[ab/é*]{0,9}", text in "[ab/é]{0,9}") {
+            let expected = covers_by_definition(pattern.as_bytes(), text.as_bytes());
+            prop_assert_eq!(glob_covers(&pattern, &text), expected);
+        }
+
+        #[test]
+        fn a_text_that_a_pattern_was_made_of_matches(pieces in prop::collection::vec(("[ab/:]{0,4}", "[ab]{0,4}"), 0..6)) {
+            let pattern: String = pieces.iter().map(|(piece, _)| format!("{piece}*")).collect();
+            let text: String = pieces.iter().map(|(piece, star)| format!("{piece}{star}")).collect();
+            prop_assert!(glob_covers(&pattern, &text));
+        }
+
+        #[test]
+        fn no_pattern_takes_more_steps_than_twice_both_lengths(pattern in "[ab/*]{0,200}", text in "[ab/]{0,200}") {
+            let allowed = 2 * (pattern.len() + text.len()) + 2;
+            prop_assert!(steps(&pattern, &text) <= allowed, "{}", steps(&pattern, &text));
+        }
+    }
+
+    #[test]
+    fn hostile_patterns_take_no_more_steps_than_twice_both_lengths() {
+        let (many, long) = ("a".repeat(1_000), "a".repeat(500));
+        for (pattern, text) in [
+            (format!("*{long}b"), many.clone()),
+            (format!("*{long}b*"), many.clone()),
+            ("*a".repeat(500) + "b", many.clone()),
+            ("*".repeat(1_000), many.clone()),
+            ("*a*".repeat(300), "a/".repeat(500)),
+            ("*/".repeat(500), "/".repeat(1_000)),
+        ] {
+            let (took, allowed) = (steps(&pattern, &text), 2 * (pattern.len() + text.len()) + 2);
+            assert!(took <= allowed, "{took} steps, {allowed} allowed: {pattern}");
         }
     }
 }
