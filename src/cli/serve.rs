@@ -43,7 +43,7 @@ impl Serve {
     pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
         let flags = Flags { listen: self.listen, admin_listen: self.admin_listen, issuer: self.issuer };
         let config = installation.config(flags)?;
-        telemetry::start_logs(&config.telemetry).map_err(Failure::refused)?;
+        let logs = telemetry::start_logs(&config.telemetry).map_err(Failure::refused)?;
         let mut signals = Signals::listen()?;
         let listeners = bind(&config)?;
         let public = listeners.public.local_addr()?;
@@ -51,7 +51,9 @@ impl Serve {
         let app = Arc::new(App::start(&config, public, Arc::new(SystemClock::new()), Arc::new(SystemEntropy)).await?);
         let files = OpenFiles::raise();
         log_notable_settings(&config, public, files);
-        output::note(&ready_line(&app, public, admin));
+        app.issuer().metrics().watch_log(logs.dropped());
+        // Standard error may be stuck, which must not keep the server from serving.
+        logs.note(&output::visible(&ready_line(&app, public, admin)));
         serve(&app, listeners, limits(&config, files), async { signals.stop_requested().await }).await;
         Ok(())
     }

@@ -1,12 +1,19 @@
-//! Writes the log to standard error. Control characters are escaped, so that no value can end a log line and forge
-//! another.
+//! Writes the log to standard error, from a thread of its own. Control characters are escaped, so that no value can end a
+//! log line and forge another. Logging must never wait for standard error.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _};
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::format::{self, Writer};
+use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
+
+use super::log_queue::{DroppedLines, LogQueue};
+
+/// Time limit for the lines that wait to be written when the process ends.
+const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 /// Format of the lines in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
@@ -44,18 +51,41 @@ fn parse(filter: &str) -> Result<EnvFilter, String> {
     EnvFilter::try_new(filter).map_err(|error| format!("invalid log filter: {error}; write a level such as info"))
 }
 
+/// The log of this process. Dropping the value writes the lines that wait, within a time limit.
+pub(crate) struct Logs(LogQueue);
+
+impl Logs {
+    /// Writes a line that is no log line, such as the ready line, behind the log lines before it.
+    pub(crate) fn note(&self, line: &str) {
+        self.0.enqueue(format!("{line}\n").as_bytes());
+    }
+
+    /// Returns the counter of the log lines that standard error did not take in time.
+    pub(crate) fn dropped(&self) -> DroppedLines {
+        self.0.dropped()
+    }
+}
+
+impl Drop for Logs {
+    fn drop(&mut self) {
+        self.0.flush(FLUSH_WITHIN);
+    }
+}
+
 /// Starts logging for the whole process.
 ///
 /// # Errors
-/// The reason if the filter is invalid or logging was started before.
-pub(crate) fn start_logs(settings: &LogSettings) -> Result<(), String> {
+/// The reason if the filter is invalid, the writing thread cannot be started or logging was started before.
+pub(crate) fn start_logs(settings: &LogSettings) -> Result<Logs, String> {
     let filter = parse(&settings.filter)?;
     let json = match settings.format {
         LogFormat::Auto => !io::stderr().is_terminal(),
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let queue = LogQueue::start(io::stderr(), move |count| dropped_notice(count, json))
+        .map_err(|error| format!("could not start the thread that writes the log: {error}"))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(queue.clone());
     let started = if json {
         tracing::subscriber::set_global_default(lines.json().flatten_event(true).finish())
     } else {
@@ -69,7 +99,32 @@ pub(crate) fn start_logs(settings: &LogSettings) -> Result<(), String> {
         let lines = lines.with_ansi(io::stderr().is_terminal()).fmt_fields(fields.delimited(" "));
         tracing::subscriber::set_global_default(lines.finish())
     };
-    started.map_err(|_| "logging was already started in this process".to_owned())
+    started.map_err(|_| "logging was already started in this process".to_owned())?;
+    log_panics();
+    Ok(Logs(queue))
+}
+
+/// Logs panics through the queue, since the standard hook waits for standard error. The panic's text may hold a secret,
+/// so only its place is logged.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "a thread panicked");
+    }));
+}
+
+/// Returns the log line that tells of dropped log lines.
+fn dropped_notice(count: u64, json: bool) -> String {
+    let mut time = String::new();
+    let _untold = SystemTime.format_time(&mut Writer::new(&mut time));
+    let (target, text) = (module_path!(), format!("dropped {count} log lines: standard error did not take them"));
+    if json {
+        format!(
+            "{{\"timestamp\":\"{time}\",\"level\":\"WARN\",\"message\":\"{text}\",\"dropped\":{count},\"target\":\"{target}\"}}\n"
+        )
+    } else {
+        format!("{time}  WARN {target}: {text}\n")
+    }
 }
 
 /// Returns whether printing a character could change the terminal, the line or the reading order: a control character,
@@ -97,6 +152,17 @@ fn escape(writer: &mut Writer<'_>, text: &str) -> fmt::Result {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_notice_of_dropped_lines_is_a_line_of_the_log() {
+        let notice = dropped_notice(7, true);
+        let line: serde_json::Value = serde_json::from_str(&notice).unwrap();
+        assert_eq!((&line["level"], &line["dropped"]), (&"WARN".into(), &7.into()));
+        assert!(
+            notice.ends_with("}\n")
+                && dropped_notice(7, false).contains("  WARN buildpass::telemetry::logs: dropped 7")
+        );
+    }
 
     #[test]
     fn no_text_from_outside_ends_a_line_or_moves_a_cursor() {

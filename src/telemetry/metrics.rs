@@ -1,6 +1,8 @@
 //! Metrics of a server, as a value and not in a global registry. A label never takes its value from a request, so that
 //! the number of metrics stays bounded.
 
+use std::sync::OnceLock;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use prometheus_client::encoding::text::encode;
@@ -10,6 +12,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
+
+use super::log_queue::DroppedLines;
 
 /// Media type of the text that [`Metrics::render`] returns.
 pub(crate) const METRICS_CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -37,6 +41,8 @@ pub struct Metrics {
     bodies: Family<Label, Gauge>,
     connections: Family<Label, Gauge>,
     connections_ended: Family<Label, Counter>,
+    log_lines_dropped: Counter,
+    log: OnceLock<DroppedLines>,
 }
 
 /// The two labels of a refusal by the exchange: flow and reason, each as name and value.
@@ -91,6 +97,12 @@ impl Metrics {
             "Connections that the server refused or ended before their peer did, by reason",
             connections_ended.clone(),
         );
+        let log_lines_dropped = Counter::default();
+        registry.register(
+            "buildpass_log_lines_dropped",
+            "Log lines that standard error did not take in time",
+            log_lines_dropped.clone(),
+        );
         Self {
             registry,
             tokens,
@@ -106,6 +118,8 @@ impl Metrics {
             bodies,
             connections,
             connections_ended,
+            log_lines_dropped,
+            log: OnceLock::new(),
         }
     }
 
@@ -182,9 +196,17 @@ impl Metrics {
         self.rotation_overdue.set(i64::from(overdue));
     }
 
+    /// Counts the dropped lines of this log from now on.
+    pub(crate) fn watch_log(&self, dropped: DroppedLines) {
+        let _kept_first = self.log.set(dropped);
+    }
+
     /// Renders all metrics as OpenMetrics text.
     #[must_use]
     pub(crate) fn render(&self) -> String {
+        if let Some(dropped) = self.log.get() {
+            self.log_lines_dropped.inner().store(dropped.count(), Ordering::Relaxed);
+        }
         let mut text = String::new();
         // Writing to a `String` cannot fail.
         let _ = encode(&mut text, &self.registry);

@@ -1,6 +1,7 @@
 //! Logs and metrics of the server. A log line or metric never holds a secret or token, and no label of a metric takes
 //! its value from a request.
 
+mod log_queue;
 mod logs;
 mod metrics;
 

@@ -1,6 +1,9 @@
 //! `serve`.
 
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -94,5 +97,74 @@ fn an_interrupted_server_exits_with_0_and_starts_again() {
         let mut served = folder.serve(&[]);
         super::send(signal, served.child.id());
         assert_eq!(served.child.wait().unwrap().code(), Some(0), "{signal}");
+    }
+}
+
+#[test]
+fn a_standard_error_that_nobody_reads_stops_nothing() {
+    let mut folder = Folder::installed();
+    folder.set("BUILDPASS_TELEMETRY__LOG_FILTER", "debug");
+    let mut command = folder.command(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0"]);
+    let mut child = command.stdout(Stdio::null()).spawn().unwrap();
+    let mut unread = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let ready = unread.find(|line| line.starts_with("buildpass ready: ")).unwrap();
+    let address = |name: &str| ready.split(' ').find_map(|field| field.strip_prefix(name)).unwrap().to_owned();
+    let (public, admin) = (address("listen=http://"), address("admin=http://"));
+
+    // More lines than the pipe and the queue hold: each answer is one.
+    answered(&public, "GET /health/live", 4_000);
+    answered(&public, "GET /.well-known/openid-configuration", 1);
+    answered(&admin, "GET /health/ready", 1);
+    let metrics = answered(&admin, "GET /metrics", 1);
+    let dropped = metrics.lines().find_map(|line| line.strip_prefix("buildpass_log_lines_dropped_total ")).unwrap();
+    assert!(dropped.parse::<u64>().unwrap() > 0, "{dropped}");
+
+    let told = unread.find(|line| line.contains(" log lines: standard error did not take them")).unwrap();
+    assert!(told.contains("\"level\":\"WARN\""), "{told}");
+
+    answered(&public, "GET /health/live", 4_000);
+    super::send("TERM", child.id());
+    assert_eq!(child.wait().unwrap().code(), Some(0), "it ends although standard error is stuck");
+}
+
+#[test]
+fn ten_thousand_refusals_of_one_address_are_a_few_lines_of_the_log() {
+    let folder = Folder::installed();
+    let served = folder.serve(&[]);
+    let public = served.url.strip_prefix("http://").unwrap();
+    let answers = answered(public, "GET /nothing", 10_000);
+    assert!(answers.contains("HTTP/1.1 404"), "{answers}");
+    answered(public, &format!("{} /jwks", "A".repeat(15_000)), 1);
+    let (code, log) = served.end();
+    assert_eq!(code, 0, "{log}");
+    assert!(log.len() < 24 * 1024, "{} bytes", log.len());
+    let summaries = log.lines().filter(|line| line.contains("more requests were refused than logged"));
+    let refused = summaries.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["refused"].as_u64().unwrap());
+    assert!(refused.sum::<u64>() > 9_900, "{log}");
+    assert!(!log.contains("AAAA") && !log.contains("/nothing"), "{log}");
+}
+
+/// Sends the same request again and again on one connection, in batches, and returns the answers to the last batch.
+fn answered(address: &str, request: &str, times: usize) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let mut left = times;
+    loop {
+        let batch = left.min(50);
+        left -= batch;
+        for n in 1..=batch {
+            let close = if left == 0 && n == batch { "connection: close\r\n" } else { "" };
+            write!(stream, "{request} HTTP/1.1\r\nhost: x\r\n{close}\r\n").unwrap();
+        }
+        let mut read = String::new();
+        let mut buffer = [0; 16 * 1024];
+        while read.matches("HTTP/1.1 ").count() < batch || left == 0 {
+            let count = stream.read(&mut buffer).unwrap();
+            if count == 0 {
+                assert_eq!((left, read.matches("HTTP/1.1 ").count()), (0, batch), "{read}");
+                return read;
+            }
+            read.push_str(std::str::from_utf8(&buffer[..count]).unwrap());
+        }
     }
 }
