@@ -1,5 +1,5 @@
 //! The layers around every route. The layers determine request id and caller's address, enforce limits, write the body
-//! of a problem, and log each request.
+//! of a problem, and have each request logged.
 
 use std::any::Any;
 
@@ -13,6 +13,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use super::error::{Code, Noted, Problem};
 use super::forwarded;
+use super::log::{LogLine, method_name};
 use super::peer::{Peer, SocketAddress, peer};
 use super::state::AppState;
 use super::unread::drain_rest;
@@ -92,9 +93,13 @@ async fn identify(State(state): State<AppState>, mut request: Request, next: Nex
     let status = response.status();
     state.app.issuer().metrics().answered(status.as_u16());
     let took = state.app.clock().monotonic().saturating_sub(started);
-    let line = LogLine { method: &method, route, status, micros: took.as_micros(), id: &id, peer };
+    let line = LogLine { method: method_name(&method), route, status, micros: took.as_micros(), id: &id, peer: peer.0 };
     let noted = response.extensions_mut().remove::<Noted>();
-    line.log(problem.map(Noted::from).or(noted).as_ref(), &state);
+    let noted = problem.map(Noted::from).or(noted);
+    if let Some(noted) = &noted {
+        state.app.issuer().metrics().refused(noted.code);
+    }
+    state.log.log(&line, noted.as_ref(), started.saturating_add(took));
     response
 }
 
@@ -112,39 +117,4 @@ fn oversize(request: &Request) -> Option<Problem> {
         return Some(Problem::new(Code::InvalidRequest, format!("headers: over {MAX_HEADER_BYTES} bytes in all")));
     }
     None
-}
-
-/// Log line of one request. The line holds the pattern of the route, such as `/api/v1/builds/{id}`, and must never hold
-/// path or query of the request.
-struct LogLine<'a> {
-    method: &'a Method,
-    route: &'a str,
-    status: StatusCode,
-    micros: u128,
-    id: &'a str,
-    peer: Peer,
-}
-
-impl LogLine<'_> {
-    fn log(&self, noted: Option<&Noted>, state: &AppState) {
-        let Self { method, route, status, micros, id, peer } = self;
-        let failed = status.is_server_error();
-        let status = status.as_u16();
-        let peer = peer.0;
-        let Some(Noted { code, cause }) = noted else {
-            tracing::debug!(%method, route, status, micros, request_id = id, %peer, "answered");
-            return;
-        };
-        state.app.issuer().metrics().refused(code);
-        match (failed, cause) {
-            (true, cause) => {
-                let cause = cause.as_deref().unwrap_or("none");
-                tracing::error!(%method, route, status, code, micros, request_id = id, %peer, cause, "failed");
-            }
-            (false, Some(cause)) => {
-                tracing::warn!(%method, route, status, code, micros, request_id = id, %peer, cause, "refused");
-            }
-            (false, None) => tracing::info!(%method, route, status, code, micros, request_id = id, %peer, "refused"),
-        }
-    }
 }

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 
 use super::body_budget::{BodyBudget, MAX_BODY_BYTES};
 use super::forwarded_shares::ForwardedShares;
+use super::log::RequestLog;
 use crate::app::App;
 
 /// Sockets that the server accepts connections on.
@@ -78,6 +79,8 @@ pub(super) struct AppState {
     pub(super) bodies: Arc<BodyBudget>,
     /// Requests that trusted proxies forward, by the address that they name.
     pub(super) forwarded: Arc<ForwardedShares>,
+    /// Log of the requests of both listeners.
+    pub(super) log: Arc<RequestLog>,
     /// Whether the server shuts down.
     leaving: Arc<AtomicBool>,
     /// Value of the header `Cache-Control` of the public documents.
@@ -90,7 +93,7 @@ impl AppState {
         let document_caching = HeaderValue::from_str(&caching).unwrap_or(HeaderValue::from_static("no-store"));
         let bodies = Arc::new(BodyBudget::new(app.body_memory(), MAX_BODY_BYTES));
         let forwarded = ForwardedShares::new(limits.max_connections, limits.per_address);
-        Self { app, limits, bodies, forwarded, leaving: Arc::default(), document_caching }
+        Self { app, limits, bodies, forwarded, log: Arc::default(), leaving: Arc::default(), document_caching }
     }
 
     /// Whether the server shuts down: readiness fails, and each answer ends its connection.
