@@ -20,11 +20,12 @@ use crate::config::Config;
 pub(crate) use crate::config::Proxy as ForwardProxy;
 use crate::exchange::{Exchange, ExchangeParts, RulesEditor};
 use crate::issuer::{Issuer, IssuerParts, PULSE_INTERVAL, Rates};
-use crate::keyring::{ActError, Keyring, KeyringParts, SigningPool};
+use crate::keyring::{ActError, Keyring, KeyringParts, QueueLimits, SigningPool};
 use crate::store::{InFlight, Store};
 use crate::telemetry::Metrics;
 
-/// Maximum number of signatures that wait; further requests are refused as unavailable.
+/// Maximum number of signatures that wait, of which one build may have an eighth; further requests are refused as
+/// unavailable.
 const SIGNING_QUEUE: usize = 8192;
 
 /// Interval at which a former issuer's key set is fetched again.
@@ -84,7 +85,8 @@ impl App {
         apply_at_start(config, &rules_editor, &keyring, clock.now(), is_first_start).await?;
         rules_editor.check().await.map_err(|error| StartError::Config(error.to_string()))?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let pool = SigningPool::new(threads, SIGNING_QUEUE, in_flight)
+        let limits = QueueLimits { tasks: SIGNING_QUEUE, wait: config.server.request_timeout.duration() };
+        let pool = SigningPool::new(threads, limits, in_flight, Arc::clone(&clock))
             .map_err(|error| StartError::Config(error.to_string()))?;
         let pool = Arc::new(pool);
         let metrics = Arc::new(Metrics::new());

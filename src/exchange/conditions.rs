@@ -10,6 +10,7 @@ use super::exchange::Exchange;
 use super::flow::{Accepted, Attempt, Candidate, Mismatch};
 use super::refusal::{ExchangeError, NotExchanged};
 use super::subject_token::SubjectToken;
+use crate::keyring::WorkOf;
 use crate::policy::{CelFailure, Criteria, GrantRequest, Matched, RulePart, Unmatched};
 use crate::verifier::{Check, Provider, Trail};
 
@@ -75,8 +76,9 @@ impl Exchange {
         request: Value,
         trail: &mut Trail,
     ) -> Result<Result<bool, CelFailure>, NotExchanged> {
+        let key = WorkOf::subject(&subject.provider, subject.claims.get("sub").and_then(Value::as_str));
         let (grant, provider, explained) = (Arc::clone(grant), provider.clone(), !trail.is_silent());
-        let evaluated = self.parts.pool.run(move || {
+        let evaluated = self.parts.pool.run(key, move || {
             let compiled =
                 grant.compiled(&provider).ok().and_then(|compiled| <&CompiledGrant>::try_from(compiled).ok());
             let Some(compiled) = compiled else { return (Ok(false), Vec::new()) };

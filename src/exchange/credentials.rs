@@ -14,6 +14,7 @@ use super::refusal::ExchangeError;
 use crate::base::{CredentialId, Moment, Secret};
 use crate::claims::Window;
 use crate::jose::SigningKey;
+use crate::keyring::WorkOf;
 
 /// Characters to escape in a part of a credential's subject: all but the unreserved ones (RFC 3986 §2.3). A colon,
 /// which separates the parts, is always escaped.
@@ -99,7 +100,8 @@ impl Exchange {
         let claims = serde_json::to_vec(&claims)
             .map_err(|error| ExchangeError::Internal(format!("cannot serialize the claims: {error}")))?;
         let signer = Arc::clone(signer);
-        let token = self.parts.pool.run(move || signer.sign_access_token(&claims)).await?;
+        let key = WorkOf::subject(verified.provider_name(), verified.claims().subject());
+        let token = self.parts.pool.run(key, move || signer.sign_access_token(&claims)).await?;
         let token = token.map_err(|error| ExchangeError::Internal(error.to_string()))?;
         Ok(Secret::new(token))
     }

@@ -12,6 +12,7 @@ use super::refusal::{IssueError, IssueRefusal, NotIssued, Quota};
 use super::token_request::{DirectRequest, PullPath, TokenRequest};
 use crate::base::{BuildId, FieldError, Jti, Moment, Secret, Sha256};
 use crate::claims::{CheckedStep, MAX_TOKEN_BYTES, largest_claims};
+use crate::keyring::WorkOf;
 use crate::policy::Client;
 use crate::store::{AuditRow, Issuance, IssuanceRefusal, TokenBearer, TokenKind};
 
@@ -92,6 +93,7 @@ impl Issuer {
         now: Moment,
     ) -> Result<Issued, NotIssued> {
         let issuer = Arc::clone(self);
+        let key = WorkOf::Build(recipient.build().id);
         let work = move || -> Result<Issued, NotIssued> {
             let audiences = audiences(&request)?;
             let draft = issuer.draft(&recipient, &request, &audiences, now)?;
@@ -105,7 +107,7 @@ impl Issuer {
                 claims,
             }))
         };
-        self.parts.pool.run(work).await.map_err(IssueError::from)?
+        self.parts.pool.run(key, work).await.map_err(IssueError::from)?
     }
 
     async fn issue(
@@ -115,9 +117,10 @@ impl Issuer {
         now: Moment,
     ) -> Result<Issued, NotIssued> {
         let issuer = Arc::clone(self);
+        let key = WorkOf::Build(recipient.build().id);
         let uses = recipient.token().and_then(|token| token.max_uses).unwrap_or(u64::MAX);
         let work = move || issuer.sign(&recipient, &request, now);
-        let (token, issuance) = self.parts.pool.run(work).await.map_err(IssueError::from)??;
+        let (token, issuance) = self.parts.pool.run(key, work).await.map_err(IssueError::from)??;
         let algorithm = issuance.row.alg;
         let quotas = Quotas::of(&issuance, uses);
         self.parts.store.record(&self.id, issuance).await?.map_err(|refused| quotas.refusal(refused))?;

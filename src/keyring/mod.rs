@@ -5,6 +5,7 @@ mod acts;
 mod advance;
 mod clock_watch;
 mod error;
+mod fair_queue;
 mod kek;
 mod key_pool;
 #[expect(clippy::module_inception, reason = "the keyring is what the floor is named for")]
@@ -28,6 +29,6 @@ pub(crate) use self::own_keys::OwnKeys;
 pub use self::plan::{NewKey, PlanStep, is_covered, plan};
 pub use self::schedule::{KeyState, Schedule, ScheduleSettings, schedules};
 pub use self::settings::{KeyringParts, KeyringSettings};
-pub use self::signer::{SigningError, SigningPool};
+pub use self::signer::{QueueLimits, SigningError, SigningPool, WorkOf};
 pub use self::takeover::{Takeover, read_former_keys};
 pub use self::view::{KeyListing, KeyView};

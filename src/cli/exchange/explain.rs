@@ -22,7 +22,7 @@ use crate::exchange::flows::rubygems_role::RubygemsRole;
 use crate::exchange::flows::token_exchange::{RequestedToken, TokenExchange};
 use crate::exchange::{Exchange, ExchangeError, ExchangeParts, IssuingFlow};
 use crate::http::forward_path;
-use crate::keyring::SigningPool;
+use crate::keyring::{QueueLimits, SigningPool};
 use crate::store::{InFlight, Store};
 use crate::telemetry::Metrics;
 
@@ -152,7 +152,9 @@ async fn exchange(config: &Config, store: &Arc<dyn Store>) -> Result<Exchange, F
     let keyring = Arc::new(attach(config, Arc::clone(store)).await?);
     let editor = installation::rules_editor(config, store)?;
     let cache = app::rules_cache(config, &editor, &keyring);
-    let pool = SigningPool::new(1, 16, InFlight::default()).map_err(|error| Failure::refused(error.to_string()))?;
+    let limits = QueueLimits { tasks: 16, wait: config.server.request_timeout.duration() };
+    let pool = SigningPool::new(1, limits, InFlight::default(), Arc::clone(&editor.clock))
+        .map_err(|error| Failure::refused(error.to_string()))?;
     let parts = ExchangeParts {
         store: Arc::clone(store),
         rules_cache: cache,

@@ -16,6 +16,7 @@ use crate::exchange::flow::{
 use crate::exchange::refusal::{ExchangeError, NotExchanged};
 use crate::exchange::settings::ExchangeSettings;
 use crate::exchange::subject_token::SubjectToken;
+use crate::keyring::WorkOf;
 use crate::policy::{AccessDenied, AccessRequest, RulePart, registry_actions};
 use crate::verifier::{Check, Provider};
 
@@ -179,8 +180,9 @@ impl Registry {
     async fn access(&self, attempt: &mut Attempt<'_>, token: &SubjectToken) -> Result<Vec<Access>, NotExchanged> {
         let policies = Arc::clone(&attempt.exchange.settings.repositories);
         let (verified, untrusted) = (token.verified.clone(), token.is_untrusted());
+        let key = WorkOf::subject(verified.provider_name(), verified.claims().subject());
         let (scopes, explained) = (self.scopes.clone(), !attempt.trail.is_silent());
-        let evaluated = attempt.exchange.parts.pool.run(move || {
+        let evaluated = attempt.exchange.parts.pool.run(key, move || {
             let mut evaluated = Vec::new();
             for scope in scopes.into_iter().filter(|scope| scope.kind == "repository") {
                 for wanted in &scope.actions {
