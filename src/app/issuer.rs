@@ -46,6 +46,7 @@ pub(super) fn issuer_settings(config: &Config) -> Result<IssuerSettings, StartEr
         max_lifetime: tokens.max_lifetime,
         max_build: tokens.max_build,
         tokens_per_build: Some(config.limits.tokens_per_build).filter(|limit| *limit > 0),
+        step_tokens_per_build: Some(config.limits.step_tokens_per_build).filter(|limit| *limit > 0),
         subject: config.issuer.subject.clone(),
         presets: config.issuer.claims.clone(),
         extra: config.tokens.extra_claims.clone(),

@@ -70,6 +70,7 @@ impl App {
     ) -> Result<Self, StartError> {
         let in_flight = InFlight::default();
         let store = config.store.place.open(in_flight.clone()).await?;
+        store.bound_request_token_cache(config.limits.request_token_cache);
         let issuer_id = IssuerId::main();
         let parts = KeyringParts {
             store: Arc::clone(&store),

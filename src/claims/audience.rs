@@ -19,6 +19,12 @@ const MAX_BYTES: usize = 1024;
 pub struct AudiencePattern(String);
 
 impl AudiencePattern {
+    /// Returns the text of the pattern.
+    #[must_use]
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Returns whether the pattern matches the audience, with regard to upper and lower case.
     #[must_use]
     pub fn matches(&self, audience: &str) -> bool {

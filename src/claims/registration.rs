@@ -215,9 +215,13 @@ pub(super) fn optional(
 /// Parses the patterns of the audiences that the tokens of a build or step may have.
 pub(super) fn audience_patterns(patterns: Option<Vec<String>>) -> Result<Option<Vec<AudiencePattern>>, FieldError> {
     const MAX_PATTERNS: usize = 64;
+    const MAX_LIST_BYTES: usize = 8 * 1024;
     let Some(patterns) = patterns else { return Ok(None) };
     if patterns.len() > MAX_PATTERNS {
         return Err(FieldError::new("audiences", format!("must have at most {MAX_PATTERNS} patterns")));
+    }
+    if patterns.iter().map(String::len).sum::<usize>() > MAX_LIST_BYTES {
+        return Err(FieldError::new("audiences", format!("must have at most {MAX_LIST_BYTES} bytes in all")));
     }
     let parsed = patterns.into_iter().enumerate().map(|(index, pattern)| {
         pattern.try_into().map_err(|problem: &str| FieldError::new(format!("audiences[{index}]"), problem))

@@ -43,7 +43,7 @@ impl Serve {
     pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
         let flags = Flags { listen: self.listen, admin_listen: self.admin_listen, issuer: self.issuer };
         let config = installation.config(flags)?;
-        let logs = telemetry::start_logs(&config.telemetry).map_err(Failure::refused)?;
+        let logs = telemetry::start_logs(&config.telemetry, Arc::new(SystemClock::new())).map_err(Failure::refused)?;
         let mut signals = Signals::listen()?;
         let listeners = bind(&config)?;
         let public = listeners.public.local_addr()?;

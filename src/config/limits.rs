@@ -1,10 +1,11 @@
-//! `[limits]`: limits of requests per second and of tokens per build. Nothing is counted here.
+//! `[limits]`: limits of requests per second, of tokens per build and of the memory for cached tokens. Nothing is counted
+//! here.
 
 use super::describe::section;
 use super::reader::Reader;
 
 section! {
-    /// Limits of requests per second and of tokens per build. 0 is unlimited.
+    /// Limits of requests per second, of tokens per build and of the memory for cached tokens.
     pub struct Limits in ("limits") {
         /// Maximum number of tokens for one build. 0 is unlimited.
         tokens_per_build: u64 = default "1000";
@@ -13,6 +14,12 @@ section! {
         build_per_second: u32 = default "50";
         /// Maximum requests per second of one client. 0 is unlimited.
         client_per_second: u32 = default "200";
+        /// Maximum number of step tokens of one build that live at the same time: neither revoked nor expired. 0 is
+        /// unlimited.
+        step_tokens_per_build: u64 = default "256";
+        /// Memory for cached request tokens with their builds, in bytes. A request token that is not cached costs one
+        /// query. 0 caches nothing.
+        request_token_cache: usize = default "16777216";
     }
 }
 

@@ -84,6 +84,7 @@ impl Issuer {
             self.documents.store(Arc::new(rendered));
         }
         self.rates.forget_idle();
+        self.parts.store.age_request_token_cache(self.parts.clock.monotonic());
         result
     }
 

@@ -49,7 +49,7 @@ pub(crate) enum IssueRefusal {
     },
     /// The object does not exist or belongs to another client. The answer does not tell the two cases apart.
     NotFound,
-    /// A limit on the number of ID tokens is used up.
+    /// A limit on the number of tokens is used up.
     Quota(Quota),
     RateLimited {
         /// Time after which the next request is accepted.
@@ -67,13 +67,15 @@ pub(crate) enum IssueRefusal {
     Unauthenticated,
 }
 
-/// A limit on the number of ID tokens that is used up, with the allowed number.
+/// A limit on the number of tokens that is used up, with the allowed number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Quota {
     /// Limit of ID tokens issued to one build.
     Build { allowed: u64 },
     /// Limit of one build's ID tokens that one issuance rule may allow.
     Rule { rule: String, allowed: u64 },
+    /// Limit of step tokens of one build that live at the same time.
+    StepTokens { allowed: u64 },
     /// Limit of ID tokens fetched with one request token.
     RequestToken { allowed: u64 },
 }

@@ -1,14 +1,16 @@
 //! Creates and revokes step tokens: request tokens of single steps, for the client or the worker of a build. A step
 //! token works for its step alone, so that no step can use the step token of another step.
 
+use std::sync::Arc;
+
 use super::authentication::TokenCaller;
 use super::environment::JobEnvironment;
 use super::issuer::Issuer;
-use super::refusal::{IssueRefusal, NotIssued};
+use super::refusal::{IssueRefusal, NotIssued, Quota};
 use crate::base::{BuildId, Moment, RequestTokenId, Secret};
 use crate::claims::StepRequest;
 use crate::policy::Scope;
-use crate::store::{NewRequestToken, StoredBuild, TokenKind};
+use crate::store::{NewRequestToken, StoredBuild, TokenKind, TokenNotCreated};
 
 /// A created step token, as the client or worker receives it.
 #[derive(Debug)]
@@ -22,7 +24,7 @@ pub(crate) struct StepToken {
 
 /// An authenticated client or worker, and the running build that the caller may create step tokens for.
 pub(crate) struct StepTokenCreator {
-    build: StoredBuild,
+    build: Arc<StoredBuild>,
     is_client: bool,
 }
 
@@ -39,7 +41,7 @@ impl Issuer {
         match caller {
             TokenCaller::Client(credential) => {
                 let client = self.client(credential, Scope::BuildsTokens).await?;
-                Ok(StepTokenCreator { build: self.running_build_of(&client, id).await?, is_client: true })
+                Ok(StepTokenCreator { build: Arc::new(self.running_build_of(&client, id).await?), is_client: true })
             }
             TokenCaller::Worker(secret) => {
                 Ok(StepTokenCreator { build: self.worker(id, secret).await?.build, is_client: false })
@@ -71,13 +73,17 @@ impl Issuer {
             expires_at,
             max_uses: checked.max_uses,
         };
-        match self.parts.store.create_request_token(&self.id, build.id, &new, now).await? {
+        let most = self.settings.step_tokens_per_build;
+        match self.parts.store.create_request_token(&self.id, build.id, &new, most, now).await? {
             Ok(()) => {
                 let environment = JobEnvironment::new(&self.paths, build.id, &build.build, secret);
                 Ok(StepToken { id: new.id, environment, expires_at })
             }
-            Err(_) if from_client => Err(IssueRefusal::BuildFinished.into()),
-            Err(_) => Err(IssueRefusal::Unauthenticated.into()),
+            Err(TokenNotCreated::TooMany) => {
+                Err(IssueRefusal::Quota(Quota::StepTokens { allowed: most.unwrap_or(u64::MAX) }).into())
+            }
+            Err(TokenNotCreated::BuildNotRunning) if from_client => Err(IssueRefusal::BuildFinished.into()),
+            Err(TokenNotCreated::BuildNotRunning) => Err(IssueRefusal::Unauthenticated.into()),
         }
     }
 

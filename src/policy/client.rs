@@ -76,6 +76,12 @@ const fn unknown_scope(_: &str) -> &'static str {
 pub struct OrganizationPattern(String);
 
 impl OrganizationPattern {
+    /// Returns the text of the pattern.
+    #[must_use]
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Returns whether the pattern matches the organisation `org`, without regard to upper and lower case.
     #[must_use]
     pub fn covers(&self, org: &str) -> bool {

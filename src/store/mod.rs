@@ -56,6 +56,7 @@ pub mod copy;
 mod error;
 mod events;
 mod in_flight;
+mod interned;
 mod issuance_decision;
 mod keys;
 mod migrations;
@@ -92,7 +93,7 @@ pub use self::redemptions::{
     RedemptionRefusal, Redemptions, StoredCredential, StoredIdToken, TokenKey, USED_TOKEN_KEPT_FOR,
 };
 pub use self::request_tokens::{
-    BuildNotRunning, NewRequestToken, RequestTokens, StoredRequestToken, TokenBearer, TokenKind,
+    NewRequestToken, RequestTokens, StoredRequestToken, TokenBearer, TokenKind, TokenNotCreated,
 };
 pub use self::revocation_reason::RevocationReason;
 pub use self::rules::{

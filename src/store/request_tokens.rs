@@ -2,6 +2,7 @@
 //! text of a token is never stored.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use strum::{EnumString, IntoStaticStr};
@@ -72,9 +73,9 @@ pub struct TokenBearer {
     /// The request token or worker token.
     pub token: StoredRequestToken,
     /// Build that the token was created for.
-    pub build: StoredBuild,
+    pub build: Arc<StoredBuild>,
     /// The client that registered the build.
-    pub client: Client,
+    pub client: Arc<Client>,
 }
 
 impl TokenBearer {
@@ -88,27 +89,35 @@ impl TokenBearer {
     }
 }
 
-/// Error returned when no token is created because the build is not running or its client is disabled.
+/// Error returned when no request token is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the build is not running")]
-pub struct BuildNotRunning;
+pub enum TokenNotCreated {
+    /// The build is not running, or its client is disabled.
+    #[error("the build is not running")]
+    BuildNotRunning,
+    /// The build has as many living step tokens as it may have.
+    #[error("the build has too many step tokens")]
+    TooMany,
+}
 
 /// Storage of an issuer's request tokens and worker tokens.
 #[async_trait]
 pub trait RequestTokens {
-    /// Stores a request token of a build; the transaction checks that the build runs.
+    /// Stores a step token of a build; the transaction checks that the build runs and has fewer than `most_living` step
+    /// tokens that are neither revoked nor expired. PostgreSQL may store a few more if several transactions run at once.
     ///
     /// # Errors
-    /// [`StoreError`]; the inner error if the build does not run.
+    /// [`StoreError`]; the inner error if the build does not run or has too many step tokens.
     async fn create_request_token(
         &self,
         issuer: &IssuerId,
         build: BuildId,
         new: &NewRequestToken,
+        most_living: Option<u64>,
         now: Moment,
-    ) -> Outcome<(), BuildNotRunning>;
+    ) -> Outcome<(), TokenNotCreated>;
 
-    /// Revokes a step token. Returns `false` if the build has no step token with this id. Revoking a revoked token
+    /// Revokes a step token, and erases its list of audiences. Returns `false` if the build has no step token with this id. Revoking a revoked token
     /// changes nothing.
     ///
     /// # Errors
@@ -133,4 +142,10 @@ pub trait RequestTokens {
     /// to [`Audit::record`](super::Audit::record), which decides; before a refusal, read the token again with
     /// [`find_bearer`](Self::find_bearer).
     fn cached_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Option<Arc<TokenBearer>>;
+
+    /// Sets the memory that cached tokens may hold, in bytes.
+    fn bound_request_token_cache(&self, bytes: usize);
+
+    /// Drops cached tokens that nobody has read for several minutes. `now` is a reading of the monotonic clock.
+    fn age_request_token_cache(&self, now: Duration);
 }

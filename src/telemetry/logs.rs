@@ -3,14 +3,15 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt as _;
 use tracing_subscriber::fmt::format::{self, Writer};
-use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 
 use super::log_queue::{DroppedLines, LogQueue};
+use crate::base::{Clock, Moment};
 
 /// Time limit for the lines that wait to be written when the process ends.
 const FLUSH_WITHIN: Duration = Duration::from_secs(1);
@@ -76,14 +77,14 @@ impl Drop for Logs {
 ///
 /// # Errors
 /// The reason if the filter is invalid, the writing thread cannot be started or logging was started before.
-pub(crate) fn start_logs(settings: &LogSettings) -> Result<Logs, String> {
+pub(crate) fn start_logs(settings: &LogSettings, clock: Arc<dyn Clock>) -> Result<Logs, String> {
     let filter = parse(&settings.filter)?;
     let json = match settings.format {
         LogFormat::Auto => !io::stderr().is_terminal(),
         LogFormat::Text => false,
         LogFormat::Json => true,
     };
-    let queue = LogQueue::start(io::stderr(), move |count| dropped_notice(count, json))
+    let queue = LogQueue::start(io::stderr(), move |count| dropped_notice(clock.now(), count, json))
         .map_err(|error| format!("could not start the thread that writes the log: {error}"))?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(queue.clone());
     let started = if json {
@@ -114,9 +115,7 @@ fn log_panics() {
 }
 
 /// Returns the log line that tells of dropped log lines.
-fn dropped_notice(count: u64, json: bool) -> String {
-    let mut time = String::new();
-    let _untold = SystemTime.format_time(&mut Writer::new(&mut time));
+fn dropped_notice(time: Moment, count: u64, json: bool) -> String {
     let (target, text) = (module_path!(), format!("dropped {count} log lines: standard error did not take them"));
     if json {
         format!(
@@ -155,12 +154,13 @@ mod tests {
 
     #[test]
     fn the_notice_of_dropped_lines_is_a_line_of_the_log() {
-        let notice = dropped_notice(7, true);
+        let notice = dropped_notice(Moment::from_unix(0), 7, true);
         let line: serde_json::Value = serde_json::from_str(&notice).unwrap();
         assert_eq!((&line["level"], &line["dropped"]), (&"WARN".into(), &7.into()));
         assert!(
             notice.ends_with("}\n")
-                && dropped_notice(7, false).contains("  WARN buildpass::telemetry::logs: dropped 7")
+                && dropped_notice(Moment::from_unix(0), 7, false)
+                    .contains("  WARN buildpass::telemetry::logs: dropped 7")
         );
     }
 

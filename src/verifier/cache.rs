@@ -4,15 +4,19 @@
 
 use std::sync::Arc;
 
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::{Claims, ProviderKind};
 use crate::base::Sha256;
 use crate::jose::SignatureAlgorithm;
 
-/// Maximum number of cached tokens per provider. Only tokens with a valid signature are cached, so an attacker cannot
-/// fill the cache.
-const CAPACITY: usize = 4_096;
+/// Number of cached tokens per provider that the cache prepares for. Only tokens with a valid signature are cached, so that
+/// nobody but the provider can fill the cache.
+const EXPECTED: usize = 4_096;
+
+/// Maximum memory of the cached tokens of one provider, in bytes.
+const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
 /// A token whose signature was verified. Holds only what follows from the token's bytes and the key.
 #[derive(Debug)]
@@ -22,6 +26,8 @@ pub(crate) struct SignedToken {
     pub(super) algorithm: SignatureAlgorithm,
     /// SHA-256 of the token's header, dot and payload, without the signature.
     pub(crate) digest: Sha256,
+    /// Size of the token's text, in bytes.
+    pub(super) length: usize,
 }
 
 impl SignedToken {
@@ -30,11 +36,23 @@ impl SignedToken {
     }
 }
 
-pub(super) struct TokenCache(Cache<Sha256, (u64, Arc<SignedToken>)>);
+type Entry = (u64, Arc<SignedToken>);
+
+/// Weighs a cached token by an upper estimate of its memory: parsed claims hold about four times their text.
+#[derive(Clone)]
+struct Memory;
+
+impl Weighter<Sha256, Entry> for Memory {
+    fn weight(&self, _: &Sha256, (_, signed): &Entry) -> u64 {
+        512 + 4 * signed.length as u64
+    }
+}
+
+pub(super) struct TokenCache(Cache<Sha256, Entry, Memory>);
 
 impl Default for TokenCache {
     fn default() -> Self {
-        Self(Cache::new(CAPACITY))
+        Self(Cache::with_weighter(EXPECTED, MAX_BYTES, Memory))
     }
 }
 

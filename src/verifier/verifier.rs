@@ -256,7 +256,10 @@ impl Verifier {
             let typed = "iss, aud, exp and iat of the right types; sub, nbf and jti too, if present";
             (typed.to_owned(), "all of them".to_owned())
         });
-        Ok((SignedToken { claims, kid: kid.to_owned(), algorithm, digest: text.signed }, generation))
+        Ok((
+            SignedToken { claims, kid: kid.to_owned(), algorithm, digest: text.signed, length: text.token.len() },
+            generation,
+        ))
     }
 
     fn check_form(&self, token: &UnverifiedToken<'_>) -> Result<Map<String, Value>, TokenRefusal> {

@@ -264,6 +264,10 @@ fn quota_exceeded(quota: &Quota) -> String {
     match quota {
         Quota::Build { allowed } => format!("quota used up: {allowed} tokens of this build (limits.tokens_per_build)"),
         Quota::RequestToken { allowed } => format!("quota used up: {allowed} uses of this request token (max_uses)"),
+        Quota::StepTokens { allowed } => format!(
+            "quota used up: {allowed} living step tokens of this build (limits.step_tokens_per_build): revoke those of \
+             steps that have ended"
+        ),
         Quota::Rule { rule, allowed } => {
             format!("quota used up: {allowed} tokens of this build by the rule {rule:?} (max_tokens_per_build)")
         }

@@ -7,6 +7,7 @@ use super::credential_revocation::{RevocationCause, revoke_where};
 use super::driver::DbConnection;
 use super::fault::unavailable;
 use super::registration;
+use super::request_tokens::erase_audiences;
 use super::rows::{build_columns, read_build};
 use crate::base::{BuildId, ClientId, IssuerId, Moment};
 use crate::policy::Client;
@@ -15,14 +16,25 @@ use crate::store::{
     StoredBuild,
 };
 
-/// Cancels the running builds of a client that was disabled, and revokes the credentials issued for tokens of the
-/// client's builds. Returns the number of canceled builds.
+/// Cancels the running builds of a client that was disabled, erases their lists of audiences, and revokes the credentials
+/// issued for tokens of the client's builds. Returns the number of canceled builds.
 pub(super) async fn cancel_builds(
     connection: &mut DbConnection,
     issuer: &IssuerId,
     client: &ClientId,
     now: Moment,
 ) -> Result<u64, StoreError> {
+    sqlx::query(
+        "update request_tokens set audiences = '[]' \
+         where issuer = $1 and audiences is not null and audiences <> '[]' and build_id in \
+         (select id from builds where issuer = $1 and client_id = $2 and finished_at is null and deadline > $3)",
+    )
+    .bind(issuer.as_str())
+    .bind(client.as_str())
+    .bind(now.unix())
+    .execute(&mut *connection)
+    .await
+    .map_err(unavailable)?;
     let finished = sqlx::query(
         "update builds set finished_at = $3, status = 'canceled' \
          where issuer = $1 and client_id = $2 and finished_at is null and deadline > $3",
@@ -108,6 +120,7 @@ impl Builds for Backend {
                             now,
                         )
                         .await?;
+                        erase_audiences(connection, issuer, id).await?;
                     }
                     let known: i64 = sqlx::query_scalar(
                         "select count(*) from builds where issuer = $1 and id = $2 and client_id = $3",

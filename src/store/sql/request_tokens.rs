@@ -1,6 +1,7 @@
 //! Reads and writes request tokens and worker tokens. The database never holds a token's text, only the text's digest.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Backend;
 use super::driver::{DbConnection, DbRow};
@@ -10,7 +11,7 @@ use super::rows::{build_columns, client_columns, read_build, read_client};
 use super::statements::RUNNING_UNTIL;
 use crate::base::{BuildId, IssuerId, Moment, RequestTokenId, Sha256};
 use crate::store::{
-    BuildNotRunning, NewRequestToken, Outcome, RequestTokens, StoreError, StoredRequestToken, TokenBearer,
+    NewRequestToken, Outcome, RequestTokens, StoreError, StoredRequestToken, TokenBearer, TokenNotCreated,
 };
 use async_trait::async_trait;
 
@@ -41,6 +42,44 @@ pub(super) async fn insert_token(
     Ok(())
 }
 
+async fn living_step_tokens(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    build: BuildId,
+    now: Moment,
+) -> Result<u64, StoreError> {
+    let count: i64 = sqlx::query_scalar(
+        "select count(*) from request_tokens \
+         where issuer = $1 and build_id = $2 and kind = 'step' and ended_at is null and expires_at > $3",
+    )
+    .bind(issuer.as_str())
+    .bind(build.to_string())
+    .bind(now.unix())
+    .fetch_one(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
+/// Erases the lists of audiences of a finished build's tokens, which may be large and which nothing reads any more. The
+/// rows stay for the audit. An empty list allows no audience, so that erasing never allows more.
+pub(super) async fn erase_audiences(
+    connection: &mut DbConnection,
+    issuer: &IssuerId,
+    build: BuildId,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "update request_tokens set audiences = '[]' \
+         where issuer = $1 and build_id = $2 and audiences is not null and audiences <> '[]'",
+    )
+    .bind(issuer.as_str())
+    .bind(build.to_string())
+    .execute(connection)
+    .await
+    .map_err(unavailable)?;
+    Ok(())
+}
+
 fn read_token(row: &DbRow) -> Result<StoredRequestToken, StoreError> {
     let fields = Fields::joined(row, "request_tokens", "t_");
     Ok(StoredRequestToken {
@@ -62,8 +101,9 @@ impl RequestTokens for Backend {
         issuer: &IssuerId,
         build: BuildId,
         new: &NewRequestToken,
+        most_living: Option<u64>,
         now: Moment,
-    ) -> Outcome<(), BuildNotRunning> {
+    ) -> Outcome<(), TokenNotCreated> {
         self.writer()
             .act((issuer.clone(), new.clone()), move |connection, (issuer, new)| {
                 Box::pin(async move {
@@ -74,7 +114,14 @@ impl RequestTokens for Backend {
                         .fetch_optional(&mut *connection)
                         .await
                         .map_err(unavailable)?;
-                    let Some(deadline) = deadline.map(Moment::from_unix) else { return Ok(Err(BuildNotRunning)) };
+                    let Some(deadline) = deadline.map(Moment::from_unix) else {
+                        return Ok(Err(TokenNotCreated::BuildNotRunning));
+                    };
+                    if let Some(most) = most_living
+                        && living_step_tokens(connection, issuer, build, now).await? >= most
+                    {
+                        return Ok(Err(TokenNotCreated::TooMany));
+                    }
                     insert_token(connection, issuer, build, deadline, new).await.map(Ok)
                 })
             })
@@ -93,7 +140,8 @@ impl RequestTokens for Backend {
             .change(issuer.clone(), move |connection, issuer| {
                 Box::pin(async move {
                     let done = sqlx::query(
-                        "update request_tokens set ended_at = coalesce(ended_at, $4) \
+                        "update request_tokens set ended_at = coalesce(ended_at, $4), \
+                         audiences = case when audiences is null then null else '[]' end \
                          where issuer = $1 and id = $2 and build_id = $3 and kind = 'step'",
                     )
                     .bind(issuer.as_str())
@@ -132,12 +180,24 @@ impl RequestTokens for Backend {
         .await
         .map_err(unavailable)?;
         let Some(row) = row else { return Ok(None) };
-        let bearer = TokenBearer { token: read_token(&row)?, build: read_build(&row)?, client: read_client(&row)? };
+        let bearer = TokenBearer {
+            token: read_token(&row)?,
+            build: Arc::new(read_build(&row)?),
+            client: Arc::new(read_client(&row)?),
+        };
         self.request_token_cache.insert(issuer, digest, &bearer);
         Ok(Some(bearer))
     }
 
     fn cached_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Option<Arc<TokenBearer>> {
         self.request_token_cache.get(issuer, digest)
+    }
+
+    fn bound_request_token_cache(&self, bytes: usize) {
+        self.request_token_cache.bound(bytes);
+    }
+
+    fn age_request_token_cache(&self, now: Duration) {
+        self.request_token_cache.age(now);
     }
 }

@@ -139,7 +139,8 @@ fn ten_thousand_refusals_of_one_address_are_a_few_lines_of_the_log() {
     assert_eq!(code, 0, "{log}");
     assert!(log.len() < 24 * 1024, "{} bytes", log.len());
     let summaries = log.lines().filter(|line| line.contains("more requests were refused than logged"));
-    let refused = summaries.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["refused"].as_u64().unwrap());
+    let refused =
+        summaries.map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()["refused"].as_u64().unwrap());
     assert!(refused.sum::<u64>() > 9_900, "{log}");
     assert!(!log.contains("AAAA") && !log.contains("/nothing"), "{log}");
 }

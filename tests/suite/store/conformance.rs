@@ -5,10 +5,10 @@ use buildpass::jose::Algorithm;
 use buildpass::policy::ClientIdentity;
 use buildpass::policy::Scope;
 use buildpass::store::{
-    AdoptedRow, BuildNotRunning, BuildRegistration, ClientChange, ClientChangeKind, ClientExists, ClientSecret,
-    DeclaredClient, Disabled, Finish, Issuance, IssuanceRefusal, KeyChange, KeyRow, KeyRows, KeyTimes, NameTaken,
-    NewBuild, REPEAT_WITHIN, RegistrationRefusal, SealedText, ServerSettings, Still, Store, StoreError, StoredBuild,
-    TimeNote, TokenBearer, TokenKind,
+    AdoptedRow, BuildRegistration, ClientChange, ClientChangeKind, ClientExists, ClientSecret, DeclaredClient,
+    Disabled, Finish, Issuance, IssuanceRefusal, KeyChange, KeyRow, KeyRows, KeyTimes, NameTaken, NewBuild,
+    REPEAT_WITHIN, RegistrationRefusal, SealedText, ServerSettings, Still, Store, StoreError, StoredBuild, TimeNote,
+    TokenBearer, TokenKind, TokenNotCreated,
 };
 
 use super::sample::{
@@ -43,7 +43,7 @@ on_every_backend! {
     a_closed_store_says_so
 }
 
-async fn bearer(store: &dyn Store, digest: Sha256) -> TokenBearer {
+pub(super) async fn bearer(store: &dyn Store, digest: Sha256) -> TokenBearer {
     store.find_bearer(&issuer(), digest).await.unwrap().unwrap()
 }
 
@@ -279,7 +279,7 @@ async fn a_key_is_a_clients_own_and_is_taken_once(store: &dyn Store) {
 async fn a_registration_asked_for_again_gets_fresh_tokens_and_its_steps_keep_theirs(store: &dyn Store) {
     let (client, first) = running(store).await;
     let step = token(TokenKind::Step);
-    store.create_request_token(&issuer(), first.id, &step, NOW).await.unwrap().unwrap();
+    store.create_request_token(&issuer(), first.id, &step, None, NOW).await.unwrap().unwrap();
     let now = NOW + REPEAT_WITHIN;
     let again = NewBuild { registered_at: now, deadline: now + Seconds::new(3_600), ..registration(acme(17)) };
     let registered = store.register_build(&issuer(), &client, &again).await.unwrap().unwrap();
@@ -341,11 +341,11 @@ async fn a_bearer_is_found_as_it_was_stored(store: &dyn Store) {
     details.image = Some("registry.example:5000/a/b:1.2".to_owned().try_into().unwrap());
     details.commands = Some(true);
     details.environment = Some("production".to_owned());
-    store.create_request_token(&issuer(), new.id, &step, NOW).await.unwrap().unwrap();
+    store.create_request_token(&issuer(), new.id, &step, None, NOW).await.unwrap().unwrap();
 
     let bearer = bearer(store, step.digest).await;
-    assert_eq!(bearer.client, client);
-    assert_eq!(bearer.build, found(store, new.id).await);
+    assert_eq!(*bearer.client, client);
+    assert_eq!(*bearer.build, found(store, new.id).await);
     let stored = bearer.token;
     assert_eq!((stored.id, stored.kind, stored.step), (step.id, TokenKind::Step, step.step));
     assert_eq!((stored.audiences, stored.max_uses, stored.uses), (Some(vec![]), Some(5), 0));
@@ -357,23 +357,24 @@ async fn a_token_expires_no_later_than_its_build(store: &dyn Store) {
     let (_, new) = running(store).await;
     let mut step = token(TokenKind::Step);
     step.expires_at = after(1_000_000);
-    store.create_request_token(&issuer(), new.id, &step, NOW).await.unwrap().unwrap();
+    store.create_request_token(&issuer(), new.id, &step, None, NOW).await.unwrap().unwrap();
     assert_eq!(bearer(store, step.digest).await.token.expires_at, new.deadline);
 }
 
 async fn no_token_is_made_for_a_build_that_does_not_run(store: &dyn Store) {
     let (client, new) = running(store).await;
-    let make = async |build, now| store.create_request_token(&issuer(), build, &token(TokenKind::Step), now).await;
-    assert_eq!(make(registration(acme(1)).id, NOW).await.unwrap(), Err(BuildNotRunning));
-    assert_eq!(make(new.id, new.deadline).await.unwrap(), Err(BuildNotRunning));
+    let make =
+        async |build, now| store.create_request_token(&issuer(), build, &token(TokenKind::Step), None, now).await;
+    assert_eq!(make(registration(acme(1)).id, NOW).await.unwrap(), Err(TokenNotCreated::BuildNotRunning));
+    assert_eq!(make(new.id, new.deadline).await.unwrap(), Err(TokenNotCreated::BuildNotRunning));
     assert_eq!(make(new.id, after(3_599)).await.unwrap(), Ok(()));
     store.finish_build(&issuer(), new.id, &client.id, Finish::Success, NOW).await.unwrap();
-    assert_eq!(make(new.id, NOW).await.unwrap(), Err(BuildNotRunning));
+    assert_eq!(make(new.id, NOW).await.unwrap(), Err(TokenNotCreated::BuildNotRunning));
 
     let next = registration(acme(18));
     store.register_build(&issuer(), &client, &next).await.unwrap().unwrap();
     store.disable_client(&issuer(), "ci", NOW).await.unwrap();
-    assert_eq!(make(next.id, NOW).await.unwrap(), Err(BuildNotRunning));
+    assert_eq!(make(next.id, NOW).await.unwrap(), Err(TokenNotCreated::BuildNotRunning));
 }
 
 async fn only_a_steps_token_can_be_revoked(store: &dyn Store) {
@@ -381,7 +382,7 @@ async fn only_a_steps_token_can_be_revoked(store: &dyn Store) {
     let other = registration(build(("acme", Some("42")), ("lib", Some("1002")), 1));
     store.register_build(&issuer(), &client, &other).await.unwrap().unwrap();
     let step = token(TokenKind::Step);
-    store.create_request_token(&issuer(), new.id, &step, NOW).await.unwrap().unwrap();
+    store.create_request_token(&issuer(), new.id, &step, None, NOW).await.unwrap().unwrap();
 
     let end = async |build, token, now| store.end_request_token(&issuer(), build, token, now).await.unwrap();
     assert!(!end(other.id, step.id, NOW).await);
@@ -405,7 +406,7 @@ async fn a_bearer_is_cached_until_something_revokes_it(store: &dyn Store) {
     assert_eq!(recalled(wide.digest), Some(wide.id));
 
     let step = token(TokenKind::Step);
-    store.create_request_token(&issuer(), new.id, &step, NOW).await.unwrap().unwrap();
+    store.create_request_token(&issuer(), new.id, &step, None, NOW).await.unwrap().unwrap();
     bearer(store, step.digest).await;
     store.end_request_token(&issuer(), new.id, step.id, NOW).await.unwrap();
     assert_eq!((recalled(step.digest), recalled(wide.digest)), (None, Some(wide.id)));
@@ -428,7 +429,7 @@ async fn a_bearer_is_cached_until_something_revokes_it(store: &dyn Store) {
     assert_eq!(recalled(next.tokens[1].digest), None);
 
     let step = token(TokenKind::Step);
-    store.create_request_token(&issuer(), next.id, &step, NOW).await.unwrap().unwrap();
+    store.create_request_token(&issuer(), next.id, &step, None, NOW).await.unwrap().unwrap();
     bearer(store, step.digest).await;
     assert_eq!(recalled(step.digest), Some(step.id));
     store.disable_client(&issuer(), "ci", NOW).await.unwrap();

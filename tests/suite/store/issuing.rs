@@ -81,7 +81,7 @@ async fn a_token_of_what_is_not_active_is_not_issued(store: &dyn Store) {
     let mut brief = token(TokenKind::Step);
     brief.expires_at = after(10);
     for token in [&ended, &brief] {
-        store.create_request_token(&issuer(), new.id, token, NOW).await.unwrap().unwrap();
+        store.create_request_token(&issuer(), new.id, token, None, NOW).await.unwrap().unwrap();
     }
     store.end_request_token(&issuer(), new.id, ended.id, NOW).await.unwrap();
     store.register_build(&issuer(), &one, &short).await.unwrap().unwrap();
@@ -146,7 +146,7 @@ async fn a_request_tokens_uses_are_kept(store: &dyn Store) {
     let (client, new) = running(store).await;
     let mut step = token(TokenKind::Step);
     step.max_uses = Some(2);
-    store.create_request_token(&issuer(), new.id, &step, NOW).await.unwrap().unwrap();
+    store.create_request_token(&issuer(), new.id, &step, None, NOW).await.unwrap().unwrap();
     let wish = || {
         let mut wish = issuance(&client, &new);
         wish.row.request_token_id = Some(step.id);

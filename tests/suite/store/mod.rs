@@ -58,3 +58,4 @@ mod redeeming;
 mod redemption_races;
 mod sample;
 mod server;
+mod step_tokens;

@@ -87,7 +87,7 @@ async fn of_sixty_four_racers_exactly_the_tokens_uses_leave(pair: &Pair) {
     let (client, new) = running(pair.one()).await;
     let mut step = token(TokenKind::Step);
     step.max_uses = Some(20);
-    pair.one().create_request_token(&issuer(), new.id, &step, NOW).await.unwrap().unwrap();
+    pair.one().create_request_token(&issuer(), new.id, &step, None, NOW).await.unwrap().unwrap();
     let wish = || {
         let mut wish = issuance(&client, &new);
         wish.row.request_token_id = Some(step.id);
