@@ -69,7 +69,7 @@ impl App {
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, StartError> {
         let in_flight = InFlight::default();
-        let store = config.store.place.open(in_flight.clone()).await?;
+        let store = config.store.place.open(in_flight.clone(), config.store.waits).await?;
         store.bound_request_token_cache(config.limits.request_token_cache);
         let issuer_id = IssuerId::main();
         let parts = KeyringParts {

@@ -72,7 +72,7 @@ pub(super) async fn existing(config: &Config) -> Result<Option<Arc<dyn Store>>, 
 }
 
 pub(super) async fn open(config: &Config) -> Result<Arc<dyn Store>, Failure> {
-    Ok(config.store.place.open(InFlight::default()).await?)
+    Ok(config.store.place.open(InFlight::default(), config.store.waits).await?)
 }
 
 /// Returns the editor of the exchange's rules in `store`. Without a configured issuer URL, the editor uses the issuer

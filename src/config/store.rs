@@ -5,15 +5,16 @@ use std::fs;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use url::Url;
 
 use super::describe::{SecretText, section};
 use super::entries::Origin;
-use super::reader::Reader;
-use crate::base::Secret;
-use crate::store::StoreUrl;
+use super::reader::{Reader, period};
+use crate::base::{Seconds, Secret};
 use crate::store::postgres::{PostgresOptions, Tls};
+use crate::store::{StoreUrl, StoreWaits};
 
 /// Number of one server's connections to PostgreSQL that only read.
 const READERS: u32 = 8;
@@ -32,6 +33,13 @@ section! {
         password: Option<SecretText> = example r#""…""#;
         /// File with the password of the database user. At most one of `password` and `password_file` may be set.
         password_file: Option<String> = example r#""secrets/database-password""#;
+        /// Maximum time of one statement in PostgreSQL, on the server and on the client side: a statement that is not
+        /// answered in time ends its connection. Together with `acquire_timeout` the maximum wait for a write to begin,
+        /// and for the record of a token.
+        statement_timeout: Seconds = default r#""5s""#, read period;
+        /// Maximum wait for a connection to PostgreSQL, which includes opening one. With SQLite the maximum wait for the
+        /// lock of the file while another process holds it.
+        acquire_timeout: Seconds = default r#""2s""#, read period;
     }
 }
 
@@ -40,6 +48,8 @@ section! {
 pub struct StoreSection {
     /// Checked URL of the database, with the password if there is one.
     pub place: StoreUrl,
+    /// Time limits of waits for the database.
+    pub waits: StoreWaits,
 }
 
 pub(super) fn read(reader: &mut Reader<'_>, state_dir: &Path) -> Option<StoreSection> {
@@ -61,7 +71,9 @@ pub(super) fn read(reader: &mut Reader<'_>, state_dir: &Path) -> Option<StoreSec
     let password = keys.password.map(|SecretText(password)| password.expose_secret().clone()).or(from_password_file);
     let path = if from_url_file.is_some() { "store.url_file" } else { "store.url" };
     let place = store_place(&from_url_file.unwrap_or(keys.url), password, state_dir);
-    Some(StoreSection { place: reader.keep(path, place)? })
+    let seconds = |period: Seconds| Duration::from_secs(period.get());
+    let waits = StoreWaits { statement: seconds(keys.statement_timeout), acquire: seconds(keys.acquire_timeout) };
+    Some(StoreSection { place: reader.keep(path, place)?, waits })
 }
 
 /// Reads a secret from a file, and removes line ends at the end of the secret.
@@ -134,6 +146,7 @@ fn postgres(url: &str, password: Option<String>, state_dir: &Path) -> Result<Pos
         root_certificates: query.root_certificates.map(|path| state_dir.join(path)),
         readers: READERS,
         writers: WRITERS,
+        waits: StoreWaits::default(),
         clock_offset: Arc::default(),
     })
 }

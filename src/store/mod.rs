@@ -72,6 +72,7 @@ mod rules;
 pub mod sqlite;
 mod stored_build;
 mod url;
+mod waits;
 
 pub use self::audit::{Audit, AuditFilter, AuditRow, Issuance, IssuanceRefusal};
 pub use self::builds::{BuildRegistration, Builds, NewBuild, REPEAT_WITHIN, RegistrationRefusal, Rename};
@@ -102,6 +103,7 @@ pub use self::rules::{
 };
 pub use self::stored_build::{BuildState, Finish, StoredBuild};
 pub use self::url::StoreUrl;
+pub use self::waits::StoreWaits;
 
 /// Database of one installation, with all objects of its issuers.
 #[async_trait::async_trait]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::postgres::{PostgresOptions, PostgresStore};
 use super::sqlite::{SqliteOptions, SqliteStore};
-use super::{InFlight, MigrationReport, Store, StoreError};
+use super::{InFlight, MigrationReport, Store, StoreError, StoreWaits};
 
 /// Location of a store, as the configuration names it.
 #[derive(Debug, Clone)]
@@ -18,15 +18,18 @@ pub enum StoreUrl {
 
 impl StoreUrl {
     /// Opens the store and migrates its schema; a missing SQLite file is created. `pending` counts tokens that are
-    /// being signed.
+    /// being signed; `waits` limits each wait for the database.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn open(&self, pending: InFlight) -> Result<Arc<dyn Store>, StoreError> {
+    pub async fn open(&self, pending: InFlight, waits: StoreWaits) -> Result<Arc<dyn Store>, StoreError> {
         Ok(match self {
-            Self::Postgres(options) => Arc::new(PostgresStore::open(options.clone(), pending).await?),
+            Self::Postgres(options) => {
+                let options = PostgresOptions { waits, ..options.clone() };
+                Arc::new(PostgresStore::open(options, pending).await?)
+            }
             Self::Sqlite(path) => {
-                Arc::new(SqliteStore::open(path, SqliteOptions { pending, ..SqliteOptions::default() }).await?)
+                Arc::new(SqliteStore::open(path, SqliteOptions { pending, waits, ..SqliteOptions::default() }).await?)
             }
         })
     }

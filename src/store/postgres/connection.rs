@@ -9,14 +9,11 @@ use sqlx::{ConnectOptions, Connection, PgConnection, Row};
 
 use super::fault::{POOLER, unavailable};
 use super::options::{PostgresOptions, Tls};
+use super::session::{Generation, Session};
 use crate::store::StoreError;
 
-/// Maximum time for opening or closing a connection.
-const CONNECT_WITHIN: Duration = Duration::from_secs(3);
-
-/// Maximum time of a statement, of a wait for a lock, and of an idle transaction, so that the server ends the work of a
-/// lost connection.
-const STATEMENT_TIMEOUT: &str = "10s";
+/// Maximum time for closing a connection.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Version number of the oldest supported PostgreSQL (15), which the tests run.
 const OLDEST: i32 = 150_000;
@@ -25,21 +22,39 @@ const OLDEST: i32 = 150_000;
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
     options: Arc<PostgresOptions>,
+    generation: Generation,
 }
 
 impl Connector {
     pub(super) fn new(options: PostgresOptions) -> Self {
-        Self { options: Arc::new(options) }
+        Self { options: Arc::new(options), generation: Generation::default() }
     }
 
     pub(super) fn options(&self) -> &PostgresOptions {
         &self.options
     }
 
+    /// Returns the counter of signs that the server is no primary.
+    pub(super) fn generation(&self) -> &Generation {
+        &self.generation
+    }
+
+    /// Returns the maximum wait of a caller for the answer to a write.
+    pub(super) fn answer_within(&self) -> Duration {
+        self.options.waits.answer()
+    }
+
+    /// Returns the limit that the server itself sets for a statement, for a wait for a lock, and for an idle
+    /// transaction, in milliseconds: nine tenths of our own limit, so that a living server answers before we cut the
+    /// connection.
+    fn server_limit(&self) -> String {
+        (self.options.waits.statement.as_millis() * 9 / 10).to_string()
+    }
+
     /// Returns the driver's options. Sets every option, so that no environment variable and no file in a home folder
     /// fills a gap.
     fn connect_options(&self) -> PgConnectOptions {
-        let options = &self.options;
+        let (options, limit) = (&self.options, self.server_limit());
         let mode = match options.tls {
             Tls::Disable => PgSslMode::Disable,
             Tls::Require => PgSslMode::Require,
@@ -53,9 +68,9 @@ impl Connector {
             .ssl_mode(mode)
             .application_name("buildpass")
             .options([
-                ("statement_timeout", STATEMENT_TIMEOUT),
-                ("lock_timeout", STATEMENT_TIMEOUT),
-                ("idle_in_transaction_session_timeout", STATEMENT_TIMEOUT),
+                ("statement_timeout", limit.as_str()),
+                ("lock_timeout", limit.as_str()),
+                ("idle_in_transaction_session_timeout", limit.as_str()),
             ])
             .log_slow_statements(tracing::log::LevelFilter::Off, Duration::from_secs(1));
         connect =
@@ -71,30 +86,44 @@ impl Connector {
 
     /// Opens a connection that can write; fails if the server is read-only.
     pub(super) async fn connect(&self) -> Result<PgConnection, StoreError> {
+        let within = self.options.waits.acquire;
+        let late = || StoreError::Unavailable(format!("PostgreSQL did not answer within {} s", within.as_secs_f32()));
+        tokio::time::timeout(within, self.open()).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn open(&self) -> Result<PgConnection, StoreError> {
         let options = self.connect_options();
-        let mut connection = tokio::time::timeout(CONNECT_WITHIN, options.connect())
-            .await
-            .map_err(|_| {
-                let seconds = CONNECT_WITHIN.as_secs();
-                StoreError::Unavailable(format!("PostgreSQL did not answer within {seconds} seconds"))
-            })?
-            .map_err(unavailable)?;
-        let read_only: String = sqlx::query_scalar("select current_setting('transaction_read_only')")
-            .fetch_one(&mut connection)
-            .await
-            .map_err(unavailable)?;
-        if read_only != "off" {
+        let mut connection = options.connect().await.map_err(unavailable)?;
+        if is_read_only(&mut connection).await.map_err(unavailable)? {
             close(connection).await;
             return Err(StoreError::Unavailable("PostgreSQL is read-only: it is a standby, or became one".to_owned()));
         }
         Ok(connection)
     }
 
-    /// Returns the pool of reading connections, which are opened when first used.
-    pub(super) fn readers(&self) -> PgPool {
+    /// Opens a writing session.
+    pub(super) async fn session(&self) -> Result<Session, StoreError> {
+        let opened_in = self.generation.current();
+        let connection = self.connect().await?;
+        Ok(Session::new(connection, self.options.waits.statement, self.generation.clone(), opened_in))
+    }
+
+    /// Returns a pool of reading connections of generation `opened_in`, which are opened when first used. A new
+    /// connection that finds a read-only server retires the generation.
+    pub(super) fn pool(&self, opened_in: u64) -> PgPool {
+        let generation = self.generation.clone();
         PgPoolOptions::new()
             .max_connections(self.options.readers)
-            .acquire_timeout(CONNECT_WITHIN)
+            .acquire_timeout(self.options.waits.acquire)
+            .after_connect(move |connection, _| {
+                let generation = generation.clone();
+                Box::pin(async move {
+                    if is_read_only(connection).await? {
+                        generation.retire(opened_in);
+                    }
+                    Ok(())
+                })
+            })
             .connect_lazy_with(self.connect_options())
     }
 
@@ -104,7 +133,7 @@ impl Connector {
     /// [`StoreError::Unavailable`] says which setting to change.
     pub(super) async fn check_settings(&self) -> Result<(), StoreError> {
         let mut connection = self.connect().await?;
-        let checked = check_settings(&mut connection).await;
+        let checked = check_settings(&mut connection, &self.server_limit()).await;
         close(connection).await;
         checked
     }
@@ -112,16 +141,22 @@ impl Connector {
 
 /// Closes a connection, which the server may have ended before.
 pub(super) async fn close(connection: PgConnection) {
-    let _closed = tokio::time::timeout(CONNECT_WITHIN, connection.close()).await;
+    let _closed = tokio::time::timeout(CLOSE_WITHIN, connection.close()).await;
 }
 
-async fn check_settings(connection: &mut PgConnection) -> Result<(), StoreError> {
+async fn is_read_only(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let read_only: String =
+        sqlx::query_scalar("select current_setting('transaction_read_only')").fetch_one(&mut *connection).await?;
+    Ok(read_only != "off")
+}
+
+async fn check_settings(connection: &mut PgConnection, limit: &str) -> Result<(), StoreError> {
     let row = sqlx::query(
         "select cast(current_setting('server_version_num') as integer) as version, \
                 current_setting('synchronous_commit') as synchronous_commit, \
                 current_setting('fsync', true) as fsync, \
                 current_setting('full_page_writes', true) as full_page_writes, \
-                current_setting('statement_timeout') as statement_timeout",
+                (select setting from pg_settings where name = 'statement_timeout') as statement_timeout",
     )
     .fetch_one(connection)
     .await
@@ -137,7 +172,7 @@ async fn check_settings(connection: &mut PgConnection) -> Result<(), StoreError>
              on for this database: alter database … set synchronous_commit = on",
         );
     }
-    if text("statement_timeout")? != STATEMENT_TIMEOUT {
+    if text("statement_timeout")? != limit {
         return refuse(POOLER);
     }
     for name in ["fsync", "full_page_writes"] {

@@ -2,5 +2,5 @@
 
 pub(super) type Db = sqlx::Postgres;
 pub(super) type DbArguments = sqlx::postgres::PgArguments;
-pub(super) type DbConnection = sqlx::PgConnection;
+pub(super) type DbConnection = super::session::Session;
 pub(super) type DbRow = sqlx::postgres::PgRow;

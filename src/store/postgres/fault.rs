@@ -1,6 +1,8 @@
 //! Converts errors of PostgreSQL and its driver to errors of the store, by SQLSTATE. A text never repeats a value of a
 //! statement or of a row, nor the driver's text of a failed statement, which names a line of the server's source.
 
+use std::io;
+
 use crate::store::StoreError;
 
 fn code(error: &sqlx::Error) -> Option<String> {
@@ -12,14 +14,30 @@ pub(super) fn is_constraint(error: &sqlx::Error) -> bool {
     code(error).is_some_and(|code| code.starts_with("23"))
 }
 
-/// Returns whether the error means that the connection is lost, or that the server no longer accepts writes.
+/// Returns whether the error means that the connection must not be used again.
 pub(super) fn ends_connection(error: &sqlx::Error) -> bool {
     match code(error) {
-        // 25006: the server is read-only, as after a failover. 57: the server shut down. 08 and XX: the session is
-        // broken.
-        Some(code) => code == "25006" || code.starts_with("57") || code.starts_with("08") || code.starts_with("XX"),
+        // 57 without 57014: the session was ended. XX: the server's state of the session is broken.
+        Some(code) => is_no_primary(error) || code.starts_with("57P") || code.starts_with("XX"),
         None => true,
     }
+}
+
+/// Returns whether the error means that the server at the other end is lost, stops, or no longer accepts writes. Then no
+/// connection that was opened before may be used again, since the server's name may lead to another server by now.
+pub(super) fn is_no_primary(error: &sqlx::Error) -> bool {
+    match code(error) {
+        // 25006: the server is read-only, as after a failover. 57P01 to 57P03: the server stops or starts. 08: the
+        // connection failed.
+        Some(code) => matches!(code.as_str(), "25006" | "57P01" | "57P02" | "57P03") || code.starts_with("08"),
+        None => matches!(error, sqlx::Error::Io(_) | sqlx::Error::Tls(_)),
+    }
+}
+
+/// Returns the error of a statement that the server did not answer in time. The connection's state is unknown then, and
+/// so is whether the statement was executed.
+pub(super) fn late() -> sqlx::Error {
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "PostgreSQL did not answer a statement in time"))
 }
 
 /// Converts an error of the driver to an error of the store.
@@ -43,6 +61,7 @@ pub(in crate::store) fn unavailable(error: sqlx::Error) -> StoreError {
                 "every connection was in use for too long, or PostgreSQL is unreachable".to_owned()
             }
             sqlx::Error::PoolClosed => CLOSED.to_owned(),
+            sqlx::Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => error.to_string(),
             sqlx::Error::RowNotFound => "PostgreSQL is read-only: it is a standby, or became one".to_owned(),
             other => other.to_string(),
         },
@@ -56,8 +75,8 @@ fn unsupported_option(error: &sqlx::Error) -> bool {
 }
 
 /// Error text for a server behind a pooler that drops the settings of a session.
-pub(super) const POOLER: &str = "a pooler (such as PgBouncer) in front of PostgreSQL drops session settings: connect \
-                                to the server directly";
+pub(super) const POOLER: &str = "a pooler (such as PgBouncer) in front of PostgreSQL drops or refuses the settings of a \
+                                session, without which no statement has a deadline: connect to the server directly";
 
 const CLOSED: &str = "the store was closed";
 

@@ -7,6 +7,8 @@ mod driver;
 mod fault;
 mod migrations;
 mod options;
+mod readers;
+mod session;
 mod statements;
 mod transactions;
 mod writers;
@@ -15,14 +17,13 @@ crate::store::sql_modules!();
 
 use std::sync::atomic::Ordering;
 
-use async_trait::async_trait;
-use sqlx::postgres::PgPool;
-
 pub use self::options::{PostgresOptions, Tls};
+use async_trait::async_trait;
 
 use self::connection::Connector;
 use self::driver::DbRow;
 use self::fault::{closed, unavailable};
+use self::readers::Readers;
 use self::writer::Writer;
 use self::writers::Writers;
 use super::migrations::MigrationReport;
@@ -37,7 +38,7 @@ type Backend = PostgresStore;
 #[derive(Debug)]
 pub struct PostgresStore {
     connector: Connector,
-    readers: PgPool,
+    readers: Readers,
     writers: Writers,
     request_token_cache: RequestTokenCache,
 }
@@ -56,7 +57,8 @@ impl PostgresStore {
         connector.check_settings().await?;
         migrations::migrate(&connector).await?;
         let writers = Writers::start(&connector, pending).await?;
-        Ok(Self { readers: connector.readers(), connector, writers, request_token_cache: RequestTokenCache::default() })
+        let readers = Readers::new(connector.clone());
+        Ok(Self { readers, connector, writers, request_token_cache: RequestTokenCache::default() })
     }
 
     /// Migrates the schema of the database, and does nothing else.
@@ -78,13 +80,12 @@ impl PostgresStore {
     }
 
     async fn read_key_poll(&self, issuer: &IssuerId) -> Result<DbRow, StoreError> {
-        let mut connection = self.readers.acquire().await.map_err(unavailable)?;
-        let row = sqlx::query(statements::KEY_POLL).bind(issuer.as_str()).fetch_optional(&mut *connection).await;
+        let row = sqlx::query(statements::KEY_POLL).bind(issuer.as_str()).fetch_optional(&self.readers).await;
         match row.map_err(unavailable)? {
             Some(row) => Ok(row),
             None => {
                 // The server is read-only after a failover, and its data may be old.
-                connection.close_on_drop();
+                self.readers.retire_current();
                 Err(unavailable(sqlx::Error::RowNotFound))
             }
         }

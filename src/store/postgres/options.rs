@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use crate::base::Secret;
+use crate::store::waits::StoreWaits;
 
 /// Protection of the connection to the PostgreSQL server. No mode falls back to plain text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
@@ -43,6 +44,8 @@ pub struct PostgresOptions {
     pub readers: u32,
     /// Maximum number of writing connections; one of these connections writes only audit records.
     pub writers: u32,
+    /// Time limits of statements and of waits for a connection.
+    pub waits: StoreWaits,
     /// Milliseconds to add to the time that the PostgreSQL server reports; only tests change it from 0.
     pub clock_offset: Arc<AtomicI64>,
 }

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use sqlx::PgConnection;
 
-use super::connection::{self, Connector};
-use super::fault::{ends_connection, unavailable};
+use super::connection::Connector;
+use super::fault::unavailable;
+use super::session::Session;
 use crate::store::{Outcome, StoreError};
 
 /// Maximum number of attempts to run a transaction that conflicts with others.
@@ -20,17 +20,20 @@ const SERIALIZABLE: &str = "begin isolation level serializable";
 /// Begins a transaction for work that locks every row that the work depends on.
 const READ_COMMITTED: &str = "begin isolation level read committed";
 
+/// Ends a transaction whose work failed or was refused.
+const ROLLBACK: &str = "rollback";
+
 /// The writing connection, and how to replace the connection after a failure.
 pub(super) struct Transactions {
     connector: Connector,
     /// The open connection; `None` after a failure, until the next transaction opens another connection.
-    connection: Option<PgConnection>,
+    connection: Option<Session>,
     /// Error with which a transaction of this round could not begin, if any.
     unreachable: Option<StoreError>,
 }
 
 impl Transactions {
-    pub(super) fn new(connector: Connector, connection: PgConnection) -> Self {
+    pub(super) fn new(connector: Connector, connection: Session) -> Self {
         Self { connector, connection: Some(connection), unreachable: None }
     }
 
@@ -45,7 +48,7 @@ impl Transactions {
     pub(super) async fn transact<A: Sync + ?Sized, T, R>(
         &mut self,
         arguments: &A,
-        work: impl for<'c> Fn(&'c mut PgConnection, &'c A) -> BoxFuture<'c, Outcome<T, R>>,
+        work: impl for<'c> Fn(&'c mut Session, &'c A) -> BoxFuture<'c, Outcome<T, R>>,
     ) -> Outcome<T, R> {
         self.transact_as(READ_COMMITTED, arguments, work).await
     }
@@ -54,14 +57,14 @@ impl Transactions {
     pub(super) async fn transact_serializable<A: Sync + ?Sized, T, R>(
         &mut self,
         arguments: &A,
-        work: impl for<'c> Fn(&'c mut PgConnection, &'c A) -> BoxFuture<'c, Outcome<T, R>>,
+        work: impl for<'c> Fn(&'c mut Session, &'c A) -> BoxFuture<'c, Outcome<T, R>>,
     ) -> Outcome<T, R> {
         self.transact_as(SERIALIZABLE, arguments, work).await
     }
 
     pub(super) async fn close(&mut self) {
         if let Some(connection) = self.connection.take() {
-            connection::close(connection).await;
+            connection.close().await;
         }
     }
 
@@ -69,7 +72,7 @@ impl Transactions {
         &mut self,
         begin: &'static str,
         arguments: &A,
-        work: impl for<'c> Fn(&'c mut PgConnection, &'c A) -> BoxFuture<'c, Outcome<T, R>>,
+        work: impl for<'c> Fn(&'c mut Session, &'c A) -> BoxFuture<'c, Outcome<T, R>>,
     ) -> Outcome<T, R> {
         let mut attempt = 0;
         loop {
@@ -87,29 +90,37 @@ impl Transactions {
         &mut self,
         begin: &'static str,
         arguments: &A,
-        work: &impl for<'c> Fn(&'c mut PgConnection, &'c A) -> BoxFuture<'c, Outcome<T, R>>,
+        work: &impl for<'c> Fn(&'c mut Session, &'c A) -> BoxFuture<'c, Outcome<T, R>>,
     ) -> Outcome<T, R> {
         let mut connection = self.begin(begin).await?;
         let outcome = work(&mut connection, arguments).await;
         if matches!(outcome, Ok(Ok(_))) {
             self.end(connection, "commit").await?;
-        } else if let Err(error) = self.end(connection, "rollback").await {
+        } else if let Err(error) = self.end(connection, ROLLBACK).await {
             tracing::warn!(%error, "rollback failed: replacing the connection to the database");
         }
         outcome
     }
 
-    async fn begin(&mut self, begin: &'static str) -> Result<PgConnection, StoreError> {
+    async fn begin(&mut self, begin: &'static str) -> Result<Session, StoreError> {
         if let Some(reason) = &self.unreachable {
             return Err(reason.clone());
         }
         // An idle connection may have been lost; one new connection is tried instead.
         if let Some(mut connection) = self.connection.take() {
+            if !connection.is_usable() {
+                connection.close().await;
+                return self.begin_anew(begin).await;
+            }
             match sqlx::query(begin).execute(&mut connection).await {
                 Ok(_) => return Ok(connection),
-                Err(_) => connection::close(connection).await,
+                Err(_) => connection.close().await,
             }
         }
+        self.begin_anew(begin).await
+    }
+
+    async fn begin_anew(&mut self, begin: &'static str) -> Result<Session, StoreError> {
         let begun = self.begin_on_new_connection(begin).await;
         if let Err(reason) = &begun {
             self.unreachable = Some(reason.clone());
@@ -117,27 +128,25 @@ impl Transactions {
         begun
     }
 
-    async fn begin_on_new_connection(&self, begin: &'static str) -> Result<PgConnection, StoreError> {
-        let mut connection = self.connector.connect().await?;
+    async fn begin_on_new_connection(&self, begin: &'static str) -> Result<Session, StoreError> {
+        let mut connection = self.connector.session().await?;
         sqlx::query(begin).execute(&mut connection).await.map_err(unavailable)?;
         Ok(connection)
     }
 
-    async fn end(&mut self, mut connection: PgConnection, how: &'static str) -> Result<(), StoreError> {
-        match sqlx::query(how).execute(&mut connection).await {
-            Ok(_) => {
-                self.connection = Some(connection);
-                Ok(())
-            }
-            Err(error) => {
-                if ends_connection(&error) {
-                    connection::close(connection).await;
-                } else {
-                    // PostgreSQL rejected the commit and rolled back; the session can still be used.
-                    self.connection = Some(connection);
-                }
-                Err(unavailable(error))
-            }
+    async fn end(&mut self, mut connection: Session, how: &'static str) -> Result<(), StoreError> {
+        // A session that met the loss of its server has no transaction to end.
+        if !connection.is_usable() && how == ROLLBACK {
+            connection.close().await;
+            return Ok(());
         }
+        let ended = sqlx::query(how).execute(&mut connection).await;
+        // PostgreSQL rejected the commit and rolled back; if the session is not lost, it can still be used.
+        if connection.is_usable() {
+            self.connection = Some(connection);
+        } else {
+            connection.close().await;
+        }
+        ended.map(drop).map_err(unavailable)
     }
 }

@@ -23,10 +23,10 @@ pub(super) struct Writers {
 
 impl Writers {
     pub(super) async fn start(connector: &Connector, pending: InFlight) -> Result<Self, StoreError> {
-        let records = Writer::start(connector.clone(), connector.connect().await?, pending, LINGER);
+        let records = Writer::start(connector.clone(), connector.session().await?, pending, LINGER);
         let mut acts = Vec::new();
         for _ in 0..connector.options().writers.saturating_sub(1).max(1) {
-            let connection = connector.connect().await?;
+            let connection = connector.session().await?;
             acts.push(Writer::start(connector.clone(), connection, InFlight::default(), Duration::ZERO));
         }
         Ok(Self { records, acts, turn: AtomicUsize::new(0) })

@@ -1,5 +1,6 @@
 //! The task that runs all transactions of one writing connection. The task owns the connection, so that a client that
-//! disconnects cancels no write. The task never answers before the commit.
+//! disconnects cancels no write. The task never answers before the commit, and no caller waits for an answer without a
+//! limit.
 
 use std::convert::Infallible;
 use std::pin::pin;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout_at};
 
 use super::connection::Connector;
 use super::driver::DbConnection;
@@ -44,18 +46,27 @@ enum Job {
     Close(Reply<()>),
 }
 
+/// A job, and the time after which its caller waits no longer. A job that did not begin by then is dropped.
+struct Queued {
+    job: Job,
+    by: Instant,
+}
+
 /// Sends jobs to the writing task. When the writer is closed or dropped, the task performs the accepted jobs and ends.
 #[derive(Debug)]
 pub(super) struct Writer {
-    jobs: mpsc::Sender<Job>,
+    jobs: mpsc::Sender<Queued>,
+    /// Maximum wait for an answer, or for the begin of an act.
+    within: Duration,
 }
 
 impl Writer {
     pub(super) fn start(connector: Connector, connection: DbConnection, pending: InFlight, linger: Duration) -> Self {
         let (jobs, accepted) = mpsc::channel(QUEUE);
+        let within = connector.answer_within();
         let transactions = Transactions::new(connector, connection);
         tokio::spawn(Task { accepted, transactions, pending, linger }.run());
-        Self { jobs }
+        Self { jobs, within }
     }
 
     /// Runs `work` in one transaction, and commits unless `work` fails or returns a refusal. `work` must lock the rows
@@ -118,44 +129,69 @@ impl Writer {
         R: Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Act(Box::new(move |transactions| act(transactions, reply)))).await?;
+        let (begun, begins) = oneshot::channel();
+        let by = self.by();
+        let act: Act = Box::new(move |transactions| {
+            let _disconnected = begun.send(());
+            act(transactions, reply)
+        });
+        self.send(Job::Act(act), by).await?;
+        // Once an act has begun, each of its statements has a deadline, and its answer says what happened.
+        wait(begins, by).await?;
         answer.await.map_err(|_| closed())?
     }
 
     /// Records an issued token; waiting tokens are committed together.
     pub(super) async fn record(&self, issuer: IssuerId, issuance: Issuance) -> Outcome<(), IssuanceRefusal> {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Record(Box::new(PendingIssuance { issuer, issuance }), reply)).await?;
-        answer.await.map_err(|_| closed())?
+        let by = self.by();
+        self.send(Job::Record(Box::new(PendingIssuance { issuer, issuance }), reply), by).await?;
+        wait(answer, by).await?
     }
 
     /// Redeems a subject token; waiting redemptions are committed together.
     pub(super) async fn redeem(&self, issuer: IssuerId, redemption: Redemption) -> Outcome<(), RedemptionRefusal> {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Redeem(Box::new((issuer, redemption)), reply)).await?;
-        answer.await.map_err(|_| closed())?
+        let by = self.by();
+        self.send(Job::Redeem(Box::new((issuer, redemption)), reply), by).await?;
+        wait(answer, by).await?
     }
 
     /// Checks that the database can be written; simultaneous checks share one commit.
     pub(super) async fn check(&self) -> Result<(), StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Job::Check(reply)).await?;
-        answer.await.map_err(|_| closed())?
+        let by = self.by();
+        self.send(Job::Check(reply), by).await?;
+        wait(answer, by).await?
     }
 
     /// Waits until the accepted jobs are done and the connection is closed. Jobs sent later fail because the store is
     /// closed.
     pub(super) async fn close(&self) {
         let (reply, answer) = oneshot::channel();
-        if self.send(Job::Close(reply)).await.is_ok() {
+        if self.send(Job::Close(reply), self.by()).await.is_ok() {
             // An error means that the task has ended already.
             let _ended = answer.await;
         }
     }
 
-    async fn send(&self, job: Job) -> Result<(), StoreError> {
-        self.jobs.send(job).await.map_err(|_| closed())
+    fn by(&self) -> Instant {
+        Instant::now() + self.within
     }
+
+    async fn send(&self, job: Job, by: Instant) -> Result<(), StoreError> {
+        let sent = timeout_at(by, self.jobs.send(Queued { job, by })).await;
+        sent.map_err(|_| late())?.map_err(|_| closed())
+    }
+}
+
+/// Waits for an answer until `by`. After that, whether the write happened is unknown.
+async fn wait<T>(answer: oneshot::Receiver<T>, by: Instant) -> Result<T, StoreError> {
+    timeout_at(by, answer).await.map_err(|_| late())?.map_err(|_| closed())
+}
+
+fn late() -> StoreError {
+    StoreError::Unavailable("the database did not answer a write in time".to_owned())
 }
 
 /// Jobs that the task performs before it reads the queue again.
@@ -171,7 +207,11 @@ struct Round {
 }
 
 impl Round {
-    fn add(&mut self, job: Job) {
+    fn add(&mut self, Queued { job, by }: Queued) {
+        // The caller of a job that is late has been answered, and may have repeated the request elsewhere.
+        if by < Instant::now() && !matches!(job, Job::Close(_)) {
+            return;
+        }
         match job {
             Job::Act(act) => self.acts.push(act),
             Job::Record(waiting, reply) => {
@@ -203,7 +243,7 @@ impl Round {
 }
 
 struct Task {
-    accepted: mpsc::Receiver<Job>,
+    accepted: mpsc::Receiver<Queued>,
     transactions: Transactions,
     pending: InFlight,
     linger: Duration,
@@ -228,7 +268,7 @@ impl Task {
 
     /// Receives all queued jobs. Issued tokens wait while further tokens are being signed, since a larger group costs
     /// hardly more.
-    async fn gather(&mut self, first: Job) -> Round {
+    async fn gather(&mut self, first: Queued) -> Round {
         let mut round = Round::default();
         round.add(first);
         let mut deadline = pin!(tokio::time::sleep(self.linger));

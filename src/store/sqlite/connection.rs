@@ -11,7 +11,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::fault::{is_busy, unavailable};
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreWaits};
 
 /// Size of the writing connection's page cache: 16 MiB, enough for the inner pages of the indexes on many audit
 /// records.
@@ -47,19 +47,19 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
     path: PathBuf,
-    busy_timeout: Duration,
+    waits: StoreWaits,
     /// Maximum number of pages of the file; 0 for no limit.
     pages: Arc<AtomicU32>,
 }
 
 impl Connector {
     /// Creates the file and its folder if missing; only the owner can read either.
-    pub(super) async fn prepare(path: &Path, busy_timeout: Duration) -> Result<Self, StoreError> {
+    pub(super) async fn prepare(path: &Path, waits: StoreWaits) -> Result<Self, StoreError> {
         // SQLite cannot mistake an absolute path for a URI or for `:memory:`.
         let io_error = |error: io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
         let absolute = std::path::absolute(path).map_err(io_error)?;
         create_file(&absolute).await.map_err(io_error)?;
-        Ok(Self { path: absolute, busy_timeout, pages: Arc::default() })
+        Ok(Self { path: absolute, waits, pages: Arc::default() })
     }
 
     /// Returns the absolute path of the file.
@@ -67,11 +67,16 @@ impl Connector {
         &self.path
     }
 
+    /// Returns the maximum wait of a caller for the answer to a write.
+    pub(super) fn answer_within(&self) -> Duration {
+        self.waits.answer()
+    }
+
     fn options(&self) -> SqliteConnectOptions {
         SqliteConnectOptions::new()
             .filename(&self.path)
             .create_if_missing(false)
-            .busy_timeout(self.busy_timeout)
+            .busy_timeout(self.waits.acquire)
             .foreign_keys(true)
             .pragma("trusted_schema", "off")
             // No statement is logged: the statements of the writing task are long, and metrics report slow statements.
@@ -93,7 +98,7 @@ impl Connector {
         let mut connection = loop {
             match options.connect().await {
                 Ok(connection) => break connection,
-                Err(error) if is_busy(&error) && waited < self.busy_timeout => {
+                Err(error) if is_busy(&error) && waited < self.waits.acquire => {
                     tokio::time::sleep(RETRY).await;
                     waited += RETRY;
                 }
@@ -115,7 +120,7 @@ impl Connector {
     pub(super) fn readers(&self, maximum: u32) -> SqlitePool {
         SqlitePoolOptions::new()
             .max_connections(maximum.max(1))
-            .acquire_timeout(self.busy_timeout.max(RETRY))
+            .acquire_timeout(self.waits.acquire.max(RETRY))
             .max_lifetime(None)
             .idle_timeout(None)
             .test_before_acquire(false)

@@ -28,7 +28,7 @@ use self::fault::unavailable;
 use self::writer::Writer;
 use super::migrations::MigrationReport;
 use super::request_token_cache::RequestTokenCache;
-use super::{Store, StoreError};
+use super::{Store, StoreError, StoreWaits};
 use crate::base::IssuerId;
 
 /// Name of the store's type in the files of `sql/`.
@@ -53,7 +53,7 @@ impl SqliteStore {
     /// [`StoreError::Schema`] if the schema is newer than this program or belongs to another program,
     /// [`StoreError::Unavailable`] if the file cannot be opened or locked.
     pub async fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
-        let connector = Connector::prepare(path, options.busy_timeout).await?;
+        let connector = Connector::prepare(path, options.waits).await?;
         let mut connection = connector.connect().await?;
         migrations::migrate(&mut connection).await?;
         if let Some(moved_to) = moved_marker::moved_to(&mut connection).await? {
@@ -70,7 +70,7 @@ impl SqliteStore {
     /// # Errors
     /// As [`open`](Self::open).
     pub async fn migrate(path: &Path) -> Result<MigrationReport, StoreError> {
-        let connector = Connector::prepare(path, SqliteOptions::default().busy_timeout).await?;
+        let connector = Connector::prepare(path, StoreWaits::default()).await?;
         let mut connection = connector.connect().await?;
         let report = migrations::migrate(&mut connection).await;
         connection::close(connection).await;

@@ -9,16 +9,15 @@ use super::connection::Connector;
 pub(in crate::store) use super::connection::close;
 pub(in crate::store) use super::fault::unavailable;
 use super::migrations;
-use super::options::SqliteOptions;
 use crate::base::Moment;
-use crate::store::StoreError;
+use crate::store::{StoreError, StoreWaits};
 
 /// Opens a connection to the file that is to be copied, and migrates the file's schema.
 pub(in crate::store) async fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     if !path.exists() {
         return Err(StoreError::Unavailable(format!("no such file: {}", path.display())));
     }
-    let connector = Connector::prepare(path, SqliteOptions::default().busy_timeout).await?;
+    let connector = Connector::prepare(path, StoreWaits::default()).await?;
     let mut connection = connector.connect().await?;
     migrations::migrate(&mut connection).await?;
     Ok(connection)
@@ -32,7 +31,7 @@ pub(in crate::store) async fn connect_if_moved_to(
     if !path.exists() {
         return Ok(None);
     }
-    let connector = Connector::prepare(path, SqliteOptions::default().busy_timeout).await?;
+    let connector = Connector::prepare(path, StoreWaits::default()).await?;
     let mut connection = connector.connect().await?;
     if moved_to(&mut connection).await.is_ok_and(|moved_to| moved_to.as_deref() == Some(to)) {
         return Ok(Some(connection));

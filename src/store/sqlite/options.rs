@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::store::in_flight::InFlight;
+use crate::store::waits::StoreWaits;
 
 /// Options with which a SQLite store is opened.
 #[derive(Debug, Clone)]
@@ -14,8 +15,8 @@ pub struct SqliteOptions {
     pub linger: Duration,
     /// Maximum number of reading connections; each connection has a thread of its own.
     pub readers: u32,
-    /// Time for which a transaction waits while another process holds the lock of the file.
-    pub busy_timeout: Duration,
+    /// Time limits. A transaction waits `acquire` while another process holds the lock of the file.
+    pub waits: StoreWaits,
 }
 
 impl Default for SqliteOptions {
@@ -24,7 +25,7 @@ impl Default for SqliteOptions {
             pending: InFlight::default(),
             linger: Duration::from_millis(10),
             readers: 4,
-            busy_timeout: Duration::from_secs(5),
+            waits: StoreWaits::default(),
         }
     }
 }

@@ -207,7 +207,7 @@ impl Served {
         served
     }
 
-    /// The process's id.
+    /// Id of the server's process.
     pub(crate) fn process(&self) -> u32 {
         self.child.id()
     }

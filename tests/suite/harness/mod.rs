@@ -1,6 +1,7 @@
 //! The real application on a real socket: a fresh SQLite file, a clock that a test sets, a key set made once.
 
 mod clock;
+pub(crate) mod forwarder;
 mod logs;
 pub(crate) mod market;
 pub(crate) mod postgres;
@@ -233,7 +234,7 @@ impl Start {
 async fn install_keys(config: &Config) {
     static ROWS: OnceCell<Vec<KeyRow>> = OnceCell::const_new();
     let issuer = IssuerId::main();
-    let store = config.store.place.open(InFlight::default()).await.unwrap();
+    let store = config.store.place.open(InFlight::default(), config.store.waits).await.unwrap();
     if store.read_keys(&issuer).await.unwrap().rows.is_empty() {
         let rows = ROWS.get_or_init(|| async {
             let folder = tempfile::tempdir().unwrap();

@@ -14,6 +14,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use buildpass::base::{Clock, Secret, SystemClock};
+use buildpass::store::StoreWaits;
 use buildpass::store::postgres::{PostgresOptions, Tls};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection};
 use tempfile::TempDir;
@@ -115,6 +116,58 @@ impl PostgresServer {
         }
     }
 
+    /// Stops every process of the server in the middle of its work, as a machine that hangs does.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets the processes of a frozen server go on.
+    pub(crate) fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
+        let file = fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap();
+        let main = file.lines().next().unwrap().to_owned();
+        let signal = |process: &str| {
+            let sent = Command::new("sh").arg("-c").arg(format!("kill -{signal} {process}")).status().unwrap();
+            assert!(sent.success());
+        };
+        signal(&main);
+        let children = fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap();
+        children.split_whitespace().for_each(signal);
+    }
+
+    /// A second server that follows `self` by streaming replication, until it is promoted.
+    pub(crate) fn start_standby(&self) -> Self {
+        let (binaries, folder) = (binaries(), tempfile::tempdir().unwrap());
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        if is_root() {
+            chown(folder.path(), Some(UNPRIVILEGED), Some(UNPRIVILEGED)).unwrap();
+        }
+        let copied = unprivileged(&binaries.join("pg_basebackup"), folder.path())
+            .args(["-D", "data", "-R", "-X", "stream", "-c", "fast", "-h", "127.0.0.1", "-U", USER])
+            .args(["-p", &self.port.to_string()])
+            .env("PGPASSWORD", PASSWORD)
+            .output()
+            .unwrap();
+        assert!(copied.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&copied.stderr));
+        let server = Self { binaries, folder, port, running: Mutex::new(None), databases: AtomicU32::new(100) };
+        server.go_on();
+        server
+    }
+
+    /// A new, empty database whose files are in `folder`, which the server's user must be able to write.
+    pub(crate) async fn database_in(&self, folder: &Path) -> PostgresOptions {
+        if is_root() {
+            chown(folder, Some(UNPRIVILEGED), Some(UNPRIVILEGED)).unwrap();
+        }
+        let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        self.tell(&format!("create tablespace {name} location '{}'", folder.display())).await;
+        self.tell(&format!("create database {name} tablespace {name}")).await;
+        PostgresOptions { database: name, ..self.options() }
+    }
+
     /// A new, empty database.
     pub(crate) async fn database(&self) -> PostgresOptions {
         let name = format!("test_{}", self.databases.fetch_add(1, Ordering::Relaxed));
@@ -164,6 +217,7 @@ impl PostgresServer {
             root_certificates: None,
             readers: 4,
             writers: 3,
+            waits: StoreWaits::default(),
             clock_offset: std::sync::Arc::default(),
         }
     }

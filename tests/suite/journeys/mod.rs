@@ -8,4 +8,7 @@ mod kill_nine;
 mod lost_answer;
 mod replicas;
 mod restart;
+mod sick_database;
+mod sick_file;
+mod sickness;
 mod takeover;

@@ -68,7 +68,7 @@ async fn the_last_tokens_of_a_former_issuer_and_our_first_verify_without_one_fai
     let start = Start::new("").at(&clock);
     let config = start.config();
     // `keys init --adopt`, while the former issuer still serves.
-    let store = config.store.place.open(InFlight::default()).await.unwrap();
+    let store = config.store.place.open(InFlight::default(), config.store.waits).await.unwrap();
     let parts = KeyringParts {
         store: Arc::clone(&store),
         issuer: IssuerId::main(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use buildpass::store::MigrationReport;
 use buildpass::store::sqlite::{Settings, SqliteOptions, SqliteStore};
-use buildpass::store::{Audit, Builds, Finish, InFlight, Issuance, Store, StoreError};
+use buildpass::store::{Audit, Builds, Finish, InFlight, Issuance, Store, StoreError, StoreWaits};
 use futures_util::future::join_all;
 use sqlx::{Connection, Row};
 
@@ -19,7 +19,7 @@ async fn is_set_to_last(store: &SqliteStore) {
         synchronous: 2,
         foreign_keys: true,
         trusted_schema: false,
-        busy_timeout: options().busy_timeout,
+        busy_timeout: options().waits.acquire,
     };
     assert_eq!(store.settings().await.unwrap(), expected);
 }
@@ -111,7 +111,8 @@ fn fat(mut new: buildpass::store::NewBuild) -> buildpass::store::NewBuild {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_that_another_process_keeps_is_waited_for_once_a_round() {
-    let sqlite = Sqlite::with(SqliteOptions { busy_timeout: Duration::from_millis(500), ..options() }).await;
+    let waits = StoreWaits { acquire: Duration::from_millis(500), ..StoreWaits::default() };
+    let sqlite = Sqlite::with(SqliteOptions { waits, ..options() }).await;
     let store = &sqlite.store;
     let (client, new) = running(store).await;
     let mut stranger = sqlite.stranger().await;

@@ -14,7 +14,7 @@ use buildpass::policy::{Client, Scope};
 use buildpass::store::sqlite::{SqliteOptions, SqliteStore};
 use buildpass::store::{
     AuditRow, BuildRegistration, DeclaredClient, InFlight, Issuance, KeyChange, KeyRow, NewBuild, NewRequestToken,
-    Still, Store, TokenKind,
+    Still, Store, StoreWaits, TokenKind,
 };
 use tempfile::TempDir;
 
@@ -61,7 +61,7 @@ pub(crate) fn options() -> SqliteOptions {
         pending: InFlight::default(),
         linger: Duration::from_millis(10),
         readers: 4,
-        busy_timeout: Duration::from_secs(30),
+        waits: StoreWaits { acquire: Duration::from_secs(30), statement: Duration::from_secs(30) },
     }
 }
 

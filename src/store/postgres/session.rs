@@ -1,0 +1,121 @@
+//! A writing session whose statements have a deadline on this side too, because a frozen server enforces none. A session
+//! that missed a deadline, or met a sign that its server is no primary, is never used again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
+use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{Either, Execute, Executor, PgConnection, Postgres, SqlStr};
+
+use super::connection;
+use super::fault::{ends_connection, is_no_primary, late};
+
+/// Counter of the signs that the server is no primary. Every connection that was opened before the last sign is closed
+/// before its next use, whichever connection met the sign.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Generation(Arc<AtomicU64>);
+
+impl Generation {
+    pub(super) fn current(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Retires all connections of generation `met`, unless another connection of that generation has done so.
+    pub(super) fn retire(&self, met: u64) {
+        if self.0.compare_exchange(met, met + 1, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            tracing::warn!("a connection met a sign that the database server is lost or no primary: all are replaced");
+        }
+    }
+}
+
+/// One writing connection.
+pub(in crate::store) struct Session {
+    connection: PgConnection,
+    within: Duration,
+    generation: Generation,
+    /// Generation in which the connection was opened.
+    opened_in: u64,
+    is_lost: bool,
+}
+
+/// Shows no part of the connection.
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("opened_in", &self.opened_in).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    pub(super) fn new(connection: PgConnection, within: Duration, generation: Generation, opened_in: u64) -> Self {
+        Self { connection, within, generation, opened_in, is_lost: false }
+    }
+
+    /// Returns whether the session may be used for another transaction.
+    pub(super) fn is_usable(&self) -> bool {
+        !self.is_lost && self.opened_in == self.generation.current()
+    }
+
+    /// Closes the session. A lost session is cut, since its server may not even hear a farewell.
+    pub(super) async fn close(self) {
+        if !self.is_lost {
+            connection::close(self.connection).await;
+        }
+    }
+
+    fn judge(&mut self, error: sqlx::Error) -> sqlx::Error {
+        self.is_lost |= ends_connection(&error);
+        if is_no_primary(&error) {
+            self.generation.retire(self.opened_in);
+        }
+        error
+    }
+}
+
+impl<'c> Executor<'c> for &'c mut Session {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        'q: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        let rows = async move {
+            let fetched = self.connection.fetch_many(query).try_collect::<Vec<_>>();
+            match tokio::time::timeout(self.within, fetched).await.unwrap_or_else(|_| Err(late())) {
+                Ok(rows) => Ok(futures_util::stream::iter(rows.into_iter().map(Ok))),
+                Err(error) => Err(self.judge(error)),
+            }
+        };
+        futures_util::stream::once(rows).try_flatten().boxed()
+    }
+
+    fn fetch_optional<'e, 'q, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        'q: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        Box::pin(async move {
+            let fetched = tokio::time::timeout(self.within, self.connection.fetch_optional(query)).await;
+            fetched.unwrap_or_else(|_| Err(late())).map_err(|error| self.judge(error))
+        })
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move {
+            let prepared = tokio::time::timeout(self.within, self.connection.prepare_with(sql, parameters)).await;
+            prepared.unwrap_or_else(|_| Err(late())).map_err(|error| self.judge(error))
+        })
+    }
+}

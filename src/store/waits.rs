@@ -1,0 +1,27 @@
+//! Time limits of the store's waits. No wait for a database is without a limit, so that a database that answers nothing
+//! is noticed long before a client gives up.
+
+use std::time::Duration;
+
+/// Time limits of one store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoreWaits {
+    /// Maximum time of one statement in PostgreSQL, which includes the wait for a lock that another session holds.
+    pub statement: Duration,
+    /// Maximum wait for a connection to PostgreSQL, which includes opening one; with SQLite, for the lock of the file.
+    pub acquire: Duration,
+}
+
+impl StoreWaits {
+    /// Returns the maximum wait of a caller for the answer to a write.
+    #[must_use]
+    pub(super) fn answer(&self) -> Duration {
+        self.acquire + self.statement
+    }
+}
+
+impl Default for StoreWaits {
+    fn default() -> Self {
+        Self { statement: Duration::from_secs(5), acquire: Duration::from_secs(2) }
+    }
+}
