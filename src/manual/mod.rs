@@ -4,6 +4,9 @@
 #[doc = include_str!("api.md")]
 pub mod api {}
 
+#[doc = include_str!("bounds.md")]
+pub mod bounds {}
+
 #[doc = include_str!("command_line.md")]
 pub mod command_line {}
 
@@ -21,6 +24,9 @@ pub mod glossary {}
 
 #[doc = include_str!("operating.md")]
 pub mod operating {}
+
+#[doc = include_str!("proxies.md")]
+pub mod proxies {}
 
 #[doc = include_str!("rules.md")]
 pub mod rules {}

@@ -1,6 +1,7 @@
 //! The configuration: error texts, precedence of sources, hidden secrets and the reference.
 
 mod all_faults;
+mod bounds;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
