@@ -3,7 +3,8 @@
 
 use std::path::Path;
 
-use super::describe::{Key, SecretText, Section, ValueKind, table};
+use super::declare::table;
+use super::describe::{Key, SecretText, Section, ValueKind};
 use super::fault::{Fault, PathStep};
 use super::reader::Reader;
 use crate::base::Sha256;

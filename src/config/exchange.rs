@@ -3,7 +3,8 @@
 
 use serde::Deserialize;
 
-use super::describe::{Described, ValueKind, section};
+use super::declare::section;
+use super::describe::{Described, ValueKind};
 use super::reader::Reader;
 
 /// Kind of the reverse proxy that asks this server whether to let a request through.

@@ -1,7 +1,7 @@
 //! `[issuance]`: the rules that decide which build may have a token for which audience. The reader compiles each rule
 //! to find faults, but never decides about a build.
 
-use super::describe::{section, table};
+use super::declare::{section, table};
 use super::fault::{Fault, PathStep};
 use super::reader::{Reader, any};
 use crate::base::Seconds;

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use super::describe::section;
+use super::declare::section;
 use super::fault::{Fault, PathStep};
 use super::reader::Reader;
 use crate::base::IssuerUrl;

@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::describe::{Described, SecretText, ValueKind, section, table};
+use super::declare::{section, table};
+use super::describe::{Described, SecretText, ValueKind};
 use super::entries::Origin;
 use super::fault::{Fault, PathStep};
 use super::reader::{Reader, period};

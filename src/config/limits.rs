@@ -1,7 +1,7 @@
 //! `[limits]`: limits of requests per second, of tokens per build and of the memory for cached tokens. Nothing is counted
 //! here.
 
-use super::describe::section;
+use super::declare::section;
 use super::reader::Reader;
 
 section! {

@@ -2,6 +2,7 @@
 //! never guesses: an unknown key or an impossible value is an error that names key, file and line.
 
 mod clients;
+mod declare;
 mod describe;
 mod deserializer;
 mod entries;
@@ -88,7 +89,7 @@ impl Config {
     /// [`ConfigError`] lists every fault, one per line.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let (entries, base, errors) = source::gather(sources)?;
-        let mut reader = Reader::new(&entries, errors);
+        let mut reader = Reader::new(&entries, table::SECTIONS, errors);
         let server = server::read(&mut reader, &base);
         let state_dir = server.as_ref().map(|server| server.state_dir.clone()).unwrap_or(base);
         let issuer = issuer::read(&mut reader, server.as_ref().map(|server| server.listen));

@@ -4,22 +4,24 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::describe::{Key, Section};
+use super::deserializer;
 use super::entries::{Entries, Origin};
 use super::fault::{Fault, Faults, PathStep};
 use super::tolerant::{self, TableRead};
 use super::value::Value;
-use super::{deserializer, table};
 use crate::base::Seconds;
 
 /// Reader of the values of keys, which collects the faults that it finds.
 pub(super) struct Reader<'a> {
     entries: &'a Entries,
+    sections: &'static [Section],
     errors: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(entries: &'a Entries, errors: Vec<String>) -> Self {
-        Self { entries, errors }
+    pub(super) const fn new(entries: &'a Entries, sections: &'static [Section], errors: Vec<String>) -> Self {
+        Self { entries, sections, errors }
     }
 
     /// Returns every fault recorded so far.
@@ -47,6 +49,12 @@ impl<'a> Reader<'a> {
     pub(super) fn refuse_at(&mut self, origin: &Origin, path: &str, problem: &str) {
         let problem = problem.lines().filter(|line| !line.trim().is_empty()).collect::<Vec<_>>().join("\n    ");
         self.errors.push(format!("{origin}: {path}: {problem}"));
+    }
+
+    /// Returns the keys of the tables that the key `path` holds. Other keys hold no tables.
+    fn keys_of_tables(&self, path: &str) -> &'static [Key] {
+        let holds = |section: &&Section| section.keys.iter().any(|key| key.path == path && key.holds_tables());
+        self.sections.iter().find(holds).and_then(|section| section.table).map_or(&[], |table| table.keys)
     }
 
     fn value(&mut self, path: &str) -> Option<&'a Value> {
@@ -95,7 +103,7 @@ impl<'a> Reader<'a> {
         };
         let mut read = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            match checked(tolerant::read(&item.value, table::keys_of_tables(path)), &check) {
+            match checked(tolerant::read(&item.value, self.keys_of_tables(path)), &check) {
                 Ok(one) => read.push(one),
                 Err(faults) => {
                     faults.into_iter().for_each(|fault| self.refuse(path, fault.below([PathStep::Item(index)])));
@@ -109,7 +117,7 @@ impl<'a> Reader<'a> {
     /// several tables. [`Self::each`] records the faults of the tables' fields.
     pub(super) fn readable<I: DeserializeOwned>(&self, path: &str) -> Vec<(usize, TableRead<I>)> {
         let Some(Value::List(items)) = self.entries.get(path).map(|entry| &entry.value) else { return Vec::new() };
-        let keys = table::keys_of_tables(path);
+        let keys = self.keys_of_tables(path);
         items.iter().map(|item| tolerant::read(&item.value, keys)).enumerate().collect()
     }
 
@@ -126,7 +134,7 @@ impl<'a> Reader<'a> {
         let section = path.trim_end_matches(".NAME");
         let mut read = Vec::new();
         for (name, table) in tables {
-            match checked(tolerant::read(&table.value, table::keys_of_tables(path)), |table| check(name, table)) {
+            match checked(tolerant::read(&table.value, self.keys_of_tables(path)), |table| check(name, table)) {
                 Ok(one) => read.push(one),
                 Err(faults) => {
                     for fault in faults {

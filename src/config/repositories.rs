@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::describe::{Described, Key, Section, ValueKind, table};
+use super::declare::table;
+use super::describe::{Described, Key, Section, ValueKind};
 use super::fault::{Fault, Faults, PathStep};
 use super::reader::Reader;
 use crate::policy::{AccessDefault, AccessPolicy, AccessPolicyError, AccessPolicySpec, RepositoryPolicies};

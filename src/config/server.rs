@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
-use super::describe::section;
+use super::declare::section;
 use super::reader::{Reader, period};
 use crate::base::{IssuerUrl, Seconds};
 

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::describe::{SecretText, section};
+use super::declare::section;
+use super::describe::SecretText;
 use super::entries::Origin;
 use super::reader::{Reader, period};
 use crate::base::{Seconds, Secret};

@@ -41,12 +41,6 @@ pub(super) fn named(section: &str) -> Option<&'static Key> {
     keys().find(|key| key.parts() == (section, "NAME"))
 }
 
-/// Returns the keys of the tables that the key `path` holds. Other keys hold no tables.
-pub(super) fn keys_of_tables(path: &str) -> &'static [Key] {
-    let section = SECTIONS.iter().find(|section| section.keys.iter().any(|key| key.path == path && key.holds_tables()));
-    section.and_then(|section| section.table).map_or(&[], |table| table.keys)
-}
-
 /// Returns the text of the fault for a section that does not exist, or for a key that does not exist in its section. The
 /// text lists the known names of that place.
 pub(super) fn unknown(section: &str, key: Option<&str>) -> String {

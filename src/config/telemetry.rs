@@ -1,6 +1,6 @@
 //! `[telemetry]`: format and filter of the logs.
 
-use super::describe::section;
+use super::declare::section;
 use super::reader::Reader;
 use crate::telemetry::{LogFormat, LogSettings};
 

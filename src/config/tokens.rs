@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::describe::section;
+use super::declare::section;
 use super::reader::{Reader, period};
 use crate::base::{FieldError, Seconds};
 use crate::claims::ExtraClaims;

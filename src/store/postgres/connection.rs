@@ -5,15 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
-use sqlx::{ConnectOptions, Connection, PgConnection, Row};
+use sqlx::{ConnectOptions, PgConnection, Row};
 
 use super::fault::{POOLER, unavailable};
 use super::options::{PostgresOptions, Tls};
-use super::session::{Generation, Session};
+use super::session::{Generation, Session, close};
 use crate::store::StoreError;
-
-/// Maximum time for closing a connection.
-const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Version number of the oldest supported PostgreSQL (15), which the tests run.
 const OLDEST: i32 = 150_000;
@@ -137,11 +134,6 @@ impl Connector {
         close(connection).await;
         checked
     }
-}
-
-/// Closes a connection, which the server may have ended before.
-pub(super) async fn close(connection: PgConnection) {
-    let _closed = tokio::time::timeout(CLOSE_WITHIN, connection.close()).await;
 }
 
 async fn is_read_only(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {

@@ -2,10 +2,11 @@
 
 use sqlx::PgConnection;
 
-use super::connection::{Connector, close};
+use super::connection::Connector;
 pub(in crate::store) use super::fault::unavailable;
 use super::migrations;
 use super::options::PostgresOptions;
+use super::session::close;
 use crate::store::StoreError;
 
 /// Migrates the database and begins a serializable transaction, without time limits for statements.

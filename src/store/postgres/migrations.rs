@@ -3,8 +3,9 @@
 
 use sqlx::PgConnection;
 
-use super::connection::{Connector, close};
+use super::connection::Connector;
 use super::fault::unavailable;
+use super::session::close;
 use crate::store::StoreError;
 use crate::store::migrations::{MigrationReport, Migrations};
 

@@ -8,10 +8,12 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
 use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Either, Execute, Executor, PgConnection, Postgres, SqlStr};
+use sqlx::{Connection, Either, Execute, Executor, PgConnection, Postgres, SqlStr};
 
-use super::connection;
 use super::fault::{ends_connection, is_no_primary, late};
+
+/// Maximum time for closing a connection.
+const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
 /// Counter of the signs that the server is no primary. Every connection that was opened before the last sign is closed
 /// before its next use, whichever connection met the sign.
@@ -61,17 +63,23 @@ impl Session {
     /// Closes the session. A lost session is cut, since its server may not even hear a farewell.
     pub(super) async fn close(self) {
         if !self.is_lost {
-            connection::close(self.connection).await;
+            close(self.connection).await;
         }
     }
 
-    fn judge(&mut self, error: sqlx::Error) -> sqlx::Error {
+    /// Returns `error`, and notes what it says about the connection and about the server.
+    fn note(&mut self, error: sqlx::Error) -> sqlx::Error {
         self.is_lost |= ends_connection(&error);
         if is_no_primary(&error) {
             self.generation.retire(self.opened_in);
         }
         error
     }
+}
+
+/// Closes a connection, which the server may have ended before.
+pub(super) async fn close(connection: PgConnection) {
+    let _closed = tokio::time::timeout(CLOSE_WITHIN, connection.close()).await;
 }
 
 impl<'c> Executor<'c> for &'c mut Session {
@@ -87,7 +95,7 @@ impl<'c> Executor<'c> for &'c mut Session {
             let fetched = self.connection.fetch_many(query).try_collect::<Vec<_>>();
             match tokio::time::timeout(self.within, fetched).await.unwrap_or_else(|_| Err(late())) {
                 Ok(rows) => Ok(futures_util::stream::iter(rows.into_iter().map(Ok))),
-                Err(error) => Err(self.judge(error)),
+                Err(error) => Err(self.note(error)),
             }
         };
         futures_util::stream::once(rows).try_flatten().boxed()
@@ -101,7 +109,7 @@ impl<'c> Executor<'c> for &'c mut Session {
     {
         Box::pin(async move {
             let fetched = tokio::time::timeout(self.within, self.connection.fetch_optional(query)).await;
-            fetched.unwrap_or_else(|_| Err(late())).map_err(|error| self.judge(error))
+            fetched.unwrap_or_else(|_| Err(late())).map_err(|error| self.note(error))
         })
     }
 
@@ -115,7 +123,7 @@ impl<'c> Executor<'c> for &'c mut Session {
     {
         Box::pin(async move {
             let prepared = tokio::time::timeout(self.within, self.connection.prepare_with(sql, parameters)).await;
-            prepared.unwrap_or_else(|_| Err(late())).map_err(|error| self.judge(error))
+            prepared.unwrap_or_else(|_| Err(late())).map_err(|error| self.note(error))
         })
     }
 }
