@@ -265,7 +265,7 @@ fn quota_exceeded(quota: &Quota) -> String {
         Quota::Build { allowed } => format!("quota used up: {allowed} tokens of this build (limits.tokens_per_build)"),
         Quota::RequestToken { allowed } => format!("quota used up: {allowed} uses of this request token (max_uses)"),
         Quota::StepTokens { allowed } => format!(
-            "quota used up: {allowed} living step tokens of this build (limits.step_tokens_per_build): revoke those of \
+            "quota used up: {allowed} valid step tokens of this build (limits.step_tokens_per_build): revoke those of \
              steps that have ended"
         ),
         Quota::Rule { rule, allowed } => {
