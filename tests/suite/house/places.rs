@@ -1,5 +1,5 @@
 //! The tables that tell a newcomer where something is: `Where is …?` of CONTRIBUTING and `I want to change…` of README. A
-//! row is true only if its file has its item in code; a comment or an import that mentions the item does not count.
+//! row is true only if its file defines its item; a call, a comment or an import that mentions the item does not count.
 
 use std::fs;
 use std::path::Path;
@@ -42,10 +42,14 @@ impl Answer {
     /// Returns what is false in the row, if anything.
     pub(super) fn fault(&self, root: &Path) -> Option<String> {
         let Self { file, item } = self;
+        let words: Vec<_> = tokens::tokens(item).iter().map(|token| token.text).collect();
         match fs::read_to_string(root.join(file)) {
-            Ok(text) if has(&text, item) => None,
-            Ok(_) => Some(format!("{file} has no {item} in its code")),
             Err(error) => Some(format!("{file}: {error}")),
+            Ok(_) if !is_definition(&words) => {
+                Some(format!("{item} is no definition: write `fn name`, `const NAME`, … or a field with its type"))
+            }
+            Ok(text) if defines(&text, &words) => None,
+            Ok(_) => Some(format!("{file} does not define {item}")),
         }
     }
 }
@@ -66,18 +70,67 @@ impl Change {
     }
 }
 
-/// Whether a source text has an item, as whole words, outside comments, imports and unit tests.
-fn has(text: &str, item: &str) -> bool {
+/// Words that begin a definition, and the tokens that may follow the defined name.
+const DEFINITIONS: &[(&str, &[&str])] = &[
+    ("const", &[":"]),
+    ("static", &[":"]),
+    ("fn", &["(", "<"]),
+    ("struct", &["{", "(", "<", ";"]),
+    ("enum", &["{", "<"]),
+    ("trait", &["{", "<", ":"]),
+    ("type", &["=", "<"]),
+    ("impl", &["{", "where"]),
+    ("macro_rules", &["{"]),
+];
+
+/// Tokens before a definition: the end of another one, or what precedes the word that begins the definition.
+const BEFORE_DEFINITION: &[&str] = &["{", "}", ";", "]", ")", "pub", "async", "const", "unsafe", "default"];
+
+/// Whether a cell of the table is the beginning of a definition, such as `fn name`, or a field with its type.
+fn is_definition(item: &[&str]) -> bool {
+    match item {
+        ["macro_rules", "!", _] => true,
+        ["impl", _, ..] => true,
+        [word, _] => DEFINITIONS.iter().any(|(begins, _)| word == begins),
+        [_, ":", _, ..] => true,
+        _ => false,
+    }
+}
+
+/// Whether a source text defines an item, outside comments, literals and unit tests. A field is defined in a struct.
+fn defines(text: &str, item: &[&str]) -> bool {
     let all = tokens::tokens(text);
-    let code = tokens::plain(&without_imports(before_tests(&all)));
-    let item = tokens::plain(&tokens::tokens(item));
-    let is_edge = |c: Option<char>| !c.is_some_and(tokens::is_word);
-    !item.is_empty()
-        && code.match_indices(&item).any(|(at, found)| {
-            let (before, after) = (code[..at].chars().next_back(), code[at + found.len()..].chars().next());
-            let is_start = !item.starts_with(tokens::is_word) || is_edge(before);
-            is_start && (!item.ends_with(tokens::is_word) || is_edge(after))
-        })
+    let code: Vec<_> = before_tests(&all).iter().map(|token| token.text).collect();
+    let follows = DEFINITIONS.iter().find(|(begins, _)| item.first() == Some(begins)).map(|(_, follows)| *follows);
+    let starts = code.windows(item.len()).enumerate().filter(|(_, window)| *window == item).map(|(at, _)| at);
+    starts.into_iter().any(|at| {
+        let before = at.checked_sub(1).map(|at| code[at]);
+        let after = code.get(at + item.len()).copied().unwrap_or_default();
+        match follows {
+            Some(follows) => follows.contains(&after) && before.is_none_or(|token| BEFORE_DEFINITION.contains(&token)),
+            None => [",", "=", ";", "}"].contains(&after) && is_in_struct(&code[..at]),
+        }
+    })
+}
+
+/// Whether the innermost bracket that is open after these tokens is the body of a struct.
+fn is_in_struct(before: &[&str]) -> bool {
+    let mut closed = 0;
+    let opens = before.iter().rposition(|token| match *token {
+        "}" | ")" | "]" => {
+            closed += 1;
+            false
+        }
+        "{" | "(" | "[" if closed > 0 => {
+            closed -= 1;
+            false
+        }
+        "{" | "(" | "[" => true,
+        _ => false,
+    });
+    let head =
+        opens.filter(|at| before[*at] == "{").map(|at| before[..at].rsplit(|token| [";", "{", "}"].contains(token)));
+    head.and_then(|mut parts| parts.next()).is_some_and(|head| head.contains(&"struct"))
 }
 
 fn before_tests<'a, 'b>(tokens: &'b [Token<'a>]) -> &'b [Token<'a>] {
@@ -86,44 +139,48 @@ fn before_tests<'a, 'b>(tokens: &'b [Token<'a>]) -> &'b [Token<'a>] {
     &tokens[..end.unwrap_or(tokens.len())]
 }
 
-fn without_imports<'a>(tokens: &[Token<'a>]) -> Vec<Token<'a>> {
-    let mut is_import = false;
-    let is_kept = |token: &&Token<'_>| {
-        is_import |= token.text == "use";
-        let kept = !is_import;
-        is_import &= token.text != ";";
-        kept
-    };
-    tokens.iter().filter(is_kept).copied().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn fault(item: &str, text: &str) -> Option<String> {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.rs"), text).unwrap();
+        let row =
+            format!("## Where is …?\n\n| the question | file | item |\n|---|---|---|\n| … a? | `a.rs` | `{item}` |\n");
+        let [answer] = <[Answer; 1]>::try_from(answers(&row)).unwrap_or_else(|_| panic!("one row: {row}"));
+        answer.fault(folder.path())
+    }
+
     #[test]
-    fn an_item_is_a_whole_word_in_code() {
+    fn a_row_names_the_beginning_of_a_definition_in_its_file() {
         for (text, item) in [
-            ("const LIMIT: u8 = 1;", "LIMIT"),
             ("pub const\n    LIMIT: u8 = 1;", "const LIMIT"),
-            ("fn f() { g(\"a: x-user\") }", "x-user"),
-            ("let p = \"bpw_\";", "\"bpw_\""),
-            ("impl /* a */ From<B> for C {}", "impl From<B> for C"),
+            ("fn f() {}\npub(super) async fn g<T>() {}", "fn g"),
+            ("#[a]\nimpl /* a */ From<B> for C {}", "impl From<B> for C"),
+            ("macro_rules! m { () => {} }", "macro_rules! m"),
+            ("pub struct S<T> {\n    a: u8,\n    pub b: Option<T>,\n}", "b: Option<T>"),
+            ("section! { pub struct S in (\"s\") { a: u8 = default \"1\"; b: u8 = default \"2\"; } }", "b: u8"),
         ] {
-            assert!(has(text, item), "{text} {item}");
+            assert_eq!(fault(item, text), None, "{text} {item}");
         }
         for (text, item) in [
-            ("// const LIMIT", "const LIMIT"),
-            ("/// `LIMIT`\nfn f() {}", "LIMIT"),
+            ("let a = LIMIT;", "LIMIT"),
+            ("let p = \"bpw_\";", "\"bpw_\""),
+            ("// const LIMIT: u8 = 1;", "const LIMIT"),
             ("/* fn f() {} */", "fn f"),
-            ("const LIMITS: u8 = 1;", "LIMIT"),
-            ("const MY_LIMIT: u8 = 1;", "LIMIT"),
+            ("const LIMITS: u8 = 1;", "const LIMIT"),
+            ("const MY_LIMIT: u8 = 1;", "const LIMIT"),
             ("fn name_of() {}", "fn name"),
-            ("use super::{\n    LIMIT,\n};", "LIMIT"),
+            ("let text = \"fn name() {}\";", "fn name"),
+            ("let name = other.name();", "fn name"),
+            ("use super::{\n    Limit,\n};", "struct Limit"),
+            ("fn f() -> impl Limit {}", "impl Limit"),
             ("#[cfg(test)]\nmod tests { fn f() {} }", "fn f"),
+            ("struct S { c: T }\nfn f(a: u8, b: u8) {}", "b: u8"),
             ("fn f() {}", ""),
         ] {
-            assert!(!has(text, item), "{text} {item}");
+            assert!(fault(item, text).is_some(), "{text} {item}");
         }
     }
 

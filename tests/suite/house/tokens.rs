@@ -15,14 +15,12 @@ pub(super) struct Token<'a> {
     pub(super) kind: Kind,
     pub(super) text: &'a str,
     pub(super) line: usize,
-    /// Whether white space or a comment stands between this token and the one before.
-    spaced: bool,
 }
 
 /// Returns the tokens of a source text.
 pub(super) fn tokens(source: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
-    let (mut at, mut line, mut spaced) = (0, 1, false);
+    let (mut at, mut line) = (0, 1);
     while let Some(first) = source[at..].chars().next() {
         let rest = &source[at..];
         let (kind, length, skipped) = if first.is_whitespace() {
@@ -47,22 +45,15 @@ pub(super) fn tokens(source: &str) -> Vec<Token<'_>> {
             (Some(Kind::Sign), first.len_utf8(), 0)
         };
         if let Some(kind) = kind {
-            tokens.push(Token { kind, text: &rest[skipped..length], line, spaced });
+            tokens.push(Token { kind, text: &rest[skipped..length], line });
         }
-        spaced = kind.is_none();
         line += rest[..length].matches('\n').count();
         at += length;
     }
     tokens
 }
 
-/// Returns the text of tokens with one space where there was any space or comment.
-pub(super) fn plain(tokens: &[Token<'_>]) -> String {
-    let spaced = |token: &Token<'_>| format!("{}{}", if token.spaced { " " } else { "" }, token.text);
-    tokens.iter().map(spaced).collect::<String>().trim().to_owned()
-}
-
-pub(super) fn is_word(c: char) -> bool {
+fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_'
 }
 

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use sqlx::{Connection, Row};
 
 use super::publications::version;
-use super::redeeming::{World, event};
+use super::redeemable::{World, event};
 use super::sample::{NOW, Sqlite, acme, issuance, issuer, options, recorded, registration, running};
 
 async fn is_set_to_last(store: &SqliteStore) {

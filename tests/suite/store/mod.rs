@@ -45,17 +45,23 @@ macro_rules! on_every_backend {
 }
 
 mod backends;
-mod conformance;
+mod builds;
+mod clients;
 mod durability;
 mod filled;
 mod group_commit;
 mod issuing;
+mod keys;
 mod moving;
 mod names;
 mod publications;
 mod races;
+mod redeemable;
 mod redeeming;
 mod redemption_races;
+mod request_tokens;
+mod revocation_causes;
+mod rules;
 mod sample;
 mod server;
 mod step_tokens;

@@ -3,7 +3,8 @@
 use buildpass::base::{ClientId, CredentialId, EventId, Moment};
 use buildpass::store::{Ecosystem, EventRow, Publication, PublicationRefusal, Store};
 
-use super::redeeming::{Cause, World, event};
+use super::redeemable::{World, event};
+use super::revocation_causes::Cause;
 use super::sample::{NOW, after, issuer};
 
 on_every_backend! {

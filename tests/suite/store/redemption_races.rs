@@ -6,7 +6,8 @@ use buildpass::store::{Redemption, RedemptionRefusal};
 use futures_util::future::join_all;
 
 use super::races::Pair;
-use super::redeeming::{Cause, World, all, living};
+use super::redeemable::{World, all, living};
+use super::revocation_causes::Cause;
 use super::sample::issuer;
 
 mod raced {

@@ -14,7 +14,7 @@ use buildpass::policy::{Client, Scope};
 use buildpass::store::sqlite::{SqliteOptions, SqliteStore};
 use buildpass::store::{
     AuditRow, BuildRegistration, DeclaredClient, InFlight, Issuance, KeyChange, KeyRow, NewBuild, NewRequestToken,
-    Still, Store, StoreWaits, TokenKind,
+    Still, Store, StoreWaits, StoredBuild, TokenBearer, TokenKind,
 };
 use tempfile::TempDir;
 
@@ -260,4 +260,16 @@ pub(crate) fn rows(rows: Vec<KeyRow>) -> KeyChange {
 /// A change that may be written whenever its turn comes.
 pub(crate) fn at_once() -> Still {
     Arc::new(|| true)
+}
+
+pub(super) async fn bearer(store: &dyn Store, digest: Sha256) -> TokenBearer {
+    store.find_bearer(&issuer(), digest).await.unwrap().unwrap()
+}
+
+pub(super) async fn is_active(store: &dyn Store, digest: Sha256) -> bool {
+    bearer(store, digest).await.is_active(after(1))
+}
+
+pub(super) async fn found(store: &dyn Store, id: BuildId) -> StoredBuild {
+    store.find_build(&issuer(), id).await.unwrap().unwrap()
 }

@@ -2,8 +2,7 @@
 
 use buildpass::store::{Finish, NewRequestToken, Store, TokenKind, TokenNotCreated};
 
-use super::conformance::bearer;
-use super::sample::{NOW, acme, after, issuer, registration, running, token};
+use super::sample::{NOW, acme, after, bearer, issuer, registration, running, token};
 
 on_every_backend! {
     a_build_has_a_bounded_number_of_living_step_tokens
