@@ -71,9 +71,9 @@ mod tests {
 
     #[test]
     fn a_shortage_names_both_figures_and_the_limit_that_would_do() {
-        let told = OpenFiles(Some(1_024)).shortage(4096).unwrap();
+        let text = OpenFiles(Some(1_024)).shortage(4096).unwrap();
         for figure in ["4096", "1024", "832", "4288"] {
-            assert!(told.contains(figure), "{told}");
+            assert!(text.contains(figure), "{text}");
         }
         assert!(OpenFiles(Some(4_288)).shortage(4096).is_none());
     }

@@ -33,7 +33,7 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 const PLACE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Interval at which the log may say that connections get no place.
-const SAY_AGAIN: Duration = Duration::from_secs(10);
+const LOG_AGAIN: Duration = Duration::from_secs(10);
 
 /// Listens on `address`.
 ///
@@ -53,12 +53,13 @@ pub async fn serve(app: Arc<App>, listeners: Listeners, limits: Limits, shutdown
     let state = AppState::new(app, limits);
     let (stop, stopped) = watch::channel(());
     let places = Places::new(limits.max_connections, limits.per_address);
-    let public = Door { name: "public", places, router: router::public(&state), state: state.clone() };
+    let public = BoundedListener { name: "public", places, router: router::public(&state), state: state.clone() };
     let public = public.serve(listeners.public, stopped.clone());
     let admin = async {
         if let Some(listener) = listeners.admin {
             let places = Places::new(ADMIN_CONNECTIONS, ADMIN_CONNECTIONS);
-            let admin = Door { name: "admin", places, router: router::operators(&state), state: state.clone() };
+            let admin =
+                BoundedListener { name: "admin", places, router: router::operators(&state), state: state.clone() };
             admin.serve(listener, stopped).await;
         }
     };
@@ -73,18 +74,18 @@ pub async fn serve(app: Arc<App>, listeners: Listeners, limits: Limits, shutdown
     });
 }
 
-/// A listener's routes and places.
-struct Door {
+/// Routes of a listener, and the places that bound its connections.
+struct BoundedListener {
     name: &'static str,
     places: Arc<Places>,
     router: Router,
     state: AppState,
 }
 
-impl Door {
+impl BoundedListener {
     async fn serve(self, listener: TcpListener, mut stopped: watch::Receiver<()>) {
         let (cut_off, drained) = watch::channel(());
-        let mut refusals = Refusals { name: self.name, said: None, count: 0 };
+        let mut refusals = Refusals { name: self.name, logged_at: None, count: 0 };
         loop {
             let found = tokio::select! {
                 _ = stopped.changed() => break,
@@ -159,17 +160,17 @@ impl Door {
     }
 }
 
-/// Connections without a place, for a log line now and then.
+/// Connections that found no place since the last log line.
 struct Refusals {
     name: &'static str,
-    said: Option<Instant>,
+    logged_at: Option<Instant>,
     count: u64,
 }
 
 impl Refusals {
     fn note(&mut self, denied: Denied, address: SocketAddr) {
         self.count += 1;
-        if self.said.is_some_and(|said| said.elapsed() < SAY_AGAIN) {
+        if self.logged_at.is_some_and(|at| at.elapsed() < LOG_AGAIN) {
             return;
         }
         tracing::warn!(
@@ -179,6 +180,6 @@ impl Refusals {
             peer = %address.ip(),
             "refused connections; see server.max_connections and server.connections_per_address"
         );
-        (self.said, self.count) = (Some(Instant::now()), 0);
+        (self.logged_at, self.count) = (Some(Instant::now()), 0);
     }
 }

@@ -77,8 +77,8 @@ impl<S> TimedSocket<S> {
         }
     }
 
-    /// Judges a read that has nothing to read: whether the connection ends here.
-    fn judge_wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Ends the connection at a read that has nothing to read, if its time is over.
+    fn check_wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.activity.watched_by(cx.waker());
         let ending = self.activity.ending();
         let (deadline, reason) = match self.activity.phase() {
@@ -105,8 +105,8 @@ impl<S> TimedSocket<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Judges a write: what the peer took is progress, and what it does not take has two deadlines.
-    fn judge_write(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// Keeps the deadlines of a write: what the peer took is progress, and what it does not take has two deadlines.
+    fn check_write(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.is_dirty = true;
         if written.is_ready() {
             if self.moved.take().is_some() {
@@ -141,7 +141,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for TimedSocket<S> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
         match read {
-            Poll::Pending => this.judge_wait(cx),
+            Poll::Pending => this.check_wait(cx),
             Poll::Ready(Ok(())) if buffer.filled().len() > before && this.activity.phase() == Phase::Idle => {
                 this.head_began = Some(Instant::now());
                 this.activity.head_began();
@@ -156,7 +156,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedSocket<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
-        this.judge_write(cx, written)
+        this.check_write(cx, written)
     }
 
     fn poll_write_vectored(
@@ -166,7 +166,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedSocket<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
-        this.judge_write(cx, written)
+        this.check_write(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -13,7 +13,7 @@ pub(super) const PULSE_WITHIN: Duration = Duration::from_secs(1);
 /// Age from which a successful pulse proves nothing any more, because the task that makes pulses is late or gone.
 const PULSE_PROVES_FOR: Duration = Duration::from_secs(5);
 
-/// What the last pulse of the database said, and when.
+/// Result of the last pulse of the database, and when it ended.
 pub(super) struct Pulse {
     works: AtomicBool,
     /// Time of the last successful pulse, in milliseconds of the monotonic clock.

@@ -42,7 +42,7 @@ impl Issuer {
         self.misleading_reasons().is_empty()
     }
 
-    /// Returns the server's status with reasons and warnings, from what the last pulse of the database said.
+    /// Returns the server's status with reasons and warnings, from the last pulse of the database.
     #[must_use]
     pub(crate) fn readiness(&self) -> Readiness {
         let now = self.parts.clock.now();

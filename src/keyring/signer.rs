@@ -1,5 +1,5 @@
 //! Thread pool for signing tokens, separate from the async threads, so that many RSA signatures never delay other
-//! requests. Builds take turns, and no work is done for a caller who is gone.
+//! requests. Builds take turns, and no work is done for a caller who has left.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

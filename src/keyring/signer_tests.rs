@@ -54,7 +54,7 @@ async fn occupied(pool: &Arc<SigningPool>) -> Sender<()> {
     release
 }
 
-/// Starts a task and waits until it stands in the queue.
+/// Starts a task and waits until it is queued.
 async fn queued<T: Send + 'static>(
     pool: &Arc<SigningPool>,
     pending: &InFlight,

@@ -53,7 +53,7 @@ impl LogQueue {
     ) -> io::Result<Self> {
         let (lines, queued) = sync_channel(MAX_LINES);
         let counts = Arc::new(Counts::default());
-        let writer = Writing { output, notice, counts: Arc::clone(&counts), told: 0 };
+        let writer = Writing { output, notice, counts: Arc::clone(&counts), reported: 0 };
         thread::Builder::new().name("log".to_owned()).spawn(move || writer.run(&queued))?;
         Ok(Self { lines, counts })
     }
@@ -118,8 +118,8 @@ struct Writing<W, N> {
     output: W,
     notice: N,
     counts: Arc<Counts>,
-    /// Number of dropped lines that a notice has told of.
-    told: u64,
+    /// Number of dropped lines that notices have reported.
+    reported: u64,
 }
 
 impl<W: Write, N: Fn(u64) -> String> Writing<W, N> {
@@ -127,7 +127,7 @@ impl<W: Write, N: Fn(u64) -> String> Writing<W, N> {
         while let Ok(line) = queued.recv() {
             let taken = self.output.write_all(&line).and_then(|()| self.output.flush()).is_ok();
             if taken {
-                self.tell();
+                self.report();
             }
             let mut count = self.counts.lock();
             count.dropped += u64::from(!taken);
@@ -138,14 +138,14 @@ impl<W: Write, N: Fn(u64) -> String> Writing<W, N> {
         }
     }
 
-    fn tell(&mut self) {
+    fn report(&mut self) {
         let dropped = self.counts.lock().dropped;
-        let notice = match dropped - self.told {
+        let notice = match dropped - self.reported {
             0 => return,
             new => (self.notice)(new),
         };
         if self.output.write_all(notice.as_bytes()).is_ok() {
-            self.told = dropped;
+            self.reported = dropped;
         }
     }
 }
@@ -198,7 +198,7 @@ mod tests {
         let written: Vec<String> = lines.try_iter().collect();
         assert_eq!(written.len(), 2 * MAX_LINES - usize::try_from(dropped).unwrap() + 1);
         assert_eq!(written[..2], ["line 0\n".to_owned(), format!("dropped {dropped}\n")]);
-        assert!(written[2..].iter().all(|line| line.starts_with("line ")), "told once");
+        assert!(written[2..].iter().all(|line| line.starts_with("line ")), "reported once");
     }
 
     #[test]

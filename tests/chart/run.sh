@@ -77,7 +77,7 @@ refused "an admin listener that is turned off" "server.admin_listen: the chart s
 refused "a second [server]" "config: the chart writes [server] itself" "${minimal[@]}" --set-literal $'config=[server]\nadmin_listen = ""'
 refused "a duration without a unit" "at '/server/drain_delay'" "${minimal[@]}" --set server.drain_delay=10
 
-# leaves GRACE FLAGS…: a pod that is told to end has so many seconds, which is what its server needs.
+# leaves GRACE FLAGS…: a pod that gets the signal to end has so many seconds, which is what its server needs.
 leaves() {
     local grace=$1
     shift

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A store that believes whoever it is told a request comes from, behind each proxy that examples/forward_auth/ has a
+# A store that believes the headers about who sent a request, behind each proxy that examples/forward_auth/ has a
 # sample for: curl, npm and twine through the sample, in which only addresses, the host and GRANT are replaced.
 #
 # Usage: tests/interop/forward_auth.sh PROXY…       of nginx, caddy, envoy and traefik
@@ -129,22 +129,22 @@ odd() {
     fi
 }
 
-# knows NAME CREDENTIAL: the store heard of its last request what buildpass itself says, and nothing else.
+# knows NAME CREDENTIAL: the store received of its last request what buildpass itself says, and nothing else.
 knows() {
-    curl --silent --fail --output /dev/null --dump-header "$state/said" --request PUT \
+    curl --silent --fail --output /dev/null --dump-header "$state/identity" --request PUT \
         --header 'X-Original-Method: PUT' --header 'X-Original-URI: /acme/app.tgz' --header 'X-Original-Host: a' \
         --header 'X-Forwarded-Method: PUT' --header 'X-Forwarded-Uri: /acme/app.tgz' --header 'X-Forwarded-Host: a' \
         --config <(printf 'header = "Authorization: Bearer %s"\n' "$2") "$issuer/authz/store/acme/app.tgz" ||
         fail "$proxy: $1: buildpass says nothing"
     check "$proxy: $1" python3 -c 'import json,sys
-said = {}
+sent = {}
 for line in open(sys.argv[1]):
     name, _, value = line.partition(":")
-    said[name.lower()] = [value.strip()]
-heard = json.loads(open(sys.argv[2]).readlines()[-1])["headers"]
-said, heard = ({name: values for name, values in told.items() if name.startswith("x-buildpass-") and values != [""]}
-    for told in (said, heard))
-if said != heard or len(said) < 6: sys.exit(f"said {said}, heard {heard}")' "$state/said" "$state/store/requests"
+    sent[name.lower()] = [value.strip()]
+received = json.loads(open(sys.argv[2]).readlines()[-1])["headers"]
+sent, received = ({name: values for name, values in headers.items() if name.startswith("x-buildpass-") and values != [""]}
+    for headers in (sent, received))
+if sent != received or len(sent) < 6: sys.exit(f"sent {sent}, received {received}")' "$state/identity" "$state/store/requests"
 }
 
 npm_publish() { (cd "$state/job/npm" && env -i PATH="$PATH" HOME="$state/job" npm publish --loglevel=error); }

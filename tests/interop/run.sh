@@ -191,7 +191,7 @@ fi
 status=$(curl --silent --output /dev/null --write-out '%{http_code}' \
     --config <(printf 'header = "Authorization: Bearer %s"\n' "$(tell request_token <"$state/registration.json")") \
     "$(tell request_url <"$state/registration.json")&audience=a")
-if [[ $status == 401 ]]; then pass 'finish: its request token is dead'; else fail "finish: its request token still gets $status"; fi
+if [[ $status == 401 ]]; then pass 'finish: its request token is revoked'; else fail "finish: its request token still gets $status"; fi
 stop 'server: it stops at SIGTERM, at the end'
 if grep -qE 'bp[a-z]_[A-Za-z0-9_-]{20}|eyJ[A-Za-z0-9_-]{20}' "$state"/server.*.log; then
     fail 'server: its log holds a token or a secret'

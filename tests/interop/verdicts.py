@@ -48,6 +48,6 @@ def case(name, wrong):
 
 case("no token that we take is refused by another", ", ".join(laxer))
 case("each token that one takes and another refuses is explained", ", ".join(unexplained))
-case("each explanation is of a token that is judged differently", ", ".join(differences))
+case("each explanation is of a token with different verdicts", ", ".join(differences))
 changed = [new for new, old in zip(table, kept) if new != old]
 case("the table is the one that is kept", "".join(changed[:3]) if changed or len(table) != len(kept) else "")

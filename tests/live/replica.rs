@@ -38,8 +38,8 @@ impl Replica {
     /// Tells it to stop, and waits until it has ended.
     pub(crate) fn stop(&mut self) -> ExitStatus {
         let mut child = self.child.take().unwrap();
-        let told = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-        assert!(told.success());
+        let text = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+        assert!(text.success());
         child.wait().unwrap()
     }
 
@@ -51,13 +51,13 @@ impl Replica {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut said = Vec::new();
+        let mut output = Vec::new();
         loop {
-            let line = lines.next().unwrap_or_else(|| panic!("the server ended: {said:?}")).unwrap();
+            let line = lines.next().unwrap_or_else(|| panic!("the server ended: {output:?}")).unwrap();
             if line.starts_with("buildpass ready") {
                 break;
             }
-            said.push(line);
+            output.push(line);
         }
         // Whoever does not read would stop the server when the pipe is full.
         std::thread::spawn(move || lines.for_each(drop));

@@ -44,7 +44,7 @@ impl Server {
             .take()
             .ok_or_else(|| Failure::unreachable("could not read the standard error of the started server"))?;
         let mut lines = BufReader::new(stderr).lines();
-        let mut said = String::new();
+        let mut output = String::new();
         for line in lines.by_ref() {
             let line = line?;
             let ready = line.strip_prefix("buildpass ready: ").and_then(|rest| rest.split(' ').next());
@@ -53,10 +53,10 @@ impl Server {
                 std::thread::spawn(move || lines.for_each(drop));
                 return Ok(url.to_owned());
             }
-            said.push_str(&line);
-            said.push('\n');
+            output.push_str(&line);
+            output.push('\n');
         }
-        Err(Failure::unreachable(format!("the server did not start: {said}")))
+        Err(Failure::unreachable(format!("the server did not start: {output}")))
     }
 
     /// Creates a client in the database of the running server.

@@ -1,4 +1,4 @@
-// Command interop has go-oidc judge every case of a case file, by nothing but the issuer's URL.
+// Command interop has go-oidc check every case of a case file, by nothing but the issuer's URL.
 // It prints one line a case, never a token.
 package main
 

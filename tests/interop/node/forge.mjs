@@ -1,4 +1,4 @@
-// Asks for good tokens and spoils each in exactly one way: the cases that every verifier must judge.
+// Asks for good tokens and spoils each in exactly one way: the cases that every verifier must decide.
 // It never signs with a key of the issuer, and writes tokens nowhere but to its output file.
 //
 // Usage: node forge.mjs REGISTRATION_FILE ELSEWHERE_TOKEN_FILE OUTPUT_FILE

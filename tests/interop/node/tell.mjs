@@ -10,7 +10,7 @@ import { claims } from "./report.mjs";
 const input = readFileSync(0, "utf8");
 const [first, ...more] = process.argv.slice(2);
 
-function told() {
+function text() {
   if (first === "--audience") return JSON.stringify(claims(input).aud);
   const document = JSON.parse(input);
   if (first === "--environment") return Object.entries(document.env).map(([name, value]) => `${name}=${value}`).join("\n");
@@ -20,4 +20,4 @@ function told() {
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-process.stdout.write(`${told()}\n`);
+process.stdout.write(`${text()}\n`);

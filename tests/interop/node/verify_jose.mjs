@@ -3,9 +3,9 @@
 // Usage: node verify_jose.mjs CASES_FILE
 
 import { createRemoteJWKSet, jwtVerify } from "jose";
-import { judge } from "./judge.mjs";
+import { checkCases } from "./cases.mjs";
 
-await judge(process.argv[2], async (issuer) => {
+await checkCases(process.argv[2], async (issuer) => {
   const answer = await fetch(`${issuer}/.well-known/openid-configuration`);
   const discovery = await answer.json();
   if (discovery.issuer !== issuer) throw new Error("discovery names another issuer");

@@ -4,9 +4,9 @@
 
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { allowInsecureRequests, discovery } from "openid-client";
-import { judge } from "./judge.mjs";
+import { checkCases } from "./cases.mjs";
 
-await judge(process.argv[2], async (url) => {
+await checkCases(process.argv[2], async (url) => {
   const options = { execute: [allowInsecureRequests] };
   const found = (await discovery(new URL(url), "any", undefined, undefined, options)).serverMetadata();
   const { issuer, id_token_signing_alg_values_supported: algorithms } = found;

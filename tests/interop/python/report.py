@@ -50,8 +50,8 @@ def discover(issuer: str) -> dict:
     return document
 
 
-def judge(path: str, prepare: Callable[[str], Callable[[str, str], dict]]) -> None:
-    """Have one verifier judge every case of a case file. A refusal counts only if it is for the right reason.
+def check_cases(path: str, prepare: Callable[[str], Callable[[str, str], dict]]) -> None:
+    """Have one verifier check every case of a case file. A refusal counts only if it is for the right reason.
 
     `prepare(issuer)` gives a function of token and audience that returns the claims or raises `Refused`.
     """

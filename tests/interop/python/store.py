@@ -1,4 +1,4 @@
-"""A store of packages that keeps whatever is put or posted, and believes whom it is told that it comes from.
+"""A store of packages that keeps whatever is put or posted, and believes every header about who sent it.
 
 Usage: store.py FOLDER PORT_FILE
 """
@@ -33,11 +33,11 @@ class Store(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         # As it came: self.path has lost slashes. What some servers take for one header is one, and has all its values.
         target = self.requestline.split(" ")[1]
-        told = {}
+        headers = {}
         for name, value in self.headers.items():
-            told.setdefault(name.lower().replace("_", "-"), []).append(value)
+            headers.setdefault(name.lower().replace("_", "-"), []).append(value)
         request = {"method": self.command, "target": target, "lands": lands(target), "bytes": len(body)}
-        request["headers"] = told
+        request["headers"] = headers
         with open(FOLDER / "requests", "a", encoding="utf-8") as log:
             log.write(json.dumps(request) + "\n")
         self.send_response(404 if self.command == "GET" else 201)

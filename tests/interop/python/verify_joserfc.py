@@ -9,7 +9,7 @@ from collections.abc import Callable
 from joserfc import errors, jwt
 from joserfc.jwk import KeySet
 
-from report import Refused, discover, fetch_json, judge
+from report import Refused, check_cases, discover, fetch_json
 
 
 def reason(error: errors.JoseError) -> str | None:
@@ -55,4 +55,4 @@ def prepare(issuer: str) -> Callable[[str, str], dict]:
     return verify
 
 
-judge(sys.argv[1], prepare)
+check_cases(sys.argv[1], prepare)

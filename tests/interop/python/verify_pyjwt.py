@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import jwt
 
-from report import Refused, discover, judge
+from report import Refused, check_cases, discover
 
 # The first that fits, so the narrower classes come first. A network error is a PyJWKClientConnectionError: no verdict.
 REASONS: list[tuple[type[Exception], str | None]] = [
@@ -46,4 +46,4 @@ def prepare(issuer: str) -> Callable[[str, str], dict]:
     return verify
 
 
-judge(sys.argv[1], prepare)
+check_cases(sys.argv[1], prepare)

@@ -8,7 +8,7 @@ use buildpass::policy::ClientIdentity;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::market::{FLOWS, Market, OPEN, RULES, TOML};
+use crate::harness::exchange_setup::{ExchangeSetup, FLOWS, OPEN, RULES, TOML};
 use crate::harness::postgres::PostgresServer;
 use crate::harness::{Auth, Reply, START, SettableClock, Start, claims, logged};
 use crate::verifier::forge::{Forge, base64url, claims_with, header};
@@ -16,22 +16,22 @@ use crate::verifier::stranger::Stranger;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_accepted_by_the_flow_of_its_audience_and_no_other() {
-    let market = Market::with(OPEN, RULES).await;
+    let setup = ExchangeSetup::with(OPEN, RULES).await;
     for (own, audience) in FLOWS {
         for (flow, due) in FLOWS {
-            let reply = market.ask(flow, &market.token(audience).await).await;
+            let reply = setup.ask(flow, &setup.token(audience).await).await;
             assert_eq!(reply.is_good(), due == audience, "{own}'s token at {flow}: {} {}", reply.status, reply.text);
         }
         // The API accepts tokens of clients without a secret, but never own ones.
-        let reply = market.ask("api", &market.token(audience).await).await;
+        let reply = setup.ask("api", &setup.token(audience).await).await;
         assert_eq!(reply.status, 401);
         // A token with several audiences is rejected.
-        let several = market.token_of(&market.build.id, json!({ "audience": [audience, "x.example.com"] })).await;
-        assert!(!market.ask(own, &several).await.is_good(), "{own}");
+        let several = setup.token_of(&setup.build.id, json!({ "audience": [audience, "x.example.com"] })).await;
+        assert!(!setup.ask(own, &several).await.is_good(), "{own}");
     }
-    let api = market.token("https://ci.example.com/api/v1").await;
+    let api = setup.token("https://ci.example.com/api/v1").await;
     for (flow, _) in FLOWS {
-        assert!(!market.ask(flow, &api).await.is_good(), "{flow}");
+        assert!(!setup.ask(flow, &api).await.is_good(), "{flow}");
     }
 }
 
@@ -66,23 +66,23 @@ audience = "https://artefacts.example.com"
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_of_a_client_without_a_secret_is_accepted_by_the_api_and_by_no_flow() {
     const API: &str = "https://ci.example.com/api/v1";
-    let market = Market::with(&OPEN.replace("self", "vela"), RULES).await;
-    let jwks = toml::Value::try_from(market.forge.jwks()).unwrap();
+    let setup = ExchangeSetup::with(&OPEN.replace("self", "vela"), RULES).await;
+    let jwks = toml::Value::try_from(setup.forge.jwks()).unwrap();
     let provider =
         format!("[[providers]]\nname=\"vela\"\nprovider=\"vela\"\nissuer=\"https://issuer.example\"\njwks={jwks}\n");
-    market.apply(&(provider + VELA)).await;
+    setup.apply(&(provider + VELA)).await;
     let identity = ClientIdentity { provider: "vela".to_owned(), subject: "repo:acme/app".to_owned() };
-    market.server.client_with(|client| client.identity = Some(identity)).await;
+    setup.server.client_with(|client| client.identity = Some(identity)).await;
     let token = |audience: &str, jti: String| {
         let build = json!({ "aud": audience, "jti": jti, "repo": "acme/app", "build_number": "7", "event": "push" });
-        market.partner(build)
+        setup.partner(build)
     };
     // 404: the build is another client's.
-    assert_eq!(market.ask("api", &token(API, "a".to_owned())).await.status, 404);
+    assert_eq!(setup.ask("api", &token(API, "a".to_owned())).await.status, 404);
     for (at, (flow, audience)) in FLOWS.into_iter().enumerate() {
-        assert_eq!(market.ask("api", &token(audience, format!("b{at}"))).await.status, 401, "{audience} at the API");
-        assert!(!opened(&market.ask(flow, &token(API, format!("c{at}"))).await), "the API's at {flow}");
-        let reply = market.ask(flow, &token(audience, format!("d{at}"))).await;
+        assert_eq!(setup.ask("api", &token(audience, format!("b{at}"))).await.status, 401, "{audience} at the API");
+        assert!(!opened(&setup.ask(flow, &token(API, format!("c{at}"))).await), "the API's at {flow}");
+        let reply = setup.ask(flow, &token(audience, format!("d{at}"))).await;
         assert!(opened(&reply), "{flow} accepts it with its own audience: {} {}", reply.status, reply.text);
     }
 }
@@ -113,44 +113,44 @@ access_policy = { statements = [{ effect = "allow", conditions = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_is_accepted_by_its_own_flow_and_is_no_subject_token() {
-    let market = Market::with(OPEN, RULES).await;
-    market.apply(SHOWING).await;
+    let setup = ExchangeSetup::with(OPEN, RULES).await;
+    setup.apply(SHOWING).await;
     let text = |reply: Reply, field: &str| reply.json()[field].as_str().unwrap().to_owned();
     let credentials = [
-        ("grant", text(market.ask("grant", &market.token(FLOWS[0].1).await).await, "access_token")),
-        ("jwt", market.granted("https://signed.example.com").await),
-        ("named as a scope", market.granted("https://showing.example.com").await),
-        ("role", text(market.ask("role", &market.token(FLOWS[1].1).await).await, "rubygems_api_key")),
+        ("grant", text(setup.ask("grant", &setup.token(FLOWS[0].1).await).await, "access_token")),
+        ("jwt", setup.granted("https://signed.example.com").await),
+        ("named as a scope", setup.granted("https://showing.example.com").await),
+        ("role", text(setup.ask("role", &setup.token(FLOWS[1].1).await).await, "rubygems_api_key")),
         ("role of another server", {
-            let token = market.token("other-gems.example.com").await;
-            text(market.assume(&market.role("elsewhere").await, &token).await, "rubygems_api_key")
+            let token = setup.token("other-gems.example.com").await;
+            text(setup.assume(&setup.role("elsewhere").await, &token).await, "rubygems_api_key")
         }),
-        ("publisher", text(market.ask("publisher", &market.token(FLOWS[2].1).await).await, "rubygems_api_key")),
-        ("nuget", text(market.ask("nuget", &market.token(FLOWS[3].1).await).await, "apiKey")),
-        ("registry", text(market.ask("registry", &market.token(FLOWS[4].1).await).await, "token")),
+        ("publisher", text(setup.ask("publisher", &setup.token(FLOWS[2].1).await).await, "rubygems_api_key")),
+        ("nuget", text(setup.ask("nuget", &setup.token(FLOWS[3].1).await).await, "apiKey")),
+        ("registry", text(setup.ask("registry", &setup.token(FLOWS[4].1).await).await, "token")),
     ];
     for (what, credential) in &credentials {
         for (flow, _) in FLOWS {
             let expected = flow == "authz" && *what == "grant";
-            assert_eq!(market.ask(flow, credential).await.is_good(), expected, "{what} at {flow}");
+            assert_eq!(setup.ask(flow, credential).await.is_good(), expected, "{what} at {flow}");
         }
-        assert_eq!(market.ask("api", credential).await.status, 401, "{what}");
+        assert_eq!(setup.ask("api", credential).await.status, 401, "{what}");
         // The dashboard knows keys of RubyGems' flows, but these may not read it.
         let bare = [("authorization", credential.as_str())];
-        let seen = market.server.with_headers(Method::GET, "/api/v1/oidc/api_key_roles", &bare, "").await;
+        let seen = setup.server.with_headers(Method::GET, "/api/v1/oidc/api_key_roles", &bare, "").await;
         // A key for another server is unknown here.
         let known = matches!(*what, "role" | "publisher");
         assert_eq!(seen.status, if known { 403 } else { 401 }, "{what} at the dashboard");
-        assert!(market.is_active(credential).await, "{what}");
+        assert!(setup.is_active(credential).await, "{what}");
     }
     // A verifier of ID tokens rejects our access tokens by their `typ`.
     for (what, jwt) in credentials.iter().filter(|(_, text)| text.starts_with("ey")) {
         let kind: Value = serde_json::from_slice(&decode(jwt.split('.').next().unwrap())).unwrap();
         assert_eq!(kind["typ"], "at+jwt", "{what}");
-        let again = market.exchange(jwt, &[]).await;
+        let again = setup.exchange(jwt, &[]).await;
         assert_eq!((again.status, again.json()["error"].clone()), (400, json!("invalid_request")), "{what}");
     }
-    assert_eq!(market.alarms().await, 0, "rejected by its type, not for a missing record");
+    assert_eq!(setup.alarms().await, 0, "rejected by its type, not for a missing record");
 }
 
 pub(super) fn decode(segment: &str) -> Vec<u8> {
@@ -160,14 +160,14 @@ pub(super) fn decode(segment: &str) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_one_flow_redeemed_is_used_for_all_flows() {
-    let market = Market::open().await;
-    let token = market.token("gems.example.com").await;
-    assert!(market.ask("role", &token).await.is_good());
-    assert_eq!(market.ask("publisher", &token).await.status, 422);
-    let token = market.token("https://artefacts.example.com").await;
-    assert!(market.ask("authz", &token).await.is_good());
-    assert!(market.ask("grant", &token).await.is_good());
-    assert_eq!(market.ask("authz", &token).await.status, 401, "forward auth rejects a used token");
+    let setup = ExchangeSetup::open().await;
+    let token = setup.token("gems.example.com").await;
+    assert!(setup.ask("role", &token).await.is_good());
+    assert_eq!(setup.ask("publisher", &token).await.status, 422);
+    let token = setup.token("https://artefacts.example.com").await;
+    assert!(setup.ask("authz", &token).await.is_good());
+    assert!(setup.ask("grant", &token).await.is_good());
+    assert_eq!(setup.ask("authz", &token).await.status, 401, "forward auth rejects a used token");
 }
 
 /// Order of P-256: anyone can derive a second valid signature from it.
@@ -191,8 +191,8 @@ fn malleated(token: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_external_token_is_redeemed_once_however_it_is_changed() {
-    let market = Market::open().await;
-    let jwks = toml::Value::try_from(market.forge.jwks()).unwrap();
+    let setup = ExchangeSetup::open().await;
+    let jwks = toml::Value::try_from(setup.forge.jwks()).unwrap();
     let provider = |name: &str, audience: &str| {
         format!(
             "[[providers]]\nname=\"{name}\"\nprovider=\"generic\"\nissuer=\"https://issuer.example\"\n\
@@ -200,31 +200,31 @@ async fn an_external_token_is_redeemed_once_however_it_is_changed() {
              audience=\"shared\"\n"
         )
     };
-    market.apply(&(provider("one", "audience-one") + &provider("two", "audience-two"))).await;
-    let token = |alg: &str, changed: Value| market.forge.token(&header(alg), &claims_with(changed));
+    setup.apply(&(provider("one", "audience-one") + &provider("two", "audience-two"))).await;
+    let token = |alg: &str, changed: Value| setup.forge.token(&header(alg), &claims_with(changed));
     let with_jti = token("ES256", json!({ "aud": "shared" }));
     let nameless = token("ES256", json!({ "aud": "shared", "jti": null }));
     for token in [&with_jti, &nameless] {
-        assert_eq!(market.exchange(token, &[]).await.status, 200, "{}", claims(token));
+        assert_eq!(setup.exchange(token, &[]).await.status, 200, "{}", claims(token));
         let other = malleated(token);
         assert_ne!(*token, other);
         for again in [token, &other] {
-            let reply = market.exchange(again, &[]).await;
+            let reply = setup.exchange(again, &[]).await;
             assert!(reply.text.contains("has been used"), "{}", reply.text);
         }
     }
     // Signed with another key of its issuer, it is the same token: its jti is the same.
     let resigned = token("RS256", json!({ "aud": "shared" }));
-    assert!(market.exchange(&resigned, &[]).await.text.contains("has been used"));
+    assert!(setup.exchange(&resigned, &[]).await.text.contains("has been used"));
     // A provider that is created again, or another provider of the issuer, rejects it too.
     for name in ["one", "two"] {
         let other = if name == "one" { "two" } else { "one" };
-        market.try_apply("", Prune::One(Section::Grants, None, name.to_owned())).await.unwrap();
-        market.try_apply("", Prune::One(Section::Providers, None, name.to_owned())).await.unwrap();
-        let reply = market.exchange(&with_jti, &[]).await;
+        setup.try_apply("", Prune::One(Section::Grants, None, name.to_owned())).await.unwrap();
+        setup.try_apply("", Prune::One(Section::Providers, None, name.to_owned())).await.unwrap();
+        let reply = setup.exchange(&with_jti, &[]).await;
         assert!(reply.text.contains("has been used"), "by {other}: {}", reply.text);
-        market.apply(&provider(name, &format!("audience-{name}"))).await;
-        assert!(market.exchange(&with_jti, &[]).await.text.contains("has been used"));
+        setup.apply(&provider(name, &format!("audience-{name}"))).await;
+        assert!(setup.exchange(&with_jti, &[]).await.text.contains("has been used"));
     }
 }
 
@@ -232,8 +232,8 @@ async fn an_external_token_is_redeemed_once_however_it_is_changed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_redeemed_once_whichever_kind_of_provider_accepts_it() {
     const ISSUER: &str = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0";
-    let market = Market::open().await;
-    let jwks = toml::Value::try_from(market.forge.jwks()).unwrap();
+    let setup = ExchangeSetup::open().await;
+    let jwks = toml::Value::try_from(setup.forge.jwks()).unwrap();
     let entry = |kind: &str| {
         format!(
             "[[providers]]\nname=\"as-{kind}\"\nprovider=\"{kind}\"\nissuer=\"{ISSUER}\"\njwks={jwks}\n\
@@ -241,7 +241,7 @@ async fn a_token_is_redeemed_once_whichever_kind_of_provider_accepts_it() {
              when='request.scopes == [\"{kind}\"]'\nscopes=[\"{kind}\"]\n"
         )
     };
-    market.apply(&(entry("generic") + &entry("entra"))).await;
+    setup.apply(&(entry("generic") + &entry("entra"))).await;
     for (number, (first, second)) in [("generic", "entra"), ("entra", "generic")].into_iter().enumerate() {
         for ids in [json!({ "jti": null }), json!({}), json!({ "jti": null, "uti": null })] {
             let mut claims = json!({
@@ -249,9 +249,9 @@ async fn a_token_is_redeemed_once_whichever_kind_of_provider_accepts_it() {
                 "jti": format!("j{number}"), "uti": format!("u{number}"), "number": number,
             });
             claims.as_object_mut().unwrap().extend(ids.as_object().unwrap().clone());
-            let token = market.partner(claims);
-            assert_eq!(market.exchange(&token, &[("scope", first)]).await.status, 200, "{first} {ids}");
-            let again = market.exchange(&token, &[("scope", second)]).await;
+            let token = setup.partner(claims);
+            assert_eq!(setup.exchange(&token, &[("scope", first)]).await.status, 200, "{first} {ids}");
+            let again = setup.exchange(&token, &[("scope", second)]).await;
             assert!(again.text.contains("has been used"), "{second} {ids}: {}", again.text);
         }
     }
@@ -259,10 +259,10 @@ async fn a_token_is_redeemed_once_whichever_kind_of_provider_accepts_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_with_our_signature_but_no_record_raises_an_alarm_and_is_rejected() {
-    let market = Market::with(OPEN, RULES).await;
-    let signer = market.server.app.issuer().keyring().view().default_signer(START).unwrap();
+    let setup = ExchangeSetup::with(OPEN, RULES).await;
+    let signer = setup.server.app.issuer().keyring().view().default_signer(START).unwrap();
     for (flow, audience) in FLOWS {
-        let mut forged = claims(&market.token(audience).await);
+        let mut forged = claims(&setup.token(audience).await);
         let recorded = signer.sign(forged.to_string().as_bytes()).unwrap();
         // A recorded jti under other claims, and a jti that was never issued.
         forged["repo"] = json!("acme/other");
@@ -272,9 +272,9 @@ async fn a_token_with_our_signature_but_no_record_raises_an_alarm_and_is_rejecte
         forged["jti"] = json!("not an id of ours");
         let odd = signer.sign(forged.to_string().as_bytes()).unwrap();
         for token in [recorded, edited, unknown, odd] {
-            let before = market.alarms().await;
-            assert!(!market.ask(flow, &token).await.is_good(), "{flow}: {}", claims(&token));
-            assert_eq!(market.alarms().await, before + 1, "{flow}: {}", claims(&token));
+            let before = setup.alarms().await;
+            assert!(!setup.ask(flow, &token).await.is_good(), "{flow}: {}", claims(&token));
+            assert_eq!(setup.alarms().await, before + 1, "{flow}: {}", claims(&token));
         }
     }
     assert!(logged().contains("has no record"));
@@ -302,19 +302,19 @@ fn assert_unavailable(flow: &str, reply: &Reply, trouble: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_with_a_wrong_clock_redeems_nothing_in_any_flow() {
-    let market = Market::with(OPEN, RULES).await;
+    let setup = ExchangeSetup::with(OPEN, RULES).await;
     let mut tokens = Vec::new();
     for (flow, audience) in FLOWS {
-        tokens.push((flow, market.token(audience).await));
+        tokens.push((flow, setup.token(audience).await));
     }
-    market.server.app.issuer().step().await.unwrap();
-    market.server.clock.set(START - Seconds::new(3_600));
+    setup.server.app.issuer().step().await.unwrap();
+    setup.server.clock.set(START - Seconds::new(3_600));
     for (flow, token) in &tokens {
-        assert_unavailable(flow, &market.ask(flow, token).await, OURS);
+        assert_unavailable(flow, &setup.ask(flow, token).await, OURS);
     }
-    market.server.clock.set(START + Seconds::new(1));
+    setup.server.clock.set(START + Seconds::new(1));
     for (flow, token) in &tokens {
-        assert!(market.ask(flow, token).await.is_good(), "{flow}");
+        assert!(setup.ask(flow, token).await.is_good(), "{flow}");
     }
 }
 
@@ -323,10 +323,10 @@ async fn a_server_with_a_wrong_clock_redeems_nothing_in_any_flow() {
 async fn a_token_is_redeemed_elsewhere_while_one_server_has_a_wrong_clock() {
     let database = PostgresServer::shared().database().await;
     let (good, wrong) = (Arc::new(SettableClock::at(START)), Arc::new(SettableClock::at(START)));
-    let market = Market::on(Start::new(TOML).on(&database, &good), RULES).await;
+    let setup = ExchangeSetup::on(Start::new(TOML).on(&database, &good), RULES).await;
     let bad = Start::new(TOML).on(&database, &wrong).go().await;
-    let token = market.token("https://artefacts.example.com").await;
-    for server in [&market.server, &bad] {
+    let token = setup.token("https://artefacts.example.com").await;
+    for server in [&setup.server, &bad] {
         server.app.issuer().step().await.unwrap();
     }
     wrong.set(START + Seconds::new(2 * 366 * 86_400));
@@ -337,8 +337,8 @@ async fn a_token_is_redeemed_elsewhere_while_one_server_has_a_wrong_clock() {
         ("subject_token_type", "urn:ietf:params:oauth:token-type:id_token"),
     ];
     assert_unavailable("grant", &bad.form("/oauth/token", Auth::None, &form).await, OURS);
-    market.server.app.issuer().step().await.unwrap();
-    assert_eq!(market.exchange(&token, &[]).await.status, 200);
+    setup.server.app.issuer().step().await.unwrap();
+    assert_eq!(setup.exchange(&token, &[]).await.status, 200);
 }
 
 /// Once the file exists, the provider works without a restart.
@@ -352,34 +352,34 @@ async fn a_provider_with_a_missing_file_is_unavailable_until_the_file_exists() {
         issuer.url,
         file.display()
     );
-    let market = Market::with(&toml, RULES).await;
+    let setup = ExchangeSetup::with(&toml, RULES).await;
     let grant = "[[grants]]\nname=\"late\"\nprovider=\"late\"\naudience=\"https://artefacts.example.com\"\n";
-    market.apply(grant).await;
+    setup.apply(grant).await;
     let claims = claims_with(json!({ "iss": issuer.url, "aud": "https://artefacts.example.com" }));
     let token = forge.token(&header("RS256"), &claims);
-    assert_unavailable("grant", &market.exchange(&token, &[]).await, PROVIDERS);
+    assert_unavailable("grant", &setup.exchange(&token, &[]).await, PROVIDERS);
     let authority = rcgen::generate_simple_self_signed(vec!["issuer.example".to_owned()]).unwrap();
     std::fs::write(&file, authority.cert.pem()).unwrap();
-    assert_unavailable("grant", &market.exchange(&token, &[]).await, PROVIDERS);
-    market.server.clock.advance(10);
-    let reply = market.exchange(&token, &[]).await;
+    assert_unavailable("grant", &setup.exchange(&token, &[]).await, PROVIDERS);
+    setup.server.clock.advance(10);
+    let reply = setup.exchange(&token, &[]).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     // After a restart without the file, and with the issuer down once it exists, the stored keys are used.
-    market.server.app.exchange().unwrap().step().await.unwrap();
+    setup.server.app.exchange().unwrap().step().await.unwrap();
     std::fs::remove_file(&file).unwrap();
-    let market = Market { server: market.server.restart(&format!("{TOML}{toml}")).await, ..market };
+    let setup = ExchangeSetup { server: setup.server.restart(&format!("{TOML}{toml}")).await, ..setup };
     issuer.forget();
     std::fs::write(&file, authority.cert.pem()).unwrap();
-    market.server.clock.advance(10);
+    setup.server.clock.advance(10);
     let claims = claims_with(json!({ "iss": issuer.url, "aud": "https://artefacts.example.com", "jti": "another" }));
-    let reply = market.exchange(&forge.token(&header("RS256"), &claims), &[]).await;
+    let reply = setup.exchange(&forge.token(&header("RS256"), &claims), &[]).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_flow_answers_that_a_provider_is_unavailable() {
     let (forge, down) = (Forge::new(), Stranger::start().await);
-    let market = Market::with(OPEN, RULES).await;
+    let setup = ExchangeSetup::with(OPEN, RULES).await;
     let rules = format!(
         "[[providers]]\nname=\"down\"\nprovider=\"generic\"\nissuer=\"{}\"\nallow_private=[\"127.0.0.1\"]\n\
          [[rubygems.roles]]\nname=\"push-app\"\nuser=\"octo\"\nprovider=\"down\"\n\
@@ -388,9 +388,9 @@ async fn every_flow_answers_that_a_provider_is_unavailable() {
          [[grants]]\nname=\"artefacts\"\nprovider=\"down\"\naudience=\"https://artefacts.example.com\"\n",
         down.url
     );
-    market.apply(&rules).await;
+    setup.apply(&rules).await;
     for (flow, audience) in FLOWS {
         let claims = claims_with(json!({ "iss": down.url, "aud": audience }));
-        assert_unavailable(flow, &market.ask(flow, &forge.token(&header("RS256"), &claims)).await, PROVIDERS);
+        assert_unavailable(flow, &setup.ask(flow, &forge.token(&header("RS256"), &claims)).await, PROVIDERS);
     }
 }

@@ -26,8 +26,8 @@ async fn table(forge: &Forge, attacks: Vec<(String, String)>) -> String {
         match verify_one(spec(forge), &token).await {
             Ok(_) => panic!("taken: {name}"),
             Err(refusal) => {
-                let told = refusal.to_string().replace(char::is_control, "\u{fffd}");
-                table.push_str(&format!("{name}: {}: {told}\n", refusal.reason()));
+                let text = refusal.to_string().replace(char::is_control, "\u{fffd}");
+                table.push_str(&format!("{name}: {}: {text}\n", refusal.reason()));
             }
         }
     }
@@ -300,6 +300,6 @@ async fn a_key_that_is_weak_or_meant_for_something_else_checks_nothing() {
         ("its algorithm", json!({ "alg": "RS256" })),
     ] {
         let spec = ProviderSpec { jwks: Some(spoil(changed)), ..spec(&forge) };
-        assert!(verify_one(spec, &forge.good_token()).await.is_ok(), "{name} said rightly");
+        assert!(verify_one(spec, &forge.good_token()).await.is_ok(), "{name} written rightly");
     }
 }

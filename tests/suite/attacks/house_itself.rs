@@ -107,7 +107,7 @@ async fn no_string_of_a_stranger_forges_a_line_a_header_or_a_colour() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_an_admin_client_there_is_no_admin_door_and_metrics_are_not_public() {
+async fn without_an_admin_client_there_is_no_admin_api_and_metrics_are_not_public() {
     let server = Server::start().await;
     let client = server.client_with(|client| client.scopes = buildpass::policy::Scope::CI_SERVER.to_vec()).await;
     for path in ["/admin", "/admin/v1/keys", "/metrics"] {

@@ -29,8 +29,8 @@ fn a_symlink_in_the_keys_place_is_not_followed_when_a_key_is_made() {
     std::fs::create_dir(folder.path().join("keys")).unwrap();
     let target = folder.path().join("elsewhere");
     std::os::unix::fs::symlink(&target, folder.path().join("keys/master.key")).unwrap();
-    let said = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]).failed(3);
-    assert!(said.contains("keys/master.key"), "{said}");
+    let output = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]).failed(3);
+    assert!(output.contains("keys/master.key"), "{output}");
     assert!(!target.exists());
 }
 
@@ -40,14 +40,14 @@ fn a_database_of_sealed_keys_does_not_start_without_its_key_encryption_key() {
     let key = folder.path().join("keys/master.key");
     let kept = std::fs::read(&key).unwrap();
     std::fs::remove_file(&key).unwrap();
-    let said = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]).failed(3);
-    assert!(said.contains("restore it from the backup"), "{said}");
+    let output = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]).failed(3);
+    assert!(output.contains("restore it from the backup"), "{output}");
     assert!(!key.exists(), "none was made up");
     let other = Folder::new();
     other.run(&["keys", "new-kek", "other.key"]).done();
     std::fs::copy(other.path().join("other.key"), &key).unwrap();
-    let said = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]).failed(3);
-    assert!(said.contains("restore the key-encryption key that sealed the signing keys"), "{said}");
+    let output = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]).failed(3);
+    assert!(output.contains("restore the key-encryption key that sealed the signing keys"), "{output}");
     std::fs::write(&key, kept).unwrap();
     folder.serve(&[]).end();
 }

@@ -145,8 +145,8 @@ async fn a_source_that_was_copied_starts_no_server_and_takes_no_command() {
         assert!(copied.stderr.contains(&format!("not copied: {table}: {reason}")), "{copied:?}");
     }
     copied.done();
-    let said = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]).failed(3);
-    assert!(said.contains("this installation moved to postgres://"), "{said}");
+    let output = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]).failed(3);
+    assert!(output.contains("this installation moved to postgres://"), "{output}");
     assert!(folder.run(&["clients", "create", "ci"]).failed(3).contains("moved to"));
 }
 

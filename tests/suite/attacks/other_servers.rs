@@ -112,8 +112,8 @@ async fn a_server_that_stalls_is_waited_for_five_seconds() {
         let stranger = Stranger::issuer(&forge.jwks()).await;
         stranger.set("/jwks", answer);
         let waited = SystemClock::new();
-        let told = told_by(&stranger).await;
-        assert!(told.contains("did not answer within 5 seconds"), "{told}");
+        let text = told_by(&stranger).await;
+        assert!(text.contains("did not answer within 5 seconds"), "{text}");
         assert!(waited.monotonic() < Duration::from_secs(7), "{:?}", waited.monotonic());
     }
 }
@@ -133,8 +133,8 @@ async fn a_redirect_leads_nowhere_but_to_the_same_origin_and_not_for_ever() {
         ("nowhere", String::new()),
     ] {
         stranger.set("/jwks", to(&location));
-        let told = told_by(&stranger).await;
-        table.push_str(&format!("{name}: {told}\n"));
+        let text = told_by(&stranger).await;
+        table.push_str(&format!("{name}: {text}\n"));
     }
     assert_eq!(other.asked(), 0, "nobody else was asked");
     stranger.set("/jwks", with("302 Found", "", ""));
@@ -180,8 +180,8 @@ async fn a_name_that_turns_to_a_private_address_is_not_dialled() {
             issuer: Some(format!("https://rebinding.example:{port}")),
             ..ProviderSpec::default()
         };
-        let told = unavailable(spec, Some(Arc::new(resolver))).await;
-        assert!(told.contains("rebinding.example has no public address"), "{address}: {told}");
+        let text = unavailable(spec, Some(Arc::new(resolver))).await;
+        assert!(text.contains("rebinding.example has no public address"), "{address}: {text}");
     }
     assert!(listener.accept().is_err(), "nobody called");
 }
@@ -204,8 +204,8 @@ async fn a_name_is_resolved_once_for_each_request_and_checked_each_time() {
         allow_private: vec!["localhost".to_owned()],
         ..ProviderSpec::default()
     };
-    let told = unavailable(spec, Some(resolver.clone())).await;
-    assert!(told.contains("localhost has no public address"), "{told}");
+    let text = unavailable(spec, Some(resolver.clone())).await;
+    assert!(text.contains("localhost has no public address"), "{text}");
     assert_eq!(stranger.asked(), 1, "the discovery document alone");
     assert_eq!(resolver.asked.load(Ordering::SeqCst), 2);
 }
@@ -219,7 +219,7 @@ async fn a_certificate_that_leads_nowhere_is_not_taken() {
         allow_private: vec!["127.0.0.1".to_owned()],
         ..ProviderSpec::default()
     };
-    let told = unavailable(spec, None).await;
-    assert!(told.contains("could not connect to"), "{told}");
-    assert_eq!(stranger.asked(), 0, "nothing was said in clear");
+    let text = unavailable(spec, None).await;
+    assert!(text.contains("could not connect to"), "{text}");
+    assert_eq!(stranger.asked(), 0, "nothing was sent in clear");
 }

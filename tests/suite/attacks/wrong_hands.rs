@@ -69,7 +69,7 @@ async fn a_step_that_ended_or_flooded_takes_nothing_from_another() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_scope_opens_its_own_doors_and_another_clients_builds_do_not_exist() {
+async fn each_scope_opens_only_its_own_routes_and_another_clients_builds_do_not_exist() {
     let server = Server::start().await;
     let owner = server.client().await;
     let build = server.register(&owner, &registration()).await;

@@ -99,6 +99,6 @@ fn a_missing_record_is_reported() {
     let empty = Folder::new();
     assert_eq!(empty.run(&["audit", "list", "--json"]).done(), "");
     assert!(empty.files().is_empty());
-    let told = Folder::installed().run(&["audit", "show", "0199e4d2-7c11-7b7e-8a3b-5b1f3a2c9d10"]).failed(1);
-    assert!(told.contains("no token"), "{told}");
+    let text = Folder::installed().run(&["audit", "show", "0199e4d2-7c11-7b7e-8a3b-5b1f3a2c9d10"]).failed(1);
+    assert!(text.contains("no token"), "{text}");
 }

@@ -23,10 +23,10 @@ fn a_worker_runs_a_whole_build_in_a_shell() {
     let mut shell = Command::new("sh");
     shell.arg("-c").arg(script).current_dir(folder.path()).env_clear().envs(&folder.variables).env("PATH", path);
     let output = shell.output().unwrap();
-    let (said, troubles) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(said.contains(r#""sub": "repo:acme@42/app@1001:ref:refs/heads/main""#), "{said} {troubles}");
-    assert!(said.contains("state           finished"), "{said}");
-    assert!(said.contains("status          failure"), "{said}");
+    let (printed, troubles) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(printed.contains(r#""sub": "repo:acme@42/app@1001:ref:refs/heads/main""#), "{printed} {troubles}");
+    assert!(printed.contains("state           finished"), "{printed}");
+    assert!(printed.contains("status          failure"), "{printed}");
     assert!(troubles.contains("401"), "{troubles}");
     assert_eq!(output.status.code(), Some(1));
 }
@@ -52,8 +52,8 @@ fn a_refusal_is_printed_with_the_text_of_the_server() {
     let mut foreign = registration();
     foreign["org"] = "evil".into();
     assert!(folder.run_with(&["builds", "register", "-"], &foreign.to_string()).failed(1).contains("403"));
-    let told = folder.run_with(&["builds", "register", "-"], r#"{"org":"acme","surprise":1}"#).failed(1);
-    assert!(told.contains("400") && told.contains("surprise"), "{told}");
+    let text = folder.run_with(&["builds", "register", "-"], r#"{"org":"acme","surprise":1}"#).failed(1);
+    assert!(text.contains("400") && text.contains("surprise"), "{text}");
 }
 
 #[test]

@@ -8,8 +8,8 @@ fn a_fault_is_reported_with_key_file_and_line() {
     folder.run(&["config", "check"]).done();
     std::fs::write(folder.path().join("buildpass.toml"), "[server]\nlisten = \"127.0.0.1:8080\"\nlisten_on = 1\n")
         .unwrap();
-    let told = folder.run(&["config", "check"]).failed(1);
-    assert!(told.contains("buildpass.toml:3") && told.contains("listen_on"), "{told}");
+    let text = folder.run(&["config", "check"]).failed(1);
+    assert!(text.contains("buildpass.toml:3") && text.contains("listen_on"), "{text}");
     let run = folder.run(&["config", "check", "--json"]);
     assert_eq!(run.code, 1);
     assert_eq!(serde_json::from_str::<serde_json::Value>(&run.stdout).unwrap()["ok"], false);
@@ -35,8 +35,8 @@ fn a_configuration_file_that_cannot_be_read_has_one_exit_code() {
             &["store", "migrate"],
             &["verify", "--provider", "p", "a.b.c"],
         ] {
-            let told = folder.run(&[words, &["--config", file]].concat()).failed(3);
-            assert!(told.contains(&format!("{file}: could not read the file")), "{words:?}: {told}");
+            let text = folder.run(&[words, &["--config", file]].concat()).failed(3);
+            assert!(text.contains(&format!("{file}: could not read the file")), "{words:?}: {text}");
         }
         folder.run(&["access-policy", "check", file, "--token", "a.b.c", "--repository", "r"]).failed(3);
     }
@@ -47,13 +47,13 @@ fn an_unknown_section_or_key_lists_the_known_ones_of_its_place() {
     let mut folder = Folder::new();
     std::fs::write(folder.path().join("buildpass.toml"), "[servre]\n[tokens]\nlifetime = \"5m\"\n").unwrap();
     folder.set("BUILDPASS_EXCHANGE__HOST", "x");
-    let told = folder.run(&["config", "check"]).failed(1);
+    let text = folder.run(&["config", "check"]).failed(1);
     for expected in [
         "servre: there is no such section; the known sections are server, issuer, store, keys,",
         "tokens.lifetime: there is no such key; the known keys are default_lifetime, max_lifetime, max_build,",
         "exchange.host: there is no such key; the known keys are enabled, rubygems_host,",
     ] {
-        assert!(told.contains(expected), "{expected}: {told}");
+        assert!(text.contains(expected), "{expected}: {text}");
     }
 }
 

@@ -21,15 +21,15 @@ fn a_declared_client_is_applied_once_and_no_command_changes_it() {
     let row = folder.run(&["clients", "list", "--json"]).json_lines().remove(0);
     assert_eq!((row["client_id"].as_str(), row["declared"].as_bool()), (Some("vela"), Some(true)));
     for change in [&["clients", "rotate-secret", "vela"][..], &["clients", "disable", "vela"]] {
-        let said = folder.run(change).failed(1);
-        assert!(said.contains("declared in [clients.vela]"), "{said}");
+        let output = folder.run(change).failed(1);
+        assert!(output.contains("declared in [clients.vela]"), "{output}");
     }
     // A second line while the secret is changed, then one again.
     std::fs::write(folder.path().join("vela"), format!("{SECRET}\n{secret}")).unwrap();
     assert_eq!(folder.run(&["config", "apply", "--json"]).json()["clients"][0]["change"], "changed");
     declare(&folder, "");
-    let said = folder.run(&["config", "apply"]).done();
-    assert_eq!(said, "clients.vela  disabled: no longer declared\n");
+    let output = folder.run(&["config", "apply"]).done();
+    assert_eq!(output, "clients.vela  disabled: no longer declared\n");
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn with_sqlite_each_start_applies_the_file() {
     folder.set("BUILDPASS_CLIENT_SECRET", SECRET);
     let registered = folder.run_with(&["builds", "register", "-"], &super::registration().to_string());
     assert!(registered.json()["id"].is_string());
-    assert!(!served.said.contains(SECRET));
+    assert!(!served.output.contains(SECRET));
 }
 
 #[test]
@@ -58,12 +58,12 @@ fn an_invalid_declaration_is_refused_with_its_line() {
     ] {
         let folder = Folder::new();
         declare(&folder, toml);
-        let said = folder.run(&["config", "check"]).failed(1);
-        assert!(said.contains(expected), "{toml}: {said}");
+        let output = folder.run(&["config", "check"]).failed(1);
+        assert!(output.contains(expected), "{toml}: {output}");
     }
     let folder = Folder::new();
     folder.run(&["clients", "create", "ci"]).done();
     declare(&folder, &format!("[clients.ci]\nsecret = \"{SECRET}\"\n"));
-    let said = folder.run(&["config", "apply"]).failed(1);
-    assert!(said.contains("client ci was created by command"), "{said}");
+    let output = folder.run(&["config", "apply"]).failed(1);
+    assert!(output.contains("client ci was created by command"), "{output}");
 }

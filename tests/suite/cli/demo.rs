@@ -23,16 +23,16 @@ fn the_demo_runs_every_step_and_leaves_the_tree_unchanged() {
     for step in 1..=15 {
         assert!(story.contains(&format!("\n{step:2}. ")), "{step}: {story}");
     }
-    for said in ["\"app-cli\"", "access [{\"actions\":[\"pull\"]", "a proxy     200, X-Buildpass-Subject repo:acme"] {
-        assert!(story.contains(said), "{said}: {story}");
+    for part in ["\"app-cli\"", "access [{\"actions\":[\"pull\"]", "a proxy     200, X-Buildpass-Subject repo:acme"] {
+        assert!(story.contains(part), "{part}: {story}");
     }
-    for said in ["push_rubygem", "tokenType \"ApiKey\"", "app 1.2.0", "must be unique", "404", "acme/website", "FAILED"]
+    for part in ["push_rubygem", "tokenType \"ApiKey\"", "app 1.2.0", "must be unique", "404", "acme/website", "FAILED"]
     {
-        assert!(story.contains(said), "{said}: {story}");
+        assert!(story.contains(part), "{part}: {story}");
     }
     assert!(story.contains("its key     revoked"), "{story}");
-    for said in ["repo:acme@42/app@1001:ref:refs/heads/main", "accepted", "rejected", "401", "\"aud\""] {
-        assert!(story.contains(said), "{said}: {story}");
+    for part in ["repo:acme@42/app@1001:ref:refs/heads/main", "accepted", "rejected", "401", "\"aud\""] {
+        assert!(story.contains(part), "{part}: {story}");
     }
     assert_eq!(tree.files(), before);
     assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);

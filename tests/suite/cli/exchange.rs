@@ -102,16 +102,16 @@ fn an_error_anywhere_applies_nothing_and_names_its_location() {
         ("claims.repo ==", "claims.repo =", "when"),
         ("[[grants]]", "[[grant]]", "unknown field `grant`"),
     ];
-    for (good, bad, told) in cases {
+    for (good, bad, text) in cases {
         assert!(FILE.contains(good), "{good}");
         std::fs::write(folder.path().join("rules.toml"), FILE.replace(good, bad)).unwrap();
-        let said = folder.run(&["exchange", "apply", "rules.toml"]).failed(1);
-        assert!(said.contains(told), "{told}: {said}");
-        assert_eq!(folder.run(&["exchange", "users", "list", "--json"]).json_lines(), Vec::<Value>::new(), "{told}");
+        let output = folder.run(&["exchange", "apply", "rules.toml"]).failed(1);
+        assert!(output.contains(text), "{text}: {output}");
+        assert_eq!(folder.run(&["exchange", "users", "list", "--json"]).json_lines(), Vec::<Value>::new(), "{text}");
     }
     std::fs::write(folder.path().join("rules.toml"), "[[users]]\nname = \"octo\"\n\n[[users]]\nnam = 1\n").unwrap();
-    let said = folder.run(&["exchange", "apply", "rules.toml"]).failed(1);
-    assert!(said.contains("rules.toml: line 4") || said.contains("rules.toml: line 5"), "{said}");
+    let output = folder.run(&["exchange", "apply", "rules.toml"]).failed(1);
+    assert!(output.contains("rules.toml: line 4") || output.contains("rules.toml: line 5"), "{output}");
     folder.run(&["exchange", "apply", "nothing.toml"]).failed(3);
 }
 
@@ -138,8 +138,8 @@ fn configured_providers_are_applied_and_no_command_changes_them() {
     assert_eq!(applied["providers"], json!([{ "name": "partner", "change": "created" }]));
     assert_eq!(folder.run(&["config", "apply"]).done().trim(), "nothing changes");
     let provider = "{\"name\":\"partner\",\"provider\":\"generic\",\"issuer\":\"https://other.example\"}";
-    let said = folder.run_with(&["providers", "update", "-"], provider).failed(1);
-    assert!(said.contains("declared in the configuration: change it there"), "{said}");
+    let output = folder.run_with(&["providers", "update", "-"], provider).failed(1);
+    assert!(output.contains("declared in the configuration: change it there"), "{output}");
     folder.run(&["exchange", "apply", "rules.toml", "--prune"]).done();
     let listed = folder.run(&["providers", "list", "--json"]).json_lines();
     let names: Vec<&str> = listed.iter().map(|one| one["name"].as_str().unwrap()).collect();
@@ -178,20 +178,20 @@ fn a_start_refuses_an_audience_of_two_flows() {
     folder.run_with(&["exchange", "grants", "create", "-"], grant).done();
     let toml = "[issuer]\nurl = \"https://ci.example.com\"\n[exchange]\nnuget_audience = \"shared\"\n";
     std::fs::write(folder.path().join("buildpass.toml"), toml).unwrap();
-    let said = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]).failed(1);
-    assert!(said.contains("the audience \"shared\" belongs to NuGet"), "{said}");
+    let output = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", ""]).failed(1);
+    assert!(output.contains("the audience \"shared\" belongs to NuGet"), "{output}");
 }
 
 #[test]
 fn explain_and_provenance_report_unknown_tokens_and_packages() {
     let folder = folder();
-    let said = folder.run_with(&["exchange", "explain", "--grant", "--token", "-"], "a.b.c");
-    assert_eq!((said.code, said.stdout.contains("FAILED  form")), (1, true), "{said:?}");
+    let output = folder.run_with(&["exchange", "explain", "--grant", "--token", "-"], "a.b.c");
+    assert_eq!((output.code, output.stdout.contains("FAILED  form")), (1, true), "{output:?}");
     assert_eq!(folder.run(&["exchange", "explain", "--token", "x"]).code, 2, "which flow?");
     assert_eq!(folder.run(&["exchange", "explain", "--token", "x", "--registry", "nonsense"]).code, 2);
     let forward = ["exchange", "explain", "--token", "-", "--forward", "artefacts", "--method", "PUT", "--path", "/x"];
-    let said = folder.run_with(&forward, "a.b.c");
-    assert_eq!((said.code, said.stdout.contains("FAILED")), (1, true), "{said:?}");
+    let output = folder.run_with(&forward, "a.b.c");
+    assert_eq!((output.code, output.stdout.contains("FAILED")), (1, true), "{output:?}");
     let unknown =
         folder.run_with(&["exchange", "explain", "--role", "rg_oidc_akr_x", "--token", "-", "--json"], "a.b.c");
     let document: Value = serde_json::from_str(&unknown.stdout).unwrap();
@@ -206,9 +206,9 @@ fn explain_and_provenance_report_unknown_tokens_and_packages() {
 fn a_token_is_read_from_a_file_with_a_line_end() {
     let folder = folder();
     let explain = |token: &str| folder.run(&["exchange", "explain", "--grant", "--token", token]);
-    let told = explain("nofile").failed(3);
-    assert!(told.contains("nor the name of a readable file: No such file or directory"), "{told}");
-    assert!(!told.contains("nofile"), "an argument may be a secret: {told}");
+    let text = explain("nofile").failed(3);
+    assert!(text.contains("nor the name of a readable file: No such file or directory"), "{text}");
+    assert!(!text.contains("nofile"), "an argument may be a secret: {text}");
     std::fs::write(folder.path().join("token"), "a.b.c\n").unwrap();
     let (from_file, from_argument) = (explain("token"), explain("a.b.c"));
     assert_eq!((from_file.code, &from_file.stdout), (1, &from_argument.stdout), "{from_file:?}");
@@ -220,8 +220,8 @@ fn a_dry_run_prints_no_token_and_an_empty_file_prunes_nothing() {
     let dry = folder.run(&["exchange", "apply", "rules.toml", "--dry-run", "--json"]).json();
     assert_eq!(dry["roles"][0].get("token"), None, "no token exists yet");
     folder.run(&["exchange", "apply", "rules.toml"]).done();
-    let told = folder.run(&["exchange", "users", "delete", "octo"]).failed(1);
-    assert!(told.contains("\"octo\" would be deleted, but is still used"), "{told}");
+    let text = folder.run(&["exchange", "users", "delete", "octo"]).failed(1);
+    assert!(text.contains("\"octo\" would be deleted, but is still used"), "{text}");
     for empty in ["", "# a comment\n", "users = []\n"] {
         std::fs::write(folder.path().join("empty.toml"), empty).unwrap();
         assert!(folder.run(&["exchange", "apply", "empty.toml", "--prune"]).failed(1).contains("the file is empty"));
@@ -351,14 +351,14 @@ fn an_invalid_provider_is_reported_with_its_name_and_field() {
     let provider = |name: &str, more: &str| {
         format!("[[providers]]\nname=\"{name}\"\nprovider=\"generic\"\nissuer=\"https://{name}.example\"\n{more}\n")
     };
-    for (more, told) in [
+    for (more, text) in [
         ("clock_skew_tolerance=\"x\"", "provider \"bad\": clock_skew_tolerance: a duration"),
         ("required_claims=5", "provider \"bad\": required_claims: "),
         ("foo=1", "provider \"bad\": foo: unknown field"),
     ] {
         std::fs::write(folder.path().join("rules.toml"), provider("good", "") + &provider("bad", more)).unwrap();
-        let said = folder.run(&["exchange", "apply", "rules.toml"]).failed(1);
-        assert!(said.contains(told), "{told}: {said}");
+        let output = folder.run(&["exchange", "apply", "rules.toml"]).failed(1);
+        assert!(output.contains(text), "{text}: {output}");
     }
 }
 
@@ -368,6 +368,6 @@ fn a_configuration_with_one_audience_for_two_flows_is_invalid() {
     let toml =
         "[issuer]\nurl = \"https://ci.example.com\"\n[exchange]\nrubygems_host = \"a\"\nnuget_audience = \"a\"\n";
     std::fs::write(folder.path().join("buildpass.toml"), toml).unwrap();
-    let said = folder.run(&["config", "check"]).failed(1);
-    assert!(said.contains("exchange.rubygems_host") && said.contains("exchange.nuget_audience"), "{said}");
+    let output = folder.run(&["config", "check"]).failed(1);
+    assert!(output.contains("exchange.rubygems_host") && output.contains("exchange.nuget_audience"), "{output}");
 }

@@ -7,8 +7,8 @@ fn a_copy_equals_the_served_documents_byte_for_byte() {
     let folder = Folder::installed();
     let toml = "[issuer]\nurl = \"https://ci.example.com/_services/token\"\n";
     std::fs::write(folder.path().join("buildpass.toml"), toml).unwrap();
-    let said = folder.run(&["export-static", "public"]).done();
-    assert!(said.contains("they are complete until 20"), "{said}");
+    let output = folder.run(&["export-static", "public"]).done();
+    assert!(output.contains("they are complete until 20"), "{output}");
     let served = folder.serve(&[]);
     for name in ["openid-configuration", "jwks"] {
         let copy = std::fs::read_to_string(folder.path().join("public/.well-known").join(name)).unwrap();
@@ -27,7 +27,7 @@ fn a_copy_equals_the_served_documents_byte_for_byte() {
 fn export_requires_keys_and_an_issuer_url() {
     let folder = Folder::new();
     assert!(folder.run(&["export-static", "public"]).failed(3).contains("there is no database"));
-    let said = Folder::installed().run(&["export-static", "public"]).failed(1);
-    assert!(said.contains("issuer.url"), "{said}");
+    let output = Folder::installed().run(&["export-static", "public"]).failed(1);
+    assert!(output.contains("issuer.url"), "{output}");
     assert!(!folder.path().join("public").exists());
 }

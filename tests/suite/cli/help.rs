@@ -134,8 +134,8 @@ fn wrong_usage_exits_with_2_and_prints_nothing_on_standard_output() {
         &["bench", "--only", "P99"],
         &["completions", "cmd.exe"],
     ] {
-        let told = Folder::new().run(wrong).failed(2);
-        assert!(told.starts_with("error: "), "{wrong:?}: {told}");
+        let text = Folder::new().run(wrong).failed(2);
+        assert!(text.starts_with("error: "), "{wrong:?}: {text}");
     }
 }
 
@@ -151,10 +151,10 @@ fn a_misspelled_command_gets_only_tips_that_fit() {
         (&["keys", "remove"], "the commands of buildpass keys are "),
         (&["--config", "keys", "store", "cpy"], "a similar command exists: buildpass store copy"),
     ] {
-        let told = Folder::new().run(words).failed(2);
-        assert!(told.contains(tip), "{words:?}: {told}");
+        let text = Folder::new().run(words).failed(2);
+        assert!(text.contains(tip), "{words:?}: {text}");
         for other in ["'serve'", "'roles'", "'revoke'", "'provenance'"] {
-            assert!(!told.contains(other), "{words:?}: {told}");
+            assert!(!text.contains(other), "{words:?}: {text}");
         }
     }
 }

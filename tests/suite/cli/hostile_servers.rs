@@ -56,16 +56,16 @@ fn a_request_to_a_busy_server_is_retried() {
 fn a_retry_after_of_an_hour_is_an_error() {
     let (url, _heads) =
         server(vec![response("503 Service Unavailable", "Retry-After: 3600\r\n", r#"{"error":"down"}"#)]);
-    let told = job(&url).run(&["token", "request", "--audience", "x"]).failed(3);
-    assert!(told.contains("503") && told.contains("down"), "{told}");
+    let text = job(&url).run(&["token", "request", "--audience", "x"]).failed(3);
+    assert!(text.contains("503") && text.contains("down"), "{text}");
 }
 
 #[test]
 fn a_redirect_is_not_followed_with_the_request_token() {
     let (thief, stolen) = server(vec![response("200 OK", "", "{}")]);
     let (url, heads) = server(vec![response("302 Found", &format!("Location: {thief}/steal\r\n"), "")]);
-    let told = job(&url).run(&["token", "request", "--audience", "x"]).failed(1);
-    assert!(told.contains("302"), "{told}");
+    let text = job(&url).run(&["token", "request", "--audience", "x"]).failed(1);
+    assert!(text.contains("302"), "{text}");
     assert!(heads.recv().unwrap().contains("bpr_secret"));
     assert!(stolen.try_recv().is_err());
 }
@@ -91,8 +91,8 @@ fn a_response_without_a_token_is_never_printed() {
 #[test]
 fn an_error_text_is_escaped_for_the_terminal() {
     let (url, _heads) = server(vec![response("403 Forbidden", "", r#"{"detail":"no\u001b[2J\u202e\nforged"}"#)]);
-    let told = job(&url).run(&["token", "request", "--audience", "x"]).failed(1);
-    assert!(told.contains(r"no\u{1b}[2J\u{202e}\u{a}forged"), "{told:?}");
+    let text = job(&url).run(&["token", "request", "--audience", "x"]).failed(1);
+    assert!(text.contains(r"no\u{1b}[2J\u{202e}\u{a}forged"), "{text:?}");
 }
 
 #[test]
@@ -100,9 +100,9 @@ fn an_unreachable_server_exits_with_3_and_names_no_secret() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let told = job(&url).run(&["token", "request", "--audience", "a-secret-audience"]).failed(3);
-    assert!(told.contains(&url), "{told}");
-    assert!(!told.contains("bpr_secret") && !told.contains("a-secret-audience"), "{told}");
+    let text = job(&url).run(&["token", "request", "--audience", "a-secret-audience"]).failed(3);
+    assert!(text.contains(&url), "{text}");
+    assert!(!text.contains("bpr_secret") && !text.contains("a-secret-audience"), "{text}");
 }
 
 #[test]

@@ -18,24 +18,24 @@ clock_skew = \"1s\"\nverifier_leeway = \"0s\"\n[tokens]\ndefault_lifetime = \"1m
 struct Story {
     folder: Folder,
     names: BTreeMap<String, String>,
-    told: String,
+    transcript: String,
 }
 
 impl Story {
     fn of(folder: Folder) -> Self {
-        Self { folder, names: BTreeMap::new(), told: String::new() }
+        Self { folder, names: BTreeMap::new(), transcript: String::new() }
     }
 
     fn configure(&mut self, toml: &str) {
         std::fs::write(self.folder.path().join("buildpass.toml"), toml).unwrap();
-        let _ = writeln!(self.told, "# buildpass.toml\n{toml}");
+        let _ = writeln!(self.transcript, "# buildpass.toml\n{toml}");
     }
 
     fn run(&mut self, arguments: &[&str]) -> Run {
         let run = self.folder.run(arguments);
         let command = self.plain(&format!("{arguments:?}"));
         let (code, out, err) = (run.code, self.plain(&run.stdout), self.plain(&run.stderr));
-        let _ = writeln!(self.told, "$ buildpass {command} -> {code}\n{out}{err}");
+        let _ = writeln!(self.transcript, "$ buildpass {command} -> {code}\n{out}{err}");
         run
     }
 
@@ -101,7 +101,7 @@ fn an_unripe_key_signs_early_only_after_a_revocation() {
     let reserve = story.kid("ES256", "announced");
     story.run(&["keys", "revoke", &reserve, "--reason", "never used", "--json"]);
     story.run(&["keys", "list"]);
-    insta::assert_snapshot!(story.told);
+    insta::assert_snapshot!(story.transcript);
     // What was revoked is gone from what is published, and a server goes on with the rest.
     let served = story.folder.serve(&[]);
     let published = served.fetch("/.well-known/jwks");
@@ -120,7 +120,7 @@ fn a_ripe_key_signs_at_the_next_switch_or_at_once_after_a_revocation() {
     let signing = story.kid("ES256", "signing");
     story.run(&["keys", "revoke", &signing, "--reason", "drill", "--json"]);
     story.run(&["keys", "list"]);
-    insta::assert_snapshot!(story.told);
+    insta::assert_snapshot!(story.transcript);
     served.end();
 }
 
@@ -140,7 +140,7 @@ fn keys_are_resealed_under_another_key_encryption_key() {
     story.folder.serve(&[]).end();
     story.configure(&list("", k1));
     story.run(&["keys", "list"]);
-    insta::assert_snapshot!(story.told);
+    insta::assert_snapshot!(story.transcript);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn an_algorithm_is_added_made_the_default_and_removed() {
     // Until the nearest switch: what was taken out signs no more, and stays published for its tokens.
     std::thread::sleep(Duration::from_secs(3));
     story.run(&["keys", "list"]);
-    insta::assert_snapshot!(story.told);
+    insta::assert_snapshot!(story.transcript);
 }
 
 #[test]
@@ -179,12 +179,12 @@ fn the_first_keys_of_a_taken_over_url_are_scheduled_by_the_first_start() {
     story.run(&["keys", "rotate"]);
     story.run(&["keys", "list"]);
     let served = story.folder.serve(&[]);
-    let _ = writeln!(story.told, "GET /health/ready: {}", served.fetch("/health/ready"));
+    let _ = writeln!(story.transcript, "GET /health/ready: {}", served.fetch("/health/ready"));
     let published: serde_json::Value = serde_json::from_str(&served.fetch("/.well-known/jwks")).unwrap();
     assert_eq!(published["keys"].as_array().unwrap().len(), 4 + former["keys"].as_array().unwrap().len());
     served.end();
     let theirs = former["keys"][0]["kid"].as_str().unwrap();
     story.run(&["keys", "revoke", theirs, "--reason", "not theirs any more", "--json"]);
     story.run(&["keys", "list"]);
-    insta::assert_snapshot!(story.told);
+    insta::assert_snapshot!(story.transcript);
 }

@@ -179,7 +179,7 @@ pub(crate) struct Served {
     /// The ready line after `buildpass ready: `.
     pub(crate) ready: String,
     /// Standard error up to and including that line.
-    pub(crate) said: String,
+    pub(crate) output: String,
     rest: Option<std::thread::JoinHandle<String>>,
 }
 
@@ -188,12 +188,12 @@ impl Served {
     pub(crate) fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
-        let (url, ready, said, rest) = (String::new(), String::new(), String::new(), None);
-        let mut served = Self { child, url, ready, said, rest };
+        let (url, ready, output, rest) = (String::new(), String::new(), String::new(), None);
+        let mut served = Self { child, url, ready, output, rest };
         while served.ready.is_empty() {
             let mut line = String::new();
-            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "the server ended: {}", served.said);
-            served.said.push_str(&line);
+            assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "the server ended: {}", served.output);
+            served.output.push_str(&line);
             if let Some(ready) = line.trim_end().strip_prefix("buildpass ready: ") {
                 served.url = ready.split(' ').next().unwrap().strip_prefix("listen=").unwrap().to_owned();
                 served.ready = ready.to_owned();

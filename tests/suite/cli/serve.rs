@@ -22,7 +22,7 @@ fn the_ready_line_does_not_depend_on_the_log_format() {
         assert_eq!(listen, issuer);
         assert!(admin.starts_with("http://127.0.0.1:") && admin != listen);
         assert!(store.starts_with("sqlite://") && store.ends_with("buildpass.db"), "{store}");
-        assert_eq!(served.said.matches("buildpass ready").count(), 1);
+        assert_eq!(served.output.matches("buildpass ready").count(), 1);
         let (code, rest) = served.end();
         assert_eq!(code, 0, "{rest}");
         assert!(!rest.contains("buildpass ready"));
@@ -32,22 +32,22 @@ fn the_ready_line_does_not_depend_on_the_log_format() {
 #[test]
 fn the_permissive_default_is_logged_once() {
     let folder = Folder::installed();
-    let (said, (_, rest)) = {
+    let (output, (_, rest)) = {
         let served = folder.serve(&[]);
-        (served.said.clone(), served.end())
+        (served.output.clone(), served.end())
     };
-    assert_eq!((said + &rest).matches("every trusted build").count(), 1);
+    assert_eq!((output + &rest).matches("every trusted build").count(), 1);
     let strict = Folder::installed();
     std::fs::write(strict.path().join("buildpass.toml"), "[issuance]\ndefault = \"deny\"\n").unwrap();
     let served = strict.serve(&[]);
-    assert!(!served.said.contains("every trusted build"), "{}", served.said);
+    assert!(!served.output.contains("every trusted build"), "{}", served.output);
 }
 
 #[test]
 fn plain_http_beyond_loopback_logs_a_warning() {
     let folder = Folder::installed();
     let served = folder.serve(&["--listen", "0.0.0.0:0", "--issuer", "https://ci.example.com"]);
-    assert!(served.said.contains("plain HTTP"), "{}", served.said);
+    assert!(served.output.contains("plain HTTP"), "{}", served.output);
 }
 
 #[test]
@@ -55,10 +55,10 @@ fn a_used_port_is_reported_with_its_key() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let folder = Folder::new();
-    let told = folder.run(&["serve", "--listen", &address, "--admin-listen", ""]).failed(3);
-    assert!(told.contains("server.listen") && told.contains(&address), "{told}");
-    let told = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", &address]).failed(3);
-    assert!(told.contains("server.admin_listen") && told.contains(&address), "{told}");
+    let text = folder.run(&["serve", "--listen", &address, "--admin-listen", ""]).failed(3);
+    assert!(text.contains("server.listen") && text.contains(&address), "{text}");
+    let text = folder.run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", &address]).failed(3);
+    assert!(text.contains("server.admin_listen") && text.contains(&address), "{text}");
     assert!(folder.files().is_empty());
 }
 
@@ -74,8 +74,8 @@ async fn connections_are_fitted_to_the_limit_of_open_files_and_idle_ones_shut_no
     }
     limited.current_dir(folder.path()).stderr(std::process::Stdio::piped());
     let served = super::Served::start(&mut limited);
-    let told = "a limit of 300 open files has room for 108 connections";
-    assert!(served.said.contains(told), "{}", served.said);
+    let text = "a limit of 300 open files has room for 108 connections";
+    assert!(served.output.contains(text), "{}", served.output);
     let address: std::net::SocketAddr = served.url.strip_prefix("http://").unwrap().parse().unwrap();
     let idle: Vec<_> = (0..400).map(|_| std::net::TcpStream::connect(address).unwrap()).collect();
     let stranger = tokio::net::TcpSocket::new_v4().unwrap();
@@ -119,8 +119,8 @@ fn a_standard_error_that_nobody_reads_stops_nothing() {
     let dropped = metrics.lines().find_map(|line| line.strip_prefix("buildpass_log_lines_dropped_total ")).unwrap();
     assert!(dropped.parse::<u64>().unwrap() > 0, "{dropped}");
 
-    let told = unread.find(|line| line.contains(" log lines: standard error did not take them")).unwrap();
-    assert!(told.contains("\"level\":\"WARN\""), "{told}");
+    let text = unread.find(|line| line.contains(" log lines: standard error did not take them")).unwrap();
+    assert!(text.contains("\"level\":\"WARN\""), "{text}");
 
     answered(&public, "GET /health/live", 4_000);
     super::send("TERM", child.id());

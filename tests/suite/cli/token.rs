@@ -20,8 +20,8 @@ fn a_job_needs_only_its_variables_to_get_a_token() {
     let served = folder.serve_for_a_ci();
     become_a_job(&mut folder);
     let run = folder.run(&["token", "request", "--audience", "a b+c", "--lifetime", "1m", "--algorithm", "ES256"]);
-    for said in [&served.url, "repo:acme@42/app@1001:ref:refs/heads/main", "a b+c", "default"] {
-        assert!(run.stderr.contains(said), "{said}: {}", run.stderr);
+    for part in [&served.url, "repo:acme@42/app@1001:ref:refs/heads/main", "a b+c", "default"] {
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
     }
     let token = run.done();
     assert!(token.ends_with('\n') && token.lines().count() == 1);
@@ -71,15 +71,15 @@ fn a_url_is_never_used_with_the_token_of_another_ci() {
     // Vela's pair alone is whole.
     folder.run(&["token", "request", "--audience", "x"]).done();
     folder.variables.remove("VELA_ID_TOKEN_REQUEST_URL");
-    let told = folder.run(&["token", "request", "--audience", "x"]).failed(2);
-    assert!(told.contains("BUILDPASS_ID_TOKEN_REQUEST_URL but not BUILDPASS_ID_TOKEN_REQUEST_TOKEN"), "{told}");
+    let text = folder.run(&["token", "request", "--audience", "x"]).failed(2);
+    assert!(text.contains("BUILDPASS_ID_TOKEN_REQUEST_URL but not BUILDPASS_ID_TOKEN_REQUEST_TOKEN"), "{text}");
 }
 
 #[test]
 fn missing_variables_are_named() {
-    let told = Folder::new().run(&["token", "request", "--audience", "x"]).failed(2);
+    let text = Folder::new().run(&["token", "request", "--audience", "x"]).failed(2);
     for name in ["BUILDPASS_ID_TOKEN_REQUEST_URL", "BUILDPASS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_", "VELA_"] {
-        assert!(told.contains(name), "{told}");
+        assert!(text.contains(name), "{text}");
     }
 }
 
@@ -116,8 +116,8 @@ fn a_token_file_is_replaced_atomically_and_private() {
         text.split('.').count() == 3 && !text.ends_with('\n') && !text.contains('x'.to_string().repeat(99).as_str())
     );
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    let told = folder.run(&["token", "request", "--audience", "x", "--output", "nowhere/token"]).failed(3);
-    assert!(told.contains("nowhere/token"), "{told}");
+    let message = folder.run(&["token", "request", "--audience", "x", "--output", "nowhere/token"]).failed(3);
+    assert!(message.contains("nowhere/token"), "{message}");
     // Nothing half-written stays behind.
     let strays = std::fs::read_dir(folder.path())
         .unwrap()
@@ -130,11 +130,11 @@ fn a_refusal_exits_with_1_and_a_reason() {
     let mut folder = Folder::installed();
     let _served = folder.serve_for_a_ci();
     become_a_job(&mut folder);
-    let told = folder.run(&["token", "request", "--audience", "x", "--lifetime", "23h"]).failed(1);
-    assert!(told.contains("403"), "{told}");
+    let text = folder.run(&["token", "request", "--audience", "x", "--lifetime", "23h"]).failed(1);
+    assert!(text.contains("403"), "{text}");
     folder.set("BUILDPASS_ID_TOKEN_REQUEST_TOKEN", "bpr_wrong");
-    let told = folder.run(&["token", "request", "--audience", "x"]).failed(1);
-    assert!(told.contains("401") && !told.contains("bpr_wrong"), "{told}");
+    let text = folder.run(&["token", "request", "--audience", "x"]).failed(1);
+    assert!(text.contains("401") && !text.contains("bpr_wrong"), "{text}");
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_token_can_be_decoded_without_a_server() {
         assert_eq!(shown["claims"]["sub"], "\u{1b}[2J\u{202e}x");
     }
     for odd in ["", "a.b", "a.b.c", "eyJhbGciOiJub25lIn0.e30", "\u{1b}[2J"] {
-        let told = folder.run(&["token", "inspect", odd]).failed(1);
-        assert!(!told.contains('\u{1b}'), "{told:?}");
+        let text = folder.run(&["token", "inspect", odd]).failed(1);
+        assert!(!text.contains('\u{1b}'), "{text:?}");
     }
 }

@@ -149,9 +149,9 @@ async fn a_token_is_accepted_with_its_claims_or_rejected_with_a_reason() {
     assert_eq!(accepted["claims"]["repository"], "myorg/myrepo");
     let refused = world.run(&verify(&["--audience", "other"]), &world.token(json!({}))).await;
     assert_eq!(refused.code, 1);
-    let told: Value = serde_json::from_str(&refused.stdout).unwrap();
-    assert_eq!(told["accepted"], false);
-    assert_eq!(told["refusal"], json!({ "reason": "audience", "expected": "other", "actual": "registry.example" }));
+    let answer: Value = serde_json::from_str(&refused.stdout).unwrap();
+    assert_eq!(answer["accepted"], false);
+    assert_eq!(answer["refusal"], json!({ "reason": "audience", "expected": "other", "actual": "registry.example" }));
     let several = world.token(json!({ "aud": ["other", "registry.example"] }));
     assert_eq!(world.run(&verify(&["--audience", "other"]), &several).await.code, 1);
     assert_eq!(world.run(&verify(&["--audience", "other", "--several"]), &several).await.code, 0);

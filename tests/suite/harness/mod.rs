@@ -1,9 +1,9 @@
 //! The real application on a real socket: a fresh SQLite file, a clock that a test sets, a key set made once.
 
 mod clock;
+pub(crate) mod exchange_setup;
 pub(crate) mod forwarder;
 mod logs;
-pub(crate) mod market;
 pub(crate) mod postgres;
 mod reply;
 
@@ -122,7 +122,7 @@ pub(crate) struct Credential {
     pub(crate) secret: String,
 }
 
-/// A running server. Stops when it is dropped or told to.
+/// A running server. Stops when it is dropped, or by `stop`.
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) admin: String,

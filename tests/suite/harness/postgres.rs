@@ -30,7 +30,7 @@ pub(crate) struct PostgresServer {
     binaries: PathBuf,
     folder: TempDir,
     pub(crate) port: u16,
-    /// A shell that ends the server when it is told to, and removes its files too when nobody holds its input any more.
+    /// A shell that ends the server when a line comes in, and removes its files too when nobody holds its input any more.
     running: Mutex<Option<Child>>,
     databases: AtomicU32,
 }
@@ -95,8 +95,8 @@ impl PostgresServer {
     /// Starts it again after it was stopped.
     pub(crate) fn go_on(&self) {
         let script = "\"$1\" -D data -p \"$2\" -k \"$3\" -c listen_addresses=127.0.0.1 >>log 2>&1 & \
-                      server=$!; read stop; told=$?; kill -INT $server; wait $server; \
-                      [ $told = 0 ] || rm -rf data log password";
+                      server=$!; read stop; stopped=$?; kill -INT $server; wait $server; \
+                      [ $stopped = 0 ] || rm -rf data log password";
         let mut shell = unprivileged(Path::new("/bin/sh"), self.folder.path());
         shell.args(["-c", script, "sh"]).arg(self.binaries.join("postgres")).arg(self.port.to_string());
         shell.arg(self.folder.path()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());

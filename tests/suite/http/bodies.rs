@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::harness::market::{Market, RULES, TOML};
+use crate::harness::exchange_setup::{ExchangeSetup, RULES, TOML};
 use crate::harness::{Auth, Credential, Server, Start, registration};
 
 const LARGEST: usize = 64 * 1024;
@@ -85,14 +85,14 @@ fn basic(client: &Credential) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_path_method_and_head_decide_is_answered_before_a_body_arrives() {
-    let market = Market::open().await;
-    let server = &market.server;
-    let build = format!("/api/v1/builds/{}", market.build.id);
-    let wrong = format!("Authorization: Basic {}\r\n{JSON}", STANDARD.encode(format!("{}:wrong", market.client.id)));
+    let setup = ExchangeSetup::open().await;
+    let server = &setup.server;
+    let build = format!("/api/v1/builds/{}", setup.build.id);
+    let wrong = format!("Authorization: Basic {}\r\n{JSON}", STANDARD.encode(format!("{}:wrong", setup.client.id)));
     let bearer = format!("Authorization: Bearer bpw_wrong\r\n{JSON}");
-    let known = format!("{}{JSON}", basic(&market.client));
+    let known = format!("{}{JSON}", basic(&setup.client));
     let wrong_form = format!("Authorization: Basic {}\r\n{FORM}", STANDARD.encode("nobody:wrong"));
-    let role = market.role("push-app").await;
+    let role = setup.role("push-app").await;
     let assume = |role: &str| format!("/api/v1/oidc/api_key_roles/{role}/assume_role");
     let cases: Vec<(&str, String, &str, usize, &str)> = vec![
         ("POST", "/nothing".to_owned(), JSON, 60_000, "404"),
@@ -163,8 +163,8 @@ async fn a_client_that_waits_to_be_asked_for_its_body_is_not_asked_after_a_refus
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_arrives_byte_by_byte_holds_its_own_size() {
-    let market = Market::open().await;
-    let server = &market.server;
+    let setup = ExchangeSetup::open().await;
+    let server = &setup.server;
     // By its declared length, and in chunks of one byte.
     for chunked in [false, true] {
         let mut stream = connect_from(1, server.address).await;
@@ -190,8 +190,8 @@ async fn a_body_that_arrives_byte_by_byte_holds_its_own_size() {
 async fn half_sent_bodies_fill_their_part_of_the_budget_and_nothing_else() {
     let toml = format!("{TOML}[server]\nbody_memory = 4194304\n");
     let limits = Limits { body_within: Duration::from_secs(60), ..Limits::of(4_096) };
-    let market = Market::on(Start::new(&toml).limits(limits), RULES).await;
-    let server = &market.server;
+    let setup = ExchangeSetup::on(Start::new(&toml).limits(limits), RULES).await;
+    let server = &setup.server;
     let (part, mut open, mut refused) = (1024 * 1024, Vec::new(), 0);
     for number in 0..400 {
         // One address sends first, then nine others.
@@ -227,44 +227,44 @@ async fn half_sent_bodies_fill_their_part_of_the_budget_and_nothing_else() {
     let patience = Duration::from_secs(1);
     let good = async {
         assert_eq!(server.get("/.well-known/jwks", Auth::None).await.status, 200);
-        let path = market.build.request_url.replace("https://ci.example.com", "");
-        server.get(&format!("{path}&audience=x"), Auth::Token(&market.build.request_token)).await.token();
+        let path = setup.build.request_url.replace("https://ci.example.com", "");
+        server.get(&format!("{path}&audience=x"), Auth::Token(&setup.build.request_token)).await.token();
     };
     tokio::time::timeout(patience, good).await.expect("documents and tokens within a second");
     let mut body = registration();
     body["number"] = json!(77);
-    let register = server.post("/api/v1/builds", Auth::Client(&market.client), &body);
+    let register = server.post("/api/v1/builds", Auth::Client(&setup.client), &body);
     assert_eq!(tokio::time::timeout(patience, register).await.expect("a build within a second").status, 201);
     drop(open);
     until_held(server, "the budget is free again", |now| now == [0, 0]).await;
-    let again = market.exchange(&market.token("https://artefacts.example.com").await, &[]).await;
+    let again = setup.exchange(&setup.token("https://artefacts.example.com").await, &[]).await;
     assert_eq!(again.status, 200, "{}", again.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_without_room_is_answered_503_with_a_time_to_wait() {
     let toml = format!("{TOML}[server]\nbody_memory = 1048576\n");
-    let market = Market::on(Start::new(&toml), RULES).await;
+    let setup = ExchangeSetup::on(Start::new(&toml), RULES).await;
     let mut open = Vec::new();
     for last in 10..14 {
-        let mut stream = connect_from(last, market.server.address).await;
+        let mut stream = connect_from(last, setup.server.address).await;
         stream.write_all(head("POST", "/oauth/revoke", FORM, LARGEST).as_bytes()).await.unwrap();
         stream.write_all(&vec![b'a'; LARGEST - 1]).await.unwrap();
         open.push(stream);
     }
-    until_held(&market.server, "four bodies", |now| now == [4 * LARGEST, 0]).await;
-    let reply = market.exchange("x", &[]).await;
+    until_held(&setup.server, "four bodies", |now| now == [4 * LARGEST, 0]).await;
+    let reply = setup.exchange("x", &[]).await;
     assert_eq!((reply.status, reply.header("retry-after")), (503, Some("1")), "{}", reply.text);
     assert!(reply.text.contains("server.body_memory"), "{}", reply.text);
-    assert_eq!(market.server.get("/v3/index.json", Auth::None).await.status, 200);
+    assert_eq!(setup.server.get("/v3/index.json", Auth::None).await.status, 200);
     drop(open.pop());
-    until_held(&market.server, "three bodies", |now| now == [3 * LARGEST, 0]).await;
-    assert_eq!(market.exchange("x", &[]).await.status, 400, "there is room again");
+    until_held(&setup.server, "three bodies", |now| now == [3 * LARGEST, 0]).await;
+    assert_eq!(setup.exchange("x", &[]).await.status, 400, "there is room again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_with_an_ambiguous_or_endless_frame_end_their_connection() {
-    let market = Market::open().await;
+    let setup = ExchangeSetup::open().await;
     let start = "POST /oauth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n";
     let second = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
     let cases = [
@@ -274,16 +274,16 @@ async fn bodies_with_an_ambiguous_or_endless_frame_end_their_connection() {
         ("chunks that are not last", format!("{start}Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n{second}")),
     ];
     for (what, request) in cases {
-        let answers = market.server.raw(request.as_bytes()).await;
+        let answers = setup.server.raw(request.as_bytes()).await;
         assert!(answers.starts_with("HTTP/1.1 400"), "{what}: {answers}");
         assert_eq!(answers.matches("HTTP/1.1").count(), 1, "{what}: {answers}");
     }
     // Chunks count, the length does not (RFC 9112, section 6.3), and nothing is read twice.
     let both =
         format!("{start}Content-Length: 3\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n0\r\n\r\n{second}");
-    let answers = market.server.raw(both.as_bytes()).await;
+    let answers = setup.server.raw(both.as_bytes()).await;
     assert_eq!(answers.matches("HTTP/1.1").count(), 1, "{answers}");
-    let mut stream = connect_from(1, market.server.address).await;
+    let mut stream = connect_from(1, setup.server.address).await;
     stream.write_all(format!("{start}Transfer-Encoding: chunked\r\n\r\n").as_bytes()).await.unwrap();
     let (mut reading, mut writing) = stream.into_split();
     let endless = tokio::spawn(async move { while writing.write_all(b"4\r\naaaa\r\n").await.is_ok() {} });
@@ -291,18 +291,18 @@ async fn bodies_with_an_ambiguous_or_endless_frame_end_their_connection() {
     tokio::time::timeout(Duration::from_secs(10), reading.read_exact(&mut status)).await.unwrap().unwrap();
     assert_eq!(&status, b"HTTP/1.1 413");
     tokio::time::timeout(Duration::from_secs(10), endless).await.expect("the connection is closed").unwrap();
-    until_held(&market.server, "nothing is held", |now| now == [0, 0]).await;
+    until_held(&setup.server, "nothing is held", |now| now == [0, 0]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_form_or_query_with_too_many_parameters_is_refused() {
-    let market = Market::open().await;
+    let setup = ExchangeSetup::open().await;
     let many = "a=b&".repeat(1_025);
     let headers = [("content-type", "application/x-www-form-urlencoded")];
-    let reply = market.server.with_headers(reqwest::Method::POST, "/oauth/token", &headers, &many).await;
+    let reply = setup.server.with_headers(reqwest::Method::POST, "/oauth/token", &headers, &many).await;
     assert_eq!((reply.status, reply.json()["error"].clone()), (400, json!("invalid_request")));
     assert!(reply.text.contains("at most 1024"), "{}", reply.text);
     let most = "a=b&".repeat(1_023) + "grant_type=none";
-    let reply = market.server.with_headers(reqwest::Method::POST, "/oauth/token", &headers, &most).await;
+    let reply = setup.server.with_headers(reqwest::Method::POST, "/oauth/token", &headers, &most).await;
     assert_eq!(reply.json()["error"], "unsupported_grant_type");
 }

@@ -33,14 +33,14 @@ fn the_charts_memory_limit_is_enough_for_the_defaults_and_the_manual_says_how() 
     let limit = limit.parse::<usize>().unwrap() * MIB;
     assert!(most <= limit, "{} MiB are needed, and the chart allows {} MiB", most / MIB, limit / MIB);
     let manual = text("src/manual/operating.md");
-    for said in [
+    for sentence in [
         format!("limit of {} MiB", limit / MIB),
         format!("`server.max_connections` ({}) × {} KiB", server.max_connections, CONNECTION / KIB),
         format!("| {} MiB |\n| together", connections / MIB),
         format!("`server.body_memory` | {} MiB |", bodies / MIB),
         format!("| together | {} MiB |", most / MIB),
     ] {
-        assert!(manual.contains(&said), "the chapter Operating lacks {said:?}");
+        assert!(manual.contains(&sentence), "the chapter Operating lacks {sentence:?}");
     }
 }
 

@@ -29,7 +29,7 @@ async fn the_strictest_client_accepts_our_tokens_and_no_spoiled_one() {
     let metadata = CoreProviderMetadata::discover_async(issuer.clone(), &fetch).await.unwrap();
     let keys: CoreJsonWebKeySet = metadata.jwks().clone();
     assert_eq!(keys.keys().len(), 4);
-    let judge = |token: &str, audience: &str, now: i64| {
+    let verify = |token: &str, audience: &str, now: i64| {
         let verifier =
             CoreIdTokenVerifier::new_public_client(ClientId::new(audience.to_owned()), issuer.clone(), keys.clone())
                 .set_allowed_algs(metadata.id_token_signing_alg_values_supported().clone())
@@ -40,20 +40,20 @@ async fn the_strictest_client_accepts_our_tokens_and_no_spoiled_one() {
     };
     let now = START.unix();
     for algorithm in ["RS256", "ES256"] {
-        let token = server.pull(&build, &format!("audience=judge&algorithm={algorithm}")).await.token();
+        let token = server.pull(&build, &format!("audience=deploy&algorithm={algorithm}")).await.token();
         assert_eq!(
-            judge(&token, "judge", now).as_deref(),
+            verify(&token, "deploy", now).as_deref(),
             Ok("repo:acme@42/app@1001:ref:refs/heads/main"),
             "{algorithm}"
         );
-        judge(&token, "judge", now + 299).unwrap();
+        verify(&token, "deploy", now + 299).unwrap();
         for (what, token, audience, now) in [
-            ("expired", token.clone(), "judge", now + 300),
+            ("expired", token.clone(), "deploy", now + 300),
             ("another audience", token.clone(), "other", now),
-            ("a changed payload", spoiled(&token, 1), "judge", now),
-            ("a changed signature", spoiled(&token, 2), "judge", now),
+            ("a changed payload", spoiled(&token, 1), "deploy", now),
+            ("a changed signature", spoiled(&token, 2), "deploy", now),
         ] {
-            assert!(judge(&token, audience, now).is_err(), "{algorithm} {what}");
+            assert!(verify(&token, audience, now).is_err(), "{algorithm} {what}");
         }
     }
 }

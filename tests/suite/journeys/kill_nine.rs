@@ -73,7 +73,7 @@ fn every_token_that_a_client_received_is_in_the_record_after_fifty_kills() {
     assert_eq!(sound, "ok");
 }
 
-/// Fetches tokens until told to stop or until the server is killed. Returns the ids of the tokens that arrived whole.
+/// Fetches tokens until a signal to stop or until the server is killed. Returns the ids of the tokens that arrived whole.
 fn load(job: usize, registered: &Value, stop: &AtomicBool, arrived: &AtomicUsize) -> Vec<String> {
     let http = reqwest_blocking();
     let token = registered["request_token"].as_str().unwrap().to_owned();

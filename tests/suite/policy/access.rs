@@ -153,8 +153,8 @@ fn an_invalid_rule_is_rejected_with_its_number_and_place() {
         let spec = AccessPolicySpec { rules: vec!["true".to_owned(), case.to_owned()], ..AccessPolicySpec::default() };
         let error = AccessPolicy::new(spec).unwrap_err();
         assert_eq!(error.rule, 2);
-        let told = error.to_string();
-        table.push_str(told.lines().next().unwrap());
+        let text = error.to_string();
+        table.push_str(text.lines().next().unwrap());
         table.push('\n');
     }
     insta::assert_snapshot!(table);

@@ -196,7 +196,7 @@ fn shapes(size: usize) -> Vec<(String, String)> {
 /// optimisation. A stack overflow ends this process, and the test with it.
 #[test]
 fn no_condition_overflows_the_stack_or_runs_for_long() {
-    let judge = || {
+    let evaluate = || {
         let long = "x".repeat(1_024);
         let properties = (0..64).map(|number| (format!("{}{number}", "k".repeat(120)), long.clone())).collect();
         let audiences = vec![long; 16];
@@ -218,7 +218,7 @@ fn no_condition_overflows_the_stack_or_runs_for_long() {
         }
         table
     };
-    let small = std::thread::Builder::new().stack_size(512 * 1_024).spawn(judge).unwrap();
+    let small = std::thread::Builder::new().stack_size(512 * 1_024).spawn(evaluate).unwrap();
     insta::assert_snapshot!(small.join().unwrap());
 }
 

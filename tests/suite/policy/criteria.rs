@@ -37,13 +37,16 @@ fn answers(criteria: &Criteria, base: &Value, changes: &[Value]) -> String {
     assert_eq!(evaluate(criteria, base.clone()), Ok(Matched::default()), "the base fits");
     let mut text = String::new();
     for change in changes {
-        let told = match evaluate(criteria, changed(base, change.clone())) {
+        let message = match evaluate(criteria, changed(base, change.clone())) {
             Ok(matched) => format!("matched {matched:?}"),
             Err(Unmatched { claim, expected, actual, disclosed }) => {
-                format!("{claim}: expected {expected}, found {actual}; told: {}", disclosed.unwrap_or("nothing".into()))
+                format!(
+                    "{claim}: expected {expected}, found {actual}; disclosed: {}",
+                    disclosed.unwrap_or("nothing".into())
+                )
             }
         };
-        text.push_str(&format!("{change}: {told}\n"));
+        text.push_str(&format!("{change}: {message}\n"));
     }
     text
 }
@@ -314,8 +317,8 @@ fn ids_are_pinned_within_seven_days_by_a_token_that_matches_otherwise() {
     let pins = Pins { owner_id: Some("42".to_owned()), repository_id: Some("7".to_owned()) };
     assert_eq!(at(&claims, START), Ok(Matched { pins: Some(pins) }));
     let late = at(&claims, START + Seconds::new(10)).unwrap_err();
-    let told = "The policy 'P' has expired. Sign in and renew the trust policy on the Trusted Publishing page.";
-    assert_eq!(late.disclosed.as_deref(), Some(told));
+    let text = "The policy 'P' has expired. Sign in and renew the trust policy on the Trusted Publishing page.";
+    assert_eq!(late.disclosed.as_deref(), Some(text));
     assert!(criteria.evaluate("P", &table(claims.clone()), None, START).is_err());
     for squatter in [json!({ "environment": "staging" }), json!({ "event_name": "pull_request_target" })] {
         assert!(at(&changed(&claims, squatter), START).is_err(), "nothing is learned");
@@ -420,9 +423,9 @@ fn invalid_criteria_are_rejected_by_their_field() {
         ("vela", json!({ "org": "acme" })),
         ("vela", json!({ "org": "acme", "repo": "acme/app" })),
     ];
-    let told: Vec<String> =
+    let text: Vec<String> =
         cases.into_iter().map(|(kind, value)| Criteria::read(kind, &table(value)).unwrap_err().to_string()).collect();
-    insta::assert_snapshot!(told.join("\n"));
+    insta::assert_snapshot!(text.join("\n"));
 }
 
 /// The cases that crates.io and PyPI test.

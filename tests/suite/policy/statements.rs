@@ -55,8 +55,8 @@ fn string_matches_searches_with_rubys_line_anchors() {
         ("\\(\\?", "(?", true),
         (".", "ü", true),
     ] {
-        let told = holds("string_matches", json!(pattern), &json!(claim));
-        assert_eq!(told.is_ok(), found, "{pattern} {claim:?}");
+        let held = holds("string_matches", json!(pattern), &json!(claim));
+        assert_eq!(held.is_ok(), found, "{pattern} {claim:?}");
     }
     assert_eq!(holds("string_matches", json!("a"), &json!(null)), Err(StatementsDenied::None));
 }

@@ -4,22 +4,22 @@ use buildpass::policy::Scope;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::market::Market;
+use crate::harness::exchange_setup::ExchangeSetup;
 use crate::harness::{Auth, Credential, Reply};
 
 struct Admin<'a> {
-    market: &'a Market,
+    setup: &'a ExchangeSetup,
     client: Credential,
 }
 
 impl<'a> Admin<'a> {
-    async fn of(market: &'a Market) -> Self {
-        Self { market, client: market.server.client_with(|client| client.scopes = vec![Scope::Admin]).await }
+    async fn of(setup: &'a ExchangeSetup) -> Self {
+        Self { setup, client: setup.server.client_with(|client| client.scopes = vec![Scope::Admin]).await }
     }
 
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Reply {
-        let url = format!("{}/admin/v1/{path}", self.market.server.admin);
-        self.market.server.send(method, &url, Auth::Client(&self.client), body).await
+        let url = format!("{}/admin/v1/{path}", self.setup.server.admin);
+        self.setup.server.send(method, &url, Auth::Client(&self.client), body).await
     }
 
     async fn get(&self, path: &str) -> Value {
@@ -31,17 +31,17 @@ impl<'a> Admin<'a> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn paths_answer_404_without_an_admin_client_and_403_to_other_clients() {
-    let market = Market::open().await;
-    let url = format!("{}/admin/v1/roles", market.server.admin);
-    let status = async |auth: Auth<'_>| market.server.get(&url, auth).await.status;
-    assert_eq!(status(Auth::Client(&market.client)).await, 404);
+    let setup = ExchangeSetup::open().await;
+    let url = format!("{}/admin/v1/roles", setup.server.admin);
+    let status = async |auth: Auth<'_>| setup.server.get(&url, auth).await.status;
+    assert_eq!(status(Auth::Client(&setup.client)).await, 404);
     assert_eq!(status(Auth::None).await, 404);
-    let admin = Admin::of(&market).await;
-    assert_eq!(status(Auth::Client(&market.client)).await, 403);
+    let admin = Admin::of(&setup).await;
+    assert_eq!(status(Auth::Client(&setup.client)).await, 403);
     assert_eq!(status(Auth::None).await, 401);
     assert_eq!(status(Auth::Client(&admin.client)).await, 200);
     assert_eq!(
-        market.server.get("/admin/v1/roles", Auth::Client(&admin.client)).await.status,
+        setup.server.get("/admin/v1/roles", Auth::Client(&admin.client)).await.status,
         404,
         "not on the public listener"
     );
@@ -54,8 +54,8 @@ async fn paths_answer_404_without_an_admin_client_and_403_to_other_clients() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_declared_provider_can_be_neither_updated_nor_deleted() {
     let toml = "[oidc.partner]\nprovider = \"generic\"\nissuer = \"https://partner.example\"\n";
-    let market = Market::with(toml, crate::harness::market::RULES).await;
-    let admin = Admin::of(&market).await;
+    let setup = ExchangeSetup::with(toml, crate::harness::exchange_setup::RULES).await;
+    let admin = Admin::of(&setup).await;
     let shown = admin.get("providers/partner").await;
     for (method, body) in [(Method::PUT, Some(&shown)), (Method::DELETE, None)] {
         let reply = admin.send(method, "providers/partner", body).await;
@@ -105,8 +105,8 @@ fn objects() -> Vec<(&'static str, Value, Value)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn objects_of_each_section_are_created_listed_shown_updated_and_deleted() {
-    let market = Market::open().await;
-    let admin = Admin::of(&market).await;
+    let setup = ExchangeSetup::open().await;
+    let admin = Admin::of(&setup).await;
     for (section, object, changed) in objects() {
         let before = admin.get(section).await["items"].as_array().unwrap().len();
         let created = admin.send(Method::POST, section, Some(&object)).await;
@@ -139,8 +139,8 @@ async fn objects_of_each_section_are_created_listed_shown_updated_and_deleted() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_object_is_rejected_with_its_field_and_changes_nothing() {
-    let market = Market::open().await;
-    let admin = Admin::of(&market).await;
+    let setup = ExchangeSetup::open().await;
+    let admin = Admin::of(&setup).await;
     let spoil = |section: &str, field: &str, value: Value| {
         let mut object = objects().into_iter().find(|(name, ..)| *name == section).unwrap().1;
         object[field] = value;
@@ -191,10 +191,10 @@ async fn an_invalid_object_is_rejected_with_its_field_and_changes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_is_an_object_without_duplicate_members_and_a_view_may_be_sent_back() {
-    let market = Market::open().await;
-    let admin = Admin::of(&market).await;
+    let setup = ExchangeSetup::open().await;
+    let admin = Admin::of(&setup).await;
     let send = async |body: &'static str| {
-        let url = format!("{}/admin/v1/grants", market.server.admin);
+        let url = format!("{}/admin/v1/grants", setup.server.admin);
         let request = reqwest::Client::new().post(url).basic_auth(&admin.client.id, Some(&admin.client.secret));
         let reply = request.header("content-type", "application/json").body(body).send().await.unwrap();
         (reply.status().as_u16(), reply.text().await.unwrap())
@@ -221,9 +221,9 @@ async fn a_body_is_an_object_without_duplicate_members_and_a_view_may_be_sent_ba
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_listed_and_revoked_without_their_text() {
-    let market = Market::open().await;
-    let admin = Admin::of(&market).await;
-    let key = market.granted("https://artefacts.example.com").await;
+    let setup = ExchangeSetup::open().await;
+    let admin = Admin::of(&setup).await;
+    let key = setup.granted("https://artefacts.example.com").await;
     let listed = admin.get("keys").await;
     let items = listed["items"].as_array().unwrap();
     assert_eq!((items.len(), items[0]["flow"].clone()), (1, json!("grant")));
@@ -231,7 +231,7 @@ async fn keys_are_listed_and_revoked_without_their_text() {
     let path = format!("keys/{}", items[0]["id"].as_str().unwrap());
     assert_eq!(admin.get(&path).await["name"], "artefacts");
     assert_eq!(admin.send(Method::DELETE, &path, None).await.status, 204);
-    assert!(!market.is_active(&key).await);
+    assert!(!setup.is_active(&key).await);
     assert_eq!(admin.get("keys").await["items"], json!([]));
     assert_eq!(admin.get("keys?all=1").await["items"][0]["revoked_reason"], "the credential was revoked");
     assert_eq!(admin.send(Method::GET, "keys/nothing", None).await.status, 404);
@@ -239,12 +239,12 @@ async fn keys_are_listed_and_revoked_without_their_text() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_and_refusals_after_the_signature_are_events_without_secrets() {
-    let market = Market::open().await;
-    let admin = Admin::of(&market).await;
-    let key = market.granted("https://artefacts.example.com").await;
-    let token = market.token("https://artefacts.example.com").await;
-    market.exchange(&token, &[("scope", "admin")]).await;
-    market.exchange("a.b.c", &[]).await;
+    let setup = ExchangeSetup::open().await;
+    let admin = Admin::of(&setup).await;
+    let key = setup.granted("https://artefacts.example.com").await;
+    let token = setup.token("https://artefacts.example.com").await;
+    setup.exchange(&token, &[("scope", "admin")]).await;
+    setup.exchange("a.b.c", &[]).await;
     let events = admin.get("events?limit=1000").await;
     let of = |kind: &str| -> Vec<&Value> {
         events["items"].as_array().unwrap().iter().filter(|one| one["kind"] == kind).collect()
@@ -261,7 +261,7 @@ async fn credentials_and_refusals_after_the_signature_are_events_without_secrets
     assert!(!text.contains(&key) && !text.contains(&token), "no key and no token");
     // A client with valid tokens must not be able to fill the disk with events.
     for _ in 0..200 {
-        market.exchange(&token, &[("scope", "admin")]).await;
+        setup.exchange(&token, &[("scope", "admin")]).await;
     }
     let events = admin.get("events?limit=1000").await;
     let rows = events["items"].as_array().unwrap().iter().filter(|one| one["kind"] == "exchange_refused").count();

@@ -159,7 +159,7 @@ async fn published_twice(server: &Server, client: &crate::harness::Credential) -
     let build = server.register(client, &body).await;
     let path = format!("/api/v1/builds/{}/id_tokens", build.id);
     let token = server.post(&path, Auth::Client(client), &json!({ "audience": "store" })).await.json();
-    let traded = server
+    let issued = server
         .form(
             "/oauth/token",
             Auth::None,
@@ -173,7 +173,7 @@ async fn published_twice(server: &Server, client: &crate::harness::Credential) -
     let store = server.client_with(|client| client.scopes = vec![Scope::PublicationsWrite]).await;
     let body = json!({
         "ecosystem": "generic", "package": "app", "version": "1", "digest": format!("sha256:{}", "0".repeat(64)),
-        "key": traded.json()["access_token"],
+        "key": issued.json()["access_token"],
     });
     assert_eq!(server.post("/api/v1/publications", Auth::Client(&store), &body).await.status, 201);
     server.post("/api/v1/publications", Auth::Client(&store), &body).await

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::market::Market;
+use crate::harness::exchange_setup::ExchangeSetup;
 use crate::harness::{Auth, Reply};
 use crate::verifier::forge::{claims_with, header};
 
@@ -21,18 +21,18 @@ pub(super) fn refusal(status: u16, words: &str) -> (u16, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_build_token_becomes_an_api_key_of_the_packages_owner() {
-    let market = Market::open().await;
-    let token = market.token(FEED).await;
-    let reply = market.nuget(&token, "octo").await;
+    let setup = ExchangeSetup::open().await;
+    let token = setup.token(FEED).await;
+    let reply = setup.nuget(&token, "octo").await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     let answer = reply.json();
     let expires = answer["expires"].as_str().unwrap();
     assert!(expires.ends_with(".0000000+00:00") && expires.starts_with("2027-01-15T08:15:00"), "{expires}");
     assert_eq!(answer["tokenType"], "ApiKey");
-    let known = market.introspect(answer["apiKey"].as_str().unwrap()).await;
+    let known = setup.introspect(answer["apiKey"].as_str().unwrap()).await;
     assert_eq!((known["owner"].clone(), known["scope"].clone()), (json!("acme"), json!("package:push")));
     assert_eq!(known["packages"], json!(["Acme.*"]));
-    let again = market.nuget(&token, "octo").await;
+    let again = setup.nuget(&token, "octo").await;
     assert_eq!(again.status, 401);
     let used = "This bearer token has already been used. A new bearer token must be used for each request.";
     assert_eq!(again.json(), json!({ "error": used }));
@@ -54,7 +54,7 @@ type Fault<'a> = (Vec<(&'a str, &'a str)>, &'a str, u16, &'a str);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_fault_of_the_request_has_nugets_status_and_text() {
-    let market = Market::open().await;
+    let setup = ExchangeSetup::open().await;
     let good = json!({ "username": "octo", "tokenType": "ApiKey" }).to_string();
     let bearer = ("authorization", "Bearer x");
     let (json_type, agent) = (("content-type", "application/json"), ("user-agent", "test"));
@@ -81,11 +81,11 @@ async fn every_fault_of_the_request_has_nugets_status_and_text() {
         (vec![bearer, ("content-type", "application/json; charset=utf-8"), agent], &good, 401, UNPARSED),
     ];
     for (headers, body, status, text) in cases {
-        let reply = market.server.with_headers(Method::POST, "/api/v2/token", &headers, body).await;
+        let reply = setup.server.with_headers(Method::POST, "/api/v2/token", &headers, body).await;
         assert_eq!((reply.status, reply.json()), (status, json!({ "error": text })), "{headers:?} {body}");
         assert_eq!(reply.header("www-authenticate").is_some(), status == 401, "{text}");
     }
-    let raw = market
+    let raw = setup
         .server
         .raw(b"POST /api/v2/token HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
         .await;
@@ -95,7 +95,7 @@ async fn every_fault_of_the_request_has_nugets_status_and_text() {
 /// Each request corrects the fault of the previous one and keeps all later faults.
 #[tokio::test(flavor = "multi_thread")]
 async fn of_several_faults_the_first_in_nugets_order_is_answered() {
-    let market = Market::open().await;
+    let setup = ExchangeSetup::open().await;
     let (basic, bearer) = (("authorization", "Basic x"), ("authorization", "Bearer x"));
     let (cookie, plain, json_type) =
         (("cookie", "a=b"), ("content-type", "text/plain"), ("content-type", "application/json"));
@@ -112,23 +112,23 @@ async fn of_several_faults_the_first_in_nugets_order_is_answered() {
         (vec![bearer, json_type, agent], r#"{"username":"octo","tokenType":"ApiKey"}"#, 401, UNPARSED),
     ];
     for (headers, body, status, words) in cases {
-        let reply = market.server.with_headers(Method::POST, "/api/v2/token", &headers, body).await;
+        let reply = setup.server.with_headers(Method::POST, "/api/v2/token", &headers, body).await;
         assert_eq!(status_and_text(&reply), refusal(status, words), "{headers:?} {body}");
     }
 }
 
 /// Returns an external token for our feed with these claims changed; `null` removes a claim.
-pub(super) fn partner(market: &Market, changed: &Value) -> String {
+pub(super) fn partner(setup: &ExchangeSetup, changed: &Value) -> String {
     let mut claims = json!({ "aud": FEED });
     claims.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
-    market.partner(claims)
+    setup.partner(claims)
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_invalid_token_has_nugets_text_whether_or_not_the_user_exists() {
     const NOT_VALIDATED: &str = "The JSON web token could not be validated.";
-    let market = Market::open().await;
-    market.apply(&market.external_providers()).await;
+    let setup = ExchangeSetup::open().await;
+    setup.apply(&setup.external_providers()).await;
     let cases = [
         (json!({ "aud": [FEED, "x"] }), "The JSON web token must have exactly one aud claim value."),
         (json!({ "aud": [] }), "The JSON web token must have exactly one aud claim value."),
@@ -153,39 +153,39 @@ async fn every_invalid_token_has_nugets_text_whether_or_not_the_user_exists() {
     ];
     for (changed, text) in cases {
         for user in ["octo", "nobody"] {
-            let reply = market.nuget(&partner(&market, &changed), user).await;
+            let reply = setup.nuget(&partner(&setup, &changed), user).await;
             assert_eq!((reply.status, reply.json()["error"].as_str()), (401, Some(text)), "{changed} for {user}");
         }
     }
     let forged =
-        market.forge.seal("RS384", &header("RS256").to_string(), &claims_with(json!({ "aud": FEED })).to_string());
-    let reply = market.nuget(&forged, "octo").await;
+        setup.forge.seal("RS384", &header("RS256").to_string(), &claims_with(json!({ "aud": FEED })).to_string());
+    let reply = setup.nuget(&forged, "octo").await;
     assert_eq!(reply.json()["error"], "The JSON web token has an invalid signature.");
-    market.apply(&provider(&market, "generic", "https://strict.example", "allowed_algorithms=[\"RS256\"]")).await;
+    setup.apply(&provider(&setup, "generic", "https://strict.example", "allowed_algorithms=[\"RS256\"]")).await;
     let elliptic =
-        |issuer: &str| market.forge.token(&header("ES256"), &claims_with(json!({ "aud": FEED, "iss": issuer })));
-    let reply = market.nuget(&elliptic("https://strict.example"), "octo").await;
+        |issuer: &str| setup.forge.token(&header("ES256"), &claims_with(json!({ "aud": FEED, "iss": issuer })));
+    let reply = setup.nuget(&elliptic("https://strict.example"), "octo").await;
     assert_eq!(status_and_text(&reply), refusal(401, NOT_VALIDATED), "an algorithm that its entry does not allow");
-    let reply = market.nuget(&elliptic("https://issuer.example"), "octo").await;
+    let reply = setup.nuget(&elliptic("https://issuer.example"), "octo").await;
     assert_eq!(status_and_text(&reply), refusal(401, NO_POLICY), "and that another's does");
     // A valid token without a policy gets the same text, whichever user is named.
     for user in ["octo", "nobody"] {
-        let reply = market.nuget(&partner(&market, &json!({})), user).await;
+        let reply = setup.nuget(&partner(&setup, &json!({})), user).await;
         let text = format!("No matching trust policy owned by user '{user}' was found.");
         assert_eq!((reply.status, reply.json()["error"].clone()), (401, json!(text)));
     }
 }
 
-/// Returns a provider with the key of `market`, named like its kind.
-pub(super) fn provider(market: &Market, kind: &str, issuer: &str, more: &str) -> String {
-    let jwks = toml::Value::try_from(market.forge.jwks()).unwrap();
+/// Returns a provider with the key of `setup`, named like its kind.
+pub(super) fn provider(setup: &ExchangeSetup, kind: &str, issuer: &str, more: &str) -> String {
+    let jwks = toml::Value::try_from(setup.forge.jwks()).unwrap();
     format!("[[providers]]\nname=\"{kind}\"\nprovider=\"{kind}\"\nissuer=\"{issuer}\"\njwks={jwks}\n{more}\n")
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_index_names_the_token_service() {
-    let market = Market::open().await;
-    let index = market.server.get("/v3/index.json", Auth::None).await.json();
+    let setup = ExchangeSetup::open().await;
+    let index = setup.server.get("/v3/index.json", Auth::None).await.json();
     assert_eq!(index["version"], "3.0.0");
     assert_eq!(index["resources"][0]["@id"], "https://ci.example.com/api/v2/token");
 }

@@ -6,12 +6,12 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::nuget::{FEED, NO_POLICY, partner, provider, refusal, status_and_text};
-use crate::harness::market::Market;
+use crate::harness::exchange_setup::ExchangeSetup;
 use crate::harness::registration_with;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn policies_are_tried_oldest_first_and_their_mismatches_are_joined() {
-    let market = Market::open().await;
+    let setup = ExchangeSetup::open().await;
     let policy = |name: &str, environment: &str, valid_for: &str| {
         format!(
             "[[nuget.trust_policies]]\nname=\"{name}\"\nuser=\"second\"\nowner=\"{name}\"\nkind=\"vela\"\n\
@@ -21,26 +21,26 @@ async fn policies_are_tried_oldest_first_and_their_mismatches_are_joined() {
     let rules = "[[users]]\nname=\"second\"\n".to_owned()
         + &policy("one", "production", "1h")
         + &policy("two", "staging", "1m");
-    market.apply(&rules).await;
-    let reply = market.nuget(&market.token(FEED).await, "second").await;
+    setup.apply(&rules).await;
+    let reply = setup.nuget(&setup.token(FEED).await, "second").await;
     let both = "Environment mismatch for policy 'one': expected 'production', actual ''. Environment mismatch for \
                 policy 'two': expected 'staging', actual ''";
     assert_eq!(status_and_text(&reply), refusal(401, both));
     let staged = json!({ "audience": FEED, "step": { "step": "deploy", "environment": "Staging" } });
-    let reply = market.nuget(&market.token_of(&market.build.id, staged.clone()).await, "second").await;
+    let reply = setup.nuget(&setup.token_of(&setup.build.id, staged.clone()).await, "second").await;
     assert_eq!(reply.status, 200, "names without case: {}", reply.text);
-    assert_eq!(market.introspect(reply.json()["apiKey"].as_str().unwrap()).await["owner"], "two");
-    market.apply("[[users]]\nname=\"second\"\ndisabled=true\n").await;
-    let locked = market.nuget(&market.token_of(&market.build.id, staged).await, "second").await;
+    assert_eq!(setup.introspect(reply.json()["apiKey"].as_str().unwrap()).await["owner"], "two");
+    setup.apply("[[users]]\nname=\"second\"\ndisabled=true\n").await;
+    let locked = setup.nuget(&setup.token_of(&setup.build.id, staged).await, "second").await;
     assert_eq!((locked.status, locked.json()["error"].clone()), (400, json!("The user 'second' is locked.")));
-    let other = market
+    let other = setup
         .server
-        .register(&market.client, &registration_with(&json!({ "repo": "other", "repo_id": "2002", "number": 2 })))
+        .register(&setup.client, &registration_with(&json!({ "repo": "other", "repo_id": "2002", "number": 2 })))
         .await;
-    let token = market.token_of(&other.id, json!({ "audience": FEED })).await;
-    assert_eq!(status_and_text(&market.nuget(&token, "octo").await), refusal(401, NO_POLICY));
+    let token = setup.token_of(&other.id, json!({ "audience": FEED })).await;
+    assert_eq!(status_and_text(&setup.nuget(&token, "octo").await), refusal(401, NO_POLICY));
     let unlocked = NO_POLICY.replace("octo", "second");
-    assert_eq!(status_and_text(&market.nuget(&token, "second").await), refusal(401, &unlocked), "locked or not");
+    assert_eq!(status_and_text(&setup.nuget(&token, "second").await), refusal(401, &unlocked), "locked or not");
 }
 
 /// Returns a policy of `octo` with these criteria and more fields.
@@ -53,16 +53,16 @@ fn policy(name: &str, owner: &str, kind: &str, criteria: &str, more: &str) -> St
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_policies_that_accept_a_token_the_older_one_decides_the_owner() {
-    let market = Market::open().await;
-    market.apply(&policy("first-by-name", "younger", "vela", "org=\"acme\",repo=\"app\"", "")).await;
+    let setup = ExchangeSetup::open().await;
+    setup.apply(&policy("first-by-name", "younger", "vela", "org=\"acme\",repo=\"app\"", "")).await;
     let owner = async || {
-        let reply = market.nuget(&market.token(FEED).await, "octo").await;
+        let reply = setup.nuget(&setup.token(FEED).await, "octo").await;
         assert_eq!(reply.status, 200, "{}", reply.text);
-        market.introspect(reply.json()["apiKey"].as_str().unwrap()).await["owner"].clone()
+        setup.introspect(reply.json()["apiKey"].as_str().unwrap()).await["owner"].clone()
     };
     assert_eq!(owner().await, "acme");
     let older = Prune::One(Section::TrustPolicies, Some("octo".to_owned()), "nuget-app".to_owned());
-    market.try_apply("", older).await.unwrap();
+    setup.try_apply("", older).await.unwrap();
     assert_eq!(owner().await, "younger");
 }
 
@@ -70,18 +70,18 @@ async fn of_two_policies_that_accept_a_token_the_older_one_decides_the_owner() {
 async fn a_service_principal_of_entra_gets_one_key_for_each_uti() {
     const TENANT: &str = "11111111-2222-3333-4444-555555555555";
     const OBJECT: &str = "99999999-2222-3333-4444-aaaaaaaaaaaa";
-    let market = Market::open().await;
+    let setup = ExchangeSetup::open().await;
     let issuer = format!("https://login.microsoftonline.com/{TENANT}/v2.0");
     let criteria = format!("tid=\"{TENANT}\",oid=\"{OBJECT}\"");
-    let rules = provider(&market, "entra", &issuer, "") + &policy("principal", "acme", "entra", &criteria, "");
-    market.apply(&rules).await;
+    let rules = provider(&setup, "entra", &issuer, "") + &policy("principal", "acme", "entra", &criteria, "");
+    setup.apply(&rules).await;
     let sent = async |changed: Value| {
         let mut claims = json!({
             "iss": issuer, "tid": TENANT, "oid": OBJECT, "sub": OBJECT, "ver": "2.0", "idtyp": "app", "azpacr": "2",
             "uti": "first",
         });
         claims.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
-        market.nuget(&partner(&market, &claims), "octo").await
+        setup.nuget(&partner(&setup, &claims), "octo").await
     };
     let good = sent(json!({ "jti": null })).await;
     assert_eq!(good.status, 200, "{}", good.text);
@@ -104,42 +104,42 @@ async fn a_service_principal_of_entra_gets_one_key_for_each_uti() {
 /// Another provider of the issuer may be of a kind with another token id.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_provider_that_accepts_a_token_decides_which_id_it_must_have() {
-    let market = Market::open().await;
+    let setup = ExchangeSetup::open().await;
     let issuer = "https://login.microsoftonline.com/11111111-2222-3333-4444-555555555555/v2.0";
-    let of = |kind: &str| provider(&market, kind, issuer, &format!("required_audience=\"{kind}\""));
+    let of = |kind: &str| provider(&setup, kind, issuer, &format!("required_audience=\"{kind}\""));
     let object = "99999999-2222-3333-4444-aaaaaaaaaaaa";
     let criteria = format!("tid=\"11111111-2222-3333-4444-555555555555\",oid=\"{object}\"");
-    market.apply(&(of("generic") + &of("entra") + &policy("principal", "acme", "entra", &criteria, ""))).await;
+    setup.apply(&(of("generic") + &of("entra") + &policy("principal", "acme", "entra", &criteria, ""))).await;
     let claims = json!({
         "iss": issuer, "tid": "11111111-2222-3333-4444-555555555555", "oid": object, "sub": object, "ver": "2.0",
         "idtyp": "app", "azpacr": "2", "uti": "u", "jti": null,
     });
-    let reply = market.nuget(&partner(&market, &claims), "octo").await;
+    let reply = setup.nuget(&partner(&setup, &claims), "octo").await;
     assert_eq!(reply.status, 200, "{}", reply.text);
 }
 
 /// Requirements of the operator are not part of NuGet's policies.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_that_only_the_provider_requires_is_not_named() {
-    let market = Market::open().await;
-    market.apply(&provider(&market, "generic", "https://issuer.example", "required_claims=[\"team\"]")).await;
-    let reply = market.nuget(&partner(&market, &json!({})), "octo").await;
+    let setup = ExchangeSetup::open().await;
+    setup.apply(&provider(&setup, "generic", "https://issuer.example", "required_claims=[\"team\"]")).await;
+    let reply = setup.nuget(&partner(&setup, &json!({})), "octo").await;
     assert_eq!(status_and_text(&reply), refusal(401, "The JSON web token could not be validated."));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_project_of_gitlab_gets_a_key_or_the_name_of_the_missing_claim() {
-    let market = Market::open().await;
+    let setup = ExchangeSetup::open().await;
     let criteria = "namespace_path=\"acme/tools\",namespace_id=\"2\",project_path=\"app\",project_id=\"1\"";
-    let rules = provider(&market, "gitlab", "https://gitlab.com", "") + &policy("lab", "acme", "gitlab", criteria, "");
-    market.apply(&rules).await;
+    let rules = provider(&setup, "gitlab", "https://gitlab.com", "") + &policy("lab", "acme", "gitlab", criteria, "");
+    setup.apply(&rules).await;
     let sent = async |changed: Value| {
         let mut claims = json!({
             "iss": "https://gitlab.com", "namespace_path": "acme/tools", "namespace_id": "2",
             "project_path": "acme/tools/app", "project_id": "1",
         });
         claims.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
-        market.nuget(&partner(&market, &claims), "octo").await
+        setup.nuget(&partner(&setup, &claims), "octo").await
     };
     let lacking = sent(json!({ "project_path": null })).await;
     let words = "The JSON Web Token is missing the required claim 'project_path'.";
@@ -150,14 +150,14 @@ async fn a_project_of_gitlab_gets_a_key_or_the_name_of_the_missing_claim() {
 }
 
 /// Returns a token of a workflow of this repository with these claims changed.
-fn workflow(market: &Market, repository: &str, changed: Value) -> String {
+fn workflow(setup: &ExchangeSetup, repository: &str, changed: Value) -> String {
     let mut claims = json!({
         "iss": "https://token.actions.githubusercontent.com", "repository": format!("acme/{repository}"),
         "repository_owner": "acme", "repository_owner_id": "42", "repository_id": "1001", "event_name": "push",
         "job_workflow_ref": format!("acme/{repository}/.github/workflows/push.yml@refs/heads/main"),
     });
     claims.as_object_mut().unwrap().extend(changed.as_object().unwrap().clone());
-    partner(market, &claims)
+    partner(setup, &claims)
 }
 
 /// Returns the criteria of that workflow, without ids.
@@ -167,22 +167,22 @@ fn without_ids(repository: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_concurrent_first_uses_one_sides_ids_are_pinned_and_all_its_tokens_are_accepted() {
-    let market = Market::open().await;
-    market.apply(&market.external_providers()).await;
+    let setup = ExchangeSetup::open().await;
+    setup.apply(&setup.external_providers()).await;
     // Position of the token with other ids among the eight, if any.
     for other_at in [None, Some(0), Some(4), Some(8)] {
         let repository = format!("app{}", other_at.map_or("alone".to_owned(), |at| at.to_string()));
-        market.apply(&policy(&repository, "acme", "github", &without_ids(&repository), "")).await;
-        let ours = |jti: &str| workflow(&market, &repository, json!({ "jti": format!("{repository} {jti}") }));
+        setup.apply(&policy(&repository, "acme", "github", &without_ids(&repository), "")).await;
+        let ours = |jti: &str| workflow(&setup, &repository, json!({ "jti": format!("{repository} {jti}") }));
         let other = |jti: &str| {
             let changed = json!({ "jti": format!("{repository} {jti}"), "repository_owner_id": "43" });
-            workflow(&market, &repository, changed)
+            workflow(&setup, &repository, changed)
         };
         let mut tokens: Vec<String> = (0..8).map(|at| ours(&at.to_string())).collect();
         if let Some(at) = other_at {
             tokens.insert(at, other("first"));
         }
-        let mut replies = join_all(tokens.iter().map(|token| market.nuget(token, "octo"))).await;
+        let mut replies = join_all(tokens.iter().map(|token| setup.nuget(token, "octo"))).await;
         let outsider = other_at.map(|at| replies.remove(at));
         let pinned_other = outsider.as_ref().is_some_and(|reply| reply.status == 200);
         let expected = |wins: bool| if wins { (200, String::new()) } else { refusal(401, NO_POLICY) };
@@ -192,64 +192,64 @@ async fn of_concurrent_first_uses_one_sides_ids_are_pinned_and_all_its_tokens_ar
         if let Some(outsider) = &outsider {
             assert_eq!(status_and_text(outsider), expected(pinned_other));
         }
-        assert_eq!(status_and_text(&market.nuget(&ours("again"), "octo").await), expected(!pinned_other));
-        assert_eq!(status_and_text(&market.nuget(&other("again"), "octo").await), expected(pinned_other));
+        assert_eq!(status_and_text(&setup.nuget(&ours("again"), "octo").await), expected(!pinned_other));
+        assert_eq!(status_and_text(&setup.nuget(&other("again"), "octo").await), expected(pinned_other));
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pinning_starts_again_with_other_criteria_and_with_nothing_else() {
-    let market = Market::open().await;
+    let setup = ExchangeSetup::open().await;
     let named = |criteria: &str, more: &str| policy("late", "acme", "github", criteria, more);
     let (first, staged) = (without_ids("app"), without_ids("app") + ",environment=\"staging\"");
-    market.apply(&(market.external_providers() + &named(&first, ""))).await;
-    market.server.clock.advance(7 * 24 * 3_600 + 1);
-    market.server.app.issuer().step().await.unwrap();
-    let now = market.server.clock.now().unix();
+    setup.apply(&(setup.external_providers() + &named(&first, ""))).await;
+    setup.server.clock.advance(7 * 24 * 3_600 + 1);
+    setup.server.app.issuer().step().await.unwrap();
+    let now = setup.server.clock.now().unix();
     let sent = async |jti: &str, owner_id: &str| {
         let changed = json!({
             "jti": jti, "iat": now, "nbf": now, "exp": now + 300, "environment": "staging",
             "repository_owner_id": owner_id,
         });
-        status_and_text(&market.nuget(&workflow(&market, "app", changed), "octo").await)
+        status_and_text(&setup.nuget(&workflow(&setup, "app", changed), "octo").await)
     };
     let expired = "The policy 'late' has expired. Sign in and renew the trust policy on the Trusted Publishing page.";
-    assert!(market.apply(&named(&first, "")).await.changes_nothing());
+    assert!(setup.apply(&named(&first, "")).await.changes_nothing());
     assert_eq!(sent("a", "42").await, refusal(401, expired), "the same again");
-    market.apply(&named(&first, "valid_for=\"5m\"")).await;
+    setup.apply(&named(&first, "valid_for=\"5m\"")).await;
     assert_eq!(sent("b", "42").await, refusal(401, expired), "another lifetime of its keys");
-    market.apply(&named(&staged, "valid_for=\"5m\"")).await;
+    setup.apply(&named(&staged, "valid_for=\"5m\"")).await;
     assert_eq!(sent("c", "42").await.0, 200, "other criteria");
-    market.apply(&named(&staged, "valid_for=\"6m\"")).await;
+    setup.apply(&named(&staged, "valid_for=\"6m\"")).await;
     assert_eq!(sent("d", "43").await, refusal(401, NO_POLICY), "pins stay");
     assert_eq!(sent("e", "42").await.0, 200);
-    market.apply(&named(&first, "valid_for=\"6m\"")).await;
+    setup.apply(&named(&first, "valid_for=\"6m\"")).await;
     assert_eq!(sent("f", "43").await.0, 200, "other criteria clear the pins");
 }
 
 /// A policy may be older than the repository that it names.
 #[tokio::test(flavor = "multi_thread")]
 async fn ids_of_a_repository_that_first_built_after_pinning_ended_are_pinned_by_the_next_apply() {
-    let market = Market::open().await;
+    let setup = ExchangeSetup::open().await;
     let rules = policy("late", "acme", "vela", "org=\"acme\",repo=\"late\"", "");
-    market.apply(&rules).await;
-    market.server.clock.advance(8 * 24 * 3_600);
-    market.server.app.issuer().step().await.unwrap();
+    setup.apply(&rules).await;
+    setup.server.clock.advance(8 * 24 * 3_600);
+    setup.server.app.issuer().step().await.unwrap();
     let late = registration_with(&json!({ "repo": "late", "repo_id": "2002", "number": 2 }));
-    let build = market.server.register(&market.client, &late).await;
-    let asked = async || market.nuget(&market.token_of(&build.id, json!({ "audience": FEED })).await, "octo").await;
+    let build = setup.server.register(&setup.client, &late).await;
+    let asked = async || setup.nuget(&setup.token_of(&build.id, json!({ "audience": FEED })).await, "octo").await;
     let expired = asked().await;
     assert!(expired.text.contains("The policy 'late' has expired."), "{}", expired.text);
     let pins = async || {
         let (issuer, since) = (IssuerId::main(), Moment::from_unix(0));
-        let events = market.server.app.store().list_events(&issuer, since, None, 999).await.unwrap();
+        let events = setup.server.app.store().list_events(&issuer, since, None, 999).await.unwrap();
         events.iter().filter(|event| event.kind == "ids_pinned").count()
     };
-    assert!(market.apply(&rules).await.changes_nothing(), "a pin is no change");
+    assert!(setup.apply(&rules).await.changes_nothing(), "a pin is no change");
     assert_eq!(pins().await, 1, "and it is recorded");
     let reply = asked().await;
     assert_eq!(reply.status, 200, "{}", reply.text);
-    assert!(market.apply(&rules).await.changes_nothing());
+    assert!(setup.apply(&rules).await.changes_nothing());
     assert_eq!(pins().await, 1);
-    assert!(market.is_active(reply.json()["apiKey"].as_str().unwrap()).await, "and revokes nothing");
+    assert!(setup.is_active(reply.json()["apiKey"].as_str().unwrap()).await, "and revokes nothing");
 }

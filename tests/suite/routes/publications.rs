@@ -5,14 +5,14 @@ use buildpass::exchange::provenance;
 use buildpass::policy::Scope;
 use serde_json::{Value, json};
 
-use crate::harness::market::{Market, RULES};
+use crate::harness::exchange_setup::{ExchangeSetup, RULES};
 use crate::harness::{Auth, Credential, Reply};
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-async fn downstream(market: &Market, audiences: &[&str]) -> Credential {
+async fn downstream(setup: &ExchangeSetup, audiences: &[&str]) -> Credential {
     let audiences: Vec<_> = audiences.iter().map(|audience| audience.parse().unwrap()).collect();
-    market
+    setup
         .server
         .client_with(|client| (client.scopes, client.audiences) = (vec![Scope::PublicationsWrite], audiences))
         .await
@@ -22,41 +22,41 @@ fn push(ecosystem: &str, package: &str, version: &str, key: &str) -> Value {
     json!({ "ecosystem": ecosystem, "package": package, "version": version, "digest": DIGEST, "key": key })
 }
 
-async fn publish(market: &Market, client: &Credential, body: &Value) -> Reply {
-    market.server.post("/api/v1/publications", Auth::Client(client), body).await
+async fn publish(setup: &ExchangeSetup, client: &Credential, body: &Value) -> Reply {
+    setup.server.post("/api/v1/publications", Auth::Client(client), body).await
 }
 
-async fn gem_key(market: &Market) -> String {
-    let reply = market.assume(&market.role("push-app").await, &market.token("gems.example.com").await).await;
+async fn gem_key(setup: &ExchangeSetup) -> String {
+    let reply = setup.assume(&setup.role("push-app").await, &setup.token("gems.example.com").await).await;
     reply.json()["rubygems_api_key"].as_str().unwrap().to_owned()
 }
 
 /// The audience of a role's key is the one that the role's statement names, not the host of the flow.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_roles_key_has_the_audience_of_its_subject_token() {
-    let market = Market::open().await;
-    market.apply(&RULES.replace("gems.example.com", "other-gems.example.com")).await;
-    let reply = market.assume(&market.role("push-app").await, &market.token("other-gems.example.com").await).await;
+    let setup = ExchangeSetup::open().await;
+    setup.apply(&RULES.replace("gems.example.com", "other-gems.example.com")).await;
+    let reply = setup.assume(&setup.role("push-app").await, &setup.token("other-gems.example.com").await).await;
     let key = reply.json()["rubygems_api_key"].as_str().unwrap().to_owned();
-    assert_eq!(market.introspect(&key).await["aud"], "other-gems.example.com");
+    assert_eq!(setup.introspect(&key).await["aud"], "other-gems.example.com");
     let (own, host) = (["other-gems.example.com"], ["gems.example.com"]);
     let pushed = push("rubygems", "app", "1.0.0", &key);
-    assert_eq!(publish(&market, &downstream(&market, &host).await, &pushed).await.status, 403);
-    assert_eq!(publish(&market, &downstream(&market, &own).await, &pushed).await.status, 201);
+    assert_eq!(publish(&setup, &downstream(&setup, &host).await, &pushed).await.status, 403);
+    assert_eq!(publish(&setup, &downstream(&setup, &own).await, &pushed).await.status, 201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn provenance_leads_from_a_package_to_its_build() {
-    let market = Market::open().await;
-    let gems = downstream(&market, &["gems.example.com"]).await;
-    let key = gem_key(&market).await;
-    let reply = publish(&market, &gems, &push("rubygems", "app", "1.0.0", &key)).await;
+    let setup = ExchangeSetup::open().await;
+    let gems = downstream(&setup, &["gems.example.com"]).await;
+    let key = gem_key(&setup).await;
+    let reply = publish(&setup, &gems, &push("rubygems", "app", "1.0.0", &key)).await;
     assert_eq!(reply.status, 201, "{}", reply.text);
     assert_eq!(reply.json()["audience"], "gems.example.com");
     assert!(!reply.text.contains(&key), "the answer never contains the key");
-    let again = publish(&market, &gems, &push("rubygems", "app", "1.0.0", &key)).await;
+    let again = publish(&setup, &gems, &push("rubygems", "app", "1.0.0", &key)).await;
     assert_eq!((again.status, again.code().as_str()), (409, "publication_exists"));
-    let store = &**market.server.app.store();
+    let store = &**setup.server.app.store();
     let found = provenance(store, &IssuerId::main(), "app", "1.0.0", None).await.unwrap();
     let (publication, key, token) = &found[0];
     assert_eq!((publication.package.as_str(), publication.digest.as_str()), ("app", DIGEST));
@@ -71,14 +71,14 @@ async fn provenance_leads_from_a_package_to_its_build() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_publication_is_recorded_only_for_packages_and_audiences_of_the_key() {
-    let market = Market::open().await;
-    let gems = downstream(&market, &["gems.example.com"]).await;
-    let feed = downstream(&market, &["https://nuget.example.com"]).await;
-    let any = downstream(&market, &[]).await;
-    let key = gem_key(&market).await;
-    let api_key = market.nuget(&market.token("https://nuget.example.com").await, "octo").await.json();
+    let setup = ExchangeSetup::open().await;
+    let gems = downstream(&setup, &["gems.example.com"]).await;
+    let feed = downstream(&setup, &["https://nuget.example.com"]).await;
+    let any = downstream(&setup, &[]).await;
+    let key = gem_key(&setup).await;
+    let api_key = setup.nuget(&setup.token("https://nuget.example.com").await, "octo").await.json();
     let api_key = api_key["apiKey"].as_str().unwrap();
-    let grant = market.granted("https://artefacts.example.com").await;
+    let grant = setup.granted("https://artefacts.example.com").await;
     let refused = [
         ("another registry's key", &feed, push("rubygems", "app", "1", &key)),
         ("another package", &gems, push("rubygems", "other", "1", &key)),
@@ -88,32 +88,24 @@ async fn a_publication_is_recorded_only_for_packages_and_audiences_of_the_key() 
         ("no key", &any, push("generic", "app", "1", "bpk_nothing")),
     ];
     for (what, client, body) in refused {
-        let reply = publish(&market, client, &body).await;
+        let reply = publish(&setup, client, &body).await;
         assert_eq!((reply.status, reply.code().as_str()), (403, "forbidden"), "{what}");
     }
     assert_eq!(
-        publish(&market, &feed, &push("nuget", "acme.core", "1", api_key)).await.status,
+        publish(&setup, &feed, &push("nuget", "acme.core", "1", api_key)).await.status,
         201,
         "package names ignore case"
     );
-    assert_eq!(publish(&market, &feed, &push("nuget", "Acme.Core", "1", api_key)).await.status, 409);
-    assert_eq!(
-        publish(&market, &any, &push("oci", "acme/app", "1", &grant)).await.status,
-        201,
-        "`*` covers every name"
-    );
-    market.finish().await;
-    assert_eq!(
-        publish(&market, &gems, &push("rubygems", "app", "2", &key)).await.status,
-        403,
-        "the build has finished"
-    );
+    assert_eq!(publish(&setup, &feed, &push("nuget", "Acme.Core", "1", api_key)).await.status, 409);
+    assert_eq!(publish(&setup, &any, &push("oci", "acme/app", "1", &grant)).await.status, 201, "`*` covers every name");
+    setup.finish().await;
+    assert_eq!(publish(&setup, &gems, &push("rubygems", "app", "2", &key)).await.status, 403, "the build has finished");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_field_is_named() {
-    let market = Market::open().await;
-    let client = downstream(&market, &[]).await;
+    let setup = ExchangeSetup::open().await;
+    let client = downstream(&setup, &[]).await;
     let good = push("generic", "app", "1", "bpk_x");
     let spoiled = |name: &str, value: Value| {
         let mut body = good.clone();
@@ -127,10 +119,10 @@ async fn an_invalid_field_is_named() {
         (spoiled("ecosystem", json!("cargo")), "ecosystem: must be"),
         (spoiled("extra", json!(1)), "extra: is an unknown field"),
     ] {
-        let reply = publish(&market, &client, &body).await;
+        let reply = publish(&setup, &client, &body).await;
         let detail = reply.json()["detail"].as_str().unwrap().to_owned();
         assert_eq!((reply.status, detail.starts_with(named)), (400, true), "{detail}");
     }
-    let other = market.server.client().await;
-    assert_eq!(publish(&market, &other, &good).await.status, 403, "the client lacks the scope");
+    let other = setup.server.client().await;
+    assert_eq!(publish(&setup, &other, &good).await.status, 403, "the client lacks the scope");
 }

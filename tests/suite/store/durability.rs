@@ -28,7 +28,7 @@ fn is_unavailable<T: std::fmt::Debug>(answer: &Result<T, StoreError>) -> bool {
     matches!(answer, Err(StoreError::Unavailable(_)))
 }
 
-/// Lets ten tokens wait for one commit, and gives back what each was told.
+/// Lets ten tokens wait for one commit, and returns the answer to each.
 async fn ten_together(
     store: &SqliteStore,
     pending: &InFlight,
@@ -51,7 +51,7 @@ async fn a_failed_commit_is_reported_to_every_waiting_caller_and_heals() {
     let store = &sqlite.store;
     is_set_to_last(store).await;
     let (client, new) = running(store).await;
-    // A reference that is judged at the commit, and to nothing: every statement succeeds, the commit alone does not.
+    // A reference to nothing that is checked at the commit: every statement succeeds, the commit alone does not.
     sqlite
         .meddle(
             "create table missing (id integer primary key); \

@@ -144,7 +144,7 @@ async fn no_token_leaves_after_its_client_was_disabled(pair: &Pair) {
     .await;
 }
 
-/// Twenty registrations with one key at once; how many were new, and what the others were told.
+/// Twenty registrations with one key at once; how many were new, and the answers to the others.
 async fn register_at_once(
     pair: &Pair,
     bodies_differ: bool,

@@ -23,8 +23,8 @@ async fn a_server_that_would_lose_a_record_is_refused_by_the_setting() {
     let server = PostgresServer::shared();
     let database = server.database().await;
     server.tell(&format!("alter database {} set synchronous_commit = off", database.database)).await;
-    let said = refusal(database).await;
-    assert!(said.contains("synchronous_commit is off") && said.contains("alter database"), "{said}");
+    let output = refusal(database).await;
+    assert!(output.contains("synchronous_commit is off") && output.contains("alter database"), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,9 +49,9 @@ async fn a_failure_to_connect_is_reported_without_the_password() {
     ];
     for (options, expected) in cases {
         let shown = format!("{options} {options:?}");
-        let said = refusal(options).await;
-        assert!(said.contains(expected), "{said}");
-        assert!(!said.contains("hunter2") && !shown.contains("password"), "{said} {shown}");
+        let output = refusal(options).await;
+        assert!(output.contains(expected), "{output}");
+        assert!(!output.contains("hunter2") && !shown.contains("password"), "{output} {shown}");
     }
 }
 

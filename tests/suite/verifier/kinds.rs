@@ -67,12 +67,12 @@ async fn a_valid_token_of_every_kind_is_accepted() {
 #[tokio::test]
 async fn velas_own_tokens_name_the_organisation_in_repo_only() {
     let (forge, issuer) = (Forge::new(), "https://vela.example/_services/token");
-    let judged = async |repo: &str| {
+    let is_accepted = async |repo: &str| {
         let claims = json!({ "iss": issuer, "repo": repo, "build_number": "7", "event": "push:opened", "nbf": null });
         verify_one(of("vela", issuer, &forge), &forge.with_claims(claims)).await.is_ok()
     };
-    assert!(judged("acme/app").await);
-    assert!(!judged("app").await && !judged("/app").await);
+    assert!(is_accepted("acme/app").await);
+    assert!(!is_accepted("app").await && !is_accepted("/app").await);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The verifier as a library: accepted and rejected tokens, and sources of keys.
 
+mod checks;
 pub(crate) mod forge;
-mod judgement;
 mod kinds;
 pub(crate) mod remote;
 mod require_token;

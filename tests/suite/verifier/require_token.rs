@@ -45,8 +45,8 @@ async fn a_valid_token_passes_with_its_claims_and_a_rejection_says_no_reason() {
     let forge = Forge::new();
     let any = ProviderSpec { required_audience: None, ..spec(&forge) };
     let (verifiers, _) = verifiers(vec![("forge", any)]);
-    let url = served(Router::new().route("/", get(repository)).layer(RequireToken::new(verifiers, "door"))).await;
-    let good = forge.with_claims(json!({ "aud": "door" }));
+    let url = served(Router::new().route("/", get(repository)).layer(RequireToken::new(verifiers, "service"))).await;
+    let good = forge.with_claims(json!({ "aud": "service" }));
     let other = forge.good_token();
     let (bearer, lower) = (format!("Bearer {good}"), format!("bearer {good}"));
     let invalid = || (401, r#"Bearer error="invalid_token""#.to_owned(), String::new());
@@ -68,11 +68,12 @@ async fn a_valid_token_passes_with_its_claims_and_a_rejection_says_no_reason() {
 async fn a_providers_required_audience_binds_beside_the_layers() {
     let forge = Forge::new();
     let entry = |audience: &str| ProviderSpec { required_audience: Some(audience.to_owned()), ..spec(&forge) };
-    let (verifiers, _) = verifiers(vec![("a", entry("door")), ("b", entry("other"))]);
-    let url = served(Router::new().route("/", get(repository)).layer(RequireToken::new(verifiers, "door"))).await;
+    let (verifiers, _) = verifiers(vec![("a", entry("service")), ("b", entry("other"))]);
+    let url = served(Router::new().route("/", get(repository)).layer(RequireToken::new(verifiers, "service"))).await;
     let (verifiers, _) = super::verifiers(vec![("a", entry("one")), ("b", entry("other"))]);
-    let neither = served(Router::new().route("/", get(repository)).layer(RequireToken::new(verifiers, "door"))).await;
-    let bearer = format!("Bearer {}", forge.with_claims(json!({ "aud": "door" })));
+    let neither =
+        served(Router::new().route("/", get(repository)).layer(RequireToken::new(verifiers, "service"))).await;
+    let bearer = format!("Bearer {}", forge.with_claims(json!({ "aud": "service" })));
     assert_eq!(answer(&url, &[&bearer]).await.0, 200);
     assert_eq!(answer(&neither, &[&bearer]).await.0, 401);
 }
@@ -81,9 +82,9 @@ async fn a_providers_required_audience_binds_beside_the_layers() {
 async fn an_issuer_that_is_down_is_503_with_retry_after() {
     let forge = Forge::new();
     let down = Stranger::start().await;
-    let token = forge.with_claims(json!({ "iss": down.url, "aud": "door" }));
+    let token = forge.with_claims(json!({ "iss": down.url, "aud": "service" }));
     let (verifiers, _) = verifiers(vec![("down", spec_at(&down))]);
-    let url = served(Router::new().route("/", get(repository)).layer(RequireToken::new(verifiers, "door"))).await;
+    let url = served(Router::new().route("/", get(repository)).layer(RequireToken::new(verifiers, "service"))).await;
     assert_eq!(answer(&url, &[&format!("Bearer {token}")]).await, (503, "10".to_owned(), String::new()));
 }
 

@@ -49,8 +49,8 @@ fn a_provider_with_a_wrong_setting_is_refused_by_its_field() {
         with(&|spec| spec.client_certificate_bundle = Some("c.pem".into())),
         with(&|spec| spec.client_private_key_file = Some("k.pem".into())),
     ];
-    let told: Vec<String> = cases.into_iter().map(|spec| refused("p", spec).to_string()).collect();
-    insta::assert_snapshot!(told.join("\n"));
+    let message: Vec<String> = cases.into_iter().map(|spec| refused("p", spec).to_string()).collect();
+    insta::assert_snapshot!(message.join("\n"));
 }
 
 #[test]
@@ -91,7 +91,7 @@ async fn of_two_providers_with_one_issuer_the_audience_decides() {
     assert_eq!(verify_one(json!({ "aud": AUDIENCE })).await.unwrap().provider_name(), "lax");
     assert_eq!(verify_one(json!({ "aud": "strict", "approved": "yes" })).await.unwrap().provider_name(), "strict");
     let refusal = verify_one(json!({ "aud": "strict" })).await.unwrap_err();
-    assert_eq!(refusal.reason(), "required_claim", "the refusal that came furthest is told");
+    assert_eq!(refusal.reason(), "required_claim", "the refusal that came furthest is reported");
 }
 
 #[tokio::test]

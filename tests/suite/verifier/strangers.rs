@@ -43,8 +43,8 @@ async fn every_token_that_jwt_hack_forges_is_rejected_with_its_reason() {
     let mut table = String::new();
     for (number, token) in FORGED.lines().enumerate() {
         let refusal = verifiers.verify(token, &Requirements::default()).await.map(|_| "accepted").unwrap_err();
-        let told = refusal.to_string().replace(char::is_control, "\u{fffd}");
-        table.push_str(&format!("{:3} {}: {told}\n", number + 1, refusal.reason()));
+        let text = refusal.to_string().replace(char::is_control, "\u{fffd}");
+        table.push_str(&format!("{:3} {}: {text}\n", number + 1, refusal.reason()));
     }
     assert_eq!(table.lines().count(), 152);
     insta::assert_snapshot!(table);

@@ -94,7 +94,7 @@ async fn both_sides_are_authenticated_by_the_configured_certificates() {
     let (ca, certificate, key) = authority.write(known.path());
     let (other_ca, other_certificate, other_key) = stranger.write(unknown.path());
     let token = forge.token(&header("RS256"), &claims_with(json!({ "iss": url })));
-    let told = async |ca: Option<&PathBuf>, identity: Option<(&PathBuf, &PathBuf)>| {
+    let outcome = async |ca: Option<&PathBuf>, identity: Option<(&PathBuf, &PathBuf)>| {
         let spec = ProviderSpec {
             kind: "generic".to_owned(),
             issuer: Some(url.clone()),
@@ -111,15 +111,17 @@ async fn both_sides_are_authenticated_by_the_configured_certificates() {
         Ok::<_, String>(verdict.map_or_else(|refusal| refusal.reason(), |_| "taken"))
     };
     let ours = Some((&certificate, &key));
-    assert_eq!(told(Some(&ca), ours).await, Ok("taken"));
-    assert_eq!(told(Some(&ca), None).await, Ok("keys_unavailable"), "the server asks who we are");
-    assert_eq!(told(Some(&ca), Some((&other_certificate, &other_key))).await, Ok("keys_unavailable"));
-    assert_eq!(told(Some(&other_ca), ours).await, Ok("keys_unavailable"), "another authority's");
-    assert_eq!(told(None, ours).await, Ok("keys_unavailable"), "nobody whom the system knows");
+    assert_eq!(outcome(Some(&ca), ours).await, Ok("taken"));
+    assert_eq!(outcome(Some(&ca), None).await, Ok("keys_unavailable"), "the server asks who we are");
+    assert_eq!(outcome(Some(&ca), Some((&other_certificate, &other_key))).await, Ok("keys_unavailable"));
+    assert_eq!(outcome(Some(&other_ca), ours).await, Ok("keys_unavailable"), "another authority's");
+    assert_eq!(outcome(None, ours).await, Ok("keys_unavailable"), "nobody whom the system knows");
     let missing = known.path().join("missing.pem");
-    for broken in
-        [told(Some(&missing), ours).await, told(Some(&key), ours).await, told(Some(&ca), Some((&ca, &ca))).await]
-    {
+    for broken in [
+        outcome(Some(&missing), ours).await,
+        outcome(Some(&key), ours).await,
+        outcome(Some(&ca), Some((&ca, &ca))).await,
+    ] {
         let error = broken.unwrap_err();
         assert!(error.contains("oidc.tls") && !error.contains("PRIVATE"), "{error}");
     }

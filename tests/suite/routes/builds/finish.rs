@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::{Auth, Server};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn from_the_end_on_every_token_of_the_build_is_dead() {
+async fn after_the_end_every_token_of_the_build_is_rejected() {
     let server = Server::start().await;
     let (client, build) = server.build().await;
     server.pull(&build, "audience=x").await.token();

@@ -1,4 +1,4 @@
-// Has one verifier judge every case of a case file. A refusal counts only if it is for the right reason.
+// Has one verifier check every case of a case file. A refusal counts only if it is for the right reason.
 
 import { readFileSync } from "node:fs";
 import { check, same } from "./report.mjs";
@@ -27,7 +27,7 @@ export function reason(error) {
 }
 
 /** `prepare(issuer)` gives a function that takes a token and an audience, and resolves to its payload or throws. */
-export async function judge(file, prepare) {
+export async function checkCases(file, prepare) {
   const { issuer, audience, cases } = JSON.parse(readFileSync(file, "utf8"));
   const verify = await prepare(issuer);
   for (const { name, token, accept, sub, reasons } of cases) {

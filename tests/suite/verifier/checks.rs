@@ -84,8 +84,8 @@ async fn every_time_counts_to_the_second_with_the_tolerance_on_each_side() {
         ] {
             let u64_seconds = u64::try_from(seconds).unwrap();
             let result = verify_one(tolerance(u64_seconds), &forge.with_claims(times.clone())).await;
-            let told = result.map_or_else(|refusal| refusal.reason(), |_| "accepted");
-            assert_eq!(told, expected, "tolerance {seconds}: {times}");
+            let text = result.map_or_else(|refusal| refusal.reason(), |_| "accepted");
+            assert_eq!(text, expected, "tolerance {seconds}: {times}");
         }
     }
 }
@@ -121,13 +121,13 @@ async fn an_audience_is_the_tokens_only_one_unless_several_are_allowed() {
 #[tokio::test]
 async fn a_required_audience_that_replaces_the_providers_rejects_tokens_for_the_providers() {
     let forge = Forge::new();
-    let both = Requirements { audience: Some("door"), ..Requirements::default() };
-    let door = Requirements { instead_of_providers: true, ..both };
+    let both = Requirements { audience: Some("service"), ..Requirements::default() };
+    let service = Requirements { instead_of_providers: true, ..both };
     let (verifiers, _) = verifiers(vec![("forge", spec(&forge))]);
     for (audience, requirements, expected) in [
-        (AUDIENCE, door, "audience"),
-        ("door", door, "accepted"),
-        ("door", both, "audience"),
+        (AUDIENCE, service, "audience"),
+        ("service", service, "accepted"),
+        ("service", both, "audience"),
         (AUDIENCE, both, "audience"),
     ] {
         let result = verifiers.verify(&forge.with_claims(json!({ "aud": audience })), &requirements).await;
@@ -169,8 +169,8 @@ async fn a_required_claim_must_be_present_and_not_null() {
         (claims_with(json!({ "team": "N" })).to_string().replace("\"N\"", "null"), "required_claim"),
     ] {
         let token = forge.seal("RS256", &header("RS256").to_string(), &payload);
-        let told = verify_one(wanting(), &token).await.map_or_else(|refusal| refusal.reason(), |_| "accepted");
-        assert_eq!(told, expected, "{payload}");
+        let text = verify_one(wanting(), &token).await.map_or_else(|refusal| refusal.reason(), |_| "accepted");
+        assert_eq!(text, expected, "{payload}");
     }
 }
 

@@ -10,12 +10,12 @@ use serde_json::{Value, json};
 use super::{Auth, Build, Credential, Reply, Server, Start, registration};
 use crate::verifier::forge::{Forge, claims_with, header};
 
-/// Configuration of every [`Market`].
+/// Configuration of every [`ExchangeSetup`].
 pub(crate) const TOML: &str = "[issuer]\nurl = \"https://ci.example.com\"\n\
     [exchange]\nrubygems_host = \"gems.example.com\"\nnuget_audience = \"https://nuget.example.com\"\n\
     registry_audience = \"registry.example.com\"\n";
 
-/// Rules of every [`Market`].
+/// Rules of every [`ExchangeSetup`].
 pub(crate) const RULES: &str = r#"
 [[users]]
 name = "octo"
@@ -78,14 +78,14 @@ pub(crate) const FLOWS: [(&str, &str); 6] = [
 pub(crate) const OPEN: &str = "[repository.\"acme\".access_policy]\nproviders = [\"self\"]\nrules = [\"true\"]\n";
 
 /// Server, client and build for tests of the exchange.
-pub(crate) struct Market {
+pub(crate) struct ExchangeSetup {
     pub(crate) server: Server,
     pub(crate) forge: Arc<Forge>,
     pub(crate) client: Credential,
     pub(crate) build: Build,
 }
 
-impl Market {
+impl ExchangeSetup {
     pub(crate) async fn open() -> Self {
         Self::with("", RULES).await
     }
@@ -99,9 +99,9 @@ impl Market {
         let server = start.go().await;
         let client = server.client().await;
         let build = server.register(&client, &registration()).await;
-        let market = Self { server, forge: Arc::new(Forge::new()), client, build };
-        market.apply(rules).await;
-        market
+        let setup = Self { server, forge: Arc::new(Forge::new()), client, build };
+        setup.apply(rules).await;
+        setup
     }
 
     /// Returns the external providers, as a rules file has them.
