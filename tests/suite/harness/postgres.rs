@@ -130,12 +130,14 @@ impl PostgresServer {
         let file = fs::read_to_string(self.folder.path().join("data/postmaster.pid")).unwrap();
         let main = file.lines().next().unwrap().to_owned();
         let signal = |process: &str| {
-            let sent = Command::new("sh").arg("-c").arg(format!("kill -{signal} {process}")).status().unwrap();
-            assert!(sent.success());
+            let mut kill = Command::new("sh");
+            kill.arg("-c").arg(format!("kill -{signal} {process} 2>/dev/null")).status().unwrap().success()
         };
-        signal(&main);
+        assert!(signal(&main));
         let children = fs::read_to_string(format!("/proc/{main}/task/{main}/children")).unwrap();
-        children.split_whitespace().for_each(signal);
+        for child in children.split_whitespace() {
+            let _has_ended = signal(child);
+        }
     }
 
     /// A second server that follows `self` by streaming replication, until it is promoted.
