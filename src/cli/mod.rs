@@ -38,11 +38,14 @@ mod verify;
 use std::future::Future;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::failure::Failure;
 use self::installation::Installation;
+use crate::base::SystemClock;
+use crate::telemetry::{self, LogFormat, LogSettings};
 
 /// Last lines of `buildpass --help`: exit codes and a hint for the first start.
 const EXIT_CODES: &str = "\
@@ -134,6 +137,11 @@ fn arguments() -> Vec<String> {
 
 fn dispatch(line: CommandLine) -> Result<(), Failure> {
     let installation = Installation::new(line.config);
+    // `serve` logs what its configuration says.
+    let _logs = match line.command {
+        Command::Serve(_) | Command::Demo(_) | Command::Bench(_) => None,
+        _ => Some(telemetry::start_logs(&said_by_commands(), Arc::new(SystemClock::new())).map_err(Failure::refused)?),
+    };
     match line.command {
         Command::Serve(serve) => wait(serve.run(&installation)),
         Command::Demo(demo) => wait(demo.run()),
@@ -154,6 +162,11 @@ fn dispatch(line: CommandLine) -> Result<(), Failure> {
         Command::Bench(bench) => bench.run(),
         Command::Completions(completions) => completions.run(command()),
     }
+}
+
+/// Returns what a command other than `serve` logs: errors, and what long work on the database does.
+fn said_by_commands() -> LogSettings {
+    LogSettings { format: LogFormat::Text, filter: "error,buildpass::store::progress=warn".to_owned() }
 }
 
 fn wait(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {

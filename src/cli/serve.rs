@@ -48,7 +48,13 @@ impl Serve {
         let listeners = bind(&config)?;
         let public = listeners.public.local_addr()?;
         let admin = listeners.admin.as_ref().map(TcpListener::local_addr).transpose()?;
-        let app = Arc::new(App::start(&config, public, Arc::new(SystemClock::new()), Arc::new(SystemEntropy)).await?);
+        let app = tokio::select! {
+            app = App::start(&config, public, Arc::new(SystemClock::new()), Arc::new(SystemEntropy)) => Arc::new(app?),
+            () = signals.stop_requested() => {
+                tracing::info!("stopped during the start: the database rolls a migration back that was not finished");
+                return Ok(());
+            }
+        };
         let files = OpenFiles::raise();
         log_notable_settings(&config, public, files);
         app.issuer().metrics().watch_log(logs.dropped());

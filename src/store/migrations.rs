@@ -1,9 +1,15 @@
-//! Migrations of a database schema: the code that SQLite and PostgreSQL share. A released migration is never edited.
+//! Migrations of a database schema: the code that SQLite and PostgreSQL share. A released migration is never edited, and
+//! a migration has no time limit.
+
+use std::collections::BTreeMap;
 
 use sqlx::SqlSafeStr;
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 
 use super::error::StoreError;
+
+/// Name of the table in which the driver records the applied migrations.
+pub(super) const APPLIED: &str = "_sqlx_migrations";
 
 /// Result of migrating a database schema.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,23 +25,94 @@ pub struct MigrationReport {
 /// Migrations of one kind of database, each as version, name and SQL text, lowest version first.
 pub(super) struct Migrations<const N: usize>(pub(super) [(i64, &'static str, &'static str); N]);
 
+/// One migration that a database lacks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pending {
+    pub(super) version: i64,
+    pub(super) name: &'static str,
+}
+
+/// Formats the migration as an act.
+impl std::fmt::Display for Pending {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "migration {} ({})", self.version, self.name)
+    }
+}
+
 impl<const N: usize> Migrations<N> {
-    pub(super) fn migrator(&self) -> Migrator {
+    fn migrator(&self) -> Migrator {
         let migrations = self.0.into_iter().map(|(version, name, sql)| {
             Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
         });
-        Migrator::with_migrations(migrations.collect())
+        let mut migrator = Migrator::with_migrations(migrations.collect());
+        // Our own lock is held, whose holder is known.
+        migrator.set_locking(false);
+        migrator
     }
 
-    pub(super) fn report(&self, before: i64, after: i64) -> MigrationReport {
+    /// Returns the migrations that the database lacks, lowest version first. Only reads, so that a server whose user may
+    /// create nothing starts on a current schema. `is_new` says that no migration was ever applied.
+    ///
+    /// # Errors
+    /// The driver's, if the schema is newer than this program or was made by another build.
+    pub(super) async fn pending<C: Migrate>(
+        &self,
+        connection: &mut C,
+        is_new: bool,
+    ) -> Result<Vec<Pending>, MigrateError> {
+        let mut applied = BTreeMap::new();
+        if !is_new {
+            if let Some(version) = connection.dirty_version(APPLIED).await? {
+                return Err(MigrateError::Dirty(version));
+            }
+            applied.extend(
+                connection.list_applied_migrations(APPLIED).await?.into_iter().map(|m| (m.version, m.checksum)),
+            );
+        }
+        let mut pending = Vec::new();
+        for (migration, (version, name, _)) in self.migrator().iter().zip(self.0) {
+            match applied.remove(&version) {
+                None => pending.push(Pending { version, name }),
+                Some(checksum) if checksum != migration.checksum => return Err(MigrateError::VersionMismatch(version)),
+                Some(_) => {}
+            }
+        }
+        match applied.pop_first() {
+            Some((unknown, _)) => Err(MigrateError::VersionMissing(unknown)),
+            None => Ok(pending),
+        }
+    }
+
+    /// Applies one migration, in a transaction of its own.
+    pub(super) async fn apply<C: Migrate>(&self, connection: &mut C, next: &Pending) -> Result<(), MigrateError> {
+        self.migrator().run_direct(Some(next.version), connection, false).await
+    }
+
+    /// Returns the report on `applied`, which were the migrations that the database lacked.
+    pub(super) fn report(&self, applied: &[Pending]) -> MigrationReport {
         let number = |version: i64| u32::try_from(version).unwrap_or(u32::MAX);
-        let applied = self.0.iter().filter(|(version, ..)| *version > before).map(|(_, name, _)| (*name).to_owned());
-        MigrationReport { before: number(before), after: number(after), applied: applied.collect() }
+        let after = self.0.last().map_or(0, |(version, ..)| *version);
+        let before = self.0.iter().filter(|(version, ..)| applied.iter().all(|lacking| lacking.version != *version));
+        MigrationReport {
+            before: number(before.map(|(version, ..)| *version).max().unwrap_or(0)),
+            after: number(after),
+            applied: applied.iter().map(|lacking| lacking.name.to_owned()).collect(),
+        }
     }
 
     /// Returns the error that says why the schema cannot be migrated.
     pub(super) fn refusal(&self, error: MigrateError, fault: fn(sqlx::Error) -> StoreError) -> StoreError {
         let newest = self.0.last().map_or(0, |(version, ..)| *version);
+        let at = |version: i64, error| {
+            let name = self.0.iter().find(|(known, ..)| *known == version).map_or("", |(_, name, _)| *name);
+            match fault(error) {
+                StoreError::Schema(text) => StoreError::Schema(format!("migration {version} does not fit: {text}")),
+                StoreError::Unavailable(text) => {
+                    StoreError::Unavailable(format!("migration {version} ({name}) failed: {text}"))
+                }
+                other => other,
+            }
+        };
         StoreError::Schema(match error {
             MigrateError::VersionMissing(version) => format!(
                 "it is newer than this program (migration {version} was applied, this program knows up to {newest}): \
@@ -50,10 +127,7 @@ impl<const N: usize> Migrations<N> {
                 format!("migration {version} was applied in part: restore the database from a backup")
             }
             MigrateError::Execute(error) => return fault(error),
-            MigrateError::ExecuteMigration(error, version) => match fault(error) {
-                StoreError::Schema(text) => format!("migration {version} does not fit: {text}"),
-                other => return other,
-            },
+            MigrateError::ExecuteMigration(error, version) => return at(version, error),
             other => other.to_string(),
         })
     }

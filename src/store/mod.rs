@@ -63,6 +63,7 @@ mod migrations;
 mod names;
 #[allow(clippy::duplicate_mod, reason = "compiled once for each backend, with its own types")]
 pub mod postgres;
+mod progress;
 mod publications;
 mod redemptions;
 mod request_token_cache;

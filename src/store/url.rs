@@ -34,13 +34,14 @@ impl StoreUrl {
         })
     }
 
-    /// Migrates the schema of the store, and does nothing else.
+    /// Migrates the schema of the store, and does nothing else. `waits` limits each wait for the database but those for
+    /// and of a migration.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn migrate(&self) -> Result<MigrationReport, StoreError> {
+    pub async fn migrate(&self, waits: StoreWaits) -> Result<MigrationReport, StoreError> {
         match self {
-            Self::Postgres(options) => PostgresStore::migrate(options.clone()).await,
+            Self::Postgres(options) => PostgresStore::migrate(PostgresOptions { waits, ..options.clone() }).await,
             Self::Sqlite(path) => SqliteStore::migrate(path).await,
         }
     }

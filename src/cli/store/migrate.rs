@@ -22,7 +22,7 @@ pub(in crate::cli) struct Migrate {
 impl Migrate {
     pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
         let config = installation.config(Flags::default())?;
-        let report = config.store.place.migrate().await?;
+        let report = config.store.place.migrate(config.store.waits).await?;
         if self.json {
             return Ok(output::document(&serde_json::json!({
                 "before": report.before, "after": report.after, "applied": report.applied,

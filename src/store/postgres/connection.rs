@@ -15,6 +15,15 @@ use crate::store::StoreError;
 /// Version number of the oldest supported PostgreSQL (15), which the tests run.
 const OLDEST: i32 = 150_000;
 
+/// Lifts every time limit of a session that the server knows; `transaction_timeout` came with PostgreSQL 17.
+const UNLIMITED: &str = "\
+    select set_config(name, '0', false) from pg_settings where name in ('statement_timeout', 'lock_timeout', \
+        'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')";
+
+/// Lets the server notice during a statement that this process is gone, and roll back.
+const NOTICES_OUR_END: &str = "\
+    select set_config('client_connection_check_interval', '2s', false), set_config('tcp_keepalives_idle', '30', false)";
+
 /// Opens connections to one PostgreSQL database.
 #[derive(Debug, Clone)]
 pub(super) struct Connector {
@@ -95,6 +104,17 @@ impl Connector {
             close(connection).await;
             return Err(StoreError::Unavailable("PostgreSQL is read-only: it is a standby, or became one".to_owned()));
         }
+        Ok(connection)
+    }
+
+    /// Opens a connection for work that may take long, such as a migration: no statement, no wait for a lock and no
+    /// idle time has a limit there. The server ends the work when this process is gone, and keeps the path open that
+    /// others would forget.
+    pub(super) async fn connect_for_long_work(&self) -> Result<PgConnection, StoreError> {
+        let mut connection = self.connect().await?;
+        sqlx::query(UNLIMITED).fetch_all(&mut connection).await.map_err(unavailable)?;
+        // Not every platform can notice a client that is gone.
+        let _unsupported = sqlx::query(NOTICES_OUR_END).fetch_all(&mut connection).await;
         Ok(connection)
     }
 

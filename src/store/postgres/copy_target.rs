@@ -9,19 +9,13 @@ use super::options::PostgresOptions;
 use super::session::close;
 use crate::store::StoreError;
 
-/// Migrates the database and begins a serializable transaction, without time limits for statements.
+/// Migrates the database and begins a serializable transaction, without time limits.
 pub(in crate::store) async fn begin(options: &PostgresOptions) -> Result<PgConnection, StoreError> {
     let connector = Connector::new(options.clone());
     connector.check_settings().await?;
     migrations::migrate(&connector).await?;
-    let mut connection = connector.connect().await?;
-    for statement in [
-        "set statement_timeout = 0",
-        "set idle_in_transaction_session_timeout = 0",
-        "begin isolation level serializable",
-    ] {
-        sqlx::query(statement).execute(&mut connection).await.map_err(unavailable)?;
-    }
+    let mut connection = connector.connect_for_long_work().await?;
+    sqlx::query("begin isolation level serializable").execute(&mut connection).await.map_err(unavailable)?;
     Ok(connection)
 }
 

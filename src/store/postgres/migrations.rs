@@ -1,13 +1,18 @@
 //! Migrates the schema of a PostgreSQL database with migrations that are embedded in this program. Two processes never
 //! migrate at the same time, and a schema that is newer than this program is never changed.
 
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
 use sqlx::PgConnection;
 
 use super::connection::Connector;
-use super::fault::unavailable;
+use super::fault::{late, unavailable};
 use super::session::close;
+use super::sessions::{self, session_id};
 use crate::store::StoreError;
-use crate::store::migrations::{MigrationReport, Migrations};
+use crate::store::migrations::{APPLIED, MigrationReport, Migrations, Pending};
+use crate::store::progress::{self, SAY_EVERY};
 
 /// Migrations as version, name and SQL text, lowest version first. A released migration is never edited.
 const MIGRATIONS: Migrations<6> = Migrations([
@@ -22,40 +27,92 @@ const MIGRATIONS: Migrations<6> = Migrations([
 /// Key of the advisory lock that is held during a migration; no other program locks this number in the database.
 const LOCK: i64 = 0x6275_696c_6470_6173;
 
-/// Migrates the schema in a session of its own; the end of the session releases the advisory lock whatever happens.
+/// Pause between two attempts to get the lock while another session migrates.
+const TRY_AGAIN: Duration = Duration::from_millis(500);
+
+/// Migrates the schema in a session of its own, whose end releases the advisory lock whatever happens. Locks nothing and
+/// needs no right to create anything if the schema is current.
 pub(super) async fn migrate(connector: &Connector) -> Result<MigrationReport, StoreError> {
-    let mut connection = connector.connect().await?;
-    let report = migrate_locked(&mut connection).await;
+    let mut connection = connector.connect_for_long_work().await?;
+    let report = migrate_in(&mut connection, connector).await;
     close(connection).await;
     report
 }
 
-async fn migrate_locked(connection: &mut PgConnection) -> Result<MigrationReport, StoreError> {
-    // The server's lock_timeout limits the wait for the lock.
-    sqlx::query("select pg_advisory_lock($1)").bind(LOCK).execute(&mut *connection).await.map_err(|error| {
-        match unavailable(error) {
-            StoreError::Unavailable(text) => StoreError::Unavailable(format!("waiting for another migration: {text}")),
-            other => other,
-        }
-    })?;
-    let before = version(connection).await?;
-    let migrator = MIGRATIONS.migrator();
-    migrator.run_direct(None, &mut *connection, false).await.map_err(|error| MIGRATIONS.refusal(error, unavailable))?;
-    let after = version(connection).await?;
-    Ok(MIGRATIONS.report(before, after))
+async fn migrate_in(connection: &mut PgConnection, connector: &Connector) -> Result<MigrationReport, StoreError> {
+    if pending(connection).await?.is_empty() {
+        return Ok(MIGRATIONS.report(&[]));
+    }
+    lock(connection, connector).await?;
+    // The session that held the lock before may have migrated.
+    let pending = pending(connection).await?;
+    let session = session_id(connection).await.map_err(unavailable)?;
+    for next in &pending {
+        tracing::info!("applying {next}");
+        let connector = connector.clone();
+        let what = format!("{next} runs");
+        let work = async {
+            MIGRATIONS.apply(&mut *connection, next).await.map_err(|error| MIGRATIONS.refusal(error, unavailable))
+        };
+        let look = move |took| look(connector.clone(), session, what.clone(), took).boxed();
+        progress::watched(SAY_EVERY, work, look).await?;
+        tracing::info!("applied {next}");
+    }
+    Ok(MIGRATIONS.report(&pending))
 }
 
-/// Returns the highest version of an applied migration; 0 if no migration was applied.
-async fn version(connection: &mut PgConnection) -> Result<i64, StoreError> {
-    let known: Option<String> = sqlx::query_scalar("select cast(to_regclass('_sqlx_migrations') as text)")
+async fn pending(connection: &mut PgConnection) -> Result<Vec<Pending>, StoreError> {
+    let known: Option<String> = sqlx::query_scalar("select cast(to_regclass($1) as text)")
+        .bind(APPLIED)
         .fetch_one(&mut *connection)
         .await
         .map_err(unavailable)?;
-    if known.is_none() {
-        return Ok(0);
+    let pending = MIGRATIONS.pending(connection, known.is_none()).await;
+    pending.map_err(|error| MIGRATIONS.refusal(error, unavailable))
+}
+
+/// Waits without a time limit until no other session migrates, and says at once and again and again for whom. A server
+/// that answers nothing ends the wait.
+async fn lock(connection: &mut PgConnection, connector: &Connector) -> Result<(), StoreError> {
+    let (mut waited, mut said) = (Duration::ZERO, None);
+    loop {
+        let locking = sqlx::query_scalar("select pg_try_advisory_lock($1)").bind(LOCK).fetch_one(&mut *connection);
+        let locked = tokio::time::timeout(connector.options().waits.statement, locking).await;
+        if locked.unwrap_or_else(|_| Err(late())).map_err(unavailable)? {
+            return Ok(());
+        }
+        if said.is_none_or(|said| waited >= said + SAY_EVERY) {
+            let holders = sessions::holding(connection, LOCK).await.map_err(unavailable)?;
+            progress::waits(&"another server migrates the database", waited, &holders);
+            said = Some(waited);
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
+        waited += TRY_AGAIN;
     }
-    sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations")
-        .fetch_one(connection)
-        .await
-        .map_err(unavailable)
+}
+
+/// Logs what the session `session` does for so long, and which sessions hold a lock that it waits for.
+///
+/// # Errors
+/// [`StoreError::Unavailable`] if the server has ended the session, whose answer will never come.
+async fn look(connector: Connector, session: i32, what: String, took: Duration) -> Result<(), StoreError> {
+    let seen = async {
+        let mut connection = connector.connect().await?;
+        let seen = sessions::blocking(&mut connection, session).await.map_err(unavailable);
+        close(connection).await;
+        seen
+    };
+    match seen.await {
+        Ok(None) => {
+            let text = format!("{what}, but PostgreSQL has ended its session after {} s at most", took.as_secs());
+            return Err(StoreError::Unavailable(text));
+        }
+        Ok(Some(blocking)) if blocking.is_empty() => progress::goes_on(&what, took),
+        Ok(Some(blocking)) => progress::waits(&what, took, &blocking),
+        Err(error) => {
+            progress::goes_on(&what, took);
+            tracing::warn!(%error, "PostgreSQL does not say whom the migration waits for");
+        }
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ mod migrations;
 mod options;
 mod readers;
 mod session;
+mod sessions;
 mod statements;
 mod transactions;
 mod writers;

@@ -67,6 +67,13 @@ async fn revoke(
     Ok(())
 }
 
+/// Maximum number of used tokens that one statement deletes, so that no backlog outlasts the limit of a statement.
+const DELETED_AT_ONCE: i64 = 10_000;
+
+const DELETE_USED: &str = "\
+    delete from used_tokens where issuer = $1 and kept_until < $2 and digest in ( \
+        select digest from used_tokens where issuer = $1 and kept_until < $2 limit $3)";
+
 #[async_trait]
 impl Redemptions for Backend {
     async fn redeem(&self, issuer: &IssuerId, redemption: &Redemption) -> Outcome<(), RedemptionRefusal> {
@@ -234,9 +241,10 @@ impl Redemptions for Backend {
         self.writer()
             .change(issuer.clone(), move |connection, issuer| {
                 Box::pin(async move {
-                    let done = sqlx::query("delete from used_tokens where issuer = $1 and kept_until < $2")
+                    let done = sqlx::query(DELETE_USED)
                         .bind(issuer.as_str())
                         .bind(before.unix())
+                        .bind(DELETED_AT_ONCE)
                         .execute(connection)
                         .await
                         .map_err(unavailable)?;

@@ -72,6 +72,11 @@ impl Connector {
         self.waits.answer()
     }
 
+    /// Returns the maximum wait of a transaction while another process holds the lock of the file.
+    pub(super) fn lock_within(&self) -> Duration {
+        self.waits.acquire
+    }
+
     fn options(&self) -> SqliteConnectOptions {
         SqliteConnectOptions::new()
             .filename(&self.path)
@@ -130,6 +135,17 @@ impl Connector {
     /// Limits the number of pages of the file for connections that are opened from now on; `None` for no limit.
     pub(super) fn limit(&self, pages: Option<u32>) {
         self.pages.store(pages.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// Sets how long a connection waits while another process holds the lock of the file.
+    pub(super) async fn set_busy_timeout(
+        &self,
+        connection: &mut SqliteConnection,
+        within: Duration,
+    ) -> Result<(), StoreError> {
+        let pragma = sqlx::AssertSqlSafe(format!("pragma busy_timeout = {}", within.as_millis()));
+        sqlx::query(pragma).persistent(false).fetch_all(connection).await.map_err(unavailable)?;
+        Ok(())
     }
 
     /// Applies the limit of the file's pages to an open connection.

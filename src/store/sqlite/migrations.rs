@@ -1,11 +1,17 @@
 //! Migrates the schema of a SQLite file with migrations that are embedded in this program. All migrations run in one
 //! transaction that holds the write lock; a schema that is newer than this program is never changed.
 
-use sqlx::{Connection, SqliteConnection};
+use std::time::Duration;
 
-use super::fault::unavailable;
+use futures_util::FutureExt as _;
+use sqlx::{Connection, Sqlite, SqliteConnection, Transaction};
+
+use super::connection::Connector;
+use super::fault::{is_busy, unavailable};
+use super::lock_holders;
 use crate::store::StoreError;
-use crate::store::migrations::{MigrationReport, Migrations};
+use crate::store::migrations::{APPLIED, MigrationReport, Migrations, Pending};
+use crate::store::progress::{self, SAY_EVERY};
 
 /// Migrations as version, name and SQL text, lowest version first. A released migration is never edited.
 const MIGRATIONS: Migrations<6> = Migrations([
@@ -17,20 +23,69 @@ const MIGRATIONS: Migrations<6> = Migrations([
     (6, "plain_words", include_str!("../../../migrations/sqlite/0006_plain_words.sql")),
 ]);
 
-/// Migrates the schema of the file that `connection` is open on.
+/// Pause between two attempts to get the file's lock while another process holds it.
+const TRY_AGAIN: Duration = Duration::from_millis(100);
+
+/// Migrates the schema of the file that `connection` is open on. Waits without a time limit for a process that holds the
+/// lock of the file, and says so, but only if the schema is not current.
 ///
 /// # Errors
 /// [`StoreError::Schema`] if the schema is newer than this program, or was changed by hand.
-pub(super) async fn migrate(connection: &mut SqliteConnection) -> Result<MigrationReport, StoreError> {
-    // If two processes start at once, the second process waits for the lock and then has nothing to migrate.
-    let mut transaction = connection.begin_with("begin immediate").await.map_err(unavailable)?;
-    let before = version(&mut transaction).await?;
-    // `run_direct`, since `run` has a lifetime bound that a spawned future cannot meet.
-    let migrated = MIGRATIONS.migrator().run_direct(None, &mut *transaction, false).await;
-    migrated.map_err(|error| MIGRATIONS.refusal(error, schema_mismatch))?;
-    let after = version(&mut transaction).await?;
+pub(super) async fn migrate(
+    connection: &mut SqliteConnection,
+    connector: &Connector,
+) -> Result<MigrationReport, StoreError> {
+    if pending(connection).await?.is_empty() {
+        return Ok(MIGRATIONS.report(&[]));
+    }
+    // SQLite's own wait would delay the first words, and nothing could interrupt it.
+    connector.set_busy_timeout(connection, Duration::ZERO).await?;
+    let (mut waited, mut said) = (Duration::ZERO, None);
+    let report = loop {
+        match connection.begin_with("begin immediate").await {
+            Ok(transaction) => break migrate_in(transaction).await?,
+            Err(error) if is_busy(&error) => {}
+            Err(error) => return Err(unavailable(error)),
+        }
+        if said.is_none_or(|said| waited >= said + SAY_EVERY) {
+            progress::waits(&"another process writes to the file", waited, &lock_holders::of(connector.path()));
+            said = Some(waited);
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
+        waited += TRY_AGAIN;
+    };
+    connector.set_busy_timeout(connection, connector.lock_within()).await?;
+    Ok(report)
+}
+
+async fn migrate_in(mut transaction: Transaction<'_, Sqlite>) -> Result<MigrationReport, StoreError> {
+    // The process that held the lock before may have migrated.
+    let pending = pending(&mut transaction).await?;
+    for next in &pending {
+        tracing::info!("applying {next}");
+        let what = format!("{next} runs");
+        let work = async {
+            let applied = MIGRATIONS.apply(&mut *transaction, next).await;
+            applied.map_err(|error| MIGRATIONS.refusal(error, schema_mismatch))
+        };
+        let look = move |took| {
+            progress::goes_on(&what, took);
+            std::future::ready(Ok(())).boxed()
+        };
+        progress::watched(SAY_EVERY, work, look).await?;
+    }
     transaction.commit().await.map_err(unavailable)?;
-    Ok(MIGRATIONS.report(before, after))
+    Ok(MIGRATIONS.report(&pending))
+}
+
+async fn pending(connection: &mut SqliteConnection) -> Result<Vec<Pending>, StoreError> {
+    let known: i64 = sqlx::query_scalar("select count(*) from sqlite_schema where name = ?")
+        .bind(APPLIED)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(unavailable)?;
+    let pending = MIGRATIONS.pending(connection, known == 0).await;
+    pending.map_err(|error| MIGRATIONS.refusal(error, schema_mismatch))
 }
 
 /// Converts an error of a migration to an error of the store: a table that exists before its migration belongs to
@@ -40,19 +95,4 @@ fn schema_mismatch(error: sqlx::Error) -> StoreError {
         return StoreError::Schema(format!("the file holds tables that are not ours ({error}): choose another file"));
     }
     unavailable(error)
-}
-
-/// Returns the highest version of an applied migration; 0 if no migration was applied.
-async fn version(connection: &mut SqliteConnection) -> Result<i64, StoreError> {
-    let known: i64 = sqlx::query_scalar("select count(*) from sqlite_schema where name = '_sqlx_migrations'")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(unavailable)?;
-    if known == 0 {
-        return Ok(0);
-    }
-    sqlx::query_scalar("select coalesce(max(version), 0) from _sqlx_migrations")
-        .fetch_one(connection)
-        .await
-        .map_err(unavailable)
 }

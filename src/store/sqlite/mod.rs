@@ -4,6 +4,7 @@
 mod connection;
 mod driver;
 mod fault;
+mod lock_holders;
 mod migrations;
 pub(in crate::store) mod moved_marker;
 mod options;
@@ -55,7 +56,7 @@ impl SqliteStore {
     pub async fn open(path: &Path, options: SqliteOptions) -> Result<Self, StoreError> {
         let connector = Connector::prepare(path, options.waits).await?;
         let mut connection = connector.connect().await?;
-        migrations::migrate(&mut connection).await?;
+        migrations::migrate(&mut connection, &connector).await?;
         if let Some(moved_to) = moved_marker::moved_to(&mut connection).await? {
             connection::close(connection).await;
             return Err(StoreError::Moved(moved_to));
@@ -72,7 +73,7 @@ impl SqliteStore {
     pub async fn migrate(path: &Path) -> Result<MigrationReport, StoreError> {
         let connector = Connector::prepare(path, StoreWaits::default()).await?;
         let mut connection = connector.connect().await?;
-        let report = migrations::migrate(&mut connection).await;
+        let report = migrations::migrate(&mut connection, &connector).await;
         connection::close(connection).await;
         report
     }

@@ -19,7 +19,7 @@ pub(in crate::store) async fn connect(path: &Path) -> Result<SqliteConnection, S
     }
     let connector = Connector::prepare(path, StoreWaits::default()).await?;
     let mut connection = connector.connect().await?;
-    migrations::migrate(&mut connection).await?;
+    migrations::migrate(&mut connection, &connector).await?;
     Ok(connection)
 }
 

@@ -2,13 +2,17 @@
 
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
+use super::connection::Connector;
 use super::{audit, statements};
+use crate::store::StoreWaits;
 
 /// Opens an empty database. SQLite plans statements on an empty database as on a full one, because nothing gathers
 /// statistics.
 async fn empty() -> SqliteConnection {
     let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-    super::migrations::migrate(&mut connection).await.unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let connector = Connector::prepare(&folder.path().join("unused.db"), StoreWaits::default()).await.unwrap();
+    super::migrations::migrate(&mut connection, &connector).await.unwrap();
     connection
 }
 

@@ -14,6 +14,7 @@ mod key_life;
 mod keys;
 mod names;
 mod serve;
+mod starting;
 mod store;
 mod token;
 mod verify;

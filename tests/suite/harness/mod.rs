@@ -30,7 +30,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{OnceCell, oneshot};
 
 pub(crate) use self::clock::SettableClock;
-pub(crate) use self::logs::logged;
+pub(crate) use self::logs::{capture, logged};
 pub(crate) use self::reply::Reply;
 
 /// When every test begins.
@@ -198,7 +198,7 @@ impl Start {
     }
 
     pub(crate) async fn go(self) -> Server {
-        logs::capture();
+        capture();
         let config = self.config();
         install_keys(&config).await;
         let public = TcpListener::bind("127.0.0.1:0").await.unwrap();

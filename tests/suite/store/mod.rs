@@ -52,6 +52,7 @@ mod filled;
 mod group_commit;
 mod issuing;
 mod keys;
+mod migrating;
 mod moving;
 mod names;
 mod publications;
