@@ -21,7 +21,7 @@ pub struct AudiencePattern(String);
 impl AudiencePattern {
     /// Returns the text of the pattern.
     #[must_use]
-    pub(crate) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 

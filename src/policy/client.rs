@@ -78,7 +78,7 @@ pub struct OrganizationPattern(String);
 impl OrganizationPattern {
     /// Returns the text of the pattern.
     #[must_use]
-    pub(crate) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 

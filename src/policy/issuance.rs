@@ -39,13 +39,12 @@ impl IssuancePolicy {
 
     /// Returns every fault of the rules: several of one rule, and those of all rules.
     #[must_use]
-    pub(crate) fn faults(rules: &[RuleSpec]) -> Vec<IssuanceRuleError> {
+    pub fn faults(rules: &[RuleSpec]) -> Vec<IssuanceRuleError> {
         Rule::check_all(rules.to_vec()).1
     }
 
     /// Decides whether a request is granted. Evaluates each condition within the limits that were checked when the
     /// condition was compiled.
-    /// compiled.
     ///
     /// # Errors
     /// [`Denied`] says why no rule grants the request, or which limit of the rule that decides the request exceeds.
