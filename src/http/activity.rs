@@ -32,7 +32,7 @@ pub(super) enum Ending {
     None,
     /// After the request that has begun, with `Connection: close`; at once if none has begun.
     Politely,
-    /// For another connection: also in the middle of a head, or of an answer that the peer does not take.
+    /// For another connection: also in the middle of a head or a body, or of an answer that the peer does not take.
     Evicted,
 }
 
@@ -43,6 +43,8 @@ pub(super) struct Activity {
     phase: AtomicU8,
     /// Whether the peer does not take what was written.
     stalled: AtomicBool,
+    /// Whether a handler waits for more of the request's body.
+    awaits_body: AtomicBool,
     /// Milliseconds from `opened` to the end of the last request, or to the beginning of the stall.
     quiet_since: AtomicU64,
     requests: AtomicUsize,
@@ -56,6 +58,7 @@ impl Activity {
             opened: Instant::now(),
             phase: AtomicU8::new(Phase::Idle as u8),
             stalled: AtomicBool::new(false),
+            awaits_body: AtomicBool::new(false),
             quiet_since: AtomicU64::new(0),
             requests: AtomicUsize::new(0),
             ending: AtomicU8::new(Ending::None as u8),
@@ -89,6 +92,11 @@ impl Activity {
         self.enter(Phase::Head);
     }
 
+    /// Whether the request that is about to begin arrived with an earlier one.
+    pub(super) fn is_pipelined(&self) -> bool {
+        self.phase() != Phase::Head
+    }
+
     /// The request is in flight until the returned value is dropped.
     pub(super) fn request_began(self: &Arc<Self>) -> RequestInFlight {
         self.requests.fetch_add(1, Ordering::Relaxed);
@@ -116,6 +124,16 @@ impl Activity {
         self.stalled.store(false, Ordering::Release);
     }
 
+    /// Notes whether a handler waits for more of the request's body.
+    pub(super) fn await_body(&self, awaits: bool) {
+        self.awaits_body.store(awaits, Ordering::Release);
+    }
+
+    /// Whether the request in flight waits for more of its body.
+    pub(super) fn awaits_body(&self) -> bool {
+        self.phase() == Phase::Request && self.awaits_body.load(Ordering::Acquire)
+    }
+
     fn quiet_from_now(&self) {
         let millis = u64::try_from(self.opened.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.quiet_since.store(millis, Ordering::Release);
@@ -130,6 +148,14 @@ impl Activity {
     pub(super) fn evictable_since(&self) -> Option<Instant> {
         let is_quiet = matches!(self.phase(), Phase::Idle | Phase::Head) || self.stalled.load(Ordering::Acquire);
         (is_quiet && self.ending() != Ending::Evicted).then(|| self.quiet_since())
+    }
+
+    /// Returns since when the peer has owed something, without which the connection gets nowhere: a request, the rest of
+    /// its head or body, or taking an answer. A body counts from the end of the request before. `None` while it is the
+    /// server's turn.
+    pub(super) fn peer_owes_since(&self) -> Option<Instant> {
+        let awaits_body = self.awaits_body() && self.ending() != Ending::Evicted;
+        self.evictable_since().or_else(|| awaits_body.then(|| self.quiet_since()))
     }
 
     pub(super) fn ending(&self) -> Ending {

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 use tower::ServiceExt;
 
 use super::activity::{Activity, Ending, RequestInFlight};
+use super::awaited::Awaited;
 use super::held::Held;
 use super::peer::SocketAddress;
 use super::places::{Place, Places};
@@ -43,10 +44,19 @@ pub(super) async fn serve_connection(
         TimedSocket::new(stream, activity, limits, move |why| app.issuer().metrics().connection_ended(why.name()));
     let end = Arc::new(end);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let is_pipelined = end.activity.is_pipelined();
         let in_flight = end.activity.request_began();
-        let mut request = request.map(Body::new);
+        let mut request = request.map(|body| Awaited::watch(body, &end.activity));
         request.extensions_mut().insert(SocketAddress(address));
-        answer(router.clone(), request, in_flight, Arc::clone(&end))
+        let answer = answer(router.clone(), request, in_flight, Arc::clone(&end));
+        async move {
+            // Requests that arrive together do not go before those of other connections: hyper would answer many of them
+            // before the runtime looks at another socket.
+            if is_pipelined {
+                tokio::task::yield_now().await;
+            }
+            answer.await
+        }
     });
     let connection = http1::Builder::new().max_buf_size(MAX_HEAD_BYTES).serve_connection(TokioIo::new(socket), service);
     if let Err(error) = connection.await {

@@ -2,6 +2,7 @@
 //! policy and no cryptography.
 
 mod activity;
+mod awaited;
 mod body_budget;
 mod caching;
 mod connection;

@@ -33,7 +33,9 @@ pub(super) struct Places {
 #[derive(Debug, Default)]
 struct Table {
     next: u64,
-    open: HashMap<u64, (IpAddr, Arc<Activity>)>,
+    /// Address of each connection, whether it is a trusted proxy's, and what it is doing.
+    open: HashMap<u64, (IpAddr, bool, Arc<Activity>)>,
+    /// Number of connections of each address, without those of trusted proxies.
     by_address: HashMap<IpAddr, usize>,
 }
 
@@ -77,8 +79,10 @@ impl Places {
         self.taken() * 10 >= self.most * 9
     }
 
-    /// Takes a place for a connection from `address`, if need be the place of a connection that has no request: of the
-    /// same address where that has its share, else of any. Waits for that, at most `patience` long.
+    /// Takes a place for a connection from `address`, if need be the place of a connection that has no request (of the
+    /// same address where that has its share, else of any) or of one that keeps the server waiting and whose address has
+    /// more places than this one. Waits for that, at most `patience` long: others wait behind. An address that has a
+    /// place already therefore waits only if most of the places are its own, as those of a balancer are.
     ///
     /// # Errors
     /// Why there is no place.
@@ -100,8 +104,11 @@ impl Places {
                 }
                 Err(denied) => denied,
             };
-            let evicted = self.evict((denied == Denied::Share).then(|| network(address)));
-            if (denied == Denied::Share && !evicted) || Instant::now() >= until {
+            let may_wait = match denied {
+                Denied::Share => self.evict(Some(network(address))),
+                Denied::Full => self.evict(None) || self.evict_for(address) || is_trusted || self.may_wait(address),
+            };
+            if !may_wait || Instant::now() >= until {
                 return Err(denied);
             }
             let _ = tokio::time::timeout(LOOK_AGAIN, freed).await;
@@ -114,15 +121,18 @@ impl Places {
         if table.open.len() >= self.most {
             return Err(Denied::Full);
         }
-        let of_address = table.by_address.entry(address).or_default();
-        if !is_trusted && *of_address >= self.per_address && self.are_scarce() {
-            return Err(Denied::Share);
+        // The places of a trusted proxy are those of its callers, who share by their requests.
+        if !is_trusted {
+            let of_address = table.by_address.get(&address).copied().unwrap_or(0);
+            if of_address >= self.per_address && self.are_scarce() {
+                return Err(Denied::Share);
+            }
+            table.by_address.insert(address, of_address + 1);
         }
-        *of_address += 1;
         let id = table.next;
         table.next += 1;
         let activity = Activity::begin();
-        table.open.insert(id, (address, Arc::clone(&activity)));
+        table.open.insert(id, (address, is_trusted, Arc::clone(&activity)));
         self.taken.store(table.open.len(), Ordering::Relaxed);
         Ok(Place { places: Arc::clone(self), id, activity })
     }
@@ -135,8 +145,8 @@ impl Places {
         let longest = table
             .open
             .values()
-            .filter(|(of, _)| address.is_none_or(|address| address == *of))
-            .filter_map(|(_, activity)| Some((activity.evictable_since()?, activity)))
+            .filter(|(of, ..)| address.is_none_or(|address| address == *of))
+            .filter_map(|(.., activity)| Some((activity.evictable_since()?, activity)))
             .filter(|(since, _)| now.saturating_duration_since(*since) >= SAFE_FOR)
             .max_by_key(|(since, _)| Reverse(*since));
         if let Some((_, activity)) = longest {
@@ -145,10 +155,35 @@ impl Places {
         longest.is_some()
     }
 
+    /// Ends a connection whose peer owes something, for a new one from `address`: of the address with the most places,
+    /// if that has more than `address` would have, the one that has owed for the longest time. Returns whether there was
+    /// one.
+    fn evict_for(&self, address: IpAddr) -> bool {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let places = |of: &IpAddr| table.by_address.get(of).copied().unwrap_or(0);
+        let own = places(&network(address)) + 1;
+        let longest = table
+            .open
+            .values()
+            .filter(|(of, is_trusted, _)| !is_trusted && places(of) > own)
+            .filter_map(|(of, _, activity)| Some((places(of), Reverse(activity.peer_owes_since()?), activity)))
+            .max_by_key(|(places, since, _)| (*places, *since));
+        if let Some((.., activity)) = longest {
+            activity.end(Ending::Evicted);
+        }
+        longest.is_some()
+    }
+
+    /// Whether a new connection from `address` may wait until a place is free.
+    fn may_wait(&self, address: IpAddr) -> bool {
+        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        table.by_address.get(&network(address)).is_none_or(|places| places * 2 > self.most)
+    }
+
     /// Asks every connection to end: at once if it has no request, else after its answer.
     pub(super) fn end_all(&self) {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        for (_, activity) in table.open.values() {
+        for (.., activity) in table.open.values() {
             activity.end(Ending::Politely);
         }
     }
@@ -166,7 +201,7 @@ impl Places {
 
     fn give_back(&self, id: u64) {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((address, _)) = table.open.remove(&id)
+        if let Some((address, false, _)) = table.open.remove(&id)
             && let Some(count) = table.by_address.get_mut(&address)
         {
             *count -= 1;

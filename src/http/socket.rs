@@ -88,6 +88,9 @@ impl<S> TimedSocket<S> {
             }
             Phase::Idle if ending != Ending::None => return self.expire(Expired::Asked),
             Phase::Head if ending == Ending::Evicted => return self.expire(Expired::Asked),
+            Phase::Request if ending == Ending::Evicted && self.activity.awaits_body() => {
+                return self.expire(Expired::Asked);
+            }
             Phase::Idle => (self.activity.quiet_since() + self.limits.keep_alive, Expired::KeepAlive),
             Phase::Head => {
                 let began = *self.head_began.get_or_insert_with(Instant::now);
@@ -309,6 +312,19 @@ mod tests {
         drop(activity.request_began());
         socket.flush().await.unwrap();
         assert_eq!(socket.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_half_sent_body_ends_for_another_connection_and_a_request_that_is_handled_does_not() {
+        let (mut socket, mut peer, activity) = socket();
+        peer.write_all(b"head").await.unwrap();
+        assert_eq!(socket.read(&mut [0; 8]).await.unwrap(), 4);
+        let _request = activity.request_began();
+        activity.end(Ending::Evicted);
+        let waited = tokio::time::timeout(Duration::from_millis(100), socket.read(&mut [0; 8])).await;
+        assert!(waited.is_err(), "the server's turn");
+        activity.await_body(true);
+        assert_eq!(socket.read(&mut [0; 8]).await.unwrap(), 0, "the peer's turn");
     }
 
     #[tokio::test]

@@ -12,15 +12,15 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::harness::{Server, Start};
 
-const LIVE: &[u8] = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
-const JWKS: &[u8] = b"GET /.well-known/jwks HTTP/1.1\r\nHost: x\r\n\r\n";
+pub(super) const LIVE: &[u8] = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n";
+pub(super) const JWKS: &[u8] = b"GET /.well-known/jwks HTTP/1.1\r\nHost: x\r\n\r\n";
 
 /// A short wait of a test's server, and the longest that a test waits for what comes after it.
 const SHORT: Duration = Duration::from_millis(400);
 const LONG: Duration = Duration::from_secs(20);
 
 /// Connects from 127.0.0.`last`, one of the addresses that a machine has to itself.
-async fn connect_from(last: u8, to: SocketAddr) -> TcpStream {
+pub(super) async fn connect_from(last: u8, to: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::new(127, 0, 0, last), 0).into()).unwrap();
     socket.connect(to).await.unwrap()
@@ -31,7 +31,7 @@ async fn connect(server: &Server) -> TcpStream {
 }
 
 /// Reads one answer, whose body may be as long as a key set. Empty if the connection ended.
-async fn answer(stream: &mut TcpStream) -> String {
+pub(super) async fn answer(stream: &mut TcpStream) -> String {
     let mut read = Vec::new();
     let whole = async {
         loop {
@@ -51,7 +51,7 @@ async fn answer(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&read).into_owned()
 }
 
-async fn asked(stream: &mut TcpStream, request: &[u8]) -> String {
+pub(super) async fn asked(stream: &mut TcpStream, request: &[u8]) -> String {
     let _ = stream.write_all(request).await;
     answer(stream).await
 }

@@ -5,4 +5,5 @@ mod connections;
 mod memory;
 mod panics;
 mod peers;
+mod places;
 mod shutdown;
