@@ -164,9 +164,9 @@ fn dispatch(line: CommandLine) -> Result<(), Failure> {
     }
 }
 
-/// Returns what a command other than `serve` logs: errors, and what long work on the database does.
+/// Returns what a command other than `serve` logs: panics, and what long work on the database does.
 fn said_by_commands() -> LogSettings {
-    LogSettings { format: LogFormat::Text, filter: "error,buildpass::store::progress=warn".to_owned() }
+    LogSettings { format: LogFormat::Text, filter: "off,buildpass::telemetry::logs=error,buildpass::store::progress=warn".to_owned() }
 }
 
 fn wait(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
