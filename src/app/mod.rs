@@ -7,7 +7,7 @@ mod issuer;
 mod shared;
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use self::error::StartError;
@@ -15,7 +15,8 @@ pub(crate) use self::exchange::{exchange_settings, rules_cache, rules_editor};
 pub use self::former_issuer::{FormerIssuer, FormerIssuerError, FormerKeys};
 pub(crate) use self::issuer::{documents, paths};
 pub use self::shared::{ApplyError, SharedChanges, apply};
-use crate::base::{Clock, Entropy, IssuerId, Moment, Seconds};
+use self::shared::{Unapplied, apply_at_start};
+use crate::base::{Clock, Entropy, IssuerId, Seconds};
 use crate::config::Config;
 pub(crate) use crate::config::Proxy as ForwardProxy;
 use crate::exchange::{Exchange, ExchangeParts, RulesEditor};
@@ -44,6 +45,8 @@ pub struct App {
     body_memory: usize,
     jwks_max_age: Seconds,
     refresh_interval: Seconds,
+    /// The shared configuration, while its application waits until the clock is sound.
+    unapplied: Mutex<Option<Unapplied>>,
 }
 
 /// Why no key of the former issuer was adopted.
@@ -83,7 +86,12 @@ impl App {
         let keyring = Arc::new(Keyring::open(parts, &config.keys.kek_source()).await?);
         let paths = paths(config, bound)?;
         let rules_editor = rules_editor(config, &paths, &store, &clock, &entropy);
-        apply_at_start(config, &rules_editor, &keyring, clock.now(), is_first_start).await?;
+        let unapplied = if keyring.clock_is_sound(clock.now()) {
+            apply_at_start(config, &rules_editor, &keyring, clock.now(), is_first_start).await?;
+            None
+        } else {
+            Some(Unapplied { config: config.clone(), is_first_start })
+        };
         rules_editor.check().await.map_err(|error| StartError::Config(error.to_string()))?;
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         let limits = QueueLimits { tasks: SIGNING_QUEUE, wait: config.server.request_timeout.duration() };
@@ -127,6 +135,7 @@ impl App {
             body_memory: config.server.body_memory,
             jwks_max_age: config.keys.jwks_max_age,
             refresh_interval: config.keys.refresh_interval,
+            unapplied: Mutex::new(unapplied),
         })
     }
 
@@ -196,14 +205,30 @@ impl App {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            if let Err(error) = self.issuer.step().await {
-                tracing::error!(%error, "could not refresh the signing keys");
+            match self.issuer.step().await {
+                Ok(()) => self.finish_start().await,
+                Err(error) => tracing::error!(%error, "could not refresh the signing keys"),
             }
             if let Some(exchange) = &self.exchange
                 && let Err(error) = exchange.step().await
             {
                 tracing::warn!(%error, "could not refresh the rules of the exchange");
             }
+        }
+    }
+
+    /// Applies the shared configuration if the start could not, because the clock was doubted.
+    async fn finish_start(&self) {
+        let keyring = self.issuer.keyring();
+        let now = self.clock.now();
+        if keyring.is_doubted(now) {
+            return;
+        }
+        let Some(unapplied) = self.unapplied.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let Unapplied { config, is_first_start } = &unapplied;
+        if let Err(error) = apply_at_start(config, &self.rules_editor, keyring, now, *is_first_start).await {
+            tracing::error!(%error, "could not apply the shared configuration");
+            *self.unapplied.lock().unwrap_or_else(PoisonError::into_inner) = Some(unapplied);
         }
     }
 
@@ -242,35 +267,6 @@ impl App {
     pub async fn close(&self) {
         self.store.close().await;
     }
-}
-
-/// Applies the shared configuration at the start. On a database that several servers share, only the very first start
-/// applies it: an old server that restarts during a rolling update must not undo what a new one applied.
-async fn apply_at_start(
-    config: &Config,
-    rules_editor: &RulesEditor,
-    keyring: &Keyring,
-    now: Moment,
-    is_first_start: bool,
-) -> Result<(), StartError> {
-    let dry_run = rules_editor.store.is_shared() && !is_first_start;
-    if !keyring.clock_is_sound(now) {
-        return Ok(());
-    }
-    match apply(config, rules_editor, keyring, now, dry_run).await {
-        Ok(changes) if changes.is_empty() => {}
-        Ok(changes) if dry_run => {
-            tracing::warn!(?changes, "the configuration differs from the database; run `buildpass config apply`");
-        }
-        Ok(changes) => tracing::info!(?changes, "applied the shared configuration"),
-        Err(error) if dry_run => tracing::warn!(%error, "could not compare the configuration with the database"),
-        Err(ApplyError::Keys(error)) => return Err(error.into()),
-        Err(ApplyError::Store(error)) => return Err(error.into()),
-        Err(error @ (ApplyError::Client(_) | ApplyError::Rules(_))) => {
-            return Err(StartError::Config(error.to_string()));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

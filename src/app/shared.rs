@@ -1,6 +1,7 @@
 //! The shared configuration, on which all servers of an installation must agree: algorithms, declared clients and
 //! providers. Applying it writes it to the database.
 
+use super::error::StartError;
 use crate::base::{IssuerId, Moment};
 use crate::config::Config;
 use crate::exchange::{ApplyRulesError, Change, ChangeKind, ChangeSet, NamedProviderSpec, Prune, RulesEditor};
@@ -80,4 +81,36 @@ fn rules_error(error: ApplyRulesError) -> ApplyError {
         ApplyRulesError::Store(error) => ApplyError::Store(error),
         other => ApplyError::Rules(other),
     }
+}
+
+/// Shared configuration that a start could not apply, because the clock is doubted.
+pub(super) struct Unapplied {
+    pub(super) config: Config,
+    pub(super) is_first_start: bool,
+}
+
+/// Applies the shared configuration at the start. On a database that several servers share, only the very first start
+/// applies it: an old server that restarts during a rolling update must not undo what a new one applied.
+pub(super) async fn apply_at_start(
+    config: &Config,
+    rules_editor: &RulesEditor,
+    keyring: &Keyring,
+    now: Moment,
+    is_first_start: bool,
+) -> Result<(), StartError> {
+    let dry_run = rules_editor.store.is_shared() && !is_first_start;
+    match apply(config, rules_editor, keyring, now, dry_run).await {
+        Ok(changes) if changes.is_empty() => {}
+        Ok(changes) if dry_run => {
+            tracing::warn!(?changes, "the configuration differs from the database; run `buildpass config apply`");
+        }
+        Ok(changes) => tracing::info!(?changes, "applied the shared configuration"),
+        Err(error) if dry_run => tracing::warn!(%error, "could not compare the configuration with the database"),
+        Err(ApplyError::Keys(error)) => return Err(error.into()),
+        Err(ApplyError::Store(error)) => return Err(error.into()),
+        Err(error @ (ApplyError::Client(_) | ApplyError::Rules(_))) => {
+            return Err(StartError::Config(error.to_string()));
+        }
+    }
+    Ok(())
 }

@@ -9,6 +9,8 @@ mod issuer_url;
 mod moment;
 #[cfg(feature = "server")]
 mod rate;
+#[cfg(feature = "server")]
+mod release;
 mod secret;
 
 pub use self::clock::{Clock, SystemClock};
@@ -23,4 +25,6 @@ pub use self::issuer_url::IssuerUrl;
 pub use self::moment::{Moment, Seconds, optional_seconds};
 #[cfg(feature = "server")]
 pub use self::rate::Rate;
+#[cfg(feature = "server")]
+pub use self::release::RELEASED;
 pub use self::secret::{Secret, Sha256};

@@ -16,7 +16,7 @@ use crate::app;
 use crate::base::IssuerId;
 use crate::config::Flags;
 use crate::issuer::Document;
-use crate::keyring::{ActError, KeyRefusal};
+use crate::keyring::{ActError, KeyRefusal, KeyringError};
 
 /// Write the issuer's discovery document and key set to files
 #[derive(Debug, clap::Args)]
@@ -42,7 +42,11 @@ impl ExportStatic {
             if store.read_keys(&IssuerId::main()).await?.rows.is_empty() {
                 return Err(ActError::from(KeyRefusal::NotBegun).into());
             }
-            Ok::<_, Failure>(attach(&config, Arc::clone(&store)).await?.view())
+            let keyring = attach(&config, Arc::clone(&store)).await?;
+            match keyring.clock_fault(now()) {
+                Some(fault) => Err(ActError::from(KeyringError::Clock(fault)).into()),
+                None => Ok::<_, Failure>(keyring.view()),
+            }
         }
         .await;
         store.close().await;

@@ -44,7 +44,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::failure::Failure;
 use self::installation::Installation;
-use crate::base::SystemClock;
+use crate::base::{RELEASED, SystemClock};
 use crate::telemetry::{self, LogFormat, LogSettings};
 
 /// Last lines of `buildpass --help`: exit codes and a hint for the first start.
@@ -142,6 +142,12 @@ fn dispatch(line: CommandLine) -> Result<(), Failure> {
         Command::Serve(_) | Command::Demo(_) | Command::Bench(_) => None,
         _ => Some(telemetry::start_logs(&said_by_commands(), Arc::new(SystemClock::new())).map_err(Failure::refused)?),
     };
+    if installation::now() < RELEASED {
+        let now = installation::now();
+        output::note(&format!(
+            "warning: the clock is at {now}, before {RELEASED}, the date of this release: correct it"
+        ));
+    }
     match line.command {
         Command::Serve(serve) => wait(serve.run(&installation)),
         Command::Demo(demo) => wait(demo.run()),
@@ -166,7 +172,10 @@ fn dispatch(line: CommandLine) -> Result<(), Failure> {
 
 /// Returns what a command other than `serve` logs: panics, and what long work on the database does.
 fn said_by_commands() -> LogSettings {
-    LogSettings { format: LogFormat::Text, filter: "off,buildpass::telemetry::logs=error,buildpass::store::progress=warn".to_owned() }
+    LogSettings {
+        format: LogFormat::Text,
+        filter: "off,buildpass::telemetry::logs=error,buildpass::store::progress=warn".to_owned(),
+    }
 }
 
 fn wait(work: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {

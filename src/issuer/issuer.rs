@@ -28,7 +28,8 @@ pub struct Issuer {
 impl Issuer {
     #[must_use]
     pub(crate) fn new(id: IssuerId, paths: Paths, settings: IssuerSettings, rates: Rates, parts: IssuerParts) -> Self {
-        let documents = Documents::render(&paths, &settings, &parts.keyring.view(), parts.clock.now());
+        let possible = parts.keyring.possible_times(parts.clock.now());
+        let documents = Documents::render(&paths, &settings, &parts.keyring.view(), *possible.start());
         let documents = ArcSwap::from_pointee(documents);
         let pulse = Pulse::new(parts.clock.monotonic());
         Self { id, paths, settings, rates, parts, documents, pulse }
@@ -79,7 +80,8 @@ impl Issuer {
         let now = self.parts.clock.now();
         let view = self.parts.keyring.view();
         self.parts.metrics.rotation_overdue(view.is_overdue(now));
-        let rendered = Documents::render(&self.paths, &self.settings, &view, now);
+        let possible = self.parts.keyring.possible_times(now);
+        let rendered = Documents::render(&self.paths, &self.settings, &view, *possible.start());
         if rendered != **self.documents.load() {
             self.documents.store(Arc::new(rendered));
         }

@@ -11,11 +11,14 @@ use crate::store::StoreError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Readiness {
     /// `ready`; `degraded` if the server cannot issue tokens but its documents are correct; `unready` if the documents
-    /// may lack a key.
+    /// may lack a key or the server's clock is doubted.
     pub(crate) status: &'static str,
     /// Reasons why the status is not `ready`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) reasons: Vec<&'static str>,
+    /// Why the clock is doubted, with the times that do not agree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) clock: Option<String>,
     /// Problems that an operator should look at although the server works.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<&'static str>,
@@ -25,12 +28,12 @@ impl Readiness {
     /// Returns the readiness of a server that shuts down. Its documents are safe, but balancers must send their requests
     /// elsewhere.
     pub(crate) fn leaving() -> Self {
-        Self { status: "unready", reasons: vec!["shutdown"], warnings: Vec::new() }
+        Self { status: "unready", reasons: vec!["shutdown"], clock: None, warnings: Vec::new() }
     }
 
-    /// Returns whether the discovery document and the key set may be served.
+    /// Returns whether balancers may send requests to this server.
     #[must_use]
-    pub(crate) fn documents_are_safe(&self) -> bool {
+    pub(crate) fn is_in_service(&self) -> bool {
         self.status != "unready"
     }
 }
@@ -42,26 +45,35 @@ impl Issuer {
         self.misleading_reasons().is_empty()
     }
 
+    /// Returns whether caches may keep the documents. While this server's clock is doubted, other servers do not know
+    /// how long caches keep them.
+    #[must_use]
+    pub(crate) fn documents_may_be_cached(&self) -> bool {
+        !self.parts.keyring.is_doubted(self.parts.clock.now())
+    }
+
     /// Returns the server's status with reasons and warnings, from the last pulse of the database.
     #[must_use]
     pub(crate) fn readiness(&self) -> Readiness {
         let now = self.parts.clock.now();
         let misleading = self.misleading_reasons();
         let view = self.parts.keyring.view();
-        let mut reasons = misleading.clone();
-        if misleading.is_empty() && view.is_announced(now) {
+        let clock = self.parts.keyring.clock_fault(now).map(|fault| fault.to_string());
+        let mut reasons = Vec::from_iter(clock.is_some().then_some("clock"));
+        reasons.extend(&misleading);
+        if reasons.is_empty() && view.is_announced(now) {
             reasons.push("announced");
         }
         if !self.pulse.works(self.parts.clock.monotonic()) {
             reasons.push("database");
         }
-        let status = match (misleading.is_empty(), reasons.is_empty()) {
+        let status = match (misleading.is_empty() && clock.is_none(), reasons.is_empty()) {
             (true, true) => "ready",
             (true, false) => "degraded",
             (false, _) => "unready",
         };
         let warnings = if view.is_overdue(now) { vec!["rotation_overdue"] } else { Vec::new() };
-        Readiness { status, reasons, warnings }
+        Readiness { status, reasons, clock, warnings }
     }
 
     /// Checks that the database can be read and written, and keeps the result for readiness. The server calls this
@@ -81,15 +93,12 @@ impl Issuer {
     }
 
     fn misleading_reasons(&self) -> Vec<&'static str> {
-        let now = self.parts.clock.now();
+        let possible = self.parts.keyring.possible_times(self.parts.clock.now());
         let view = self.parts.keyring.view();
         let mut reasons = Vec::new();
-        let signs = view.default_signer(now).is_some() || view.is_announced(now);
-        if !view.is_sound(now) || !signs {
+        let signs = |at| view.default_signer(at).is_some() || view.is_announced(at);
+        if !view.is_sound(*possible.end()) || !(signs(*possible.start()) || signs(*possible.end())) {
             reasons.push("keyring");
-        }
-        if !self.parts.keyring.clock_is_sound(now) {
-            reasons.push("clock");
         }
         if self.parts.keyring.is_stale() {
             reasons.push("stale");

@@ -1,12 +1,13 @@
-//! Checks that the clock of this server is sound, by comparing the clock with the largest time that any server has
-//! stored, and with the clock of the database server. A comparison is never based on a query that took too long.
+//! Checks that the clock of this server is sound, by comparing the clock with the date of this release, with the largest
+//! time that any server has stored, and with the clock of the database server. A comparison is never based on a query that took too long.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::base::{Moment, Seconds};
+use crate::base::{Moment, RELEASED, Seconds};
 use crate::store::KeyPoll;
 
 /// Period of the monotonic clock whose smallest wall-clock time has certainly passed. Private halves and audit rows are
@@ -18,12 +19,24 @@ const ERASE_AFTER: Duration = Duration::from_secs(3_600);
 pub enum ClockFault {
     /// The clock of this server differs too much from the clock of the database server.
     #[error(
-        "the clock differs by more than {allowed} (half of keys.clock_skew) from the database server's clock: \
-         synchronize both, for example by NTP"
+        "the clock is at {now} and the database server's clock at {database}, more than {allowed} (half of \
+         keys.clock_skew) apart: synchronize both, for example by NTP"
     )]
     Apart {
+        /// Time that the clock of this server shows.
+        now: Moment,
+        /// Time that the clock of the database server shows.
+        database: Moment,
         /// Largest allowed difference between the two clocks.
         allowed: Seconds,
+    },
+    /// The clock of this server is before the date of this release.
+    #[error(
+        "the clock is at {now}, before {RELEASED}, the date of this release: correct the clock, for example by NTP"
+    )]
+    BeforeRelease {
+        /// Time that the clock of this server shows.
+        now: Moment,
     },
     /// The clock of this server is behind a time that a server has stored before.
     #[error(
@@ -50,7 +63,8 @@ pub(super) struct ClockWatch {
     skew: Seconds,
     /// Largest time that any server has stored, in seconds since 1970.
     latest: AtomicI64,
-    apart: AtomicBool,
+    /// Milliseconds by which the database server's clock was last ahead of ours, if that was too much; otherwise 0.
+    apart: AtomicI64,
     /// Smallest wall-clock time read in each minute of the last hour, with the minute on the monotonic clock, oldest
     /// first.
     readings: Mutex<VecDeque<(Duration, Moment)>>,
@@ -58,12 +72,7 @@ pub(super) struct ClockWatch {
 
 impl ClockWatch {
     pub(super) fn new(skew: Seconds) -> Self {
-        Self {
-            skew,
-            latest: AtomicI64::new(i64::MIN),
-            apart: AtomicBool::new(false),
-            readings: Mutex::new(VecDeque::new()),
-        }
+        Self { skew, latest: AtomicI64::new(i64::MIN), apart: AtomicI64::new(0), readings: Mutex::new(VecDeque::new()) }
     }
 
     /// Replaces the largest stored time by the value in the database, which is smaller after an operator accepted the
@@ -88,8 +97,8 @@ impl ClockWatch {
         if took > half_skew {
             return;
         }
-        let off = server.saturating_sub(answered.wall_millis.saturating_sub(took / 2)).saturating_abs();
-        self.apart.store(off > half_skew, Ordering::Relaxed);
+        let off = server.saturating_sub(answered.wall_millis.saturating_sub(took / 2));
+        self.apart.store(if off.saturating_abs() > half_skew { off } else { 0 }, Ordering::Relaxed);
     }
 
     /// Checks that the clock of this server, which shows `now`, is sound.
@@ -97,12 +106,33 @@ impl ClockWatch {
     /// # Errors
     /// [`ClockFault`].
     pub(super) fn check(&self, now: Moment) -> Result<(), ClockFault> {
-        if self.apart.load(Ordering::Relaxed) {
+        if now < RELEASED {
+            return Err(ClockFault::BeforeRelease { now });
+        }
+        if let Some(database) = self.database_time(now) {
             let allowed = Seconds::new(u64::try_from(self.half_skew_millis() / 1_000).unwrap_or(0));
-            return Err(ClockFault::Apart { allowed });
+            return Err(ClockFault::Apart { now, database, allowed });
         }
         let latest = Moment::from_unix(self.latest.load(Ordering::Relaxed));
         if now + self.skew < latest { Err(ClockFault::Behind { now, latest }) } else { Ok(()) }
+    }
+
+    /// Returns the earliest and the latest time that it may be while this server's clock shows `now`: both are `now` if
+    /// the clock is sound.
+    pub(super) fn possible_times(&self, now: Moment) -> RangeInclusive<Moment> {
+        if self.check(now).is_ok() {
+            return now..=now;
+        }
+        let database = self.database_time(now).unwrap_or(now);
+        let latest = Moment::from_unix(self.latest.load(Ordering::Relaxed));
+        now.min(database)..=now.max(database).max(latest)
+    }
+
+    /// Returns the time of the database server's clock while this server's clock shows `now`, if the two are too far
+    /// apart.
+    fn database_time(&self, now: Moment) -> Option<Moment> {
+        let apart = self.apart.load(Ordering::Relaxed);
+        (apart != 0).then(|| Moment::from_unix(now.unix().saturating_add(apart.div_euclid(1_000))))
     }
 
     /// Returns a time that has certainly passed: the smallest wall-clock time read within the last hour of the
@@ -133,15 +163,18 @@ mod tests {
 
     const SKEW: Seconds = Seconds::new(30);
 
+    /// A time after the release.
     fn at(seconds: i64) -> Moment {
-        Moment::from_unix(seconds)
+        Moment::from_unix(RELEASED.unix() + seconds)
     }
 
     fn reading(wall_millis: i64, monotonic: u64) -> Reading {
+        let wall_millis = RELEASED.unix() * 1_000 + wall_millis;
         Reading { wall_millis, monotonic: Duration::from_millis(monotonic) }
     }
 
     fn poll(latest: Option<i64>, server_millis: Option<i64>) -> KeyPoll {
+        let server_millis = server_millis.map(|millis| RELEASED.unix() * 1_000 + millis);
         KeyPoll { version: 1, latest_seen: latest.map(at), server_millis }
     }
 
@@ -194,5 +227,32 @@ mod tests {
         // Two years ahead for a minute.
         assert!(passed(3_720, 64_000_000).unwrap() < at(1_000_200));
         assert!(passed(3_780, 1_003_780).unwrap() < at(1_000_300));
+    }
+
+    #[test]
+    fn a_clock_before_the_release_is_doubted_and_the_text_names_both_times() {
+        let watch = ClockWatch::new(SKEW);
+        watch.check(at(0)).unwrap();
+        let fault = watch.check(at(-1)).unwrap_err();
+        assert_eq!(fault, ClockFault::BeforeRelease { now: at(-1) });
+        let text = fault.to_string();
+        assert!(text.contains(&at(-1).to_string()) && text.contains(&RELEASED.to_string()), "{text}");
+        watch.observe(&poll(None, Some(3_600_000)), reading(60_000, 0), reading(60_000, 0));
+        let fault = watch.check(at(60)).unwrap_err();
+        assert_eq!(fault, ClockFault::Apart { now: at(60), database: at(3_600), allowed: Seconds::new(15) });
+        let text = fault.to_string();
+        assert!(text.contains(&at(60).to_string()) && text.contains(&at(3_600).to_string()), "{text}");
+    }
+
+    #[test]
+    fn documents_of_a_doubted_clock_reckon_with_every_time_that_it_may_be() {
+        let watch = ClockWatch::new(SKEW);
+        assert_eq!(watch.possible_times(at(60)), at(60)..=at(60));
+        watch.raise_latest(at(100));
+        assert_eq!(watch.possible_times(at(60)), at(60)..=at(100));
+        watch.observe(&poll(None, Some(3_600_000)), reading(60_000, 0), reading(60_000, 0));
+        assert_eq!(watch.possible_times(at(60)), at(60)..=at(3_600));
+        watch.observe(&poll(None, Some(0)), reading(3_600_000, 0), reading(3_600_000, 0));
+        assert_eq!(watch.possible_times(at(3_600)), at(0)..=at(3_600));
     }
 }

@@ -1,13 +1,14 @@
 //! The keyring reads the stored signing keys, opens the sealed private keys, and checks that the keys may be used now.
 //! The keyring holds no lock while it computes, and signs nothing itself.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use super::clock_watch::{ClockWatch, Reading};
+use super::clock_watch::{ClockFault, ClockWatch, Reading};
 use super::error::{ActError, KeyringError};
 use super::kek::KekSource;
 use super::key_pool::KeyPool;
@@ -38,23 +39,27 @@ pub struct Keyring {
     failed_at: AtomicU64,
     /// Time at which our settings were last stored for other servers, in milliseconds of the monotonic clock.
     settings_stored_at: AtomicU64,
+    /// Whether the changes that a start makes wait until the clock is sound.
+    waits_for_clock: AtomicBool,
     /// Lock that is held while the keys are read, so that only one task reads the keys at a time.
     reading: tokio::sync::Mutex<()>,
 }
 
 impl Keyring {
     /// Opens the keyring for a server, and makes the changes that are due before the server serves its first document:
-    /// creates the first keys, sets the times of keys that waited for this start, and stores the server's settings.
+    /// creates the first keys, sets the times of keys that waited for this start, and stores the server's settings. If
+    /// the clock is not sound, these changes are made as soon as it is.
     ///
     /// # Errors
-    /// [`ActError`] if no sealed key can be opened, if no key of a listed algorithm can sign, or if no keys exist yet
-    /// and the clock is not sound.
+    /// [`ActError`] if no sealed key can be opened, or if no key of a listed algorithm can sign.
     pub async fn open(parts: KeyringParts, source: &KekSource) -> Result<Self, ActError> {
         let keyring = Self::attach(parts, source).await?;
         match keyring.watch.check(keyring.parts.clock.now()) {
             Ok(()) => keyring.prepare_start().await?,
-            Err(fault) if keyring.view().is_empty() => return Err(KeyringError::Clock(fault).into()),
-            Err(fault) => tracing::error!(%fault, "the clock is not sound: no token is issued until it is corrected"),
+            Err(fault) => {
+                tracing::error!(%fault, "the clock is not sound: no token is issued until it is corrected");
+                keyring.waits_for_clock.store(true, Ordering::Relaxed);
+            }
         }
         Ok(keyring)
     }
@@ -80,6 +85,7 @@ impl Keyring {
             read_at: AtomicU64::new(0),
             failed_at: AtomicU64::new(u64::MAX),
             settings_stored_at: AtomicU64::new(0),
+            waits_for_clock: AtomicBool::new(false),
             reading: tokio::sync::Mutex::new(()),
         };
         // New keys beside keys that cannot be opened would hide the loss from the operator.
@@ -126,7 +132,27 @@ impl Keyring {
     /// Returns whether the clock of this server, which shows `now`, is sound.
     #[must_use]
     pub fn clock_is_sound(&self, now: Moment) -> bool {
-        self.watch.check(now).is_ok()
+        self.clock_fault(now).is_none()
+    }
+
+    /// Returns the reason why the clock of this server, which shows `now`, is not sound; `None` if it is.
+    #[must_use]
+    pub fn clock_fault(&self, now: Moment) -> Option<ClockFault> {
+        self.watch.check(now).err()
+    }
+
+    /// Returns whether the clock of this server, which shows `now`, is not sound, or was not until now, so that this
+    /// server's settings are not stored yet.
+    #[must_use]
+    pub fn is_doubted(&self, now: Moment) -> bool {
+        self.waits_for_clock.load(Ordering::Relaxed) || !self.clock_is_sound(now)
+    }
+
+    /// Returns the earliest and the latest time that it may be while this server's clock shows `now`. Documents hold
+    /// every key that is needed at one of these times.
+    #[must_use]
+    pub fn possible_times(&self, now: Moment) -> RangeInclusive<Moment> {
+        self.watch.possible_times(now)
     }
 
     /// Returns a time that has certainly passed, however far the clock may have jumped; `None` during the process's
@@ -147,10 +173,12 @@ impl Keyring {
     }
 
     /// Returns whether the key set that this server serves could lack a key that signs, because the keys were last read
-    /// too long ago, or because other servers do not know how long caches keep this server's key set.
+    /// too long ago, or because other servers do not know how long caches keep this server's key set. No cache keeps the
+    /// key set of a server whose clock is doubted.
     #[must_use]
     pub fn is_stale(&self) -> bool {
-        self.age() > self.parts.settings.schedule.documents_safe_for() || !self.is_covered()
+        let is_covered = self.is_covered() || self.is_doubted(self.parts.clock.now());
+        self.age() > self.parts.settings.schedule.documents_safe_for() || !is_covered
     }
 
     /// Returns whether the stored settings of this server are current, and other servers still respect the settings.
@@ -171,8 +199,16 @@ impl Keyring {
         let (now, monotonic) = (self.parts.clock.now(), self.parts.clock.monotonic());
         let passed = self.watch.surely_passed(now, monotonic);
         self.refresh().await?;
-        if self.watch.check(now).is_err() {
+        if let Err(fault) = self.watch.check(now) {
+            if !self.waits_for_clock.swap(true, Ordering::Relaxed) {
+                tracing::error!(%fault, "the clock is not sound: no token is issued until it is corrected");
+            }
             return Ok(());
+        }
+        if self.waits_for_clock.load(Ordering::Relaxed) {
+            self.prepare_start().await?;
+            self.waits_for_clock.store(false, Ordering::Relaxed);
+            tracing::info!("the clock is sound again");
         }
         let note = TimeNote { server: self.server.clone(), now, erasable_before: passed };
         self.parts.store.note_time(&self.parts.issuer, note).await.map_err(KeyringError::from)?;

@@ -218,10 +218,6 @@ impl KeyView {
         ours.chain(adopted).collect()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.keys.is_empty()
-    }
-
     /// Returns whether at least one key could be opened.
     pub(super) fn opens_any(&self) -> bool {
         self.keys.iter().any(|key| key.opened.is_some()) || self.adopted.iter().any(|key| key.opened.is_some())

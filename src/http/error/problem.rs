@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::code::Code;
 use crate::base::Seconds;
 use crate::issuer::Paths;
+use crate::keyring::ClockFault;
 
 /// Public text of a 404 for an object that does not exist.
 pub(in crate::http) const NO_SUCH_OBJECT: &str = "no such object";
@@ -90,6 +91,12 @@ impl Problem {
         )
         .retry_after(Seconds::new(5))
         .because(cause)
+    }
+
+    /// Problem of a request that needs the time while this server's clock is doubted.
+    pub(in crate::http) fn doubted_clock(fault: &ClockFault) -> Self {
+        let detail = format!("this server signs and accepts no token, because its clock is doubted: {fault}");
+        Self::new(Code::Unavailable, detail).retry_after(Seconds::new(5)).because(fault)
     }
 
     /// Problem of a request whose body the budget of memory for bodies cannot hold.

@@ -7,6 +7,7 @@ use crate::base::{FieldError, Seconds};
 use crate::claims::{Event, MAX_TOKEN_BYTES};
 use crate::exchange::{self, ApplyRulesError, PublicationError};
 use crate::issuer::{IssueError, IssueRefusal, NotIssued, Quota};
+use crate::keyring::KeyringError;
 use crate::policy::{AudienceDenied, Denied};
 use crate::store::NameKind;
 
@@ -47,6 +48,7 @@ impl From<IssueError> for Problem {
             IssueError::ProviderKeys { retry_after, .. } => {
                 Self::new(Code::Unavailable, PROVIDER_KEYS).retry_after(retry_after).because(error)
             }
+            IssueError::Keyring(KeyringError::Clock(fault)) => Self::doubted_clock(&fault),
             IssueError::Keyring(_) | IssueError::Signing(_) | IssueError::Store(_) => Self::unavailable(error),
         }
     }
@@ -61,6 +63,7 @@ impl From<exchange::ExchangeError> for Problem {
                 Self::new(Code::Unavailable, PROVIDER_KEYS).retry_after(retry_after).because(error)
             }
             Fault::TooMany { retry_after } => Self::new(Code::RateLimited, RATE_LIMITED).retry_after(retry_after),
+            Fault::Keyring(KeyringError::Clock(fault)) => Self::doubted_clock(&fault),
             Fault::Keyring(_) | Fault::NoSigner | Fault::Signing(_) | Fault::Store(_) => Self::unavailable(error),
         }
     }

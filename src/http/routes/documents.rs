@@ -3,7 +3,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -16,12 +16,20 @@ pub(in super::super) async fn discovery(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     check_safe(&state)?;
-    Ok(caching::document(&state.app.issuer().documents().discovery, &state.document_caching, &headers))
+    Ok(caching::document(&state.app.issuer().documents().discovery, &caching_of(&state), &headers))
 }
 
 pub(in super::super) async fn jwks(State(state): State<AppState>, headers: HeaderMap) -> Result<Response, Problem> {
     check_safe(&state)?;
-    Ok(caching::document(&state.app.issuer().documents().jwks, &state.document_caching, &headers))
+    Ok(caching::document(&state.app.issuer().documents().jwks, &caching_of(&state), &headers))
+}
+
+fn caching_of(state: &AppState) -> HeaderValue {
+    if state.app.issuer().documents_may_be_cached() {
+        state.document_caching.clone()
+    } else {
+        HeaderValue::from_static("no-cache")
+    }
 }
 
 fn check_safe(state: &AppState) -> Result<(), Problem> {

@@ -18,6 +18,6 @@ pub(in super::super) async fn ready(State(state): State<AppState>) -> Response {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(Readiness::leaving())).into_response();
     }
     let readiness = state.app.issuer().readiness();
-    let status = if readiness.documents_are_safe() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if readiness.is_in_service() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(readiness)).into_response()
 }

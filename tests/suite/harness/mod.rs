@@ -144,6 +144,7 @@ pub(crate) struct Start {
     folder: Arc<tempfile::TempDir>,
     limits: Limits,
     database: Option<PostgresOptions>,
+    has_keys: bool,
 }
 
 impl Start {
@@ -154,7 +155,14 @@ impl Start {
             folder: Arc::new(tempfile::tempdir().unwrap()),
             limits: Limits::of(256),
             database: None,
+            has_keys: true,
         }
+    }
+
+    /// On a store without keys, which the server must make.
+    pub(crate) fn without_keys(mut self) -> Self {
+        self.has_keys = false;
+        self
     }
 
     /// By this clock.
@@ -200,7 +208,9 @@ impl Start {
     pub(crate) async fn go(self) -> Server {
         capture();
         let config = self.config();
-        install_keys(&config).await;
+        if self.has_keys {
+            install_keys(&config).await;
+        }
         let public = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let admin = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (port, admin_address) = (public.local_addr().unwrap().port(), admin.local_addr().unwrap());
@@ -281,6 +291,7 @@ impl Server {
             folder: Arc::clone(&self.folder),
             limits: Limits::of(256),
             database: self.database.clone(),
+            has_keys: true,
         };
         start.go().await
     }

@@ -1,5 +1,6 @@
 //! Whole journeys through a server: a lost answer, a restart, a fork, a foreign client, a kill.
 
+mod doubted_clock;
 mod failing_commit;
 mod foreign_client;
 mod fork;
