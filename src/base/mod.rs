@@ -27,4 +27,5 @@ pub use self::moment::{Moment, Seconds, optional_seconds};
 pub use self::rate::Rate;
 #[cfg(feature = "server")]
 pub use self::release::RELEASED;
+pub(crate) use self::secret::secret_text;
 pub use self::secret::{Secret, Sha256};

@@ -58,6 +58,13 @@ impl Secret<String> {
     }
 }
 
+/// Returns the secret in the text of a file or variable, without what editors and shells add: a byte order mark at the
+/// start, and one line end at the end. Every other character belongs to the secret.
+pub(crate) fn secret_text(text: &str) -> &str {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text))
+}
+
 /// A SHA-256 digest. Two digests are compared in constant time.
 #[derive(Clone, Copy)]
 pub struct Sha256([u8; 32]);
@@ -134,6 +141,16 @@ mod tests {
     #[test]
     fn a_secret_does_not_print_itself() {
         assert_eq!(format!("{:?}", Secret::new("bpr_x".to_owned())), "[secret]");
+    }
+
+    #[test]
+    fn one_line_end_and_a_byte_order_mark_are_cut_from_a_secret() {
+        for text in ["x", "x\n", "x\r\n", "\u{feff}x", "\u{feff}x\r\n"] {
+            assert_eq!(secret_text(text), "x", "{text:?}");
+        }
+        for (text, secret) in [("x\n\n", "x\n"), (" x ", " x "), ("x\r", "x\r"), ("x\u{feff}", "x\u{feff}")] {
+            assert_eq!(secret_text(text), secret, "{text:?}");
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use url::Url;
 use super::api::{Api, Response};
 use super::failure::Failure;
 use super::variables::variable;
-use super::{output, shell};
+use super::{input, output, shell};
 use crate::base::{BuildId, Secret};
 use crate::store::Finish;
 
@@ -158,7 +158,7 @@ impl Server {
         let id = self.client_id.filter(|id| !id.is_empty()).ok_or_else(|| missing("BUILDPASS_CLIENT_ID"))?;
         let file = self.client_secret_file.filter(|file| !file.as_os_str().is_empty());
         let secret = match (file, variable("BUILDPASS_CLIENT_SECRET")) {
-            (Some(file), _) => Secret::new(String::from_utf8_lossy(&read(&file)?).trim_end().to_owned()),
+            (Some(file), _) => input::secret_file(&file)?,
             (None, Some(secret)) => Secret::new(secret),
             (None, None) => return Err(missing("BUILDPASS_CLIENT_SECRET or BUILDPASS_CLIENT_SECRET_FILE")),
         };

@@ -7,7 +7,7 @@ use super::declare::table;
 use super::describe::{Key, SecretText, Section, ValueKind};
 use super::fault::{Fault, PathStep};
 use super::reader::Reader;
-use crate::base::Sha256;
+use crate::base::{Sha256, secret_text};
 use crate::claims::AudiencePattern;
 use crate::policy::{OrganizationPattern, Scope, client_name, ids_name};
 use crate::store::DeclaredClient;
@@ -96,7 +96,7 @@ fn field(name: &str, problem: impl Into<Fault>) -> Fault {
 fn digests(text: &str) -> Result<SecretDigests, &'static str> {
     const EXPECTED: &str = "must hold one secret as `buildpass clients new-secret` prints it, or two, a line each: the \
                             new one first";
-    let lines: Vec<&str> = text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = secret_text(text).lines().filter(|line| !line.is_empty()).collect();
     let is_secret =
         |line: &&str| line.starts_with("bpc_") && line.len() >= 40 && line.bytes().all(|b| b.is_ascii_graphic());
     if !lines.iter().all(is_secret) {

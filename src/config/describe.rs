@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
-use crate::base::{IssuerUrl, Seconds, Secret};
+use crate::base::{IssuerUrl, Seconds, Secret, secret_text};
 use crate::claims::{AudiencePattern, ExtraClaims, Presets, SubjectFormat};
 use crate::jose::Algorithm;
 use crate::policy::{AccessDefault, DefaultGrant, OrganizationPattern, RuleSpec, Scope};
@@ -139,12 +139,14 @@ impl<T: Described> Described for Vec<T> {
     };
 }
 
-/// A secret that is written in the configuration itself. `config show` never prints values of this type.
+/// A secret that is written in the configuration itself or in a variable, without a line end at its end. `config show`
+/// never prints values of this type.
 #[derive(Debug, Clone)]
 pub(super) struct SecretText(pub(super) Secret<String>);
 
 impl<'de> Deserialize<'de> for SecretText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Secret::new(text)))
+        let text = Secret::new(String::deserialize(deserializer)?);
+        Ok(Self(Secret::new(secret_text(text.expose_secret()).to_owned())))
     }
 }

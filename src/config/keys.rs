@@ -8,7 +8,7 @@ use super::describe::{Described, SecretText, ValueKind};
 use super::entries::Origin;
 use super::fault::{Fault, PathStep};
 use super::reader::{Reader, period};
-use crate::base::{Seconds, Secret};
+use crate::base::Seconds;
 use crate::jose::Algorithm;
 use crate::keyring::{KekPlace, KekSource, ScheduleSettings};
 use crate::verifier::MAX_TOLERANCE;
@@ -154,9 +154,7 @@ fn key_encryption_key(keys: KekKeys) -> Result<KeyEncryptionKey, Fault> {
         (Some(file), None) if file.as_os_str().is_empty() => return empty("file"),
         (None, Some(SecretText(value))) if value.expose_secret().is_empty() => return empty("value"),
         (Some(path), None) => KekPlace::File { path, may_be_made: false },
-        (None, Some(SecretText(value))) => {
-            KekPlace::Value(Secret::new(value.expose_secret().trim_end_matches(['\r', '\n']).to_owned()))
-        }
+        (None, Some(SecretText(value))) => KekPlace::Value(value),
         (Some(_), Some(_)) => return Err("has both file and value; keep one".into()),
         (None, None) => return Err("has neither file nor value".into()),
     };

@@ -13,7 +13,7 @@ use super::declare::section;
 use super::describe::SecretText;
 use super::entries::Origin;
 use super::reader::{Reader, period};
-use crate::base::{Seconds, Secret};
+use crate::base::{Seconds, Secret, secret_text};
 use crate::store::postgres::{PostgresOptions, Tls};
 use crate::store::{StoreUrl, StoreWaits};
 
@@ -77,11 +77,11 @@ pub(super) fn read(reader: &mut Reader<'_>, state_dir: &Path) -> Option<StoreSec
     Some(StoreSection { place: reader.keep(path, place)?, waits })
 }
 
-/// Reads a secret from a file, and removes line ends at the end of the secret.
+/// Reads a secret from a file.
 fn secret_file(file: &str, state_dir: &Path) -> Result<String, String> {
     let path = state_dir.join(file);
     let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    Ok(secret_text(&text).to_owned())
 }
 
 /// Parses the URL of a database. Relative paths in the URL start from `state_dir`.

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::KeyringError;
 use super::seal::KeyEncryptionKeys;
-use crate::base::{Entropy, Secret};
+use crate::base::{Entropy, Secret, secret_text};
 
 /// Configured key-encryption keys, not read yet. The first key seals new texts; all keys open sealed texts.
 #[derive(Debug, Clone)]
@@ -136,7 +136,7 @@ fn new_kek(entropy: &dyn Entropy) -> Result<Secret<String>, KeyringError> {
 }
 
 fn decode(text: &str) -> Option<Zeroizing<[u8; 32]>> {
-    let bytes = Zeroizing::new(STANDARD.decode(text.trim_end_matches(['\r', '\n'])).ok()?);
+    let bytes = Zeroizing::new(STANDARD.decode(secret_text(text)).ok()?);
     bytes.as_slice().try_into().ok().map(Zeroizing::new)
 }
 

@@ -6,12 +6,14 @@ mod changes;
 mod columns;
 mod explain;
 mod keys;
+mod object_help;
 mod objects;
 mod users;
 
 use clap::Subcommand;
 
-pub(super) use self::objects::{Help, ObjectCommand};
+pub(super) use self::object_help::Help;
+pub(super) use self::objects::ObjectCommand;
 
 use super::failure::Failure;
 use super::installation::Installation;
@@ -39,7 +41,7 @@ const PUBLISHERS: Help = Help {
     noun: "trusted publisher",
     plural: "trusted publishers",
     example: "app@self/0123456789ab",
-    note: "",
+    note: "\n\nThe name of a trusted publisher is GEM@PROVIDER/DIGEST, with a digest of its criteria.",
     object: "gem = \"app\"
   user = \"octo\"
   provider = \"self\"

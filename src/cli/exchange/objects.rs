@@ -12,104 +12,13 @@ use super::super::installation::Installation;
 use super::super::output;
 use super::changes::{self, with_editor};
 use super::columns;
-use crate::exchange::{Precondition, Prune, RulesFile, Section, has_same_identity, one_object, remove_view_members};
+use crate::exchange::{
+    Object, Precondition, Prune, RulesFile, Section, has_same_identity, one_object, remove_view_members,
+};
 use crate::jose::{JsonProblem, require_unique_members};
 
 /// Name of the provider that is built in.
 const OWN_ISSUER: &str = "self";
-
-/// Words and examples for the help of one section's commands.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::cli) struct Help {
-    /// The parent of the section's commands, such as `exchange roles`.
-    pub(in crate::cli) command: &'static str,
-    pub(in crate::cli) article: &'static str,
-    pub(in crate::cli) noun: &'static str,
-    pub(in crate::cli) plural: &'static str,
-    /// Arguments that select one object, in examples.
-    pub(in crate::cli) example: &'static str,
-    /// Text at the end of the help of `list` and `show`.
-    pub(in crate::cli) note: &'static str,
-    /// An example of an object of the section, in TOML.
-    pub(in crate::cli) object: &'static str,
-}
-
-impl Help {
-    /// Returns a function that sets the help of each command of an [`ObjectCommand`].
-    pub(in crate::cli) fn describe(self) -> impl FnMut(clap::Command) -> clap::Command {
-        move |command| {
-            let (about, example) = match command.get_name() {
-                "create" => (self.create(), self.create_example()),
-                "list" => (self.list(), self.list_example()),
-                "show" => (self.show(), self.show_example()),
-                "update" => (self.update(), self.update_example()),
-                "delete" => (self.delete(), self.delete_example()),
-                _ => return command,
-            };
-            command.about(about).after_help(example).mut_args(self.arguments())
-        }
-    }
-
-    /// Returns a function that hides the argument `--user` in sections with objects that have no owner.
-    pub(in crate::cli) fn arguments(self) -> impl FnMut(clap::Arg) -> clap::Arg {
-        move |argument| match argument.get_id().as_str() {
-            "user" => argument.hide(!self.example.contains("--user")),
-            _ => argument,
-        }
-    }
-
-    fn one(&self) -> String {
-        format!("{} {}", self.article, self.noun)
-    }
-
-    fn create(&self) -> String {
-        format!("Create {} from a TOML or JSON file", self.one())
-    }
-
-    pub(in crate::cli) fn list(&self) -> String {
-        format!("List {}", self.plural)
-    }
-
-    pub(in crate::cli) fn show(&self) -> String {
-        format!("Show {} as JSON", self.one())
-    }
-
-    fn update(&self) -> String {
-        format!("Replace {}; credentials issued under the old version are revoked at once", self.one())
-    }
-
-    fn delete(&self) -> String {
-        format!("Delete {}; credentials issued under the {} are revoked at once", self.one(), self.noun)
-    }
-
-    fn create_example(&self) -> String {
-        let (command, object) = (self.command, self.object);
-        format!(
-            "Example:\n  buildpass {command} create - <<'EOF'\n  {object}\n  EOF\n\n\
-             The file holds the object in the form of a rules file, in TOML or JSON."
-        )
-    }
-
-    pub(in crate::cli) fn list_example(&self) -> String {
-        format!("Example:\n  buildpass {} list --json | jq -r .name{}", self.command, self.note)
-    }
-
-    pub(in crate::cli) fn show_example(&self) -> String {
-        format!("Example:\n  buildpass {} show {}{}", self.command, self.example, self.note)
-    }
-
-    fn update_example(&self) -> String {
-        let (command, example) = (self.command, self.example);
-        format!(
-            "Example:\n  buildpass {command} show {example} > object.json\n  buildpass {command} update object.json\n\n\
-             The object must exist. Fields that `show` adds, such as created_at, may stay in the file."
-        )
-    }
-
-    pub(in crate::cli) fn delete_example(&self) -> String {
-        format!("Example:\n  buildpass {} delete {}", self.command, self.example)
-    }
-}
 
 /// Commands on the objects of one section.
 #[derive(Debug, Subcommand)]
@@ -194,12 +103,34 @@ async fn apply_one(
     let mut object = parse(&changes::read(file)?).map_err(fault)?;
     if let (Precondition::Exists, Some(object)) = (expect, object.as_object_mut()) {
         let views = with_editor(installation, async |editor| Ok(editor.list(section).await?)).await?;
-        if let Some(current) = views.iter().find(|current| has_same_identity(section, object, current)) {
-            remove_view_members(section, object, current);
+        match views.iter().find(|current| has_same_identity(section, object, current)) {
+            Some(current) => remove_view_members(section, object, current),
+            None => of_other_user(section, object, &views).map_err(fault)?,
         }
     }
     let file = one_object(section, object).map_err(|error| fault(error.to_string()))?;
     changes::apply(installation, file, Some(expect), Prune::Nothing, false).await?.print(json)
+}
+
+/// Refuses an object that its user does not have, but other users do.
+fn of_other_user(section: Section, object: &Object, current: &[Object]) -> Result<(), String> {
+    if !section.has_owners() {
+        return Ok(());
+    }
+    let is_same = |current: &&Object| {
+        let mut theirs = object.clone();
+        theirs.insert("user".to_owned(), current.get("user").cloned().unwrap_or_default());
+        has_same_identity(section, &theirs, current)
+    };
+    let theirs: Vec<Object> = current.iter().filter(is_same).cloned().collect();
+    if theirs.is_empty() {
+        return Ok(());
+    }
+    let (noun, owners) = (section.noun(), owners(&theirs));
+    let user = object.get("user").cloned().unwrap_or_default();
+    Err(format!(
+        "user: the {noun} belongs to {owners}, not to {user}: write its owner as user, or `create` one for {user}"
+    ))
 }
 
 /// Parses an object in JSON or TOML.
@@ -229,11 +160,11 @@ impl Show {
         let rows = with_editor(installation, async |editor| Ok(editor.find(section, name, user).await?)).await?;
         match rows.as_slice() {
             [one] => Ok(output::document(one)?),
-            [] => Err(unknown(section, &self.name)),
-            _ => Err(Failure::usage(format!(
-                "several users have a {} named {:?}: name the owner by --user",
+            [] => Err(unknown(installation, section, name, user).await?),
+            several => Err(Failure::usage(format!(
+                "several users have a {} named {name:?}: name one by --user: {}",
                 section.noun(),
-                self.name
+                owners(several)
             ))),
         }
     }
@@ -244,13 +175,39 @@ impl Delete {
         let prune = Prune::One(section, self.user.clone(), self.name.clone());
         let report = changes::apply(installation, RulesFile::default(), None, prune, false).await?;
         if report.0.is_empty() {
-            return Err(unknown(section, &self.name));
+            return Err(unknown(installation, section, &self.name, self.user.as_deref()).await?);
         }
         report.print(self.json)
     }
 }
 
-fn unknown(section: Section, name: &str) -> Failure {
+/// Returns the users that own the objects, for a list in a text.
+fn owners(objects: &[Object]) -> String {
+    objects.iter().filter_map(|object| Some(object.get("user")?.to_string())).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the failure for an object that does not exist, or not for this user.
+async fn unknown(
+    installation: &Installation,
+    section: Section,
+    name: &str,
+    user: Option<&str>,
+) -> Result<Failure, Failure> {
+    if let Some(user) = user {
+        let named = with_editor(installation, async |editor| Ok(editor.find(section, name, None).await?)).await?;
+        if !named.is_empty() {
+            let owners = match owners(&named) {
+                owners if section.has_owners() => format!("belongs to {owners}: name that user by --user"),
+                _ => "belongs to no user: leave --user out".to_owned(),
+            };
+            let noun = section.noun();
+            return Ok(Failure::refused(format!("user {user:?} has no {noun} {name:?}: it {owners}")));
+        }
+    }
+    Ok(missing(section, name))
+}
+
+fn missing(section: Section, name: &str) -> Failure {
     if section == Section::Providers && name == OWN_ISSUER {
         return Failure::refused(
             "the provider \"self\" is this server's own issuer: it is built in, and `buildpass config show` prints issuer.url",

@@ -5,7 +5,8 @@ use clap::{Args, Subcommand};
 use super::super::failure::Failure;
 use super::super::installation::Installation;
 use super::changes;
-use super::objects::{Delete, Help, List, Show};
+use super::object_help::Help;
+use super::objects::{Delete, List, Show};
 use crate::exchange::{Precondition, Prune, RulesFile, Section, UserSpec};
 
 const HELP: Help = Help {

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::failure::Failure;
+use super::super::input;
 use super::super::installation::now;
 use super::super::output::{self, Table};
 use crate::config::store_place;
@@ -40,8 +41,8 @@ pub(in crate::cli) struct Copy {
 impl Copy {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let working_dir = std::env::current_dir()?;
-        let password = self.to_password_file.map(std::fs::read_to_string).transpose()?;
-        let password = password.map(|text| text.trim_end_matches(['\r', '\n']).to_owned());
+        let password = self.to_password_file.map(|file| input::secret_file(&file)).transpose()?;
+        let password = password.map(|password| password.expose_secret().clone());
         let parse = |flag: &str, url: &str, password| {
             store_place(url, password, &working_dir).map_err(|problem| Failure::usage(format!("{flag}: {problem}")))
         };

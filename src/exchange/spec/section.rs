@@ -53,6 +53,11 @@ impl Section {
         }
     }
 
+    /// Whether each object of the section belongs to a user.
+    pub(crate) const fn has_owners(self) -> bool {
+        matches!(self, Self::Roles | Self::TrustedPublishers | Self::TrustPolicies)
+    }
+
     /// Section that declares the entitlements of this kind.
     pub(in crate::exchange) const fn of(kind: EntitlementKind) -> Self {
         match kind {

@@ -18,7 +18,7 @@ use super::resolve::GuardedResolver;
 #[cfg(feature = "server")]
 use super::resolve::SystemResolver;
 use super::{FetchError, NetworkAccess, Resolver};
-use crate::base::Seconds;
+use crate::base::{Seconds, secret_text};
 
 /// Maximum time for fetching one document, including redirects.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -129,7 +129,7 @@ impl Fetcher {
                 file: file.display().to_string(),
                 reason: "is not a bearer token: must be UTF-8".to_owned(),
             })?;
-            request = request.bearer_auth(text.trim());
+            request = request.bearer_auth(secret_text(text));
         }
         request.send().await.map_err(|error| connection_error(url, &error))
     }

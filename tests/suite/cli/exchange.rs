@@ -207,11 +207,55 @@ fn a_token_is_read_from_a_file_with_a_line_end() {
     let folder = folder();
     let explain = |token: &str| folder.run(&["exchange", "explain", "--grant", "--token", token]);
     let text = explain("nofile").failed(3);
-    assert!(text.contains("nor the name of a readable file: No such file or directory"), "{text}");
-    assert!(!text.contains("nofile"), "an argument may be a secret: {text}");
-    std::fs::write(folder.path().join("token"), "a.b.c\n").unwrap();
+    assert!(text.contains("nofile: neither a JWT, nor -, nor the name of a readable file: No such file"), "{text}");
+    for secret in ["eyJhbGciOiJub25lIn0", "bpr_0123", &"x".repeat(43), "a\nb"] {
+        let text = explain(secret).failed(3);
+        assert!(text.contains("a token: neither a JWT"), "{text}");
+        assert!(!text.contains(secret), "an argument may be a secret: {text}");
+    }
+    std::fs::write(folder.path().join("token"), "\u{feff}a.b.c\r\n").unwrap();
     let (from_file, from_argument) = (explain("token"), explain("a.b.c"));
     assert_eq!((from_file.code, &from_file.stdout), (1, &from_argument.stdout), "{from_file:?}");
+}
+
+#[test]
+fn an_object_of_another_user_is_refused_with_its_owner() {
+    let folder = folder();
+    folder.run(&["exchange", "apply", "rules.toml"]).done();
+    folder.run(&["exchange", "users", "create", "hubot"]).done();
+    let objects = [("roles", "push-app"), ("trust-policies", "nuget-app")];
+    for (section, name) in objects {
+        let mut object = folder.run(&["exchange", section, "show", name]).json();
+        object["user"] = json!("hubot");
+        let text = folder.run_with(&["exchange", section, "update", "-"], &object.to_string()).failed(1);
+        assert!(text.contains("belongs to \"octo\", not to \"hubot\": write its owner as user, or `create`"), "{text}");
+        for act in ["show", "delete"] {
+            let text = folder.run(&["exchange", section, act, name, "--user", "hubot"]).failed(1);
+            assert!(text.contains("it belongs to \"octo\": name that user by --user"), "{text}");
+        }
+    }
+    let text = folder.run(&["exchange", "grants", "show", "artefacts", "--user", "octo"]).failed(1);
+    assert!(text.contains("it belongs to no user: leave --user out"), "{text}");
+    let text = folder.run(&["exchange", "roles", "show", "other", "--user", "octo"]).failed(1);
+    assert!(text.contains("there is no role \"other\""), "{text}");
+}
+
+#[test]
+fn a_publisher_has_one_name_in_every_command_and_event() {
+    let folder = folder();
+    let applied = folder.run(&["exchange", "apply", "rules.toml", "--json"]).json();
+    let name = applied["trusted_publishers"][0]["name"].as_str().unwrap();
+    let digest = name.strip_prefix("app@self/").unwrap();
+    assert!(digest.len() == 12 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{name}");
+    let listed = folder.run(&["exchange", "publishers", "list", "--json"]).json_lines();
+    assert_eq!(listed[0]["name"], name);
+    assert!(folder.run(&["exchange", "publishers", "list"]).done().contains(name));
+    assert_eq!(folder.run(&["exchange", "publishers", "show", name]).json()["name"], name);
+    let deleted = folder.run(&["exchange", "publishers", "delete", name, "--json"]).json();
+    assert_eq!(deleted["name"], name);
+    let events = folder.run(&["audit", "events", "--json"]).json_lines();
+    let subjects: Vec<_> = events.iter().filter(|event| event["subject"] == name).collect();
+    assert_eq!(subjects.len(), 2, "created and deleted: {events:?}");
 }
 
 #[test]

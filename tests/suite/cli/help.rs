@@ -35,6 +35,9 @@ warnings and logs go to standard error. A token is read from standard input if i
 `access-policy check` and `exchange explain` also read it from a file. A configuration file that is missing or cannot be
 read ends every command with 3.
 
+Of a secret in a file, on standard input or in a variable, a byte order mark at its start and one line end at its end do not
+count. Every other character belongs to the secret. The same holds for the secrets of the configuration.
+
 | exit code | meaning |
 |---|---|
 | 0 | done |
