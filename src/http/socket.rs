@@ -182,6 +182,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedSocket<S> {
         // hyper flushes only once everything was taken.
         (this.is_dirty, this.moved, this.waits_since) = (false, None, None);
         this.activity.flushed();
+        // hyper may have read ahead while the request was in flight, and then reads again only if it is woken: the time
+        // for keep-alive would never run.
+        if this.activity.phase() == Phase::Idle {
+            let _woken_then = this.reads.poll_until(this.activity.quiet_since() + this.limits.keep_alive, cx);
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -277,6 +282,25 @@ mod tests {
         socket.flush().await.unwrap();
         let begun = Instant::now();
         assert_eq!(socket.read(&mut [0; 8]).await.unwrap(), 0);
+        took(begun, 750);
+    }
+
+    #[tokio::test]
+    async fn the_time_for_keep_alive_runs_although_the_last_read_came_before_the_answer() {
+        let (mut socket, mut peer, activity) = socket();
+        peer.write_all(b"head").await.unwrap();
+        assert_eq!(socket.read(&mut [0; 8]).await.unwrap(), 4);
+        let mut request = Some(activity.request_began());
+        let begun = Instant::now();
+        let ended = std::future::poll_fn(|cx| {
+            let mut bytes = [0; 8];
+            let read = Pin::new(&mut socket).poll_read(cx, &mut ReadBuf::new(&mut bytes));
+            if request.take().is_some() {
+                assert!(read.is_pending() && Pin::new(&mut socket).poll_flush(cx).is_ready());
+            }
+            read
+        });
+        tokio::time::timeout(Duration::from_secs(5), ended).await.expect("a wake-up").unwrap();
         took(begun, 750);
     }
 
