@@ -30,6 +30,7 @@ pub(super) struct Migrations<const N: usize>(pub(super) [(i64, &'static str, &'s
 pub(super) struct Pending {
     pub(super) version: i64,
     pub(super) name: &'static str,
+    pub(super) sql: &'static str,
 }
 
 /// Formats the migration as an act.
@@ -70,9 +71,9 @@ impl<const N: usize> Migrations<N> {
             );
         }
         let mut pending = Vec::new();
-        for (migration, (version, name, _)) in self.migrator().iter().zip(self.0) {
+        for (migration, (version, name, sql)) in self.migrator().iter().zip(self.0) {
             match applied.remove(&version) {
-                None => pending.push(Pending { version, name }),
+                None => pending.push(Pending { version, name, sql }),
                 Some(checksum) if checksum != migration.checksum => return Err(MigrateError::VersionMismatch(version)),
                 Some(_) => {}
             }

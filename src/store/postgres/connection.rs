@@ -9,6 +9,7 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 
 use super::fault::{POOLER, unavailable};
 use super::options::{PostgresOptions, Tls};
+use super::rights::Rights;
 use super::session::{Generation, Session, close};
 use crate::store::StoreError;
 
@@ -29,11 +30,19 @@ const NOTICES_OUR_END: &str = "\
 pub(super) struct Connector {
     options: Arc<PostgresOptions>,
     generation: Generation,
+    rights: Rights,
 }
 
 impl Connector {
     pub(super) fn new(options: PostgresOptions) -> Self {
-        Self { options: Arc::new(options), generation: Generation::default() }
+        let options = Arc::new(options);
+        let rights = Rights::new(Arc::clone(&options), connect_options(&options));
+        Self { rights, options, generation: Generation::default() }
+    }
+
+    /// Returns what explains refused statements and logins.
+    pub(super) fn rights(&self) -> &Rights {
+        &self.rights
     }
 
     pub(super) fn options(&self) -> &PostgresOptions {
@@ -50,46 +59,6 @@ impl Connector {
         self.options.waits.answer()
     }
 
-    /// Returns the limit that the server itself sets for a statement, for a wait for a lock, and for an idle
-    /// transaction, in milliseconds: nine tenths of our own limit, so that a living server answers before we cut the
-    /// connection.
-    fn server_limit(&self) -> String {
-        (self.options.waits.statement.as_millis() * 9 / 10).to_string()
-    }
-
-    /// Returns the driver's options. Sets every option, so that no environment variable and no file in a home folder
-    /// fills a gap.
-    fn connect_options(&self) -> PgConnectOptions {
-        let (options, limit) = (&self.options, self.server_limit());
-        let mode = match options.tls {
-            Tls::Disable => PgSslMode::Disable,
-            Tls::Require => PgSslMode::Require,
-            Tls::VerifyCa => PgSslMode::VerifyCa,
-            Tls::VerifyFull => PgSslMode::VerifyFull,
-        };
-        let mut connect = PgConnectOptions::new_without_pgpass()
-            .port(options.port)
-            .username(&options.user)
-            .database(&options.database)
-            .ssl_mode(mode)
-            .application_name("buildpass")
-            .options([
-                ("statement_timeout", limit.as_str()),
-                ("lock_timeout", limit.as_str()),
-                ("idle_in_transaction_session_timeout", limit.as_str()),
-            ])
-            .log_slow_statements(tracing::log::LevelFilter::Off, Duration::from_secs(1));
-        connect =
-            if options.host.starts_with('/') { connect.socket(&options.host) } else { connect.host(&options.host) };
-        if let Some(password) = &options.password {
-            connect = connect.password(password.expose_secret());
-        }
-        match &options.root_certificates {
-            Some(file) => connect.ssl_root_cert(file),
-            None => connect,
-        }
-    }
-
     /// Opens a connection that can write; fails if the server is read-only.
     pub(super) async fn connect(&self) -> Result<PgConnection, StoreError> {
         let within = self.options.waits.acquire;
@@ -98,8 +67,8 @@ impl Connector {
     }
 
     async fn open(&self) -> Result<PgConnection, StoreError> {
-        let options = self.connect_options();
-        let mut connection = options.connect().await.map_err(unavailable)?;
+        let options = connect_options(&self.options);
+        let mut connection = options.connect().await.map_err(|error| unavailable(self.rights.explain_login(error)))?;
         if is_read_only(&mut connection).await.map_err(unavailable)? {
             close(connection).await;
             return Err(StoreError::Unavailable("PostgreSQL is read-only: it is a standby, or became one".to_owned()));
@@ -122,7 +91,8 @@ impl Connector {
     pub(super) async fn session(&self) -> Result<Session, StoreError> {
         let opened_in = self.generation.current();
         let connection = self.connect().await?;
-        Ok(Session::new(connection, self.options.waits.statement, self.generation.clone(), opened_in))
+        let within = self.options.waits.statement;
+        Ok(Session::new(connection, within, self.generation.clone(), opened_in, self.rights.clone()))
     }
 
     /// Returns a pool of reading connections of generation `opened_in`, which are opened when first used. A new
@@ -141,7 +111,7 @@ impl Connector {
                     Ok(())
                 })
             })
-            .connect_lazy_with(self.connect_options())
+            .connect_lazy_with(connect_options(&self.options))
     }
 
     /// Checks that the server's settings do not lose committed records.
@@ -150,9 +120,48 @@ impl Connector {
     /// [`StoreError::Unavailable`] says which setting to change.
     pub(super) async fn check_settings(&self) -> Result<(), StoreError> {
         let mut connection = self.connect().await?;
-        let checked = check_settings(&mut connection, &self.server_limit()).await;
+        let checked = check_settings(&mut connection, &server_limit(&self.options)).await;
         close(connection).await;
         checked
+    }
+}
+
+/// Returns the limit that the server itself sets for a statement, for a wait for a lock, and for an idle
+/// transaction, in milliseconds: nine tenths of our own limit, so that a living server answers before we cut the
+/// connection.
+fn server_limit(options: &PostgresOptions) -> String {
+    (options.waits.statement.as_millis() * 9 / 10).to_string()
+}
+
+/// Returns the driver's options. Sets every option, so that no environment variable and no file in a home folder
+/// fills a gap.
+fn connect_options(options: &PostgresOptions) -> PgConnectOptions {
+    let limit = server_limit(options);
+    let mode = match options.tls {
+        Tls::Disable => PgSslMode::Disable,
+        Tls::Require => PgSslMode::Require,
+        Tls::VerifyCa => PgSslMode::VerifyCa,
+        Tls::VerifyFull => PgSslMode::VerifyFull,
+    };
+    let mut connect = PgConnectOptions::new_without_pgpass()
+        .port(options.port)
+        .username(&options.user)
+        .database(&options.database)
+        .ssl_mode(mode)
+        .application_name("buildpass")
+        .options([
+            ("statement_timeout", limit.as_str()),
+            ("lock_timeout", limit.as_str()),
+            ("idle_in_transaction_session_timeout", limit.as_str()),
+        ])
+        .log_slow_statements(tracing::log::LevelFilter::Off, Duration::from_secs(1));
+    connect = if options.host.starts_with('/') { connect.socket(&options.host) } else { connect.host(&options.host) };
+    if let Some(password) = &options.password {
+        connect = connect.password(password.expose_secret());
+    }
+    match &options.root_certificates {
+        Some(file) => connect.ssl_root_cert(file),
+        None => connect,
     }
 }
 

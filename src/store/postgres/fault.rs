@@ -1,8 +1,10 @@
 //! Converts errors of PostgreSQL and its driver to errors of the store, by SQLSTATE. A text never repeats a value of a
-//! statement or of a row, nor the driver's text of a failed statement, which names a line of the server's source.
+//! statement or of a row, nor the driver's text of a failed statement, which names a line of the server's source. Only
+//! errors in what exists and who may use it repeat PostgreSQL's own message.
 
 use std::io;
 
+use super::rights::explanation;
 use crate::store::StoreError;
 
 fn code(error: &sqlx::Error) -> Option<String> {
@@ -42,19 +44,26 @@ pub(super) fn late() -> sqlx::Error {
 
 /// Converts an error of the driver to an error of the store.
 pub(in crate::store) fn unavailable(error: sqlx::Error) -> StoreError {
+    if let Some(text) = explanation(&error) {
+        return StoreError::Unavailable(text.to_owned());
+    }
     let text = match code(&error).as_deref() {
         // Serialization failure or deadlock: another attempt may succeed at once.
         Some("40001" | "40P01") => return StoreError::Contended,
         Some("25006") => "PostgreSQL is read-only: it is a standby, or became one".to_owned(),
         Some("28P01" | "28000") => "PostgreSQL refused the user or the password".to_owned(),
         Some("3D000") => "there is no such database on the PostgreSQL server".to_owned(),
-        Some("42501") => "the user lacks a privilege that buildpass needs in the database".to_owned(),
         Some("42P01") => return StoreError::Schema("tables are missing: run `buildpass store migrate`".to_owned()),
         Some("53300") => "PostgreSQL accepts no more connections: raise its max_connections".to_owned(),
         Some("55P03") => "another session held a lock for too long".to_owned(),
         Some("57014") => "a statement took too long".to_owned(),
         Some("57P01" | "57P02" | "57P03") => "PostgreSQL is stopping or starting".to_owned(),
         Some("08P01") if unsupported_option(&error) => POOLER.to_owned(),
+        // Errors in what exists and who may use it: the message names objects and no values.
+        Some(code) if ["28", "3D", "3F", "42"].iter().any(|class| code.starts_with(class)) => {
+            let message = error.as_database_error().map_or("", |error| error.message());
+            format!("PostgreSQL refused a statement (SQLSTATE {code}): {message}")
+        }
         Some(other) => format!("PostgreSQL reported SQLSTATE {other}"),
         None => match error {
             sqlx::Error::PoolTimedOut => {

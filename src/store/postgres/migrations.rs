@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use sqlx::PgConnection;
+use sqlx::migrate::MigrateError;
 
 use super::connection::Connector;
 use super::fault::{late, unavailable};
@@ -40,35 +41,52 @@ pub(super) async fn migrate(connector: &Connector) -> Result<MigrationReport, St
 }
 
 async fn migrate_in(connection: &mut PgConnection, connector: &Connector) -> Result<MigrationReport, StoreError> {
-    if pending(connection).await?.is_empty() {
+    if pending(connection, connector).await?.is_empty() {
         return Ok(MIGRATIONS.report(&[]));
     }
     lock(connection, connector).await?;
     // The session that held the lock before may have migrated.
-    let pending = pending(connection).await?;
+    let pending = pending(connection, connector).await?;
     let session = session_id(connection).await.map_err(unavailable)?;
     for next in &pending {
         tracing::info!("applying {next}");
-        let connector = connector.clone();
+        let asking = connector.clone();
         let what = format!("{next} runs");
         let work = async {
-            MIGRATIONS.apply(&mut *connection, next).await.map_err(|error| MIGRATIONS.refusal(error, unavailable))
+            let applied = MIGRATIONS.apply(&mut *connection, next).await;
+            let Err(error) = applied else { return Ok(()) };
+            Err(refusal(error, connector, &format!("{} _sqlx_migrations", next.sql)).await)
         };
-        let look = move |took| look(connector.clone(), session, what.clone(), took).boxed();
+        let look = move |took| look(asking.clone(), session, what.clone(), took).boxed();
         progress::watched(SAY_EVERY, work, look).await?;
         tracing::info!("applied {next}");
     }
     Ok(MIGRATIONS.report(&pending))
 }
 
-async fn pending(connection: &mut PgConnection) -> Result<Vec<Pending>, StoreError> {
+async fn pending(connection: &mut PgConnection, connector: &Connector) -> Result<Vec<Pending>, StoreError> {
     let known: Option<String> = sqlx::query_scalar("select cast(to_regclass($1) as text)")
         .bind(APPLIED)
         .fetch_one(&mut *connection)
         .await
         .map_err(unavailable)?;
-    let pending = MIGRATIONS.pending(connection, known.is_none()).await;
-    pending.map_err(|error| MIGRATIONS.refusal(error, unavailable))
+    match MIGRATIONS.pending(connection, known.is_none()).await {
+        Ok(pending) => Ok(pending),
+        Err(error) => Err(refusal(error, connector, "select from _sqlx_migrations").await),
+    }
+}
+
+/// Returns the error of the store for an error of the statements `sql`, with the right that the user lacks.
+async fn refusal(error: MigrateError, connector: &Connector, sql: &str) -> StoreError {
+    let rights = connector.rights();
+    let error = match error {
+        MigrateError::Execute(error) => MigrateError::Execute(rights.explain(error, sql).await),
+        MigrateError::ExecuteMigration(error, version) => {
+            MigrateError::ExecuteMigration(rights.explain(error, sql).await, version)
+        }
+        other => other,
+    };
+    MIGRATIONS.refusal(error, unavailable)
 }
 
 /// Waits without a time limit until no other session migrates, and says at once and again and again for whom. A server

@@ -12,6 +12,7 @@ use sqlx::{Either, Execute, Executor, Postgres, SqlStr};
 
 use super::connection::Connector;
 use super::fault::{ends_connection, is_no_primary, late};
+use super::kept_query::Kept;
 
 /// Pool of reading connections, replaced as a whole after a sign that the server is no primary.
 #[derive(Debug)]
@@ -47,7 +48,7 @@ impl Readers {
     /// Waits for a connection of the current generation. Returns the connection and the generation.
     async fn acquire(&self) -> Result<(u64, PoolConnection<Postgres>), sqlx::Error> {
         let (generation, pool) = self.current();
-        let connection = pool.acquire().await?;
+        let connection = pool.acquire().await.map_err(|error| self.connector.rights().explain_login(error))?;
         // The new connection itself may have found a read-only server, whose rows may be old.
         if self.connector.generation().current() != generation {
             drop(connection.detach());
@@ -69,22 +70,27 @@ impl Readers {
     }
 
     /// Returns the connection to the pool, or cuts it after an error that ends it: the state of the connection is
-    /// unknown, and its server may not even hear a farewell.
-    fn finish<T>(
+    /// unknown, and its server may not even hear a farewell. Explains an error of the statement `sql`.
+    async fn finish<T>(
         &self,
         generation: u64,
         connection: PoolConnection<Postgres>,
+        sql: &SqlStr,
         done: Result<T, sqlx::Error>,
     ) -> Result<T, sqlx::Error> {
-        if let Err(error) = &done
-            && ends_connection(error)
-        {
-            if is_no_primary(error) {
+        let error = match done {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        if ends_connection(&error) {
+            if is_no_primary(&error) {
                 self.connector.generation().retire(generation);
             }
             drop(connection.detach());
+        } else {
+            drop(connection);
         }
-        done
+        Err(self.connector.rights().explain(error, sql.as_str()).await)
     }
 }
 
@@ -99,9 +105,11 @@ impl<'c> Executor<'c> for &'c Readers {
     {
         let rows = async move {
             let (generation, mut connection) = self.acquire().await?;
+            let query = Kept::of(query);
+            let sql = query.sql.clone();
             let fetched = connection.fetch_many(query).try_collect::<Vec<_>>();
             let fetched = tokio::time::timeout(self.within, fetched).await.unwrap_or_else(|_| Err(late()));
-            let rows = self.finish(generation, connection, fetched)?;
+            let rows = self.finish(generation, connection, &sql, fetched).await?;
             Ok::<_, sqlx::Error>(futures_util::stream::iter(rows.into_iter().map(Ok)))
         };
         futures_util::stream::once(rows).try_flatten().boxed()
@@ -115,8 +123,10 @@ impl<'c> Executor<'c> for &'c Readers {
     {
         Box::pin(async move {
             let (generation, mut connection) = self.acquire().await?;
+            let query = Kept::of(query);
+            let sql = query.sql.clone();
             let fetched = tokio::time::timeout(self.within, connection.fetch_optional(query)).await;
-            self.finish(generation, connection, fetched.unwrap_or_else(|_| Err(late())))
+            self.finish(generation, connection, &sql, fetched.unwrap_or_else(|_| Err(late()))).await
         })
     }
 
@@ -130,8 +140,9 @@ impl<'c> Executor<'c> for &'c Readers {
     {
         Box::pin(async move {
             let (generation, mut connection) = self.acquire().await?;
+            let text = sql.clone();
             let prepared = tokio::time::timeout(self.within, connection.prepare_with(sql, parameters)).await;
-            self.finish(generation, connection, prepared.unwrap_or_else(|_| Err(late())))
+            self.finish(generation, connection, &text, prepared.unwrap_or_else(|_| Err(late()))).await
         })
     }
 }

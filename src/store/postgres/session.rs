@@ -11,6 +11,8 @@ use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Connection, Either, Execute, Executor, PgConnection, Postgres, SqlStr};
 
 use super::fault::{ends_connection, is_no_primary, late};
+use super::kept_query::Kept;
+use super::rights::Rights;
 
 /// Maximum time for closing a connection.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
@@ -41,6 +43,7 @@ pub(in crate::store) struct Session {
     /// Generation in which the connection was opened.
     opened_in: u64,
     is_lost: bool,
+    rights: Rights,
 }
 
 /// Shows no part of the connection.
@@ -51,8 +54,14 @@ impl std::fmt::Debug for Session {
 }
 
 impl Session {
-    pub(super) fn new(connection: PgConnection, within: Duration, generation: Generation, opened_in: u64) -> Self {
-        Self { connection, within, generation, opened_in, is_lost: false }
+    pub(super) fn new(
+        connection: PgConnection,
+        within: Duration,
+        generation: Generation,
+        opened_in: u64,
+        rights: Rights,
+    ) -> Self {
+        Self { connection, within, generation, opened_in, is_lost: false, rights }
     }
 
     /// Returns whether the session may be used for another transaction.
@@ -67,13 +76,13 @@ impl Session {
         }
     }
 
-    /// Returns `error`, and notes what it says about the connection and about the server.
-    fn note(&mut self, error: sqlx::Error) -> sqlx::Error {
+    /// Returns `error` of the statement `sql`, explained, and notes what it says about the connection and the server.
+    async fn note(&mut self, error: sqlx::Error, sql: &SqlStr) -> sqlx::Error {
         self.is_lost |= ends_connection(&error);
         if is_no_primary(&error) {
             self.generation.retire(self.opened_in);
         }
-        error
+        self.rights.explain(error, sql.as_str()).await
     }
 }
 
@@ -92,10 +101,12 @@ impl<'c> Executor<'c> for &'c mut Session {
         E: 'q + Execute<'q, Postgres>,
     {
         let rows = async move {
+            let query = Kept::of(query);
+            let sql = query.sql.clone();
             let fetched = self.connection.fetch_many(query).try_collect::<Vec<_>>();
             match tokio::time::timeout(self.within, fetched).await.unwrap_or_else(|_| Err(late())) {
                 Ok(rows) => Ok(futures_util::stream::iter(rows.into_iter().map(Ok))),
-                Err(error) => Err(self.note(error)),
+                Err(error) => Err(self.note(error, &sql).await),
             }
         };
         futures_util::stream::once(rows).try_flatten().boxed()
@@ -108,8 +119,13 @@ impl<'c> Executor<'c> for &'c mut Session {
         E: 'q + Execute<'q, Postgres>,
     {
         Box::pin(async move {
+            let query = Kept::of(query);
+            let sql = query.sql.clone();
             let fetched = tokio::time::timeout(self.within, self.connection.fetch_optional(query)).await;
-            fetched.unwrap_or_else(|_| Err(late())).map_err(|error| self.note(error))
+            match fetched.unwrap_or_else(|_| Err(late())) {
+                Ok(row) => Ok(row),
+                Err(error) => Err(self.note(error, &sql).await),
+            }
         })
     }
 
@@ -122,8 +138,12 @@ impl<'c> Executor<'c> for &'c mut Session {
         'c: 'e,
     {
         Box::pin(async move {
+            let text = sql.clone();
             let prepared = tokio::time::timeout(self.within, self.connection.prepare_with(sql, parameters)).await;
-            prepared.unwrap_or_else(|_| Err(late())).map_err(|error| self.note(error))
+            match prepared.unwrap_or_else(|_| Err(late())) {
+                Ok(prepared) => Ok(prepared),
+                Err(error) => Err(self.note(error, &text).await),
+            }
         })
     }
 }

@@ -62,6 +62,7 @@ mod redeeming;
 mod redemption_races;
 mod request_tokens;
 mod revocation_causes;
+mod rights;
 mod rules;
 mod sample;
 mod server;

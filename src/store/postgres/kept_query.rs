@@ -1,0 +1,37 @@
+//! A query whose text is kept while it runs, because the driver's errors do not hold it. Changes nothing of the query.
+
+use sqlx::error::BoxDynError;
+use sqlx::postgres::{PgArguments, PgStatement};
+use sqlx::{Execute, Postgres, SqlStr};
+
+/// A query whose text is kept, so that a refusal of it can be explained.
+pub(super) struct Kept {
+    pub(super) sql: SqlStr,
+    arguments: Option<Result<Option<PgArguments>, BoxDynError>>,
+    is_persistent: bool,
+}
+
+impl Kept {
+    pub(super) fn of<'q>(mut query: impl Execute<'q, Postgres>) -> Self {
+        let (arguments, is_persistent) = (query.take_arguments(), query.persistent());
+        Self { sql: query.sql(), arguments: Some(arguments), is_persistent }
+    }
+}
+
+impl Execute<'_, Postgres> for Kept {
+    fn sql(self) -> SqlStr {
+        self.sql
+    }
+
+    fn statement(&self) -> Option<&PgStatement> {
+        None
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<PgArguments>, BoxDynError> {
+        self.arguments.take().unwrap_or(Ok(None))
+    }
+
+    fn persistent(&self) -> bool {
+        self.is_persistent
+    }
+}
