@@ -45,4 +45,6 @@ pub mod policy;
 pub mod store;
 #[cfg(feature = "server")]
 pub mod telemetry;
+#[cfg(feature = "server")]
+mod toml_input;
 pub mod verifier;

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use super::declare::table;
 use super::describe::{Key, SecretText, Section, ValueKind};
-use super::fault::{Fault, PathStep};
 use super::reader::Reader;
 use crate::base::{Sha256, secret_text};
 use crate::claims::AudiencePattern;
 use crate::policy::{OrganizationPattern, Scope, client_name, ids_name};
 use crate::store::DeclaredClient;
+use crate::toml_input::{Fault, PathStep};
 
 const CLIENTS: &str = "clients.NAME";
 

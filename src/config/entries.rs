@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::value::Value;
+use crate::toml_input::Value;
 
 /// Source of a key's value: a default, a file with the line number, or the name of an environment variable or flag.
 #[derive(Debug, Clone, PartialEq, Eq)]

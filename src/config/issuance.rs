@@ -2,12 +2,12 @@
 //! to find faults, but never decides about a build.
 
 use super::declare::{section, table};
-use super::fault::{Fault, PathStep};
 use super::reader::{Reader, any};
 use crate::base::Seconds;
 use crate::claims::AudiencePattern;
 use crate::jose::Algorithm;
 use crate::policy::{DefaultGrant, IssuancePolicy, RuleSpec};
+use crate::toml_input::{Fault, PathStep};
 
 const RULES: &str = "issuance.rules";
 

@@ -5,10 +5,10 @@ use std::net::SocketAddr;
 use std::str::FromStr;
 
 use super::declare::section;
-use super::fault::{Fault, PathStep};
 use super::reader::Reader;
 use crate::base::IssuerUrl;
 use crate::claims::{Preset, Presets, SubjectFormat};
+use crate::toml_input::{Fault, PathStep};
 
 section! {
     /// The issuer of the tokens that this server signs, and the claims of these tokens.

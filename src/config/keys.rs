@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use super::declare::{section, table};
 use super::describe::{Described, SecretText, ValueKind};
 use super::entries::Origin;
-use super::fault::{Fault, PathStep};
 use super::reader::{Reader, period};
 use crate::base::Seconds;
 use crate::jose::Algorithm;
 use crate::keyring::{KekPlace, KekSource, ScheduleSettings};
+use crate::toml_input::{Fault, PathStep};
 use crate::verifier::MAX_TOLERANCE;
 
 const KEY_ENCRYPTION_KEYS: &str = "keys.key_encryption_keys";

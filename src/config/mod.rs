@@ -4,11 +4,9 @@
 mod clients;
 mod declare;
 mod describe;
-mod deserializer;
 mod entries;
 mod error;
 mod exchange;
-mod fault;
 mod issuance;
 mod issuer;
 mod keys;
@@ -24,8 +22,6 @@ mod store;
 mod table;
 mod telemetry;
 mod tokens;
-mod tolerant;
-mod value;
 
 pub use self::error::ConfigError;
 pub use self::exchange::{Exchange, ForwardAuth, Proxy};
@@ -89,7 +85,7 @@ impl Config {
     /// [`ConfigError`] lists every fault, one per line.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let (entries, base, errors) = source::gather(sources)?;
-        let mut reader = Reader::new(&entries, table::SECTIONS, errors);
+        let mut reader = Reader::new(&entries, errors);
         let server = server::read(&mut reader, &base);
         let state_dir = server.as_ref().map(|server| server.state_dir.clone()).unwrap_or(base);
         let issuer = issuer::read(&mut reader, server.as_ref().map(|server| server.listen));

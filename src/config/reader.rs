@@ -4,24 +4,21 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::describe::{Key, Section};
-use super::deserializer;
 use super::entries::{Entries, Origin};
-use super::fault::{Fault, Faults, PathStep};
-use super::tolerant::{self, TableRead};
-use super::value::Value;
 use crate::base::Seconds;
+use crate::toml_input::Value;
+use crate::toml_input::{self, TableRead};
+use crate::toml_input::{Fault, Faults, PathStep};
 
 /// Reader of the values of keys, which collects the faults that it finds.
 pub(super) struct Reader<'a> {
     entries: &'a Entries,
-    sections: &'static [Section],
     errors: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) const fn new(entries: &'a Entries, sections: &'static [Section], errors: Vec<String>) -> Self {
-        Self { entries, sections, errors }
+    pub(super) const fn new(entries: &'a Entries, errors: Vec<String>) -> Self {
+        Self { entries, errors }
     }
 
     /// Returns every fault recorded so far.
@@ -51,12 +48,6 @@ impl<'a> Reader<'a> {
         self.errors.push(format!("{origin}: {path}: {problem}"));
     }
 
-    /// Returns the keys of the tables that the key `path` holds. Other keys hold no tables.
-    fn keys_of_tables(&self, path: &str) -> &'static [Key] {
-        let holds = |section: &&Section| section.keys.iter().any(|key| key.path == path && key.holds_tables());
-        self.sections.iter().find(holds).and_then(|section| section.table).map_or(&[], |table| table.keys)
-    }
-
     fn value(&mut self, path: &str) -> Option<&'a Value> {
         let entry = self.entries.get(path);
         if entry.is_none() {
@@ -77,7 +68,7 @@ impl<'a> Reader<'a> {
         check: impl FnOnce(I) -> Result<T, E>,
     ) -> Option<T> {
         let value = self.value(path)?;
-        self.keep(path, deserializer::read(value).and_then(|value| check(value).map_err(Into::into)))
+        self.keep(path, toml_input::read(value).and_then(|value| check(value).map_err(Into::into)))
     }
 
     /// Like [`Self::read`], for a key that may be absent. Returns `Some(None)` for an absent key, and `None` after a
@@ -99,11 +90,11 @@ impl<'a> Reader<'a> {
         let value = self.value(path)?;
         let Value::List(items) = value else {
             // Records that the value must be a list.
-            return self.keep(path, deserializer::read::<Vec<I>>(value)).map(|_| Vec::new());
+            return self.keep(path, toml_input::read::<Vec<I>>(value)).map(|_| Vec::new());
         };
         let mut read = Vec::new();
         for (index, item) in items.iter().enumerate() {
-            match checked(tolerant::read(&item.value, self.keys_of_tables(path)), &check) {
+            match checked(toml_input::read_with_every_fault(&item.value), &check) {
                 Ok(one) => read.push(one),
                 Err(faults) => {
                     faults.into_iter().for_each(|fault| self.refuse(path, fault.below([PathStep::Item(index)])));
@@ -117,8 +108,7 @@ impl<'a> Reader<'a> {
     /// several tables. [`Self::each`] records the faults of the tables' fields.
     pub(super) fn readable<I: DeserializeOwned>(&self, path: &str) -> Vec<(usize, TableRead<I>)> {
         let Some(Value::List(items)) = self.entries.get(path).map(|entry| &entry.value) else { return Vec::new() };
-        let keys = self.keys_of_tables(path);
-        items.iter().map(|item| tolerant::read(&item.value, keys)).enumerate().collect()
+        items.iter().map(|item| toml_input::read_with_every_fault(&item.value)).enumerate().collect()
     }
 
     /// Like [`Self::each`], for the tables of a section in which the operator chooses the tables' names. `path` is
@@ -134,7 +124,7 @@ impl<'a> Reader<'a> {
         let section = path.trim_end_matches(".NAME");
         let mut read = Vec::new();
         for (name, table) in tables {
-            match checked(tolerant::read(&table.value, self.keys_of_tables(path)), |table| check(name, table)) {
+            match checked(toml_input::read_with_every_fault(&table.value), |table| check(name, table)) {
                 Ok(one) => read.push(one),
                 Err(faults) => {
                     for fault in faults {

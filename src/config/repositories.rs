@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use super::declare::table;
 use super::describe::{Described, Key, Section, ValueKind};
-use super::fault::{Fault, Faults, PathStep};
 use super::reader::Reader;
 use crate::policy::{AccessDefault, AccessPolicy, AccessPolicyError, AccessPolicySpec, RepositoryPolicies};
+use crate::toml_input::{Fault, Faults, PathStep};
 use crate::verifier::Provider;
 
 const REPOSITORIES: &str = "repository.NAME";

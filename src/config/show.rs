@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::describe::{Key, Table, ValueKind};
 use super::entries::Entries;
 use super::table::SECTIONS;
-use super::value::Value;
+use crate::toml_input::Value;
 
 const HIDDEN: &str = "[secret]";
 

@@ -8,7 +8,7 @@ use super::describe::{Key, ValueKind};
 use super::entries::{Entries, Origin, SettingEntry};
 use super::error::ConfigError;
 use super::table;
-use super::value::{self, Located, Value};
+use crate::toml_input::{self, Located, Value};
 
 /// File, environment and flags that the configuration is read from.
 #[derive(Clone, Default)]
@@ -51,7 +51,7 @@ pub(super) fn gather(sources: &Sources) -> Result<(Entries, PathBuf, Vec<String>
     let mut errors = Vec::new();
     for key in table::keys() {
         if let Some(default) = key.default {
-            match value::parse_value(default) {
+            match toml_input::parse_value(default) {
                 Ok(value) => drop(entries.insert(key.path, SettingEntry { value, origin: Origin::Default })),
                 Err(problem) => errors.push(format!("default: {}: {problem}", key.path)),
             }
@@ -63,7 +63,7 @@ pub(super) fn gather(sources: &Sources) -> Result<(Entries, PathBuf, Vec<String>
         let text = std::fs::read_to_string(&path).map_err(|error| {
             ConfigError::unreadable(format!("{}: could not read the file: {error}", file.display()))
         })?;
-        let document = value::parse(&text)
+        let document = toml_input::parse(&text)
             .map_err(|(line, message)| ConfigError::new(vec![format!("{}:{line}: {message}", file.display())]))?;
         from_file(&file, document, &mut entries, &mut errors);
         if let Some(folder) = path.parent() {
@@ -154,6 +154,6 @@ fn from_text(key: &Key, text: &str) -> Result<Value, String> {
             let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
             Ok(Value::List(items.map(|item| Located { value: Value::Text(item.to_owned()), line: 1 }).collect()))
         }
-        ValueKind::Texts | ValueKind::Tables | ValueKind::Table => value::parse_value(text),
+        ValueKind::Texts | ValueKind::Tables | ValueKind::Table => toml_input::parse_value(text),
     }
 }

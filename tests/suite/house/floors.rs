@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use super::imports::Import;
 
 /// The floors from the ground up. A floor may import only those listed with it.
-const FLOORS: [(&str, &[&str]); 15] = [
+const FLOORS: [(&str, &[&str]); 16] = [
     ("base", &[]),
     ("telemetry", &["base"]),
+    ("toml_input", &["base"]),
     ("jose", &["base"]),
     ("claims", &["base"]),
     ("policy", &["base", "jose", "claims"]),
@@ -15,9 +16,12 @@ const FLOORS: [(&str, &[&str]); 15] = [
     ("store", &["base", "jose", "claims", "policy", "verifier", "telemetry"]),
     ("keyring", &["base", "jose", "claims", "policy", "verifier", "store", "telemetry"]),
     ("issuer", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "telemetry"]),
-    ("exchange", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "telemetry"]),
+    ("exchange", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "telemetry", "toml_input"]),
     // Imports only plain types of the floors that it configures.
-    ("config", &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "exchange", "telemetry"]),
+    (
+        "config",
+        &["base", "jose", "claims", "policy", "verifier", "store", "keyring", "exchange", "telemetry", "toml_input"],
+    ),
     (
         "app",
         &[

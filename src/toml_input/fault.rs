@@ -9,42 +9,42 @@ use super::value::{Located, Value};
 use crate::base::FieldError;
 
 /// One step of the path from a value down to a part of the value: an item of a list or a field of a table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum PathStep {
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum PathStep {
     Item(usize),
     Field(String),
 }
 
 /// A problem, and the path from a key's value to the part that has the problem.
 #[derive(Debug)]
-pub(super) struct Fault {
+pub(crate) struct Fault {
     path: Vec<PathStep>,
     problem: String,
 }
 
 impl Fault {
     /// Returns this fault with the steps `outer` in front of its path, as seen from an enclosing value.
-    pub(super) fn below(mut self, outer: impl IntoIterator<Item = PathStep>) -> Self {
+    pub(crate) fn below(mut self, outer: impl IntoIterator<Item = PathStep>) -> Self {
         self.path.splice(0..0, outer);
         self
     }
 
     /// Returns the path from the key's value to the faulty part.
-    pub(super) fn path(&self) -> &[PathStep] {
+    pub(crate) fn path(&self) -> &[PathStep] {
         &self.path
     }
 
     /// Returns this fault with another path.
-    pub(super) fn at(self, path: Vec<PathStep>) -> Self {
+    pub(crate) fn at(self, path: Vec<PathStep>) -> Self {
         Self { path, ..self }
     }
 
-    pub(super) fn problem(&self) -> &str {
+    pub(crate) fn problem(&self) -> &str {
         &self.problem
     }
 
     /// Appends the path of the faulty part to `path`: `issuance.rules` becomes `issuance.rules[0].name`.
-    pub(super) fn full_path(&self, path: &str) -> String {
+    pub(crate) fn full_path(&self, path: &str) -> String {
         self.path.iter().fold(path.to_owned(), |path, step| match step {
             PathStep::Item(index) => format!("{path}[{index}]"),
             PathStep::Field(name) => format!("{path}.{name}"),
@@ -52,7 +52,7 @@ impl Fault {
     }
 
     /// Returns the line of the faulty part of `value`, or of the nearest enclosing part that exists.
-    pub(super) fn line(&self, value: &Value) -> Option<usize> {
+    pub(crate) fn line(&self, value: &Value) -> Option<usize> {
         let (mut value, mut line) = (value, None);
         for step in &self.path {
             let part: Option<&Located> = match (step, value) {
@@ -69,7 +69,7 @@ impl Fault {
 
 /// All faults that a check found in one value.
 #[derive(Debug)]
-pub(super) struct Faults(pub(super) Vec<Fault>);
+pub(crate) struct Faults(pub(crate) Vec<Fault>);
 
 macro_rules! single_fault {
     ($($type:ty),+) => {

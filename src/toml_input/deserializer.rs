@@ -10,7 +10,7 @@ use super::fault::{Fault, PathStep};
 use super::value::Value;
 
 /// Deserializes `value` as a `T`.
-pub(super) fn read<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T, Fault> {
+pub(crate) fn read<'de, T: Deserialize<'de>>(value: &'de Value) -> Result<T, Fault> {
     serde_path_to_error::deserialize(value).map_err(|error| {
         let steps = error.path().iter().filter_map(|segment| match segment {
             Segment::Seq { index } => Some(PathStep::Item(*index)),

@@ -2,36 +2,37 @@
 //! left out, or replaced where the table requires the field. A value that was read with faults is only checked for
 //! further faults, and never used.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::de::DeserializeOwned;
 
-use super::describe::{Key, ValueKind};
 use super::deserializer;
 use super::fault::{Fault, PathStep};
 use super::value::{Located, Value};
 
 /// A table, as far as the table could be read, and the faults of the table's fields.
-pub(super) struct TableRead<T> {
-    pub(super) table: Option<T>,
-    pub(super) faults: Vec<Fault>,
+pub(crate) struct TableRead<T> {
+    pub(crate) table: Option<T>,
+    pub(crate) faults: Vec<Fault>,
     /// Paths of the parts that are not as written, because they were faulty.
     altered: Vec<Vec<PathStep>>,
 }
 
 impl<T> TableRead<T> {
     /// Whether a fault that a check found may be due to a part that is not as written. Such a fault is not reported.
-    pub(super) fn explains(&self, fault: &Fault) -> bool {
+    pub(crate) fn explains(&self, fault: &Fault) -> bool {
         self.altered.iter().any(|altered| altered.starts_with(fault.path()) || fault.path().starts_with(altered))
     }
 }
 
-/// Reads `value` as a `T`. `keys` describes the fields that `T` requires.
-pub(super) fn read<T: DeserializeOwned>(value: &Value, keys: &[Key]) -> TableRead<T> {
+/// Reads `value` as a `T`.
+pub(crate) fn read_with_every_fault<T: DeserializeOwned>(value: &Value) -> TableRead<T> {
     let mut rest = value.clone();
     let mut done = TableRead { table: None, faults: Vec::new(), altered: Vec::new() };
-    let mut tried = BTreeSet::new();
+    // Number of stand-ins that were tried for each faulty field.
+    let mut tried: HashMap<Vec<PathStep>, usize> = HashMap::new();
     let mut dropped: Vec<(Vec<PathStep>, usize)> = Vec::new();
+    let mut filled: Vec<Vec<PathStep>> = Vec::new();
     loop {
         let fault = match deserializer::read::<T>(&rest) {
             Ok(table) => {
@@ -41,6 +42,7 @@ pub(super) fn read<T: DeserializeOwned>(value: &Value, keys: &[Key]) -> TableRea
             Err(fault) => fault,
         };
         let path = fault.path().to_vec();
+        let is_written = !filled.iter().any(|filled| path.starts_with(filled));
         let Some((last, parents)) = path.split_last() else {
             done.faults.push(fault);
             return done;
@@ -48,21 +50,29 @@ pub(super) fn read<T: DeserializeOwned>(value: &Value, keys: &[Key]) -> TableRea
         match (last, part(&mut rest, parents)) {
             (PathStep::Item(index), Some(Value::List(items))) if *index < items.len() => {
                 items.remove(*index);
-                let written = written_index(&dropped, parents, *index);
-                dropped.push((parents.to_vec(), written));
-                dropped.sort_by_key(|(_, index)| *index);
-                done.faults.push(fault.at([parents, &[PathStep::Item(written)]].concat()));
-                done.altered.push(parents.to_vec());
-            }
-            (PathStep::Field(name), Some(Value::Table(fields))) if tried.insert(fault.full_path("")) => {
-                match keys.iter().find(|key| key.path == name && key.is_required) {
-                    Some(key) => drop(fields.insert(name.clone(), Located { value: stand_in(key.kind), line: 0 })),
-                    None => drop(fields.remove(name)),
+                if is_written {
+                    let written = written_index(&dropped, parents, *index);
+                    dropped.push((parents.to_vec(), written));
+                    dropped.sort_by_key(|(_, index)| *index);
+                    done.faults.push(fault.at([parents, &[PathStep::Item(written)]].concat()));
+                    done.altered.push(parents.to_vec());
                 }
-                done.faults.push(fault);
-                done.altered.push(path);
             }
-            (PathStep::Field(_), Some(Value::Table(_))) => return done,
+            (PathStep::Field(name), Some(Value::Table(fields))) => {
+                let count = tried.get(&path).copied();
+                if count.is_none() && is_written {
+                    done.faults.push(fault);
+                    done.altered.push(path.clone());
+                }
+                // A field that may be absent is left out. Of a required one, the next fault says that it is missing.
+                let is_left_out = count.is_none() && fields.remove(name).is_some();
+                if !is_left_out {
+                    let Some(value) = stand_in(count.unwrap_or_default()) else { return done };
+                    fields.insert(name.clone(), Located { value, line: 0 });
+                    filled.push(path.clone());
+                }
+                tried.insert(path, count.map_or(usize::from(!is_left_out), |count| count + 1));
+            }
             _ => {
                 done.faults.push(fault);
                 return done;
@@ -86,15 +96,15 @@ fn written_index(dropped: &[(Vec<PathStep>, usize)], list: &[PathStep], index: u
     before.fold(index, |index, dropped| if dropped <= index { index + 1 } else { index })
 }
 
-/// Returns a valid value for a required field that is missing or faulty.
-fn stand_in(kind: ValueKind) -> Value {
+/// Returns a value to try for a required field that is missing or faulty, one of each type.
+fn stand_in(number: usize) -> Option<Value> {
     let text = || Value::Text("stand-in".to_owned());
-    match kind {
-        ValueKind::Text | ValueKind::Duration | ValueKind::Secret => text(),
-        ValueKind::Integer => Value::Integer(1),
-        ValueKind::Boolean => Value::Boolean(false),
-        ValueKind::Texts => Value::List(vec![Located { value: text(), line: 0 }]),
-        ValueKind::Tables => Value::List(Vec::new()),
-        ValueKind::Table => Value::Table(std::collections::BTreeMap::new()),
+    match number {
+        0 => Some(text()),
+        1 => Some(Value::List(vec![Located { value: text(), line: 0 }])),
+        2 => Some(Value::Table(BTreeMap::new())),
+        3 => Some(Value::Integer(1)),
+        4 => Some(Value::Boolean(false)),
+        _ => None,
     }
 }

@@ -8,14 +8,14 @@ use toml::de::{DeTable, DeValue};
 
 /// A TOML value and the number of its line, counted from 1.
 #[derive(Clone)]
-pub(super) struct Located {
-    pub(super) value: Value,
-    pub(super) line: usize,
+pub(crate) struct Located {
+    pub(crate) value: Value,
+    pub(crate) line: usize,
 }
 
 /// A TOML value. `Other` replaces a value of a type that no key has, such as a date.
 #[derive(Clone)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Text(String),
     Integer(i64),
     Boolean(bool),
@@ -26,7 +26,7 @@ pub(super) enum Value {
 
 impl Value {
     /// Returns the name of the value's type for error texts.
-    pub(super) const fn kind(&self) -> &'static str {
+    pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Text(_) => "a string",
             Self::Integer(_) => "a whole number",
@@ -38,7 +38,7 @@ impl Value {
     }
 
     /// Returns the value as TOML for display. Secrets in the value must be hidden before.
-    pub(super) fn shown(&self) -> toml::Value {
+    pub(crate) fn shown(&self) -> toml::Value {
         match self {
             Self::Text(text) => toml::Value::String(text.clone()),
             Self::Integer(number) => toml::Value::Integer(*number),
@@ -53,7 +53,7 @@ impl Value {
 }
 
 /// Parses a TOML document into top-level entries. An error is the line of the fault and a message.
-pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Located>, (usize, String)> {
+pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, Located>, (usize, String)> {
     let document = DeTable::parse(text).map_err(|error| {
         // `Display` of this error prints the whole line, which may hold a secret.
         (line_at(text, error.span().map_or(0, |span| span.start)), one_line(error.message()))
@@ -62,7 +62,7 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Located>, (usize, Str
 }
 
 /// Parses the text of a single TOML value, such as a default.
-pub(super) fn parse_value(text: &str) -> Result<Value, String> {
+pub(crate) fn parse_value(text: &str) -> Result<Value, String> {
     DeValue::parse(text)
         .map(|value| convert(text, value.get_ref()))
         .map_err(|error| format!("is not TOML: {}", one_line(error.message())))
