@@ -33,6 +33,7 @@ pub use self::dashboard::DashboardRefusal;
 pub use self::entitlements::{Applied, ApplyRulesError, RulesEditor};
 pub use self::entitlements::{AudienceConflict, AudienceOwner, check_audiences};
 pub use self::entitlements::{Change, ChangeKind, ChangeSet, Object, ObjectError, Precondition, Prune, RuleError};
+pub use self::entitlements::{RuleErrors, RulesFault, RulesFaults, RulesText, read_rules_file};
 pub use self::entitlements::{RulesCache, RulesCacheParts};
 pub use self::entitlements::{credential_view, has_same_identity, remove_view_members};
 pub use self::event_kind::EventKind;
@@ -44,8 +45,8 @@ pub use self::publications::{PublicationError, PublicationRequest, provenance};
 pub use self::refusal::{DisclosedRefusal, ExchangeError, ExchangeRefusal, NotExchanged};
 pub use self::revocation::revoke_credential;
 pub use self::settings::{DefaultAudiences, ExchangeSettings};
+pub use self::spec::one_object;
 pub use self::spec::{
     GivenToken, GrantSpec, NamedProviderSpec, NugetSection, Permissions, PublisherSpec, RoleSpec, RubygemsSection,
     RulesFile, Section, TrustPolicySpec, UserSpec,
 };
-pub use self::spec::{RulesFileError, one_object, read_rules_file};

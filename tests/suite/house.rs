@@ -43,7 +43,6 @@ const LONG: &[&str] = &[
     "benches/exchange.rs",
     "src/claims/subject_tests.rs",
     "src/cli/clients.rs",
-    "src/exchange/entitlements/changes/plan.rs",
     "src/http/dialects/forward_auth.rs",
     "src/http/socket.rs",
     "src/policy/statements.rs",

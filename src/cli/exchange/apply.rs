@@ -7,8 +7,8 @@ use clap::Args;
 use super::super::failure::Failure;
 use super::super::installation::Installation;
 use super::super::output;
-use super::changes;
-use crate::exchange::{Prune, read_rules_file};
+use super::changes::{self, Report};
+use crate::exchange::{ApplyRulesError, ChangeSet, Prune, RuleErrors, RulesEditor, RulesFault, RulesFaults, RulesText};
 
 /// Apply a rules file of the exchange to the database; idempotent
 #[derive(Debug, Args)]
@@ -35,17 +35,37 @@ pub(in crate::cli) struct Apply {
 
 impl Apply {
     pub(super) async fn run(self, installation: &Installation) -> Result<(), Failure> {
-        let file = read_rules_file(&changes::read(&self.file)?)
-            .map_err(|error| Failure::refused(format!("{}: {error}", self.file.display())))?;
-        if self.prune && file.is_empty() {
+        let text = changes::read(&self.file)?;
+        let rules = RulesText::parse(&text).map_err(|faults| self.refused(&faults))?;
+        if self.prune && rules.file().is_empty() && rules.faults(&[]).0.is_empty() {
             let problem = "the file is empty, and --prune would delete everything; delete single objects by `delete`";
             return Err(Failure::refused(format!("{}: {problem}", self.file.display())));
         }
         let prune = if self.prune { Prune::All } else { Prune::Nothing };
-        let report = changes::apply(installation, file, None, prune, self.dry_run).await?;
+        let report = changes::with_editor(installation, async |editor| self.apply(&rules, prune, editor).await).await?;
         if self.json {
             return Ok(output::document(&report.document(self.dry_run))?);
         }
         report.print(false)
+    }
+
+    /// Applies the rules. With a fault in the text they are only planned, to find the faults of all objects.
+    async fn apply(&self, rules: &RulesText, prune: Prune, editor: &RulesEditor) -> Result<Report, Failure> {
+        let is_faulty = !rules.faults(&[]).0.is_empty();
+        let set = ChangeSet { file: rules.file().clone(), prune, ..ChangeSet::default() };
+        match editor.apply(&set, changes::BY, self.dry_run || is_faulty).await {
+            Err(ApplyRulesError::Rule(RuleErrors(found))) => Err(self.refused(&rules.faults(&found))),
+            Ok(_) | Err(ApplyRulesError::Audience(_)) if is_faulty => Err(self.refused(&rules.faults(&[]))),
+            applied => Ok(Report(applied?.0)),
+        }
+    }
+
+    fn refused(&self, faults: &RulesFaults) -> Failure {
+        let file = self.file.display();
+        let line = |fault: &RulesFault| match fault.line {
+            Some(line) => format!("{file}:{line}: {}", fault.problem),
+            None => format!("{file}: {}", fault.problem),
+        };
+        Failure::refused(faults.0.iter().map(line).collect::<Vec<_>>().join("\n"))
     }
 }

@@ -13,7 +13,7 @@ use crate::config::Flags;
 use crate::exchange::{Applied, Change, ChangeSet, Precondition, Prune, RulesEditor, RulesFile, Section};
 
 /// Author of the changes that commands make, in the audit events of the changes.
-const BY: &str = "command";
+pub(super) const BY: &str = "command";
 
 /// Maximum size of a file with rules or with an object, in bytes.
 const MAX_BYTES: u64 = 16 * 1_024 * 1_024;

@@ -16,7 +16,8 @@ mod views;
 pub use self::audiences::{AudienceConflict, AudienceOwner, check_audiences};
 pub use self::cache::{RulesCache, RulesCacheParts};
 pub use self::changes::{
-    Applied, ApplyRulesError, Change, ChangeKind, ChangeSet, ObjectError, Precondition, Prune, RuleError, RulesEditor,
+    Applied, ApplyRulesError, Change, ChangeKind, ChangeSet, ObjectError, Precondition, Prune, RuleError, RuleErrors,
+    RulesEditor, RulesFault, RulesFaults, RulesText, read_rules_file,
 };
 pub(super) use self::entitlement::{Compiled, SharedEntitlement};
 pub(super) use self::grant::CompiledGrant;

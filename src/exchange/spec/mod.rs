@@ -13,5 +13,5 @@ pub use self::grant::{GivenToken, GrantSpec};
 pub use self::nuget::{NugetSection, TrustPolicySpec};
 pub use self::provider::NamedProviderSpec;
 pub use self::rubygems::{Permissions, PublisherSpec, RoleSpec, RubygemsSection};
-pub use self::rules_file::{RulesFile, RulesFileError, UserSpec, one_object, read_rules_file};
+pub use self::rules_file::{RulesFile, UserSpec, one_object};
 pub use self::section::Section;

@@ -1,5 +1,5 @@
 //! The rules file, in which operators declare users, providers and entitlements: TOML with the tables of [`RulesFile`].
-//! Each error names the line of the file.
+//! Never reads TOML: `entitlements/changes/rules_text.rs` does.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -45,28 +45,6 @@ pub struct UserSpec {
     /// Whether the user is disabled; disabling a user revokes the user's keys.
     #[serde(default, skip_serializing_if = "is_false")]
     pub disabled: bool,
-}
-
-/// Error returned when a rules file cannot be parsed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line}: {problem}")]
-pub struct RulesFileError {
-    /// Number of the line in the rules file that holds the error, from 1.
-    pub line: usize,
-    /// What is wrong in the line.
-    pub problem: String,
-}
-
-/// Parses the text of a rules file.
-///
-/// # Errors
-/// [`RulesFileError`] for invalid TOML, unknown keys and values of the wrong type.
-pub fn read_rules_file(text: &str) -> Result<RulesFile, RulesFileError> {
-    toml::from_str(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let line = text.get(..at).unwrap_or_default().matches('\n').count() + 1;
-        RulesFileError { line, problem: error.message().trim().to_owned() }
-    })
 }
 
 /// Reads one object of a section from JSON, and returns a rules file that declares only this object.

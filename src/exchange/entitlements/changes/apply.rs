@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::change_set::{Change, ChangeKind, ChangeSet, RuleError};
+use super::change_set::{Change, ChangeKind, ChangeSet, RuleErrors};
 use super::plan::{NewIds, Plan, Planner};
 use crate::base::{Clock, EntitlementId, Entropy, EntropyError, EventId, IssuerId, Moment};
 use crate::exchange::entitlements::audiences::{AudienceConflict, Claimed};
@@ -29,9 +29,9 @@ pub enum ApplyRulesError {
     /// The system's random generator failed.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
-    /// An object is invalid.
+    /// Objects are invalid.
     #[error(transparent)]
-    Rule(#[from] RuleError),
+    Rule(#[from] RuleErrors),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
 
+use crate::base::FieldError;
 use crate::exchange::spec::{NamedProviderSpec, RulesFile, Section};
 
 /// Effect of a change on one object.
@@ -77,15 +78,24 @@ pub struct ChangeSet {
 
 /// Error of an object that cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{} {name:?}: {problem}", .section.name())]
+#[error("{} {name:?}: {}{problem}", .section.name(), if .field.is_empty() { String::new() } else { format!("{}: ", .field) })]
 pub struct RuleError {
     /// Section of the object.
     pub section: Section,
     /// Name of the object.
     pub name: String,
+    /// User that the object belongs to, if there is one.
+    pub user: Option<String>,
+    /// Dotted path of the invalid field; empty for the object as a whole.
+    pub field: String,
     /// The problem, and the values that are valid.
     pub problem: String,
 }
+
+/// Errors of all objects that cannot be applied, at least one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+pub struct RuleErrors(pub Vec<RuleError>);
 
 impl ChangeKind {
     /// All effects of a change.
@@ -102,7 +112,16 @@ impl ChangeKind {
 
 impl RuleError {
     pub(super) fn new(section: Section, name: &str, problem: impl Into<String>) -> Self {
-        Self { section, name: name.to_owned(), problem: problem.into() }
+        Self { section, name: name.to_owned(), user: None, field: String::new(), problem: problem.into() }
+    }
+
+    pub(super) fn in_field(section: Section, name: &str, error: FieldError) -> Self {
+        Self { field: error.field, ..Self::new(section, name, error.problem) }
+    }
+
+    /// Returns this error for the object that belongs to `user`.
+    pub(super) fn of(self, user: Option<&str>) -> Self {
+        Self { user: user.map(str::to_owned), ..self }
     }
 }
 

@@ -5,8 +5,11 @@ mod change_set;
 mod objects;
 mod pin;
 mod plan;
+mod planned_parties;
+mod rules_text;
 mod wanted;
 
 pub use self::apply::{Applied, ApplyRulesError, RulesEditor};
-pub use self::change_set::{Change, ChangeKind, ChangeSet, Precondition, Prune, RuleError};
+pub use self::change_set::{Change, ChangeKind, ChangeSet, Precondition, Prune, RuleError, RuleErrors};
 pub use self::objects::ObjectError;
+pub use self::rules_text::{RulesFault, RulesFaults, RulesText, read_rules_file};

@@ -20,6 +20,17 @@ pub(super) struct Wanted {
     pub(super) spec: String,
 }
 
+/// Kinds of the criteria that a trust policy may have.
+const TRUST_POLICY_KINDS: [&str; 4] = ["entra", "github", "gitlab", "vela"];
+
+/// Returns names for the end of an error text, in the order of the alphabet.
+pub(super) fn known_names<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
+}
+
 /// Canonical text of a spec, to compare and to store.
 pub(super) fn serialized<T: Serialize>(spec: &T) -> String {
     // Specs always serialize. An empty text would not compile, so the entitlement would accept no token.
@@ -27,7 +38,7 @@ pub(super) fn serialized<T: Serialize>(spec: &T) -> String {
 }
 
 /// Entitlements of a file, in the order of the file.
-pub(super) fn wanted(file: &RulesFile, named: &HashMap<&str, &Provider>) -> Result<Vec<Wanted>, RuleError> {
+pub(super) fn wanted(file: &RulesFile, named: &HashMap<&str, &Provider>, faults: &mut Vec<RuleError>) -> Vec<Wanted> {
     let mut all = Vec::new();
     for role in &file.rubygems.roles {
         all.push(Wanted {
@@ -48,8 +59,14 @@ pub(super) fn wanted(file: &RulesFile, named: &HashMap<&str, &Provider>) -> Resu
         });
     }
     for policy in &file.nuget.trust_policies {
-        let provider = provider_of(policy, named)
-            .map_err(|error| RuleError::new(Section::TrustPolicies, &policy.name, error.to_string()))?;
+        let provider = match provider_of(policy, named) {
+            Ok(provider) => provider,
+            Err(error) => {
+                let error = RuleError::in_field(Section::TrustPolicies, &policy.name, error);
+                faults.push(error.of(Some(&policy.user)));
+                continue;
+            }
+        };
         let mut policy = policy.clone();
         policy.provider = Some(provider.clone());
         all.push(Wanted {
@@ -69,13 +86,20 @@ pub(super) fn wanted(file: &RulesFile, named: &HashMap<&str, &Provider>) -> Resu
             spec: serialized(grant),
         });
     }
-    Ok(all)
+    all
 }
 
 /// Provider of a trust policy: the named provider, or the own issuer for `vela`, or the only provider of the kind.
 fn provider_of(policy: &TrustPolicySpec, named: &HashMap<&str, &Provider>) -> Result<String, FieldError> {
     if let Some(provider) = &policy.provider {
         return Ok(provider.clone());
+    }
+    if !TRUST_POLICY_KINDS.contains(&policy.kind.as_str()) {
+        let known = TRUST_POLICY_KINDS.join(", ");
+        return Err(FieldError::new(
+            "kind",
+            format!("there is no kind {:?}; the known kinds are {known}", policy.kind),
+        ));
     }
     if policy.kind == "vela" {
         return Ok("self".to_owned());
@@ -85,7 +109,12 @@ fn provider_of(policy: &TrustPolicySpec, named: &HashMap<&str, &Provider>) -> Re
     of_kind.sort_unstable();
     match of_kind.as_slice() {
         [only] => Ok((*only).to_owned()),
-        [] => Err(FieldError::new("kind", format!("no provider is of kind {:?}", policy.kind))),
+        [] => {
+            let known = known_names(named.keys().copied());
+            let problem =
+                format!("no provider is of kind {:?}: create one; the known providers are {known}", policy.kind);
+            Err(FieldError::new("kind", problem))
+        }
         several => Err(FieldError::new("provider", format!("is required; must be one of {}", several.join(", ")))),
     }
 }
