@@ -11,14 +11,14 @@ use crate::base::{Moment, Seconds};
 use crate::jose::Algorithm;
 use crate::store::{KeyRow, KeyRows, KeyTimes};
 
-/// Scheduled switch of one algorithm: the moment from which the reserve key signs instead of the current key.
+/// Scheduled switch of one algorithm: the moment from which the announced key signs instead of the current key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Switch {
-    /// Signature algorithm of the current key and of the reserve key.
+    /// Signature algorithm of the current key and of the announced key.
     pub alg: Algorithm,
-    /// `kid` of the reserve key that signs next.
+    /// `kid` of the announced key that signs next.
     pub kid: String,
-    /// Time from which the reserve key signs.
+    /// Time from which the announced key signs.
     pub signs_from: Moment,
     /// Whether this call moved the switch to an earlier time. A repeated call leaves the time unchanged.
     pub moved: bool,
@@ -29,11 +29,11 @@ pub struct Switch {
 pub struct Revocation {
     /// `kid` of the revoked key.
     pub kid: String,
-    /// `kid` of the reserve key that signs instead; `None` if the revoked key did not sign, or if a new key had to be
+    /// `kid` of the announced key that signs instead; `None` if the revoked key did not sign, or if a new key had to be
     /// generated.
     pub promoted: Option<String>,
     /// Whether the key that signs now was announced long enough ago that every cache holds the key.
-    pub ripe: bool,
+    pub in_every_cache: bool,
     /// Time from which every verifier that respects our cache headers holds the key that signs now.
     pub safe_from: Moment,
     /// Time until which caches that respect our headers may accept the revoked key.
@@ -50,7 +50,7 @@ impl Revocation {
         Self {
             kid: kid.to_owned(),
             promoted: None,
-            ripe: true,
+            in_every_cache: true,
             safe_from: now,
             caches_accept_until: now + schedule.refresh_interval + schedule.clock_skew + cached_for,
             cut_off_until: now + schedule.documents_safe_for(),
@@ -63,11 +63,11 @@ impl Revocation {
     }
 }
 
-/// Schedules the earliest safe switch of every algorithm to its reserve key. With `at_once`, refuses unless every
-/// reserve key is ripe (held by every cache) at the nearest possible switch.
+/// Schedules the earliest safe switch of every algorithm to its announced key. With `at_once`, refuses unless every
+/// announced key is in every cache at the nearest possible switch.
 ///
 /// # Errors
-/// [`KeyRefusal::Unripe`], [`KeyRefusal::NotBegun`], [`KeyRefusal::Waiting`].
+/// [`KeyRefusal::AnnouncedTooRecently`], [`KeyRefusal::NotBegun`], [`KeyRefusal::Waiting`].
 pub fn rotate(
     keys: &KeyRows,
     settings: &KeyringSettings,
@@ -78,13 +78,13 @@ pub fn rotate(
     let (announce_for, nearest) = (draft.announce_for(), draft.nearest_switch());
     let mut switches = Vec::new();
     for alg in draft.algorithms.clone() {
-        let Some((row, times)) = reserve(&mut draft.rows, alg, now) else { continue };
-        let ripe_at = times.announced_at + announce_for;
-        if at_once && ripe_at > nearest {
+        let Some((row, times)) = announced_key(&mut draft.rows, alg, now) else { continue };
+        let in_every_cache_from = times.announced_at + announce_for;
+        if at_once && in_every_cache_from > nearest {
             let (kid, announced_at) = (row.kid.clone(), times.announced_at);
-            return Err(KeyRefusal::Unripe { alg, kid, announced_at, announce_for, ripe_at });
+            return Err(KeyRefusal::AnnouncedTooRecently { alg, kid, announced_at, announce_for, in_every_cache_from });
         }
-        let earliest = ripe_at.max(nearest);
+        let earliest = in_every_cache_from.max(nearest);
         let moved = earliest < times.signs_from;
         let signs_from = times.signs_from.min(earliest);
         row.times = Some(KeyTimes { signs_from, ..times });
@@ -93,8 +93,8 @@ pub fn rotate(
     Ok((draft.step(), switches))
 }
 
-/// Revokes one of our signing keys at once. If the key signs now, the reserve key of the algorithm signs from now on,
-/// even if some caches lack the reserve key.
+/// Revokes one of our signing keys at once. If the key signs now, the announced key of the algorithm signs from now on,
+/// even if some caches lack it.
 ///
 /// # Errors
 /// [`KeyRefusal::Unknown`], [`KeyRefusal::Revoked`], [`KeyRefusal::Waiting`].
@@ -119,7 +119,7 @@ pub(super) fn revoke(
     mark_revoked(row, reason, now);
     let mut revocation = Revocation::of(kid, draft.schedule, cached_for, now);
     if let (Some(KeyState::Signing), Some(former)) = (state, former) {
-        match reserve(&mut draft.rows, alg, now) {
+        match announced_key(&mut draft.rows, alg, now) {
             Some((row, times)) => {
                 row.times = Some(KeyTimes { signs_from: former.signs_from, ..times });
                 revocation.safe_from = now.max(times.announced_at + announce_for);
@@ -131,9 +131,9 @@ pub(super) fn revoke(
             }
             None => {}
         }
-        revocation.ripe = revocation.safe_from <= now;
+        revocation.in_every_cache = revocation.safe_from <= now;
     }
-    draft.fill_reserves();
+    draft.announce_next_keys();
     Ok((draft.step(), revocation))
 }
 
@@ -172,13 +172,13 @@ pub fn change_algorithms(
         return Err(KeyRefusal::NoneSigns { asked: wanted.to_vec(), from });
     }
     if !keys.rows.is_empty() {
-        draft.fill_reserves();
+        draft.announce_next_keys();
     }
     Ok(draft.step())
 }
 
 /// Accepts `now` as the largest time seen, after a server's clock ran ahead, and revokes the keys that were announced
-/// later than `now`. If an algorithm then has no signing key, its reserve key signs at once; if an algorithm has no key
+/// later than `now`. If an algorithm then has no signing key, its announced key signs at once; if an algorithm has no key
 /// at all, new first keys are created.
 ///
 /// # Errors
@@ -202,12 +202,12 @@ pub(super) fn accept_clock(
         if draft.rows.iter().any(signs) {
             continue;
         }
-        if let Some((row, times)) = reserve(&mut draft.rows, alg, now) {
+        if let Some((row, times)) = announced_key(&mut draft.rows, alg, now) {
             row.times = Some(KeyTimes { signs_from: now, ..times });
         }
     }
     draft.add_first_keys();
-    draft.fill_reserves();
+    draft.announce_next_keys();
     Ok((draft.step(), revoked))
 }
 
@@ -222,8 +222,8 @@ fn begun<'a>(keys: &'a KeyRows, settings: &'a KeyringSettings, now: Moment) -> R
     Ok(PlanDraft::new(keys, settings, now))
 }
 
-/// Returns the reserve key of this algorithm: the announced key that signs next.
-fn reserve(rows: &mut [KeyRow], alg: Algorithm, now: Moment) -> Option<(&mut KeyRow, KeyTimes)> {
+/// Returns the announced key of this algorithm that signs next.
+fn announced_key(rows: &mut [KeyRow], alg: Algorithm, now: Moment) -> Option<(&mut KeyRow, KeyTimes)> {
     let waiting = rows.iter_mut().filter(|row| row.alg == alg && may_sign(row));
     let waiting = waiting.filter_map(|row| row.times.map(|times| (row, times)));
     let waiting = waiting.filter(|(_, times)| times.signs_from > now);

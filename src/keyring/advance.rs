@@ -86,11 +86,11 @@ impl Keyring {
         Ok(key.row(pooled.kid.clone(), sealed, kek))
     }
 
-    /// Schedules the earliest safe switch of each algorithm to its reserve key; with `at_once`, the nearest possible
+    /// Schedules the earliest safe switch of each algorithm to its announced key; with `at_once`, the nearest possible
     /// switch.
     ///
     /// # Errors
-    /// [`ActError`]; [`KeyRefusal::Unripe`] if `at_once` is set and some cache may lack a reserve key.
+    /// [`ActError`]; [`KeyRefusal::AnnouncedTooRecently`] if `at_once` is set and some cache may lack an announced key.
     pub async fn rotate(&self, at_once: bool) -> Result<Vec<Switch>, ActError> {
         self.advance(|keys, now| Ok(acts::rotate(keys, &self.parts.settings, now, at_once)?)).await
     }

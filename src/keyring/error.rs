@@ -119,23 +119,23 @@ pub enum KeyRefusal {
         /// Requested `kid`, which no key has.
         kid: String,
     },
-    /// The reserve key was announced too recently, so that some caches may lack the key.
+    /// The announced key was announced too recently, so that some caches may lack the key.
     #[error(
-        "{alg}: the reserve key {kid} is not ripe: it was announced at {announced_at}, and every cache holds it \
-         {announce_for} later, at {ripe_at}. Without --now, the switch is scheduled for then; for a compromised key, use \
-         `keys revoke`"
+        "{alg}: the announced key {kid} may be missing from caches: it was announced at {announced_at}, and every cache \
+         holds it {announce_for} later, at {in_every_cache_from}. Without --now, the switch is scheduled for then; for a \
+         compromised key, use `keys revoke`"
     )]
-    Unripe {
-        /// Algorithm of the reserve key.
+    AnnouncedTooRecently {
+        /// Algorithm of the announced key.
         alg: Algorithm,
-        /// `kid` of the reserve key.
+        /// `kid` of the announced key.
         kid: String,
-        /// Time at which the reserve key was first published in the key set.
+        /// Time at which the announced key was first published in the key set.
         announced_at: Moment,
         /// Time for which a key must be published before the key may sign.
         announce_for: Seconds,
-        /// Time from which every cache holds the reserve key.
-        ripe_at: Moment,
+        /// Time from which every cache holds the announced key.
+        in_every_cache_from: Moment,
     },
     /// The signing keys have no times yet, because the server was not started since `keys init`.
     #[error("the signing keys have no times yet: the first `buildpass serve` sets them")]

@@ -60,8 +60,9 @@ impl NewKey {
     }
 }
 
-/// Returns the change of keys that is due, or an empty change. Creates the first keys if no key exists, and a reserve
-/// key for every algorithm without a reserve; stores the settings of `server`; erases private halves of forgotten keys.
+/// Returns the change of keys that is due, or an empty change. Creates the first keys if no key exists, and an
+/// announced key for every algorithm without one; stores the settings of `server`; erases private halves of forgotten
+/// keys.
 ///
 /// `erasable_before` is a time that has certainly passed; with `None` no private half is erased.
 #[must_use]
@@ -80,7 +81,7 @@ pub fn plan(
     if keys.rows.is_empty() {
         draft.add_first_keys();
     }
-    draft.fill_reserves();
+    draft.announce_next_keys();
     if let Some(passed) = erasable_before {
         draft.erase(passed);
     }
@@ -163,10 +164,10 @@ impl<'a> PlanDraft<'a> {
         }
     }
 
-    /// Adds keys until every algorithm has a key that signs (or will be the first to sign) and a reserve key.
-    pub(super) fn fill_reserves(&mut self) {
+    /// Adds keys until every algorithm has a key that signs (or will be the first to sign) and an announced key.
+    pub(super) fn announce_next_keys(&mut self) {
         let announced_at = self.now;
-        let ripe = self.now + self.announce_for();
+        let in_every_cache_from = self.now + self.announce_for();
         for alg in self.algorithms.clone() {
             if self.rows.iter().any(|row| row.alg == alg && row.revoked_at.is_none() && row.times.is_none()) {
                 continue; // All keys of the algorithm wait for the first start.
@@ -177,8 +178,11 @@ impl<'a> PlanDraft<'a> {
                 if waiting >= if signs { 1 } else { 2 } {
                     break;
                 }
-                let turn = self.signing_times(alg).max().map_or(ripe, |last| last + self.schedule.rotation_period);
-                self.add_key(alg, Some(KeyTimes { announced_at, signs_from: turn.max(ripe) }));
+                let turn = self
+                    .signing_times(alg)
+                    .max()
+                    .map_or(in_every_cache_from, |last| last + self.schedule.rotation_period);
+                self.add_key(alg, Some(KeyTimes { announced_at, signs_from: turn.max(in_every_cache_from) }));
             }
         }
     }

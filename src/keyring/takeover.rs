@@ -142,13 +142,13 @@ pub(super) fn schedule_takeover(
 ) -> PlanStep {
     let mut draft = PlanDraft::new(keys, settings, now);
     let schedule = draft.schedule;
-    let ripe = now + schedule.announce_for();
+    let in_every_cache_from = now + schedule.announce_for();
     let first = now + schedule.announce_for().max(cached_for + schedule.clock_skew);
     for alg in draft.algorithms.clone() {
         let mut signs_from = first;
         for row in draft.rows.iter_mut().filter(|row| row.alg == alg && row.times.is_none()) {
             row.times = Some(KeyTimes { announced_at: now, signs_from });
-            signs_from = ripe.max(signs_from + schedule.rotation_period);
+            signs_from = in_every_cache_from.max(signs_from + schedule.rotation_period);
         }
     }
     draft.step()

@@ -36,7 +36,7 @@ pub struct KeyView {
     /// Our keys, sorted by algorithm, time of announcement and `kid`.
     keys: Vec<Key>,
     adopted: Vec<Adopted>,
-    /// Time for which an algorithm may lack a reserve key before the reserve is overdue.
+    /// Time for which an algorithm may lack an announced key before the rotation is overdue.
     announce_for: Seconds,
     rotation_period: Seconds,
 }
@@ -161,7 +161,7 @@ impl KeyView {
         live.peek().is_some() && live.all(|key| key.schedule.state(now) == KeyState::Announced)
     }
 
-    /// Returns whether a key has signed for too long, or an algorithm has lacked a reserve key for too long.
+    /// Returns whether a key has signed for too long, or an algorithm has lacked an announced key for too long.
     #[must_use]
     pub fn is_overdue(&self, now: Moment) -> bool {
         let overdue = |alg: Algorithm| {
@@ -173,7 +173,7 @@ impl KeyView {
         self.algorithms.iter().any(|alg| overdue(*alg))
     }
 
-    /// Returns whether a reserve key begins to sign within `announce_for`, so that a new reserve key is needed soon.
+    /// Returns whether an announced key begins to sign within `announce_for`, so that another one is needed soon.
     pub(super) fn switch_is_near(&self, now: Moment) -> bool {
         let waiting = self.algorithms.iter().filter_map(|alg| self.signs_from(Some(*alg), now));
         waiting.min().is_some_and(|from| from <= now + self.announce_for)
@@ -187,9 +187,9 @@ impl KeyView {
             let keys = self.keys.iter().filter(|key| key.alg == *alg && key.schedule.state(now).is_published());
             keys.filter_map(|key| key.schedule.signs_from).max()
         };
-        // The key after a reserve key is announced no earlier than the reserve key begins to sign.
+        // The key after an announced key is announced no earlier than that key begins to sign.
         let next = self.algorithms.iter().filter_map(last).min();
-        next.map_or(now, |reserve| reserve.max(now) + self.announce_for)
+        next.map_or(now, |from| from.max(now) + self.announce_for)
     }
 
     /// Returns a description of every key, with the key's state at `now`.

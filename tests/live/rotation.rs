@@ -115,7 +115,7 @@ async fn wait_for_an_announced_key(config: &Path) {
         }
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    panic!("no reserve was made: {:?}", run(config, &["keys", "list", "--json"]));
+    panic!("no key was announced: {:?}", run(config, &["keys", "list", "--json"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,12 +153,13 @@ async fn thirty_rotations_under_load_reject_no_valid_token() {
     let expected = BTreeMap::from([("ES256".to_owned(), 2 + ROTATIONS), ("RS256".to_owned(), 2 + ROTATIONS)]);
     assert_eq!(rows_by_algorithm(&config), expected, "one key row for each rotation and algorithm");
 
-    // The reserve is ripe after the time of announcement: an emergency then costs nothing but the revoked key's tokens.
+    // The announced key is in every cache after the time of announcement: an emergency then costs nothing but the
+    // revoked key's tokens.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let lost = kid(&config, "ES256", "signing").unwrap();
     seen.revoked.lock().unwrap().push(lost.clone());
     let revoked = run(&config, &["keys", "revoke", &lost, "--reason", "drill", "--json"]);
-    assert_eq!(revoked[0]["ripe"], true);
+    assert_eq!(revoked[0]["in_every_cache"], true);
     tokio::time::sleep(Duration::from_secs(5)).await;
     seen.stop.store(true, Ordering::Relaxed);
     for task in tasks {

@@ -115,7 +115,7 @@ impl Revoke {
         } else {
             output::line(&format!("{} is revoked.", output::visible(&revoked.kid)))?;
             match &revoked.promoted {
-                Some(kid) if revoked.ripe => {
+                Some(kid) if revoked.in_every_cache => {
                     output::line(&format!("{kid} signs in its place; every cache holds it already."))?
                 }
                 Some(kid) => output::line(&format!(

@@ -23,13 +23,13 @@ async fn after(statement: &str) -> Server {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_does_not_open_as_what_it_was_is_not_published_and_the_server_is_not_ready() {
     let signing = "(select kid from signing_keys where alg = 'RS256' order by signs_from limit 1)";
-    let reserve = "(select kid from signing_keys where alg = 'RS256' order by signs_from desc limit 1)";
+    let announced = "(select kid from signing_keys where alg = 'RS256' order by signs_from desc limit 1)";
     for (what, statement) in [
         (
             "two kids swapped",
             format!(
                 "create temp table s as select kid, sealed from signing_keys; \
-             update signing_keys set sealed = (select sealed from s where kid = {reserve}) where kid = {signing};"
+             update signing_keys set sealed = (select sealed from s where kid = {announced}) where kid = {signing};"
             ),
         ),
         ("a kid renamed", format!("update signing_keys set kid = 'mine' where kid = {signing}")),
@@ -105,13 +105,13 @@ async fn a_clock_two_years_ahead_for_a_minute_erases_nothing_and_the_same_keys_s
     for _ in 0..3 {
         server.app.issuer().step().await.unwrap();
     }
-    assert_ne!(signer(&server, now + TWO_YEARS), before, "by that clock the reserve signs");
+    assert_ne!(signer(&server, now + TWO_YEARS), before, "by that clock the announced key signs");
     assert_eq!(erased(&server).await, 0);
     server.clock.set(now);
     assert_eq!(server.pull(&build, "audience=x").await.code(), "unavailable");
 
     let revoked = server.app.issuer().keyring().accept_clock().await.unwrap();
-    assert_eq!(revoked.len(), 2, "the two reserves that were announced two years ahead");
+    assert_eq!(revoked.len(), 2, "the two keys that were announced two years ahead");
     server.app.issuer().step().await.unwrap();
     assert_eq!(signer(&server, now), before);
     server.pull(&build, "audience=x").await.token();

@@ -14,13 +14,13 @@ fn a_copy_equals_the_served_documents_byte_for_byte() {
         let copy = std::fs::read_to_string(folder.path().join("public/.well-known").join(name)).unwrap();
         assert_eq!(copy, served.fetch(&format!("/_services/token/.well-known/{name}")));
     }
-    // The reserve takes over after the period at the soonest, and what follows it is announced after that.
+    // The announced key signs after the period at the soonest, and what follows it is announced after that.
     let until =
         folder.run(&["export-static", "public", "--json"]).json()["complete_until"].as_str().unwrap().to_owned();
-    let reserve = folder.run(&["keys", "list", "--json"]).json_lines();
-    let reserve =
-        reserve.iter().find(|row| row["state"] == "announced").unwrap()["signs_from"].as_str().unwrap().to_owned();
-    assert!(until > reserve, "{until} {reserve}");
+    let announced = folder.run(&["keys", "list", "--json"]).json_lines();
+    let announced =
+        announced.iter().find(|row| row["state"] == "announced").unwrap()["signs_from"].as_str().unwrap().to_owned();
+    assert!(until > announced, "{until} {announced}");
 }
 
 #[test]

@@ -59,23 +59,24 @@ impl Story {
         plain.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
     }
 
-    /// Until a switch that was set has happened, and the reserves behind it were announced for longer than they must.
-    fn wait_until_keys_are_ripe(&self) {
-        let ripe = || {
+    /// Until a switch that was set has happened, and the keys behind it were announced for longer than they must.
+    fn wait_until_every_cache_has_the_keys(&self) {
+        let in_every_cache = || {
             let rows = self.folder.run(&["keys", "list", "--json"]).json_lines();
             let announced = rows.iter().filter(|row| row["state"] == "announced");
             let since = announced.map(|row| row["announced_at"].as_str().unwrap().parse::<Moment>().unwrap());
-            let reserves: Vec<_> = since.filter(|since| *since + Seconds::new(5) <= SystemClock::new().now()).collect();
+            let announced: Vec<_> =
+                since.filter(|since| *since + Seconds::new(5) <= SystemClock::new().now()).collect();
             let retiring = rows.iter().filter(|row| row["state"] == "retiring").count();
-            reserves.len() == 2 && retiring == 2
+            announced.len() == 2 && retiring == 2
         };
         for _ in 0..300 {
-            if ripe() {
+            if in_every_cache() {
                 return;
             }
             std::thread::sleep(Duration::from_millis(200));
         }
-        panic!("the reserves were never ripe: {}", self.folder.run(&["keys", "list"]).done());
+        panic!("the announced keys were never in every cache: {}", self.folder.run(&["keys", "list"]).done());
     }
 
     fn kid(&self, alg: &str, state: &str) -> String {
@@ -86,7 +87,7 @@ impl Story {
 }
 
 #[test]
-fn an_unripe_key_signs_early_only_after_a_revocation() {
+fn a_key_not_in_every_cache_signs_early_only_after_a_revocation() {
     let mut story = Story::of(Folder::installed());
     story.run(&["keys", "list"]);
     story.run(&["keys", "rotate"]);
@@ -98,25 +99,25 @@ fn an_unripe_key_signs_early_only_after_a_revocation() {
     story.run(&["keys", "revoke", "nobody", "--reason", "x"]);
     story.run(&["keys", "revoke", "-3begins-with-a-hyphen", "--reason", "x"]);
     story.run(&["keys", "revoke", &signing, "--reason", " "]);
-    let reserve = story.kid("ES256", "announced");
-    story.run(&["keys", "revoke", &reserve, "--reason", "never used", "--json"]);
+    let announced = story.kid("ES256", "announced");
+    story.run(&["keys", "revoke", &announced, "--reason", "never used", "--json"]);
     story.run(&["keys", "list"]);
     insta::assert_snapshot!(story.transcript);
     // What was revoked is gone from what is published, and a server goes on with the rest.
     let served = story.folder.serve(&[]);
     let published = served.fetch("/.well-known/jwks");
-    assert!(!published.contains(&signing) && !published.contains(&reserve));
+    assert!(!published.contains(&signing) && !published.contains(&announced));
 }
 
 #[test]
-fn a_ripe_key_signs_at_the_next_switch_or_at_once_after_a_revocation() {
+fn a_key_in_every_cache_signs_at_the_next_switch_or_at_once_after_a_revocation() {
     let folder = Folder::new();
     let mut story = Story::of(folder);
     story.configure(SHORT);
     let served = story.folder.serve(&[]);
     std::thread::sleep(Duration::from_secs(5));
     story.run(&["keys", "rotate", "--now", "--json"]);
-    story.wait_until_keys_are_ripe();
+    story.wait_until_every_cache_has_the_keys();
     let signing = story.kid("ES256", "signing");
     story.run(&["keys", "revoke", &signing, "--reason", "drill", "--json"]);
     story.run(&["keys", "list"]);

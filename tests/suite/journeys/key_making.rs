@@ -9,7 +9,7 @@ use crate::harness::{Auth, Server};
 #[tokio::test]
 async fn while_a_key_is_being_made_every_request_is_served() {
     let server = Server::with("[keys]\nalgorithms = [\"RS256\"]\n").await;
-    // The reserve key is generated shortly before the rotation, so the clock advances there in steps.
+    // The announced key is generated shortly before the rotation, so the clock advances there in steps.
     for _ in 0..13 {
         server.clock.advance(43_200);
         server.app.issuer().step().await.unwrap();
