@@ -4,6 +4,7 @@
 mod clock;
 mod entropy;
 mod field;
+mod file_problem;
 mod ids;
 mod issuer_url;
 mod moment;
@@ -17,6 +18,9 @@ pub use self::clock::{Clock, SystemClock};
 pub use self::entropy::{Entropy, EntropyError, SystemEntropy};
 pub use self::field::FieldError;
 pub(crate) use self::field::ParseProblem;
+pub(crate) use self::file_problem::file_cause;
+#[cfg(feature = "server")]
+pub(crate) use self::file_problem::file_problem;
 pub use self::ids::{
     BuildId, ClientId, CredentialId, EntitlementId, EventId, IdTokenId, IssuerId, Jti, RequestId, RequestTokenId,
     ServerId,

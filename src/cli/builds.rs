@@ -14,7 +14,7 @@ use super::api::{Api, Response};
 use super::failure::Failure;
 use super::variables::variable;
 use super::{input, output, shell};
-use crate::base::{BuildId, Secret};
+use crate::base::{BuildId, Secret, file_problem};
 use crate::store::Finish;
 
 /// Maximum bytes that are read from a file. The server accepts registrations of at most 64 KiB.
@@ -186,7 +186,7 @@ impl Connection {
 
 fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let fault = |error: std::io::Error| Failure::unreachable(format!("{}: {error}", file.display()));
+    let fault = |error: std::io::Error| Failure::unreachable(file_problem(file, &error));
     if file.as_os_str() == "-" {
         std::io::stdin().lock().take(MAX_FILE).read_to_end(&mut bytes)?;
     } else {

@@ -13,7 +13,7 @@ use super::installation::{Installation, now};
 use super::keyring::attach;
 use super::output;
 use crate::app;
-use crate::base::IssuerId;
+use crate::base::{IssuerId, file_problem};
 use crate::config::Flags;
 use crate::issuer::Document;
 use crate::keyring::{ActError, KeyRefusal, KeyringError};
@@ -58,9 +58,10 @@ impl ExportStatic {
         }
         let documents = app::documents(&config, &view, now)?;
         let folder = self.folder.join(".well-known");
-        fs::create_dir_all(&folder)?;
-        write(&folder, "openid-configuration", &documents.discovery)?;
-        write(&folder, "jwks", &documents.jwks)?;
+        let cannot = |error| Failure::unreachable(file_problem(&folder, &error));
+        fs::create_dir_all(&folder).map_err(cannot)?;
+        write(&folder, "openid-configuration", &documents.discovery).map_err(cannot)?;
+        write(&folder, "jwks", &documents.jwks).map_err(cannot)?;
         let until = view.complete_until(now);
         if self.json {
             return Ok(output::document(&json!({ "folder": folder, "complete_until": until }))?);
@@ -70,7 +71,7 @@ impl ExportStatic {
 }
 
 /// Replaces a document atomically, so that a concurrent copy of the folder gets the old document or the new document.
-fn write(folder: &Path, name: &str, document: &Document) -> Result<(), Failure> {
+fn write(folder: &Path, name: &str, document: &Document) -> std::io::Result<()> {
     let mut file = tempfile::Builder::new().prefix(".new.").tempfile_in(folder)?;
     file.write_all(&document.bytes)?;
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);

@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 use super::failure::Failure;
-use crate::base::{Secret, secret_text};
+use crate::base::{Secret, file_cause, secret_text};
 use crate::exchange::KEY_PREFIX;
 use crate::jose;
 
@@ -26,7 +26,8 @@ pub(super) fn token_or_file(argument: &str) -> Result<String, Failure> {
     }
     File::open(argument).and_then(read).map_err(|error| {
         let file = if may_be_secret(argument) { "a token" } else { argument };
-        Failure::unreachable(format!("{file}: neither a JWT, nor -, nor the name of a readable file: {error}"))
+        let cause = file_cause(Path::new(argument), &error);
+        Failure::unreachable(format!("{file}: neither a JWT, nor -, nor the name of a readable file: {cause}"))
     })
 }
 
@@ -36,7 +37,10 @@ pub(super) fn secret_file(file: &Path) -> Result<Secret<String>, Failure> {
         return Ok(Secret::new(read(io::stdin().lock())?));
     }
     let secret = File::open(file).and_then(read).map(Secret::new);
-    secret.map_err(|error| Failure::unreachable(format!("{}: could not read the file: {error}", file.display())))
+    secret.map_err(|error| {
+        let cause = file_cause(file, &error);
+        Failure::unreachable(format!("{}: could not read the file: {cause}", file.display()))
+    })
 }
 
 /// Whether `text` is written like a JWT or an API key. A file with such a name is given as `./NAME`.

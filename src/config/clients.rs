@@ -6,7 +6,7 @@ use std::path::Path;
 use super::declare::table;
 use super::describe::{Key, SecretText, Section, ValueKind};
 use super::reader::Reader;
-use crate::base::{Sha256, secret_text};
+use crate::base::{Sha256, file_problem, secret_text};
 use crate::claims::AudiencePattern;
 use crate::policy::{OrganizationPattern, Scope, client_name, ids_name};
 use crate::store::DeclaredClient;
@@ -81,7 +81,7 @@ fn secrets(inline: Option<SecretText>, file: Option<String>, state_dir: &Path) -
         (Some(SecretText(secret)), None) => digests(secret.expose_secret()).map_err(|problem| field("secret", problem)),
         (None, Some(file)) => {
             let path = state_dir.join(file);
-            let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()));
+            let text = std::fs::read_to_string(&path).map_err(|error| file_problem(&path, &error));
             text.and_then(|text| digests(&text).map_err(str::to_owned)).map_err(|problem| field("secret_file", problem))
         }
         (None, None) => Err("has neither secret_file nor secret; `buildpass clients new-secret` makes one".into()),

@@ -8,6 +8,7 @@ use super::describe::{Key, ValueKind};
 use super::entries::{Entries, Origin, SettingEntry};
 use super::error::ConfigError;
 use super::table;
+use crate::base::file_cause;
 use crate::toml_input::{self, Located, Value};
 
 /// File, environment and flags that the configuration is read from.
@@ -61,7 +62,8 @@ pub(super) fn gather(sources: &Sources) -> Result<(Entries, PathBuf, Vec<String>
     if let Some(file) = file(sources) {
         let path = sources.working_dir.join(&file);
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            ConfigError::unreadable(format!("{}: could not read the file: {error}", file.display()))
+            let cause = file_cause(&path, &error);
+            ConfigError::unreadable(format!("{}: could not read the file: {cause}", file.display()))
         })?;
         let document = toml_input::parse(&text)
             .map_err(|(line, message)| ConfigError::new(vec![format!("{}:{line}: {message}", file.display())]))?;

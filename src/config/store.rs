@@ -13,7 +13,7 @@ use super::declare::section;
 use super::describe::SecretText;
 use super::entries::Origin;
 use super::reader::{Reader, period};
-use crate::base::{Seconds, Secret, secret_text};
+use crate::base::{Seconds, Secret, file_problem, secret_text};
 use crate::store::postgres::{PostgresOptions, Tls};
 use crate::store::{StoreUrl, StoreWaits};
 
@@ -80,7 +80,7 @@ pub(super) fn read(reader: &mut Reader<'_>, state_dir: &Path) -> Option<StoreSec
 /// Reads a secret from a file.
 fn secret_file(file: &str, state_dir: &Path) -> Result<String, String> {
     let path = state_dir.join(file);
-    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let text = fs::read_to_string(&path).map_err(|error| file_problem(&path, &error))?;
     Ok(secret_text(&text).to_owned())
 }
 

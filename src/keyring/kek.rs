@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::KeyringError;
 use super::seal::KeyEncryptionKeys;
-use crate::base::{Entropy, Secret, secret_text};
+use crate::base::{Entropy, Secret, file_cause, secret_text};
 
 /// Configured key-encryption keys, not read yet. The first key seals new texts; all keys open sealed texts.
 #[derive(Debug, Clone)]
@@ -80,7 +80,8 @@ fn read_or_make(
 /// Reads the file of a key-encryption key; `None` if the file is missing. Follows a symlink, and warns if other users
 /// may read the file.
 fn read_file(path: &Path) -> Result<Option<Zeroizing<String>>, KeyringError> {
-    let refuse = |error: std::io::Error| KeyringError::File { path: path.to_owned(), problem: error.to_string() };
+    let refuse =
+        |error: std::io::Error| KeyringError::File { path: path.to_owned(), problem: file_cause(path, &error) };
     let file = match fs::File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound && fs::symlink_metadata(path).is_err() => return Ok(None),
@@ -101,7 +102,8 @@ fn read_file(path: &Path) -> Result<Option<Zeroizing<String>>, KeyringError> {
 /// # Errors
 /// [`KeyringError::File`] names the path; [`KeyringError::Entropy`].
 pub(crate) fn make_kek_file(path: &Path, entropy: &dyn Entropy) -> Result<(), KeyringError> {
-    let refuse = |error: std::io::Error| KeyringError::File { path: path.to_owned(), problem: error.to_string() };
+    let refuse =
+        |error: std::io::Error| KeyringError::File { path: path.to_owned(), problem: file_cause(path, &error) };
     let line = new_kek(entropy)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     if let Some(folder) = folder.filter(|folder| !folder.exists()) {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::super::failure::Failure;
 use super::super::installation::{self, Installation};
 use super::super::output::{self, Table, cell, change_word};
+use crate::base::file_problem;
 use crate::config::Flags;
 use crate::exchange::{Applied, Change, ChangeSet, Precondition, Prune, RulesEditor, RulesFile, Section};
 
@@ -92,7 +93,7 @@ pub(super) fn read(file: &Path) -> Result<String, Failure> {
     if file.as_os_str() == "-" {
         std::io::stdin().lock().take(MAX_BYTES + 1).read_to_string(&mut text)?;
     } else {
-        let fault = |error: std::io::Error| Failure::unreachable(format!("{}: {error}", file.display()));
+        let fault = |error: std::io::Error| Failure::unreachable(file_problem(file, &error));
         std::fs::File::open(file).map_err(fault)?.take(MAX_BYTES + 1).read_to_string(&mut text).map_err(fault)?;
     }
     if text.len() as u64 > MAX_BYTES {

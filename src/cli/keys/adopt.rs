@@ -10,7 +10,7 @@ use super::super::installation::Installation;
 use super::super::keyring::attach;
 use super::super::output;
 use crate::app::FormerIssuer;
-use crate::base::Seconds;
+use crate::base::{Seconds, file_problem};
 use crate::config::Flags;
 use crate::jose::JwkSet;
 use crate::keyring::{KeyRefusal, Takeover, read_former_keys};
@@ -86,7 +86,7 @@ impl Init {
 }
 
 fn read_file(path: &Path) -> Result<JwkSet, Failure> {
-    let text =
-        std::fs::read(path).map_err(|error| Failure::unreachable(format!("--adopt: {}: {error}", path.display())))?;
+    let text = std::fs::read(path)
+        .map_err(|error| Failure::unreachable(format!("--adopt: {}", file_problem(path, &error))))?;
     Ok(read_former_keys(&text).map_err(|error| crate::keyring::ActError::from(KeyRefusal::Adoption(error)))?)
 }

@@ -12,7 +12,7 @@ use super::super::failure::Failure;
 use super::super::variables::variable;
 use super::super::{output, shell};
 use super::endpoint::{TokenEndpoint, TokenRequest};
-use crate::base::Seconds;
+use crate::base::{Seconds, file_problem};
 use crate::jose::{self, Algorithm};
 
 /// Variable that `--format env` sets if `--name` names no other.
@@ -157,7 +157,7 @@ fn print_claims(token: &str, rule: Option<&str>) {
 
 /// Replaces a file atomically. Only the file's owner can read the new file.
 fn replace(path: &Path, text: &[u8]) -> Result<(), Failure> {
-    let cannot = |error: std::io::Error| Failure::unreachable(format!("{}: {error}", path.display()));
+    let cannot = |error: std::io::Error| Failure::unreachable(file_problem(path, &error));
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // Created with mode 0600 whatever the umask.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;

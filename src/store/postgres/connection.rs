@@ -11,6 +11,7 @@ use super::fault::{POOLER, unavailable};
 use super::options::{PostgresOptions, Tls};
 use super::rights::Rights;
 use super::session::{Generation, Session, close};
+use crate::base::file_problem;
 use crate::store::StoreError;
 
 /// Version number of the oldest supported PostgreSQL (15), which the tests run.
@@ -67,6 +68,11 @@ impl Connector {
     }
 
     async fn open(&self) -> Result<PgConnection, StoreError> {
+        if let Some(file) = &self.options.root_certificates {
+            // The driver's own error names no file.
+            let read = tokio::fs::read(file).await;
+            read.map_err(|error| StoreError::Unavailable(format!("sslrootcert: {}", file_problem(file, &error))))?;
+        }
         let options = connect_options(&self.options);
         let mut connection = options.connect().await.map_err(|error| unavailable(self.rights.explain_login(error)))?;
         if is_read_only(&mut connection).await.map_err(unavailable)? {

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use rustix::fs::Access;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 
 use super::fault::{is_busy, unavailable};
+use crate::base::file_problem;
 use crate::store::{StoreError, StoreWaits};
 
 /// Size of the writing connection's page cache: 16 MiB, enough for the inner pages of the indexes on many audit
@@ -56,9 +58,8 @@ impl Connector {
     /// Creates the file and its folder if missing; only the owner can read either.
     pub(super) async fn prepare(path: &Path, waits: StoreWaits) -> Result<Self, StoreError> {
         // SQLite cannot mistake an absolute path for a URI or for `:memory:`.
-        let io_error = |error: io::Error| StoreError::Unavailable(format!("{}: {error}", path.display()));
-        let absolute = std::path::absolute(path).map_err(io_error)?;
-        create_file(&absolute).await.map_err(io_error)?;
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        create_file(&absolute).await.map_err(|error| StoreError::Unavailable(file_problem(&absolute, &error)))?;
         Ok(Self { path: absolute, waits, pages: Arc::default() })
     }
 
@@ -88,8 +89,37 @@ impl Connector {
             .disable_statement_logging()
     }
 
+    /// Adds to an error of SQLite, whose texts name no file, which of its files or its folder cannot be written.
+    pub(super) fn explain(&self, error: StoreError) -> StoreError {
+        match (error, self.unwritable()) {
+            (StoreError::Unavailable(text), Some(problem)) => StoreError::Unavailable(format!("{text}: {problem}")),
+            (error, _) => error,
+        }
+    }
+
+    /// Returns the problem with the first file that SQLite needs and this process may not write. Opens no file, because
+    /// closing it would end the locks of this process on it.
+    fn unwritable(&self) -> Option<String> {
+        let beside = ["", "-wal", "-shm"].map(|end| {
+            let mut name = self.path.as_os_str().to_owned();
+            name.push(end);
+            PathBuf::from(name)
+        });
+        let folder = self.path.parent().map(Path::to_owned);
+        // SQLite makes and removes files beside its own.
+        beside.into_iter().chain(folder).find_map(|file| {
+            let access = rustix::fs::access(&file, Access::READ_OK | Access::WRITE_OK);
+            let error = io::Error::from(access.err()?);
+            (error.kind() != io::ErrorKind::NotFound).then(|| file_problem(&file, &error))
+        })
+    }
+
     /// Opens a connection that can write.
     pub(super) async fn connect(&self) -> Result<SqliteConnection, StoreError> {
+        self.try_connect().await.map_err(|error| self.explain(error))
+    }
+
+    async fn try_connect(&self) -> Result<SqliteConnection, StoreError> {
         let options = self
             .options()
             .journal_mode(SqliteJournalMode::Wal)

@@ -35,6 +35,10 @@ pub(super) async fn migrate(
     connection: &mut SqliteConnection,
     connector: &Connector,
 ) -> Result<MigrationReport, StoreError> {
+    try_migrate(connection, connector).await.map_err(|error| connector.explain(error))
+}
+
+async fn try_migrate(connection: &mut SqliteConnection, connector: &Connector) -> Result<MigrationReport, StoreError> {
     if pending(connection).await?.is_empty() {
         return Ok(MIGRATIONS.report(&[]));
     }

@@ -85,10 +85,10 @@ impl Transactions {
             Err(error) => {
                 if is_busy(&error) {
                     self.connection = Some(connection);
-                } else {
-                    connection::close(connection).await;
+                    return Err(unavailable(error));
                 }
-                Err(unavailable(error))
+                connection::close(connection).await;
+                Err(self.connector.explain(unavailable(error)))
             }
         }
     }

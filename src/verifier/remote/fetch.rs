@@ -18,7 +18,7 @@ use super::resolve::GuardedResolver;
 #[cfg(feature = "server")]
 use super::resolve::SystemResolver;
 use super::{FetchError, NetworkAccess, Resolver};
-use crate::base::{Seconds, secret_text};
+use crate::base::{Seconds, file_cause, secret_text};
 
 /// Maximum time for fetching one document, including redirects.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -173,7 +173,7 @@ fn max_age(header: &str) -> Option<Seconds> {
 fn read(file: &std::path::Path) -> Result<Zeroizing<Vec<u8>>, FetchError> {
     std::fs::read(file)
         .map(Zeroizing::new)
-        .map_err(|error| FetchError::File { file: file.display().to_string(), reason: error.to_string() })
+        .map_err(|error| FetchError::File { file: file.display().to_string(), reason: file_cause(file, &error) })
 }
 
 fn file_error(file: &std::path::Path, error: &reqwest::Error) -> FetchError {

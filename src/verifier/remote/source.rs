@@ -10,6 +10,7 @@ use super::discovery::{Discovery, discover, read_keys};
 use super::fetch::Fetcher;
 use super::network::shown;
 use super::{FetchError, Resolver};
+use crate::base::file_cause;
 use crate::jose::KeySet;
 use crate::verifier::{KeyOrigin, Provider};
 
@@ -58,7 +59,8 @@ impl Source {
             Self::File(file) => {
                 let place = file.display().to_string();
                 let read = tokio::fs::read(file).await;
-                let fault = |error: std::io::Error| FetchError::File { file: place.clone(), reason: error.to_string() };
+                let fault =
+                    |error: std::io::Error| FetchError::File { file: place.clone(), reason: file_cause(file, &error) };
                 (place.clone(), None, read.map_err(fault)?)
             }
             Self::Server { fetcher, keys: Some(url), .. } => (shown(url), None, fetcher.fetch(url).await?),

@@ -8,6 +8,7 @@ mod config_apply;
 mod demo;
 mod exchange;
 mod export_static;
+mod files;
 mod help;
 mod hostile_servers;
 mod key_life;
