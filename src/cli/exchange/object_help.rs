@@ -18,7 +18,7 @@ pub(in crate::cli) struct Help {
 }
 
 impl Help {
-    /// Returns a function that sets the help of each command of an [`ObjectCommand`].
+    /// Returns a function that sets the help of each command of an `ObjectCommand`.
     pub(in crate::cli) fn describe(self) -> impl FnMut(clap::Command) -> clap::Command {
         move |command| {
             let (about, example) = match command.get_name() {
