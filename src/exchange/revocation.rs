@@ -9,7 +9,7 @@ use super::introspection::unverified_claims;
 use super::refusal::{ExchangeError, NotExchanged};
 use super::subject_token::{not_exchanged, token_key, verify};
 use crate::base::{CredentialId, Entropy, EventId, IssuerId, Moment, Secret};
-use crate::store::{EventRow, Store, USED_TOKEN_KEPT_FOR};
+use crate::store::{EventRow, RevokedToken, Store, USED_TOKEN_KEPT_FOR};
 use crate::verifier::{Requirements, Trail, unverified_issuer_of};
 
 impl Exchange {
@@ -41,10 +41,9 @@ impl Exchange {
         }
         let event = self.revocation_event(&row.subject, json!({"jti": jti}), now)?;
         let key = token_key(&self.settings.issuer, Some(&jti.to_string()), token.digest());
-        self.parts
-            .store
-            .revoke_id_token(&self.id, &key, Some(jti), row.expires_at + USED_TOKEN_KEPT_FOR, &event, now)
-            .await?;
+        let kept_until = row.expires_at + USED_TOKEN_KEPT_FOR;
+        let revoked = RevokedToken { key, own: Some(jti), kept_until };
+        self.parts.store.revoke_id_token(&self.id, &revoked, &event, now).await?;
         Ok(true)
     }
 
@@ -78,8 +77,9 @@ impl Exchange {
             let subject = signed.claims.subject().unwrap_or_default();
             let event = self.revocation_event(subject, json!({"provider": provider.name()}), now)?;
             let key = token_key(provider.issuer(), signed.id(), signed.digest);
-            let until = signed.claims.expires() + USED_TOKEN_KEPT_FOR;
-            return Ok(self.parts.store.revoke_id_token(&self.id, &key, None, until, &event, now).await?);
+            let kept_until = signed.claims.expires() + USED_TOKEN_KEPT_FOR;
+            let revoked = RevokedToken { key, own: None, kept_until };
+            return Ok(self.parts.store.revoke_id_token(&self.id, &revoked, &event, now).await?);
         }
         failed.map_or(Ok(()), Err)
     }

@@ -92,7 +92,7 @@ pub use self::names::{BoundName, NameKind, Names};
 pub use self::publications::{Ecosystem, Publication, PublicationRefusal, Publications};
 pub use self::redemptions::{
     CredentialFilter, CredentialKind, IdTokenRecord, NewCredential, NewIdToken, OwnToken, Redemption,
-    RedemptionRefusal, Redemptions, StoredCredential, StoredIdToken, TokenKey, USED_TOKEN_KEPT_FOR,
+    RedemptionRefusal, Redemptions, RevokedToken, StoredCredential, StoredIdToken, TokenKey, USED_TOKEN_KEPT_FOR,
 };
 pub use self::request_tokens::{
     NewRequestToken, RequestTokens, StoredRequestToken, TokenBearer, TokenKind, TokenNotCreated,

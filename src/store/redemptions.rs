@@ -239,6 +239,17 @@ pub struct StoredIdToken {
     pub received_at: Moment,
 }
 
+/// A subject token that its holder revokes.
+#[derive(Debug, Clone)]
+pub struct RevokedToken {
+    /// Key of the token among the used tokens.
+    pub key: TokenKey,
+    /// The token's `jti` if our issuer signed the token.
+    pub own: Option<Jti>,
+    /// Time until which the row of the used token is kept.
+    pub kept_until: Moment,
+}
+
 /// Filter for listing credentials: a credential is listed if all conditions hold.
 #[derive(Debug, Clone, Default)]
 pub struct CredentialFilter {
@@ -314,17 +325,15 @@ pub trait Redemptions {
         now: Moment,
     ) -> Result<bool, StoreError>;
 
-    /// Revokes a subject token: marks the token as used, and revokes the credentials issued for the token. `own` is the
-    /// `jti` if our issuer signed the token; the audit record is then marked as revoked too.
+    /// Revokes a subject token: marks the token as used, and revokes the credentials issued for the token. The audit
+    /// record of a token that our issuer signed is marked as revoked too.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn revoke_id_token(
         &self,
         issuer: &IssuerId,
-        token: &TokenKey,
-        own: Option<Jti>,
-        kept_until: Moment,
+        token: &RevokedToken,
         event: &EventRow,
         now: Moment,
     ) -> Result<(), StoreError>;

@@ -13,7 +13,7 @@ use super::rows::{build_columns, client_columns, insert_event, read_build, read_
 use crate::base::{CredentialId, IdTokenId, IssuerId, Jti, Moment, Sha256};
 use crate::store::{
     CredentialFilter, EventRow, IdTokenRecord, Outcome, Redemption, RedemptionRefusal, Redemptions, RevocationReason,
-    StoreError, StoredCredential, StoredIdToken, TokenKey,
+    RevokedToken, StoreError, StoredCredential, StoredIdToken, TokenKey,
 };
 
 const IS_USED: &str =
@@ -22,7 +22,7 @@ const IS_USED: &str =
 async fn revoke(
     connection: &mut DbConnection,
     issuer: &IssuerId,
-    (token, own, kept_until): (&TokenKey, Option<Jti>, Moment),
+    RevokedToken { key: token, own, kept_until }: &RevokedToken,
     event: &EventRow,
     now: Moment,
 ) -> Result<(), StoreError> {
@@ -198,15 +198,13 @@ impl Redemptions for Backend {
     async fn revoke_id_token(
         &self,
         issuer: &IssuerId,
-        token: &TokenKey,
-        own: Option<Jti>,
-        kept_until: Moment,
+        token: &RevokedToken,
         event: &EventRow,
         now: Moment,
     ) -> Result<(), StoreError> {
         self.writer()
             .change((issuer.clone(), token.clone(), event.clone()), move |connection, (issuer, token, event)| {
-                Box::pin(revoke(connection, issuer, (token, own, kept_until), event, now))
+                Box::pin(revoke(connection, issuer, token, event, now))
             })
             .await
     }

@@ -3,7 +3,7 @@
 
 use buildpass::base::Jti;
 use buildpass::policy::Pins;
-use buildpass::store::{Redemption, RedemptionRefusal, Store};
+use buildpass::store::{Redemption, RedemptionRefusal, RevokedToken, Store};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::redeemable::{KID, PROVIDER, World, all, both, event, living, remembered};
@@ -70,13 +70,13 @@ async fn a_token_that_may_be_redeemed_again_is_so_until_it_is_used_up_or_revoked
     store.redeem(&issuer(), &world.redemption(1)).await.unwrap().unwrap();
     assert_eq!(store.redeem(&issuer(), &often(1)).await.unwrap(), Err(RedemptionRefusal::Used));
     store.redeem(&issuer(), &often(2)).await.unwrap().unwrap();
-    let key = often(2).token;
-    store.revoke_id_token(&issuer(), &key, None, after(600), &event(), NOW).await.unwrap();
+    let revoked = RevokedToken { key: often(2).token, own: None, kept_until: after(600) };
+    store.revoke_id_token(&issuer(), &revoked, &event(), NOW).await.unwrap();
     assert_eq!(store.redeem(&issuer(), &often(2)).await.unwrap(), Err(RedemptionRefusal::Used));
     assert_eq!(living(store).await, 5, "what was given for the other token lives");
     let events = async || store.list_events(&issuer(), NOW, None, 100).await.unwrap().len();
     let recorded = events().await;
-    store.revoke_id_token(&issuer(), &key, None, after(600), &event(), NOW).await.unwrap();
+    store.revoke_id_token(&issuer(), &revoked, &event(), NOW).await.unwrap();
     assert_eq!(events().await, recorded, "a second revocation records no event");
 }
 

@@ -1,6 +1,6 @@
 //! The causes that revoke a credential, each as the act that brings it about. Holds no case.
 
-use buildpass::store::{Finish, RevocationReason, RuleChange, Store, Write};
+use buildpass::store::{Finish, RevocationReason, RevokedToken, RuleChange, Store, Write};
 
 use super::redeemable::{KID, SIGNER, World, event, key};
 use super::sample::{NOW, after, at_once, issuer, rows};
@@ -78,7 +78,8 @@ impl World {
             }
             Cause::IdTokenRevoked => {
                 let key = self.redemption(0).token;
-                store.revoke_id_token(&issuer(), &key, Some(self.jti), after(600), &event(), NOW).await.unwrap();
+                let revoked = RevokedToken { key, own: Some(self.jti), kept_until: after(600) };
+                store.revoke_id_token(&issuer(), &revoked, &event(), NOW).await.unwrap();
             }
             Cause::UserDisabled => {
                 world.user.disabled_at = Some(NOW);
