@@ -48,11 +48,13 @@ pub(super) async fn serve_connection(
         let in_flight = end.activity.request_began();
         let mut request = request.map(|body| Awaited::watch(body, &end.activity));
         request.extensions_mut().insert(SocketAddress(address));
+        let turns = is_pipelined.then(|| Arc::clone(&end.state.pipelined));
         let answer = answer(router.clone(), request, in_flight, Arc::clone(&end));
         async move {
             // Requests that arrive together do not go before those of other connections: hyper would answer many of them
-            // before the runtime looks at another socket.
-            if is_pipelined {
+            // before the runtime looks at another socket, and so would many connections.
+            if let Some(turns) = turns {
+                let _turn = turns.acquire().await;
                 tokio::task::yield_now().await;
             }
             answer.await

@@ -21,6 +21,9 @@ use crate::app::App;
 /// Number of connections that may wait to be accepted. The kernel's own limit (`net.core.somaxconn`) may be lower.
 const BACKLOG: u32 = 1024;
 
+/// Bytes that the kernel keeps for a connection in each direction, without its own bookkeeping, which takes as much.
+const SOCKET_BUFFER: u32 = 32 * 1024;
+
 /// Places of the admin listener. They are not among `max_connections`: a full public listener shuts no operator and no
 /// probe out.
 pub const ADMIN_CONNECTIONS: usize = 64;
@@ -43,6 +46,9 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A restarted server takes its port although connections of the former one still end.
     socket.set_reuseaddr(true)?;
+    // Connections inherit both. The kernel would let a peer fill megabytes with requests, and have as many of answers.
+    socket.set_recv_buffer_size(SOCKET_BUFFER)?;
+    socket.set_send_buffer_size(SOCKET_BUFFER)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }

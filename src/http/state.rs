@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use axum::http::HeaderValue;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use super::body_budget::{BodyBudget, MAX_BODY_BYTES};
 use super::forwarded_shares::ForwardedShares;
 use super::log::RequestLog;
 use crate::app::App;
+
+/// Number of pipelined requests that begin before the runtime looks at other connections again.
+const PIPELINED_AT_ONCE: usize = 16;
 
 /// Sockets that the server accepts connections on.
 #[derive(Debug)]
@@ -79,6 +83,8 @@ pub(super) struct AppState {
     pub(super) bodies: Arc<BodyBudget>,
     /// Requests that trusted proxies forward, by the address that they name.
     pub(super) forwarded: Arc<ForwardedShares>,
+    /// Turns of requests that arrived with an earlier one.
+    pub(super) pipelined: Arc<Semaphore>,
     /// Log of the requests of both listeners.
     pub(super) log: Arc<RequestLog>,
     /// Whether the server shuts down.
@@ -93,7 +99,17 @@ impl AppState {
         let document_caching = HeaderValue::from_str(&caching).unwrap_or(HeaderValue::from_static("no-store"));
         let bodies = Arc::new(BodyBudget::new(app.body_memory(), MAX_BODY_BYTES));
         let forwarded = ForwardedShares::new(limits.max_connections, limits.per_address);
-        Self { app, limits, bodies, forwarded, log: Arc::default(), leaving: Arc::default(), document_caching }
+        let pipelined = Arc::new(Semaphore::new(PIPELINED_AT_ONCE));
+        Self {
+            app,
+            limits,
+            bodies,
+            forwarded,
+            pipelined,
+            log: Arc::default(),
+            leaving: Arc::default(),
+            document_caching,
+        }
     }
 
     /// Whether the server shuts down: readiness fails, and each answer ends its connection.

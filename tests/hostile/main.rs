@@ -2,8 +2,8 @@
 //!
 //! `cargo test --test hostile -- check [NAME…]` runs each case for a few seconds and asserts what does not depend on the
 //! machine's speed. `-- measure [NAME…]` runs them longer, three times, with the server on a core of its own, and prints
-//! a table. `key=value` replaces a setting of every case, to see that a case fails without its bound, and `cgroup=DIR`
-//! puts the server into a memory cgroup. Without a word nothing runs, so that `cargo test` does not take minutes.
+//! a table. `key=value` replaces a setting of every case, to see that a case fails without its bound; `cgroup=DIR` puts
+//! the server into a memory cgroup, and `seconds=N` is how long each attack lasts. Without a word nothing runs, so that `cargo test` does not take minutes.
 
 #![allow(
     clippy::unwrap_used,
@@ -41,7 +41,8 @@ fn main() -> ExitCode {
         .into_iter()
         .filter_map(|word| word.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned())))
         .collect();
-    let cgroup = settings.iter().position(|(key, _)| key == "cgroup").map(|at| settings.swap_remove(at).1.into());
+    let mut own = |name: &str| settings.iter().position(|(key, _)| key == name).map(|at| settings.swap_remove(at).1);
+    let (cgroup, seconds) = (own("cgroup").map(Into::into), own("seconds").map(|text| text.parse().unwrap()));
     let cases: Vec<_> = cases::all()
         .into_iter()
         .filter(|case| names.is_empty() || names.iter().any(|name| case.name.contains(*name)))
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
     rustix::process::setrlimit(rustix::process::Resource::Nofile, all_files).unwrap();
     let is_check = mode == "check";
     let plan = Plan {
-        lasts: Duration::from_millis(if is_check { 2_500 } else { 6_000 }),
+        lasts: Duration::from_secs_f64(seconds.unwrap_or(if is_check { 2.5 } else { 6.0 })),
         cores: if is_check { None } else { cores::Cores::choose() },
         cgroup,
         settings,

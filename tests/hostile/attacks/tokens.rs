@@ -9,7 +9,6 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
 use super::bodies::register;
-use super::heads::ask_for_ever;
 use crate::client::read_answer;
 use crate::target::{Attack, Target, swarm};
 
@@ -78,17 +77,28 @@ pub(crate) fn build(number: u32, audiences: &[String]) -> serde_json::Value {
     })
 }
 
-/// Step tokens with the largest lists, without an end.
+/// Step tokens with the largest lists, without an end. No build may have more than 256 that live.
 pub(crate) fn step_tokens(target: &Arc<Target>) -> Attack {
-    swarm(target, 8, Duration::ZERO, |target, attacker| async move {
-        let body = json!({ "step": "s", "audiences": patterns() }).to_string();
-        let request = format!(
-            "POST /api/v1/builds/{}/request_tokens HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            target.build.id,
-            target.build.worker_token,
-            body.len()
-        );
-        ask_for_ever(target, attacker, request, &[201, 403]).await
+    let created = Arc::new(AtomicU32::new(0));
+    swarm(target, 8, Duration::ZERO, move |target, attacker| {
+        let created = Arc::clone(&created);
+        async move {
+            let body = json!({ "step": "s", "audiences": patterns() }).to_string();
+            let request = format!(
+                "POST /api/v1/builds/{}/request_tokens HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+                 Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+                target.build.id,
+                target.build.worker_token,
+                body.len()
+            );
+            let mut stream = target.open(attacker).await?;
+            loop {
+                stream.write_all(request.as_bytes()).await?;
+                let answer = read_answer(&mut stream, false).await?;
+                let created = created.fetch_add(u32::from(answer.status == 201), Ordering::Relaxed);
+                let is_right = [201, 403, 429, 503].contains(&answer.status) && created <= 256;
+                target.expect(is_right, || format!("{}, {created} created: {}", answer.status, answer.body));
+            }
+        }
     })
 }
