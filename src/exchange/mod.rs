@@ -30,22 +30,25 @@ mod subject_token;
 
 pub use self::credentials::IssuedCredential;
 pub use self::dashboard::DashboardRefusal;
+pub(crate) use self::entitlements::RulesText;
+pub(crate) use self::entitlements::check_audiences;
 pub use self::entitlements::{Applied, ApplyRulesError, RulesEditor};
-pub use self::entitlements::{AudienceConflict, AudienceOwner, check_audiences};
+pub use self::entitlements::{AudienceConflict, AudienceOwner};
 pub use self::entitlements::{Change, ChangeKind, ChangeSet, Object, ObjectError, Precondition, Prune, RuleError};
-pub use self::entitlements::{RuleErrors, RulesFault, RulesFaults, RulesText, read_rules_file};
+pub use self::entitlements::{RuleErrors, RulesFault, RulesFaults, read_rules_file};
 pub use self::entitlements::{RulesCache, RulesCacheParts};
-pub use self::entitlements::{credential_view, has_same_identity, remove_view_members};
+pub(crate) use self::entitlements::{credential_view, has_same_identity, remove_view_members};
 pub use self::event_kind::EventKind;
 pub use self::exchange::{Exchange, ExchangeParts};
 pub use self::flow::{Flow, IssuingFlow};
 pub use self::introspection::Introspection;
-pub use self::opaque_key::{KEY_PREFIX, is_key};
+pub(crate) use self::opaque_key::KEY_PREFIX;
+pub use self::opaque_key::is_key;
 pub use self::publications::{PublicationError, PublicationRequest, provenance};
 pub use self::refusal::{DisclosedRefusal, ExchangeError, ExchangeRefusal, NotExchanged};
-pub use self::revocation::revoke_credential;
+pub(crate) use self::revocation::revoke_credential;
 pub use self::settings::{DefaultAudiences, ExchangeSettings};
-pub use self::spec::one_object;
+pub(crate) use self::spec::one_object;
 pub use self::spec::{
     GivenToken, GrantSpec, NamedProviderSpec, NugetSection, Permissions, PublisherSpec, RoleSpec, RubygemsSection,
     RulesFile, Section, TrustPolicySpec, UserSpec,

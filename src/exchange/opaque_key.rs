@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::base::{Entropy, EntropyError, Secret, Sha256};
 
 /// Prefix of every opaque API key.
-pub const KEY_PREFIX: &str = "bpk_";
+pub(crate) const KEY_PREFIX: &str = "bpk_";
 
 /// Length of a key's checksum, in characters. The checksum is the start of the SHA-256 of prefix and random characters,
 /// in base64url.

@@ -105,7 +105,7 @@ impl Exchange {
 ///
 /// # Errors
 /// [`ExchangeError`] if the database or the random generator fails: the credential may still be valid.
-pub async fn revoke_credential(
+pub(crate) async fn revoke_credential(
     (store, issuer): (&dyn Store, &IssuerId),
     id: CredentialId,
     by: &str,

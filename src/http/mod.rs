@@ -26,5 +26,6 @@ mod unread;
 
 pub(crate) use self::dialects::forward_path;
 pub use self::error::Code;
-pub use self::serve::{ADMIN_CONNECTIONS, listen, serve};
+pub(crate) use self::serve::ADMIN_CONNECTIONS;
+pub use self::serve::{listen, serve};
 pub use self::state::{Limits, Listeners};

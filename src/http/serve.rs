@@ -26,7 +26,7 @@ const SOCKET_BUFFER: u32 = 32 * 1024;
 
 /// Places of the admin listener. They are not among `max_connections`: a full public listener shuts no operator and no
 /// probe out.
-pub const ADMIN_CONNECTIONS: usize = 64;
+pub(crate) const ADMIN_CONNECTIONS: usize = 64;
 
 /// Pause after a connection could not be accepted. The usual cause is a lack of file descriptors, which an immediate
 /// retry would meet again.

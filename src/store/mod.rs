@@ -90,9 +90,10 @@ pub use self::keys::{
 pub use self::migrations::MigrationReport;
 pub use self::names::{BoundName, NameKind, Names};
 pub use self::publications::{Ecosystem, Publication, PublicationRefusal, Publications};
+pub(crate) use self::redemptions::USED_TOKEN_KEPT_FOR;
 pub use self::redemptions::{
     CredentialFilter, CredentialKind, IdTokenRecord, NewCredential, NewIdToken, OwnToken, Redemption,
-    RedemptionRefusal, Redemptions, RevokedToken, StoredCredential, StoredIdToken, TokenKey, USED_TOKEN_KEPT_FOR,
+    RedemptionRefusal, Redemptions, RevokedToken, StoredCredential, StoredIdToken, TokenKey,
 };
 pub use self::request_tokens::{
     NewRequestToken, RequestTokens, StoredRequestToken, TokenBearer, TokenKind, TokenNotCreated,

@@ -14,7 +14,7 @@ use crate::policy::{Client, Pins};
 
 /// Time after a token's `exp` for which the record of the used token is kept. No clock tolerance of a verifier is
 /// larger.
-pub const USED_TOKEN_KEPT_FOR: Seconds = crate::verifier::MAX_TOLERANCE;
+pub(crate) const USED_TOKEN_KEPT_FOR: Seconds = crate::verifier::MAX_TOLERANCE;
 
 /// Whether a credential is an access token or an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Display, EnumString, IntoStaticStr, serde::Serialize)]

@@ -76,7 +76,7 @@ pub struct AudienceConflict {
 ///
 /// # Errors
 /// [`AudienceConflict`] names the first audience with two kinds.
-pub fn check_audiences(settings: &ExchangeSettings, providers: &[Provider]) -> Result<(), AudienceConflict> {
+pub(crate) fn check_audiences(settings: &ExchangeSettings, providers: &[Provider]) -> Result<(), AudienceConflict> {
     Claimed::of(settings, providers).map(drop)
 }
 

@@ -13,11 +13,13 @@ mod snapshot;
 mod trust_policy;
 mod views;
 
-pub use self::audiences::{AudienceConflict, AudienceOwner, check_audiences};
+pub(crate) use self::audiences::check_audiences;
+pub use self::audiences::{AudienceConflict, AudienceOwner};
 pub use self::cache::{RulesCache, RulesCacheParts};
+pub(crate) use self::changes::RulesText;
 pub use self::changes::{
     Applied, ApplyRulesError, Change, ChangeKind, ChangeSet, ObjectError, Precondition, Prune, RuleError, RuleErrors,
-    RulesEditor, RulesFault, RulesFaults, RulesText, read_rules_file,
+    RulesEditor, RulesFault, RulesFaults, read_rules_file,
 };
 pub(super) use self::entitlement::{Compiled, SharedEntitlement};
 pub(super) use self::grant::CompiledGrant;
@@ -25,4 +27,5 @@ pub(super) use self::publisher::CompiledPublisher;
 pub(super) use self::role::CompiledRole;
 pub(super) use self::snapshot::{ProviderEntry, RulesSnapshot};
 pub(super) use self::trust_policy::CompiledTrustPolicy;
-pub use self::views::{Object, credential_view, has_same_identity, remove_view_members};
+pub use self::views::Object;
+pub(crate) use self::views::{credential_view, has_same_identity, remove_view_members};

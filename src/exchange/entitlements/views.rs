@@ -62,7 +62,7 @@ const UNSTABLE_MEMBERS: [&str; 3] = ["pins", "refreshed_at", "updated_at"];
 
 /// Removes the members that a view added, so that a client can send a view back as an update. A member that differs from
 /// the current view stays, and is refused as an unknown field.
-pub fn remove_view_members(section: Section, object: &mut Object, current: &Object) {
+pub(crate) fn remove_view_members(section: Section, object: &mut Object, current: &Object) {
     object.retain(|member, value| {
         let same = UNSTABLE_MEMBERS.contains(&member.as_str()) || current.get(member) == Some(value);
         !view_members(section).contains(&member.as_str()) || !same
@@ -87,13 +87,13 @@ pub(super) fn owner(section: Section, object: &Object) -> Option<&str> {
 
 /// Returns whether the members that identify an object are the same in `object` and in the current view.
 #[must_use]
-pub fn has_same_identity(section: Section, object: &Object, current: &Object) -> bool {
+pub(crate) fn has_same_identity(section: Section, object: &Object, current: &Object) -> bool {
     identity(section).iter().all(|member| object.get(*member) == current.get(*member))
 }
 
 /// View of a credential, without its text, which is not stored.
 #[must_use]
-pub fn credential_view(row: &StoredCredential) -> Value {
+pub(crate) fn credential_view(row: &StoredCredential) -> Value {
     let (revoked_at, revoked_reason) = row.revoked.clone().unzip();
     json!({
         "id": row.id, "kind": row.kind, "flow": row.flow, "name": row.name, "subject": row.subject, "owner": row.owner,

@@ -13,5 +13,6 @@ pub use self::grant::{GivenToken, GrantSpec};
 pub use self::nuget::{NugetSection, TrustPolicySpec};
 pub use self::provider::NamedProviderSpec;
 pub use self::rubygems::{Permissions, PublisherSpec, RoleSpec, RubygemsSection};
-pub use self::rules_file::{RulesFile, UserSpec, one_object};
+pub(crate) use self::rules_file::one_object;
+pub use self::rules_file::{RulesFile, UserSpec};
 pub use self::section::Section;

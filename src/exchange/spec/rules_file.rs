@@ -51,7 +51,7 @@ pub struct UserSpec {
 ///
 /// # Errors
 /// [`FieldError`] names the object's field that is unknown or has the wrong type.
-pub fn one_object(section: Section, object: Value) -> Result<RulesFile, FieldError> {
+pub(crate) fn one_object(section: Section, object: Value) -> Result<RulesFile, FieldError> {
     let mut file = Map::new();
     match section.name().split_once('.') {
         Some((outer, inner)) => file.insert(outer.to_owned(), json!({ inner: [object] })),

@@ -12,4 +12,5 @@ mod wanted;
 pub use self::apply::{Applied, ApplyRulesError, RulesEditor};
 pub use self::change_set::{Change, ChangeKind, ChangeSet, Precondition, Prune, RuleError, RuleErrors};
 pub use self::objects::ObjectError;
-pub use self::rules_text::{RulesFault, RulesFaults, RulesText, read_rules_file};
+pub(crate) use self::rules_text::RulesText;
+pub use self::rules_text::{RulesFault, RulesFaults, read_rules_file};

@@ -53,7 +53,7 @@ pub fn read_rules_file(text: &str) -> Result<RulesFile, RulesFaults> {
 
 /// The objects that were read from the text of a rules file, each with its lines.
 #[derive(Default)]
-pub struct RulesText {
+pub(crate) struct RulesText {
     file: RulesFile,
     objects: Vec<WrittenObject>,
     faults: Vec<RulesFault>,
@@ -73,7 +73,7 @@ impl RulesText {
     ///
     /// # Errors
     /// [`RulesFaults`] with the first fault of a text that is not TOML.
-    pub fn parse(text: &str) -> Result<Self, RulesFaults> {
+    pub(crate) fn parse(text: &str) -> Result<Self, RulesFaults> {
         let document = toml_input::parse(text)
             .map_err(|(line, problem)| RulesFaults(vec![RulesFault { line: Some(line), problem }]))?;
         let mut read = Self::default();
@@ -90,13 +90,13 @@ impl RulesText {
 
     /// Returns the objects of the file, to be planned. Only a file without faults may be applied.
     #[must_use]
-    pub fn file(&self) -> &RulesFile {
+    pub(crate) fn file(&self) -> &RulesFile {
         &self.file
     }
 
     /// Returns every fault: those of the text, and those that planning `found`.
     #[must_use]
-    pub fn faults(&self, found: &[RuleError]) -> RulesFaults {
+    pub(crate) fn faults(&self, found: &[RuleError]) -> RulesFaults {
         let mut all = self.faults.clone();
         for error in found {
             let is_meant = |object: &&WrittenObject| {
