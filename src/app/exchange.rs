@@ -29,7 +29,7 @@ pub(crate) fn exchange_settings(config: &Config, paths: &Paths) -> ExchangeSetti
     }
 }
 
-/// Returns the editor of the exchange's rules, for a server or a command.
+/// Creates the value with which a server or a command reads and changes the exchange's rules.
 #[must_use]
 pub(crate) fn rules_editor(
     config: &Config,
@@ -48,7 +48,7 @@ pub(crate) fn rules_editor(
     }
 }
 
-/// Returns the cache of the exchange's rules. Own tokens are verified with the keys of `keyring`.
+/// Returns the cache of the exchange's rules. Tokens of our own issuer are verified with the keys of `keyring`.
 #[must_use]
 pub(crate) fn rules_cache(config: &Config, rules_editor: &RulesEditor, keyring: &Arc<Keyring>) -> Arc<RulesCache> {
     let clock = &rules_editor.clock;
@@ -60,7 +60,7 @@ pub(crate) fn rules_cache(config: &Config, rules_editor: &RulesEditor, keyring: 
     Arc::new(RulesCache::new(RulesCacheParts { store, issuer, own, clock, resolver, configured: configured.into() }))
 }
 
-/// Verifies tokens of clients without a secret by the current providers.
+/// Verifies the tokens with which clients authenticate instead of a secret, by the current providers.
 pub(super) struct ProviderTokens(pub(super) Arc<RulesCache>);
 
 #[async_trait]

@@ -1,5 +1,5 @@
-//! The issuer that served our URL before us: fetches its key set with the verifier's guards. Dials no private address
-//! but the one that the operator named.
+//! Fetches the key set of a former issuer, that is of the server that had our issuer's URL before us. Connects to no
+//! private address except the host that the operator named.
 
 use serde::Deserialize;
 use url::Url;
@@ -9,7 +9,8 @@ use crate::jose::JwkSet;
 use crate::keyring::{AdoptionError, read_former_keys};
 use crate::verifier::{Document, FetchError, Fetcher};
 
-/// URL of a former issuer's key set, checked.
+/// A former issuer: the server that had our issuer's URL before us. Its public keys are fetched, so that they can be
+/// adopted.
 pub struct FormerIssuer {
     url: Url,
     fetcher: Fetcher,
@@ -18,7 +19,7 @@ pub struct FormerIssuer {
 /// A former issuer's key set and how long caches may keep it.
 #[derive(Debug)]
 pub struct FormerKeys {
-    /// Keys that can be adopted.
+    /// Public keys that our key set can adopt, so that the former issuer's tokens stay valid.
     pub keys: JwkSet,
     /// `max-age` of the answer's `Cache-Control`.
     pub max_age: Option<Seconds>,
@@ -44,7 +45,7 @@ struct Discovery {
 }
 
 impl FormerIssuer {
-    /// Creates a former issuer from the URL of its key set, or of a discovery document that names it.
+    /// Creates a former issuer from the URL of its key set or of its discovery document.
     ///
     /// # Errors
     /// [`FormerIssuerError::Url`] for text that is not a URL, [`FormerIssuerError::Fetch`] for a URL that must not be

@@ -9,7 +9,7 @@ use crate::issuer::{Documents, IssuerSettings, Paths};
 use crate::keyring::KeyView;
 use crate::policy::IssuancePolicy;
 
-/// Renders the public documents without a server.
+/// Renders the discovery document and the key set for a command that exports them.
 ///
 /// # Errors
 /// [`StartError::Config`] if `issuer.url` is not set.

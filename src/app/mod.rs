@@ -25,8 +25,8 @@ use crate::keyring::{ActError, Keyring, KeyringParts, QueueLimits, SigningPool};
 use crate::store::{InFlight, Store};
 use crate::telemetry::Metrics;
 
-/// Maximum number of signatures that wait, of which one build may have an eighth; further requests are refused as
-/// unavailable.
+/// Maximum number of signatures that wait to be computed. One build may have an eighth of them. Further requests are
+/// answered 503.
 const SIGNING_QUEUE: usize = 8192;
 
 /// Interval at which a former issuer's key set is fetched again.
@@ -45,7 +45,7 @@ pub struct App {
     body_memory: usize,
     jwks_max_age: Seconds,
     refresh_interval: Seconds,
-    /// The shared configuration, while its application waits until the clock is sound.
+    /// Configuration to apply as soon as the server's clock is no longer doubted; `None` if nothing is left to apply.
     unapplied: Mutex<Option<Unapplied>>,
 }
 
@@ -59,7 +59,8 @@ enum AdoptError {
 }
 
 impl App {
-    /// Opens the store and the signing keys, applies the shared configuration, and builds the issuer and the exchange.
+    /// Opens the store and the signing keys, applies the configuration that all servers share, and builds the issuer
+    /// and the exchange.
     ///
     /// `bound` is the address of the public listener. The issuer's URL derives from it if none is configured.
     ///
@@ -151,19 +152,19 @@ impl App {
         self.exchange.as_ref()
     }
 
-    /// Returns the editor of the exchange's rules.
+    /// Returns the value that reads and changes the exchange's rules.
     #[must_use]
     pub fn rules_editor(&self) -> &RulesEditor {
         &self.rules_editor
     }
 
-    /// Returns the proxy whose headers forward authentication reads.
+    /// Returns the kind of proxy whose headers forward auth reads.
     #[must_use]
     pub(crate) fn forward_proxy(&self) -> ForwardProxy {
         self.forward_proxy
     }
 
-    /// Returns the store that issuer and exchange share.
+    /// Returns the store that the issuer and the exchange share.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
@@ -181,7 +182,7 @@ impl App {
         &*self.entropy
     }
 
-    /// Returns the time for which caches may keep the documents.
+    /// Returns the time for which caches may keep the discovery document and the key set.
     #[must_use]
     pub(crate) fn jwks_max_age(&self) -> Seconds {
         self.jwks_max_age
@@ -193,13 +194,14 @@ impl App {
         self.body_memory
     }
 
-    /// Whether `address` is a trusted proxy: its `X-Forwarded-For` and its headers of forward auth are read.
+    /// Whether `address` is a trusted proxy, whose `X-Forwarded-For` and forward-auth headers are believed.
     #[must_use]
     pub fn is_trusted_proxy(&self, address: IpAddr) -> bool {
         self.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
     }
 
-    /// Does the work that is due on keys and rules, twice in every `refresh_interval`. Never returns.
+    /// Does the due periodic work of the issuer and the exchange, such as rotating keys, twice in every
+    /// `refresh_interval`. Never returns.
     pub(crate) async fn keep_fresh(&self) {
         let mut ticks = tokio::time::interval(self.refresh_interval.duration() / 2);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -217,7 +219,7 @@ impl App {
         }
     }
 
-    /// Applies the shared configuration if the start could not, because the clock was doubted.
+    /// Applies the shared configuration that the start left out because the clock was doubted.
     async fn finish_start(&self) {
         let keyring = self.issuer.keyring();
         let now = self.clock.now();
@@ -232,7 +234,8 @@ impl App {
         }
     }
 
-    /// Checks the database every second, so that readiness is answered without a wait. Never returns.
+    /// Checks the database every second, so that `/health/ready` can answer without waiting for the database. Never
+    /// returns.
     pub(crate) async fn keep_pulse(&self) {
         let mut ticks = tokio::time::interval(PULSE_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -242,8 +245,8 @@ impl App {
         }
     }
 
-    /// Fetches a former issuer's key set every minute until our first signature, since each of its processes may create
-    /// a key of its own.
+    /// Fetches a former issuer's key set every minute until our first signature. Each process of the former issuer may
+    /// sign with another key, and one answer need not hold them all.
     pub(crate) async fn keep_adopting(&self) {
         let keyring = self.issuer.keyring();
         let mut ticks = tokio::time::interval(ADOPT_INTERVAL);
@@ -271,8 +274,8 @@ impl App {
 
 #[cfg(test)]
 impl App {
-    /// Starts on a new SQLite file in `folder`, by these environment variables. Signs by ES256 alone, whose key is made
-    /// at once.
+    /// Starts on a new SQLite file in `folder` with the given environment variables. Signs with ES256 alone, because
+    /// its key is made at once.
     pub(crate) async fn for_tests(folder: &std::path::Path, environment: &[(&str, &str)]) -> Self {
         use crate::base::{SystemClock, SystemEntropy};
         use crate::config::{Flags, Sources};

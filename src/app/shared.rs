@@ -13,7 +13,7 @@ use crate::verifier::Provider;
 /// Changes that applying the shared configuration makes, or would make.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedChanges {
-    /// Algorithms before and after. `None` if they do not change.
+    /// Signature algorithms before and after the change; `None` if they stay the same.
     pub algorithms: Option<(Vec<Algorithm>, Vec<Algorithm>)>,
     /// Clients that are created, updated or disabled.
     pub clients: Vec<ClientChange>,
@@ -32,7 +32,7 @@ impl SharedChanges {
 /// Error returned when the shared configuration cannot be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// A client that is not declared has the name of a declared one.
+    /// A client in the database that the configuration does not declare has the name of a declared client.
     #[error("[clients]: {0}")]
     Client(NameTaken),
     /// The list of algorithms cannot be applied.
@@ -62,7 +62,7 @@ pub async fn apply(
         |provider: &Provider| NamedProviderSpec { name: provider.name().to_owned(), spec: provider.spec().clone() };
     let declared = Some(config.providers.iter().map(named_spec).collect());
     let change_set = ChangeSet { declared, prune: Prune::All, ..ChangeSet::default() };
-    // A dry run of the providers comes first, since the changes after it are not undone if they conflict.
+    // The providers are checked first, in a dry run: a conflict found later would leave algorithms and clients changed.
     rules_editor.apply(&change_set, ACTOR, true).await.map_err(rules_error)?;
     let before = keyring.apply_algorithms(wanted, dry_run).await?;
     let algorithms = (before != *wanted).then(|| (before, wanted.clone()));
@@ -73,7 +73,7 @@ pub async fn apply(
     Ok(SharedChanges { algorithms, clients, providers })
 }
 
-/// Actor of the changes in events.
+/// Name under which events record who made these changes.
 const ACTOR: &str = "configuration";
 
 fn rules_error(error: ApplyRulesError) -> ApplyError {

@@ -1,6 +1,6 @@
-//! What one connection is doing, as its socket, its requests and the listener see it. Holds no socket and no bytes.
+//! Records what one connection is doing, for its socket, its requests and the listener. Holds no socket and no bytes.
 //!
-//! Times are those of the runtime's timers, because they only bound waits: no answer and no row depends on them.
+//! Times come from the runtime's timer instead of the injected clock, because they only limit waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -14,13 +14,13 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Phase {
-    /// No request: nothing of a head has arrived, and every answer was taken.
+    /// No request has begun, and the peer has received every answer.
     Idle,
-    /// A head has begun.
+    /// Bytes of a request's head have arrived.
     Head,
     /// A request is in flight: its body arrives, it is handled, or its answer is being written.
     Request,
-    /// The whole answer is with the connection, and the peer has yet to take it.
+    /// The answer is complete, but the peer has not received all of it.
     Answered,
 }
 
@@ -28,24 +28,25 @@ pub(super) enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 #[repr(u8)]
 pub(super) enum Ending {
-    /// Not at all.
+    /// The connection was not asked to end.
     None,
-    /// After the request that has begun, with `Connection: close`; at once if none has begun.
+    /// After the current request, whose answer says `Connection: close`; at once if no request has begun.
     Politely,
-    /// For another connection: also in the middle of a head or a body, or of an answer that the peer does not take.
+    /// Now, to make room for another connection: also within a half-sent request, or an answer that the peer does not
+    /// receive.
     Evicted,
 }
 
-/// What one connection is doing.
+/// What one connection is doing, shared by its socket, its requests and the listener.
 #[derive(Debug)]
 pub(super) struct Activity {
     opened: Instant,
     phase: AtomicU8,
-    /// Whether the peer does not take what was written.
+    /// Whether the peer has stopped receiving what the server writes.
     stalled: AtomicBool,
     /// Whether a handler waits for more of the request's body.
     awaits_body: AtomicBool,
-    /// Milliseconds from `opened` to the end of the last request, or to the beginning of the stall.
+    /// Milliseconds from `opened` to the end of the last request, or to the moment at which the peer stopped receiving.
     quiet_since: AtomicU64,
     requests: AtomicUsize,
     ending: AtomicU8,
@@ -92,19 +93,19 @@ impl Activity {
         self.enter(Phase::Head);
     }
 
-    /// Whether the request that is about to begin arrived with an earlier one.
+    /// Whether the next request arrived together with the request before it (HTTP pipelining).
     pub(super) fn is_pipelined(&self) -> bool {
         self.phase() != Phase::Head
     }
 
-    /// The request is in flight until the returned value is dropped.
+    /// Records that a request has begun, which is in flight until the returned value is dropped.
     pub(super) fn request_began(self: &Arc<Self>) -> RequestInFlight {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.enter(Phase::Request);
         RequestInFlight(Arc::clone(self))
     }
 
-    /// The peer has taken everything that was written.
+    /// Records that the peer has received everything that was written.
     pub(super) fn flushed(&self) {
         self.stalled.store(false, Ordering::Release);
         if self.phase() == Phase::Answered {
@@ -113,18 +114,18 @@ impl Activity {
         }
     }
 
-    /// The peer takes nothing of what was written, from now on.
+    /// Records that the peer has stopped receiving.
     pub(super) fn stalled(&self) {
         self.quiet_from_now();
         self.stalled.store(true, Ordering::Release);
     }
 
-    /// The peer took something of what was written.
+    /// Records that the peer has received something again.
     pub(super) fn moved(&self) {
         self.stalled.store(false, Ordering::Release);
     }
 
-    /// Notes whether a handler waits for more of the request's body.
+    /// Records whether a handler waits for more of the request's body.
     pub(super) fn await_body(&self, awaits: bool) {
         self.awaits_body.store(awaits, Ordering::Release);
     }
@@ -139,20 +140,22 @@ impl Activity {
         self.quiet_since.store(millis, Ordering::Release);
     }
 
-    /// Returns when the last request ended, or when the connection was opened.
+    /// Returns the time at which the last request ended or the peer stopped receiving. Before both: the time of
+    /// opening.
     pub(super) fn quiet_since(&self) -> Instant {
         self.opened + Duration::from_millis(self.quiet_since.load(Ordering::Acquire))
     }
 
-    /// Returns since when the connection may be ended for another one; `None` while it serves a request.
+    /// Returns the time since which the connection may be closed to make room for another. `None` while it serves a
+    /// request.
     pub(super) fn evictable_since(&self) -> Option<Instant> {
         let is_quiet = matches!(self.phase(), Phase::Idle | Phase::Head) || self.stalled.load(Ordering::Acquire);
         (is_quiet && self.ending() != Ending::Evicted).then(|| self.quiet_since())
     }
 
-    /// Returns since when the peer has owed something, without which the connection gets nowhere: a request, the rest of
-    /// its head or body, or taking an answer. A body counts from the end of the request before. `None` while it is the
-    /// server's turn.
+    /// Returns the time since which the server waits for the peer: to send a request or the rest of it, or to receive
+    /// an answer. A wait for a body counts from the end of the request before. `None` while the peer waits for the
+    /// server.
     pub(super) fn peer_owes_since(&self) -> Option<Instant> {
         let awaits_body = self.awaits_body() && self.ending() != Ending::Evicted;
         self.evictable_since().or_else(|| awaits_body.then(|| self.quiet_since()))

@@ -1,4 +1,4 @@
-//! The body of a request, whose connection knows while more of the body is awaited. Never changes the body.
+//! The body of a request, which records whenever a handler waits for more of the body. Never changes the body.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use hyper::body::{Frame, Incoming, SizeHint};
 
 use super::activity::Activity;
 
-/// A request's body that tells its connection when it waits.
+/// A request's body that records in its connection's activity when a handler waits for more.
 pub(super) struct Awaited {
     body: Incoming,
     activity: Arc<Activity>,
 }
 
 impl Awaited {
-    /// Returns the body for handlers. A request without a body has nothing to await.
+    /// Returns the body for handlers. An empty body is not wrapped, since nothing waits for it.
     pub(super) fn watch(body: Incoming, activity: &Arc<Activity>) -> Body {
         if body.is_end_stream() { Body::empty() } else { Body::new(Self { body, activity: Arc::clone(activity) }) }
     }
@@ -27,7 +27,8 @@ impl HttpBody for Awaited {
     type Error = hyper::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        // Noted first: a connection that is asked to end meanwhile sees it.
+        // Recorded before the poll, so that a connection that is asked to end during the poll knows that its handler
+        // waits.
         self.activity.await_body(true);
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         self.activity.await_body(frame.is_pending());

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Maximum size of a body, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// The strangers' part of the budget: one over this.
+/// Senders without a verified credential share the whole budget divided by this number.
 const STRANGERS_PART: usize = 4;
 
-/// The share of one network in the strangers' part, which binds while more than half of the part is held: one over
-/// this.
+/// While senders without a verified credential hold more than half of their part, one network may hold their part
+/// divided by this number.
 const NETWORK_PART: usize = 8;
 
 /// Who sends a body.
@@ -71,7 +71,7 @@ impl BodyBudget {
         Reservation { budget: Arc::clone(self), sender, bytes: 0 }
     }
 
-    /// Returns the bytes that all bodies hold, and the bytes that strangers' bodies hold of them.
+    /// Returns the bytes that all bodies hold, and how many of them belong to senders without a verified credential.
     pub(super) fn held(&self) -> (usize, usize) {
         let held = self.lock();
         (held.all, held.strangers)

@@ -1,5 +1,5 @@
-//! Answers that caches may keep: the public documents. All other answers must not be cached; a layer marks these
-//! answers `no-store`.
+//! Answers that caches may keep: the public documents. Every other answer must not be cached: a layer marks it
+//! `no-store`.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode, header};

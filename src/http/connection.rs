@@ -1,5 +1,5 @@
-//! One connection from its first byte to its last. A connection is never closed in silence because of its age, its number
-//! of requests or a shutdown while a request is in flight: the last answer says `Connection: close`.
+//! Serves one connection from its first byte to its last. Before the server ends a connection because of its age, its
+//! number of requests or a shutdown, the last answer must say `Connection: close`.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -26,7 +26,7 @@ use super::state::AppState;
 /// any layer of ours runs.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
 
-/// Serves the connection until it ends. The place is free again afterwards.
+/// Serves the connection until it ends. Then the next connection may take its place.
 pub(super) async fn serve_connection(
     stream: TcpStream,
     address: IpAddr,
@@ -51,8 +51,8 @@ pub(super) async fn serve_connection(
         let turns = is_pipelined.then(|| Arc::clone(&end.state.pipelined));
         let answer = answer(router.clone(), request, in_flight, Arc::clone(&end));
         async move {
-            // Requests that arrive together do not go before those of other connections: hyper would answer many of them
-            // before the runtime looks at another socket, and so would many connections.
+            // Pipelined requests wait for a turn. Otherwise hyper would answer many of them before the runtime serves
+            // another connection.
             if let Some(turns) = turns {
                 let _turn = turns.acquire().await;
                 tokio::task::yield_now().await;

@@ -1,5 +1,5 @@
-//! Counts of forwarded requests in flight, by the caller's address. Connections of a trusted proxy are not counted by
-//! address, so that its callers share by their requests. Decides no answer.
+//! Counts the requests in flight that trusted proxies forward, by the caller's address. A proxy's connections serve
+//! many callers, so that their requests are counted instead of connections. Decides no answer.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::places::network;
 
-/// Counts of forwarded requests in flight.
+/// Counts the requests in flight that trusted proxies forward, by the caller's address.
 #[derive(Debug)]
 pub(super) struct ForwardedShares {
-    /// Number of requests in flight above which the share binds.
+    /// Number of all forwarded requests in flight above which an address is held to `per_address`.
     bound_above: usize,
     per_address: usize,
     in_flight: Mutex<Counts>,
@@ -23,13 +23,13 @@ struct Counts {
 }
 
 impl ForwardedShares {
-    /// Each request in flight has a connection, so that at most `places` are in flight. One address may have
-    /// `per_address` of them while more than half are in flight.
+    /// `places` is the maximum number of connections, and so of requests in flight. While more than half of that number
+    /// are in flight, one address may have `per_address`.
     pub(super) fn new(places: usize, per_address: usize) -> Arc<Self> {
         Arc::new(Self { bound_above: places / 2, per_address, in_flight: Mutex::default() })
     }
 
-    /// Counts a request until the returned value is dropped. `None` if the address has its share.
+    /// Counts a request until the returned value is dropped. `None` if the address has as many requests as it may have.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Forwarded> {
         let address = network(address);
         let mut counts = self.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
@@ -44,7 +44,7 @@ impl ForwardedShares {
     }
 }
 
-/// A forwarded request in flight.
+/// A forwarded request that counts as in flight until this value is dropped.
 #[derive(Debug)]
 pub(super) struct Forwarded {
     shares: Arc<ForwardedShares>,

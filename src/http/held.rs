@@ -1,4 +1,4 @@
-//! The body of an answer that holds a value until its last byte is written. Never changes the body.
+//! The body of an answer that keeps a value until the last byte is written. Never changes the body.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use axum::body::{Body, Bytes, HttpBody};
 use hyper::body::{Frame, SizeHint};
 
-/// An answer's body. `held` is dropped with the body.
+/// An answer's body that keeps a value until the body is dropped.
 pub(super) struct Held<T> {
     body: Body,
     _held: T,

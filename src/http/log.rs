@@ -1,5 +1,6 @@
-//! Log lines of requests. A line holds the pattern of the route, such as `/api/v1/builds/{id}`, and must never hold path,
-//! query, header or an unknown method of the request: a stranger chooses neither the length nor the number of the lines.
+//! Log lines of requests. A line holds the pattern of the route, such as `/api/v1/builds/{id}`, and must never hold
+//! path, query, header or an unknown method of the request: a stranger must choose neither the length nor the number of
+//! lines.
 
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,7 +14,7 @@ use super::refusal_samples::{Counts, Outcome, RefusalSamples, Summary};
 /// Longest cause in a log line, in bytes.
 const MAX_CAUSE_BYTES: usize = 512;
 
-/// What the log line of one request holds.
+/// Fields of the log line of one request.
 pub(super) struct LogLine<'a> {
     pub(super) method: &'static str,
     pub(super) route: &'a str,
@@ -23,12 +24,13 @@ pub(super) struct LogLine<'a> {
     pub(super) peer: IpAddr,
 }
 
-/// The log of a server's requests, which samples the refusals by address.
+/// Logs the requests of a server; of each address only the first few refusals of a minute.
 #[derive(Debug, Default)]
 pub(super) struct RequestLog(Mutex<RefusalSamples>);
 
 impl RequestLog {
-    /// Logs a request that was answered at `now`, unless many of its address were refused.
+    /// Logs a request that was answered at `now`. Leaves out a refusal if its address has been refused often in this
+    /// minute.
     pub(super) fn log(&self, line: &LogLine<'_>, noted: Option<&Noted>, now: Duration) {
         let mut samples = self.lock();
         let summaries = samples.roll(now);
@@ -94,7 +96,8 @@ fn outcome(status: StatusCode) -> Outcome {
     }
 }
 
-/// Returns the method's name, or `other` for a method that HTTP does not define: its caller chose it.
+/// Returns the method's name, or `other` if HTTP does not define the method: the log must hold no name that a caller
+/// made up.
 pub(super) fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -110,7 +113,7 @@ pub(super) fn method_name(method: &Method) -> &'static str {
     }
 }
 
-/// Returns the beginning of a cause, which may quote what the caller sent.
+/// Returns the beginning of a cause, since a cause may quote a long text of the caller.
 fn bounded(cause: &str) -> &str {
     cause.get(..cause.floor_char_boundary(MAX_CAUSE_BYTES)).unwrap_or_default()
 }

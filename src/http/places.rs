@@ -1,5 +1,5 @@
-//! The places of a listener: how many connections it has, how many of them one address may have, and which connection
-//! ends for a new one. Reads no byte of a connection.
+//! Places: each connection takes one of a listener's limited places. Decides how many places one address may have, and
+//! which connection is closed to free a place for another. Never reads from a connection.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -13,14 +13,14 @@ use tokio::time::Instant;
 
 use super::activity::{Activity, Ending};
 
-/// Time for which a connection without a request is safe from ending for another one, and a new connection from ending
-/// for a shutdown: the time that a client needs to send its first request.
+/// Time that a client needs to send its first request. Until then a new connection is closed neither for another
+/// connection nor for a shutdown.
 pub(super) const SAFE_FOR: Duration = Duration::from_secs(1);
 
 /// Interval at which a full listener looks again for a connection that may end.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// Places of one listener.
+/// The places of one listener, one for each connection that it may have open.
 #[derive(Debug)]
 pub(super) struct Places {
     most: usize,
@@ -33,18 +33,18 @@ pub(super) struct Places {
 #[derive(Debug, Default)]
 struct Table {
     next: u64,
-    /// Address of each connection, whether it is a trusted proxy's, and what it is doing.
+    /// Address of each connection, whether the address is a trusted proxy's, and what the connection is doing.
     open: HashMap<u64, (IpAddr, bool, Arc<Activity>)>,
     /// Number of connections of each address, without those of trusted proxies.
     by_address: HashMap<IpAddr, usize>,
 }
 
-/// Why a connection got no place.
+/// Reason why a new connection gets no place and is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Denied {
-    /// Its address has as many places as one address may have while more than half of all are taken.
+    /// More than half of all places are taken, and the address has its maximum.
     Share,
-    /// Every place serves a request.
+    /// All places are taken, and none could be freed in time.
     Full,
 }
 
@@ -79,13 +79,16 @@ impl Places {
         self.taken() * 10 >= self.most * 9
     }
 
-    /// Takes a place for a connection from `address`, if need be the place of a connection that has no request (of the
-    /// same address where that has its share, else of any) or of one that keeps the server waiting and whose address has
-    /// more places than this one. Waits for that, at most `patience` long: others wait behind. An address that has a
-    /// place already therefore waits only if most of the places are its own, as those of a balancer are.
+    /// Takes a place for a connection from `address`. If there is none, closes another connection: first one without a
+    /// request (of the same address if that has its maximum), then one that keeps the server waiting and whose address
+    /// has more places than `address`.
+    ///
+    /// Waits at most `patience` for a place, since later connections wait behind this one. If no connection can be
+    /// closed, only these wait: a trusted proxy, an address without a place, and an address that has most of the
+    /// places, such as a load balancer.
     ///
     /// # Errors
-    /// Why there is no place.
+    /// [`Denied`] if no place is free in time.
     pub(super) async fn find(
         self: &Arc<Self>,
         address: IpAddr,
@@ -121,7 +124,7 @@ impl Places {
         if table.open.len() >= self.most {
             return Err(Denied::Full);
         }
-        // The places of a trusted proxy are those of its callers, who share by their requests.
+        // A trusted proxy has no limit of places, since its callers' requests are counted instead (`ForwardedShares`).
         if !is_trusted {
             let of_address = table.by_address.get(&address).copied().unwrap_or(0);
             if of_address >= self.per_address && self.are_scarce() {
@@ -137,8 +140,8 @@ impl Places {
         Ok(Place { places: Arc::clone(self), id, activity })
     }
 
-    /// Ends the connection that has had no request for the longest time, of `address` or of any. Returns whether there
-    /// was one.
+    /// Closes the connection that has been without a request for the longest time, of `address` or, with `None`, of
+    /// all. Returns whether there was one.
     pub(super) fn evict(&self, address: Option<IpAddr>) -> bool {
         let now = Instant::now();
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
@@ -155,9 +158,9 @@ impl Places {
         longest.is_some()
     }
 
-    /// Ends a connection whose peer owes something, for a new one from `address`: of the address with the most places,
-    /// if that has more than `address` would have, the one that has owed for the longest time. Returns whether there was
-    /// one.
+    /// Closes a connection that keeps the server waiting, to make room for a new one from `address`. Chooses the
+    /// address with the most places, if these are more than `address` would have, and there the connection that the
+    /// server has waited for the longest. Returns whether there was one.
     fn evict_for(&self, address: IpAddr) -> bool {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         let places = |of: &IpAddr| table.by_address.get(of).copied().unwrap_or(0);
@@ -174,13 +177,13 @@ impl Places {
         longest.is_some()
     }
 
-    /// Whether a new connection from `address` may wait until a place is free.
+    /// Whether a new connection from `address` may wait for a place: if the address has none, or more than half of all.
     fn may_wait(&self, address: IpAddr) -> bool {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         table.by_address.get(&network(address)).is_none_or(|places| places * 2 > self.most)
     }
 
-    /// Asks every connection to end: at once if it has no request, else after its answer.
+    /// Asks every connection to end: at once if it has no request, otherwise after its answer.
     pub(super) fn end_all(&self) {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         for (.., activity) in table.open.values() {
@@ -239,7 +242,8 @@ impl Drop for Place {
     }
 }
 
-/// Returns what counts as one address: an IPv4 address, or the /64 of an IPv6 address, which one host has to itself.
+/// Returns the address by which a caller is counted: an IPv4 address, or a whole IPv6 /64, since one host usually has
+/// it.
 pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {

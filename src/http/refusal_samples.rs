@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use super::places::network;
 
-/// Log lines of one address in one window, of refusals and of failures each.
+/// Maximum number of log lines about one address in one window: this many for refusals, and this many for failures.
 pub(super) const LINES: u64 = 20;
 
-/// Length of a window.
+/// Length of a window, after which the counts begin anew.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 
 /// Maximum number of addresses that are counted separately. All others are counted together.
 const ADDRESSES: usize = 1_024;
 
-/// What was answered to a request that got no success.
+/// Kind of an answer that is not a success.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
     /// The request was refused, since its credential is not valid.
@@ -27,19 +27,19 @@ pub(super) enum Outcome {
     Failed,
 }
 
-/// Refusals of one address in one window.
+/// Requests of one address that were refused or failed in one window.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     /// Refused requests, failed logins included.
     pub(super) refused: u64,
     pub(super) failed_logins: u64,
     pub(super) failed: u64,
-    /// Number of the requests above that have a log line.
+    /// Number of these requests that have a log line.
     pub(super) logged: u64,
 }
 
-/// Summary of the refusals of one address, some of which have no log line. `None` for all addresses that the table has
-/// no place for.
+/// An address and the counts of its refusals, not all of which have a log line. Without an address: the counts of all
+/// addresses that are not counted separately.
 pub(super) type Summary = (Option<IpAddr>, Counts);
 
 /// The refusals of the current window, by address: an IPv4 address or the /64 of an IPv6 address.
@@ -51,7 +51,7 @@ pub(super) struct RefusalSamples {
 }
 
 impl RefusalSamples {
-    /// Counts a request without success, and returns whether the request gets a log line. [`Self::roll`] comes first.
+    /// Counts a refused or failed request, and returns whether the request gets a log line. Call [`Self::roll`] first.
     pub(super) fn count(&mut self, address: IpAddr, outcome: Outcome) -> bool {
         let address = network(address);
         let has_place = self.by_address.len() < ADDRESSES || self.by_address.contains_key(&address);
@@ -64,7 +64,7 @@ impl RefusalSamples {
         is_logged
     }
 
-    /// Begins a new window if the current one has ended, and returns the summaries of the one that ended.
+    /// Begins a new window if the current window has ended, and returns the summaries of the ended window.
     pub(super) fn roll(&mut self, now: Duration) -> Vec<Summary> {
         if now < self.ends {
             return Vec::new();

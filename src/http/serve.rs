@@ -21,39 +21,39 @@ use crate::app::App;
 /// Number of connections that may wait to be accepted. The kernel's own limit (`net.core.somaxconn`) may be lower.
 const BACKLOG: u32 = 1024;
 
-/// Bytes that the kernel keeps for a connection in each direction, without its own bookkeeping, which takes as much.
+/// Bytes that the kernel buffers for a connection in each direction. The kernel's own bookkeeping takes as much again.
 const SOCKET_BUFFER: u32 = 32 * 1024;
 
-/// Places of the admin listener. They are not among `max_connections`: a full public listener shuts no operator and no
-/// probe out.
+/// Maximum number of connections of the admin listener. `max_connections` does not include them, so that operators and
+/// probes get an answer while the public listener is full.
 pub(crate) const ADMIN_CONNECTIONS: usize = 64;
 
 /// Pause after a connection could not be accepted. The usual cause is a lack of file descriptors, which an immediate
 /// retry would meet again.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Time for which an accepted connection waits for a place. Others wait meanwhile in the listener's backlog.
+/// Time for which an accepted connection waits until another one is closed. Later connections wait in the backlog.
 const PLACE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Interval at which the log may say that connections get no place.
+/// Minimum interval between log lines that say that connections were refused.
 const LOG_AGAIN: Duration = Duration::from_secs(10);
 
 /// Listens on `address`.
 ///
 /// # Errors
-/// The operating system's, such as that the address is in use.
+/// The operating system's error, for example that the address is in use.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A restarted server takes its port although connections of the former one still end.
+    // A restarted server can listen on its port although connections of the process before it still end.
     socket.set_reuseaddr(true)?;
-    // Connections inherit both. The kernel would let a peer fill megabytes with requests, and have as many of answers.
+    // Connections inherit both sizes. By default the kernel would buffer megabytes of requests, and as much of answers.
     socket.set_recv_buffer_size(SOCKET_BUFFER)?;
     socket.set_send_buffer_size(SOCKET_BUFFER)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Serves both listeners until `shutdown` completes. Then readiness fails and each answer ends its connection, the
+/// Serves both listeners until `shutdown` completes. Then readiness fails and each answer ends its connection. The
 /// listeners go on for `limits.drain_delay`, and requests in flight are answered for at most `limits.drain_within`.
 pub async fn serve(app: Arc<App>, listeners: Listeners, limits: Limits, shutdown: impl Future<Output = ()>) {
     let state = AppState::new(app, limits);
@@ -80,7 +80,7 @@ pub async fn serve(app: Arc<App>, listeners: Listeners, limits: Limits, shutdown
     });
 }
 
-/// Routes of a listener, and the places that bound its connections.
+/// A listener's routes, and the limit of its connections.
 struct BoundedListener {
     name: &'static str,
     places: Arc<Places>,
@@ -110,7 +110,7 @@ impl BoundedListener {
         drop(cut_off);
     }
 
-    /// Serves a connection in a task of its own, until it ends or the drain is over.
+    /// Serves a connection in a separate task, until it ends or the time for shutting down is over.
     fn start(&self, stream: TcpStream, address: SocketAddr, place: Place, mut drained: watch::Receiver<()>) {
         self.count();
         let connection = serve_connection(stream, address.ip(), place, self.router.clone(), self.state.clone());
@@ -124,8 +124,8 @@ impl BoundedListener {
         });
     }
 
-    /// Ends the listener and serves the connections that wait to be accepted. Their clients are connected already, and
-    /// would lose their requests.
+    /// Ends the listener and serves the connections that wait to be accepted. Their clients are already connected, and
+    /// would otherwise lose their requests.
     async fn take_waiting(&self, listener: TcpListener, drained: &watch::Receiver<()>) {
         let Ok(listener) = listener.into_std() else { return };
         for _ in 0..BACKLOG {
@@ -166,7 +166,7 @@ impl BoundedListener {
     }
 }
 
-/// Connections that found no place since the last log line.
+/// Number of connections that were refused since the last log line.
 struct Refusals {
     name: &'static str,
     logged_at: Option<Instant>,

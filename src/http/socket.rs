@@ -1,8 +1,8 @@
-//! A connection's socket with its deadlines: no request, a head that has begun, an answer that is not taken. Never looks
-//! into the bytes.
+//! A connection's socket with its deadlines: for the next request, for the rest of a head, and for receiving an answer.
+//! Never looks into the bytes.
 //!
-//! hyper's own time-out of a head is not used: it starts when hyper begins to wait for a head, so that the idle time
-//! between two requests counts, and it does not run while an answer waits to be written.
+//! hyper's own time-out of a head is not used: it counts the idle time between two requests, and does not run while an
+//! answer waits to be written.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
@@ -38,7 +38,8 @@ impl Expired {
     }
 }
 
-/// A socket with deadlines. A deadline without a request ends the stream as the peer would; the others are errors.
+/// A socket with deadlines. When a read's deadline passes, the stream ends as if the peer had hung up; a write's
+/// deadline is an error.
 pub(super) struct TimedSocket<S> {
     stream: S,
     activity: Arc<Activity>,
@@ -46,11 +47,11 @@ pub(super) struct TimedSocket<S> {
     on_expiry: Box<dyn FnMut(Expired) + Send>,
     reads: Timer,
     writes: Timer,
-    /// When the head began that now arrives.
+    /// When the first byte of the current head arrived.
     head_began: Option<Instant>,
-    /// When the peer last took something of what now waits to be taken.
+    /// When the peer last received some of the bytes that now wait to be written.
     moved: Option<Instant>,
-    /// When that began to wait.
+    /// When these bytes began to wait.
     waits_since: Option<Instant>,
     /// Whether something was written since the last flush.
     is_dirty: bool,
@@ -77,12 +78,12 @@ impl<S> TimedSocket<S> {
         }
     }
 
-    /// Ends the connection at a read that has nothing to read, if its time is over.
+    /// Ends the connection if nothing can be read and its deadline has passed.
     fn check_wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.activity.watched_by(cx.waker());
         let ending = self.activity.ending();
         let (deadline, reason) = match self.activity.phase() {
-            // The first request of a new connection may be on its way.
+            // A client that has just connected may have sent its first request already.
             Phase::Idle if ending == Ending::Politely && self.activity.requests() == 0 => {
                 (self.activity.quiet_since() + SAFE_FOR, Expired::Asked)
             }
@@ -102,13 +103,13 @@ impl<S> TimedSocket<S> {
         self.expire(reason)
     }
 
-    /// Ends the stream as a peer does that hangs up: hyper then closes the connection in order.
+    /// Ends the stream as if the peer had hung up, so that hyper closes the connection properly.
     fn expire(&mut self, reason: Expired) -> Poll<io::Result<()>> {
         (self.on_expiry)(reason);
         Poll::Ready(Ok(()))
     }
 
-    /// Keeps the deadlines of a write: what the peer took is progress, and what it does not take has two deadlines.
+    /// Checks the two deadlines of a write: for the next bytes that the peer receives, and for the whole answer.
     fn check_write(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         self.is_dirty = true;
         if written.is_ready() {
@@ -179,11 +180,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedSocket<S> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
-        // hyper flushes only once everything was taken.
+        // hyper flushes only after every byte was written.
         (this.is_dirty, this.moved, this.waits_since) = (false, None, None);
         this.activity.flushed();
-        // hyper may have read ahead while the request was in flight, and then reads again only if it is woken: the time
-        // for keep-alive would never run.
+        // hyper may have read ahead during the request. It then reads again only when woken, so that the time for
+        // keep-alive would never run without this timer.
         if this.activity.phase() == Phase::Idle {
             let _woken_then = this.reads.poll_until(this.activity.quiet_since() + this.limits.keep_alive, cx);
         }
@@ -195,8 +196,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedSocket<S> {
     }
 }
 
-/// A timer that is set anew only for an earlier deadline: a later one is seen when the timer runs out. A busy connection
-/// so sets its timer once in the time for keep-alive, and not with every request.
+/// A timer that is reset only for an earlier deadline: a later deadline is checked when the timer runs out. A busy
+/// connection so sets its timer once in the time for keep-alive, and not with every request.
 struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {
@@ -234,7 +235,7 @@ mod tests {
         }
     }
 
-    /// Checks that the waited time is that of the deadline. The timer counts whole milliseconds.
+    /// Checks that a wait takes as long as its deadline. The timer counts whole milliseconds.
     fn took(begun: Instant, millis: u64) {
         let took = begun.elapsed();
         let deadline = Duration::from_millis(millis);

@@ -14,7 +14,7 @@ use super::forwarded_shares::ForwardedShares;
 use super::log::RequestLog;
 use crate::app::App;
 
-/// Number of pipelined requests that begin before the runtime looks at other connections again.
+/// Maximum number of pipelined requests that begin before other connections get a turn.
 const PIPELINED_AT_ONCE: usize = 16;
 
 /// Sockets that the server accepts connections on.
@@ -35,27 +35,27 @@ pub struct Limits {
     pub head_within: Duration,
     /// Time limit within which a request's body must arrive.
     pub body_within: Duration,
-    /// Time limit within which the peer must take some bytes of an answer.
+    /// Time limit within which the peer must receive some bytes of an answer.
     pub write_within: Duration,
-    /// Time limit within which a request must be answered, which includes the time for the request's body. The peer has
-    /// the same time to take the whole answer.
+    /// Time limit within which a request must be answered, including the time for its body. The peer has the same time
+    /// again to receive the whole answer.
     pub whole_within: Duration,
-    /// Age from which on a connection ends after an answer.
+    /// Age after which a connection ends with its next answer.
     pub max_age: Duration,
     /// Number of requests after which a connection ends.
     pub max_requests: usize,
     /// Maximum number of open connections on the public listener.
     pub max_connections: usize,
-    /// Maximum number of connections of one address, while more than half of all places are taken.
+    /// Maximum number of connections of one address, while more than half of `max_connections` are open.
     pub per_address: usize,
-    /// Time between the beginning of a shutdown, which readiness shows, and the end of the listeners.
+    /// Time between the begin of a shutdown, from which readiness fails, and the end of the listeners.
     pub drain_delay: Duration,
     /// Time limit within which open connections must finish after the listeners have ended.
     pub drain_within: Duration,
 }
 
 impl Limits {
-    /// Returns limits with the documented times and this maximum number of connections.
+    /// Returns the documented default time limits, with this maximum number of connections.
     #[must_use]
     pub const fn of(max_connections: usize) -> Self {
         Self {
@@ -81,9 +81,9 @@ pub(super) struct AppState {
     pub(super) limits: Limits,
     /// Memory that request bodies hold, on both listeners together.
     pub(super) bodies: Arc<BodyBudget>,
-    /// Requests that trusted proxies forward, by the address that they name.
+    /// Counts the requests that trusted proxies forward, by the caller's address.
     pub(super) forwarded: Arc<ForwardedShares>,
-    /// Turns of requests that arrived with an earlier one.
+    /// Turns for pipelined requests, that is for requests that arrived together with an earlier one.
     pub(super) pipelined: Arc<Semaphore>,
     /// Log of the requests of both listeners.
     pub(super) log: Arc<RequestLog>,

@@ -1,6 +1,6 @@
-//! Bodies that no handler reads to their end. An answer may leave before the body has arrived; a connection that is
-//! closed at this moment is reset, and the client loses the answer. The rest of the body is therefore read and dropped in
-//! the background, within a bound of bytes and time, and must never be kept.
+//! Bodies that no handler reads to their end. An answer may be sent before the body has arrived. Closing the connection
+//! at that moment would reset it, and the client would lose the answer. The rest of the body is therefore read in the
+//! background, within limits of bytes and time, and must never be kept.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -22,7 +22,7 @@ const WITHIN: Duration = Duration::from_secs(1);
 /// Body whose rest is read and dropped if the handler drops the body before the end.
 struct Drained {
     body: Option<Body>,
-    /// Whether the client sends nothing before somebody reads the body (`Expect: 100-continue`).
+    /// Whether the client waits for a `100 Continue` before it sends the body (`Expect: 100-continue`).
     waits: bool,
 }
 

@@ -13,8 +13,8 @@ use crate::base::Seconds;
 use crate::exchange::{DisclosedRefusal, Exchange, ExchangeError};
 use crate::jose::require_unique_members;
 
-/// Header with the disclosed part of a refusal, that is the failed claim and the claim's value, or with whose trouble a
-/// failure is. Some protocols fix the body's text or have no body, so the body cannot hold this part.
+/// Header that says why: the failed claim and its value, or which party caused a failure. A header, because some
+/// protocols fix the body's text or have no body.
 const REASON: HeaderName = HeaderName::from_static("x-buildpass-reason");
 
 /// Characters that are percent-encoded in the header `x-buildpass-reason`.
@@ -44,14 +44,15 @@ pub(super) const fn status_of(error: &ExchangeError) -> (StatusCode, Option<Seco
     }
 }
 
-/// Whose trouble a failure of the exchange is. Every dialect answers the same text, whatever code its protocol has.
+/// The party that caused a failure of the exchange. All protocols answer the same text for a party, with error codes of
+/// their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// The caller sends too many requests.
     Caller,
     /// The signing keys of the token's issuer could not be fetched.
     IdentityProvider,
-    /// This server, its database or its signing keys.
+    /// This server, its database or its signing keys failed.
     Server,
 }
 
@@ -69,7 +70,7 @@ impl Trouble {
         }
     }
 
-    /// Returns the public text, which names nobody but the culprit.
+    /// Returns the public text, which names only the party that caused the failure.
     pub(super) const fn text(self) -> &'static str {
         match self {
             Self::Caller => "Too many requests; try again later",

@@ -1,4 +1,4 @@
-//! Dialect of forward authentication: a proxy asks before the proxy lets a client's request through. The dialect must
+//! Dialect of forward authentication: a proxy asks here whether it may pass a client's request on. The dialect must
 //! read only the headers of the configured kind of proxy, only from a trusted proxy, and must never wait for a body.
 
 use std::net::IpAddr;
@@ -35,8 +35,7 @@ const IDENTITY: &AsciiSet =
 /// Minimum interval between log lines that warn of an untrusted proxy, in seconds.
 const WARN_EVERY: u64 = 60;
 
-/// Time of the last warning of an untrusted proxy, in seconds of the monotonic clock plus one; 0 before the first
-/// warning.
+/// Time of the last warning of an untrusted proxy, in seconds of the monotonic clock plus one; 0 before the first.
 static WARNED: AtomicU64 = AtomicU64::new(0);
 
 pub(in super::super) async fn authorize(
@@ -57,7 +56,7 @@ pub(in super::super) async fn authorize_path(
     decide(&state, grant, &Asked::of(request)).await
 }
 
-/// Parts of the proxy's request that are read: method, headers, and path with query. The body is never read.
+/// Parts of the proxy's request that are read; the body is not among them.
 struct Asked {
     method: Method,
     headers: HeaderMap,
@@ -118,12 +117,13 @@ async fn decide(state: &AppState, grant: String, asked: &Asked) -> Result<Respon
     })
 }
 
-/// Whether the peer may ask. Loopback is trusted: a local process could read the database as well.
+/// Whether `peer` may ask for a decision. Loopback is trusted: a local process could read the database as well.
 fn is_trusted(peer: IpAddr, is_trusted_proxy: impl Fn(IpAddr) -> bool) -> bool {
     peer.to_canonical().is_loopback() || is_trusted_proxy(peer)
 }
 
-/// Logs the remedy, at a limited rate. The response must not tell an unknown peer its address or the setting.
+/// Logs which setting trusts the proxy, at a limited rate. Only the log says so: the answer must not tell an unknown
+/// peer.
 fn warn_of_untrusted(peer: IpAddr, now: Duration) {
     let (peer, now) = (peer.to_canonical(), now.as_secs() + 1);
     let warned = WARNED.load(Ordering::Relaxed);
@@ -136,8 +136,8 @@ fn warn_of_untrusted(peer: IpAddr, now: Duration) {
 
 type Line = (String, String, String);
 
-/// Reads method, target and host of the client's request from three headers of the proxy. Returns `None` unless each
-/// header is sent exactly once.
+/// Reads method, target and host of the client's request from three headers of the proxy. `None` if a header is
+/// missing, empty or repeated.
 fn sent_line(headers: &HeaderMap, names: [&str; 3]) -> Option<Line> {
     let one = |name: &str| {
         let mut values = headers.get_all(name).iter();
@@ -264,7 +264,8 @@ mod tests {
         }
     }
 
-    /// The server's answer to a proxy at `peer`: a test has no address that is not loopback on every machine.
+    /// Returns the server's answer to a proxy at `peer`. The address is injected, since a test can only connect from
+    /// loopback.
     async fn asked_by(router: &axum::Router, peer: &str) -> (StatusCode, String) {
         let mut request = Request::builder().uri("/authz/store").body(Body::empty()).unwrap();
         for (name, value) in [("x-original-method", "GET"), ("x-original-uri", "/"), ("x-original-host", "store")] {

@@ -78,8 +78,8 @@ fn round_trip(moment: Moment) -> String {
 
 type Refuse = (StatusCode, &'static str);
 
-/// Reads the token of a request, with NuGet's checks in NuGet's order. All that the head decides is decided here, before
-/// the body is read.
+/// Reads the token from the request's head, with NuGet's checks in NuGet's order. A bad head is refused before the body
+/// is read.
 fn read_head(headers: &HeaderMap, body: &UnreadBody) -> Result<Secret<String>, Refuse> {
     const START: Refuse = (StatusCode::UNAUTHORIZED, "The Authorization header value must start with 'Bearer '.");
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
@@ -215,7 +215,7 @@ fn token_words(refusal: &verifier::TokenRefusal) -> Option<String> {
 /// Maximum length of a reason phrase, in bytes. Proxies may reject longer phrases.
 const LONGEST_PHRASE: usize = 512;
 
-/// Answers with an error, the text of which is in the body and is the reason phrase.
+/// Answers with an error, whose text is both in the body and in the reason phrase.
 fn refuse(status: StatusCode, text: &str) -> Response {
     let mut response = (status, Json(json!({ "error": text }))).into_response();
     if status == StatusCode::UNAUTHORIZED {

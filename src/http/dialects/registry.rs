@@ -57,8 +57,8 @@ pub(in super::super) async fn token(
     })
 }
 
-/// Reads the provider's name, if the client sends one, and the token from the header `Authorization`. Returns `None`
-/// unless the header is sent once and well-formed.
+/// Reads the token and, if sent, the provider's name from the header `Authorization`. `None` if the header is missing,
+/// repeated or malformed.
 fn credential(headers: &HeaderMap) -> Option<(Option<String>, Secret<String>)> {
     let mut sent = headers.get_all(header::AUTHORIZATION).iter();
     let value = sent.next()?.to_str().ok()?;

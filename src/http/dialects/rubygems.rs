@@ -28,7 +28,7 @@ pub(in super::super) async fn assume_role(
     body: UnreadBody,
 ) -> Result<Response, Problem> {
     let flow = RubygemsRole { role };
-    // The path decides whether the role exists, so that nobody sends a body to a role that does not.
+    // An unknown role is refused before its body is read.
     if let Err(declined) = exchange(&state)?.check_role(&flow).await {
         return Ok(declined_answer(&declined, &headers));
     }
@@ -204,8 +204,7 @@ pub(in super::super) async fn id_token(
     dashboard(&state, &headers, "id_tokens", Some(id)).await
 }
 
-/// Answers a request to read the dashboard with the objects of the key's user. The key needs the scope
-/// `show_dashboard`.
+/// Answers with providers, roles or ID tokens of the user who owns the key. The key needs the scope `show_dashboard`.
 async fn dashboard(
     state: &AppState,
     headers: &HeaderMap,

@@ -13,7 +13,7 @@ pub enum Code {
     AudienceNotAllowed,
     /// The request for a token names no audience.
     AudienceRequired,
-    /// The client has already registered a build with the key of this request.
+    /// The client has already registered a build under the same `key`.
     BuildExists,
     /// The build is finished, so that no more tokens are issued to the build.
     BuildFinished,

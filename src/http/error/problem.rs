@@ -99,7 +99,7 @@ impl Problem {
         Self::new(Code::Unavailable, detail).retry_after(Seconds::new(5)).because(fault)
     }
 
-    /// Problem of a request whose body the budget of memory for bodies cannot hold.
+    /// Problem of a request whose body does not fit into the memory for request bodies.
     pub(in crate::http) fn no_room_for_body() -> Self {
         Self::new(
             Code::Unavailable,
@@ -137,14 +137,14 @@ impl Problem {
     }
 }
 
-/// Note for the log line of a request that was refused or failed. Dialects attach a note to answers that are no
-/// problems.
+/// Code and cause for the log line of a refused or failed request. An answer that is not a [`Problem`] carries this
+/// note.
 #[derive(Debug, Clone)]
 pub(in crate::http) struct Noted {
     /// Stable name of the refusal or error, for the log and for metrics.
     pub(in crate::http) code: &'static str,
-    /// Cause of the refusal or error, for the log. `None` for a refusal that is the caller's mistake alone, which is logged
-    /// below the level of a warning.
+    /// Cause of the refusal or error, for the log. `None` if the caller alone made a mistake: the log line is then no
+    /// warning.
     pub(in crate::http) cause: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! Bodies, read only after the head was checked. Each body is bounded in size and time and counted in the budget, and
-//! must never hold memory that is not counted.
+//! Reads request bodies, only after the head was checked. Each body has limits of size and time, and all its memory
+//! must be counted in the budget for bodies.
 
 use std::net::IpAddr;
 
@@ -18,7 +18,7 @@ use crate::base::FieldError;
 /// Size of the first buffer of a body that arrives in small pieces, in bytes.
 const FIRST_BUFFER: usize = 1024;
 
-/// Body that is not read yet, with what the head says about it. The declared length has been checked.
+/// Request body that is not read yet, with its media type and declared length. The length is within the limit.
 pub(in super::super) struct UnreadBody {
     media_type: Option<String>,
     declared: Option<usize>,
@@ -26,7 +26,7 @@ pub(in super::super) struct UnreadBody {
     body: Body,
 }
 
-/// Body in one buffer, counted in the budget.
+/// Request body in one buffer, whose memory the budget for bodies counts.
 pub(in super::super) struct HeldBody {
     bytes: Vec<u8>,
     held: Reservation,
@@ -69,8 +69,8 @@ impl UnreadBody {
         self.read(state, Sender::Known).await
     }
 
-    /// Reads the body of a caller whose credential is not verified yet. The strangers' part of the budget has to hold
-    /// the body.
+    /// Reads the body of a caller whose credential is not verified yet. All such bodies share one part of the memory
+    /// for bodies.
     pub(in super::super) async fn read_from_stranger(self, state: &AppState) -> Result<HeldBody, Problem> {
         let sender = Sender::Stranger(self.sender);
         self.read(state, sender).await
@@ -82,7 +82,7 @@ impl UnreadBody {
         let reading = async {
             while let Some(frame) = self.body.frame().await {
                 let frame = frame.map_err(|_| FieldError::new("body", "ended before its Content-Length"))?;
-                // Trailers mean nothing here.
+                // Trailers are ignored.
                 if let Some(data) = frame.data_ref() {
                     body.append(data, most)?;
                 }
@@ -97,7 +97,7 @@ impl UnreadBody {
 }
 
 impl HeldBody {
-    /// Copies the bytes, because a frame keeps the whole buffer alive that the connection read it into.
+    /// Appends a copy of the bytes, because a frame would keep the connection's whole read buffer in memory.
     fn append(&mut self, data: &[u8], most: usize) -> Result<(), Problem> {
         let needed = self.bytes.len() + data.len();
         if needed > MAX_BODY_BYTES {
@@ -117,7 +117,7 @@ impl HeldBody {
         &self.bytes
     }
 
-    /// Returns the bytes, and the reservation to keep for as long as what was read from the bytes is held.
+    /// Returns the bytes, and the reservation to keep as long as anything parsed from the bytes.
     pub(super) fn into_parts(self) -> (Vec<u8>, Reservation) {
         (self.bytes, self.held)
     }
@@ -129,7 +129,7 @@ pub(in super::super) struct UnreadForm(UnreadBody);
 /// Parameters of a form.
 pub(in super::super) struct FormParams {
     pub(in super::super) values: QueryParams,
-    /// Stays for as long as the handler has the form.
+    /// Counts the memory of the form until the handler drops it.
     _held: Reservation,
 }
 

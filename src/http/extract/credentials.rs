@@ -61,7 +61,7 @@ fn credential(headers: &HeaderMap) -> Result<TokenCaller, Problem> {
     let rest = rest.trim_matches(' ');
     if scheme.eq_ignore_ascii_case("bearer") {
         let token = Secret::new(rest.to_owned());
-        // A dot tells a JWT, which is the token of a provider, from our own random tokens.
+        // Only a JWT, the token of a provider, contains a dot; our own random tokens do not.
         let is_jwt = rest.contains('.');
         return Ok(if is_jwt {
             TokenCaller::Client(ClientCredential::Token(token))

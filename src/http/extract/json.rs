@@ -11,14 +11,14 @@ use super::body::UnreadBody;
 use crate::base::{FieldError, Sha256};
 use crate::jose::{JsonProblem, require_unique_members};
 
-/// JSON body that is not read yet. The head has been checked: media type and declared length.
+/// JSON body that is not read yet. Its media type and declared length have been checked.
 pub(in super::super) struct UnreadJson(UnreadBody);
 
 /// JSON body with the digest of its bytes.
 pub(in super::super) struct JsonBody<T> {
     pub(in super::super) value: T,
     pub(in super::super) digest: Sha256,
-    /// Stays for as long as the handler has the value, which takes about as much memory as the bytes did.
+    /// Counts the memory of the value, about the size of its bytes, until the handler drops it.
     _held: Reservation,
 }
 
@@ -44,7 +44,7 @@ impl UnreadJson {
 
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| FieldError::new("body", "must be UTF-8"))?;
-    // serde would read an array as the fields in their order.
+    // serde would accept an array and read its elements as the fields.
     if text.trim_start().starts_with('[') {
         return Err(FieldError::new("body", "must be a JSON object").into());
     }
@@ -58,8 +58,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     }
 }
 
-/// Turns serde's error into a field and what it must be. Leaves out the value that serde quotes: it may be a secret that
-/// was pasted by mistake.
+/// Turns serde's error into a field's name and a requirement. Leaves out the value that serde quotes: it may be a
+/// secret that was pasted by mistake.
 fn field_error(path: &str, error: &serde_json::Error) -> FieldError {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
@@ -86,7 +86,7 @@ fn field_error(path: &str, error: &serde_json::Error) -> FieldError {
         };
         return FieldError::new(field, format!("must be {expected}"));
     }
-    // serde has the same text for a value of another type than an enum's name.
+    // serde reports a value of the wrong type in place of an enum's name with the same text.
     if error.is_syntax() && text == "expected value" && path != "." {
         return FieldError::new(field, "is not valid JSON, or has a value of the wrong type");
     }

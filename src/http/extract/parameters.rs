@@ -11,8 +11,8 @@ use super::super::error::{Code, NO_SUCH_OBJECT, Problem};
 use super::super::state::AppState;
 use crate::base::FieldError;
 
-/// Maximum number of parameters in a query or form. Each one takes far more memory than its bytes, and no request needs
-/// more than a few dozen.
+/// Maximum number of parameters in a query or form. A parameter takes far more memory than its bytes, and no request
+/// needs more than a few dozen.
 const MAX_PARAMETERS: usize = 1_024;
 
 /// Path parameters. Answers 404 if one is malformed.

@@ -1,5 +1,5 @@
-//! Handlers of the public documents, that is discovery document and key set, served as prepared bytes. The documents
-//! must not be served while the documents could mislead verifiers.
+//! Handlers of the public documents: the discovery document and the key set, served as prepared bytes. They must not be
+//! served while they could mislead verifiers.
 
 use axum::Json;
 use axum::extract::State;

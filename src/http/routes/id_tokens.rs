@@ -1,5 +1,5 @@
-//! Handlers that issue ID tokens: to a CI job, under our path or Vela's, or to a CI server that injects the tokens into
-//! builds.
+//! Handlers that issue ID tokens: to a CI job, under our path or Vela's, or to a CI server that passes the tokens to
+//! its builds.
 
 use axum::Json;
 use axum::extract::{Path, State};
