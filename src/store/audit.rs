@@ -98,8 +98,8 @@ pub struct AuditFilter {
 /// Storage of the audit records of an issuer's ID tokens.
 #[async_trait]
 pub trait Audit {
-    /// Records a token as issued and counts the token, in one transaction; waiting tokens are committed together as a
-    /// group. As many tokens of a group as the limits allow are recorded, all further tokens are refused.
+    /// Records a token as issued and counts it, in one transaction with other tokens that wait. If a limit has room for
+    /// only some of them, the later ones are refused.
     ///
     /// # Errors
     /// [`StoreError`]: the token must not leave the server. The inner error if the build, the request token, the client

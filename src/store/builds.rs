@@ -15,8 +15,8 @@ use crate::policy::Client;
 pub struct NewBuild {
     /// Id of the build.
     pub id: BuildId,
-    /// Key that no other build of the client has: chosen by the CI server, or derived from org, repo, number and
-    /// attempt.
+    /// Key that no other build of the client has: chosen by the CI server, or else `org/repo#number.attempt`, in which
+    /// a build that is started again has another attempt.
     pub key: String,
     /// SHA-256 digest of the registration request's body. Only a request with an equal body counts as a repetition
     /// after a lost answer.

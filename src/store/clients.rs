@@ -50,7 +50,8 @@ pub struct DeclaredClient {
     pub organizations: Vec<OrganizationPattern>,
     /// Audiences that tokens of the client's builds may have; an empty list allows all.
     pub audiences: Vec<AudiencePattern>,
-    /// Prefix for the ids of organisations and repositories that the client registers, so that two forges share no id.
+    /// Prefix for the ids of organisations and repositories that the client registers, so that equal ids of two forges
+    /// differ.
     pub ids: Option<String>,
     /// SHA-256 digests of the client's current secret, and of the previous secret while both are declared.
     pub secrets: (Sha256, Option<Sha256>),
@@ -117,9 +118,9 @@ pub trait Clients {
     /// [`StoreError`].
     async fn any_client_has(&self, issuer: &IssuerId, scope: Scope) -> Result<bool, StoreError>;
 
-    /// Replaces the secret of a client. The replaced secret is accepted until `previous_until`, or no longer if that
-    /// time is not after `now`; any older secret is rejected from now on. Returns `false` unless the name belongs to an
-    /// enabled client with a secret that was created by command.
+    /// Replaces the secret of a client. The replaced secret is accepted until `previous_until`; older secrets are
+    /// rejected at once. Returns `false` if there is none to replace: the name is unknown or disabled, the
+    /// configuration declares the client, or a provider's tokens identify it.
     ///
     /// # Errors
     /// [`StoreError`].

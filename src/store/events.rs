@@ -1,5 +1,6 @@
-//! Storage of events for operators: changes, issued credentials, and refusals that an unauthenticated client cannot
-//! cause at will. An event never holds a token or a key.
+//! Storage of events for operators: changes, issued credentials, and refusals of tokens with a valid signature. Other
+//! refusals are not stored, because a stranger could fill the database with them. An event never holds a token or a
+//! key.
 
 use async_trait::async_trait;
 use serde::Serialize;

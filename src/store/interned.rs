@@ -1,18 +1,18 @@
-//! Values that several cached values share, so that what is the same is held once. Holds no value alive by itself, and
-//! must not grow with values that are gone.
+//! Shares equal values between cache entries, so that each is in memory once. A value is dropped with the last entry
+//! that uses it. The number of keys must not grow with dropped values.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Weak};
 
-/// Number of keys up to which values that are gone are not looked for.
+/// Number of keys below which the keys of dropped values stay.
 const FEW: usize = 64;
 
-/// Shared values by key.
+/// Values by key, each shared by several cache entries.
 #[derive(Debug)]
 pub(super) struct Interned<K, V> {
     values: HashMap<K, Weak<V>>,
-    /// Number of keys at which the values that are gone are removed.
+    /// Number of keys at which the keys of dropped values are removed.
     tidy_at: usize,
 }
 
@@ -23,7 +23,8 @@ impl<K, V> Default for Interned<K, V> {
 }
 
 impl<K: Hash + Eq + Clone, V> Interned<K, V> {
-    /// Returns the shared value of the key if it is the same as `value`; otherwise `value`, which is shared from now on.
+    /// Returns the shared value of the key if it is the same as `value`. Otherwise returns `value`, and shares it from
+    /// now on.
     pub(super) fn share(&mut self, key: &K, value: &Arc<V>, is_same: impl Fn(&V, &V) -> bool) -> Arc<V> {
         if let Some(shared) = self.values.get(key).and_then(Weak::upgrade).filter(|shared| is_same(shared, value)) {
             return shared;

@@ -1,5 +1,5 @@
-//! Decides which tokens of a group are recorded as issued. A pure function of rows that were read under lock, so that
-//! no row changes before the group is committed.
+//! One transaction records a group of waiting tokens. This file decides which of them are issued, and is a pure
+//! function of rows that were read under lock, so that no row changes before the group is committed.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub(in crate::store) struct TokenState {
     pub(in crate::store) uses: u64,
 }
 
-/// Number that a group adds to one count of a build, a request token or a rule, with the limit of the count.
+/// Number of tokens that a group adds to one count of a build, a request token or a rule, and the limit of that count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) struct Tally {
     /// Number of tokens that the group adds.
@@ -95,7 +95,7 @@ impl<'g> Decision<'g> {
         {
             return Err(IssuanceRefusal::RuleQuota);
         }
-        // No count is increased unless every count has room.
+        // Counts are increased only after every limit was checked.
         if let Some((id, token)) = token {
             count(self.tokens.entry(id).or_insert_with(nothing), token.max_uses, *now);
         }
@@ -130,8 +130,8 @@ fn nothing() -> Tally {
     Tally { added: 0, limit: Some(0), now: Moment::from_unix(i64::MIN) }
 }
 
-/// Adds one token to a count. Issuances of a group have different limits if the configuration changed meanwhile: each
-/// issuance was checked against its own limit, and the SQL statement checks the sum against the largest limit.
+/// Adds one token to a count. Limits within a group differ if the configuration changed in between: each token was
+/// checked against its own limit, and the SQL statement checks the sum against the largest limit.
 fn count(tally: &mut Tally, limit: Option<u64>, now: Moment) {
     tally.added += 1;
     tally.limit = tally.limit.zip(limit).map(|(one, other)| one.max(other));

@@ -20,7 +20,7 @@ pub struct KeyRow {
     pub sealed: Option<Vec<u8>>,
     /// Id of the key-encryption key that sealed the private key.
     pub kek: Option<String>,
-    /// Times at which the key is published and begins to sign; `None` between `keys init` and the first start.
+    /// Times at which the key is published and begins to sign; `None` after `keys init`, until the first server starts.
     pub times: Option<KeyTimes>,
     /// Time from which the key no longer signs because the key's algorithm was removed from the list; `None` otherwise.
     pub ends_at: Option<Moment>,
@@ -141,13 +141,13 @@ pub struct TimeNote {
     pub server: String,
     /// Current time of the reporting server.
     pub now: Moment,
-    /// Time that has certainly passed: everything that is due before it may be erased; `None` if no such time is known.
+    /// Time that has certainly passed, however wrong a clock is: records that expired before may be erased. `None` if
+    /// no such time is known.
     pub erasable_before: Option<Moment>,
 }
 
-/// Function that returns whether a change of keys may still be committed. The store calls the function with the write
-/// lock held, right before the commit: a change holds the time at which it was planned, and must not be committed long
-/// after that time.
+/// Returns whether a change of keys may still be committed. The store asks right before the commit, under the write
+/// lock: a change is planned for its time, and must not be committed long after that.
 pub type Still = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Storage of an issuer's signing keys.

@@ -1,5 +1,5 @@
-//! Migrations of a database schema: the code that SQLite and PostgreSQL share. A released migration is never edited, and
-//! a migration has no time limit.
+//! Migrations of a database schema: the code that SQLite and PostgreSQL share. A released migration is never edited,
+//! and a migration has no time limit.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub(super) struct Pending {
     pub(super) sql: &'static str,
 }
 
-/// Formats the migration as an act.
+/// Formats the migration for log lines: `migration 3 (shared)`.
 impl std::fmt::Display for Pending {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "migration {} ({})", self.version, self.name)
@@ -46,16 +46,16 @@ impl<const N: usize> Migrations<N> {
             Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
         });
         let mut migrator = Migrator::with_migrations(migrations.collect());
-        // Our own lock is held, whose holder is known.
+        // The driver's lock is turned off: our own lock is held, whose holder the log can name.
         migrator.set_locking(false);
         migrator
     }
 
-    /// Returns the migrations that the database lacks, lowest version first. Only reads, so that a server whose user may
-    /// create nothing starts on a current schema. `is_new` says that no migration was ever applied.
+    /// Returns the migrations that the database lacks, lowest version first; `is_new` if none was ever applied. Only
+    /// reads, so that a server whose database user may create nothing starts on a current schema.
     ///
     /// # Errors
-    /// The driver's, if the schema is newer than this program or was made by another build.
+    /// The driver's error, if the schema is newer than this program or was made by another build.
     pub(super) async fn pending<C: Migrate>(
         &self,
         connection: &mut C,
@@ -89,7 +89,7 @@ impl<const N: usize> Migrations<N> {
         self.migrator().run_direct(Some(next.version), connection, false).await
     }
 
-    /// Returns the report on `applied`, which were the migrations that the database lacked.
+    /// Returns the report on a database that lacked the migrations `applied`.
     pub(super) fn report(&self, applied: &[Pending]) -> MigrationReport {
         let number = |version: i64| u32::try_from(version).unwrap_or(u32::MAX);
         let after = self.0.last().map_or(0, |(version, ..)| *version);

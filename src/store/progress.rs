@@ -1,4 +1,4 @@
-//! Says every few seconds what a long piece of work does, and whom it waits for. Work such as a migration has no time
+//! Logs every few seconds that long work, such as a migration, still runs, and whom it waits for. Such work has no time
 //! limit, so that it must never be silent.
 
 use std::fmt;
@@ -13,8 +13,8 @@ use super::error::StoreError;
 /// Time between two log lines about the same work.
 pub(super) const SAY_EVERY: Duration = Duration::from_secs(10);
 
-/// Does `work` without a time limit, and calls `look` with the time that has passed, once in `every`. An error of
-/// `look`, which finds that the work can never end, ends the work.
+/// Runs `work` without a time limit. Meanwhile calls `look` once in `every`, with the time that has passed. If `look`
+/// fails, because the work can never end, drops the work and returns the error.
 pub(super) async fn watched<T>(
     every: Duration,
     work: impl Future<Output = Result<T, StoreError>>,
@@ -31,12 +31,12 @@ pub(super) async fn watched<T>(
     }
 }
 
-/// Logs that work goes on.
+/// Logs that work still runs.
 pub(super) fn goes_on(what: &dyn fmt::Display, took: Duration) {
     tracing::warn!("{what} for {} s", took.as_secs());
 }
 
-/// Logs that work waits for others.
+/// Logs which sessions or processes the work waits for.
 pub(super) fn waits(what: &dyn fmt::Display, took: Duration, holders: &[String]) {
     let holders = if holders.is_empty() { "another session".to_owned() } else { holders.join(", ") };
     tracing::warn!("{what}: waits for {holders}, for {} s so far", took.as_secs());

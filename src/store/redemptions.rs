@@ -12,8 +12,8 @@ use crate::base::{BuildId, ClientId, CredentialId, EntitlementId, IdTokenId, Iss
 use crate::claims::BuildStep;
 use crate::policy::{Client, Pins};
 
-/// Time after a token's `exp` for which the record of the used token is kept. No clock tolerance of a verifier is
-/// larger.
+/// Time after a token's `exp` for which the record of the used token is kept. No verifier, with the largest clock
+/// tolerance, accepts the token after that.
 pub(crate) const USED_TOKEN_KEPT_FOR: Seconds = crate::verifier::MAX_TOLERANCE;
 
 /// Whether a credential is an access token or an API key.
@@ -54,7 +54,8 @@ pub struct IdTokenRecord {
     pub step: Option<BuildStep>,
 }
 
-/// Further rows that a redemption depends on if the subject token is an ID token of our own issuer.
+/// Rows that the redemption of an ID token of our own issuer depends on: the token's record, its build, client and
+/// signing key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnToken {
     /// The subject token's `jti`.
@@ -113,7 +114,8 @@ pub struct NewCredential {
     pub expires_at: Moment,
 }
 
-/// A redemption to write: the rows that the redemption depends on, and the rows to store.
+/// A redemption, that is the exchange of a subject token for a credential: the rows that it depends on, and the rows to
+/// store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redemption {
     /// Time of the redemption.
@@ -130,11 +132,13 @@ pub struct Redemption {
     pub provider: String,
     /// Revision of the provider that verified the subject token; `None` for our own issuer.
     pub provider_revision: Option<u64>,
-    /// Entitlement that allows the redemption: id, and the revision that was evaluated.
+    /// Id of the entitlement (role, trusted publisher, trust policy or grant) that allows the redemption, and its
+    /// revision when it was evaluated.
     pub entitlement: Option<(EntitlementId, u64)>,
-    /// Further entitlements that the credential depends on: ids, and the revisions that were evaluated.
+    /// Further entitlements that the credential depends on: each with its id, and its revision when it was evaluated.
     pub also: Vec<(EntitlementId, u64)>,
-    /// Ids of the subject token's claims that this redemption pins on the entitlement, if any.
+    /// Repository and owner ids of the subject token that the entitlement requires from now on (pinned on first use);
+    /// `None` if nothing is pinned.
     pub pins: Option<Pins>,
     /// The subject token to store.
     pub id_token: NewIdToken,
@@ -194,7 +198,7 @@ pub struct StoredCredential {
     pub packages: Vec<String>,
     /// Audience of the credential: the name of the registry or service that may accept it.
     pub audience: String,
-    /// Id of the entitlement under which the credential was issued.
+    /// Id of the entitlement (role, trusted publisher, trust policy or grant) under which the credential was issued.
     pub entitlement: Option<EntitlementId>,
     /// Name of the provider that verified the redeemed subject token.
     pub provider: String,
@@ -242,7 +246,7 @@ pub struct StoredIdToken {
 /// A subject token that its holder revokes.
 #[derive(Debug, Clone)]
 pub struct RevokedToken {
-    /// Key of the token among the used tokens.
+    /// Key by which the token is recorded as used.
     pub key: TokenKey,
     /// The token's `jti` if our issuer signed the token.
     pub own: Option<Jti>,
@@ -350,7 +354,8 @@ pub trait Redemptions {
     /// [`StoreError`].
     async fn list_id_tokens(&self, issuer: &IssuerId, user: &str) -> Result<Vec<StoredIdToken>, StoreError>;
 
-    /// Deletes the records of used tokens that need not be kept after `before`. Returns the number of deleted records.
+    /// Deletes the records of used tokens whose time to be kept ended before `before`. Returns the number of deleted
+    /// records.
     ///
     /// # Errors
     /// [`StoreError`].

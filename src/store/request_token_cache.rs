@@ -1,6 +1,6 @@
 //! Cache of request tokens with their builds and clients, so that fetching another ID token needs no query before the
-//! transaction that records the ID token. No cached state is trusted: that transaction decides, and a stale cached
-//! state costs no more than one refused record. The memory of the cache and the time without use are limited.
+//! transaction that records the ID token. That transaction decides, so that stale cached state costs no more than one
+//! refused record. The memory of the cache, and the time for which an unread token stays, are limited.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ const DEFAULT_BYTES: usize = 16 * 1024 * 1024;
 /// Memory of an entry besides its texts, in bytes: the structures, the digest and the places in the maps.
 const ENTRY_BYTES: usize = 1_536;
 
-/// Time after which the generations change places at the latest.
+/// Maximum time after which the old generation of the cache is dropped and the young one becomes the old one.
 const GENERATION_AGE: Duration = Duration::from_secs(5 * 60);
 
 type Entry = (IssuerId, Arc<TokenBearer>);
@@ -51,7 +51,8 @@ impl RequestTokenCache {
         (of == *issuer).then_some(bearer)
     }
 
-    /// Caches a request token with build and client, unless one of the three is no longer active.
+    /// Caches a request token with build and client, if the token is not revoked, the build not finished and the client
+    /// enabled.
     pub(super) fn insert(&self, issuer: &IssuerId, digest: Sha256, bearer: &TokenBearer) {
         if bearer.token.ended_at.is_some() || bearer.build.finished.is_some() || bearer.client.disabled_at.is_some() {
             return;
@@ -81,21 +82,21 @@ impl RequestTokenCache {
         self.lock().tokens.remove(|(_, bearer)| bearer.client.id == *client);
     }
 
-    /// Locks the generations. Ignores poisoning, since no change under the lock can stop half-way.
+    /// Locks the cache. Ignores poisoning, since no change under the lock can stop half-way.
     fn lock(&self) -> MutexGuard<'_, Cached> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether two readings of a build differ only in the number of tokens, which no reader of the cache trusts.
+/// Whether two copies of a build differ only in the number of issued tokens, which the cache does not keep up to date.
 fn is_same_build(one: &StoredBuild, other: &StoredBuild) -> bool {
     one.build == other.build
         && (&one.id, &one.client, &one.audiences) == (&other.id, &other.client, &other.audiences)
         && (one.registered_at, one.deadline, one.finished) == (other.registered_at, other.deadline, other.finished)
 }
 
-/// Returns an upper estimate of the memory that a token with build and client holds, in bytes, as if it shared
-/// neither.
+/// Returns an upper estimate of the memory that a token with build and client holds, in bytes, as if no other token
+/// shared its build or client.
 fn bytes(bearer: &TokenBearer) -> usize {
     let lists = [bearer.token.audiences.as_deref(), bearer.build.audiences.as_deref(), Some(&*bearer.client.audiences)];
     let pattern = |pattern: &AudiencePattern| pattern.as_str().len() + size_of::<AudiencePattern>() + 16;
@@ -107,8 +108,9 @@ fn bytes(bearer: &TokenBearer) -> usize {
     ENTRY_BYTES + lists + organizations + described + step
 }
 
-/// Cached values in two generations: a full young generation replaces the old one, which drops every value that was not
-/// read since. A value is in one generation only, so that a removed value does not reappear.
+/// Cached values in two generations: new and read values are in the young one. When it is full, it becomes the old
+/// generation, and the values that are left in the former old one are dropped. A value is in one generation only, so
+/// that a removed value does not reappear.
 #[derive(Debug)]
 struct Generations<V> {
     /// Maximum size of both generations together, in bytes.
@@ -161,7 +163,7 @@ impl<V: Clone> Generations<V> {
         Some(value)
     }
 
-    /// Caches a value of this size, unless the value alone is larger than a generation.
+    /// Caches a value of this size, unless the value alone is larger than half the cache.
     fn insert(&mut self, digest: Sha256, value: V, bytes: usize) {
         self.old.take(digest);
         self.young.take(digest);

@@ -34,7 +34,7 @@ pub struct NewRequestToken {
     pub kind: TokenKind,
     /// SHA-256 digest of the token's text, by which the token is found.
     pub digest: Sha256,
-    /// Step that the token is bound to; `None` unless the token is a step token.
+    /// Step that the token is bound to; `None` for a token of the whole build.
     pub step: Option<BuildStep>,
     /// Audiences for which the token fetches ID tokens: `None` allows all that the build allows, an empty list allows
     /// none.
@@ -52,7 +52,7 @@ pub struct StoredRequestToken {
     pub id: RequestTokenId,
     /// What the token may do.
     pub kind: TokenKind,
-    /// Step that the token is bound to; `None` unless the token is a step token.
+    /// Step that the token is bound to; `None` for a token of the whole build.
     pub step: Option<BuildStep>,
     /// Audiences for which the token fetches ID tokens: `None` allows all that the build allows, an empty list allows
     /// none.
@@ -95,7 +95,7 @@ pub enum TokenNotCreated {
     /// The build is not running, or its client is disabled.
     #[error("the build is not running")]
     BuildNotRunning,
-    /// The build has as many living step tokens as it may have.
+    /// The build has the maximum number of step tokens that are neither revoked nor expired.
     #[error("the build has too many step tokens")]
     TooMany,
 }
@@ -104,7 +104,8 @@ pub enum TokenNotCreated {
 #[async_trait]
 pub trait RequestTokens {
     /// Stores a step token of a build; the transaction checks that the build runs and has fewer than `most_living` step
-    /// tokens that are neither revoked nor expired. PostgreSQL may store a few more if several transactions run at once.
+    /// tokens that are neither revoked nor expired. PostgreSQL may store a few more if several transactions run at
+    /// once.
     ///
     /// # Errors
     /// [`StoreError`]; the inner error if the build does not run or has too many step tokens.
@@ -117,8 +118,8 @@ pub trait RequestTokens {
         now: Moment,
     ) -> Outcome<(), TokenNotCreated>;
 
-    /// Revokes a step token, and erases its list of audiences. Returns `false` if the build has no step token with this id. Revoking a revoked token
-    /// changes nothing.
+    /// Revokes a step token, and erases its list of audiences. Returns `false` if the build has no step token with this
+    /// id. Revoking a revoked token changes nothing.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -138,8 +139,8 @@ pub trait RequestTokens {
 
     /// Returns a token from the cache; `None` if the token is not cached, though the token may be stored.
     ///
-    /// The state and uses of the cached token, and the client's limits, may be stale. A cached token suffices to go on
-    /// to [`Audit::record`](super::Audit::record), which decides; before a refusal, read the token again with
+    /// The cached token, build and client may be stale. They suffice to issue an ID token, since
+    /// [`Audit::record`](super::Audit::record) checks the stored state. Before a refusal, read the token again with
     /// [`find_bearer`](Self::find_bearer).
     fn cached_bearer(&self, issuer: &IssuerId, digest: Sha256) -> Option<Arc<TokenBearer>>;
 

@@ -1,5 +1,5 @@
-//! Users, providers and entitlements of the exchange, as operators wrote them. A server reads the rows that changed since
-//! its last read. One transaction writes a change and revokes the credentials that depend on it.
+//! Users, providers and entitlements of the exchange, as operators wrote them. A server reads only the rows that
+//! changed since its last read. One transaction writes a change and revokes the credentials that depend on it.
 
 use async_trait::async_trait;
 use strum::{Display, EnumString, IntoStaticStr};
@@ -10,7 +10,7 @@ use super::revocation_reason::RevocationReason;
 use crate::base::{EntitlementId, IssuerId, Moment};
 use crate::policy::Pins;
 
-/// Kind of an entitlement.
+/// Kind of an entitlement, that is of an object that says which tokens get which credential.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Display, EnumString, IntoStaticStr, serde::Serialize,
 )]
@@ -32,7 +32,7 @@ pub enum EntitlementKind {
 pub struct UserRow {
     /// Name of the user.
     pub name: String,
-    /// Revision of the rules that wrote the row.
+    /// Revision of all rules (a count of their changes) at which the row was written.
     pub revision: u64,
     /// Time at which the object was created; a later change keeps this time.
     pub created_at: Moment,
@@ -50,7 +50,7 @@ impl UserRow {
     }
 }
 
-/// Provider, with its specification as JSON.
+/// A provider, that is an issuer whose tokens are verified, with its specification as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProviderRow {
     /// Name of the provider.
@@ -59,7 +59,7 @@ pub struct ProviderRow {
     pub spec: String,
     /// Whether the configuration declares the provider, so that no command may change it.
     pub declared: bool,
-    /// Revision of the rules that wrote the row.
+    /// Revision of all rules (a count of their changes) at which the row was written.
     pub revision: u64,
     /// Time at which the object was created; a later change keeps this time.
     pub created_at: Moment,
@@ -80,7 +80,7 @@ pub struct FetchedDocuments {
     pub refreshed_at: Moment,
 }
 
-/// Entitlement, with its specification as JSON.
+/// An entitlement (role, trusted publisher, trust policy or grant), with its specification as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EntitlementRow {
     /// Id of the entitlement.
@@ -99,11 +99,11 @@ pub struct EntitlementRow {
     pub place: u64,
     /// Public token of a role, by which clients name it.
     pub token: Option<String>,
-    /// Ids that were pinned on first use.
+    /// Repository and owner ids that were taken from the first accepted token, and are required from then on.
     pub pins: Pins,
-    /// Time until which ids may be pinned.
+    /// Time until which an accepted token may set the ids that the entitlement requires.
     pub pin_until: Option<Moment>,
-    /// Revision of the rules that wrote the row.
+    /// Revision of all rules (a count of their changes) at which the row was written.
     pub revision: u64,
     /// Time at which the object was created; a later change keeps this time.
     pub created_at: Moment,
@@ -113,7 +113,7 @@ pub struct EntitlementRow {
     pub removed_at: Option<Moment>,
 }
 
-/// Rows that changed after a revision, including deleted rows.
+/// Users, providers and entitlements that changed after a revision, including deleted ones.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RuleRows {
     /// Current revision of the rules.
@@ -126,7 +126,7 @@ pub struct RuleRows {
     pub entitlements: Vec<EntitlementRow>,
 }
 
-/// Selects current entitlements.
+/// Filter for listing entitlements that are not deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EntitlementFilter<'a> {
     /// Kind of the entitlements.
@@ -186,7 +186,7 @@ pub trait Rules {
     /// [`StoreError`].
     async fn rules_revision(&self, issuer: &IssuerId) -> Result<u64, StoreError>;
 
-    /// Reads the rows that changed after the revision `after`; all rows if it is 0.
+    /// Reads the rows that changed after the revision `after`; all rows if `after` is 0.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -214,8 +214,8 @@ pub trait Rules {
         filter: &EntitlementFilter<'_>,
     ) -> Result<Vec<EntitlementRow>, StoreError>;
 
-    /// Writes a change that was planned at the revision `expected`, and revokes the credentials that it names. Returns
-    /// `false` if another change was written first; then nothing is written.
+    /// Writes a change that was planned at the revision `expected`, and revokes credentials where the change has a
+    /// reason for it. Returns `false` if another change was written first; then nothing is written.
     ///
     /// # Errors
     /// [`StoreError`].

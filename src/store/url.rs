@@ -34,8 +34,8 @@ impl StoreUrl {
         })
     }
 
-    /// Migrates the schema of the store, and does nothing else. `waits` limits each wait for the database but those for
-    /// and of a migration.
+    /// Migrates the schema of the store, and does nothing else. `waits` limits each wait for the database, except the
+    /// wait for another migration and the migration itself.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -46,7 +46,8 @@ impl StoreUrl {
         }
     }
 
-    /// Returns whether the store may hold data. A command that only reads need not create a missing SQLite file then.
+    /// Returns whether the store may hold data: `false` if its SQLite file is missing. A command that only reads then
+    /// does not create the file.
     #[must_use]
     pub fn may_exist(&self) -> bool {
         match self {

@@ -1,5 +1,5 @@
-//! Time limits of the store's waits. No wait for a database is without a limit, so that a database that answers nothing
-//! is noticed long before a client gives up.
+//! Time limits of the store's waits. Every wait of a request for the database has a limit, so that a database that
+//! stops answering is noticed long before a client gives up.
 
 use std::time::Duration;
 

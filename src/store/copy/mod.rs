@@ -1,7 +1,7 @@
 //! Moves an installation from a SQLite file to a PostgreSQL database, keys and bound names included, so that an
 //! operator can go from one server to several and keep the issuer.
 //!
-//! Two databases have no common commit. First the file is marked as moved: from then on every process refuses to write
+//! No transaction spans two databases. First the file is marked as moved: from then on every process refuses to write
 //! to the file. Then one transaction of the PostgreSQL database writes all rows, reads the rows back, compares them,
 //! and commits last. An interrupted copy has changed nothing in the PostgreSQL database, and is repeated from the
 //! marked file.
@@ -75,7 +75,7 @@ pub async fn copy(from: &Path, to: &PostgresOptions, now: Moment) -> Result<Vec<
 }
 
 /// Whether the file is marked as moved to `place`, and the target there holds every signing key of the file. The mark
-/// alone proves nothing: an operator who believed in a finished copy would delete the only file with the keys.
+/// alone is no proof of a finished copy: an operator who trusted it would delete the only file with the keys.
 async fn is_finished(from: &Path, place: &str, target: &mut Target) -> Result<bool, CopyError> {
     let Some(kids) = Source::moved_kids(from, place).await.map_err(of("source"))? else { return Ok(false) };
     let copied = target.kids().await.map_err(of("target"))?;

@@ -17,12 +17,12 @@ use crate::store::StoreError;
 /// Version number of the oldest supported PostgreSQL (15), which the tests run.
 const OLDEST: i32 = 150_000;
 
-/// Lifts every time limit of a session that the server knows; `transaction_timeout` came with PostgreSQL 17.
+/// Turns off every time limit that the server has for a session; `transaction_timeout` came with PostgreSQL 17.
 const UNLIMITED: &str = "\
     select set_config(name, '0', false) from pg_settings where name in ('statement_timeout', 'lock_timeout', \
         'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')";
 
-/// Lets the server notice during a statement that this process is gone, and roll back.
+/// Makes the server notice even during a statement that this process has ended, and roll back.
 const NOTICES_OUR_END: &str = "\
     select set_config('client_connection_check_interval', '2s', false), set_config('tcp_keepalives_idle', '30', false)";
 
@@ -41,7 +41,7 @@ impl Connector {
         Self { rights, options, generation: Generation::default() }
     }
 
-    /// Returns what explains refused statements and logins.
+    /// Returns the value that explains why a statement or login was refused.
     pub(super) fn rights(&self) -> &Rights {
         &self.rights
     }
@@ -50,7 +50,7 @@ impl Connector {
         &self.options
     }
 
-    /// Returns the counter of signs that the server is no primary.
+    /// Returns the count of lost or read-only servers, at each increase of which all connections are replaced.
     pub(super) fn generation(&self) -> &Generation {
         &self.generation
     }
@@ -82,13 +82,13 @@ impl Connector {
         Ok(connection)
     }
 
-    /// Opens a connection for work that may take long, such as a migration: no statement, no wait for a lock and no
-    /// idle time has a limit there. The server ends the work when this process is gone, and keeps the path open that
-    /// others would forget.
+    /// Opens a connection for work that may take long, such as a migration: statements, waits for locks and idle time
+    /// have no limit there. The server ends the work if this process ends, and sends keep-alives, so that no firewall
+    /// drops a silent connection.
     pub(super) async fn connect_for_long_work(&self) -> Result<PgConnection, StoreError> {
         let mut connection = self.connect().await?;
         sqlx::query(UNLIMITED).fetch_all(&mut connection).await.map_err(unavailable)?;
-        // Not every platform can notice a client that is gone.
+        // Some platforms cannot notice that a client has gone.
         let _unsupported = sqlx::query(NOTICES_OUR_END).fetch_all(&mut connection).await;
         Ok(connection)
     }
@@ -101,8 +101,8 @@ impl Connector {
         Ok(Session::new(connection, within, self.generation.clone(), opened_in, self.rights.clone()))
     }
 
-    /// Returns a pool of reading connections of generation `opened_in`, which are opened when first used. A new
-    /// connection that finds a read-only server retires the generation.
+    /// Returns a pool of reading connections, which are opened when first used. `opened_in` is the current value of
+    /// [`Self::generation`]. If a new connection finds a read-only server, all connections are replaced.
     pub(super) fn pool(&self, opened_in: u64) -> PgPool {
         let generation = self.generation.clone();
         PgPoolOptions::new()
@@ -132,15 +132,15 @@ impl Connector {
     }
 }
 
-/// Returns the limit that the server itself sets for a statement, for a wait for a lock, and for an idle
-/// transaction, in milliseconds: nine tenths of our own limit, so that a living server answers before we cut the
+/// Returns the limit that the server itself sets for a statement, for a wait for a lock, and for an idle transaction,
+/// in milliseconds: nine tenths of our own limit, so that a working server ends a statement before we drop the
 /// connection.
 fn server_limit(options: &PostgresOptions) -> String {
     (options.waits.statement.as_millis() * 9 / 10).to_string()
 }
 
-/// Returns the driver's options. Sets every option, so that no environment variable and no file in a home folder
-/// fills a gap.
+/// Returns the driver's options. Sets every option, so that the driver takes none from the environment or from a file
+/// in a home folder.
 fn connect_options(options: &PostgresOptions) -> PgConnectOptions {
     let limit = server_limit(options);
     let mode = match options.tls {

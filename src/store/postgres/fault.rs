@@ -1,6 +1,6 @@
-//! Converts errors of PostgreSQL and its driver to errors of the store, by SQLSTATE. A text never repeats a value of a
-//! statement or of a row, nor the driver's text of a failed statement, which names a line of the server's source. Only
-//! errors in what exists and who may use it repeat PostgreSQL's own message.
+//! Converts errors of PostgreSQL and its driver to errors of the store, by SQLSTATE. A text must never repeat a value
+//! of a statement or of a row. PostgreSQL's own message is repeated only if it is about missing objects or rights,
+//! since such a message names no values.
 
 use std::io;
 
@@ -19,14 +19,14 @@ pub(super) fn is_constraint(error: &sqlx::Error) -> bool {
 /// Returns whether the error means that the connection must not be used again.
 pub(super) fn ends_connection(error: &sqlx::Error) -> bool {
     match code(error) {
-        // 57 without 57014: the session was ended. XX: the server's state of the session is broken.
+        // 57P…: the server ended the session. XX…: an internal error of the server.
         Some(code) => is_no_primary(error) || code.starts_with("57P") || code.starts_with("XX"),
         None => true,
     }
 }
 
-/// Returns whether the error means that the server at the other end is lost, stops, or no longer accepts writes. Then no
-/// connection that was opened before may be used again, since the server's name may lead to another server by now.
+/// Returns whether the error means that the server is lost, stops, or no longer accepts writes. Then no connection that
+/// was opened before may be used again, since the server's name may lead to another server by now.
 pub(super) fn is_no_primary(error: &sqlx::Error) -> bool {
     match code(error) {
         // 25006: the server is read-only, as after a failover. 57P01 to 57P03: the server stops or starts. 08: the
@@ -59,7 +59,7 @@ pub(in crate::store) fn unavailable(error: sqlx::Error) -> StoreError {
         Some("57014") => "a statement took too long".to_owned(),
         Some("57P01" | "57P02" | "57P03") => "PostgreSQL is stopping or starting".to_owned(),
         Some("08P01") if unsupported_option(&error) => POOLER.to_owned(),
-        // Errors in what exists and who may use it: the message names objects and no values.
+        // Errors about missing objects or rights: the message names objects and no values.
         Some(code) if ["28", "3D", "3F", "42"].iter().any(|class| code.starts_with(class)) => {
             let message = error.as_database_error().map_or("", |error| error.message());
             format!("PostgreSQL refused a statement (SQLSTATE {code}): {message}")

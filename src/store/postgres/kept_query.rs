@@ -1,10 +1,10 @@
-//! A query whose text is kept while it runs, because the driver's errors do not hold it. Changes nothing of the query.
+//! A query that keeps its text, since the driver's errors do not hold the text. The query itself runs unchanged.
 
 use sqlx::error::BoxDynError;
 use sqlx::postgres::{PgArguments, PgStatement};
 use sqlx::{Execute, Postgres, SqlStr};
 
-/// A query whose text is kept, so that a refusal of it can be explained.
+/// A query that keeps its text, so that a refusal of the statement can be explained.
 pub(super) struct Kept {
     pub(super) sql: SqlStr,
     arguments: Option<Result<Option<PgArguments>, BoxDynError>>,

@@ -31,8 +31,8 @@ const LOCK: i64 = 0x6275_696c_6470_6173;
 /// Pause between two attempts to get the lock while another session migrates.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
-/// Migrates the schema in a session of its own, whose end releases the advisory lock whatever happens. Locks nothing and
-/// needs no right to create anything if the schema is current.
+/// Migrates the schema over a separate connection, whose end always releases the advisory lock. If the schema is
+/// current, takes no lock and needs no right to create anything.
 pub(super) async fn migrate(connector: &Connector) -> Result<MigrationReport, StoreError> {
     let mut connection = connector.connect_for_long_work().await?;
     let report = migrate_in(&mut connection, connector).await;
@@ -76,7 +76,7 @@ async fn pending(connection: &mut PgConnection, connector: &Connector) -> Result
     }
 }
 
-/// Returns the error of the store for an error of the statements `sql`, with the right that the user lacks.
+/// Converts an error of the statements `sql` to an error of the store, and adds which right the user lacks.
 async fn refusal(error: MigrateError, connector: &Connector, sql: &str) -> StoreError {
     let rights = connector.rights();
     let error = match error {
@@ -89,8 +89,8 @@ async fn refusal(error: MigrateError, connector: &Connector, sql: &str) -> Store
     MIGRATIONS.refusal(error, unavailable)
 }
 
-/// Waits without a time limit until no other session migrates, and says at once and again and again for whom. A server
-/// that answers nothing ends the wait.
+/// Waits without a time limit until no other session migrates. Logs at once, and every few seconds, which session it
+/// waits for. Fails if the server stops answering.
 async fn lock(connection: &mut PgConnection, connector: &Connector) -> Result<(), StoreError> {
     let (mut waited, mut said) = (Duration::ZERO, None);
     loop {
@@ -109,10 +109,10 @@ async fn lock(connection: &mut PgConnection, connector: &Connector) -> Result<()
     }
 }
 
-/// Logs what the session `session` does for so long, and which sessions hold a lock that it waits for.
+/// Logs that the work `what` in the session `session` still runs, and which sessions hold a lock that it waits for.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] if the server has ended the session, whose answer will never come.
+/// [`StoreError::Unavailable`] if the server has ended the session, so that the work never ends.
 async fn look(connector: Connector, session: i32, what: String, took: Duration) -> Result<(), StoreError> {
     let seen = async {
         let mut connection = connector.connect().await?;
@@ -129,7 +129,7 @@ async fn look(connector: Connector, session: i32, what: String, took: Duration) 
         Ok(Some(blocking)) => progress::waits(&what, took, &blocking),
         Err(error) => {
             progress::goes_on(&what, took);
-            tracing::warn!(%error, "PostgreSQL does not say whom the migration waits for");
+            tracing::warn!(%error, "could not ask PostgreSQL which session the migration waits for");
         }
     }
     Ok(())

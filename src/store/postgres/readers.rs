@@ -1,5 +1,5 @@
-//! The reading connections. A statement never waits longer than its deadline, and no row is read over a connection that
-//! was opened before the last sign that its server is no primary.
+//! The reading connections. A statement never waits longer than its deadline. After a sign that the server is lost or
+//! read-only, no row is read over a connection that was opened before.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,12 +14,12 @@ use super::connection::Connector;
 use super::fault::{ends_connection, is_no_primary, late};
 use super::kept_query::Kept;
 
-/// Pool of reading connections, replaced as a whole after a sign that the server is no primary.
+/// Pool of reading connections, replaced as a whole when the server turns out to be lost or read-only.
 #[derive(Debug)]
 pub(super) struct Readers {
     connector: Connector,
     within: Duration,
-    /// The pool, and the generation in which its connections are opened.
+    /// The pool, and the value of the connector's `Generation` at which it was created.
     pool: Mutex<(u64, PgPool)>,
 }
 
@@ -39,13 +39,13 @@ impl Readers {
         let _late = tokio::time::timeout(self.within, pool.close()).await;
     }
 
-    /// Retires all connections, because a row proved that the server is read-only.
+    /// Has all connections replaced, because a query showed that the server is read-only.
     pub(super) fn retire_current(&self) {
         let generation = self.connector.generation();
         generation.retire(generation.current());
     }
 
-    /// Waits for a connection of the current generation. Returns the connection and the generation.
+    /// Waits for a connection of the current pool. Returns the connection, and the `Generation` of its pool.
     async fn acquire(&self) -> Result<(u64, PoolConnection<Postgres>), sqlx::Error> {
         let (generation, pool) = self.current();
         let connection = pool.acquire().await.map_err(|error| self.connector.rights().explain_login(error))?;

@@ -1,5 +1,5 @@
-//! Says which right PostgreSQL's user lacks after a refused statement or login, and the statement that gives it. Grants
-//! nothing itself.
+//! Explains a refused statement or login: which right PostgreSQL's user lacks, and the SQL statement that grants it.
+//! Grants nothing itself.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -34,7 +34,7 @@ const TABLES: &str = "\
     from pg_class as c join pg_namespace as n on n.oid = c.relnamespace \
     where c.relkind in ('r', 'p') and n.nspname = any (current_schemas(false)) order by c.relname";
 
-/// What a refusal of PostgreSQL means and what to do, in place of the text of the error.
+/// Error of PostgreSQL whose text is replaced by what the refusal means and what to do.
 #[derive(Debug)]
 pub(super) struct Explained {
     error: Box<dyn DatabaseError>,
@@ -86,7 +86,7 @@ pub(super) fn explanation(error: &sqlx::Error) -> Option<&str> {
 pub(super) struct Rights {
     options: Arc<PostgresOptions>,
     connect: PgConnectOptions,
-    /// Held while PostgreSQL is asked, so that a flood of refusals opens one connection at a time.
+    /// Held while PostgreSQL is asked about rights, so that many refusals open one connection at a time.
     asking: Arc<Semaphore>,
 }
 
@@ -122,7 +122,7 @@ impl Rights {
         explained(error, explain)
     }
 
-    /// Explains why a statement was refused, if it was for lack of a right.
+    /// Explains why a statement was refused, if the user lacks a right.
     pub(super) async fn explain(&self, error: sqlx::Error, sql: &str) -> sqlx::Error {
         let code = error.as_database_error().and_then(|error| error.code()).unwrap_or_default().into_owned();
         if !matches!(code.as_str(), "42501" | "3F000" | "42P01") {
@@ -167,7 +167,7 @@ fn explained(error: sqlx::Error, explain: impl FnOnce(&str, &str) -> Option<Stri
     }
 }
 
-/// Asks which rights the user lacks for `sql`. Returns each right with the statement that gives it.
+/// Asks which rights the user lacks for `sql`. Returns each right with the statement that grants it.
 async fn missing(
     connect: &PgConnectOptions,
     code: &str,
@@ -232,7 +232,7 @@ fn lacking(schemas: &[Schema], tables: &[Table], code: &str, sql: &str, user: &s
     lacking
 }
 
-/// Returns a name as SQL writes it.
+/// Returns a name as an SQL identifier, in quotes if needed.
 fn identifier(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     if name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_') && name.chars().all(is_plain) {

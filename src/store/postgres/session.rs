@@ -1,5 +1,5 @@
-//! A writing session whose statements have a deadline on this side too, because a frozen server enforces none. A session
-//! that missed a deadline, or met a sign that its server is no primary, is never used again.
+//! A writing session. Its statements have a deadline on this side too, because a frozen server enforces none. After a
+//! missed deadline, or a sign that its server is lost or read-only, a session is never used again.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,8 +17,8 @@ use super::rights::Rights;
 /// Maximum time for closing a connection.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Counter of the signs that the server is no primary. Every connection that was opened before the last sign is closed
-/// before its next use, whichever connection met the sign.
+/// Counts how often the server turned out to be lost or read-only. A connection that was opened at a lower count is
+/// closed before its next use, because its server may be the one that was lost.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Generation(Arc<AtomicU64>);
 
@@ -27,10 +27,11 @@ impl Generation {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Retires all connections of generation `met`, unless another connection of that generation has done so.
+    /// Increases the count from `met`, so that connections opened at `met` are replaced. Does nothing if the count is
+    /// higher already.
     pub(super) fn retire(&self, met: u64) {
         if self.0.compare_exchange(met, met + 1, Ordering::AcqRel, Ordering::Acquire).is_ok() {
-            tracing::warn!("a connection met a sign that the database server is lost or no primary: all are replaced");
+            tracing::warn!("the database server is lost, stopping or read-only: replacing all connections");
         }
     }
 }
@@ -40,7 +41,7 @@ pub(in crate::store) struct Session {
     connection: PgConnection,
     within: Duration,
     generation: Generation,
-    /// Generation in which the connection was opened.
+    /// Value of `generation` when the connection was opened.
     opened_in: u64,
     is_lost: bool,
     rights: Rights,
@@ -69,7 +70,7 @@ impl Session {
         !self.is_lost && self.opened_in == self.generation.current()
     }
 
-    /// Closes the session. A lost session is cut, since its server may not even hear a farewell.
+    /// Closes the session. A lost session is dropped without a farewell, since its server may not answer.
     pub(super) async fn close(self) {
         if !self.is_lost {
             close(self.connection).await;

@@ -1,4 +1,4 @@
-//! Asks PostgreSQL which sessions others wait for, so that an operator knows whom to ask. Ends no session.
+//! Asks PostgreSQL which sessions hold a lock that others wait for, so that the log can name them. Ends no session.
 
 use sqlx::PgConnection;
 
@@ -18,7 +18,7 @@ macro_rules! described {
     };
 }
 
-/// Returns the process id of the server for this session.
+/// Returns the id of the server's process that serves this connection.
 pub(super) async fn session_id(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
     sqlx::query_scalar("select pg_backend_pid()").fetch_one(connection).await
 }

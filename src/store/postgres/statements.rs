@@ -16,8 +16,9 @@ macro_rules! locked_for_update {
 }
 pub(super) use locked_for_update;
 
-/// Statements that lock the rows of a group before the rows are read: clients, then builds, then request tokens, each
-/// by id, so that two groups cannot deadlock. An insert that only refers to a locked row does not wait.
+/// Statements that lock the rows that a group of issued tokens depends on, before the rows are read: clients, then
+/// builds, then request tokens, each in the order of ids, so that two groups cannot deadlock. An insert that only
+/// refers to a locked row does not wait.
 pub(super) const LOCK: &[&str] = &[
     "select c.id from clients as c where c.issuer = $1 and c.id in ( \
          select b.client_id from jsonb_array_elements(cast($2 as jsonb)) as g (value) \
@@ -77,7 +78,7 @@ pub(super) const COUNT_TOKENS: &str = "\
       and t.ended_at is null and t.expires_at > cast(g.value ->> 3 as bigint) \
       and (t.max_uses is null or t.uses + cast(g.value ->> 1 as bigint) <= t.max_uses)";
 
-/// Adds tokens to the count of each rule; a rule's first token of a build inserts the count.
+/// Adds issued tokens to the count of each rule and build. The first token of a rule inserts the count.
 pub(super) const COUNT_RULES: &str = "\
     insert into rule_counts (issuer, build_id, rule, issued) \
     select $1, g.value -> 0 ->> 0, g.value -> 0 ->> 1, cast(g.value ->> 1 as bigint) \

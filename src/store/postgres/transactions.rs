@@ -1,5 +1,5 @@
 //! Runs transactions on one writing connection. A connection is never used again after a failed commit or rollback. The
-//! error of a statement is never ignored: PostgreSQL accepts a commit after such an error, but rolls back.
+//! error of a statement is never ignored: PostgreSQL would accept a later commit, but roll back.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::store::{Outcome, StoreError};
 /// Maximum number of attempts to run a transaction that conflicts with others.
 const ATTEMPTS: u32 = 12;
 
-/// Begins a transaction for work that depends on rows that cannot be locked: PostgreSQL rejects one of two transactions
-/// that conflict.
+/// Begins a transaction for work that depends on rows that cannot be locked, such as rows that do not exist yet:
+/// PostgreSQL rejects one of two transactions that conflict.
 const SERIALIZABLE: &str = "begin isolation level serializable";
 
 /// Begins a transaction for work that locks every row that the work depends on.
@@ -28,7 +28,7 @@ pub(super) struct Transactions {
     connector: Connector,
     /// The open connection; `None` after a failure, until the next transaction opens another connection.
     connection: Option<Session>,
-    /// Error with which a transaction of this round could not begin, if any.
+    /// Error because of which a transaction of the current round could not begin, if any.
     unreachable: Option<StoreError>,
 }
 
@@ -37,8 +37,8 @@ impl Transactions {
         Self { connector, connection: Some(connection), unreachable: None }
     }
 
-    /// Begins a round of transactions. If one transaction cannot begin, all later transactions of the round fail at
-    /// once; otherwise each of many would wait for the same server in turn.
+    /// Begins a round, that is the transactions of all jobs that were taken from the queue at once. If one cannot
+    /// begin, all later ones of the round fail at once: otherwise each would wait for the same server in turn.
     pub(super) fn begin_round(&mut self) {
         self.unreachable = None;
     }
@@ -135,7 +135,7 @@ impl Transactions {
     }
 
     async fn end(&mut self, mut connection: Session, how: &'static str) -> Result<(), StoreError> {
-        // A session that met the loss of its server has no transaction to end.
+        // A lost session has no transaction left to roll back.
         if !connection.is_usable() && how == ROLLBACK {
             connection.close().await;
             return Ok(());

@@ -9,7 +9,7 @@ use super::connection::Connector;
 use super::writer::Writer;
 use crate::store::{InFlight, StoreError};
 
-/// Maximum time for which issued tokens wait for more while tokens are being signed.
+/// Maximum time for which issued tokens wait to be committed together with tokens that are still being signed.
 const LINGER: Duration = Duration::from_millis(10);
 
 /// All writing tasks of a PostgreSQL store.

@@ -11,7 +11,7 @@ use crate::store::{RevocationReason, StoreError};
 pub(super) enum RevocationCause<'a> {
     /// A build: revokes credentials issued for the build's tokens, except credentials that outlive the build.
     Build(BuildId),
-    /// Selects the credentials that were issued for tokens of this client's builds.
+    /// A client: revokes credentials issued for tokens of the client's builds.
     Client(&'a ClientId),
     /// One credential: revokes the credential with this id.
     Credential(CredentialId),

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 pub(super) struct Fields<'r> {
     row: &'r DbRow,
     table: &'static str,
-    /// Prefix that the select adds to the names of the table's columns; empty unless the select joins tables.
+    /// Prefix that the select adds to the names of the table's columns; empty if the select reads one table.
     prefix: &'static str,
 }
 
@@ -77,7 +77,7 @@ impl<'r> Fields<'r> {
 
     pub(super) fn optional_parsed<T: FromStr>(&self, column: &'static str) -> Result<Option<T>, StoreError> {
         let text: Option<&str> = self.get(column)?;
-        text.map(|text| text.parse().map_err(|_| self.corrupt(column, "is not of its form"))).transpose()
+        text.map(|text| text.parse().map_err(|_| self.corrupt(column, "has the wrong form"))).transpose()
     }
 
     pub(super) fn json<T: DeserializeOwned>(&self, column: &'static str) -> Result<T, StoreError> {
@@ -93,7 +93,7 @@ impl<'r> Fields<'r> {
     fn read_json<T: DeserializeOwned>(&self, column: &'static str, text: &str) -> Result<T, StoreError> {
         // The parser's own text may repeat a value, so only the position is reported.
         serde_json::from_str(text).map_err(|error| {
-            self.corrupt(column, format!("is not JSON of its form (line {}, column {})", error.line(), error.column()))
+            self.corrupt(column, format!("is not the expected JSON (line {}, column {})", error.line(), error.column()))
         })
     }
 

@@ -1,5 +1,5 @@
 //! Lists, deletes and binds names of organisations and repositories; names are bound within the transaction of a
-//! registration. An id is never moved to another name for a client that may not act for every name that the id had.
+//! registration. An id moves to another name only for a client that may act for every name that the id had.
 
 use super::Backend;
 use super::driver::DbConnection;
@@ -52,7 +52,7 @@ impl Names for Backend {
     }
 }
 
-/// Changes made by binding the names of a registration, apart from names that were never registered before.
+/// Renames, and names that got an id, caused by binding the names of a registration.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     pub(super) renames: Vec<Rename>,

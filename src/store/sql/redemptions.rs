@@ -67,7 +67,7 @@ async fn revoke(
     Ok(())
 }
 
-/// Maximum number of used tokens that one statement deletes, so that no backlog outlasts the limit of a statement.
+/// Maximum number of used tokens that one statement deletes, so that the statement stays within its time limit.
 const DELETED_AT_ONCE: i64 = 10_000;
 
 const DELETE_USED: &str = "\

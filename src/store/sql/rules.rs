@@ -1,5 +1,5 @@
-//! Users, providers and entitlements. Every row has the revision of the change that wrote it. A change is written only if
-//! it was planned at the current revision.
+//! Reads and writes users, providers and entitlements. Every row has the revision of the change that wrote it. A change
+//! is written only if it was planned at the current revision.
 
 use async_trait::async_trait;
 
@@ -43,14 +43,15 @@ async fn change(
     now: Moment,
 ) -> Outcome<(), ()> {
     let Some(revision) = next_revision(connection, issuer, Some(expected)).await? else { return Ok(Err(())) };
-    // Rows before credentials, so that no redemption after the rows can depend on their former state.
+    // Rows are written, and so locked, before credentials are revoked. A redemption either committed before, and its
+    // credential is revoked here, or waits and then sees the new row.
     for write in &change.users {
         write_user(connection, issuer, &write.row, revision).await?;
     }
     for write in &change.providers {
         write_provider(connection, issuer, &write.row, revision).await?;
     }
-    // Deleted entitlements first, because another may take the name in the same change.
+    // Deleted entitlements first, because a new entitlement may take the name in the same change.
     let (deleted, others): (Vec<_>, Vec<_>) =
         change.entitlements.iter().partition(|write| write.row.removed_at.is_some());
     for write in deleted.into_iter().chain(others) {
@@ -232,7 +233,7 @@ impl Rules for Backend {
     }
 
     async fn read_rules(&self, issuer: &IssuerId, after: u64) -> Result<RuleRows, StoreError> {
-        // The revision first: a row that changes after it is read again next time, so no row is missed.
+        // The revision is read first: a row that changes meanwhile is read again next time, so no row is missed.
         let revision = self.rules_revision(issuer).await?;
         let users = self
             .changed_after(

@@ -20,10 +20,10 @@ use super::transactions::Transactions;
 use crate::base::IssuerId;
 use crate::store::{InFlight, Issuance, IssuanceRefusal, Outcome, Redemption, RedemptionRefusal, StoreError};
 
-/// Maximum number of jobs in the queue of the writing task; whoever sends another job waits until the queue has room.
+/// Maximum number of jobs in the queue of the writing task; a caller with another job waits until the queue has room.
 const QUEUE: usize = 4_096;
 
-/// Maximum number of issued tokens, and also of acts, in one round.
+/// Maximum number of issued tokens, and of other changes, that the task takes from its queue at once.
 const GROUP: usize = 256;
 
 /// Maximum number of redemptions in one transaction, since the transaction holds the locks of all its redemptions until
@@ -35,7 +35,8 @@ const TICK: Duration = Duration::from_millis(1);
 
 type Reply<T> = oneshot::Sender<T>;
 
-/// A change of the database with its types erased: runs one transaction and sends the answer.
+/// A change of the database, without type parameters, so that all changes fit one queue. Runs one transaction and sends
+/// the answer.
 type Act = Box<dyn for<'t> FnOnce(&'t mut Transactions) -> BoxFuture<'t, ()> + Send>;
 
 enum Job {
@@ -56,7 +57,7 @@ struct Queued {
 #[derive(Debug)]
 pub(super) struct Writer {
     jobs: mpsc::Sender<Queued>,
-    /// Maximum wait for an answer, or for the begin of an act.
+    /// Maximum time for which a caller waits for an answer or, with an [`Act`], until the act begins.
     within: Duration,
 }
 
@@ -185,7 +186,7 @@ impl Writer {
     }
 }
 
-/// Waits for an answer until `by`. After that, whether the write happened is unknown.
+/// Waits for an answer until `by`. If none comes, the write may or may not have happened.
 async fn wait<T>(answer: oneshot::Receiver<T>, by: Instant) -> Result<T, StoreError> {
     timeout_at(by, answer).await.map_err(|_| late())?.map_err(|_| closed())
 }
@@ -208,7 +209,7 @@ struct Round {
 
 impl Round {
     fn add(&mut self, Queued { job, by }: Queued) {
-        // The caller of a job that is late has been answered, and may have repeated the request elsewhere.
+        // The caller of a late job was told that the job failed, and may have repeated the request elsewhere.
         if by < Instant::now() && !matches!(job, Job::Close(_)) {
             return;
         }

@@ -89,7 +89,8 @@ impl Connector {
             .disable_statement_logging()
     }
 
-    /// Adds to an error of SQLite, whose texts name no file, which of its files or its folder cannot be written.
+    /// Adds to an error which file of SQLite, or which folder, cannot be written, since SQLite's own texts name no
+    /// file.
     pub(super) fn explain(&self, error: StoreError) -> StoreError {
         match (error, self.unwritable()) {
             (StoreError::Unavailable(text), Some(problem)) => StoreError::Unavailable(format!("{text}: {problem}")),
@@ -98,7 +99,7 @@ impl Connector {
     }
 
     /// Returns the problem with the first file that SQLite needs and this process may not write. Opens no file, because
-    /// closing it would end the locks of this process on it.
+    /// closing a file would end the locks that this process has on it.
     fn unwritable(&self) -> Option<String> {
         let beside = ["", "-wal", "-shm"].map(|end| {
             let mut name = self.path.as_os_str().to_owned();
@@ -106,7 +107,7 @@ impl Connector {
             PathBuf::from(name)
         });
         let folder = self.path.parent().map(Path::to_owned);
-        // SQLite makes and removes files beside its own.
+        // SQLite creates and removes files in the folder.
         beside.into_iter().chain(folder).find_map(|file| {
             let access = rustix::fs::access(&file, Access::READ_OK | Access::WRITE_OK);
             let error = io::Error::from(access.err()?);

@@ -7,7 +7,7 @@ use std::path::Path;
 /// Byte of the shared-memory file whose lock is the write lock (sqlite.org/walformat.html, 2.3).
 const WRITE_LOCK: u64 = 120;
 
-/// Describes the processes that hold the write lock of the file; none where the kernel does not tell.
+/// Describes the processes that hold the write lock of the file; an empty list if the kernel does not tell.
 pub(super) fn of(path: &Path) -> Vec<String> {
     let mut shared_memory = path.as_os_str().to_owned();
     shared_memory.push("-shm");

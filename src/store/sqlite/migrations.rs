@@ -26,8 +26,8 @@ const MIGRATIONS: Migrations<6> = Migrations([
 /// Pause between two attempts to get the file's lock while another process holds it.
 const TRY_AGAIN: Duration = Duration::from_millis(100);
 
-/// Migrates the schema of the file that `connection` is open on. Waits without a time limit for a process that holds the
-/// lock of the file, and says so, but only if the schema is not current.
+/// Migrates the schema of the file that `connection` is open on. If the schema is not current, waits without a time
+/// limit for a process that holds the file's lock, and logs which process that is.
 ///
 /// # Errors
 /// [`StoreError::Schema`] if the schema is newer than this program, or was changed by hand.
@@ -42,7 +42,7 @@ async fn try_migrate(connection: &mut SqliteConnection, connector: &Connector) -
     if pending(connection).await?.is_empty() {
         return Ok(MIGRATIONS.report(&[]));
     }
-    // SQLite's own wait would delay the first words, and nothing could interrupt it.
+    // SQLite's own wait would delay the first log line, and could not be interrupted.
     connector.set_busy_timeout(connection, Duration::ZERO).await?;
     let (mut waited, mut said) = (Duration::ZERO, None);
     let report = loop {

@@ -15,7 +15,7 @@ pub struct SqliteOptions {
     pub linger: Duration,
     /// Maximum number of reading connections; each connection has a thread of its own.
     pub readers: u32,
-    /// Time limits. A transaction waits `acquire` while another process holds the lock of the file.
+    /// Time limits of waits; `acquire` limits the wait for another process that holds the lock of the file.
     pub waits: StoreWaits,
 }
 

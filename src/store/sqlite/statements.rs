@@ -43,8 +43,7 @@ pub(super) const READ: &str = "\
     left join rule_counts as r on r.issuer = ?1 and r.build_id = b.id and r.rule = g.value ->> 2";
 
 // The counting statements below are upserts onto existing rows, since `cross join` fixes the order of their plans. In
-// an `update … from` the planner chooses the table to scan, and would scan the counted table whenever it estimates that
-// table as small.
+// an `update … from` the planner chooses the table to scan, and would scan the counted table if it took it for small.
 
 pub(super) const COUNT_BUILDS: &str = "\
     insert into builds (issuer, id, client_id, deadline, tokens_issued) \
@@ -64,7 +63,7 @@ pub(super) const COUNT_TOKENS: &str = "\
       and (t.max_uses is null or t.uses + (g.value ->> 1) <= t.max_uses) \
     on conflict (issuer, id) do update set uses = uses + excluded.uses";
 
-/// Adds tokens to the count of each rule; a rule's first token of a build inserts the count.
+/// Adds issued tokens to the count of each rule and build. The first token of a rule inserts the count.
 pub(super) const COUNT_RULES: &str = "\
     insert into rule_counts (issuer, build_id, rule, issued) \
     select ?1, g.value ->> '$[0][0]', g.value ->> '$[0][1]', g.value ->> 1 \

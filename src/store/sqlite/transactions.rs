@@ -15,7 +15,7 @@ pub(super) struct Transactions {
     /// The open connection; `None` after a failed commit or rollback, until the next transaction opens another
     /// connection.
     connection: Option<SqliteConnection>,
-    /// Error with which a transaction of this round could not begin, if any.
+    /// Error because of which a transaction of the current round could not begin, if any.
     unreachable: Option<StoreError>,
 }
 
@@ -24,8 +24,8 @@ impl Transactions {
         Self { connector, connection: Some(connection), unreachable: None }
     }
 
-    /// Begins a round of transactions. If one transaction cannot begin, all later transactions of the round fail at
-    /// once; otherwise each of many would wait for the same lock in turn.
+    /// Begins a round, that is the transactions of all jobs that were taken from the queue at once. If one cannot
+    /// begin, all later ones of the round fail at once: otherwise each would wait for the same lock in turn.
     pub(super) fn begin_round(&mut self) {
         self.unreachable = None;
     }
