@@ -21,6 +21,6 @@ pub(super) async fn share(State(state): State<AppState>, request: Request, next:
     };
     match state.forwarded.enter(caller) {
         Some(forwarded) => next.run(request).await.map(|body| Body::new(Held::new(body, forwarded))),
-        None => Problem::unavailable("the caller's address already has its share of the requests in flight").into_response(),
+        None => Problem::unavailable("the caller's address has its full share of the requests").into_response(),
     }
 }
