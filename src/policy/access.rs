@@ -122,7 +122,7 @@ impl AccessPolicy {
         Self::check(spec).map_err(|(first, _)| first)
     }
 
-    /// Checks and compiles an access policy. Returns every invalid rule: the first one, then the others.
+    /// Checks and compiles an access policy. On failure returns every invalid rule: the first one, then the others.
     pub(crate) fn check(spec: AccessPolicySpec) -> Result<Self, (AccessPolicyError, Vec<AccessPolicyError>)> {
         let (mut rules, mut errors) = (Vec::new(), Vec::new());
         with_names(|names| {
@@ -175,7 +175,8 @@ impl AccessPolicy {
         }
     }
 
-    /// Returns every part of every rule, with the part's result and the values that the part read.
+    /// Evaluates every rule part by part, where `a && b` has two parts. Returns each part's result with the values that
+    /// the part read.
     #[must_use]
     pub fn explain(&self, request: &AccessRequest<'_>) -> Vec<RulePart> {
         let facts = request.facts();

@@ -28,11 +28,11 @@ use crate::claims::{AudiencePattern, fold_name};
 )]
 #[strum(parse_err_ty = crate::base::ParseProblem, parse_err_fn = unknown_scope)]
 pub enum Scope {
-    /// The client may make all requests of the admin listener.
+    /// The client may make all requests of the admin API.
     #[serde(rename = "admin")]
     #[strum(serialize = "admin")]
     Admin,
-    /// The client may issue tokens directly for the client's own builds.
+    /// The client may create request tokens and ID tokens for the client's own builds.
     #[serde(rename = "builds:tokens")]
     #[strum(serialize = "builds:tokens")]
     BuildsTokens,
@@ -55,7 +55,7 @@ impl Scope {
     pub const ALL: [Self; <Self as strum::EnumCount>::COUNT] =
         [Self::BuildsWrite, Self::BuildsTokens, Self::TokensIntrospect, Self::PublicationsWrite, Self::Admin];
 
-    /// Scopes of a client that is created without scopes, which are those of a CI server.
+    /// Scopes of a client that is created without a list of scopes: the scopes that a CI server needs.
     pub const CI_SERVER: [Self; 2] = [Self::BuildsWrite, Self::BuildsTokens];
 
     /// Returns the name of the scope.
@@ -148,7 +148,7 @@ pub struct Client {
     pub organizations: Vec<OrganizationPattern>,
     /// Patterns of the audiences that tokens of the client's builds may have. An empty list means all audiences.
     pub audiences: Vec<AudiencePattern>,
-    /// Prefix that is put before the ids in the client's registrations, so that two forges share no id.
+    /// Prefix that is put before the ids in the client's registrations, so that equal ids of two forges stay different.
     pub ids: Option<String>,
     /// Identity by which the client authenticates, if the client has no secret.
     pub identity: Option<ClientIdentity>,
@@ -198,8 +198,8 @@ pub fn client_name(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Checks a client's prefix of ids. The prefix must not contain a dot, so that `a` before `b.1` and `a.b` before `1`
-/// make different ids.
+/// Checks a client's prefix of ids. The prefix must not contain a dot: the prefix `a` with the id `b.1` and the prefix
+/// `a.b` with the id `1` would otherwise make the same id.
 ///
 /// # Errors
 /// A text that says which prefixes are valid.

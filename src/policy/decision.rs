@@ -27,7 +27,7 @@ pub struct IssuanceRequest<'a> {
 /// Decision that grants a request, with the limits of the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// Name of the rule that granted the request; `None` if the default granted the request.
+    /// Name of the rule that granted the request; `None` if the policy's default granted the request.
     pub rule: Option<String>,
     /// Maximum lifetime of the token, if the rule sets a limit.
     pub max_lifetime: Option<Seconds>,
@@ -44,13 +44,12 @@ pub enum Denied {
     Untrusted {
         /// Event that triggered the build. A build of the event `delete` gets no token, whatever the rules say.
         event: Event,
-        /// Names of the rules that list a requested audience, but require a trusted build or have a condition that is
-        /// false.
+        /// Names of the rules that list a requested audience, but require a trusted build or have a false condition.
         rules: Vec<String>,
     },
-    /// Neither a rule nor the default grants the audience to the build.
+    /// Neither a rule nor the policy's default grants the audience to the build.
     AudienceNotAllowed {
-        /// The requested audience that is denied, which is the first such audience if several were requested.
+        /// The requested audience that is denied; of several, the first.
         audience: String,
         /// Reason for which the audience is denied.
         reason: AudienceDenied,
@@ -100,6 +99,6 @@ pub enum AudienceDenied {
         /// Names of the rules that list any of the requested audiences.
         rules: Vec<String>,
     },
-    /// No rule lists the audience, and the default denies the audience.
+    /// No rule lists the audience, and the policy's default denies the audience.
     Unlisted,
 }

@@ -1,5 +1,5 @@
 //! The variables that conditions of issuance rules may read: the build as the token would show it, and the job's
-//! request. Never shows a rule a value that the token would omit.
+//! request. No rule sees a value that the token would omit.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

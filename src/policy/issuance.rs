@@ -20,7 +20,7 @@ pub enum DefaultGrant {
     Deny,
 }
 
-/// The issuance policy: all rules, checked and compiled, and the default.
+/// The issuance policy: all rules, checked and compiled, and the default decision on audiences that no rule lists.
 #[derive(Debug)]
 pub struct IssuancePolicy {
     default: DefaultGrant,
@@ -37,7 +37,7 @@ impl IssuancePolicy {
         errors.into_iter().next().map_or(Ok(Self { default, rules }), Err)
     }
 
-    /// Returns every fault of the rules: several of one rule, and those of all rules.
+    /// Returns every fault of every rule.
     #[must_use]
     pub fn faults(rules: &[RuleSpec]) -> Vec<IssuanceRuleError> {
         Rule::check_all(rules.to_vec()).1
@@ -47,7 +47,7 @@ impl IssuancePolicy {
     /// condition was compiled.
     ///
     /// # Errors
-    /// [`Denied`] says why no rule grants the request, or which limit of the rule that decides the request exceeds.
+    /// [`Denied`] says why no rule grants the request, or which limit of the deciding rule is exceeded.
     pub fn decide(&self, request: &IssuanceRequest<'_>) -> Result<Grant, Denied> {
         if request.build.event == Event::Delete {
             return Err(Denied::Untrusted { event: Event::Delete, rules: Vec::new() });
@@ -81,8 +81,7 @@ impl IssuancePolicy {
             return Err(Denied::Untrusted { event: request.build.event, rules });
         }
         let listed = request.audiences.iter().find(|audience| self.rules.iter().any(|rule| rule.mentions(audience)));
-        // Either a rule lists all audiences and the rule's condition is false, or no rule allows all audiences
-        // together.
+        // Whether a rule lists all audiences and its condition is false. If not, no rule allows all audiences together.
         let together = !several || self.rules.iter().any(|rule| rule.may_grant(request, several));
         let reason = match (rules.is_empty(), together) {
             (true, _) => AudienceDenied::Unlisted,

@@ -1,5 +1,5 @@
 //! The access policies of a registry, by repository, and the actions of a registry's scopes. Only the policy of the
-//! longest matching name decides: a policy never adds to the policy of an enclosing name.
+//! longest matching name decides: if `acme/app` has a policy, the policy of `acme` does not count there.
 
 use std::collections::BTreeMap;
 
@@ -44,8 +44,8 @@ impl RepositoryPolicies {
     }
 }
 
-/// Returns the actions that a registry's scope (`pull`, `push`, `delete`) consists of. A policy must allow each action.
-/// Empty for an unknown scope.
+/// Returns the actions, such as `get-blob`, that a policy must allow before a client may `pull`, `push` or `delete`.
+/// Empty for any other scope.
 #[must_use]
 pub fn registry_actions(scope: &str) -> &'static [&'static str] {
     match scope {

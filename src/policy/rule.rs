@@ -115,8 +115,8 @@ impl Rule {
         &self.spec.name
     }
 
-    /// Whether the rule lists the audience, without regard to upper and lower case. If so, the default does not apply
-    /// to the audience.
+    /// Whether the rule lists the audience, without regard to upper and lower case. If so, the policy's default does
+    /// not apply to the audience.
     pub(super) fn mentions(&self, audience: &str) -> bool {
         self.spec.audiences.iter().any(|pattern| pattern.mentions(audience))
     }

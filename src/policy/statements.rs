@@ -94,7 +94,7 @@ struct Statement {
     conditions: Vec<Condition>,
 }
 
-/// The statements of a role, after every check and compiled.
+/// The statements of a role, checked and compiled.
 pub struct Statements(Vec<Statement>);
 
 /// Reason for which the statements of a role deny a token.
@@ -207,8 +207,8 @@ impl Statements {
         }
     }
 
-    /// Returns the audiences that a statement's `string_equals` conditions on `aud` name. Statements are numbered from
-    /// 1.
+    /// Returns the audiences with which a statement compares the claim `aud` by `string_equals`. Statements are
+    /// numbered from 1.
     pub fn audiences(&self, statement: usize) -> impl Iterator<Item = &str> {
         let conditions =
             self.0.iter().skip(statement.saturating_sub(1)).take(1).flat_map(|statement| &statement.conditions);
@@ -218,7 +218,7 @@ impl Statements {
         })
     }
 
-    /// Returns the audiences that all statements' `string_equals` conditions on `aud` name.
+    /// Returns the audiences with which any statement compares the claim `aud` by `string_equals`.
     pub fn every_audience(&self) -> impl Iterator<Item = &str> {
         (1..=self.0.len()).flat_map(|statement| self.audiences(statement))
     }
@@ -292,7 +292,7 @@ impl Operator {
             _ => Err(FieldError::new(format!("{at}.value"), "must be a string")),
         };
         let Ok(name) = condition.operator.parse() else {
-            return invalid("operator", format!("must be {}", OperatorName::VARIANTS.join(", ")));
+            return invalid("operator", format!("must be one of {}", OperatorName::VARIANTS.join(", ")));
         };
         Ok(match name {
             OperatorName::StringEquals => Self::Equals(text()?),

@@ -1,5 +1,5 @@
-//! TOML that operators write: values with their lines, and every fault of a table in one run. Never repeats a value, which
-//! may be a secret, and knows neither the configuration nor the rules file.
+//! TOML that operators write: values with their lines, and every fault of a table in one run. Never repeats a value,
+//! which may be a secret, and knows neither the configuration nor the rules file.
 
 mod deserializer;
 mod fault;

@@ -14,18 +14,19 @@ use super::value::{Located, Value};
 pub(crate) struct TableRead<T> {
     pub(crate) table: Option<T>,
     pub(crate) faults: Vec<Fault>,
-    /// Paths of the parts that are not as written, because they were faulty.
+    /// Paths of the faulty parts, which were left out or replaced.
     altered: Vec<Vec<PathStep>>,
 }
 
 impl<T> TableRead<T> {
-    /// Whether a fault that a check found may be due to a part that is not as written. Such a fault is not reported.
+    /// Whether `fault`, which a later check found, may result from a part that was left out or replaced. Such a fault
+    /// is not reported.
     pub(crate) fn explains(&self, fault: &Fault) -> bool {
         self.altered.iter().any(|altered| altered.starts_with(fault.path()) || fault.path().starts_with(altered))
     }
 }
 
-/// Reads `value` as a `T`.
+/// Reads `value` as a `T` even if parts of the value are faulty, and collects every fault.
 pub(crate) fn read_with_every_fault<T: DeserializeOwned>(value: &Value) -> TableRead<T> {
     let mut rest = value.clone();
     let mut done = TableRead { table: None, faults: Vec::new(), altered: Vec::new() };
@@ -64,7 +65,8 @@ pub(crate) fn read_with_every_fault<T: DeserializeOwned>(value: &Value) -> Table
                     done.faults.push(fault);
                     done.altered.push(path.clone());
                 }
-                // A field that may be absent is left out. Of a required one, the next fault says that it is missing.
+                // A faulty field is left out at first. If the field is required, the next fault says that it is
+                // missing.
                 let is_left_out = count.is_none() && fields.remove(name).is_some();
                 if !is_left_out {
                     let Some(value) = stand_in(count.unwrap_or_default()) else { return done };
@@ -89,14 +91,14 @@ fn part<'a>(value: &'a mut Value, path: &[PathStep]) -> Option<&'a mut Value> {
     })
 }
 
-/// Returns the index of an item in the list as written. Items of the list that were dropped before have lower indices
-/// in `dropped`, which is sorted.
+/// Returns the index of an item in the list as written, from its `index` in the list without the dropped items.
+/// `dropped` must be sorted.
 fn written_index(dropped: &[(Vec<PathStep>, usize)], list: &[PathStep], index: usize) -> usize {
     let before = dropped.iter().filter(|(of, _)| of == list).map(|(_, index)| *index);
     before.fold(index, |index, dropped| if dropped <= index { index + 1 } else { index })
 }
 
-/// Returns a value to try for a required field that is missing or faulty, one of each type.
+/// Returns the stand-in with this number for a required field that is missing or faulty: a value of each type in turn.
 fn stand_in(number: usize) -> Option<Value> {
     let text = || Value::Text("stand-in".to_owned());
     match number {

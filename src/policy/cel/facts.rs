@@ -123,7 +123,8 @@ impl<'a> Facts<'a> {
         self.0.values().any(Fact::is_oversized)
     }
 
-    /// Returns the value under a dotted name as JSON text, for explanations. `None` if there is no such value.
+    /// Returns the value under a dotted name such as `build.org`, given as its parts, as JSON text for explanations.
+    /// Returns `None` if there is no such value.
     pub(super) fn to_json(&self, segments: &[String]) -> Option<String> {
         let length = (1..=segments.len()).rev().find(|length| {
             segments.get(..*length).is_some_and(|prefix| self.0.contains_key(prefix.join(".").as_str()))
@@ -160,7 +161,7 @@ impl VariableResolver for Facts<'_> {
 }
 
 /// The variables that a condition may read, each with an example of the variable's value. A single function should
-/// create both the example and the real facts, so that the two cannot differ.
+/// create both the example and the real facts, so that both have the same names and types.
 #[derive(Debug, Clone)]
 pub struct Names<'a>(Facts<'a>);
 
@@ -172,7 +173,7 @@ impl<'a> Names<'a> {
         Self(example)
     }
 
-    /// Maximum number of entries of a list or map that a condition reads.
+    /// Returns the maximum number of entries of a list or map that a condition reads.
     pub(super) fn max_entries(&self) -> usize {
         let foreign = self.0.0.values().any(|fact| matches!(fact, Fact::Object(_)));
         if foreign { FOREIGN_ENTRIES } else { OWN_ENTRIES }
@@ -182,20 +183,20 @@ impl<'a> Names<'a> {
         &self.0
     }
 
-    /// Returns how many of `segments`, from the left, form the name of a variable.
+    /// Returns how many parts of a dotted name, from the left, form the name of a variable: 2 of `build.org.x`.
     pub(super) fn prefix(&self, segments: &[&str]) -> Option<usize> {
         (1..=segments.len())
             .rev()
             .find(|length| segments.get(..*length).is_some_and(|prefix| self.0.find(&prefix.join(".")).is_some()))
     }
 
-    /// Whether the name of any variable begins with the segment `segment`.
+    /// Whether any variable's dotted name begins with the word `segment`, as `build.org` begins with `build`.
     pub(super) fn has_root(&self, segment: &str) -> bool {
         self.0.0.keys().any(|name| name.split('.').next() == Some(segment))
     }
 
-    /// Returns the names to suggest for an unknown variable: the variables whose first segment is `root`, or else the
-    /// first segments of all variables.
+    /// Returns the names to suggest for an unknown variable: all variables that begin with the word `root`, or else the
+    /// first words of all variables, such as `build`.
     pub(super) fn known(&self, root: &str) -> String {
         let mut known: Vec<&str> = if self.has_root(root) {
             self.0.0.keys().copied().filter(|name| name.split('.').next() == Some(root)).collect()

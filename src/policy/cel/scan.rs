@@ -5,8 +5,8 @@ use super::error::CelError;
 
 /// Maximum bytes of a condition's text.
 pub(super) const SOURCE_BYTES: usize = 4_096;
-/// Maximum number of tokens in a condition. A condition with the maximum number of nodes has fewer tokens, unless many
-/// parentheses are needless.
+/// Maximum number of tokens in a condition. A condition with the maximum number of nodes has fewer tokens, if it has
+/// few needless parentheses.
 pub(super) const TOKENS: usize = 1_536;
 /// Maximum depth of nested brackets (round, square and curly together).
 pub(super) const NESTING: usize = 32;

@@ -42,14 +42,14 @@ const FORMS: &str = "x.contains(s), x.endsWith(s), x.startsWith(s), x.matches('p
                      int(x), string(x), has(m.key), l.all(x, …), l.exists(x, …), l.exists_one(x, …), \
                      l.filter(x, …), l.map(x, …)";
 
-/// What the walk through a condition's tree collected.
+/// Patterns, keys and variables that were found in a condition's tree.
 #[derive(Debug, Default)]
 pub(super) struct Shape {
     /// Compiled patterns of `matches`, by the text of the pattern.
     pub(super) patterns: BTreeMap<String, Regex>,
     /// Every text in the condition that may be the key of a map.
     pub(super) keys: BTreeSet<String>,
-    /// Variables that the condition reads, each as the segments of the variable's dotted name.
+    /// Variables that the condition reads, each as the parts of its dotted name: `build`, `org` for `build.org`.
     pub(super) variables: BTreeSet<Vec<String>>,
 }
 
@@ -112,7 +112,7 @@ impl<'e> Walk<'e, '_> {
             Expr::Select(select) => {
                 self.shape.keys.insert(select.field.clone());
                 if let Some((segments, _)) = dotted(node) {
-                    // A dotted name is a single variable, though each segment of the name is a node.
+                    // A dotted name is a single variable, though each part between the dots is a node.
                     let below = segments.len() - 1;
                     self.count(node, below, visit.depth + below)?;
                     self.shape.keys.extend(segments.into_iter().map(str::to_owned));
@@ -144,8 +144,8 @@ impl<'e> Walk<'e, '_> {
         Ok(())
     }
 
-    /// Looks up a dotted name. `variable` is the element of the loop around the name; `tested` is whether the name is
-    /// the argument of `has()`.
+    /// Looks up a dotted name. `variable` is the name that the enclosing loop gives its element; `tested` is whether
+    /// the dotted name is the argument of `has()`.
     fn check_name(&mut self, node: &IdedExpr, variable: Option<&str>, tested: bool) -> Result<(), CelError> {
         let Some((segments, first)) = dotted(node) else { return Ok(()) };
         let root = segments.first().copied().unwrap_or_default();
@@ -241,7 +241,7 @@ impl<'e> Walk<'e, '_> {
     }
 }
 
-/// Whether the segments are only the beginning of a variable's name, as `build` is of `build.org`.
+/// Whether the name is only the beginning of a variable's name, as `build` is of `build.org`.
 fn is_partial(segments: &[&str], names: &Names<'_>) -> bool {
     segments.len() == 1 && segments.first().is_some_and(|segment| names.has_root(segment))
 }

@@ -39,8 +39,8 @@ pub(super) fn descendants(node: &IdedExpr) -> impl Iterator<Item = &IdedExpr> {
     })
 }
 
-/// Returns the segments of a dotted name, from the left, with the node of the first segment. `has(a.b)` counts as
-/// `a.b`.
+/// Returns the parts of a dotted name such as `a.b`, from the left, with the node of the first part. `has(a.b)` counts
+/// as `a.b`; returns `None` for any other node.
 pub(super) fn dotted(node: &IdedExpr) -> Option<(Vec<&str>, &IdedExpr)> {
     let mut segments = Vec::new();
     let mut node = node;

@@ -1,5 +1,5 @@
-//! Evaluates every part of a condition on an example when the condition is compiled, so that a type error is not found
-//! only when a token is requested. Never reports a mistake that other values could avoid.
+//! Evaluates every part of a condition on an example when the condition is compiled, so that a type error is found then
+//! and not when a token is requested. Reports only mistakes that occur whatever values the variables have.
 
 use std::collections::BTreeSet;
 
@@ -59,7 +59,7 @@ fn evaluate_part(info: &SourceInfo, node: &IdedExpr, context: &Context<'_, '_>) 
         Expr::Comprehension(comprehension) => evaluate_loop(info, comprehension, context)?,
         _ => {
             for child in children(node) {
-                // The segments of a dotted name have no values by themselves.
+                // The parts of a dotted name have no values by themselves.
                 if dotted(child).is_none() {
                     evaluate_part(info, child, context)?;
                 }

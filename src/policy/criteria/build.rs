@@ -1,6 +1,5 @@
-//! Criteria for a repository whose builds have tokens of Vela or of this issuer. Vela's tokens are evaluated by their
-//! claims; this issuer's tokens are evaluated by the builds that they were issued for, never by claims, because presets
-//! rename claims.
+//! Criteria for a repository whose builds have tokens of Vela or of this issuer. Vela's tokens are compared by their
+//! claims. This issuer's tokens are compared by the recorded builds and never by claims, because presets rename claims.
 
 use serde_json::{Map, Value};
 
@@ -13,11 +12,11 @@ use crate::base::FieldError;
 pub struct BuildCriteria {
     /// Name of the organisation that owns the repository.
     pub org: String,
-    /// Id of the organisation; if `None`, the id is pinned on first use.
+    /// Id of the organisation; if `None`, the first matching token determines the id.
     pub org_id: Option<String>,
     /// Name of the repository, without the organisation's name.
     pub repo: String,
-    /// Id of the repository; if `None`, the id is pinned on first use.
+    /// Id of the repository; if `None`, the first matching token determines the id.
     pub repo_id: Option<String>,
     /// Path of the pipeline file that the build must use; `None` allows any pipeline file.
     pub workflow: Option<String>,
@@ -38,7 +37,8 @@ pub struct BuildFacts<'a> {
     pub repo_id: Option<&'a str>,
     /// Path of the build's pipeline file.
     pub workflow: Option<&'a str>,
-    /// Deployment environment of the build; `None` for untrusted builds and pull refs.
+    /// Deployment environment of the build; `None` for untrusted builds and for refs that are neither branches nor
+    /// tags.
     pub environment: Option<&'a str>,
 }
 

@@ -17,11 +17,11 @@ const FOLDER: &str = ".github/workflows/";
 pub struct GithubCriteria {
     /// Name of the repository's owner.
     pub owner: String,
-    /// Id of the repository's owner; if `None`, the id is pinned on first use.
+    /// Id of the repository's owner; if `None`, the first matching token determines the id.
     pub owner_id: Option<String>,
     /// Name of the repository, without the owner's name.
     pub repository: String,
-    /// Id of the repository; if `None`, the id is pinned on first use.
+    /// Id of the repository; if `None`, the first matching token determines the id.
     pub repository_id: Option<String>,
     /// Path of the workflow's file within `.github/workflows/`.
     pub workflow: String,
@@ -156,8 +156,8 @@ fn split<'a>(job: &'a str, prefix: &str) -> Option<(&'a str, &'a str)> {
     Some((rest.get(..at)?, rest.get(at + 1..)?))
 }
 
-/// Returns the name of the workflow's file in the claim `workflow_ref`, by the rule of crates.io and PyPI: in the first
-/// path segment that contains such a name, the longest text that ends in `.yml` or `.yaml` before an `@`.
+/// Returns the name of the workflow's file in the claim `workflow_ref`, by the rule of crates.io and PyPI: the longest
+/// text that ends in `.yml` or `.yaml` before an `@`, in the first part between slashes that has such a text.
 #[must_use]
 pub fn workflow_file(reference: &str) -> Option<&str> {
     reference.split('/').find_map(|segment| {

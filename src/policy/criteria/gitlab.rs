@@ -11,11 +11,11 @@ use crate::base::FieldError;
 pub struct GitlabCriteria {
     /// Full path of the namespace that contains the project.
     pub namespace_path: String,
-    /// Id of the namespace; if `None`, the id is pinned on first use.
+    /// Id of the namespace; if `None`, the first matching token determines the id.
     pub namespace_id: Option<String>,
     /// Path of the project within the namespace.
     pub project_path: String,
-    /// Id of the project; if `None`, the id is pinned on first use.
+    /// Id of the project; if `None`, the first matching token determines the id.
     pub project_id: Option<String>,
     /// Branch that the job must run on; `None` allows any ref.
     pub git_ref: Option<String>,

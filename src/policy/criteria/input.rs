@@ -8,7 +8,7 @@ use crate::base::FieldError;
 /// Maximum bytes of a field's value.
 const NAME_BYTES: usize = 255;
 
-/// The fields of criteria as the user wrote them. Every field has a known name.
+/// The fields of criteria as the user wrote them. All field names are known ones; the values are unchecked.
 pub(super) struct Input<'a>(&'a Map<String, Value>);
 
 impl<'a> Input<'a> {
@@ -41,7 +41,7 @@ impl<'a> Input<'a> {
     }
 }
 
-/// Checks the name of an owner, organisation or repository, which has a single segment.
+/// Checks the name of an owner, organisation or repository, which must not contain a slash.
 pub(super) fn name(field: &str, text: &str) -> Result<String, FieldError> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if text.bytes().all(is_allowed) && text != "." && text != ".." {

@@ -1,6 +1,6 @@
 //! The criteria of trust policies and trusted publishers, which say which build may publish. Names are compared without
-//! regard to case, and ids exactly. No code here stores anything: the redemption of the token pins the ids that a match
-//! returns.
+//! regard to case, and ids exactly. No code here stores anything: the transaction that records an exchange also stores
+//! the ids that a match returns.
 
 mod build;
 mod entra;
@@ -18,7 +18,7 @@ pub use self::gitlab::GitlabCriteria;
 pub use self::outcome::{Matched, Pins, Unmatched};
 use crate::base::{FieldError, Moment, Seconds};
 
-/// Duration, from the creation of the criteria, during which missing ids may be pinned.
+/// Period after criteria are created or changed, during which a token may determine ids that the criteria lack.
 pub const PINNING_PERIOD: Seconds = Seconds::new(7 * 24 * 3_600);
 
 /// The criteria of a trust policy or trusted publisher. Each variant is for the tokens of one kind of provider.
@@ -49,7 +49,7 @@ impl Criteria {
         }
     }
 
-    /// Returns the criteria with the pinned ids in place of missing ids.
+    /// Returns the criteria with the pinned ids, which an earlier token determined, in place of missing ids.
     #[must_use]
     pub fn with_pins(mut self, pins: &Pins) -> Self {
         let (owner, repository) = (pins.owner_id.clone(), pins.repository_id.clone());
@@ -64,7 +64,7 @@ impl Criteria {
         self
     }
 
-    /// Returns whether the criteria lack an id, which the first matching token pins.
+    /// Returns whether the criteria lack an id, which the first matching token then determines.
     #[must_use]
     pub fn has_unpinned_ids(&self) -> bool {
         match self {
@@ -87,7 +87,7 @@ impl Criteria {
     }
 
     /// Evaluates the criteria on the claims of a verified token. `policy` is the policy's name, for texts that the
-    /// client with the token may read. Missing ids may be pinned until `pin_until`.
+    /// client with the token may read. Until `pin_until`, the token may determine ids that the criteria lack.
     ///
     /// # Errors
     /// [`Unmatched`] names the first claim that does not match the criteria.

@@ -5,17 +5,17 @@ use serde_json::{Map, Value};
 
 use crate::base::Moment;
 
-/// Ids of a repository and of the repository's owner, which the first matching token pins.
+/// Ids of a repository and of its owner that the first matching token determines, and that later tokens must have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pins {
-    /// Id of the owner, namespace or organisation to pin; `None` if the criteria have the id.
+    /// Id of the owner, namespace or organisation; `None` if the criteria have the id.
     pub owner_id: Option<String>,
-    /// Id of the repository or project to pin; `None` if the criteria have the id.
+    /// Id of the repository or project; `None` if the criteria have the id.
     pub repository_id: Option<String>,
 }
 
 impl Pins {
-    /// Returns a match, if the criteria have all ids or if missing ids may still be pinned at `now`.
+    /// Returns a match if the criteria have all ids, or if a token may still determine missing ids at `now`.
     ///
     /// # Errors
     /// [`Unmatched`] if the criteria lack ids and the time `pin_until` has passed.
@@ -36,7 +36,7 @@ impl Pins {
 /// Outcome for a token that matches the criteria.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Matched {
-    /// Ids that the redemption of the token must pin, within the redemption's own transaction.
+    /// Ids to store with the criteria, in the transaction that records the exchange; `None` if no id was missing.
     pub pins: Option<Pins>,
 }
 
@@ -96,7 +96,7 @@ pub(super) fn same_name(claim: &str, expected: &str, actual: &str) -> Result<(),
     Err(Unmatched::undisclosed(claim, expected, actual))
 }
 
-/// Compares two ids exactly. Returns the token's id, to be pinned, if the criteria have no id.
+/// Compares two ids exactly. If the criteria have no id, returns the token's id, which later tokens must have.
 pub(super) fn same_id(claim: &str, expected: Option<&str>, actual: &str) -> Result<Option<String>, Unmatched> {
     match expected {
         None => Ok(Some(actual.to_owned())),
