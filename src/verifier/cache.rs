@@ -11,8 +11,8 @@ use super::{Claims, ProviderKind};
 use crate::base::Sha256;
 use crate::jose::SignatureAlgorithm;
 
-/// Number of cached tokens per provider that the cache prepares for. Only tokens with a valid signature are cached, so that
-/// nobody but the provider can fill the cache.
+/// Expected number of cached tokens of one provider. Only tokens with a valid signature are cached, so that nobody but
+/// the provider can fill the cache.
 const EXPECTED: usize = 4_096;
 
 /// Maximum memory of the cached tokens of one provider, in bytes.

@@ -34,8 +34,8 @@ impl Explanation {
         self.steps.last().is_some_and(|step| step.passed)
     }
 
-    /// Adds a step. A policy adds a step for each part of the policy's rules, which may fail, and at last a step for
-    /// the policy's decision.
+    /// Adds a check with its result. A policy adds a step for each part of the policy's rules, and at last a step for
+    /// its decision; only the last step decides.
     pub fn step(&mut self, check: Check, passed: bool, expected: String, actual: String) {
         self.steps.push(ExplanationStep { check, passed, expected, actual });
     }
@@ -56,7 +56,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// Recorder of the steps of a token's verification. A silent trail records no steps.
+/// Recorder of the checks that explain a decision on a token. A silent recorder keeps no checks.
 #[derive(Debug)]
 pub struct Trail {
     explanation: Option<Explanation>,
@@ -64,39 +64,38 @@ pub struct Trail {
 }
 
 impl Trail {
-    /// Creates a trail that records no steps.
+    /// Creates a recorder that keeps no checks, for a decision that nobody asked to explain.
     #[must_use]
     pub const fn silent() -> Self {
         Self { explanation: None, signed_for: None }
     }
 
-    /// Creates a trail that records every step.
+    /// Creates a recorder that keeps every check with the expected and the actual value.
     #[must_use]
     pub const fn recording() -> Self {
         Self { explanation: Some(Explanation { steps: Vec::new() }), signed_for: None }
     }
 
-    /// Returns whether the trail records no steps.
+    /// Returns whether this recorder keeps no checks.
     #[must_use]
     pub const fn is_silent(&self) -> bool {
         self.explanation.is_none()
     }
 
-    /// Records that the credential is authentic: a key of `provider` signed it, or it was issued for a token that such
-    /// a key signed. Silent trails record this fact too.
+    /// Records that the presented token or API key is authentic: a key of `provider` signed the token, or the token
+    /// that the API key was issued for. A silent recorder keeps this too.
     pub fn found_good(&mut self, provider: &str) {
         self.signed_for = Some(provider.to_owned());
     }
 
-    /// Returns the name of the provider from which the credential is known to come; `None` if anybody could have forged
-    /// the credential.
+    /// Returns the name of the provider that signed the presented token, or the token that a presented API key was
+    /// issued for; `None` if the token or API key may be forged.
     #[must_use]
     pub fn signed_for(&self) -> Option<&str> {
         self.signed_for.as_deref()
     }
 
-    /// Records a passed step. `texts` returns the expected and the actual value, and is called only on a recording
-    /// trail.
+    /// Records a passed check. `texts` returns the expected and the actual value; a silent recorder does not call it.
     pub fn passed(&mut self, check: Check, texts: impl FnOnce() -> (String, String)) {
         if let Some(explanation) = &mut self.explanation {
             let (expected, actual) = texts();
@@ -104,15 +103,14 @@ impl Trail {
         }
     }
 
-    /// Records the steps of a verification that is part of this verification.
+    /// Records the checks of a verification that is part of the explained decision.
     pub fn within(&mut self, steps: Explanation) {
         if let Some(explanation) = &mut self.explanation {
             explanation.steps.extend(steps.steps);
         }
     }
 
-    /// Records a failed step. `texts` returns the expected and the actual value, and is called only on a recording
-    /// trail.
+    /// Records a failed check. `texts` returns the expected and the actual value; a silent recorder does not call it.
     pub fn failed(&mut self, check: Check, texts: impl FnOnce() -> (String, String)) {
         if let Some(explanation) = &mut self.explanation {
             let (expected, actual) = texts();
@@ -120,7 +118,7 @@ impl Trail {
         }
     }
 
-    /// Returns the recorded steps, which are none for a silent trail.
+    /// Returns the recorded checks; none if the recorder is silent.
     #[must_use]
     pub fn finish(self) -> Explanation {
         self.explanation.unwrap_or_default()

@@ -1,10 +1,10 @@
-//! Chooses which of several rejections of a token is reported: the rejection that failed at the latest check. The other
-//! rejections are never reported.
+//! Chooses which of several rejections of a token is reported: the rejection by the latest check. The other rejections
+//! are never reported.
 
 use super::Check;
 
-/// The rejection that failed at the latest check, when a token was tried with several providers or entitlements. Of
-/// several rejections at the same check, the first is kept.
+/// The rejection by the latest check, when a token was tried with several providers or entitlements. Of several
+/// rejections by the same check, the first is kept.
 #[derive(Debug)]
 pub(crate) struct Furthest<T>(Option<(Check, T)>);
 
@@ -15,7 +15,7 @@ impl<T> Default for Furthest<T> {
 }
 
 impl<T> Furthest<T> {
-    /// Keeps `rejection`, which failed at `check`, if all rejections before failed at earlier checks.
+    /// Keeps `rejection`, which came from `check`, if all rejections before came from earlier checks.
     pub(crate) fn note(&mut self, check: Check, rejection: T) {
         if self.0.as_ref().is_none_or(|(furthest, _)| *furthest < check) {
             self.0 = Some((check, rejection));

@@ -27,8 +27,8 @@ pub enum KeySourceError {
 /// Source of the keys of one provider.
 #[async_trait]
 pub trait KeySource: Send + Sync + 'static {
-    /// Returns a number that changes with the provider's key set; `None` if no key set may be used now. A token that
-    /// was verified under another number is verified again.
+    /// Returns a number that changes with the provider's key set; `None` if no key set may be used now. A cached token
+    /// that was verified under another number is verified again.
     fn generation(&self) -> Option<u64>;
 
     /// Returns the key with this `kid`, and the number ([`Self::generation`]) of the key set that contains the key.
@@ -38,17 +38,17 @@ pub trait KeySource: Send + Sync + 'static {
     /// current key set.
     async fn find(&self, kid: &str) -> Result<(Arc<VerificationKey>, u64), KeySourceError>;
 
-    /// Begins with the key set `document`, which was fetched at `fetched_at`, unless a key set was fetched since.
-    /// Sources that fetch nothing ignore the call.
+    /// Uses the stored key set `document`, which was fetched at `fetched_at`, until the source fetches a key set
+    /// itself. Sources that fetch nothing ignore the call.
     fn begin_with(&self, _document: &[u8], _fetched_at: Moment) {}
 
-    /// Returns the provider's documents that were fetched last, if any.
+    /// Returns the provider's key set and discovery document that were fetched last, if any.
     fn fetched(&self) -> Option<Fetched> {
         None
     }
 }
 
-/// The documents of a provider, as they were fetched.
+/// The key set and discovery document of a provider, as they were fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetched {
     /// Bytes of the provider's key set.

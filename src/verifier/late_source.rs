@@ -1,6 +1,6 @@
 //! The key source of a provider whose configured files are missing or unreadable when the provider is set up. The
-//! source is created as soon as the files can be read. Until then the provider's keys are unavailable, and no token of
-//! the provider is rejected for an unknown key.
+//! source is created as soon as the files can be read. Until then the keys count as unavailable, so that no token is
+//! rejected for an unknown key.
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -22,20 +22,18 @@ pub(crate) struct LateSource {
     made: OnceLock<Arc<dyn KeySource>>,
     /// Time (on the monotonic clock) and cause of the last failure to create the source.
     failed: Mutex<(Duration, String)>,
-    /// Key set to begin with once the source is created, and the time at which the key set was fetched.
+    /// Stored key set that the source uses first once it is created, and the time at which the key set was fetched.
     begin_with: Mutex<Option<(Vec<u8>, Moment)>>,
 }
 
 impl LateSource {
     /// Creates the late source of a provider after a first failure, whose cause is `problem`.
-    /// failure.
     pub(crate) fn new(provider: Provider, clock: Arc<dyn Clock>, resolver: Arc<dyn Resolver>, problem: String) -> Self {
         let failed = Mutex::new((clock.monotonic(), problem));
         Self { provider, clock, resolver, made: OnceLock::new(), failed, begin_with: Mutex::default() }
     }
 
-    /// Returns the source, creating it if possible; otherwise the cause of the failure and the time until the next
-    /// attempt.
+    /// Returns the source, and creates it if possible. On failure returns the cause and the time until the next
     /// attempt.
     fn source(&self) -> Result<&Arc<dyn KeySource>, (String, Seconds)> {
         if let Some(source) = self.made.get() {

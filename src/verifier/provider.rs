@@ -18,7 +18,7 @@ const DEFAULT_TOLERANCE: Seconds = Seconds::new(60);
 const DEFAULT_REFRESH: Seconds = Seconds::new(3_600);
 /// Default age at which a provider's key set is no longer used.
 const DEFAULT_HARD_STOP: Seconds = Seconds::new(24 * 3_600);
-/// Limit of the configurable lifetime of a provider's tokens.
+/// Largest value that `max_token_lifetime` may have.
 const LONGEST_LIFETIME: Seconds = Seconds::new(30 * 24 * 3_600);
 
 /// Configuration of a provider as written, before any check. A field that is `None` gets the default of the provider's
@@ -41,7 +41,8 @@ pub struct ProviderSpec {
     /// File that contains the provider's key set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<PathBuf>,
-    /// Audience that must be the only audience of the provider's tokens, unless a request requires another audience.
+    /// Audience that must be the only audience of the provider's tokens, unless the verifying code requires another
+    /// one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_audience: Option<String>,
     /// Tolerance between the provider's clock and ours, at most 300 s.
@@ -113,7 +114,7 @@ mod document {
     }
 }
 
-/// Where a provider's key set comes from.
+/// Place that a provider's key set comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyOrigin {
     /// The key set is at the URL that the provider's discovery document names (OpenID Connect Discovery 1.0 §4).
@@ -162,7 +163,8 @@ impl Provider {
             return Err(fault("name", problem.to_owned()));
         }
         let kind = ProviderKind::named(&spec.kind).ok_or_else(|| {
-            fault("provider", format!("must be {}, not {:?}", ProviderKind::names().join(", "), spec.kind))
+            let known = ProviderKind::names().join(", ");
+            fault("provider", format!("unknown kind {:?}; must be one of {known}", spec.kind))
         })?;
         let issuer = match (spec.issuer, kind.issuer) {
             (Some(issuer), _) => issuer,
@@ -277,7 +279,7 @@ impl Provider {
         for provider in providers {
             let fault = |problem: String| Err(FieldError::new(format!("oidc.{}", provider.name), problem));
             if own == Some(provider.issuer()) {
-                return fault("has our own issuer, which is built in under the name self".to_owned());
+                return fault("has the URL of our own issuer, which is built in as the provider self".to_owned());
             }
             for other in &seen {
                 if other.name == provider.name {
@@ -297,7 +299,8 @@ impl Provider {
         Ok(())
     }
 
-    /// Creates the provider of our own issuer, which no configuration declares. The calling code supplies the keys.
+    /// Creates the provider that stands for our own issuer, which no configuration declares. The calling code supplies
+    /// the keys.
     #[must_use]
     pub fn own_issuer(issuer: &str, tolerance: Seconds, max_lifetime: Seconds) -> Self {
         let kind = ProviderKind::own_issuer();
@@ -379,14 +382,14 @@ impl Provider {
         &self.issuer
     }
 
-    /// Returns the audience that must be the only audience of the provider's tokens, unless a request requires another
-    /// audience.
+    /// Returns the audience that must be the only audience of the provider's tokens, unless the verifying code requires
+    /// another one.
     #[must_use]
     pub fn required_audience(&self) -> Option<&str> {
         self.required_audience.as_deref()
     }
 
-    /// Returns where the provider's key set comes from.
+    /// Returns the place that the provider's key set comes from.
     #[must_use]
     pub const fn keys(&self) -> &KeyOrigin {
         &self.keys

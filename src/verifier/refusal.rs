@@ -19,7 +19,7 @@ pub enum TokenRefusal {
         /// Value of `typ` in the token's header.
         actual: String,
     },
-    /// The token's issuer is the issuer of no configured provider.
+    /// No configured provider has the token's issuer.
     UnknownIssuer {
         /// Issuer that the token names in `iss`.
         issuer: String,
@@ -61,7 +61,7 @@ pub enum TokenRefusal {
     },
     /// The token's signature was not made by the key that the token's header names.
     Signature,
-    /// A standard claim, or a claim that the request's requirements name, is missing.
+    /// A standard claim, or a claim that the verifying code requires, is missing.
     ClaimMissing {
         /// Name of the claim that failed the check.
         claim: String,
@@ -246,18 +246,18 @@ pub enum Check {
     Time,
     /// Checks the lifetime, from `iat` to `exp`.
     Lifetime,
-    /// Checks that the claims are present that the provider's configuration requires.
+    /// Checks that the token has the claims that the provider's configuration requires.
     #[strum(serialize = "required claims")]
     RequiredClaims,
-    /// Makes the check of claims that belongs to the provider's kind.
+    /// Checks claims as the provider's kind requires, such as the form of `repository` in GitHub's tokens.
     #[strum(serialize = "provider's rule")]
     ProviderRule,
     /// Checks the record of a token of our own issuer: the token is recorded and not revoked, the build still runs, and
     /// the client is enabled.
     Record,
-    /// Checks that the policy of the requested resource allows the request.
+    /// Checks that an entitlement or access policy accepts the token and the request.
     Policy,
-    /// Checks that the policy allows the requested scopes.
+    /// Checks that the requested audience, scopes and token type are allowed.
     Request,
     /// Checks that the token was not used before.
     Use,

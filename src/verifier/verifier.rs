@@ -12,7 +12,7 @@ use super::{Check, Claims, Explanation, KeySource, KeySourceError, Provider, Tok
 use crate::base::{Clock, Moment, Sha256};
 use crate::jose::{CheckError, LONGEST_TOKEN, Part, PeekError, SignatureAlgorithm, UnverifiedToken, peek};
 
-/// What a token must have in addition to the requirements of the provider's configuration.
+/// Requirements on a token, in addition to those of the provider's configuration.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Requirements<'a> {
     /// Audience that must be the token's only audience. The provider's `required_audience` is required too, unless
@@ -88,8 +88,8 @@ impl VerifiedToken {
         self.provider.is_own_issuer() && self.signed.claims.text("trusted") != Some("true")
     }
 
-    /// Returns the token's unique id: `jti`, or else the first claim with a non-blank value that is the unique claim of
-    /// another provider kind. The order is the same for all providers with the same issuer.
+    /// Returns the token's unique id: `jti`, or else the first claim with a value among the claims that other provider
+    /// kinds use as an id, such as `uti`. All providers with the same issuer find the same id.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
         self.signed.id()

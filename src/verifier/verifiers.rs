@@ -1,5 +1,5 @@
-//! The verifiers of all providers of a service. Nothing in a token but the exact issuer selects the provider whose keys
-//! verify the token.
+//! The verifiers of all providers of a service. Only the exact issuer in a token selects the provider whose keys verify
+//! the token.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -98,8 +98,8 @@ impl Verifiers {
     /// them can accept the token.
     ///
     /// # Errors
-    /// [`TokenRefusal`] for the check that failed. If several providers reject the token, the refusal that failed at
-    /// the latest check.
+    /// [`TokenRefusal`] for the check that failed. If several providers reject the token, returns the refusal by the
+    /// latest check.
     pub async fn verify(&self, token: &str, requirements: &Requirements<'_>) -> Result<VerifiedToken, TokenRefusal> {
         let mut furthest = Furthest::default();
         let text = Text::read(token)?;

@@ -4,15 +4,15 @@
 use super::{Claims, TokenRefusal};
 use crate::base::{Moment, Seconds};
 
-/// Limit of the configurable tolerance between a provider's clock and ours. A used token is remembered for this long
-/// after `exp`, so that a token that is still accepted is never forgotten.
+/// Maximum of the configurable tolerance between a provider's clock and ours. A used token is remembered for this long
+/// after `exp`: while a provider's tolerance still accepts the token, it must not be used again.
 pub const MAX_TOLERANCE: Seconds = Seconds::new(300);
 
 /// Checks that `nbf − t ≤ now < exp + t` and `iat ≤ now + t`, where `t` is the tolerance.
 ///
 /// # Errors
-/// [`TokenRefusal::Expired`], [`TokenRefusal::NotYetValid`] or [`TokenRefusal::IssuedAhead`], after the claim that
-/// fails.
+/// [`TokenRefusal::Expired`] if `exp` fails, [`TokenRefusal::NotYetValid`] if `nbf` fails,
+/// [`TokenRefusal::IssuedAhead`] if `iat` fails.
 pub(super) fn check_times(claims: &Claims, tolerance: Seconds, now: Moment) -> Result<(), TokenRefusal> {
     let tolerance = signed(tolerance);
     if now.unix().saturating_sub(tolerance) >= claims.expires().unix() {

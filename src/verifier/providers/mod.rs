@@ -41,7 +41,7 @@ impl ProviderKind {
         KINDS.map(|kind| kind.name)
     }
 
-    /// Returns the name of each kind's unique claim, `jti` first, with repetitions.
+    /// Returns for each kind the name of the claim that is unique to each token. `jti` comes first; names repeat.
     pub(super) fn token_ids() -> impl Iterator<Item = &'static str> {
         KINDS.into_iter().map(|kind| kind.token_id)
     }

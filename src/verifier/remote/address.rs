@@ -15,7 +15,7 @@ const METADATA: [IpAddr; 7] = [
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
-/// Exception that an operator configures: one private address, or every private address of a host name.
+/// Private address, or host name with private addresses, to which an operator allows connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AllowedAddress {
     /// A single IP address that may be connected to.
@@ -25,10 +25,10 @@ pub enum AllowedAddress {
 }
 
 impl AllowedAddress {
-    /// Parses an exception, which is an IP address or a host name.
+    /// Parses an IP address or host name to which an operator allows connections.
     ///
     /// # Errors
-    /// A text that says what is wrong with the exception.
+    /// A text that says what is wrong with the address or host name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let bare = text.trim_start_matches('[').trim_end_matches(']');
         if let Ok(address) = bare.parse() {

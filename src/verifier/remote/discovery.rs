@@ -26,7 +26,7 @@ impl Discovery {
     ///
     /// # Errors
     /// [`FetchError::Discovery`] if the document is malformed, [`FetchError::Issuer`] if it names another issuer
-    /// (§4.3).
+    /// (OpenID Connect Discovery 1.0 §4.3).
     pub fn read(url: &Url, issuer: &str, document: &[u8]) -> Result<Self, FetchError> {
         let refuse = |problem: &str| FetchError::Discovery { url: shown(url), problem: problem.to_owned() };
         require_unique_members(document).map_err(|_| refuse("must be a JSON object without repeated members"))?;
@@ -46,7 +46,8 @@ impl Discovery {
     }
 }
 
-/// Returns the URL of an issuer's discovery document (§4.1: the well-known path is appended to the issuer's path).
+/// Returns the URL of an issuer's discovery document: the issuer's URL, followed by the well-known path (OpenID Connect
+/// Discovery 1.0 §4.1).
 fn discovery_url(issuer: &Url) -> Result<Url, FetchError> {
     let text = format!("{}/.well-known/openid-configuration", issuer.as_str().trim_end_matches('/'));
     Url::parse(&text).map_err(|_| FetchError::Url { url: shown(issuer), problem: "is not an issuer URL" })

@@ -1,4 +1,5 @@
-//! The errors of fetching a provider's documents. An error never contains a secret, and of a document only names.
+//! The errors of fetching a provider's documents. An error never contains a secret, and repeats only names from a
+//! fetched document.
 
 use crate::jose::JwkSetError;
 

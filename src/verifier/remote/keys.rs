@@ -1,6 +1,6 @@
 //! Fetches and caches the key set of one provider. Never runs two fetches at once. During an outage, the cached key set
-//! stays in use until it is too old. An unknown kid causes at most one fetch per cooldown, whether the fetch succeeds
-//! or not.
+//! stays in use until it is too old. After each fetch, successful or not, there is a pause in which an unknown `kid`
+//! causes no fetch.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -50,7 +50,7 @@ impl Held {
     }
 }
 
-/// The current fetch, if any, and the time and failure of the last fetch.
+/// The current fetch, if any, and the time and the error, if any, of the last fetch.
 #[derive(Default)]
 struct Flight {
     current: Option<watch::Receiver<()>>,
@@ -101,8 +101,9 @@ impl RemoteKeys {
         }
     }
 
-    /// Joins the current fetch, or starts a fetch; during a pause, returns the rest of the pause. Everything is decided
-    /// under one lock, so that no task starts a second fetch right after the first has ended.
+    /// Returns a channel that closes when the current fetch ends, and starts a fetch if none runs. In the pause after a
+    /// fetch, returns the rest of the pause. Everything is decided under one lock, so that no task starts a second
+    /// fetch right after the first has ended.
     fn start_unless_cooling(&self) -> Result<watch::Receiver<()>, Duration> {
         let mut flight = self.flight();
         if !flight.is_running()
@@ -113,7 +114,8 @@ impl RemoteKeys {
         Ok(self.join(&mut flight))
     }
 
-    /// Joins the current fetch, or starts a fetch in a separate task, which goes on if the calling task is cancelled.
+    /// Returns a channel that closes when the current fetch ends. If none runs, starts a fetch in a separate task,
+    /// which goes on if the calling task is cancelled.
     fn join(&self, flight: &mut Flight) -> watch::Receiver<()> {
         if let Some(current) = flight.current.as_ref().filter(|_| flight.is_running()) {
             return current.clone();
@@ -152,7 +154,7 @@ impl RemoteKeys {
 }
 
 impl RemoteKeys {
-    /// Caches a key set. The generation changes only if the keys differ from those of the cached key set.
+    /// Caches a key set. Its number, `generation`, changes only if the keys differ from those of the cached key set.
     fn hold(&self, keys: KeySet, documents: Fetched, since: (Duration, Duration)) {
         let mut held = self.0.held.write().unwrap_or_else(PoisonError::into_inner);
         let generation = match held.take() {

@@ -1,5 +1,5 @@
 //! Resolves host names to addresses that may be connected to. The connection uses the addresses that were checked, and
-//! never resolves a name again, so that a second DNS answer cannot differ.
+//! never resolves a name again, because a second DNS answer could name an address that was not checked.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

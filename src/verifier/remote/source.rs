@@ -14,7 +14,8 @@ use crate::base::file_cause;
 use crate::jose::KeySet;
 use crate::verifier::{KeyOrigin, Provider};
 
-/// Where a provider's key set is fetched from, with the HTTP client if the key set is on a server.
+/// Place that a provider's key set is fetched from: the configuration itself, a file, or a server, with the HTTP
+/// client.
 pub(super) enum Source {
     Document(String),
     File(PathBuf),
