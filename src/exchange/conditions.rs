@@ -14,7 +14,7 @@ use crate::keyring::WorkOf;
 use crate::policy::{CelFailure, Criteria, GrantRequest, Matched, RulePart, Unmatched};
 use crate::verifier::{Check, Provider, Trail};
 
-/// Claims that a condition is evaluated on, and the provider that verified the token with these claims.
+/// Claims of a verified token, on which a grant's condition is evaluated, and the provider that verified the token.
 pub(super) struct ExchangeSubject {
     pub(super) provider: String,
     pub(super) claims: Map<String, Value>,
@@ -28,7 +28,7 @@ impl ExchangeSubject {
 }
 
 impl Attempt<'_> {
-    /// Evaluates the condition of the candidate, a grant, for the token's claims and the request.
+    /// Evaluates the condition of a grant, its CEL expression `when`, for the token's claims and the request.
     pub(super) async fn check_condition(
         &mut self,
         candidate: &Candidate,
@@ -45,8 +45,8 @@ impl Attempt<'_> {
         })
     }
 
-    /// Checks a token against criteria with the pinned ids: a token of our own issuer by the facts of the token's
-    /// build, a token of another issuer by the token's claims, with `by_claims`.
+    /// Checks a token against the criteria and the pinned ids of an entitlement. Compares a token of our own issuer by
+    /// the facts of the token's build, and every other token by its claims, with `by_claims`.
     pub(super) fn check_criteria(
         &self,
         candidate: &Candidate,
@@ -67,8 +67,8 @@ impl Attempt<'_> {
 }
 
 impl Exchange {
-    /// Returns whether a grant's condition holds. The pool evaluates the condition: a slow condition must not block
-    /// other requests.
+    /// Returns whether a grant's condition holds. A thread of the signing pool evaluates the condition, so that a slow
+    /// condition does not block other requests.
     pub(super) async fn condition_holds(
         &self,
         (grant, provider): (&SharedEntitlement, &Provider),
@@ -96,7 +96,7 @@ impl Exchange {
     }
 }
 
-/// Notes one part of a condition or rule in the trail, as passed if the part is true.
+/// Adds one part of a condition or rule to the recorded checks, as passed if the part is true.
 pub(super) fn note_part(trail: &mut Trail, expected: String, part: &RulePart) {
     let text = || (expected, part.found());
     if part.answer == Ok(true) { trail.passed(Check::Policy, text) } else { trail.failed(Check::Policy, text) }

@@ -45,8 +45,8 @@ pub(super) struct CredentialDraft {
     pub(super) expires_at: Moment,
 }
 
-/// Claims of an access token (RFC 9068 §2.2). The subject token's claims are nested in `subject_claims`: no policy that
-/// was written for the issuer's ID tokens may match these claims.
+/// Claims of an access token (RFC 9068 §2.2). The subject token's claims are nested in `subject_claims`, so that a
+/// policy that was written for ID tokens never matches an access token.
 #[derive(Serialize)]
 struct AccessToken<'a> {
     iss: &'a str,
@@ -62,7 +62,7 @@ struct AccessToken<'a> {
     subject_claims: &'a Map<String, Value>,
 }
 
-/// Returns the subject of the credential: `exchange:`, the token's provider and the token's subject.
+/// Returns the subject of a credential: `exchange:PROVIDER:SUBJECT`, with provider and subject of the exchanged token.
 pub(super) fn subject(decision: &ExchangeDecision) -> String {
     let encode = |text: &str| utf8_percent_encode(text, PART).to_string();
     let token = &decision.subject_token;
@@ -70,7 +70,7 @@ pub(super) fn subject(decision: &ExchangeDecision) -> String {
 }
 
 impl Exchange {
-    /// Creates the credential's secret: a random key, or a signed access token.
+    /// Creates the text of the credential: a random key, or a signed access token.
     ///
     /// # Errors
     /// [`ExchangeError`] if the random generator or the signature fails.

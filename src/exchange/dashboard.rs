@@ -33,8 +33,8 @@ impl From<StoreError> for DashboardRefusal {
 }
 
 impl Exchange {
-    /// Lists the objects that `what` names, which is `providers`, `roles` or `id_tokens`, or shows the object with this
-    /// `id`.
+    /// Lists the objects that the key may read: `what` is `providers`, `roles` or `id_tokens`. With an `id`, returns
+    /// only the object of this id.
     ///
     /// # Errors
     /// [`DashboardRefusal`] if the key may not read the objects, the object is missing, or the server failed.

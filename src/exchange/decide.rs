@@ -1,5 +1,6 @@
-//! The decision on one subject token, for every flow: the providers verify the token, and the first entitlement that
-//! accepts the token decides. A token that cannot be evaluated is refused. The code here must never write to the database.
+//! Decides on one subject token, for every flow: the providers verify the token, then the first entitlement that
+//! accepts the token decides. A token that cannot be evaluated is refused. The code here must never write to the
+//! database.
 
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ impl Attempt<'_> {
     /// Returns the providers of the token's issuer for which `accepts` returns true.
     ///
     /// # Errors
-    /// [`NotExchanged`] if the issuer has no such provider.
+    /// [`NotExchanged`] if there is no such provider.
     pub(super) fn providers_of_issuer(
         &self,
         accepts: impl Fn(&Provider) -> bool,
@@ -31,8 +32,8 @@ impl Attempt<'_> {
         Ok(entries)
     }
 
-    /// Verifies the token by each provider that the flow returns. If all providers refuse the token, returns the
-    /// refusal of the provider that got furthest in its checks.
+    /// Verifies the token with each provider that the flow returns. If all providers refuse the token, returns the
+    /// refusal by the latest check.
     async fn verify<F: Flow + ?Sized>(&mut self, flow: &F) -> Result<Vec<SubjectToken>, NotExchanged> {
         let mut furthest = Furthest::default();
         let mut unavailable = None;
@@ -74,7 +75,7 @@ impl Attempt<'_> {
         Ok(checked.and_then(|accepted| if untrusted { Err(Mismatch::Untrusted) } else { Ok(accepted) }))
     }
 
-    /// Verifies the token, finds the entitlement that accepts the token, and asks the flow for the credential.
+    /// Verifies the token, finds the entitlement that accepts the token, and asks the flow which credential to issue.
     ///
     /// # Errors
     /// [`NotExchanged`] if the token is refused, or the evaluation fails.
@@ -152,7 +153,7 @@ impl Attempt<'_> {
     }
 }
 
-/// Returns the requirements of a flow. The flow's audience replaces the provider's.
+/// Returns what a flow requires of a token. The flow's audience replaces the audience that the provider requires.
 fn requirements_of<'a>(audience: FlowAudience<'a>, typed: &'a [(&'static str, ClaimForm)]) -> Requirements<'a> {
     let audience = match audience {
         FlowAudience::Required(audience) => Some(audience),
@@ -161,8 +162,8 @@ fn requirements_of<'a>(audience: FlowAudience<'a>, typed: &'a [(&'static str, Cl
     Requirements { audience, instead_of_providers: true, typed, ..Requirements::default() }
 }
 
-/// Combines the mismatches of all entitlements that rejected the token into one refusal. Returns `None` without
-/// entitlements.
+/// Combines the reasons for which entitlements rejected the token into one refusal. Returns `None` if no entitlement
+/// rejected the token.
 fn refusal_of(mut rejected: Vec<(SharedEntitlement, Mismatch)>) -> Option<ExchangeRefusal> {
     rejected.sort_by_key(|(entitlement, _)| entitlement.row.place);
     let (mut untrusted, mut criteria, mut conditions) = (false, Vec::new(), Vec::new());
@@ -174,7 +175,8 @@ fn refusal_of(mut rejected: Vec<(SharedEntitlement, Mismatch)>) -> Option<Exchan
             Mismatch::Condition(failure) => conditions.push((name, failure)),
         }
     }
-    // Conditions are evaluated after the check for untrusted builds, criteria before: the last check explains most.
+    // The refusal from the latest check explains most: conditions are evaluated after the check for untrusted builds,
+    // and criteria before that check.
     if !conditions.is_empty() {
         return Some(ExchangeRefusal::Condition(conditions));
     }
@@ -195,7 +197,7 @@ impl Candidate {
         Some(Self { entitlement: Arc::clone(entitlement), entry, token, allow_untrusted })
     }
 
-    /// Returns the candidate's compiled entitlement.
+    /// Returns the entitlement, compiled as `T`, the type for entitlements of its kind.
     ///
     /// # Errors
     /// [`ExchangeError`] if the entitlement is of another kind than `T`.
@@ -208,10 +210,11 @@ impl Candidate {
 }
 
 impl ExchangeDecision {
-    /// Returns the compiled entitlement that accepted the token.
+    /// Returns the entitlement that accepted the token, compiled as `T`, the type for entitlements of its kind.
     ///
     /// # Errors
-    /// [`ExchangeError`] if access policies decided, or if the entitlement is of another kind than `T`.
+    /// [`ExchangeError`] if access policies decided instead of an entitlement, or if the entitlement is of another kind
+    /// than `T`.
     pub(super) fn compiled<'a, T>(&'a self) -> Result<&'a T, ExchangeError>
     where
         &'a T: TryFrom<&'a Compiled>,
@@ -222,7 +225,7 @@ impl ExchangeDecision {
         compiled_of(entitlement, self.entry.provider())
     }
 
-    /// Returns the compiled entitlements that joined the decision.
+    /// Returns the further entitlements that accepted the token and that the credential covers too, compiled as `T`.
     ///
     /// # Errors
     /// [`ExchangeError`] if an entitlement is of another kind than `T`.
@@ -234,7 +237,7 @@ impl ExchangeDecision {
     }
 }
 
-/// Returns an entitlement, compiled for its provider.
+/// Returns an entitlement, compiled as `T` for tokens of the entitlement's provider.
 ///
 /// # Errors
 /// [`ExchangeError`] if the entitlement is of another kind than `T`.

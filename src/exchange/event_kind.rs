@@ -15,7 +15,7 @@ pub enum EventKind {
     ExchangeRefused,
     /// A subject token was revoked by its holder.
     IdTokenRevoked,
-    /// Ids that our own issuer has bound to names were pinned on an entitlement.
+    /// An entitlement that lacked ids got the ids that our own issuer knows for the named owner and repository.
     IdsPinned,
     /// A client recorded a published version of a package.
     Published,

@@ -13,7 +13,7 @@ use crate::jose::peek;
 use crate::store::EventRow;
 use crate::verifier::{Check, Trail, unverified_issuer_of};
 
-/// Maximum length of each text in an event that the token or the request determines, in bytes.
+/// Maximum length of a text that an event takes from the token or the request, in bytes.
 const LONGEST: usize = 1_024;
 
 impl Exchange {
@@ -22,7 +22,7 @@ impl Exchange {
     }
 
     /// Counts a refusal in the metrics. If the signature is good and the provider's rate limit allows, records an event
-    /// with the full reason; the event never holds the token. All other refusals are logged as samples.
+    /// with the full reason; the event never holds the token. All other refusals are logged, at a limited rate.
     pub(super) async fn record_refusal(
         &self,
         flow: &'static str,
@@ -71,8 +71,8 @@ impl Exchange {
         NotExchanged::Refused(DisclosedRefusal { refusal, disclosed })
     }
 
-    /// Like [`Self::disclose_for`], if no provider has accepted the token: all providers of the token's issuer must be
-    /// allowed to explain refusals.
+    /// Adds the failed claim and the claim's value to the refusal of a token that no provider accepted, if all
+    /// providers of the token's issuer may explain refusals to holders of their tokens.
     pub(super) fn disclose(
         &self,
         rules: &RulesSnapshot,

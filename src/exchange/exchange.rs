@@ -1,4 +1,4 @@
-//! The exchange of one issuer: settings, parts, rate limits, and the periodic work between requests.
+//! The exchange of one issuer: its settings, its services, its rate limits, and the periodic work between requests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -45,10 +45,10 @@ pub struct Exchange {
     pub(super) settings: ExchangeSettings,
     pub(super) parts: ExchangeParts,
     pub(super) refusals: Option<Rate<String>>,
-    /// Limits by provider and subject of the token.
+    /// Rate limits of repeated exchanges, by provider and subject of the token.
     pub(super) repeated: Option<Rate<(String, String)>>,
     pub(super) samples: Option<Rate<&'static str>>,
-    /// When the documents that this server stored were fetched, by name of the provider.
+    /// Times at which the provider documents that this server stored were fetched, by name of the provider.
     stored_documents: Mutex<HashMap<String, Moment>>,
 }
 
@@ -92,7 +92,8 @@ impl Exchange {
         for entry in rules.entries.values() {
             let Some(row) = &entry.row else { continue };
             let keys = entry.verifier.keys();
-            // Reading the generation makes the source fetch a new set before the current one grows too old.
+            // Asking for the number of the key set makes the source fetch a new set before the current one grows too
+            // old.
             let _generation = keys.generation();
             let Some(fetched) = keys.fetched() else { continue };
             let known = row.fetched.as_ref().map(|known| known.refreshed_at);

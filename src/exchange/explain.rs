@@ -59,7 +59,7 @@ impl Exchange {
     }
 }
 
-/// Returns the steps recorded in the trail. If the evaluation was refused, the last step is the failed step.
+/// Returns the recorded checks. If the token or the request was refused, the last check is the failed one.
 fn explanation_of<T>(evaluated: Result<T, NotExchanged>, mut trail: Trail) -> Result<Explanation, ExchangeError> {
     match evaluated {
         Ok(_) => {}

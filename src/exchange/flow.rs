@@ -1,5 +1,5 @@
-//! What each flow decides for itself: the audience, the entitlements that may accept the token, and the credential.
-//! Nothing here writes to the database.
+//! The parts in which the flows of the exchange differ: the audience, the entitlements that may accept the token, and
+//! the credential. Nothing here writes to the database.
 
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub trait Flow: Send + Sync {
         provider: &'a Provider,
     ) -> Result<FlowAudience<'a>, NotExchanged>;
 
-    /// Returns the rules that decide on the verified tokens.
+    /// Returns whether access policies or entitlements decide on the verified tokens.
     fn decided_by(&self) -> DecidedBy<'_>;
 
     /// Returns the claims that every token must have, with their types.
@@ -81,29 +81,31 @@ pub trait Flow: Send + Sync {
 pub enum FlowAudience<'a> {
     /// The verifier compares the token's audience with this one.
     Required(&'a str),
-    /// The flow itself compares the audience of the verified token with its entitlements'.
+    /// The verifier compares no audience. The flow compares the verified token's audience with the audience of each
+    /// entitlement.
     ComparedLater,
 }
 
-/// Rules that decide on the tokens of a flow.
+/// Kind of rules that decides on a flow's tokens.
 pub enum DecidedBy<'a> {
-    /// Access policies of the configuration, which the flow evaluates when it makes its offer.
+    /// Access policies of the configuration. The flow evaluates the policies when it determines the scopes of the
+    /// credential.
     AccessPolicies,
     /// Entitlements of this flow. A token that no entitlement accepts is refused.
     Entitlements(&'a dyn EntitlementFlow),
 }
 
-/// A flow whose tokens entitlements decide on.
+/// A flow in which entitlements (roles, trusted publishers, trust policies or grants) decide on tokens.
 #[async_trait]
 pub trait EntitlementFlow: Flow {
     /// Returns the entitlements that may accept the tokens, in the order in which the entitlements are tried. `tokens`
     /// holds the subject token once for each provider that verified the token.
     fn candidates(&self, rules: &RulesSnapshot, tokens: &[SubjectToken]) -> Result<Vec<Candidate>, ExchangeRefusal>;
 
-    /// Checks a verified token against one candidate, such as a grant's condition.
+    /// Checks a verified token against one entitlement, for example against a grant's condition.
     ///
     /// # Errors
-    /// [`NotExchanged`] refuses the whole request; a [`Mismatch`] leaves the decision to the next candidate.
+    /// [`NotExchanged`] refuses the whole request; after a [`Mismatch`] the next entitlement is tried.
     async fn check(
         &self,
         attempt: &mut Attempt<'_>,
@@ -111,24 +113,25 @@ pub trait EntitlementFlow: Flow {
         token: &SubjectToken,
     ) -> Result<Result<Accepted, Mismatch>, NotExchanged>;
 
-    /// Returns the refusal for tokens without any candidate.
+    /// Returns the refusal of tokens for which there is no entitlement to try.
     fn no_entitlement(&self, tokens: &[SubjectToken]) -> ExchangeRefusal;
 
-    /// Whether tokens of untrusted builds are rejected before [`Self::check`] instead of after [`Self::check`].
+    /// Whether tokens of untrusted builds are rejected before [`Self::check`] instead of after it.
     fn checks_trust_first(&self) -> bool {
         false
     }
 
-    /// Whether the candidate `other`, which accepts the token as well, joins the decision of the candidate `first`.
+    /// Whether the credential for the entitlement `first` also covers the entitlement `other`, if both accept the
+    /// token.
     fn joins(&self, _first: &Candidate, _other: &Candidate) -> bool {
         false
     }
 }
 
-/// A flow that issues a credential, as opposed to forward authentication.
+/// A flow that issues a credential. Forward authentication is the one flow that issues none.
 #[async_trait]
 pub trait IssuingFlow: Flow {
-    /// Returns the credential that the decision entitles the client to.
+    /// Returns the credential to issue: its name, scopes, audience, lifetime and form.
     ///
     /// # Errors
     /// [`NotExchanged`] if the request asks for more than the entitlement allows.
@@ -144,13 +147,14 @@ pub struct Candidate {
     pub(super) allow_untrusted: bool,
 }
 
-/// Result of a candidate that accepts the token: the ids that the candidate's criteria pin on this use, if any.
+/// Result of an entitlement that accepts the token. `pins` holds owner and repository ids that the entitlement lacked,
+/// and that later tokens must have.
 #[derive(Default)]
 pub struct Accepted {
     pub(super) pins: Option<Pins>,
 }
 
-/// Why a candidate, an entitlement, does not accept the token.
+/// Why an entitlement does not accept the token.
 pub enum Mismatch {
     /// The token is of an untrusted build, and the entitlement does not allow untrusted builds.
     Untrusted,
@@ -167,12 +171,12 @@ pub struct ExchangeDecision {
     pub(super) entry: Arc<ProviderEntry>,
     /// Entitlement that accepted the token; `None` in flows that access policies decide.
     pub(super) entitlement: Option<SharedEntitlement>,
-    /// Further entitlements that accepted the token and that the credential depends on.
+    /// Further entitlements that accepted the token and that the credential covers too.
     pub(super) joined: Vec<SharedEntitlement>,
     pub(super) pins: Option<Pins>,
 }
 
-/// The credential that a flow issues for a token.
+/// Description of the credential that a flow issues for a token.
 pub struct Offer {
     pub(super) name: String,
     /// User or package owner that the credential belongs to; `None` in flows without owners.
@@ -186,16 +190,16 @@ pub struct Offer {
     pub(super) form: Form,
 }
 
-/// Lifetime of a credential that a flow offers.
+/// Lifetime of a credential that is about to be issued.
 #[derive(Clone, Copy)]
 pub(super) enum Lifetime {
-    /// The lifetime of the entitlement, whatever the lifetime of the subject token.
+    /// This lifetime, even if the subject token expires earlier.
     Fixed(Seconds),
-    /// The remaining lifetime of the subject token, and at most this long.
+    /// The remaining lifetime of the subject token, but at most this long.
     WithinToken(Seconds),
 }
 
-/// Form of a credential that a flow offers: key or access token.
+/// Form of a credential that is about to be issued: key or access token.
 pub(super) enum Form {
     /// An opaque key.
     Key,
@@ -203,8 +207,8 @@ pub(super) enum Form {
     AccessToken {
         /// Claims that the flow adds to the registered claims.
         claims: Map<String, Value>,
-        /// Whether the access token grants any access. An access token without access is not recorded: clients may
-        /// request such tokens without end.
+        /// Whether the access token grants any access. An access token without access is not recorded, so that repeated
+        /// requests for such tokens do not fill the database.
         grants_access: bool,
     },
 }

@@ -44,7 +44,7 @@ pub struct Introspection {
     /// Name of the flow that issued the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flow: Option<String>,
-    /// Name of the grant that issued the credential; absent for credentials of other flows.
+    /// Name of the rules file's grant that the credential was issued for; absent for credentials of other flows.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant: Option<String>,
     /// User or package owner that the credential belongs to; absent in flows without owners.
@@ -59,8 +59,8 @@ pub struct Introspection {
 }
 
 impl Exchange {
-    /// Introspects a credential or an ID token of our own issuer. For audiences that the client may not address, the
-    /// answer is inactive.
+    /// Introspects a credential or an ID token of our own issuer. The answer is inactive if the client has no
+    /// permission for the audience.
     ///
     /// # Errors
     /// [`ExchangeError`] if the lookup fails, which does not mean that the credential is invalid.
@@ -95,8 +95,8 @@ impl Exchange {
         }
     }
 
-    /// Introspects an ID token of our own issuer. The `jti` finds the token's record, and the digest of the whole token
-    /// must be the recorded digest.
+    /// Introspects an ID token of our own issuer. Finds the token's record by the `jti`, and compares the recorded
+    /// digest with the digest of the whole token.
     async fn introspect_id_token(
         &self,
         client: &Client,
@@ -147,7 +147,7 @@ impl Exchange {
     }
 }
 
-/// Returns `jti` and claims of an unverified token, which only serve to find the token's record.
+/// Returns `jti` and claims of an unverified token. The result may only be used to find the token's record.
 pub(super) fn unverified_claims(token: &Secret<String>) -> Option<(Jti, serde_json::Map<String, serde_json::Value>)> {
     let unverified = peek(token.expose_secret()).ok()?;
     let claims: serde_json::Map<String, serde_json::Value> =

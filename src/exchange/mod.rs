@@ -1,5 +1,5 @@
-//! Exchange of subject tokens (RFC 8693) for credentials with short lifetimes. The HTTP dialects parse requests and
-//! write answers; no dialect holds policy or SQL.
+//! Exchange of subject tokens (RFC 8693) for credentials with short lifetimes. The HTTP dialects, one for each
+//! protocol, parse requests and write answers; no dialect holds policy or SQL.
 //!
 //! ```text
 //! request (one dialect) → flow: verify the token, find the entitlement → one transaction: record the token as used,

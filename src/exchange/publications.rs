@@ -1,5 +1,5 @@
-//! Publications: package servers report which key pushed which version of a package. A publication must not be recorded
-//! unless the key is valid, for the server's audience, and covers the package.
+//! Publications: package servers report which key pushed which version of a package. A publication is recorded only if
+//! the key is valid, is for the server's audience, and covers the package.
 
 use serde::{Deserialize, Deserializer};
 use serde_json::json;
@@ -143,8 +143,8 @@ fn check(spec: &PublicationRequest) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// Whether a key may push to this ecosystem. A key of the ecosystem's own flow needs one of the scopes that allow
-/// pushes; a key of a grant needs no scope.
+/// Whether a key may push to this ecosystem. A key of the ecosystem's flow needs one of the scopes that allow pushes; a
+/// key that the token endpoint issued needs no scope.
 fn may_push(key: &StoredCredential, ecosystem: Ecosystem) -> bool {
     let (flow, scopes): (_, &[&str]) = match ecosystem {
         Ecosystem::Nuget => (nuget::NAME, &["all", "package:push", "package:pushversion"]),

@@ -18,7 +18,7 @@ use crate::verifier::Trail;
 /// transaction.
 const ATTEMPTS: usize = 5;
 
-/// An exchange that its flow has decided on, before its transaction.
+/// An exchange that was decided on and is not yet recorded in the database.
 struct DecidedExchange<'a> {
     flow: &'static str,
     token: &'a Secret<String>,
@@ -65,7 +65,7 @@ impl Exchange {
             let mut attempt = Attempt { exchange: self, rules: &rules, token, now, trail };
             let decided = attempt.evaluate(flow).await;
             let (decision, offer) = decided.map_err(|error| self.disclose(&rules, token, error, trail))?;
-            // Counted once for each request, however often the token is evaluated.
+            // The limit counts each request once, however often the token is evaluated.
             if number == 0 {
                 self.limit_repeated(&decision, &offer)?;
             }
@@ -116,7 +116,7 @@ impl Exchange {
         self.parts.store.is_used(&self.id, &decision.subject_token.key()).await
     }
 
-    /// Limits how often one subject exchanges tokens that may be exchanged again and again: each exchange adds rows.
+    /// Limits how often one subject exchanges reusable tokens, because each exchange adds rows to the database.
     fn limit_repeated(&self, decision: &ExchangeDecision, offer: &Offer) -> Result<(), ExchangeError> {
         let adds_rows = !offer.single_use && offer.grants_access();
         let Some(rate) = self.repeated.as_ref().filter(|_| adds_rows) else { return Ok(()) };
@@ -164,7 +164,8 @@ impl Exchange {
         Ok((id_token, credential))
     }
 
-    /// Returns the input of the transaction: revisions and ids that the credential depends on, and the rows to insert.
+    /// Returns the input of the transaction that records the exchange: revisions and ids that the credential depends
+    /// on, and the rows to insert.
     fn redemption(
         &self,
         decided: &DecidedExchange<'_>,
@@ -206,8 +207,8 @@ impl Exchange {
     }
 }
 
-/// Returns when the credential expires: after the offer's lifetime or with the token, and never after the deadline of
-/// the token's build unless the credential outlives the build.
+/// Returns when the credential expires: after a fixed lifetime, or with the subject token. A credential that does not
+/// outlive its build expires at the latest at the build's deadline.
 pub(super) fn expires_at(decision: &ExchangeDecision, offer: &Offer, now: Moment) -> Result<Moment, ExchangeRefusal> {
     let token = &decision.subject_token;
     let mut expires_at = match offer.lifetime {

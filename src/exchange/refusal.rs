@@ -11,11 +11,12 @@ use crate::policy::{CelFailure, StatementsDenied, Unmatched};
 use crate::store::StoreError;
 use crate::verifier::{Check, TokenRefusal};
 
-/// Minimum remaining lifetime of a subject token if the credential must not outlive the token, whatever tolerance the
-/// verifier has for clocks.
+/// Minimum remaining lifetime of a subject token whose credential must not outlive the token. The verifier's tolerance
+/// for clocks does not count.
 pub(super) const MIN_REMAINING: Seconds = Seconds::new(5);
 
-/// Name of the variant that has no code of its own: the verifier's reason is the code.
+/// Name of the variant [`ExchangeRefusal::Token`], which is not a reason code: the verifier's reason is the code
+/// instead.
 const TOKEN: &str = "token";
 
 /// Reason why an exchange was refused. A refused exchange neither records the token as used nor issues a
@@ -23,7 +24,7 @@ const TOKEN: &str = "token";
 #[derive(Debug, Clone, PartialEq, IntoStaticStr, VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum ExchangeRefusal {
-    /// The token itself is invalid, with the reason in the verifier's terms.
+    /// The token itself is invalid, for the reason that the verifier gives.
     Token(TokenRefusal),
     /// The token is signed by a key of our own issuer but has no record: the key may be stolen.
     NotRecorded,
@@ -44,7 +45,7 @@ pub enum ExchangeRefusal {
         /// Audience of the token.
         actual: String,
     },
-    /// The request names an audience that is not the token's, or no grant is for the token's audience.
+    /// The requested audience is not the token's audience, or no grant of the rules file is for the token's audience.
     Target {
         /// Audience that the client requests.
         asked: String,
@@ -58,11 +59,11 @@ pub enum ExchangeRefusal {
         /// Name that the client requests, or how the entitlement was searched.
         asked: String,
     },
-    /// The entitlement that the request needs is stored with an invalid spec.
+    /// The stored entitlement that the request needs is invalid.
     Broken {
         /// Name of the invalid entitlement.
         name: String,
-        /// What is wrong in the entitlement's spec.
+        /// What is wrong with the stored entitlement.
         problem: String,
     },
     /// The user that the entitlement belongs to is disabled or missing.
@@ -76,19 +77,19 @@ pub enum ExchangeRefusal {
     Criteria(Vec<(String, Unmatched)>),
     /// No grant's condition holds: the name of each grant, with the error if the condition could not be evaluated.
     Condition(Vec<(String, Option<CelFailure>)>),
-    /// The grant does not allow a requested scope.
+    /// The grant of the rules file does not allow a requested scope.
     Scope {
         /// Scope that the client requests.
         asked: String,
-        /// Scopes that the grant allows.
+        /// Scopes that the grant of the rules file allows.
         allowed: Vec<String>,
     },
-    /// The grant does not issue credentials of the requested token type.
+    /// The grant of the rules file does not issue credentials of the requested token type.
     TokenType {
         /// Token type that the client requests.
         asked: String,
     },
-    /// The token was exchanged before, or was recorded as used by a revocation.
+    /// The token was exchanged before, or its holder revoked the token.
     Used,
     /// The token expires too soon to issue a credential that must not outlive the token.
     ExpiresTooSoon,

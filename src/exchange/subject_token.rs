@@ -16,13 +16,13 @@ pub struct SubjectToken {
 }
 
 impl SubjectToken {
-    /// Identity of the token, under which the token is recorded as used.
+    /// Returns the identity under which the token is recorded as used.
     pub(super) fn key(&self) -> TokenKey {
         token_key(self.verified.provider().issuer(), self.verified.token_id(), self.verified.digest())
     }
 
-    /// Returns the ids of the rows that a credential for a token of our own issuer depends on; `None` for other
-    /// issuers' tokens.
+    /// Returns the ids that a credential for a token of our own issuer depends on: token, build, client and signing
+    /// key. Returns `None` for tokens of other issuers.
     pub(super) fn own_token(&self) -> Option<OwnToken> {
         let (jti, record) = self.own.as_ref()?;
         Some(OwnToken {
@@ -38,8 +38,8 @@ impl SubjectToken {
         self.own.as_ref().is_some_and(|(_, record)| !record.build.build.trusted)
     }
 
-    /// Facts of the build that a token of our own issuer was issued to, whatever the token's claims are named; `None`
-    /// for other issuers' tokens.
+    /// Returns the facts of the build that a token of our own issuer was issued to, whatever names a preset gives to
+    /// the token's claims. Returns `None` for tokens of other issuers.
     pub(super) fn build_facts(&self) -> Option<BuildFacts<'_>> {
         let (_, record) = self.own.as_ref()?;
         let build = &record.build.build;
@@ -50,13 +50,13 @@ impl SubjectToken {
             repo: Some(&build.repo),
             repo_id: build.repo_id.as_deref(),
             workflow: build.workflow.as_deref(),
-            // A token that a CI server injects has no request token. The token's claims name the environment, and our
-            // issuer wrote the claims: the record holds the digest of the whole token.
+            // A token that the CI server itself requested has no request token. Its claims name the environment, and
+            // our issuer wrote the claims: the record holds the digest of the whole token.
             environment: build.environment_of(record.step.as_ref()).or(claimed),
         })
     }
 
-    /// The token's only audience; verification refuses tokens with several audiences.
+    /// Returns the token's only audience; verification refuses tokens with several audiences.
     pub(super) fn audience(&self) -> &str {
         self.verified.claims().audiences().first().map(String::as_str).unwrap_or_default()
     }
@@ -120,7 +120,7 @@ impl Exchange {
     }
 }
 
-/// Verifies a token by one provider, and notes the provider in the trail if the signature is good.
+/// Verifies a token with one provider. If the signature is good, records in `trail` that the token is authentic.
 pub(super) async fn verify(
     entry: &ProviderEntry,
     token: &Secret<String>,
@@ -136,7 +136,8 @@ pub(super) async fn verify(
     };
     let is_signed = match &verdict {
         Ok(_) => true,
-        // A missing or malformed `iss` is refused before the signature, with the check of any other claim.
+        // A token with a missing or malformed `iss` is refused before its signature is checked, although
+        // `Check::Claims` comes after `Check::Signature`.
         Err(refusal) => refusal.check() > Check::Signature && unverified_issuer_of(token.expose_secret()).is_ok(),
     };
     if is_signed {
@@ -145,8 +146,8 @@ pub(super) async fn verify(
     verdict
 }
 
-/// Converts a refusal of the verifier. Keys that could not be fetched become an error of ours, since the token is not
-/// at fault.
+/// Converts a refusal of the verifier. Keys that could not be fetched become a failure of the server, because the token
+/// may be valid.
 pub(super) fn not_exchanged(refusal: TokenRefusal) -> NotExchanged {
     match refusal {
         TokenRefusal::KeysUnavailable { reason, retry_after } => {

@@ -1,5 +1,5 @@
-//! Check that every audience belongs to one kind of flow. A recipient of a token for one flow must not be able to exchange the
-//! token in another flow.
+//! Check that every audience belongs to one kind of flow. A recipient of a token for one flow must not be able to
+//! exchange the token in another flow.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,10 +12,10 @@ use crate::verifier::Provider;
 /// Kind of flow that an audience belongs to; [`crate::exchange::flows::FLOWS`] names the kind of each flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::VariantArray)]
 pub enum AudienceOwner {
-    /// Requests of clients without a secret, which authenticate with an ID token.
+    /// Requests of clients that authenticate with an ID token in place of a client secret.
     #[strum(serialize = "clients without a secret")]
     Api,
-    /// The token endpoint and forward authentication, which grants decide.
+    /// The token endpoint and forward authentication, whose entitlements are grants.
     #[strum(serialize = "grants")]
     Grants,
     /// The flow of NuGet's trusted publishing.
@@ -36,7 +36,7 @@ impl AudienceOwner {
     /// All kinds, sorted by name.
     pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
-    /// Returns the audience that the settings assign to this kind; `None` if only rules assign its audiences.
+    /// Returns the audience that the settings assign to this kind; `None` if only entitlements assign its audiences.
     fn setting(self, settings: &ExchangeSettings) -> Option<AudienceSetting<'_>> {
         match self {
             Self::Api => Some(("the API itself", Cow::from(&settings.api_audience))),
@@ -64,23 +64,23 @@ pub struct AudienceConflict {
     pub audience: String,
     /// Kind of flow that already has the audience.
     pub first: AudienceOwner,
-    /// Setting or rule that assigns the audience to the first kind.
+    /// Setting, provider or entitlement that assigns the audience to the first kind.
     pub first_by: String,
     /// Kind of flow that must not get the audience as well.
     pub second: AudienceOwner,
-    /// Setting or rule that assigns the audience to the second kind.
+    /// Setting, provider or entitlement that assigns the audience to the second kind.
     pub second_by: String,
 }
 
 /// Checks that settings and providers assign no audience to two kinds of flow.
 ///
 /// # Errors
-/// [`AudienceConflict`] names the first audience with two kinds.
+/// [`AudienceConflict`] names the first audience that belongs to two kinds of flow.
 pub(crate) fn check_audiences(settings: &ExchangeSettings, providers: &[Provider]) -> Result<(), AudienceConflict> {
     Claimed::of(settings, providers).map(drop)
 }
 
-/// Assigned audiences, each with its kind of flow and the setting or rule that assigns the audience.
+/// Assigned audiences, each with its kind of flow and the setting, provider or entitlement that assigns the audience.
 pub(in crate::exchange) struct Claimed<'a>(BTreeMap<Cow<'a, str>, (AudienceOwner, String)>);
 
 impl<'a> Claimed<'a> {

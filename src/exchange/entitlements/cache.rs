@@ -1,5 +1,5 @@
-//! Cache of the current rules. Each request compares the cached revision with the database's, so that a change by any
-//! replica or command applies to the next request on every replica.
+//! Cache of the current users, providers and entitlements. Each request compares the cached revision with the
+//! database's, so that a change by any replica or command applies to the next request on every replica.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ pub struct RulesCache {
     issuer: IssuerId,
     factory: VerifierFactory,
     current: ArcSwap<RulesSnapshot>,
-    /// Lock held while a request reads the rows, so that concurrent requests do not read the rows again.
+    /// Lock held while a request reads the database, so that concurrent requests do not read the same rows again.
     reading: tokio::sync::Mutex<()>,
 }
 
@@ -67,12 +67,12 @@ impl RulesCache {
         Ok(snapshot)
     }
 
-    /// Verifies the ID token of a client without a secret by each provider of the token's issuer, except our own
-    /// issuer.
+    /// Verifies an ID token that a client presents in place of a client secret. Each provider of the token's issuer
+    /// verifies the token, except our own issuer.
     ///
     /// # Errors
-    /// [`StoreError`] if the rules cannot be read; the inner error is the refusal of the provider that got furthest in
-    /// its checks.
+    /// [`StoreError`] if the rules cannot be read. The inner error is the refusal by the latest check, if all providers
+    /// refuse the token.
     pub async fn verify(
         &self,
         token: &str,

@@ -42,7 +42,8 @@ impl Compiled {
         }
     }
 
-    /// Returns the audiences that the entitlement assigns to the flow of the entitlement's kind.
+    /// Returns the audiences that the entitlement names. Only flows for this kind of entitlement accept tokens for
+    /// them.
     pub(in crate::exchange) fn audiences(&self) -> Vec<&str> {
         match self {
             Self::Grant(grant) => vec![&grant.spec.audience],
@@ -71,8 +72,8 @@ impl Compiled {
         }
     }
 
-    /// Whether the entitlement's criteria name a repository or owner without the id, so that the id is pinned on first
-    /// use.
+    /// Whether the entitlement's criteria name a repository or owner without its id. The first accepted token then
+    /// determines the id, which later tokens must have.
     pub(in crate::exchange) fn pins_ids(&self) -> bool {
         match self {
             Self::Publisher(publisher) => publisher.criteria.has_unpinned_ids(),
@@ -104,7 +105,7 @@ fn parse<T: serde::de::DeserializeOwned>(spec: &str) -> Result<T, FieldError> {
     serde_json::from_str(spec).map_err(|error| FieldError::new("spec", error.to_string()))
 }
 
-/// The row of a stored entitlement, with the compiled entitlement once the row has been used.
+/// A stored entitlement: its row, and its compiled form once the entitlement has been used.
 pub(in crate::exchange) struct Entitlement {
     pub(in crate::exchange) row: EntitlementRow,
     compiled: OnceLock<Result<Compiled, FieldError>>,
@@ -123,7 +124,8 @@ impl Entitlement {
         self.compiled.get_or_init(|| Compiled::read(self.row.kind, &self.row.spec, provider)).as_ref()
     }
 
-    /// Like [`Self::compiled`], but logs an invalid spec for the operator, and returns a refusal of the request.
+    /// Returns the compiled entitlement. If the stored spec is invalid, logs this for the operator and refuses the
+    /// request.
     pub(in crate::exchange) fn usable(&self, provider: &Provider) -> Result<&Compiled, ExchangeRefusal> {
         self.compiled(provider).map_err(|error| {
             let name = self.row.name.clone();

@@ -1,5 +1,5 @@
-//! Checks and compiles grants. A grant's condition decides on a token, and the exchange issues a key or an access
-//! token.
+//! Checks and compiles grants, the entitlements of the token endpoint and of forward authentication. A grant's
+//! condition decides on a token, and the exchange issues a key or an access token.
 
 use serde_json::{Map, Value};
 

@@ -7,7 +7,7 @@ use crate::exchange::spec::RoleSpec;
 use crate::policy::Statements;
 use crate::verifier::Provider;
 
-/// Scopes of API keys at rubygems.org, all of which a role may name.
+/// Scopes of API keys at rubygems.org. A role may name any of them.
 const SCOPES: [&str; 9] = [
     "show_dashboard",
     "index_rubygems",
@@ -19,7 +19,7 @@ const SCOPES: [&str; 9] = [
     "access_webhooks",
     "configure_trusted_publishers",
 ];
-/// Scope that a role may name only as the role's single scope.
+/// Scope that a role must not combine with any other scope.
 const EXCLUSIVE: &str = "show_dashboard";
 
 /// Minimum and maximum of `permissions.valid_for`, the lifetime of a role's keys.

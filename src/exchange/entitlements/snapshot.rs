@@ -14,9 +14,9 @@ use crate::verifier::{KeySource, LateSource, Provider, ProviderSpec, Resolver, V
 pub struct ProviderEntry {
     pub(in crate::exchange) row: Option<ProviderRow>,
     pub(in crate::exchange) verifier: Verifier,
-    /// Whether the provider decides like the provider of this name in this server's configuration, or no configuration
-    /// declares a provider of this name. Access policies are configuration: a policy that names a provider must not
-    /// apply to a different provider of the same name.
+    /// Whether the stored provider agrees with this server's configuration. If not, access policies, which the
+    /// configuration holds, do not apply to its tokens: a policy that names a provider must not apply to a different
+    /// provider of the same name.
     pub(in crate::exchange) as_configured: bool,
 }
 
@@ -35,7 +35,8 @@ pub struct RulesSnapshot {
     pub(in crate::exchange) entries: BTreeMap<String, Arc<ProviderEntry>>,
     entitlements: HashMap<EntitlementId, SharedEntitlement>,
     roles: HashMap<String, SharedEntitlement>,
-    /// All grants, in the order of `place`; publishers and each user's policies are in this order as well.
+    /// All grants, in the order of `place`, their position in the rules. `publishers` and `policies` have this order
+    /// too.
     grants: Vec<SharedEntitlement>,
     publishers: Vec<SharedEntitlement>,
     policies: HashMap<String, Vec<SharedEntitlement>>,
@@ -257,7 +258,7 @@ pub(in crate::exchange) fn read_provider(row: &ProviderRow) -> Result<Provider, 
     Provider::new(&row.name, spec).map_err(|error| error.to_string())
 }
 
-/// Returns the time until which the criteria of an entitlement that changed at `now` may pin ids.
+/// Returns the time until which a token may determine ids that the criteria lack, if the criteria changed at `now`.
 pub(in crate::exchange) fn pin_until(now: Moment) -> Moment {
     now + crate::policy::PINNING_PERIOD
 }

@@ -7,7 +7,7 @@ use crate::exchange::spec::TrustPolicySpec;
 use crate::policy::Criteria;
 use crate::verifier::Provider;
 
-/// Scopes of API keys at a NuGet feed, all of which a trust policy may name.
+/// Scopes of API keys at a NuGet feed. A trust policy may name any of them.
 const SCOPES: [&str; 5] = ["package:pushversion", "package:push", "package:unlist", "package:verify", "all"];
 
 /// Minimum and maximum of `valid_for`, the lifetime of a trust policy's keys.

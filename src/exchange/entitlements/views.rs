@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 use crate::exchange::spec::Section;
 use crate::store::{EntitlementKind, EntitlementRow, ProviderRow, StoredCredential, UserRow};
 
-/// View of an object, as JSON members.
+/// JSON object in which commands and the admin API show a user, provider or entitlement.
 pub type Object = Map<String, Value>;
 
-/// View of a user.
+/// JSON view of a user.
 pub(super) fn user_view(row: &UserRow) -> Object {
     object(json!({
         "name": row.name, "disabled": row.disabled_at.is_some(), "created_at": row.created_at,
@@ -16,7 +16,7 @@ pub(super) fn user_view(row: &UserRow) -> Object {
     }))
 }
 
-/// View of a provider: its spec, with the times of creation and of the last fetch.
+/// JSON view of a provider: its spec, with the times of creation and of the last fetch.
 pub(super) fn provider_view(row: &ProviderRow) -> Object {
     let mut view = object(serde_json::from_str(&row.spec).unwrap_or_default());
     view.insert("name".to_owned(), json!(row.name));
@@ -26,7 +26,7 @@ pub(super) fn provider_view(row: &ProviderRow) -> Object {
     view
 }
 
-/// View of an entitlement: its spec, id, pins and times.
+/// JSON view of an entitlement: its spec, its id, its pinned owner and repository ids, and its times.
 pub(super) fn entitlement_view(row: &EntitlementRow) -> Object {
     let mut view = object(serde_json::from_str(&row.spec).unwrap_or_default());
     view.insert("name".to_owned(), json!(row.name));
@@ -57,11 +57,11 @@ const fn view_members(section: Section) -> &'static [&'static str] {
     }
 }
 
-/// Added members that the server changes without an update of the object.
+/// Members of a view that can change although nobody updated the object.
 const UNSTABLE_MEMBERS: [&str; 3] = ["pins", "refreshed_at", "updated_at"];
 
-/// Removes the members that a view added, so that a client can send a view back as an update. A member that differs from
-/// the current view stays, and is refused as an unknown field.
+/// Removes the members that a view added, so that a client can send a view back as an update. A member that differs
+/// from the current view stays, and is refused as an unknown field.
 pub(crate) fn remove_view_members(section: Section, object: &mut Object, current: &Object) {
     object.retain(|member, value| {
         let same = UNSTABLE_MEMBERS.contains(&member.as_str()) || current.get(member) == Some(value);
@@ -91,7 +91,7 @@ pub(crate) fn has_same_identity(section: Section, object: &Object, current: &Obj
     identity(section).iter().all(|member| object.get(*member) == current.get(*member))
 }
 
-/// View of a credential, without its text, which is not stored.
+/// JSON view of a credential, without the key or access token itself, which is not stored.
 #[must_use]
 pub(crate) fn credential_view(row: &StoredCredential) -> Value {
     let (revoked_at, revoked_reason) = row.revoked.clone().unzip();

@@ -24,7 +24,7 @@ use crate::verifier::{Check, Provider, Trail};
 /// Stable name of the flow, which labels metrics and is stored with events.
 pub(in crate::exchange) const NAME: &str = "forward";
 
-/// Client's request, on which forward authentication decides.
+/// A client's request to a store, about which the proxy asks.
 #[derive(Debug, Clone)]
 pub struct ForwardAuth {
     /// Name of the grant that decides, from the URL in the proxy's configuration.
@@ -44,7 +44,7 @@ pub struct ForwardAuth {
 pub struct Admitted {
     /// Name of the provider that verified the client's token; for a key, the token that the key was issued for.
     pub provider: String,
-    /// ExchangeSubject of the client's token; for a key, of the token that the key was issued for.
+    /// Subject of the client's token; for a key, of the token that the key was issued for.
     pub subject: String,
     /// Name of the grant that let the request pass.
     pub grant: String,
@@ -67,8 +67,8 @@ struct Caller {
 }
 
 impl ForwardAuth {
-    /// Finds the grant and the grant's provider. An unknown grant is refused as an unknown key is: a caller must not
-    /// find out which grants exist.
+    /// Finds the grant and the grant's provider. An unknown grant gets the refusal of an unknown key, so that a caller
+    /// cannot find out which grants exist.
     fn find<'a>(
         &self,
         rules: &'a RulesSnapshot,

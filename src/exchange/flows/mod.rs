@@ -11,7 +11,7 @@ pub mod token_exchange;
 
 use super::entitlements::AudienceOwner;
 
-/// Names of all flows, sorted, each with the owner of the audiences that the flow requires. The names are stored with
+/// Names of all flows, sorted, each with the kind of flow that its audiences belong to. The names are stored with
 /// credentials and events.
 pub const FLOWS: [(&str, AudienceOwner); 5] = [
     (forward_auth::NAME, AudienceOwner::Grants),

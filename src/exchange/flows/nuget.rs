@@ -19,7 +19,7 @@ pub(in crate::exchange) const NAME: &str = "nuget";
 /// Flow that exchanges a token for a NuGet key of a package owner.
 #[derive(Debug, Clone)]
 pub struct Nuget {
-    /// User that the client names; the user's trust policies may accept the token.
+    /// User that the client names. Only trust policies of this user may accept the token.
     pub username: String,
 }
 

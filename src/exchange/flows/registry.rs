@@ -66,7 +66,7 @@ impl RegistryScope {
         Ok(scopes)
     }
 
-    /// Adds an action unless the scope has the action already: policies are evaluated for each action of the list.
+    /// Adds an action that the scope does not have yet, because policies are evaluated for each action of the list.
     fn add(&mut self, action: String) {
         if !self.actions.contains(&action) {
             self.actions.push(action);
@@ -150,8 +150,8 @@ impl IssuingFlow for Registry {
             self.access(attempt, token).await?
         } else {
             attempt.trail.failed(Check::Policy, || {
-                let expected = "a provider that is as this server's configuration has it";
-                (expected.to_owned(), "another provider of this name".to_owned())
+                let expected = "the provider that this server's configuration declares";
+                (expected.to_owned(), "a different provider of this name".to_owned())
             });
             Vec::new()
         };
@@ -175,8 +175,8 @@ impl IssuingFlow for Registry {
 }
 
 impl Registry {
-    /// Returns the access that the policies allow. The pool evaluates the policies: slow policies must not block other
-    /// requests.
+    /// Returns the access that the policies allow. A thread of the signing pool evaluates the policies, so that slow
+    /// policies do not block other requests.
     async fn access(&self, attempt: &mut Attempt<'_>, token: &SubjectToken) -> Result<Vec<Access>, NotExchanged> {
         let policies = Arc::clone(&attempt.exchange.settings.repositories);
         let (verified, untrusted) = (token.verified.clone(), token.is_untrusted());

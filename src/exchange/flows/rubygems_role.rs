@@ -59,8 +59,8 @@ impl Flow for RubygemsRole {
         NAME
     }
 
-    /// Leaves the audience to `EntitlementFlow::check`: the statement that decides names the audience, or the
-    /// default is compared.
+    /// Requires no audience at verification. `EntitlementFlow::check` compares the audience: with the one that the
+    /// deciding statement names, or else with the default of RubyGems' flows.
     fn audience<'a>(
         &'a self,
         _rules: &'a RulesSnapshot,

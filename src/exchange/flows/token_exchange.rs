@@ -1,5 +1,5 @@
-//! Flow of the token endpoint (RFC 8693): of the grants for the token's audience, the first grant that accepts the
-//! token decides.
+//! Flow of the token endpoint (RFC 8693). It tries the grants for the token's audience, and the first grant that
+//! accepts the token decides. A grant here is an entitlement of the rules file, not an authorization grant of OAuth.
 
 use async_trait::async_trait;
 use serde_json::{Map, Value, json};
@@ -20,22 +20,22 @@ pub(in crate::exchange) const NAME: &str = "grant";
 /// Token type that a client requests for the credential (RFC 8693 §2.1, `requested_token_type`).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum RequestedToken {
-    /// Any token type: the grant decides.
+    /// Any token type: the entitlement that accepts the token determines the type.
     #[default]
     Any,
     /// A JWT, and not an opaque key.
     Jwt,
-    /// A token type that no grant issues.
+    /// A token type that the token endpoint never issues.
     Other(String),
 }
 
-/// Flow that exchanges a token by a grant, with the parameters of a request to the token endpoint.
+/// Flow of the token endpoint, with the parameters of one request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TokenExchange {
     /// Audiences and resources that the client requests. If empty, the credential is for the token's own audience; more
     /// than one audience is refused.
     pub audiences: Vec<String>,
-    /// Scopes that the client requests; `None` for all scopes of the grant.
+    /// Scopes that the client requests; `None` for all scopes of the entitlement that accepts the token.
     pub scopes: Option<Vec<String>>,
     /// Token type that the client requests for the credential.
     pub requested: RequestedToken,
@@ -47,7 +47,8 @@ impl Flow for TokenExchange {
         NAME
     }
 
-    /// Leaves the audience to `EntitlementFlow::candidates`: the token's own audience selects the grants.
+    /// Requires no audience at verification. The token's audience determines which grants `EntitlementFlow::candidates`
+    /// returns.
     fn audience<'a>(
         &'a self,
         _rules: &'a RulesSnapshot,
@@ -61,8 +62,8 @@ impl Flow for TokenExchange {
         DecidedBy::Entitlements(self)
     }
 
-    /// Compares the requested audience with the token's only after verification: a caller without a valid token must
-    /// not find out which audiences exist.
+    /// Compares the requested audience with the token's audience. Runs after verification, so that a caller without a
+    /// valid token cannot find out which audiences exist.
     async fn check_tokens(
         &self,
         _attempt: &mut Attempt<'_>,
@@ -143,7 +144,8 @@ impl IssuingFlow for TokenExchange {
     }
 }
 
-/// Returns the form of an access token with the claims `grant` and, if there are scopes, `scope`.
+/// Returns the form of an access token with the claims `grant`, the name of the entitlement, and `scope`, if there are
+/// scopes.
 fn access_token(grant: &str, scopes: &[String]) -> Form {
     let mut claims = Map::new();
     if !scopes.is_empty() {

@@ -16,7 +16,7 @@ pub enum GivenToken {
     Key,
 }
 
-/// A grant as operators write it: scopes at one audience, for the tokens that the grant's condition accepts.
+/// A grant as operators write it in a rules file: which tokens may be exchanged for which scopes at one audience.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a grant")]
 pub struct GrantSpec {

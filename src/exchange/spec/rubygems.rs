@@ -17,8 +17,7 @@ pub struct RubygemsSection {
     pub trusted_publishers: Vec<PublisherSpec>,
 }
 
-/// A role as operators write it: permissions of the keys that are issued for the tokens that the role's statements
-/// accept.
+/// A role as operators write it: the statements that accept tokens, and the permissions of the keys issued for them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "a role")]
 pub struct RoleSpec {

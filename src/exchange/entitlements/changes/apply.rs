@@ -1,5 +1,6 @@
-//! Applies changes to users, providers and entitlements, from a rules file, for one object, or for the configuration's
-//! providers. One transaction applies the whole change and revokes the credentials that depend on it.
+//! Applies changes to users, providers and entitlements. A change comes from a rules file, from an act on one object,
+//! or from the providers in the configuration. One transaction applies the whole change and revokes the credentials
+//! that depend on it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,10 +18,11 @@ use crate::policy::Pins;
 use crate::store::{EventRow, RuleChange, RuleRows, Store, StoreError};
 use crate::verifier::Provider;
 
-/// Maximum number of plans for one change. A change is planned again if another one was committed first.
+/// Maximum number of times that one change is planned. A change is planned again if a change of somebody else was
+/// committed first.
 const ATTEMPTS: usize = 10;
 
-/// Error of a change; nothing was changed.
+/// Error of a change to users, providers or entitlements; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyRulesError {
     /// Two flows would claim one audience.
@@ -29,7 +31,7 @@ pub enum ApplyRulesError {
     /// The system's random generator failed.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
-    /// Objects are invalid.
+    /// Users, providers or entitlements of the change are invalid.
     #[error(transparent)]
     Rule(#[from] RuleErrors),
     /// The database failed.
@@ -37,7 +39,7 @@ pub enum ApplyRulesError {
     Store(#[from] StoreError),
 }
 
-/// Effects of a change or a dry run on each object.
+/// Effects of a change, or of a dry run, on each user, provider and entitlement.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Applied(pub Vec<Change>);
 
@@ -49,15 +51,16 @@ impl Applied {
     }
 }
 
-/// Editor of one issuer's rules, used by commands, by the admin API and at the start of a server.
+/// Editor of one issuer's users, providers and entitlements, used by commands, by the admin API and at the start of a
+/// server.
 pub struct RulesEditor {
     /// Database of the rules.
     pub store: Arc<dyn Store>,
     /// Issuer that owns the rules.
     pub issuer: IssuerId,
-    /// Settings that claim audiences.
+    /// Settings of the exchange, which assign audiences to flows.
     pub settings: ExchangeSettings,
-    /// Own issuer, as a provider.
+    /// Our own issuer, described as a provider.
     pub own: Provider,
     /// Source of the current time.
     pub clock: Arc<dyn Clock>,
@@ -75,8 +78,8 @@ impl RulesEditor {
         Ok(applied)
     }
 
-    /// Applies the change that `change` derives from the current rules. Returns the effects, and the rules after the
-    /// change. Plans again if another change is committed first.
+    /// Applies the change that the function `change` returns for the current rules. Returns the effects, and the rules
+    /// after the change. Plans again if another change is committed first.
     ///
     /// # Errors
     /// The error of `change`, or [`ApplyRulesError`]; nothing was changed.
@@ -117,8 +120,8 @@ impl RulesEditor {
         Err(ApplyRulesError::from(StoreError::Contended).into())
     }
 
-    /// Checks the stored rules against the settings. Called at the start of a server, because both may have changed since
-    /// the last start.
+    /// Checks the stored rules against the settings. Called at the start of a server, because both may have changed
+    /// since the last start.
     ///
     /// # Errors
     /// [`ApplyRulesError`].
@@ -132,7 +135,7 @@ impl RulesEditor {
             tracing::warn!(
                 repository,
                 provider,
-                "access policy names a provider that does not exist: it allows nothing"
+                "access policy names a provider that does not exist: create the provider or correct the name"
             );
         }
         Ok(self.check_audiences(&plan)?)
@@ -183,7 +186,7 @@ impl RulesEditor {
     }
 }
 
-/// Rows that are not deleted, in the order of the views.
+/// Returns the rows that are not marked as deleted, in the order in which lists show the rows.
 fn current(mut rows: RuleRows) -> RuleRows {
     rows.users.retain(|row| row.removed_at.is_none());
     rows.providers.retain(|row| row.removed_at.is_none());
@@ -194,7 +197,7 @@ fn current(mut rows: RuleRows) -> RuleRows {
     rows
 }
 
-/// The current rows after a committed change.
+/// Returns the current rows as they are after a committed change.
 fn after(mut rows: RuleRows, change: &RuleChange) -> RuleRows {
     for write in &change.users {
         rows.users.retain(|row| row.name != write.row.name);
@@ -211,14 +214,14 @@ fn after(mut rows: RuleRows, change: &RuleChange) -> RuleRows {
     current(rows)
 }
 
-/// Identity of a changed object.
+/// Section, user and name, which together identify a changed object.
 type Key = (Section, Option<String>, String);
 
 fn key(change: &Change) -> Key {
     (change.section, change.user.clone(), change.name.clone())
 }
 
-/// Specs of all changed objects, for the events.
+/// Returns the spec (what the operator wrote) of each changed object, for the events.
 fn specs(plan: &Plan) -> HashMap<Key, Option<serde_json::Value>> {
     let read = |spec: &str| serde_json::from_str(spec).ok();
     let providers = plan.change.providers.iter();
@@ -259,7 +262,7 @@ impl NewIds for DrawnIds {
 /// Crockford's base32 alphabet: no letters that look alike.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// Token of a role, in RubyGems' form. A name in URLs, not a secret.
+/// Returns a random token for a role, in RubyGems' form. The token names the role in URLs and is not a secret.
 fn role_token(entropy: &dyn Entropy) -> Result<String, EntropyError> {
     let mut bytes = [0_u8; 20];
     entropy.fill(&mut bytes)?;

@@ -1,4 +1,5 @@
-//! A change to rules: the wanted objects, the effect on each object, and the error of an invalid object.
+//! A change to users, providers and entitlements: the wanted objects, the effect on each object, and the error of an
+//! invalid object.
 
 use serde::Serialize;
 use strum::{IntoStaticStr, VariantArray};
@@ -6,14 +7,14 @@ use strum::{IntoStaticStr, VariantArray};
 use crate::base::FieldError;
 use crate::exchange::spec::{NamedProviderSpec, RulesFile, Section};
 
-/// Effect of a change on one object.
+/// Effect of a change on one object: a user, a provider or an entitlement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "lowercase")]
 pub enum ChangeKind {
-    /// The object did not exist.
+    /// The object is created, because it did not exist.
     Created,
-    /// The object differs from its former state.
+    /// The object is updated, because it differs from its former state.
     Updated,
     /// The object does not change.
     Unchanged,
@@ -37,24 +38,25 @@ pub struct Change {
     pub token: Option<String>,
     /// Effect on the object.
     pub change: ChangeKind,
-    /// Possible mistakes of the author, such as claims that the provider does not list.
+    /// Possible mistakes in the object, such as claims that the provider's discovery document does not list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
 }
 
-/// Objects to delete among those that a change does not mention.
+/// Objects that a change deletes, of those that exist and that the change does not mention.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Prune {
-    /// Every object of each section in the change.
+    /// Every object that the change does not mention. A rules file deletes no provider of the configuration, and the
+    /// configuration deletes only its former providers.
     All,
-    /// No object: what a change does not mention stays.
+    /// No object: an object that the change does not mention stays as it is.
     #[default]
     Nothing,
     /// One object: its section, its user if several users have an object of that name, and its name.
     One(Section, Option<String>, String),
 }
 
-/// Whether the objects of a change must exist before it.
+/// Whether the objects of a change must exist, or must not exist, before the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precondition {
     /// Each object must exist.
@@ -66,17 +68,17 @@ pub enum Precondition {
 /// A change to users, providers and entitlements.
 #[derive(Debug, Clone, Default)]
 pub struct ChangeSet {
-    /// Objects that the file holds.
+    /// Objects to create or update, as a rules file declares them.
     pub file: RulesFile,
     /// Providers of the configuration. If `Some`, only these are applied, and `file` is ignored.
     pub declared: Option<Vec<NamedProviderSpec>>,
-    /// Objects to delete.
+    /// Objects to delete, of those that the change does not mention.
     pub prune: Prune,
     /// Whether each object in the file must exist, or must not exist, before the change; `None` allows both.
     pub expect: Option<Precondition>,
 }
 
-/// Error of an object that cannot be applied.
+/// Error of a user, provider or entitlement that cannot be applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} {name:?}: {}{problem}", .section.name(), if .field.is_empty() { String::new() } else { format!("{}: ", .field) })]
 pub struct RuleError {
@@ -92,13 +94,13 @@ pub struct RuleError {
     pub problem: String,
 }
 
-/// Errors of all objects that cannot be applied, at least one.
+/// Errors of all users, providers and entitlements that cannot be applied, at least one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct RuleErrors(pub Vec<RuleError>);
 
 impl ChangeKind {
-    /// All effects of a change.
+    /// All effects that a change can have on an object.
     pub const ALL: &'static [Self] = <Self as VariantArray>::VARIANTS;
 
     /// Kind of the event that records the change of an object of `section`, such as `role_created`; `None` if nothing

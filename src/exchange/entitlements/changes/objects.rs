@@ -1,5 +1,5 @@
-//! Acts on one object of a section, each in one transaction. A change plans against all rules, commits if they are still
-//! the current ones, and returns the object that it wrote.
+//! Lists, shows, creates, updates and deletes users, providers and entitlements one by one. A change is planned against
+//! all rules and committed only if nobody changed the rules meanwhile.
 
 use serde_json::Value;
 
@@ -12,13 +12,13 @@ use crate::exchange::entitlements::views::{
 use crate::exchange::spec::{Section, one_object};
 use crate::store::{EntitlementFilter, EntitlementKind, EntitlementRow, RuleRows, StoreError};
 
-/// Error of an act on one object; nothing was changed.
+/// Error of creating, updating or deleting one object; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ObjectError {
     /// The change cannot be applied.
     #[error(transparent)]
     Apply(#[from] ApplyRulesError),
-    /// A field is invalid, or identifies another object.
+    /// A field is invalid, or would make the object another object, as a new name would.
     #[error(transparent)]
     Field(#[from] FieldError),
     /// No object of the section has this id.
@@ -27,7 +27,7 @@ pub enum ObjectError {
 }
 
 impl RulesEditor {
-    /// Lists the objects of a section.
+    /// Lists the objects of a section, such as all grants.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -35,7 +35,7 @@ impl RulesEditor {
         self.select(section, Selection::All).await
     }
 
-    /// Returns the user or provider of this name, or the entitlement of this id.
+    /// Returns one object: a user or provider by its name, an entitlement by its id.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -43,7 +43,7 @@ impl RulesEditor {
         Ok(self.select(section, Selection::Id(id)).await?.into_iter().next())
     }
 
-    /// Finds the objects of a name. Several users may have an entitlement of one name.
+    /// Finds the objects of this name: several users may each have an entitlement of the name.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -77,7 +77,7 @@ impl RulesEditor {
         Ok(self.store.list_entitlements(&self.issuer, &filter).await?.iter().map(entitlement_view).collect())
     }
 
-    /// Creates an object, which must not exist.
+    /// Creates an object. Fails if the object exists already.
     ///
     /// # Errors
     /// [`ObjectError`].
@@ -90,7 +90,8 @@ impl RulesEditor {
         view_by_name(&rows, section, &created.name, created.user.as_deref()).ok_or(ObjectError::Missing)
     }
 
-    /// Updates an object, which keeps its identity. Members that a view added may be sent back.
+    /// Updates an object, which keeps its name and user. Members that the server adds to a shown object, such as
+    /// `created_at`, may be sent back.
     ///
     /// # Errors
     /// [`ObjectError`].
@@ -131,7 +132,7 @@ impl RulesEditor {
     }
 }
 
-/// Objects of a section to read.
+/// Selects the objects of a section to read.
 #[derive(Clone, Copy)]
 enum Selection<'a> {
     All,
@@ -152,7 +153,7 @@ const fn kind_of(section: Section) -> Option<EntitlementKind> {
     }
 }
 
-/// View of the user or provider of this name, or of the entitlement of this id.
+/// Returns one object as JSON: a user or provider by its name, an entitlement by its id.
 fn view_of(rows: &RuleRows, section: Section, id: &str) -> Option<Object> {
     let Some(kind) = kind_of(section) else {
         return match section {
@@ -164,7 +165,7 @@ fn view_of(rows: &RuleRows, section: Section, id: &str) -> Option<Object> {
     rows.entitlements.iter().find(|row| row.kind == kind && row.id == id).map(entitlement_view)
 }
 
-/// View of the object of this name that belongs to `user`.
+/// Returns the object of this name that belongs to `user`, as JSON.
 fn view_by_name(rows: &RuleRows, section: Section, name: &str, user: Option<&str>) -> Option<Object> {
     let Some(kind) = kind_of(section) else { return view_of(rows, section, name) };
     let is_wanted = |row: &&EntitlementRow| row.kind == kind && row.name == name && row.user.as_deref() == user;

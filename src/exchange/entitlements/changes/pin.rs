@@ -1,4 +1,5 @@
-//! Pins the ids that the own issuer has bound to names, and warns of possible mistakes in roles.
+//! Fills in the ids of owners and repositories that entitlements name without ids, if our own issuer knows the ids of
+//! these names. Also warns of possible mistakes in roles.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,8 +13,9 @@ use crate::policy::{Criteria, Pins};
 use crate::store::{BoundName, EntitlementRow, NameKind, Write};
 
 impl Planner<'_> {
-    /// Adds warnings to changed roles, and pins ids that the own issuer has bound to names, in unchanged entitlements
-    /// too. A pin alone does not change an entitlement: its credentials stay valid.
+    /// Adds warnings to changed roles. Pins, that is stores as required, the ids that our own issuer knows for names,
+    /// in unchanged entitlements too. Pinning ids alone does not count as a change: the entitlement's credentials stay
+    /// valid.
     pub(super) fn pin_bound_ids(&self, plan: &mut Plan) {
         let compiled: HashMap<EntitlementId, &Compiled> =
             plan.compiled.iter().map(|(row, compiled)| (row.id, compiled)).collect();
@@ -46,7 +48,8 @@ impl Planner<'_> {
         plan.change.entitlements.extend(writes);
     }
 
-    /// Pinned ids of the entitlement, completed by the ids that the own issuer has bound to its names.
+    /// Returns the pinned ids of the entitlement. An id that is missing is taken from our own issuer, if it knows the
+    /// id of the name.
     fn with_bound(&self, row: &EntitlementRow, compiled: &Compiled) -> Pins {
         let known = row.pins.clone();
         if row.provider != self.own.name() || !compiled.pins_ids() {
@@ -56,7 +59,7 @@ impl Planner<'_> {
         Pins { owner_id: known.owner_id.or(bound.owner_id), repository_id: known.repository_id.or(bound.repository_id) }
     }
 
-    /// `claims_supported` of the provider's stored discovery document.
+    /// Returns `claims_supported` of the provider's stored discovery document.
     fn claims_supported(&self, provider: &str) -> Option<Vec<String>> {
         let row = self.stored.providers.iter().find(|row| row.name == provider)?;
         let document = row.fetched.as_ref()?.configuration.as_ref()?;

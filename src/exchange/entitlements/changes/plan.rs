@@ -20,7 +20,7 @@ type Identity = (EntitlementKind, Option<String>, String);
 
 /// Source of ids and tokens for new entitlements.
 pub(in crate::exchange) trait NewIds {
-    /// The next id, and a token in case the entitlement is a role.
+    /// Returns the next unused id, and a token in case the entitlement is a role.
     fn next(&self) -> Option<(EntitlementId, String)>;
 }
 
@@ -29,7 +29,7 @@ pub(in crate::exchange) trait NewIds {
 pub(in crate::exchange) struct Plan {
     pub(in crate::exchange) change: RuleChange,
     pub(in crate::exchange) changes: Vec<Change>,
-    /// Unchanged entitlements that pin ids.
+    /// Entitlements of which only the pinned ids change.
     pub(in crate::exchange) pins: Vec<EntitlementRow>,
     /// All providers after the change.
     pub(in crate::exchange) providers: Vec<Provider>,
@@ -49,7 +49,7 @@ pub(in crate::exchange) struct Planner<'a> {
 }
 
 impl Planner<'_> {
-    /// Plans a change.
+    /// Compares a change with the current state. Returns the rows to write, and the effect on each object.
     ///
     /// # Errors
     /// [`RuleErrors`] holds the error of each object that cannot be applied.
@@ -80,7 +80,7 @@ impl Planner<'_> {
                 faults.push(fault(missing("user", user, deleted, users.iter().map(String::as_str))));
             }
             let Some(provider) = named.get(row.provider.as_str()) else {
-                // A provider of the file that has a fault of its own is not unknown.
+                // A provider that the file declares with a fault is reported for the fault, and not as unknown.
                 if !change.file.providers.iter().any(|provider| provider.name == row.provider) {
                     let known = |known: &ProviderRow| known.name == row.provider && known.removed_at.is_none();
                     let deleted = self.stored.providers.iter().any(known);
@@ -92,7 +92,8 @@ impl Planner<'_> {
             match Compiled::read(row.kind, &row.spec, provider) {
                 Ok(compiled) => plan.compiled.push((row, compiled)),
                 Err(error) if changes => faults.push(fault(error)),
-                // An unchanged entitlement must not block changes to others; it accepts no token until it is fixed.
+                // An invalid entitlement that the change does not touch must not block the change; it accepts no token
+                // until it is fixed.
                 Err(error) => {
                     tracing::warn!(name = row.name, %error, "stored entitlement is invalid: it accepts no token")
                 }
@@ -117,7 +118,7 @@ impl Planner<'_> {
         current
     }
 
-    /// Entitlements after the change, ordered by position.
+    /// Plans the entitlements. Returns all entitlements that exist after the change, ordered by position.
     fn entitlements(
         &self,
         change: &ChangeSet,
@@ -188,7 +189,7 @@ impl Planner<'_> {
         kept
     }
 
-    /// A new entitlement; `None` if no id was drawn for it.
+    /// Returns the row of a new entitlement; `None` if no unused id is left.
     fn new_entitlement(&self, wanted: &Wanted, place: u64) -> Option<EntitlementRow> {
         let (id, token) = self.new_ids.next()?;
         Some(EntitlementRow {
@@ -210,7 +211,7 @@ impl Planner<'_> {
     }
 }
 
-/// Error of a deletion by a name that objects of several users have.
+/// Returns an error if the change deletes an object by a name that several users' objects have.
 fn ambiguous(prune: &Prune, current: &[EntitlementRow]) -> Option<RuleError> {
     let Prune::One(section, _, name) = prune else { return None };
     let named = current.iter().filter(|row| prune.deletes(Section::of(row.kind), row.user.as_deref(), &row.name));
@@ -219,7 +220,7 @@ fn ambiguous(prune: &Prune, current: &[EntitlementRow]) -> Option<RuleError> {
     (owners.len() > 1).then(|| RuleError::new(*section, name, problem))
 }
 
-/// Error of a reference to an object that does not exist, or is deleted by the same change.
+/// Returns the error of an entitlement that names a missing user or provider, or one that the change deletes.
 fn missing<'a>(what: &str, name: &str, deleted: bool, known: impl Iterator<Item = &'a str>) -> FieldError {
     if deleted {
         return FieldError::new(what, format!("{name:?} would be deleted, but is still used"));

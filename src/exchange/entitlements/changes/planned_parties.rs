@@ -1,4 +1,4 @@
-//! Plans the users and providers of a change, which its entitlements refer to. Pure, like the plan that uses it.
+//! Plans the users and providers of a change, to which its entitlements refer. Reads and writes no database.
 
 use super::change_set::{Change, ChangeKind, ChangeSet, Precondition, Prune, RuleError};
 use super::plan::{Plan, Planner};
@@ -11,7 +11,7 @@ use crate::store::{ProviderRow, RevocationReason, UserRow, Write};
 use crate::verifier::Provider;
 
 impl Planner<'_> {
-    /// Names of the users after the change.
+    /// Plans the users. Returns the names of all users that exist after the change.
     pub(super) fn users(&self, change: &ChangeSet, plan: &mut Plan) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for wanted in &change.file.users {
@@ -64,7 +64,7 @@ impl Planner<'_> {
         names
     }
 
-    /// Providers after the change, without our own issuer.
+    /// Plans the providers. Returns all providers that exist after the change, except our own issuer.
     pub(super) fn providers(&self, change: &ChangeSet, plan: &mut Plan) -> Vec<Provider> {
         let declared = change.declared.is_some();
         let wanted = change.declared.as_ref().unwrap_or(&change.file.providers);
@@ -151,7 +151,7 @@ fn provider(
         Some(row) if row.declared => {
             Err(fault("a provider of this name is declared in the configuration: change it there"))
         }
-        Some(_) => Err(fault("a provider of this name is created by command")),
+        Some(_) => Err(fault("a provider of this name was created by command: declare another name, or delete it")),
         None => {
             Precondition::check(expect.filter(|_| !declared), current.is_some()).map_err(fault)?;
             Ok(provider)

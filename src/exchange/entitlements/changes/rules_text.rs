@@ -16,7 +16,7 @@ use crate::verifier::ProviderSpec;
 /// A fault of a rules file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RulesFault {
-    /// Line of the faulty part, from 1; `None` for a fault of an object that the file does not hold.
+    /// Line of the faulty part, from 1; `None` for a fault of a stored object that the file does not mention.
     pub line: Option<usize>,
     /// Object and field, the problem, and what would be right.
     pub problem: String,
@@ -59,7 +59,7 @@ pub(crate) struct RulesText {
     faults: Vec<RulesFault>,
 }
 
-/// An object of the file. An object with faults holds values that are not as written.
+/// An object of the file. If it is faulty, invalid values were left out or replaced.
 struct WrittenObject {
     section: Section,
     name: String,
@@ -200,7 +200,7 @@ fn read_provider(text: &Located) -> (Option<NamedProviderSpec>, Vec<Fault>) {
     (name.zip(table).map(|(name, spec)| NamedProviderSpec { name, spec }), faults)
 }
 
-/// Returns the object in error texts: by its name or gem if it has one, else by its position.
+/// Returns how error texts name the object: by its name or gem, or else by its position in the file.
 fn label(section: Section, index: usize, object: &Value) -> String {
     let field = if section == Section::TrustedPublishers { "gem" } else { "name" };
     let name = match object {

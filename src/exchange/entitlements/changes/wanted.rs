@@ -11,7 +11,7 @@ use crate::exchange::spec::{RulesFile, Section, TrustPolicySpec};
 use crate::store::EntitlementKind;
 use crate::verifier::Provider;
 
-/// Entitlement of a rules file.
+/// An entitlement that a rules file declares, in the form in which it is stored.
 pub(super) struct Wanted {
     pub(super) kind: EntitlementKind,
     pub(super) name: String,
@@ -23,7 +23,7 @@ pub(super) struct Wanted {
 /// Kinds of the criteria that a trust policy may have.
 const TRUST_POLICY_KINDS: [&str; 4] = ["entra", "github", "gitlab", "vela"];
 
-/// Returns names for the end of an error text, in the order of the alphabet.
+/// Returns the names sorted and separated by commas, for an error text.
 pub(super) fn known_names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let mut names: Vec<&str> = names.collect();
     names.sort_unstable();
@@ -31,13 +31,14 @@ pub(super) fn known_names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     names.join(", ")
 }
 
-/// Canonical text of a spec, to compare and to store.
+/// Returns a spec as JSON text, which is stored and compared to find changes.
 pub(super) fn serialized<T: Serialize>(spec: &T) -> String {
     // Specs always serialize. An empty text would not compile, so the entitlement would accept no token.
     serde_json::to_string(spec).unwrap_or_default()
 }
 
-/// Entitlements of a file, in the order of the file.
+/// Returns the entitlements of a rules file: roles, trusted publishers, trust policies, then grants, each in the file's
+/// order.
 pub(super) fn wanted(file: &RulesFile, named: &HashMap<&str, &Provider>, faults: &mut Vec<RuleError>) -> Vec<Wanted> {
     let mut all = Vec::new();
     for role in &file.rubygems.roles {
@@ -89,7 +90,8 @@ pub(super) fn wanted(file: &RulesFile, named: &HashMap<&str, &Provider>, faults:
     all
 }
 
-/// Provider of a trust policy: the named provider, or the own issuer for `vela`, or the only provider of the kind.
+/// Returns the provider of a trust policy: the named one, or our own issuer for `vela`, or the only provider of the
+/// kind.
 fn provider_of(policy: &TrustPolicySpec, named: &HashMap<&str, &Provider>) -> Result<String, FieldError> {
     if let Some(provider) = &policy.provider {
         return Ok(provider.clone());
