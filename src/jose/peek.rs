@@ -119,7 +119,7 @@ pub enum PeekError {
     #[error("the token's {0} is not canonical base64url without padding")]
     Encoding(Part),
     /// A member of the token's header is missing or has the wrong type.
-    #[error("the token's header has no string alg, or a kid or typ that is not a string")]
+    #[error("the token's header has no alg, or its alg, kid or typ is not a string")]
     Header,
     /// The token's header or payload is not a JSON object.
     #[error("the token's {0} is not a JSON object")]
