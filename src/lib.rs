@@ -4,11 +4,11 @@
 //! verify them. A token's claims name the repository, organisation, author, event, ref and commit of its build. The
 //! exchange verifies tokens of any provider and issues short-lived credentials for them.
 //!
-//! The modules are floors. Each imports only those before it:
-//! [`base`] → [`jose`], [`claims`] → [`policy`], [`verifier`] → `store` → `keyring` → `issuer`, `exchange` → `app` → `http` → `cli`.
+//! The modules are floors. Each module imports only modules that stand before it in this list: [`base`] → [`jose`],
+//! [`claims`] → [`policy`], [`verifier`] → `store` → `keyring` → `issuer`, `exchange` → `app` → `http` → `cli`.
 //!
-//! Without the feature `server`, which is on by default, the crate is the library that another service needs to verify
-//! tokens: everything before `store`.
+//! Without the feature `server` (on by default), the crate contains only the modules before `store`: a library with
+//! which another service verifies tokens.
 
 #![cfg_attr(
     test,

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// The system's allocator keeps the memory that a peak of connections needed; see decision 65 in the manual.
+/// jemalloc gives memory back to the system after a peak of connections; glibc's allocator keeps most of it (decision
+/// 65 in the manual).
 #[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -1,19 +1,19 @@
-//! Describes why a file cannot be opened or made: its name, whose it is, its mode, and who this process is. The one rule for
-//! every file that an operator names; never repeats what is in a file.
+//! Writes the error text for a file that cannot be opened or created: name, owner and mode of the file, and the user of
+//! this process. Used for every file that an operator names. Never repeats the contents of a file.
 
 use std::fmt::Write as _;
 use std::io;
 use std::path::Path;
 
-/// Returns the problem with the file at `path`: its name and [`file_cause`].
+/// Returns the error text for the file at `path`: the path, then the text of [`file_cause`].
 #[cfg(feature = "server")]
 #[must_use]
 pub(crate) fn file_problem(path: &Path, error: &io::Error) -> String {
     format!("{}: {}", path.display(), file_cause(path, error))
 }
 
-/// Returns the error with the file at `path`, and for all but a missing file the owner and mode of the file, or of the
-/// nearest folder above it that can be seen, and the user that this process runs as.
+/// Returns the text of `error`. If the error is not that the file is missing, adds the owner and mode of the file (or
+/// of the nearest visible folder above it), and the user that this process runs as.
 #[must_use]
 pub(crate) fn file_cause(path: &Path, error: &io::Error) -> String {
     let mut text = error.to_string();
@@ -38,7 +38,7 @@ fn describe_owner(text: &mut String, path: &Path) {
         (false, _) => format!("the folder {}", at.display()),
     };
     let _infallible = write!(text, " ({what} belongs to uid {owner} and gid {group} and has mode {mode:04o}");
-    // The files below belong to the effective user and group of the process.
+    // The kernel gives the files in /proc/self to the effective user and group of the process.
     if let Ok(process) = std::fs::metadata("/proc/self/status") {
         let _infallible = write!(text, "; this process runs as uid {} and gid {}", process.uid(), process.gid());
     }

@@ -1,4 +1,5 @@
-//! Ids of stored rows. Each table's rows have an id type of their own, so that two tables' ids cannot be confused.
+//! Id types. Each kind of row, request or server has an id type of its own, so that two kinds of ids cannot be
+//! confused.
 
 use std::fmt;
 use std::str::FromStr;
@@ -99,7 +100,7 @@ uuid_id! {
     IdTokenId
 }
 uuid_id! {
-    /// Id of one event that operators read.
+    /// Id of a recorded event of the exchange, such as an issued credential or a refusal.
     EventId
 }
 
@@ -135,8 +136,8 @@ impl fmt::Display for ClientId {
     }
 }
 
-/// Id of the issuer, in this installation, that a row belongs to. The id is a name and never a URL, because the
-/// issuer's URL may change.
+/// Id by which a row of the database names its issuer. The id is a name and never a URL, because the issuer's URL may
+/// change.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IssuerId(String);
 

@@ -82,10 +82,10 @@ impl<'de> Deserialize<'de> for Moment {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seconds(u64);
 
-/// Units of a duration with their seconds, longest first, as `Display` writes them.
+/// The units of a duration, each with its length in seconds, longest first.
 const UNITS: [(char, u64); 4] = [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)];
 
-/// Longest duration that is accepted, in seconds. A longer duration is a mistake, and would overflow an `exp`.
+/// Longest accepted duration: 100 years, in seconds. A longer duration is a typing mistake.
 const LONGEST: u64 = 100 * 366 * 86_400;
 
 impl Seconds {
@@ -189,8 +189,8 @@ impl<'de> Deserialize<'de> for Seconds {
     }
 }
 
-/// Reads and writes an optional duration in operators' files and objects: `30m`, a bare number of seconds, or `PT30M`
-/// (ISO 8601, as RubyGems writes durations).
+/// Reads and writes an optional duration in TOML and JSON: `30m`, a bare number of seconds, or `PT30M` (ISO 8601, as
+/// RubyGems writes durations).
 pub mod optional_seconds {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -1,5 +1,5 @@
-//! Limits how often each key may call, with token buckets on the injected clock. Never sleeps; returns when the key's
-//! next call is allowed.
+//! Limits how often each caller (a client, an address) may call, with token buckets on the injected clock. Never
+//! sleeps: a refused call returns the time until the caller's next call is allowed.
 
 use std::hash::Hash;
 use std::num::NonZeroU32;
@@ -14,7 +14,8 @@ use governor::{Quota, RateLimiter};
 use super::clock::Clock;
 use super::moment::Seconds;
 
-/// A rate limit that counts the calls of each key separately. A key is what calls, such as a client or an address.
+/// A rate limit that counts the calls of each caller separately. The key `K` names a caller, such as a client or an
+/// address.
 pub struct Rate<K: Hash + Eq + Clone>(RateLimiter<K, DefaultKeyedStateStore<K>, OurClock, NoOpMiddleware<Reading>>);
 
 impl<K: Hash + Eq + Clone> Rate<K> {
@@ -26,10 +27,10 @@ impl<K: Hash + Eq + Clone> Rate<K> {
         Some(Self(RateLimiter::dashmap_with_clock(quota, OurClock(Arc::clone(clock)))))
     }
 
-    /// Counts one call by `key`.
+    /// Counts one call of the caller that `key` names.
     ///
     /// # Errors
-    /// The time until the key's next call is allowed, if this call exceeds the limit.
+    /// The time until the caller's next call is allowed, if this call exceeds the limit.
     pub fn count(&self, key: &K) -> Result<(), Seconds> {
         self.0.check_key(key).map_err(|full| {
             let wait = full.wait_time_from(Reading(self.0.clock().0.monotonic()));
@@ -37,7 +38,8 @@ impl<K: Hash + Eq + Clone> Rate<K> {
         })
     }
 
-    /// Drops the state of each key that may make a full burst again, so that memory does not grow.
+    /// Drops the count of each caller that was quiet long enough to make a full burst again, so that memory does not
+    /// grow.
     pub fn forget_idle(&self) {
         self.0.retain_recent();
     }

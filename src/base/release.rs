@@ -1,8 +1,9 @@
-//! The date of this release: a clock that is before it is wrong. `just release-date` sets the date; nothing else does.
+//! The date of this release. A clock that shows an earlier time is wrong. `just release-date` sets the date; nothing
+//! else does.
 
 use super::moment::Moment;
 
-/// Time before which no clock can be while this program runs, in seconds since 1970.
+/// Time of the release, in seconds since 1970. While this program runs, a clock that shows an earlier time is wrong.
 const RELEASED_AT: i64 = 1_795_996_800;
 
 /// Time at which this program was released.

@@ -94,7 +94,7 @@ impl Sha256 {
         Self(out)
     }
 
-    /// Converts the bytes of a stored digest. `None` unless there are 32 bytes.
+    /// Converts the bytes of a stored digest. `None` if the number of bytes is not 32.
     #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)

@@ -1,5 +1,5 @@
-//! The audiences of tokens, and the patterns by which rules, clients and registrations allow audiences. A pattern never
-//! matches across a delimiter.
+//! The audiences of tokens, and the patterns by which rules, clients and registrations allow audiences. The `*` of a
+//! pattern never matches a delimiter such as `/` or `:`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,8 +12,7 @@ use crate::base::FieldError;
 /// Maximum bytes of one audience.
 const MAX_BYTES: usize = 1024;
 
-/// A pattern that matches audiences. `*` matches any number of characters within one segment: never `/`, `:`, `@`, `?`
-/// or `#`.
+/// A pattern that matches audiences. `*` matches any number of characters except `/`, `:`, `@`, `?` and `#`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AudiencePattern(String);
@@ -25,13 +24,13 @@ impl AudiencePattern {
         &self.0
     }
 
-    /// Returns whether the pattern matches the audience, with regard to upper and lower case.
+    /// Returns whether the pattern matches the audience. Upper and lower case differ.
     #[must_use]
     pub fn matches(&self, audience: &str) -> bool {
         glob_covers(&self.0, audience)
     }
 
-    /// Returns whether the pattern matches the audience, without regard to upper and lower case.
+    /// Returns whether the pattern matches the audience if upper and lower case count as equal.
     #[must_use]
     pub fn mentions(&self, audience: &str) -> bool {
         glob_covers(&self.0.to_lowercase(), &audience.to_lowercase())

@@ -21,13 +21,13 @@ pub struct Build {
     pub repo_id: Option<String>,
     /// Number that the CI server gave the build.
     pub number: u64,
-    /// Number of the attempt to run the build, counted from 1.
+    /// Number of this run of the build: 1 for the first run, and one more for each restart by the CI server.
     pub attempt: u64,
     /// Event that triggered the build.
     pub event: Event,
     /// Action of the build's event, such as `opened` in `pull_request:opened`.
     pub event_action: Option<String>,
-    /// Author of the commit, as git has the name. Not authenticated, because anyone can write any name.
+    /// Name of the commit's author, as written in the commit. Not authenticated, because anyone can write any name.
     pub author: Option<String>,
     /// Id of the commit's author, as the CI server reports the id.
     pub author_id: Option<String>,
@@ -49,9 +49,11 @@ pub struct Build {
     /// Whether the repository had already accepted the code that the build runs. Computed, never copied from the
     /// registration.
     pub trusted: bool,
-    /// Whether the build's ref is protected, if known. Never true for a pull ref or an untrusted build.
+    /// Whether the build's ref is protected, if known. Never true for an untrusted build, or if the ref is neither a
+    /// branch nor a tag.
     pub ref_protected: Option<bool>,
-    /// Deployment environment of the build. Never set for a pull ref or an untrusted build.
+    /// Deployment environment of the build. Never set for an untrusted build, or if the ref is neither a branch nor a
+    /// tag.
     pub environment: Option<String>,
     /// Visibility of the repository, such as `private`, as the CI server reports it.
     pub visibility: Option<String>,
@@ -86,22 +88,22 @@ impl Build {
         !self.git_ref.starts_with("refs/heads/") && !self.git_ref.starts_with("refs/tags/")
     }
 
-    /// Returns whether the build is trusted and its ref is a branch or tag. For other builds, a protected ref or an
-    /// environment does not count.
+    /// Returns whether the build is trusted and its ref is a branch or tag. Any other build counts as having no
+    /// protected ref and no environment.
     #[must_use]
     pub fn is_vouched(&self) -> bool {
         self.trusted && !self.is_pull_ref()
     }
 
-    /// Returns whether the build's ref is known to be protected. Always false unless [`Self::is_vouched`], whatever was
-    /// stored.
+    /// Returns whether the build's ref is known to be protected. Always false for a build that is untrusted or not on a
+    /// branch or tag, whatever was stored.
     #[must_use]
     pub fn is_protected(&self) -> bool {
         self.ref_protected == Some(true) && self.is_vouched()
     }
 
-    /// Returns the deployment environment of the step, or else of the build. `None` unless [`Self::is_vouched`],
-    /// whatever was stored.
+    /// Returns the deployment environment of the step, or else of the build. Always `None` for a build that is
+    /// untrusted or not on a branch or tag, whatever was stored.
     #[must_use]
     pub fn environment_of<'a>(&'a self, step: Option<&'a BuildStep>) -> Option<&'a str> {
         if !self.is_vouched() {
@@ -116,7 +118,7 @@ impl Build {
         self.git_ref.strip_prefix("refs/heads/")
     }
 
-    /// Returns `branch` or `tag` according to the build's ref; `None` for a pull ref.
+    /// Returns `branch` or `tag` according to the build's ref; `None` for any other ref, such as a pull request's.
     #[must_use]
     pub fn ref_type(&self) -> Option<&'static str> {
         if self.git_ref.starts_with("refs/heads/") {
@@ -129,15 +131,15 @@ impl Build {
     }
 }
 
-/// The step of a build, whose values a step's tokens have in addition to the build's. Described by the CI server or the
-/// worker, never by the job.
+/// One step of a build. Tokens of the step show these values in addition to the build's. The CI server or the worker
+/// describes the step, never the job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildStep {
     /// Name of the step.
     pub step: String,
     /// Container image in which the step runs.
     pub image: Option<Image>,
-    /// Purpose of the step, as its description declares.
+    /// Purpose of the step, in the words of the CI server or worker.
     pub request: Option<String>,
     /// Whether the step runs its own commands.
     pub commands: Option<bool>,

@@ -38,9 +38,9 @@ pub enum Event {
     Push,
     /// A release was published.
     Release,
-    /// The time of a scheduled build came.
+    /// The scheduled time of the build came.
     Schedule,
-    /// A tag was pushed, rather than commits.
+    /// A tag was pushed.
     Tag,
 }
 

@@ -1,5 +1,5 @@
 //! Extra claims of tokens, which the operator configures as templates. An extra claim never has a name that verifiers
-//! read as authority.
+//! read as a permission, such as `scope` or `groups`.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use super::presets::is_preset_name;
 use super::template::{Part, Template};
 use crate::base::FieldError;
 
-/// Names that no extra claim may have: registered claims, claims that verifiers read as authority, and claims of future
-/// presets.
+/// Names that no extra claim may have: registered claims, claims that verifiers read as permissions, and claims of
+/// future presets.
 const RESERVED: &[&str] = &[
     "iss",
     "sub",

@@ -20,7 +20,7 @@ pub(crate) struct FieldSource<'a> {
     pub(crate) build_id: Option<BuildId>,
 }
 
-/// Value of a field that has a value.
+/// Value of a field: a flag, custom properties or a text.
 #[derive(Debug)]
 pub(crate) enum FieldValue<'a> {
     Flag(bool),
@@ -35,7 +35,7 @@ type Read = for<'a> fn(&FieldSource<'a>) -> Option<FieldValue<'a>>;
 pub(crate) struct Field {
     /// Name of the field in templates; `None` if no template may use the field.
     template: Option<&'static str>,
-    /// Name of the field's variable in conditions, such as `build.org`.
+    /// Name of the field's variable in conditions, such as `build.org`; `None` if conditions cannot use the field.
     variable: Option<&'static str>,
     /// Name of the field's claim under the preset `vela`.
     vela: Option<&'static str>,
@@ -246,7 +246,8 @@ pub(super) const fn flag_text(flag: bool) -> &'static str {
     if flag { "true" } else { "false" }
 }
 
-/// Returns each variable of conditions with its value; `None` if the build has no value for the variable.
+/// Returns each variable that CEL conditions may use, with its value; `None` if the build has no value for the
+/// variable.
 pub(crate) fn condition_variables<'a>(
     from: FieldSource<'a>,
 ) -> impl Iterator<Item = (&'static str, Option<FieldValue<'a>>)> {

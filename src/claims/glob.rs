@@ -1,5 +1,5 @@
-//! Patterns in which `*` matches any number of characters within one segment. A `*` never matches a delimiter of names,
-//! and no pattern costs more than its own length and the text's together.
+//! Patterns in which `*` matches any number of characters except the delimiters `/`, `:`, `@`, `?` and `#`. The time to
+//! match a pattern never grows faster than the lengths of pattern and text together.
 
 /// Characters that `*` never matches.
 const DELIMITERS: &[char] = &['/', ':', '@', '?', '#'];
@@ -9,18 +9,19 @@ pub(crate) fn glob_covers(pattern: &str, text: &str) -> bool {
     Search::new(text).covers(pattern)
 }
 
-/// A search for the pieces of a pattern, which stand between its stars, from left to right through the text.
+/// Searches the text from left to right for the pieces of a pattern, which are the texts between its stars.
 ///
-/// The first place of a piece is always the right one, so the search never goes back. A piece without a delimiter that
-/// is found further left leaves more of the same segment to the pieces after it. A piece with a delimiter has one place
-/// only: a star must not cross the next delimiter, so the piece's first delimiter is that one.
+/// The search takes the first place where a piece fits, and never goes back. For a piece without a delimiter, the first
+/// place leaves the most text to the following pieces. A piece with a delimiter fits at one place only: no star matches
+/// a delimiter, so the piece's first delimiter must be the next delimiter of the text.
 struct Search<'a> {
     text: &'a str,
-    /// Byte from which the next piece is searched.
+    /// Index of the byte from which the next piece is searched.
     at: usize,
-    /// Byte of the first delimiter at or after `at`, or the end of the text.
+    /// Index of the first delimiter at or after `at`, or the length of the text.
     segment_end: usize,
-    /// Number of bytes compared so far, at most; a test holds it against the lengths of pattern and text.
+    /// Upper bound of the number of bytes compared so far. A test compares this bound with the lengths of pattern and
+    /// text.
     steps: usize,
 }
 
@@ -41,13 +42,14 @@ impl<'a> Search<'a> {
         pieces.all(|piece| self.find(piece)) && self.find_at_end(last)
     }
 
-    /// Requires the piece at the current place.
+    /// Moves past the piece if the rest of the text begins with it. Returns whether it does.
     fn take(&mut self, piece: &str) -> bool {
         self.steps += piece.len();
         self.rest().starts_with(piece) && self.go_to(self.at + piece.len())
     }
 
-    /// Finds the piece at its first place, after characters that a star may match.
+    /// Skips characters that a star may match, up to the first place of the piece, and moves past the piece. Returns
+    /// whether the piece was found.
     fn find(&mut self, piece: &str) -> bool {
         let delimiter = piece.find(DELIMITERS);
         self.steps += delimiter.unwrap_or(piece.len());
@@ -62,7 +64,7 @@ impl<'a> Search<'a> {
         found.is_some_and(|found| self.go_to(self.at + found + piece.len()))
     }
 
-    /// Requires the last piece at the end of the text, after characters that a star may match.
+    /// Returns whether the text ends with the last piece, after characters that a star may match.
     fn find_at_end(&mut self, piece: &str) -> bool {
         self.steps += piece.len();
         let Some(at) = self.text.len().checked_sub(piece.len()).filter(|at| *at >= self.at) else { return false };

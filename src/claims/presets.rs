@@ -1,8 +1,9 @@
-//! Presets, each of which is a set of claim names for the fields of a build. A preset never holds a value of a build.
+//! Presets: sets of claim names for the fields of a build, such as the names that GitHub uses. A preset never holds a
+//! value of a build.
 
 use super::fields::{Field, FieldSource, FieldValue};
 
-/// A set of claim names for the fields of a build, after the CI system whose tokens have these names.
+/// A set of claim names for the fields of a build, named after the CI system whose tokens have these names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString)]
 #[strum(serialize_all = "lowercase", parse_err_ty = crate::base::ParseProblem, parse_err_fn = unknown)]
 pub enum Preset {

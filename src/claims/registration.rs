@@ -71,7 +71,8 @@ struct Runner {
 /// Limits and settings by which a registration is checked.
 #[derive(Debug)]
 pub struct RegistrationRules<'a> {
-    /// Prefix that is put before the ids of organisations and repositories, so that two forges share no id.
+    /// Prefix that is put before the ids of organisations and repositories, so that equal ids of two CI servers stay
+    /// distinct; `None` for no prefix.
     pub ids: Option<&'a str>,
     /// Format of the subjects of tokens. Some formats require `repo_id`.
     pub subject: &'a SubjectFormat,

@@ -9,8 +9,8 @@ use super::registration::{audience_patterns, optional};
 use super::text;
 use crate::base::{FieldError, Seconds};
 
-/// JSON body of the request that creates a step's request token. Also the member `step` of a client's direct request
-/// for a token.
+/// JSON body of the request that creates a step's request token. Also the member `step` of a request in which a CI
+/// server itself asks for an ID token.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepRequest {
@@ -39,8 +39,8 @@ pub struct CheckedStep {
 }
 
 impl StepRequest {
-    /// Checks every value of the description. Drops the environment if the build is untrusted or on a pull ref, as for
-    /// a registration.
+    /// Checks every value of the description. Drops the environment if the build is untrusted or not on a branch or
+    /// tag.
     ///
     /// # Errors
     /// [`FieldError`] names the first invalid field.

@@ -164,8 +164,8 @@ impl SubjectFormat {
         if text.len() > MAX_BYTES { Err(SubjectUnavailable::TooLong(text.len())) } else { Ok(Subject(text)) }
     }
 
-    /// Parses a subject of this format into the decoded values of the fields. A subject with the suffix `:untrusted`
-    /// also has the field `untrusted`.
+    /// Parses a subject of this format into the decoded values of the fields; `None` if the subject has another form. A
+    /// subject with the suffix `:untrusted` also has the field `untrusted`.
     #[must_use]
     pub fn parse(&self, subject: &str) -> Option<BTreeMap<String, String>> {
         // No value contains a delimiter, so the subject fits the format either with or without the suffix, never both.

@@ -53,8 +53,8 @@ impl SubjectTemplate {
     }
 }
 
-/// Returns the part of the literal, before any delimiter, that could be read as the end of the value before the
-/// literal.
+/// Returns the beginning of a literal up to the literal's first delimiter. A parser could mistake this text for the end
+/// of the value that precedes the literal.
 fn undelimited_prefix(parts: Option<&[Part]>) -> &str {
     match parts.and_then(<[Part]>::first) {
         Some(Part::Literal(literal)) => {

@@ -19,7 +19,7 @@ pub(super) enum Part {
     Literal(String),
 }
 
-/// What a template may name in braces: a field of the build, or a custom property of the repository.
+/// A name in the braces of a template: a field of the build, or a custom property of the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum TemplateField {
     Known(&'static Field),

@@ -21,7 +21,7 @@ pub(super) fn text(field: &str, value: &str) -> Result<(), FieldError> {
     no_userinfo(field, value)
 }
 
-/// Checks a name that may contain `/`: it has no empty segment, no dot segment and at most 255 bytes.
+/// Checks a name that may contain `/`: at most 255 bytes, and between slashes no `.`, no `..` and no empty text.
 pub(super) fn path_name(field: &str, value: &str) -> Result<(), FieldError> {
     bounded(field, value, MAX_NAME_BYTES)?;
     if value.is_empty() {
@@ -93,8 +93,8 @@ pub(super) fn sha(field: &str, value: &str) -> Result<(), FieldError> {
     Ok(())
 }
 
-/// Checks that a text has one line and at most `most` bytes, and none of the marks by which a text looks different to a
-/// reader than to a program.
+/// Checks that a text has one line and at most `most` bytes, and no control characters or bidirectional marks, which
+/// make a text look different to a reader than to a program.
 pub(super) fn bounded(field: &str, value: &str, most: usize) -> Result<(), FieldError> {
     if value.len() > most {
         return Err(FieldError::new(field, format!("must have at most {most} bytes")));

@@ -1,5 +1,5 @@
-//! Writes the claims of an ID token. The claims go directly into the serialiser, because every issued token takes this
-//! path.
+//! Writes the claims of an ID token directly into the serialiser. Never builds a map of claims first, which would slow
+//! down every issued token.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};

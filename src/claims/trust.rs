@@ -1,5 +1,5 @@
-//! Decides whether a repository had already accepted the code that a build runs. Never calls a build trusted for the CI
-//! server's `trusted` alone.
+//! Decides whether a repository had already accepted the code that a build runs. The CI server's `trusted: true` alone
+//! never makes a build trusted.
 
 use super::event::Event;
 
@@ -11,8 +11,8 @@ pub(super) struct Provenance<'a> {
     pub(super) fork: Option<bool>,
     pub(super) head_repo_id: Option<&'a str>,
     pub(super) repo_id: Option<&'a str>,
-    /// The registration's `trusted`: `false` always makes the build untrusted; comments and merge queues require
-    /// `true`.
+    /// The registration's `trusted`: `false` always makes the build untrusted; builds of comments and merge queues
+    /// require `true`.
     pub(super) declared: Option<bool>,
 }
 

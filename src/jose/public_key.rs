@@ -68,8 +68,8 @@ impl PublicKey {
     /// Creates an RSA key from a big-endian modulus and a big-endian exponent. Ignores leading zeros.
     ///
     /// # Errors
-    /// [`PublicKeyError`] unless the modulus is odd, has 2048 to 8192 bits and is not vulnerable to ROCA, and the
-    /// exponent is odd, at least 3 and of at most 32 bits.
+    /// [`PublicKeyError`] if the key breaks one of these rules: the modulus is odd, has 2048 to 8192 bits and is not
+    /// vulnerable to ROCA; the exponent is odd, at least 3 and has at most 32 bits.
     pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, PublicKeyError> {
         let (n, e) = (without_leading_zeros(modulus), without_leading_zeros(exponent));
         if !is_odd(e) || e == [1] || bits(e) > EXPONENT_BITS {

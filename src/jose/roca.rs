@@ -1,7 +1,8 @@
 //! Detects RSA keys of a faulty generator in smart cards (ROCA, CVE-2017-15361). The generator's primes are `k·M +
 //! 65537^a mod M`, so that the modulus is a power of 65537 modulo each small prime. Never reads a private key.
 
-/// The small primes by which the published test divides (Nemec and others, "The Return of Coppersmith's Attack", 2017).
+/// The small primes by which the published test divides the modulus (Nemec and others, "The Return of Coppersmith's
+/// Attack", 2017).
 const PRIMES: [u64; 38] = [
     3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109,
     113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
