@@ -44,8 +44,8 @@ table! {
         /// Audiences that tokens of the client's builds may have. If empty: all audiences that the issuance rules
         /// allow.
         audiences: Vec<AudiencePattern> = "[]";
-        /// Prefix of the organisation and repository ids that the client registers, so that two CI servers share no id.
-        /// If absent: no prefix.
+        /// Prefix that is put before the organisation and repository ids that the client registers, so that equal ids
+        /// of two CI servers stay distinct. If absent: no prefix.
         ids: Option<String>;
     }
 }

@@ -1,5 +1,5 @@
-//! Macros that declare a section or a table once: the struct that is read, the descriptions of its keys, and its reader.
-//! Never describes a key in other words than the doc comment of its field.
+//! Macros that make three things from one declaration of a section or table: the struct, the descriptions of the keys,
+//! and the reader. The description of a key is always the doc comment of the key's field.
 
 /// Defines a section of the configuration: a struct with a field for each key, the keys' descriptions, and a reader.
 /// The doc comment of a field is also the key's text in the reference.
@@ -48,9 +48,9 @@ macro_rules! section {
     (@read example $reader:ident, $path:expr, read $check:expr) => { $reader.optional($path, $check) };
 }
 
-/// Defines a table that a section holds several times: a struct that serde reads, and the descriptions of the table's
-/// keys. `= TOML` is the default of a key that is not an `Option`. A key that has no default and is not an `Option` is
-/// required.
+/// Defines a table that a section may contain several times, such as `[clients.NAME]`: a struct that serde reads, and
+/// the descriptions of the table's keys. `= TOML` is the default of a key that is not an `Option`. A key that has no
+/// default and is not an `Option` is required.
 macro_rules! table {
     (
         $(#[doc = $about:literal])+

@@ -74,12 +74,12 @@ impl Key {
         self.doc.trim_ascii()
     }
 
-    /// Returns whether the key's value consists of tables with the keys of [`Section::table`].
+    /// Returns whether the key's value consists of tables, whose keys [`Section::table`] describes.
     pub(super) fn holds_tables(&self) -> bool {
         self.kind == ValueKind::Tables || self.path.ends_with(".NAME")
     }
 
-    /// Returns the key's section and the key's name. The section of a key of a table is empty.
+    /// Splits `section.name` into section and name. For a key of a table such as `[clients.NAME]` the section is empty.
     pub(super) fn parts(&self) -> (&'static str, &'static str) {
         self.path.split_once('.').unwrap_or(("", self.path))
     }

@@ -30,14 +30,15 @@ section! {
     pub struct Exchange in ("exchange") {
         /// Whether the exchange is served. `false` turns off every endpoint of the exchange.
         enabled: bool = default "true";
-        /// Audience that subject tokens must have in RubyGems' flows, except for a role with statements that name an
-        /// audience. If absent: the host of the issuer URL.
+        /// Audience that a token must have to be exchanged in RubyGems' flows. A role whose statements name an audience
+        /// requires that audience instead. If absent: the host of the issuer URL.
         rubygems_host: Option<String> = example r#""gems.example.com""#, read audience;
-        /// Audience that subject tokens must have in the NuGet flow. If absent: the origin of the issuer URL.
+        /// Audience that a token must have to be exchanged in the NuGet flow. If absent: the origin (scheme, host and
+        /// port) of the issuer URL.
         nuget_audience: Option<String> = example r#""https://nuget.example.com""#, read audience;
-        /// Audience that subject tokens of a provider without `required_audience` must have in the container registry's
-        /// flow, and audience of the access tokens that this flow issues. If absent: the host of the issuer URL
-        /// followed by `:registry`.
+        /// Audience of the access tokens that the container registry's flow issues. A token that is exchanged in this
+        /// flow must have the same audience if its provider sets no `required_audience`. If absent: the host of the
+        /// issuer URL followed by `:registry`.
         registry_audience: Option<String> = example r#""registry.example.com""#, read audience;
     }
 }
@@ -45,8 +46,8 @@ section! {
 section! {
     /// Forward authentication: a reverse proxy asks this server whether to let a request through.
     pub struct ForwardAuth in ("forward_auth") {
-        /// Reverse proxy that asks this server: `nginx`, `traefik`, `caddy` or `envoy`. The server expects each request
-        /// to be described in the form that this proxy sends, and rejects the forms of other proxies.
+        /// Reverse proxy that asks this server: `nginx`, `traefik`, `caddy` or `envoy`. The server reads only the
+        /// headers in which this proxy describes a request.
         proxy: Proxy = default r#""nginx""#;
     }
 }

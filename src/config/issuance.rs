@@ -28,7 +28,8 @@ table! {
         name: String;
         /// Condition on the variable `build`, in CEL. If absent: the rule applies to every build.
         when: Option<String>;
-        /// Audiences that the rule allows, at least one. `*` stands for any characters within one segment.
+        /// Audiences that the rule allows, at least one. `*` stands for any characters except `/`, `:`, `@`, `?` and
+        /// `#`.
         audiences: Vec<AudiencePattern>;
         /// Whether one token may have several of the rule's audiences at once.
         multiple: bool = "false";
@@ -55,7 +56,7 @@ pub(super) fn read(reader: &mut Reader<'_>, longest: Option<Seconds>) -> Option<
     issuance.filter(|_| are_valid)
 }
 
-/// Checks all rules, also those with a fault in another field.
+/// Returns the faults of all rules. A rule with a malformed field is checked too, so that one run reports every fault.
 fn rule_faults(reader: &Reader<'_>, longest: Option<Seconds>) -> Vec<Fault> {
     let (mut places, mut specs) = (Vec::new(), Vec::new());
     for (index, mut read) in reader.readable::<RuleKeys>(RULES) {

@@ -18,7 +18,7 @@ const KEY_ENCRYPTION_KEYS: &str = "keys.key_encryption_keys";
 section! {
     /// Signing keys, their rotation schedule, and the key-encryption keys that encrypt the private signing keys.
     pub struct Keys in ("keys", KekKeys::TABLE) {
-        /// Signature algorithms of the tokens that this server signs. The first algorithm with an active key is the
+        /// Signature algorithms of the tokens that this server signs. The first algorithm with a key that signs is the
         /// default.
         algorithms: Vec<Algorithm> = default r#"["RS256", "ES256"]"#, read algorithms;
         /// Size of new RSA signing keys in bits: 2048, 3072 or 4096.
@@ -117,8 +117,8 @@ impl Keys {
         }
     }
 
-    /// Returns the places of the key-encryption keys, and reads none of the keys. A first start may create the default
-    /// file, and no other file.
+    /// Returns the file or value of each key-encryption key, without reading a file. A first start may create the
+    /// default file, and no other file.
     #[must_use]
     pub fn kek_source(&self) -> KekSource {
         let keys = self.key_encryption_keys.iter().map(|key| (key.id.clone(), key.place.clone()));
@@ -142,8 +142,9 @@ fn rsa_bits(bits: u32) -> Result<u32, &'static str> {
     if matches!(bits, 2048 | 3072 | 4096) { Ok(bits) } else { Err("must be 2048, 3072 or 4096") }
 }
 
-/// Checks `keys.clock_skew`. This server accepts its own tokens for this time after `exp`, but records
-/// used tokens no longer than [`MAX_TOLERANCE`] after `exp`.
+/// Checks that `keys.clock_skew` is at most [`MAX_TOLERANCE`]. This server accepts its own tokens for `clock_skew`
+/// after `exp`, but remembers used tokens only for [`MAX_TOLERANCE`]: with a larger skew a used token could be redeemed
+/// again.
 fn clock_skew(skew: Seconds) -> Result<Seconds, String> {
     if skew <= MAX_TOLERANCE { Ok(skew) } else { Err(format!("must be at most {MAX_TOLERANCE}")) }
 }

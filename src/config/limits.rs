@@ -9,13 +9,13 @@ section! {
     pub struct Limits in ("limits") {
         /// Maximum number of tokens for one build. 0 is unlimited.
         tokens_per_build: u64 = default "1000";
-        /// Maximum requests per second with one request token, and maximum requests per second for direct tokens of one
-        /// build. 0 is unlimited.
+        /// Maximum requests per second with one request token. Also the maximum requests per second in which a CI
+        /// server itself asks for tokens of one build. 0 is unlimited.
         build_per_second: u32 = default "50";
         /// Maximum requests per second of one client. 0 is unlimited.
         client_per_second: u32 = default "200";
-        /// Maximum number of step tokens of one build that live at the same time: neither revoked nor expired. 0 is
-        /// unlimited.
+        /// Maximum number of step tokens (request tokens of single steps) of one build that are valid at the same time.
+        /// 0 is unlimited.
         step_tokens_per_build: u64 = default "256";
         /// Memory for cached request tokens with their builds, in bytes. A request token that is not cached costs one
         /// query. 0 caches nothing.

@@ -78,8 +78,8 @@ fn faulty_rule(error: &AccessPolicyError) -> Fault {
         .below([PathStep::Field("rules".to_owned()), PathStep::Item(error.rule.saturating_sub(1))])
 }
 
-/// Returns the access policy as written, and the fault of its providers. A faulty policy is only checked further, and
-/// never used.
+/// Returns the access policy as written, and the fault in its list of providers, if any. A policy with such a fault is
+/// checked for further faults and never used.
 fn spec(keys: PolicyKeys, providers: Option<&[Provider]>) -> (AccessPolicySpec, Option<Fault>) {
     let (providers, fault) = match (keys.providers, providers) {
         (Some(named), _) if named.is_empty() => {

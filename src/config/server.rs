@@ -22,32 +22,34 @@ section! {
         /// Maximum number of open connections on the public listener. The admin listener has 64 of its own. Must be at
         /// least 1.
         max_connections: usize = default "4096", read at_least_one;
-        /// Memory that the bodies of all requests together may hold, in bytes. Bodies of requests whose credential is not
-        /// known yet may hold a quarter. Must be at least 1048576, which is 16 bodies of the maximum size.
+        /// Memory that the bodies of all requests together may hold, in bytes. Bodies of requests without a verified
+        /// credential may hold a quarter of this memory. Must be at least 1048576, which is 16 bodies of the maximum
+        /// size.
         body_memory: usize = default "16777216", read body_memory;
         /// Maximum number of open connections of one address (of one /64 network with IPv6), while more than half of
-        /// `max_connections` are open. Trusted proxies are exempt: for each address that they forward this is the maximum
-        /// number of requests in flight. If absent: a quarter of `max_connections`.
+        /// `max_connections` are open. Trusted proxies are exempt; instead, each address for which a proxy forwards
+        /// requests may have this number of requests in flight. If absent: a quarter of `max_connections`.
         connections_per_address: Option<usize> = example "1024", read at_least_one;
-        /// Time for which a connection without a request stays open. Longer than the same time of the load balancer in
-        /// front, so that the balancer never sends a request on a connection that ends.
+        /// Time for which a connection without a request stays open. Should exceed the idle time-out of the load
+        /// balancer in front, so that the balancer never sends a request on a connection that the server is closing.
         keep_alive: Seconds = default r#""75s""#, read period;
-        /// Maximum time from the first byte of a request's head to its end.
+        /// Maximum time for a request's head (request line and headers) to arrive, from the first byte to the last.
         head_timeout: Seconds = default r#""10s""#, read period;
         /// Maximum time for a request's body to arrive.
         body_timeout: Seconds = default r#""10s""#, read period;
-        /// Maximum time for which a client may take no byte of an answer.
+        /// Maximum time in which a client must take some bytes of an answer.
         write_timeout: Seconds = default r#""10s""#, read period;
-        /// Maximum time for a request from its head to its answer, and for the client to take the answer.
+        /// Maximum time from the end of a request's head to the answer. The client has the same time to take the whole
+        /// answer.
         request_timeout: Seconds = default r#""30s""#, read period;
         /// Age at which a connection ends. Its last answer says `Connection: close`.
         connection_max_age: Seconds = default r#""1h""#, read period;
         /// Maximum number of requests on one connection. The last answer says `Connection: close`.
         connection_max_requests: usize = default "100000", read at_least_one;
-        /// Time between a signal to stop, from which on `/health/ready` answers 503, and the end of the listeners. At least
-        /// the time in which the load balancer in front notices; 0 without a load balancer.
+        /// Time for which the server still accepts connections after a signal to stop, while `/health/ready` answers
+        /// 503. At least the time that the load balancer in front needs to notice the 503; 0 without a load balancer.
         drain_delay: Seconds = default r#""0s""#;
-        /// Maximum time for requests in flight to be answered after the listeners have ended.
+        /// Maximum time for requests in flight to be answered after the server has stopped accepting connections.
         drain_timeout: Seconds = default r#""15s""#;
         /// Base URL at which CI servers and builds reach the API, without a trailing slash. If absent: the origin of
         /// `issuer.url`.
@@ -84,7 +86,8 @@ fn folder(text: &str) -> Result<PathBuf, &'static str> {
     }
 }
 
-/// Minimum of `server.body_memory`: 16 bodies of 64 KiB, so that the quarter of unknown senders has room for 4.
+/// Minimum of `server.body_memory`: 16 bodies of 64 KiB, so that the quarter for requests without a verified credential
+/// has room for 4.
 const LEAST_BODY_MEMORY: usize = 16 * 64 * 1024;
 
 fn body_memory(bytes: usize) -> Result<usize, &'static str> {

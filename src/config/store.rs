@@ -23,7 +23,7 @@ const READERS: u32 = 8;
 const WRITERS: u32 = 5;
 
 section! {
-    /// The database that the server keeps everything in.
+    /// The database that holds the server's data.
     pub(super) struct StoreKeys in ("store") {
         /// URL of the database: `sqlite://PATH`, or `postgres://USER@HOST/DATABASE?sslmode=verify-full`, which may end
         /// in `&sslrootcert=FILE`.
@@ -34,12 +34,12 @@ section! {
         password: Option<SecretText> = example r#""…""#;
         /// File with the password of the database user. At most one of `password` and `password_file` may be set.
         password_file: Option<String> = example r#""secrets/database-password""#;
-        /// Maximum time of one statement in PostgreSQL, on the server and on the client side: a statement that is not
-        /// answered in time ends its connection. Together with `acquire_timeout` the maximum wait for a write to begin,
-        /// and for the record of a token.
+        /// Maximum time of one statement in PostgreSQL, limited by PostgreSQL and by this server: a statement that is
+        /// not answered in time ends its connection. The sum of `statement_timeout` and `acquire_timeout` is the
+        /// maximum wait for the answer to a write.
         statement_timeout: Seconds = default r#""5s""#, read period;
-        /// Maximum wait for a connection to PostgreSQL, which includes opening one. With SQLite the maximum wait for the
-        /// lock of the file while another process holds it.
+        /// Maximum wait for a connection to PostgreSQL, including the time to open a new connection. With SQLite:
+        /// maximum wait while another process locks the database file.
         acquire_timeout: Seconds = default r#""2s""#, read period;
     }
 }

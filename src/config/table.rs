@@ -41,8 +41,8 @@ pub(super) fn named(section: &str) -> Option<&'static Key> {
     keys().find(|key| key.parts() == (section, "NAME"))
 }
 
-/// Returns the text of the fault for a section that does not exist, or for a key that does not exist in its section. The
-/// text lists the known names of that place.
+/// Returns the text of the fault for a section that does not exist, or for a key that does not exist in its section.
+/// The text lists the sections or keys that exist.
 pub(super) fn unknown(section: &str, key: Option<&str>) -> String {
     let Some(known) = SECTIONS.iter().find(|known| known.name == section) else {
         let names: Vec<&str> = SECTIONS.iter().map(|section| section.name).collect();
