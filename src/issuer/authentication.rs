@@ -1,5 +1,5 @@
-//! Authenticates clients of the API, by secret or by a provider's token, and the worker of a build, by worker token. No
-//! answer tells an unknown client from a wrong secret.
+//! Authenticates clients of the API, by secret or by a provider's token, and the worker of a build, by worker token. An
+//! answer never reveals whether a client is unknown or its secret is wrong.
 
 use super::issuer::Issuer;
 use super::refusal::{IssueError, IssueRefusal, NotIssued};
@@ -64,8 +64,8 @@ impl Issuer {
         }
     }
 
-    /// Authenticates a client by a provider's token. The token's only audience must be our API. The token is not
-    /// redeemed, since a CI server sends the same token with each request.
+    /// Authenticates a client by a provider's token. The token's only audience must be our API. The token stays usable,
+    /// since a CI server sends the same token with each request.
     async fn client_by_token(&self, token: &Secret<String>) -> Result<Client, NotIssued> {
         let audience = self.paths.api_audience();
         let requirements =

@@ -29,8 +29,8 @@ pub(crate) struct Documents {
     pub(crate) jwks: Document,
 }
 
-/// Discovery document: provider metadata of OpenID Connect Discovery 1.0 §3. The document lists nothing that this
-/// issuer does not support.
+/// Discovery document: provider metadata of OpenID Connect Discovery 1.0 §3. The document lists only what this issuer
+/// supports.
 #[derive(Serialize)]
 struct Discovery<'a> {
     issuer: &'a str,
@@ -98,8 +98,8 @@ impl Documents {
 
 impl Document {
     fn of<T: Serialize>(value: &T) -> Self {
-        // Serialising these structs to memory cannot fail; every verifier would reject the empty document that stands
-        // for a failure.
+        // Serialising these structs to memory cannot fail. If it did, the document would be empty, and every verifier
+        // would reject it.
         let bytes = serde_json::to_vec(value).unwrap_or_default();
         let etag = format!("\"{}\"", Sha256::of(&bytes));
         Self { bytes: bytes.into(), etag }

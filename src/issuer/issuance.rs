@@ -1,7 +1,7 @@
 //! Issues one ID token: decides on the request, signs the token, records the token.
 //!
-//! A token never leaves the server before the token's audit row is on disk, nor after the build has finished, the
-//! request token was revoked or the client was disabled: the transaction that records the token checks all three.
+//! A token never leaves the server before the token's audit row is on disk. The transaction that writes the row refuses
+//! the token if the build has finished, the request token was revoked or the client was disabled.
 
 use std::sync::Arc;
 
@@ -33,14 +33,16 @@ impl Issuer {
         // This check comes first, since a wrong clock would make every request token look expired.
         self.parts.keyring.ready_to_sign(now).await?;
         let mut counted = false;
-        // A cached request token may be stale: it suffices to try to issue an ID token, but never to refuse. A preview
-        // runs no transaction that would notice a stale request token, so a preview reads the database.
+        // A cached request token may be outdated, for example revoked by now. The transaction that records an ID token
+        // notices this, so the cache suffices to try, but never to refuse. A preview runs no such transaction, so a
+        // preview reads the database.
         let cached = if preview { None } else { self.parts.store.cached_bearer(&self.id, digest) };
         if let Some(cached) = cached.filter(|cached| opens(cached, path, now)) {
             self.rates.count_token(cached.token.id)?;
             counted = true;
             match self.issue(Recipient::Job(cached), request.clone(), now).await {
-                // Perhaps only the cached request token is stale; every other refusal is final.
+                // The cached request token may be outdated, so the database is read below. Every other refusal is
+                // final.
                 Err(NotIssued::Refused(IssueRefusal::Unauthenticated)) => {}
                 outcome => return outcome,
             }
@@ -54,8 +56,8 @@ impl Issuer {
         if preview { self.preview(recipient, request, now).await } else { self.issue(recipient, request, now).await }
     }
 
-    /// Issues an ID token directly to a CI server, which passes the token to a job. The client is authenticated and has
-    /// the scope `builds:tokens`.
+    /// Issues an ID token directly to a CI server, which passes the token to a job. The caller has authenticated the
+    /// client and checked its scope `builds:tokens`.
     ///
     /// # Errors
     /// [`NotIssued`].

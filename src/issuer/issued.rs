@@ -24,12 +24,12 @@ pub(crate) struct IssuedToken {
     pub(crate) rule: Option<String>,
 }
 
-/// Preview of an ID token: what a request would be answered with, without signing or recording a token.
+/// Preview of an ID token: the answer to a token request, except that no token is signed or recorded.
 #[derive(Debug)]
 pub(crate) struct Preview {
     pub(crate) subject: String,
     pub(crate) audiences: Audiences,
-    /// Name of the issuance rule that would allow the token; `None` if the policy's default would.
+    /// Name of the issuance rule that would allow the token; `None` if the policy's default would allow the token.
     pub(crate) rule: Option<String>,
     pub(crate) algorithm: Algorithm,
     pub(crate) lifetime: Seconds,

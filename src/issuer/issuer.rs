@@ -69,9 +69,9 @@ impl Issuer {
         self.parts.metrics.render()
     }
 
-    /// Makes the change of keys that is due, renders the documents if the keys have changed, and drops rate limits that
-    /// are not in use. Must run at least every `refresh_interval`: a server that has not read the keys for longer does
-    /// not sign.
+    /// Writes the change of the signing keys that is due, renders the discovery document and key set again if they have
+    /// changed, and drops unused rate limits. Must run at least every `refresh_interval`: a server that last read the
+    /// keys longer ago does not sign.
     ///
     /// # Errors
     /// [`ActError`] if the keys cannot be read or changed. The documents then show the keys as they were last read.

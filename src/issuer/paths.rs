@@ -22,7 +22,8 @@ impl Paths {
     /// API below `public_url`. Without a `public_url` the API is at the issuer's origin.
     ///
     /// # Errors
-    /// The reason why the issuer's origin is not a valid URL; [`IssuerUrl::parse`] accepts no such issuer.
+    /// The reason why the origin of `issuer` is not a valid URL. A URL that [`IssuerUrl::parse`] accepted never causes
+    /// this.
     pub(crate) fn new(
         issuer: IssuerUrl,
         public_url: Option<IssuerUrl>,

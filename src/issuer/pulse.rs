@@ -1,19 +1,22 @@
-//! Result of the last pulse: a write that changes nothing, which a task of the server makes every second. Readiness is
-//! answered from this state alone, so that a database that answers nothing delays no answer about health.
+//! Result of the last pulse. A pulse is a write that changes nothing: the server makes a pulse every second to see
+//! whether the database answers. `/health/ready` is answered from this result alone, so that a stuck database never
+//! delays the answer.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Time between two pulses.
+/// Time between two pulses, the writes that show whether the database answers.
 pub(crate) const PULSE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Maximum time of one pulse; a later answer counts as missed.
+/// Time limit of a pulse, the write that shows whether the database answers. A later answer counts as a failure.
 pub(super) const PULSE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Age from which a successful pulse proves nothing any more, because the task that makes pulses is late or gone.
+/// Time for which a successful pulse counts. An older pulse proves nothing, because the task that makes pulses is late
+/// or has ended.
 const PULSE_PROVES_FOR: Duration = Duration::from_secs(5);
 
-/// Result of the last pulse of the database, and when it ended.
+/// Result of the last pulse (the write that shows whether the database answers), and the time of the last successful
+/// pulse.
 pub(super) struct Pulse {
     works: AtomicBool,
     /// Time of the last successful pulse, in milliseconds of the monotonic clock.
@@ -26,13 +29,13 @@ impl Pulse {
         Self { works: AtomicBool::new(true), last: AtomicU64::new(millis(monotonic)) }
     }
 
-    /// Returns whether the last pulse succeeded, and not too long ago.
+    /// Returns whether the database works: the last pulse succeeded, and at most 5 s ago.
     pub(super) fn works(&self, monotonic: Duration) -> bool {
         let age = millis(monotonic).saturating_sub(self.last.load(Ordering::Relaxed));
         self.works.load(Ordering::Relaxed) && age <= millis(PULSE_PROVES_FOR)
     }
 
-    /// Keeps the result of a pulse. Returns whether the result differs from the one before.
+    /// Stores the result of a pulse. Returns whether the result differs from the result before.
     pub(super) fn keep(&self, works: bool, monotonic: Duration) -> bool {
         if works {
             self.last.store(millis(monotonic), Ordering::Relaxed);

@@ -53,7 +53,8 @@ impl Rates {
         count(self.clients.as_ref(), client)
     }
 
-    /// Drops the state of tokens, builds and clients that have their full burst again, which holds no information.
+    /// Drops the counts of tokens, builds and clients that were quiet long enough to make a full burst again, so that
+    /// memory does not grow.
     pub(crate) fn forget_idle(&self) {
         if let Some(builds) = &self.builds {
             builds.forget_idle();

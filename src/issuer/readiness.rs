@@ -11,12 +11,12 @@ use crate::store::StoreError;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Readiness {
     /// `ready`; `degraded` if the server cannot issue tokens but its documents are correct; `unready` if the documents
-    /// may lack a key or the server's clock is doubted.
+    /// may lack a key or the server's clock seems wrong.
     pub(crate) status: &'static str,
     /// Reasons why the status is not `ready`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) reasons: Vec<&'static str>,
-    /// Why the clock is doubted, with the times that do not agree.
+    /// Why the server's clock seems wrong, with the times that disagree; absent if the clock seems right.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) clock: Option<String>,
     /// Problems that an operator should look at although the server works.
@@ -25,8 +25,8 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
-    /// Returns the readiness of a server that shuts down. Its documents are safe, but balancers must send their requests
-    /// elsewhere.
+    /// Returns the readiness of a server that shuts down. Its documents are correct, but load balancers must send
+    /// requests to other servers.
     pub(crate) fn leaving() -> Self {
         Self { status: "unready", reasons: vec!["shutdown"], clock: None, warnings: Vec::new() }
     }
@@ -39,20 +39,21 @@ impl Readiness {
 }
 
 impl Issuer {
-    /// Returns whether the discovery document and the key set may be served now, without a query to the database.
+    /// Returns whether the discovery document and the key set may be served now. Makes no query to the database.
     #[must_use]
     pub(crate) fn documents_are_safe(&self) -> bool {
         self.misleading_reasons().is_empty()
     }
 
-    /// Returns whether caches may keep the documents. While this server's clock is doubted, other servers do not know
-    /// how long caches keep them.
+    /// Returns whether caches may keep the discovery document and the key set. False while this server's clock seems
+    /// wrong, because other servers do not know this server's `max-age` then.
     #[must_use]
     pub(crate) fn documents_may_be_cached(&self) -> bool {
         !self.parts.keyring.is_doubted(self.parts.clock.now())
     }
 
-    /// Returns the server's status with reasons and warnings, from the last pulse of the database.
+    /// Returns the server's status with reasons and warnings. Makes no query: the last result of [`Self::pulse`] shows
+    /// whether the database answers.
     #[must_use]
     pub(crate) fn readiness(&self) -> Readiness {
         let now = self.parts.clock.now();
@@ -76,8 +77,8 @@ impl Issuer {
         Readiness { status, reasons, clock, warnings }
     }
 
-    /// Checks that the database can be read and written, and keeps the result for readiness. The server calls this
-    /// every second; the check has a time limit of its own.
+    /// Checks that the database can be read and written, and stores the result for `/health/ready`. The server calls
+    /// this every second; the check takes at most 1 s.
     pub async fn pulse(&self) {
         let late = || StoreError::Unavailable(format!("no answer within {} s", PULSE_WITHIN.as_secs()));
         let checked = tokio::time::timeout(PULSE_WITHIN, self.parts.store.check()).await;
@@ -85,7 +86,7 @@ impl Issuer {
         let changed = self.pulse.keep(checked.is_ok(), self.parts.clock.monotonic());
         match checked {
             Err(error) if changed => {
-                tracing::warn!(%error, "the database missed a pulse: readiness is degraded until the database answers")
+                tracing::warn!(%error, "the database does not answer: readiness is degraded until it does")
             }
             Ok(()) if changed => tracing::info!("the database answers again"),
             Err(_) | Ok(()) => {}

@@ -1,5 +1,5 @@
 //! Refusals and errors of the issuer: a refusal is caused by the request, an error by the server. No token leaves the
-//! server after either.
+//! server after a refusal or an error.
 
 use crate::base::{BuildId, EntropyError, FieldError, Seconds};
 use crate::claims::SubjectUnavailable;
@@ -74,7 +74,7 @@ pub(crate) enum Quota {
     Build { allowed: u64 },
     /// Limit of one build's ID tokens that one issuance rule may allow.
     Rule { rule: String, allowed: u64 },
-    /// Limit of step tokens of one build that live at the same time.
+    /// Limit of step tokens of one build that are valid at the same time.
     StepTokens { allowed: u64 },
     /// Limit of ID tokens fetched with one request token.
     RequestToken { allowed: u64 },

@@ -30,8 +30,8 @@ pub(crate) struct RegisteredBuild {
 }
 
 impl Issuer {
-    /// Registers a build for an authenticated client with the scope `builds:write`. `digest` is the SHA-256 digest of the request's body: a request
-    /// with equal bytes repeats a registration after a lost answer.
+    /// Registers a build for an authenticated client with the scope `builds:write`. `digest` is the SHA-256 digest of
+    /// the request's body. A second request with the same digest repeats a registration whose answer was lost.
     ///
     /// # Errors
     /// [`NotIssued`].

@@ -15,7 +15,7 @@ pub(crate) struct IssuerSettings {
     pub(crate) max_build: Seconds,
     /// Maximum number of ID tokens of one build; `None` for no limit.
     pub(crate) tokens_per_build: Option<u64>,
-    /// Maximum number of living step tokens of one build; `None` for no limit.
+    /// Maximum number of step tokens of one build that are valid at the same time; `None` for no limit.
     pub(crate) step_tokens_per_build: Option<u64>,
     pub(crate) subject: SubjectFormat,
     /// Names under which the claims of a build appear in ID tokens.

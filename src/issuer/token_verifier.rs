@@ -12,8 +12,8 @@ pub(crate) trait TokenVerifier: Send + Sync + 'static {
     /// provider that accepts the token.
     ///
     /// # Errors
-    /// [`StoreError`] if the providers cannot be read. The inner error if no provider accepts the token: the rejection
-    /// by the provider that passed the most checks.
+    /// [`StoreError`] if the providers cannot be read. The inner error if no provider accepts the token: of all
+    /// rejections, the one that came after the most passed checks.
     async fn verify(
         &self,
         token: &str,
