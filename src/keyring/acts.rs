@@ -63,8 +63,8 @@ impl Revocation {
     }
 }
 
-/// Schedules the earliest safe switch of every algorithm to its announced key. With `at_once`, refuses unless every
-/// announced key is in every cache at the nearest possible switch.
+/// Schedules the earliest safe switch of every algorithm to its announced key. With `at_once`, refuses if some cache
+/// may still lack an announced key at the nearest possible switch.
 ///
 /// # Errors
 /// [`KeyRefusal::AnnouncedTooRecently`], [`KeyRefusal::NotBegun`], [`KeyRefusal::Waiting`].
@@ -177,9 +177,9 @@ pub fn change_algorithms(
     Ok(draft.step())
 }
 
-/// Accepts `now` as the largest time seen, after a server's clock ran ahead, and revokes the keys that were announced
-/// later than `now`. If an algorithm then has no signing key, its announced key signs at once; if an algorithm has no key
-/// at all, new first keys are created.
+/// Corrects the stored times after a server's clock ran ahead: stores `now` as the largest time seen, and revokes the
+/// keys that were announced later than `now`. If an algorithm then has no signing key, its announced key signs at once;
+/// if the algorithm has no key at all, a key that signs at once is created.
 ///
 /// # Errors
 /// [`KeyRefusal::NotBegun`].
@@ -211,7 +211,7 @@ pub(super) fn accept_clock(
     Ok((draft.step(), revoked))
 }
 
-/// Returns a draft of the change, or refuses the act because no keys exist or the keys have no times yet.
+/// Returns a plan, to which the act adds its changes. Refuses the act if no keys exist, or if keys have no times yet.
 fn begun<'a>(keys: &'a KeyRows, settings: &'a KeyringSettings, now: Moment) -> Result<PlanDraft<'a>, KeyRefusal> {
     if keys.rows.is_empty() {
         return Err(KeyRefusal::NotBegun);

@@ -19,8 +19,8 @@ use crate::store::{AdoptedRow, KeyChange, KeyRow, KeyRows, SealedText, Still};
 const ATTEMPTS: usize = 20;
 
 impl Keyring {
-    /// Writes the change that `decide` computes from the current rows, in one compare-and-swap. Fails unless the
-    /// server's clock is sound.
+    /// Writes the change that `decide` computes from the current rows, in one compare-and-swap. Fails if the server's
+    /// clock may be wrong.
     pub(super) async fn advance<T>(
         &self,
         decide: impl Fn(&KeyRows, Moment) -> Result<(PlanStep, T), ActError>,
@@ -60,15 +60,16 @@ impl Keyring {
         Err(KeyringError::Contended.into())
     }
 
-    /// Returns the check that the store makes right before it commits a change. A change older than `refresh_interval`
-    /// is not written, because the keys would be published later than the rows say.
+    /// Returns the check that the store makes right before it commits a change: the change was computed at most
+    /// `refresh_interval` ago. An older change would publish keys later than the times in its rows.
     fn recency_check(&self) -> Still {
         let (clock, decided) = (Arc::clone(&self.parts.clock), self.parts.clock.monotonic());
         let within = self.parts.settings.schedule.refresh_interval.duration();
         Arc::new(move || clock.monotonic().saturating_sub(decided) <= within)
     }
 
-    /// Returns the change with the rows of new, sealed keys added, and the keys of the pool that these rows use.
+    /// Returns the change with a row for each new key, and the generated keys in these rows, which go back to the pool
+    /// if the change is not written.
     fn with_keys(&self, step: PlanStep) -> Result<(KeyChange, Vec<PooledKey>), KeyringError> {
         let PlanStep { mut change, made } = step;
         let mut used = Vec::new();
@@ -143,7 +144,7 @@ impl Keyring {
     }
 
     /// Accepts the current time as the largest time seen, after a server's clock ran ahead. Returns the `kid` of each
-    /// key that this revokes.
+    /// key that was revoked because it was announced later than now.
     ///
     /// # Errors
     /// [`ActError`].
@@ -155,8 +156,8 @@ impl Keyring {
         self.swap(|keys, now| Ok(acts::accept_clock(keys, &self.parts.settings, now)?)).await
     }
 
-    /// Seals every text again that is sealed under another key-encryption key than the first. Returns the number of
-    /// texts that were sealed again.
+    /// Encrypts again, with the first key-encryption key, every stored text that another key encrypted. Returns the
+    /// number of such texts.
     ///
     /// # Errors
     /// [`ActError`]; [`KeyringError::NothingOpens`] if a text cannot be opened with any configured key.
@@ -208,7 +209,8 @@ impl Keyring {
         .await
     }
 
-    /// Sets the times of the signing keys that [`Self::init`] created, and the expiry of the adopted keys.
+    /// Sets the times of the signing keys that [`Self::init`] created, and the expiry of the former issuer's public
+    /// keys.
     pub(super) async fn schedule_takeover(&self) -> Result<(), ActError> {
         self.advance(|keys, now| {
             let Some(mut takeover) = self.takeover(keys) else {

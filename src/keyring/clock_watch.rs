@@ -1,5 +1,6 @@
-//! Checks that the clock of this server is sound, by comparing the clock with the date of this release, with the largest
-//! time that any server has stored, and with the clock of the database server. A comparison is never based on a query that took too long.
+//! Checks that the clock of this server is right, by comparing the clock with the date of this release, with the
+//! largest time that any server has stored, and with the clock of the database server. A comparison is never based on a
+//! query that took too long.
 
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
@@ -10,8 +11,8 @@ use std::time::Duration;
 use crate::base::{Moment, RELEASED, Seconds};
 use crate::store::KeyPoll;
 
-/// Period of the monotonic clock whose smallest wall-clock time has certainly passed. Private halves and audit rows are
-/// erased only if they were due at that time.
+/// Length of the period whose smallest wall-clock time counts for erasing private keys and audit rows: a clock that
+/// runs ahead for less than an hour erases nothing.
 const ERASE_AFTER: Duration = Duration::from_secs(3_600);
 
 /// Error returned when the clock of this server is not sound.
@@ -63,7 +64,8 @@ pub(super) struct ClockWatch {
     skew: Seconds,
     /// Largest time that any server has stored, in seconds since 1970.
     latest: AtomicI64,
-    /// Milliseconds by which the database server's clock was last ahead of ours, if that was too much; otherwise 0.
+    /// Milliseconds by which the database server's clock was last ahead of ours (negative: behind); 0 if the difference
+    /// is allowed.
     apart: AtomicI64,
     /// Smallest wall-clock time read in each minute of the last hour, with the minute on the monotonic clock, oldest
     /// first.
@@ -117,7 +119,7 @@ impl ClockWatch {
         if now + self.skew < latest { Err(ClockFault::Behind { now, latest }) } else { Ok(()) }
     }
 
-    /// Returns the earliest and the latest time that it may be while this server's clock shows `now`: both are `now` if
+    /// Returns the range in which the true time lies while this server's clock shows `now`. The range is `now` alone if
     /// the clock is sound.
     pub(super) fn possible_times(&self, now: Moment) -> RangeInclusive<Moment> {
         if self.check(now).is_ok() {
@@ -128,8 +130,8 @@ impl ClockWatch {
         now.min(database)..=now.max(database).max(latest)
     }
 
-    /// Returns the time of the database server's clock while this server's clock shows `now`, if the two are too far
-    /// apart.
+    /// Returns the time of the database server's clock while this server's clock shows `now`, if the two clocks are too
+    /// far apart; otherwise `None`.
     fn database_time(&self, now: Moment) -> Option<Moment> {
         let apart = self.apart.load(Ordering::Relaxed);
         (apart != 0).then(|| Moment::from_unix(now.unix().saturating_add(apart.div_euclid(1_000))))

@@ -1,10 +1,10 @@
-//! Queue that serves its keys in turn, so that no key's work delays another's. Holds no thread, lock or clock. The queue
-//! must never grow beyond its bounds.
+//! Queue whose keys take turns, so that many items of one key do not delay another key's items. A key says whose item
+//! it is, such as a build. Holds no thread, lock or clock. The queue must never grow beyond its bounds.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 
-/// Items that wait, in order within each key. The keys take turns.
+/// Waiting items, each with a key that says whose item it is. The keys take turns; the items of one key stay in order.
 #[derive(Debug)]
 pub(super) struct FairQueue<K, T> {
     waiting: HashMap<K, VecDeque<T>>,
@@ -21,7 +21,7 @@ impl<K: Hash + Eq + Clone, T> FairQueue<K, T> {
         Self { waiting: HashMap::new(), turns: VecDeque::new(), count: 0, most, most_of_key }
     }
 
-    /// Adds an item behind the others of its key. Returns whether there was room.
+    /// Adds an item behind the other items of its key. Returns whether there was room.
     pub(super) fn push(&mut self, key: &K, item: T) -> bool {
         if self.is_full_for(key) {
             return false;
@@ -42,7 +42,7 @@ impl<K: Hash + Eq + Clone, T> FairQueue<K, T> {
         self.count >= self.most || self.waiting.get(key).is_some_and(|items| items.len() >= self.most_of_key)
     }
 
-    /// Removes the next item: the oldest of the key whose turn it is.
+    /// Removes and returns the next item: the oldest item of the key whose turn it is.
     pub(super) fn pop(&mut self) -> Option<T> {
         let key = self.turns.pop_front()?;
         let items = self.waiting.get_mut(&key)?;
@@ -56,7 +56,7 @@ impl<K: Hash + Eq + Clone, T> FairQueue<K, T> {
         item
     }
 
-    /// Drops every item that is not to be kept.
+    /// Drops every item for which `keep` returns false.
     pub(super) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
         self.waiting.retain(|_, items| {
             items.retain(&keep);

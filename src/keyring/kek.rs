@@ -14,7 +14,8 @@ use super::KeyringError;
 use super::seal::KeyEncryptionKeys;
 use crate::base::{Entropy, Secret, file_cause, secret_text};
 
-/// Configured key-encryption keys, not read yet. The first key seals new texts; all keys open sealed texts.
+/// Configured key-encryption keys, not read yet. The first key seals (encrypts) new texts; all keys open (decrypt)
+/// sealed texts.
 #[derive(Debug, Clone)]
 pub struct KekSource {
     /// Id of each key-encryption key, and the place to read the key from.

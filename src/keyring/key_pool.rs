@@ -1,5 +1,5 @@
-//! Pool of signing keys that are generated ahead of need and held in memory. Generating a key takes up to seconds, so
-//! that no key is generated on an async thread.
+//! Pool of signing keys that are generated ahead of need and held in memory. Generating a key takes up to several
+//! seconds, so keys are generated on blocking threads, never on an async thread.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

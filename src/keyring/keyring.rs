@@ -26,7 +26,7 @@ const RETRY_AFTER_MILLIS: u64 = 1_000;
 /// Keyring of one issuer: the current signing keys and the acts that change these keys.
 pub struct Keyring {
     pub(super) parts: KeyringParts,
-    /// Random name of this process, by which other servers know its settings.
+    /// Random id of this process, under which its settings are stored for the other servers.
     server: String,
     pub(super) keks: KeyEncryptionKeys,
     pub(super) key_pool: KeyPool,
@@ -39,7 +39,7 @@ pub struct Keyring {
     failed_at: AtomicU64,
     /// Time at which our settings were last stored for other servers, in milliseconds of the monotonic clock.
     settings_stored_at: AtomicU64,
-    /// Whether the changes that a start makes wait until the clock is sound.
+    /// Whether the changes of keys that a start makes are postponed until the clock is sound.
     waits_for_clock: AtomicBool,
     /// Lock that is held while the keys are read, so that only one task reads the keys at a time.
     reading: tokio::sync::Mutex<()>,
@@ -47,8 +47,8 @@ pub struct Keyring {
 
 impl Keyring {
     /// Opens the keyring for a server, and makes the changes that are due before the server serves its first document:
-    /// creates the first keys, sets the times of keys that waited for this start, and stores the server's settings. If
-    /// the clock is not sound, these changes are made as soon as it is.
+    /// creates the first keys, sets the times of keys that waited for this start, and stores the server's settings.
+    /// While the clock may be wrong, these changes wait.
     ///
     /// # Errors
     /// [`ActError`] if no sealed key can be opened, or if no key of a listed algorithm can sign.
@@ -141,15 +141,15 @@ impl Keyring {
         self.watch.check(now).err()
     }
 
-    /// Returns whether the clock of this server, which shows `now`, is not sound, or was not until now, so that this
+    /// Returns whether the clock of this server, which shows `now`, may be wrong, or was wrong until now so that this
     /// server's settings are not stored yet.
     #[must_use]
     pub fn is_doubted(&self, now: Moment) -> bool {
         self.waits_for_clock.load(Ordering::Relaxed) || !self.clock_is_sound(now)
     }
 
-    /// Returns the earliest and the latest time that it may be while this server's clock shows `now`. Documents hold
-    /// every key that is needed at one of these times.
+    /// Returns the range in which the true time lies while this server's clock shows `now`. The served documents hold
+    /// every key that is needed at any time in this range.
     #[must_use]
     pub fn possible_times(&self, now: Moment) -> RangeInclusive<Moment> {
         self.watch.possible_times(now)
@@ -164,7 +164,7 @@ impl Keyring {
         self.watch.surely_passed(now, self.parts.clock.monotonic())
     }
 
-    /// Reads the keys again if their version has changed. Keys that are open stay open.
+    /// Reads the keys again if their version has changed. Private keys that are decrypted already stay decrypted.
     ///
     /// # Errors
     /// [`KeyringError`] if the store cannot be read; the keys of the last reading stay in use then.
@@ -172,9 +172,9 @@ impl Keyring {
         self.read_again(true).await
     }
 
-    /// Returns whether the key set that this server serves could lack a key that signs, because the keys were last read
-    /// too long ago, or because other servers do not know how long caches keep this server's key set. No cache keeps the
-    /// key set of a server whose clock is doubted.
+    /// Returns whether the key set that this server serves could lack a key that signs: the keys were last read too
+    /// long ago, or other servers do not know how long caches keep this server's key set. The second reason does not
+    /// count while the clock may be wrong, because caches must not keep the key set then.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         let is_covered = self.is_covered() || self.is_doubted(self.parts.clock.now());
@@ -182,7 +182,8 @@ impl Keyring {
     }
 
     /// Returns whether the stored settings of this server are current, and other servers still respect the settings.
-    /// After a long time without the database, other servers no longer respect them.
+    /// Other servers no longer respect the settings of a server that has lost the database for longer than
+    /// `announce_for`.
     fn is_covered(&self) -> bool {
         let schedule = &self.parts.settings.schedule;
         let respected_for = schedule.announce_for().get().saturating_mul(1_000);

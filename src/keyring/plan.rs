@@ -88,7 +88,7 @@ pub fn plan(
     draft.step()
 }
 
-/// A change of keys while the change is computed.
+/// A change of keys while it is computed: a copy of the stored rows, which the methods below change.
 pub(super) struct PlanDraft<'a> {
     before: &'a KeyRows,
     pub(super) algorithms: Vec<Algorithm>,
@@ -114,7 +114,7 @@ impl<'a> PlanDraft<'a> {
         }
     }
 
-    /// Returns the change: the difference between the draft and the stored rows.
+    /// Returns the change: the difference between the changed copy and the stored rows.
     pub(super) fn step(self) -> PlanStep {
         let is_unchanged = |row: &KeyRow| self.before.rows.iter().any(|before| before == row);
         let change = KeyChange {
@@ -149,7 +149,7 @@ impl<'a> PlanDraft<'a> {
         self.now + self.schedule.refresh_interval + self.schedule.clock_skew
     }
 
-    /// Returns the schedule of each row of the draft, in the order of the rows.
+    /// Returns the schedule of each key, in the order of `rows`.
     pub(super) fn times(&self) -> Vec<Schedule> {
         schedules(&self.rows, self.schedule)
     }
@@ -229,8 +229,8 @@ impl<'a> PlanDraft<'a> {
     }
 }
 
-/// Returns whether a server may still run with these settings. A server without a database connection runs for
-/// `announce_for`, and caches keep its documents for as long.
+/// Returns whether a server may still run with these settings. A server without a database connection, and caches of
+/// its documents, follow the settings for up to `announce_for`.
 fn is_in_use(settings: &ServerSettings, schedule: &ScheduleSettings, now: Moment) -> bool {
     settings.stored_at + settings.announce_for + schedule.refresh_interval + schedule.clock_skew >= now
 }

@@ -38,9 +38,9 @@ impl ScheduleSettings {
         retire_for(self, self.max_lifetime, self.jwks_max_age)
     }
 
-    /// Returns the time after reading the keys for which a replica may serve its documents: later, a key that the
-    /// documents lack could sign before caches of the documents expire. A change of keys may be written up to
-    /// `refresh_interval` after the time in its rows, which is subtracted too.
+    /// Returns for how long after reading the keys a replica may serve its documents. Documents served later could
+    /// still be cached when a key signs that they lack. The time is shorter by `refresh_interval`, because a change of
+    /// keys may be written that much later than the times in its rows.
     #[must_use]
     pub fn documents_safe_for(&self) -> Seconds {
         let unseen = self.jwks_max_age + self.clock_skew + self.refresh_interval;

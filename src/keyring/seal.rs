@@ -14,19 +14,20 @@ use crate::store::SealedText;
 
 const NONCE_BYTES: usize = 12;
 
-/// Key-encryption keys of an installation. The first key seals new texts; all keys open sealed texts.
+/// Key-encryption keys of an installation. The first key seals (encrypts) new texts; all keys open (decrypt) sealed
+/// texts.
 pub(super) struct KeyEncryptionKeys {
     keys: Vec<(String, LessSafeKey)>,
 }
 
-/// What a sealed text belongs to: the issuer, and the key or record that was sealed.
+/// Owner of a sealed (encrypted) text: the issuer, and the key or record that was sealed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Owner<'a> {
     pub(super) issuer: &'a IssuerId,
     pub(super) what: Sealed<'a>,
 }
 
-/// Which key or record a sealed text holds.
+/// Key or record that a sealed (encrypted) text holds.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Sealed<'a> {
     /// Public key of a former issuer.

@@ -14,7 +14,7 @@ use crate::store::InFlight;
 /// Stack size of each thread, which suffices for the deepest rule expression that a policy may contain.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// Maximum share of the queue that one build or subject may take.
+/// One build or subject may take at most the queue's size divided by this number.
 const SHARE_OF_KEY: usize = 8;
 
 /// Error returned when the pool does not complete a signing task.
@@ -31,7 +31,7 @@ pub enum SigningError {
     Threads(String),
 }
 
-/// Whose work a signing task is. The pool serves builds and subjects in turn.
+/// Owner of a signing task: a build, or the subject of a token. The pool serves the owners in turn.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum WorkOf {
     /// Work for a build that this server knows.
@@ -46,7 +46,7 @@ pub enum WorkOf {
 }
 
 impl WorkOf {
-    /// Returns the key of the work for the subject of a verified token.
+    /// Returns the owner of a signing task for the subject of a verified token.
     #[must_use]
     pub fn subject(provider: &str, subject: Option<&str>) -> Self {
         Self::Subject { provider: provider.to_owned(), subject: subject.unwrap_or_default().to_owned() }
@@ -115,7 +115,8 @@ impl SigningPool {
             queued_at: self.queue.clock.monotonic(),
             work: Box::new(move || {
                 let done = catch_unwind(AssertUnwindSafe(work)).map_err(|_| SigningError::Panicked);
-                // The finished task is uncounted before the answer, so that the store's writer does not wait for it.
+                // The task stops counting as in flight before its answer is sent, so that the store's group commit does
+                // not wait for it.
                 drop(counted);
                 let _ = reply.send(done);
             }),

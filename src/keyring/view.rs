@@ -187,7 +187,8 @@ impl KeyView {
             let keys = self.keys.iter().filter(|key| key.alg == *alg && key.schedule.state(now).is_published());
             keys.filter_map(|key| key.schedule.signs_from).max()
         };
-        // The key after an announced key is announced no earlier than that key begins to sign.
+        // A further key is announced only when the announced key begins to sign, and signs `announce_for` later at the
+        // earliest.
         let next = self.algorithms.iter().filter_map(last).min();
         next.map_or(now, |from| from.max(now) + self.announce_for)
     }

@@ -25,7 +25,7 @@ pub(super) struct LogQueue {
     counts: Arc<Counts>,
 }
 
-/// Number of log lines that were dropped, which stays readable while standard error is stuck.
+/// Counter of the log lines that were dropped. Can be read even while standard error is stuck.
 #[derive(Debug, Clone)]
 pub(crate) struct DroppedLines(Arc<Counts>);
 
@@ -42,8 +42,8 @@ struct Count {
 }
 
 impl LogQueue {
-    /// Starts the thread that writes the lines to `output`. `notice` makes the line that tells how many lines were
-    /// dropped; it follows the first line that `output` takes again.
+    /// Starts the thread that writes the lines to `output`. `notice` returns the line that says how many lines were
+    /// dropped. This line is written after the first line that `output` accepts again.
     ///
     /// # Errors
     /// The reason if the thread cannot be started.

@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::format::{self, Writer};
 use super::log_queue::{DroppedLines, LogQueue};
 use crate::base::{Clock, Moment};
 
-/// Time limit for the lines that wait to be written when the process ends.
+/// Maximum time that the end of the process waits for the remaining log lines to be written.
 const FLUSH_WITHIN: Duration = Duration::from_secs(1);
 
 /// Format of the lines in the log.
@@ -42,7 +42,7 @@ impl LogSettings {
     /// Checks the syntax of a log filter.
     ///
     /// # Errors
-    /// What is wrong in the filter, with an example of a valid filter.
+    /// A text that says what is wrong in the filter, with an example of a valid filter.
     pub(crate) fn check_filter(filter: &str) -> Result<(), String> {
         parse(filter).map(drop)
     }
@@ -56,7 +56,8 @@ fn parse(filter: &str) -> Result<EnvFilter, String> {
 pub(crate) struct Logs(LogQueue);
 
 impl Logs {
-    /// Writes a line that is no log line, such as the ready line, behind the log lines before it.
+    /// Writes a line that is not a log line, such as the line that says that the server is ready, after all earlier log
+    /// lines.
     pub(crate) fn note(&self, line: &str) {
         self.0.enqueue(format!("{line}\n").as_bytes());
     }

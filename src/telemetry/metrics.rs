@@ -184,7 +184,8 @@ impl Metrics {
         self.queue.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// Sets the bytes that the bodies of callers with a verified credential hold, and those of all other callers.
+    /// Sets the memory that request bodies hold, in bytes: `known` for callers with a verified credential, `stranger`
+    /// for all others.
     pub(crate) fn bodies(&self, known: usize, stranger: usize) {
         for (sender, bytes) in [("known", known), ("stranger", stranger)] {
             self.bodies.get_or_create(&[("sender", sender)]).set(i64::try_from(bytes).unwrap_or(i64::MAX));
@@ -196,7 +197,7 @@ impl Metrics {
         self.rotation_overdue.set(i64::from(overdue));
     }
 
-    /// Counts the dropped lines of this log from now on.
+    /// Makes the metric of dropped log lines show this counter.
     pub(crate) fn watch_log(&self, dropped: DroppedLines) {
         let _kept_first = self.log.set(dropped);
     }
