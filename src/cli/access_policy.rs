@@ -40,7 +40,7 @@ pub(super) struct Check {
     /// Repository that the request is for
     #[arg(long, value_name = "NAME")]
     repository: String,
-    /// The request as JSON, such as {"action":"pull"}; the default has an empty action
+    /// Request to evaluate, as JSON, such as {"action":"pull"}
     #[arg(long, value_name = "JSON", default_value = r#"{"action":""}"#)]
     request: String,
     /// Print one JSON document
@@ -102,7 +102,7 @@ impl Check {
     }
 }
 
-/// Returns the audience that the registry flow requires of tokens if the token's provider requires no audience.
+/// Returns the audience that a token for the container registry must have if its provider requires no audience.
 fn registry_audience(config: &Config) -> Option<String> {
     let by_issuer = || config.issuer.url.as_ref().map(|url| DefaultAudiences::of(url).registry_audience);
     config.exchange.registry_audience.clone().or_else(by_issuer)

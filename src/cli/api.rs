@@ -151,7 +151,7 @@ impl Response {
 
     /// Parses the response's body as JSON.
     pub(super) fn document<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_slice(&self.body).map_err(|_| Failure::unreachable("unexpected response body"))
+        serde_json::from_slice(&self.body).map_err(|_| Failure::unreachable("the response is not the expected JSON"))
     }
 }
 

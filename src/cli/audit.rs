@@ -159,7 +159,7 @@ impl List {
     }
 }
 
-/// A list of audit rows, which the store returns in pages, oldest first.
+/// A list of records in the database, read page by page, oldest first.
 trait Record {
     type Row: Clone;
 
@@ -180,8 +180,8 @@ trait Record {
         }
     }
 
-    /// Returns the latest [`MAX_ROWS`] rows, oldest first. Reads longer and longer periods until a period holds enough
-    /// rows, so that a long history is never read as a whole.
+    /// Returns the latest [`MAX_ROWS`] rows, oldest first. Reads the last minute, then longer and longer periods until
+    /// one holds enough rows, so that a long history is rarely read as a whole.
     async fn latest(&self, since: Option<Moment>, now: Moment) -> Result<VecDeque<Self::Row>, Failure> {
         let mut period = Seconds::new(60);
         loop {
@@ -248,7 +248,7 @@ impl Show {
         let row = store.find_audit(&IssuerId::main(), self.jti).await?;
         let row = row.ok_or_else(|| Failure::refused(format!("no token with the jti {} was issued", self.jti)))?;
         let claims = serde_json::from_str(&row.claims)
-            .map_err(|_| Failure::unreachable("cannot parse the claims of the record: column claims of table audit"))?;
+            .map_err(|_| Failure::unreachable("the column claims of table audit is not JSON for this token"))?;
         let shown = ShownRow { row, claims };
         if self.json {
             return Ok(output::document(&shown)?);

@@ -51,12 +51,12 @@ pub(super) struct Create {
     /// [default: all organisations]
     #[arg(long = "org", value_name = "ORG", value_delimiter = ',')]
     organizations: Vec<OrganizationPattern>,
-    /// Audience that tokens of the client's builds may have; * matches any characters within one segment; repeatable
-    /// [default: all audiences]
+    /// Audience that tokens of the client's builds may have; * matches any characters except / and other
+    /// delimiters of URLs; repeatable [default: all audiences]
     #[arg(long = "audience", value_name = "AUDIENCE")]
     audiences: Vec<AudiencePattern>,
-    /// Put the prefix NAME. before the organisation and repository ids that the client registers, so that two forges
-    /// behind one issuer share no id
+    /// Put the prefix NAME. before the organisation and repository ids that the client registers, so that equal
+    /// ids of two forges (code hosts) stay different
     #[arg(long, value_name = "NAME", value_parser = ids)]
     ids: Option<String>,
     /// Provider of the tokens that the client authenticates with, instead of a secret; `providers list` prints the
@@ -161,8 +161,8 @@ struct CreatedClient<'a> {
 }
 
 impl Create {
-    /// Returns the provider and subject that a client without a secret authenticates by, or `None` for a client with a
-    /// secret.
+    /// Returns the provider and the subject of the tokens that the new client authenticates with, or `None` if the
+    /// client authenticates with a secret.
     async fn identity(&self, store: &dyn Store, configured: &[Provider]) -> Result<Option<ClientIdentity>, Failure> {
         let (Some(provider), Some(subject)) = (&self.provider, &self.subject) else { return Ok(None) };
         let rows = store.read_rules(&IssuerId::main(), 0).await?.providers;

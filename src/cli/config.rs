@@ -68,8 +68,8 @@ enum ReferenceFormat {
   buildpass config apply --dry-run
 
 Shared settings are keys.algorithms, [clients.*] and [oidc.*]. With SQLite `serve` applies them at each start. With \
-PostgreSQL `serve` applies them at the very first start only, so that an old server that restarts during an update \
-changes nothing: run this command once per release.")]
+PostgreSQL `serve` applies them at the very first start only, so that a server of the old release that restarts during \
+an update does not undo them. Run this command once per release.")]
 pub(super) struct Apply {
     /// Print the changes without applying them
     #[arg(long)]

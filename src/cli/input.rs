@@ -10,7 +10,7 @@ use crate::base::{Secret, file_cause, secret_text};
 use crate::exchange::KEY_PREFIX;
 use crate::jose;
 
-/// Maximum length of an argument that an error text may name as a file. Secrets are longer.
+/// Maximum length of a file name that an error text may repeat. A longer argument may be a secret.
 const MAX_FILE_NAME: usize = 40;
 
 /// Returns the token in `argument`, or reads the token from standard input if `argument` is `-`. Reads at most twice
@@ -19,7 +19,7 @@ pub(super) fn token(argument: &str) -> Result<String, Failure> {
     if argument == "-" { Ok(read(io::stdin().lock())?) } else { Ok(secret_text(argument).to_owned()) }
 }
 
-/// Like [`token`], but an argument that has no form of a token names a file with the token.
+/// Like [`token`], but takes an argument that does not look like a token as the name of a file with the token.
 pub(super) fn token_or_file(argument: &str) -> Result<String, Failure> {
     if argument == "-" || has_form_of_token(secret_text(argument)) {
         return token(argument);
@@ -43,7 +43,7 @@ pub(super) fn secret_file(file: &Path) -> Result<Secret<String>, Failure> {
     })
 }
 
-/// Whether `text` is written like a JWT or an API key. A file with such a name is given as `./NAME`.
+/// Whether `text` looks like a JWT or an API key. A file with such a name must be given as `./NAME`.
 fn has_form_of_token(text: &str) -> bool {
     let in_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.=".contains(&byte);
     text.starts_with(KEY_PREFIX) || text.matches('.').count() >= 2 && text.bytes().all(in_token)

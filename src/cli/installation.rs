@@ -11,7 +11,7 @@ use crate::config::{self, Config, Flags, Sources};
 use crate::exchange::RulesEditor;
 use crate::store::{InFlight, Store, StoreUrl};
 
-/// An installation of buildpass: the configuration file and all that the configuration names.
+/// An installation of buildpass: the configuration, and the database and keys that the configuration names.
 #[derive(Debug)]
 pub(super) struct Installation {
     file: Option<PathBuf>,

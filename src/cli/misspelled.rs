@@ -5,7 +5,7 @@ use clap::Command;
 use clap::builder::StyledStr;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Maximum number of commands that tips name as similar.
+/// Maximum number of similar commands in the tips for one misspelled command.
 const MOST: usize = 3;
 
 /// Replaces clap's tips in the error of an unknown command. Other errors stay unchanged.
@@ -22,7 +22,8 @@ pub(super) fn with_tips(mut error: clap::Error, program: &Command, arguments: &[
     error
 }
 
-/// Returns the command whose subcommand `word` was to be, and the command's full name.
+/// Returns the command that `arguments` name before the unknown subcommand `word`, and its full name, such as
+/// `buildpass keys`.
 fn group<'a>(program: &'a Command, arguments: &[String], word: &str) -> (&'a Command, String) {
     let (mut at, mut path) = (program, program.get_name().to_owned());
     for argument in arguments.iter().take_while(|argument| *argument != word) {
@@ -47,14 +48,14 @@ fn tips(program: &Command, (group, path): (&Command, &str), word: &str) -> Vec<S
     tips
 }
 
-/// Whether `word` is a slip of the fingers for `name`, or one word of `name`, in singular or plural.
+/// Whether `word` is `name` with one or two typing mistakes, or is one of the words in `name`, in singular or plural.
 fn is_near(name: &str, word: &str) -> bool {
     let slips = if word.chars().count() < 8 { 1 } else { 2 };
     let is_word = |part: &str| part == word || part.strip_suffix('s') == Some(word);
     strsim::damerau_levenshtein(name, word) <= slips || name.split('-').any(is_word)
 }
 
-/// Adds the full names of the commands anywhere in the program that are named like `word`.
+/// Adds to `found` the full names of all commands below `at` whose last word resembles `word`.
 fn elsewhere(at: &Command, path: &str, word: &str, found: &mut Vec<String>) {
     for below in at.get_subcommands().filter(|below| below.get_name() != "help") {
         let path = format!("{path} {}", below.get_name());

@@ -55,7 +55,7 @@ Exit codes:
   2  usage: a flag, an argument or a variable is missing or wrong
   3  a server, a file or the database cannot be reached or opened
 
-`buildpass COMMAND --help` prints the help of a command. Without a configuration everything is kept in the working
+`buildpass COMMAND --help` prints the help of a command. Without a configuration everything is kept in the working \
 directory: data/buildpass.db, keys/master.key. To see how the parts work together: buildpass demo";
 
 /// OpenID Connect issuer that signs short-lived tokens for CI builds, verifies tokens, and exchanges them for credentials.
@@ -137,7 +137,7 @@ fn arguments() -> Vec<String> {
 
 fn dispatch(line: CommandLine) -> Result<(), Failure> {
     let installation = Installation::new(line.config);
-    // `serve` logs what its configuration says.
+    // `serve` starts the logs that its configuration describes; `demo` and `bench` log nothing.
     let _logs = match line.command {
         Command::Serve(_) | Command::Demo(_) | Command::Bench(_) => None,
         _ => Some(telemetry::start_logs(&said_by_commands(), Arc::new(SystemClock::new())).map_err(Failure::refused)?),
@@ -170,7 +170,8 @@ fn dispatch(line: CommandLine) -> Result<(), Failure> {
     }
 }
 
-/// Returns what a command other than `serve` logs: panics, and what long work on the database does.
+/// Returns the log settings of all commands except `serve`, `demo` and `bench`: only panics and the progress of long
+/// work on the database are logged.
 fn said_by_commands() -> LogSettings {
     LogSettings {
         format: LogFormat::Text,

@@ -130,8 +130,8 @@ impl Release {
     }
 }
 
-/// Returns whose name `wanted` is, an organisation's or a repository's, or a failure if none or both are bound. Names
-/// are compared case-folded, as bindings compare them.
+/// Returns the kind of the bound name `wanted`: an organisation's or a repository's. Fails if the name is bound for
+/// both or for neither. Upper and lower case count as equal, as in the database.
 fn only_kind(names: &[BoundName], wanted: &str) -> Result<NameKind, Failure> {
     let folded = fold_name(wanted);
     let of = |kind| names.iter().any(|bound| bound.kind == kind && fold_name(&bound.name) == folded);
@@ -148,7 +148,7 @@ fn only_kind(names: &[BoundName], wanted: &str) -> Result<NameKind, Failure> {
 
 fn unbound(name: &str) -> Failure {
     let name = output::visible(name);
-    Failure::refused(format!("{name} is not bound; `buildpass names list` lists bound names"))
+    Failure::refused(format!("{name} is not bound to an id; `buildpass names list` lists the bound names"))
 }
 
 const fn noun(kind: NameKind) -> &'static str {

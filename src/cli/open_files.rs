@@ -1,15 +1,15 @@
-//! The operating system's limit of open files, which connections use too. A server must never meet the limit: then
-//! nobody could connect, and its database's files could not be opened.
+//! The operating system's limit of open files, in which each connection counts as a file. A server must never reach the
+//! limit, because then it could accept no connection and open no file of its database.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::http::ADMIN_CONNECTIONS;
 
 /// Open files that are not connections of the public listener: the admin listener's connections, 32 for the database,
-/// and 96 for listeners, fetches, key files, standard streams and connections that wait for a place.
+/// and 96 for listeners, fetches, key files, standard streams and connections that are accepted but not served yet.
 const RESERVED: usize = ADMIN_CONNECTIONS + 32 + 96;
 
-/// Fewest places of the public listener, whatever the limit.
+/// Number of connections that the public listener serves at least, even if the limit of open files is lower.
 const FEWEST: usize = 16;
 
 /// Maximum number of open files of this process.
@@ -32,19 +32,19 @@ impl OpenFiles {
         }
     }
 
-    /// Returns the limit that [`Self::raise`] would reach.
+    /// Returns the limit that [`Self::raise`] would set.
     pub(super) fn reachable() -> Self {
         Self(getrlimit(Resource::Nofile).maximum)
     }
 
-    /// Returns how many of `wanted` connections the limit has room for.
+    /// Returns the number of connections that the public listener may have: `wanted`, or as many as the limit allows.
     pub(super) fn places(self, wanted: usize) -> usize {
         let Some(limit) = self.0 else { return wanted };
         let room = usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(RESERVED);
         wanted.min(room.max(FEWEST))
     }
 
-    /// Returns what an operator should know where the limit has no room for `wanted` connections.
+    /// Returns a warning for the operator if the limit has no room for `wanted` connections.
     pub(super) fn shortage(self, wanted: usize) -> Option<String> {
         let places = self.places(wanted);
         let limit = self.0.filter(|_| places < wanted)?;

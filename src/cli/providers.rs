@@ -17,7 +17,7 @@ const HELP: Help = Help {
     command: "providers",
     article: "a",
     noun: "stored provider",
-    plural: "the providers in the database, with those that `config apply` stored",
+    plural: "providers, including those that `config apply` stored",
     example: "partner-ci",
     note: "\n\nThe provider `self`, this server's own issuer, is built in and not stored: `config show` prints issuer.url.",
     object: "name = \"partner-ci\"

@@ -3,14 +3,15 @@
 
 use std::time::Duration;
 
-/// Minimum waits before the second, third, … attempt. A longer `Retry-After` of the server takes precedence.
+/// Minimum waits before the first, second, third and fourth retry of a request. A longer `Retry-After` of the server
+/// takes precedence.
 const WAITS: [Duration; 4] =
     [Duration::from_millis(250), Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
 
-/// Maximum total time that a client waits between the attempts of one request.
+/// Maximum total time that a client waits before the retries of one request.
 const MAX_WAIT: Duration = Duration::from_secs(60);
 
-/// Number of attempts and total wait of one request so far.
+/// Number of retries of one request so far, and the total time waited before them.
 #[derive(Debug, Default)]
 pub(super) struct Backoff {
     attempts: usize,
@@ -18,8 +19,8 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// Returns the wait before the next attempt, or `None` to give up. `jitter`, from 0 to 255, adds up to a quarter of
-    /// the wait, so that jobs that start together do not retry together.
+    /// Returns the wait before the next retry, or `None` if the client must give up. `jitter`, a random number from 0
+    /// to 255, adds up to a quarter of the wait, so that jobs that start together do not retry together.
     pub(super) fn wait(&mut self, retry_after: Option<Duration>, jitter: u8) -> Option<Duration> {
         let minimum = WAITS.get(self.attempts)?;
         // The limit keeps a hostile `Retry-After` from overflowing the sum.

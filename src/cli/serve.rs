@@ -51,14 +51,14 @@ impl Serve {
         let app = tokio::select! {
             app = App::start(&config, public, Arc::new(SystemClock::new()), Arc::new(SystemEntropy)) => Arc::new(app?),
             () = signals.stop_requested() => {
-                tracing::info!("stopped during the start: the database rolls a migration back that was not finished");
+                tracing::info!("stopped during the start; the database rolls an unfinished migration back");
                 return Ok(());
             }
         };
         let files = OpenFiles::raise();
         log_notable_settings(&config, public, files);
         app.issuer().metrics().watch_log(logs.dropped());
-        // Standard error may be stuck, which must not keep the server from serving.
+        // Queued like a log line: a reader of standard error that hangs must not keep the server from serving.
         logs.note(&output::visible(&ready_line(&app, public, admin)));
         serve(&app, listeners, limits(&config, files), async { signals.stop_requested().await }).await;
         Ok(())
@@ -101,7 +101,8 @@ fn listener(key: &str, address: SocketAddr) -> Result<TcpListener, Failure> {
     })
 }
 
-/// Returns the limits that the configuration sets, as far as the limit of open files has room for them.
+/// Returns the configured limits of connections and requests, with fewer connections if the limit of open files has no
+/// room for all.
 pub(super) fn limits(config: &Config, files: OpenFiles) -> Limits {
     let server = &config.server;
     let of = Limits::of(files.places(server.max_connections));

@@ -1,4 +1,4 @@
-//! Creates verifiers for the providers of a configuration and for the configuration's own issuer. `./buildpass.toml` is
+//! Creates verifiers for the providers of a configuration and for this installation's own issuer. `./buildpass.toml` is
 //! never read unless the user names the file, because a checkout must not choose which issuers to trust.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::config::{Config, Flags};
 use crate::jose::JwkSet;
 use crate::verifier::{FixedKeys, Provider, Verifier, Verifiers};
 
-/// A configuration, and verifiers for the configuration's providers and own issuer.
+/// A configuration, and verifiers for its providers and for this installation's own issuer.
 pub(super) struct Trusted {
     pub(super) config: Config,
     pub(super) verifiers: Verifiers,
@@ -32,7 +32,8 @@ pub(super) async fn read(installation: &Installation) -> Result<Trusted, Failure
     Ok(Trusted { config, verifiers })
 }
 
-/// Returns the URL and the published keys of the own issuer, if there are both.
+/// Returns the URL and the published keys of this installation's own issuer, or `None` if the URL is not configured or
+/// no keys exist.
 async fn own_keys(config: &Config) -> Result<Option<(String, JwkSet)>, Failure> {
     let Some(issuer) = &config.issuer.url else { return Ok(None) };
     Ok(keyring::published(config).await?.map(|keys| (issuer.as_str().to_owned(), keys)))

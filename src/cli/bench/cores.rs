@@ -1,9 +1,10 @@
-//! Assigns one core to the server and another to the load. A new thread or process inherits the core of the thread that
-//! starts it.
+//! Assigns one core to the server and another to the load, the client that sends requests. A new thread or process
+//! inherits the core of the thread that starts it.
 
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The processor cores of the server and of the load: two usable cores, or the same core twice if only one is usable.
+/// The processor cores of the server and of the client that sends requests: two usable cores, or the same core twice
+/// if only one is usable.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Cores {
     server: Option<usize>,
@@ -30,7 +31,7 @@ impl Cores {
         pin(self.server);
     }
 
-    /// Moves this thread to the load's core.
+    /// Moves this thread to the core of the load, the client that sends requests.
     pub(super) fn use_load_core(self) {
         pin(self.load);
     }

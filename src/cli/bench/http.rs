@@ -1,5 +1,5 @@
-//! A minimal HTTP/1.1 client, so that the load costs little beside the server: it sends one prepared request over one
-//! connection again and again, and reads only the status and the length of each response.
+//! A minimal HTTP/1.1 client for measurements. To need little processor time, the client sends one prepared request
+//! over one connection again and again, and reads only the status and the length of each response.
 
 use std::io;
 

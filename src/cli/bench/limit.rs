@@ -7,7 +7,7 @@ use crate::base::{Clock as _, SystemClock, SystemEntropy};
 use crate::cli::failure::Failure;
 use crate::jose::{Algorithm, PrivateKey, SigningKey};
 
-/// Measures bare signing on the core of the server.
+/// Measures how many signatures the core of the server can make, without any other work.
 pub(super) struct Signing {
     key: SigningKey,
     cores: Cores,

@@ -23,7 +23,7 @@ struct Registered {
     request_token: String,
 }
 
-/// The load's open connections, reused in every round.
+/// The open connections of the client that sends requests, reused in every round of the measurement.
 pub(super) struct Load {
     connections: Vec<Connection>,
 }
@@ -50,7 +50,7 @@ impl Load {
         Ok(Self { connections })
     }
 
-    /// Runs a round of this length, and returns the tokens received per second.
+    /// Requests tokens for this length of time, and returns the tokens received per second.
     pub(super) async fn measure(&mut self, length: Duration) -> Result<f64, Failure> {
         let clock = std::sync::Arc::new(SystemClock::new());
         let mut tasks = JoinSet::new();

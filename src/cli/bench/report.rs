@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Table};
 
-/// Figures of one benchmark. `result` and `limit` are medians, in `unit`.
+/// Figures of one benchmark. `result` is the throughput of the server and `limit` that of the hardware: medians, in
+/// `unit`.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     pub(super) id: &'static str,

@@ -1,4 +1,4 @@
-//! The server under measurement: this program in its own process, with its own temporary folder, on its own core.
+//! The server whose throughput is measured: this program in another process, with a temporary folder and one core.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -10,14 +10,14 @@ use tempfile::TempDir;
 use super::cores::Cores;
 use crate::cli::failure::Failure;
 
-/// The server process under measurement. Dropping this value kills the process and removes the temporary folder.
+/// The server process whose throughput is measured. Dropping this value kills the process and removes its folder.
 pub(super) struct Server {
     child: Child,
     folder: TempDir,
     pub(super) url: String,
 }
 
-/// Credentials of the client that the load uses.
+/// Client id and secret with which the builds of the measurement are registered.
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     pub(super) client_id: String,
@@ -26,7 +26,7 @@ pub(super) struct Credentials {
 
 impl Server {
     /// Starts a server on the server's core, without any limit of tokens or requests, and moves this thread to the
-    /// load's core.
+    /// other core.
     pub(super) fn start(cores: Cores) -> Result<Self, Failure> {
         let folder = tempfile::Builder::new().prefix("buildpass-bench-").tempdir()?;
         cores.use_server_core();

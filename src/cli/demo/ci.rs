@@ -94,7 +94,7 @@ impl Registered {
     pub(super) fn job(&self) -> Result<Job, Failure> {
         let variable = |name: &str| {
             let value = self.env.get(name).cloned();
-            value.ok_or_else(|| Failure::refused(format!("env of the registration has no {name}")))
+            value.ok_or_else(|| Failure::refused(format!("the registration's response has no variable {name} in env")))
         };
         let token = Secret::new(variable("BUILDPASS_ID_TOKEN_REQUEST_TOKEN")?);
         let endpoint =
@@ -139,7 +139,9 @@ impl Job {
     pub(super) async fn refused(&self, audience: &str) -> Result<String, Failure> {
         let response = self.endpoint.send(&request(audience)).await?;
         if response.status != 401 {
-            return Err(Failure::refused(format!("a revoked request token was answered {}", response.status)));
+            let status = response.status;
+            let problem = format!("a request with a revoked request token was answered {status}; expected 401");
+            return Err(Failure::refused(problem));
         }
         Ok(format!("401, {}", response.error_text().unwrap_or_default()))
     }

@@ -49,7 +49,7 @@ impl Demo {
             .prefix("buildpass-demo-")
             .permissions(std::fs::Permissions::from_mode(0o700))
             .tempdir()?;
-        // The folder must outlive the server that a signal drops, and is removed also after a failure.
+        // The folder is removed only after the server has stopped, also after a signal or a failure.
         let done = tokio::select! {
             done = play(&folder, self.exit) => done,
             () = signals.stop_requested() => Ok(()),

@@ -133,7 +133,8 @@ impl<'a> Registries<'a> {
         Ok((key, gems))
     }
 
-    /// Returns the server's response to a proxy in front of the store that received an upload with `token`.
+    /// Asks the server, as a proxy in front of the store does, whether an upload with `token` may pass. Returns the
+    /// status and the subject in the response.
     async fn behind_a_proxy(&self, token: &Secret<String>) -> Result<String, Failure> {
         let url = format!("{}/authz/store", self.base);
         let headers = [("X-Original-Method", "PUT"), ("X-Original-URI", "/app.tgz"), ("X-Original-Host", "store")];
@@ -259,7 +260,7 @@ fn claims_of(response: &Response) -> Result<Value, Failure> {
     serde_json::from_slice(peeked.unverified_payload()).map_err(Failure::refused)
 }
 
-/// Formats some members of a document on one line.
+/// Formats the members `names` of a JSON document on one line.
 fn members(document: &Value, names: &[&str]) -> String {
     let member = |name: &&str| document.get(*name).map(|value| format!("{name} {value}"));
     names.iter().filter_map(member).collect::<Vec<_>>().join(", ")
@@ -268,7 +269,9 @@ fn members(document: &Value, names: &[&str]) -> String {
 /// Formats an error response as text, or fails if the response has another status than `status`.
 fn rejected(response: Response, status: u16) -> Result<String, Failure> {
     if response.status != status {
-        return Err(Failure::refused(format!("an invalid token was answered {}", response.status)));
+        let found = response.status;
+        let problem = format!("a request with an invalid token was answered {found}; expected {status}");
+        return Err(Failure::refused(problem));
     }
     let body: Value = response.document()?;
     Ok(format!("{status}, {}", output::visible(&body.to_string())))

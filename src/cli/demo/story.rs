@@ -3,7 +3,7 @@
 use super::super::failure::Failure;
 use super::super::output;
 
-/// Printer of the demo's steps, which counts the steps.
+/// Prints the steps of the demo, and counts them.
 #[derive(Debug, Default)]
 pub(super) struct Story {
     steps: u32,

@@ -16,9 +16,9 @@ use crate::exchange::{ApplyRulesError, ChangeSet, Prune, RuleErrors, RulesEditor
   buildpass exchange apply rules.toml --dry-run
   buildpass exchange apply rules.toml --prune
 
-A rules file holds users, providers, roles, trusted publishers, trust policies and grants. It is applied as a whole: an
-error anywhere changes nothing. A role that is changed keeps its token. Credentials issued under an
-object that is changed or deleted are revoked at once.")]
+A rules file holds users, providers, roles, trusted publishers, trust policies and grants. It is applied as a whole: \
+an error anywhere changes nothing. A role that is changed keeps its token. Credentials issued under an object that is \
+changed or deleted are revoked at once.")]
 pub(in crate::cli) struct Apply {
     /// The rules file in TOML, or - for standard input
     file: PathBuf,
@@ -49,7 +49,8 @@ impl Apply {
         report.print(false)
     }
 
-    /// Applies the rules. With a fault in the text they are only planned, to find the faults of all objects.
+    /// Applies the rules. If the text has a fault, computes the changes without writing them, so that the error names
+    /// the faults of all objects.
     async fn apply(&self, rules: &RulesText, prune: Prune, editor: &RulesEditor) -> Result<Report, Failure> {
         let is_faulty = !rules.faults(&[]).0.is_empty();
         let set = ChangeSet { file: rules.file().clone(), prune, ..ChangeSet::default() };

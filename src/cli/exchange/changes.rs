@@ -13,7 +13,7 @@ use crate::base::file_problem;
 use crate::config::Flags;
 use crate::exchange::{Applied, Change, ChangeSet, Precondition, Prune, RulesEditor, RulesFile, Section};
 
-/// Author of the changes that commands make, in the audit events of the changes.
+/// Name of the author in the audit events of changes that a command made.
 pub(super) const BY: &str = "command";
 
 /// Maximum size of a file with rules or with an object, in bytes.

@@ -1,12 +1,12 @@
-//! The columns of the lists of objects. A heading is always the name of the JSON member that the column shows, so that
-//! an operator finds in `--json` what the table shows.
+//! The columns of the tables that `list` prints, such as `exchange roles list`. A heading is always the name of the
+//! JSON member that the column shows, so that an operator finds in `--json` what the table shows.
 
 use serde_json::Value;
 
 use super::super::output::Table;
 use crate::exchange::{Object, Section};
 
-/// Members of an object that tell objects of the section apart, in the order of the columns.
+/// Returns the JSON members that the table of a section shows, in the order of the columns.
 const fn members(section: Section) -> &'static [&'static str] {
     match section {
         Section::Users => &["name", "disabled", "created_at"],
@@ -18,7 +18,7 @@ const fn members(section: Section) -> &'static [&'static str] {
     }
 }
 
-/// Returns the table of the objects of a section.
+/// Returns the table of the objects of one section, such as all roles.
 pub(super) fn table(section: Section, objects: &[Object]) -> Table {
     let members = members(section);
     let mut table = Table::of_members(members);

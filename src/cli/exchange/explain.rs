@@ -41,13 +41,13 @@ pub(in crate::cli) struct Explain {
     /// The subject token; or a file with the token, or - for standard input, where other processes cannot see the token
     #[arg(long)]
     token: String,
-    /// Explain the RubyGems flow for the role that has this token, as `exchange roles list` prints the token
+    /// Explain the RubyGems flow for the role with this token; `exchange roles list` prints the tokens of roles
     #[arg(long, value_name = "TOKEN")]
     role: Option<String>,
     /// Explain the RubyGems flow for trusted publishers
     #[arg(long)]
     publisher: bool,
-    /// Explain which trust policy of this user accepts a NuGet login, and why others refuse
+    /// Explain which trust policy of this user accepts a NuGet login, and why the others refuse it
     #[arg(long, value_name = "USER")]
     nuget: Option<String>,
     /// Explain a token exchange (RFC 8693) for the subject token's own audience

@@ -1,24 +1,24 @@
-//! Help of the commands for the objects of one section: the same sentences for every section, each with the section's own
-//! noun and example. Never runs a command.
+//! Help of the commands `create`, `list`, `show`, `update` and `delete` for roles, grants and the other objects: the
+//! same sentences for every kind of object, each with a noun and an example of that kind. Never runs a command.
 
-/// Words and examples for the help of one section's commands.
+/// Words and examples for the help of the commands on one kind of object, such as roles.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::cli) struct Help {
-    /// The parent of the section's commands, such as `exchange roles`.
+    /// The words of the command before `create`, `list` and so on, such as `exchange roles`.
     pub(in crate::cli) command: &'static str,
     pub(in crate::cli) article: &'static str,
     pub(in crate::cli) noun: &'static str,
     pub(in crate::cli) plural: &'static str,
-    /// Arguments that select one object, in examples.
+    /// Arguments that select one object, such as `push-app --user octo`, for examples.
     pub(in crate::cli) example: &'static str,
     /// Text at the end of the help of `list` and `show`.
     pub(in crate::cli) note: &'static str,
-    /// An example of an object of the section, in TOML.
+    /// An example of an object, in TOML.
     pub(in crate::cli) object: &'static str,
 }
 
 impl Help {
-    /// Returns a function that sets the help of each command of an `ObjectCommand`.
+    /// Returns a function that sets the help of `create`, `list`, `show`, `update` and `delete`.
     pub(in crate::cli) fn describe(self) -> impl FnMut(clap::Command) -> clap::Command {
         move |command| {
             let (about, example) = match command.get_name() {
@@ -33,7 +33,7 @@ impl Help {
         }
     }
 
-    /// Returns a function that hides the argument `--user` in sections with objects that have no owner.
+    /// Returns a function that hides the argument `--user` of commands on objects without an owner, such as grants.
     pub(in crate::cli) fn arguments(self) -> impl FnMut(clap::Arg) -> clap::Arg {
         move |argument| match argument.get_id().as_str() {
             "user" => argument.hide(!self.example.contains("--user")),

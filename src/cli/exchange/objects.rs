@@ -1,6 +1,5 @@
-//! The commands `create`, `list`, `show`, `update` and `delete` for the objects of one section of the rules, such as
-//! roles. An object has the form of a rules file and of the admin API, and is applied as `exchange apply` applies a
-//! rules file.
+//! The commands `create`, `list`, `show`, `update` and `delete` for one kind of object of the rules, such as roles. An
+//! object has the form of a rules file and of the admin API, and is applied as `exchange apply` applies a rules file.
 
 use std::path::{Path, PathBuf};
 
@@ -17,10 +16,10 @@ use crate::exchange::{
 };
 use crate::jose::{JsonProblem, require_unique_members};
 
-/// Name of the provider that is built in.
+/// Name of the built-in provider, this server's own issuer.
 const OWN_ISSUER: &str = "self";
 
-/// Commands on the objects of one section.
+/// Commands on one kind of object, such as roles.
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum ObjectCommand {
     Create(Create),
@@ -32,7 +31,7 @@ pub(in crate::cli) enum ObjectCommand {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Create {
-    /// File with the object, or - for standard input
+    /// TOML or JSON file that describes the object, or - for standard input
     file: PathBuf,
     /// Print one JSON document
     #[arg(long)]
@@ -41,7 +40,7 @@ pub(in crate::cli) struct Create {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Update {
-    /// File with the object, or - for standard input
+    /// TOML or JSON file that describes the object, or - for standard input
     file: PathBuf,
     /// Print one JSON document
     #[arg(long)]
@@ -112,7 +111,7 @@ async fn apply_one(
     changes::apply(installation, file, Some(expect), Prune::Nothing, false).await?.print(json)
 }
 
-/// Refuses an object that its user does not have, but other users do.
+/// Refuses an update if the user in `object` has no such object, but another user has one.
 fn of_other_user(section: Section, object: &Object, current: &[Object]) -> Result<(), String> {
     if !section.has_owners() {
         return Ok(());
@@ -181,12 +180,12 @@ impl Delete {
     }
 }
 
-/// Returns the users that own the objects, for a list in a text.
+/// Returns the names of the users that own the objects, joined by commas.
 fn owners(objects: &[Object]) -> String {
     objects.iter().filter_map(|object| Some(object.get("user")?.to_string())).collect::<Vec<_>>().join(", ")
 }
 
-/// Returns the failure for an object that does not exist, or not for this user.
+/// Returns the failure for an object that does not exist, or that belongs to another user than `user`.
 async fn unknown(
     installation: &Installation,
     section: Section,

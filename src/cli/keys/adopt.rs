@@ -15,13 +15,14 @@ use crate::config::Flags;
 use crate::jose::JwkSet;
 use crate::keyring::{KeyRefusal, Takeover, read_former_keys};
 
-/// Time for which caches may keep the former issuer's documents, if the documents' response sets no `max-age`.
+/// Time for which caches are assumed to keep the documents of the issuer that had the URL before, if the HTTP response
+/// with these documents sets no `max-age`.
 const CACHED_FOR: Seconds = Seconds::new(3_600);
 
-/// Default time for which the keys of the former issuer stay published.
+/// Default time for which the keys of the issuer that had the URL before stay published.
 const ADOPT_FOR: Seconds = Seconds::new(7_200);
 
-/// Create the first signing keys, and publish them together with the keys of the URL's former issuer
+/// Create the first signing keys; with --adopt, also publish the keys of the issuer that had the URL before
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys init --adopt https://ci.example.com/_services/token/.well-known/jwks

@@ -18,8 +18,9 @@ use crate::keyring::{self, ActError};
 #[command(after_help = "Example:
   buildpass keys rotate
 
-A key signs once it was announced for as long as caches may keep an older key set. If the switch is scheduled already, \
-the command prints the time of the switch and changes nothing. If a key has leaked, use `keys revoke`.")]
+An announced key is published but does not sign yet. It may sign once no cache holds a key set without it. If the \
+switch is scheduled already, the command prints the time of the switch and changes nothing. If a key has leaked, use \
+`keys revoke`.")]
 pub(in crate::cli) struct Rotate {
     /// Switch now; if caches may still lack the announced keys, exit with 1 and print the earliest safe time
     #[arg(long)]

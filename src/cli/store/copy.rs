@@ -17,12 +17,13 @@ use crate::store::copy::{self, CopyError, LEFT_BEHIND};
   buildpass store copy --from sqlite://data/buildpass.db \\
     --to 'postgres://buildpass@db.example.com/buildpass?sslmode=verify-full' --to-password-file secrets/database-password
 
-Keys, clients, names, builds, rules and audit records are copied, read back and compared, and committed last.
+The command copies keys, clients, names, builds, rules and audit records, reads the copies back, compares them, and \
+commits only then.
 
-The SQLite file is marked as moved first: a server that still runs on it answers 503 from then on, and no server starts
-on it again. If the copy is interrupted, run the same command again; after a finished copy the command copies nothing and
-says so. Tables that belong to one database are left behind, and named at the end. Keep the key-encryption keys: the server needs them
-for the new database too.")]
+The SQLite file is marked as moved first: a server that still runs on it answers 503 from then on, and no server \
+starts on it again. If the copy is interrupted, run the same command again; after a finished copy the command copies \
+nothing and says so. Tables whose data only make sense in one database are not copied, and are named at the end. Keep \
+the key-encryption keys: the server needs them for the new database too.")]
 pub(in crate::cli) struct Copy {
     /// URL of the SQLite database to move from
     #[arg(long, value_name = "URL")]

@@ -9,7 +9,8 @@ use super::super::failure::Failure;
 use crate::base::{Seconds, Secret};
 use crate::jose::Algorithm;
 
-/// Prefixes of the variables with request URL and request token, in the order of preference.
+/// Prefixes of the variables that hold the request URL and the request token, such as `ACTIONS_ID_TOKEN_REQUEST_URL`,
+/// in the order of preference.
 const FAMILIES: [&str; 3] = ["BUILDPASS", "ACTIONS", "VELA"];
 
 /// The URL at which a job requests ID tokens, with the request token that the job sends.

@@ -1,5 +1,5 @@
 //! `token`: the commands for jobs. The commands read no configuration and no file of the checkout, and need neither a
-//! home nor a writable folder.
+//! home directory nor a writable folder.
 
 mod endpoint;
 mod inspect;

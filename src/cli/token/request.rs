@@ -15,7 +15,7 @@ use super::endpoint::{TokenEndpoint, TokenRequest};
 use crate::base::{Seconds, file_problem};
 use crate::jose::{self, Algorithm};
 
-/// Variable that `--format env` sets if `--name` names no other.
+/// Default of `--name`: the variable that `--format env` sets.
 const VARIABLE: &str = "BUILDPASS_ID_TOKEN";
 
 /// Request an ID token for the build that this job belongs to
@@ -159,7 +159,7 @@ fn print_claims(token: &str, rule: Option<&str>) {
 fn replace(path: &Path, text: &[u8]) -> Result<(), Failure> {
     let cannot = |error: std::io::Error| Failure::unreachable(file_problem(path, &error));
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Created with mode 0600 whatever the umask.
+    // The new file has mode 0600, whatever the umask is.
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(cannot)?;
     file.write_all(text).map_err(cannot)?;
     file.as_file().sync_all().map_err(cannot)?;
