@@ -42,7 +42,8 @@ impl IssuerUrl {
         let origin = url.origin().ascii_serialization();
         if text != format!("{origin}{path}") {
             return Err(
-                "is not in its canonical form: lower-case host, no default port, no dot segments, no odd characters",
+                "must be in canonical form: host in lower case, no default port, no . or .. in the path, no character \
+                 that URLs percent-encode",
             );
         }
         Ok(Self { origin_length: origin.len(), text: text.to_owned() })

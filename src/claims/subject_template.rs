@@ -128,7 +128,7 @@ fn ambiguity(template: &Template) -> Option<String> {
         };
         if !is_separated {
             return Some(format!(
-                "needs a delimiter after {{{}}}: a literal with a character outside A-Z a-z 0-9 . _ - ~ % /, such as :",
+                "needs a delimiter after {{{}}}: text with a character other than A-Z a-z 0-9 . _ - ~ % /, such as :",
                 field.name()
             ));
         }

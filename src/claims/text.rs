@@ -30,7 +30,7 @@ pub(super) fn path_name(field: &str, value: &str) -> Result<(), FieldError> {
     for part in value.split('/') {
         match part {
             "" => return Err(FieldError::new(field, "must not begin or end with / or contain //")),
-            "." | ".." => return Err(FieldError::new(field, "must not contain a dot segment")),
+            "." | ".." => return Err(FieldError::new(field, "must not contain . or .. between slashes")),
             part if part.trim() != part => return Err(FieldError::new(field, "must not begin or end with a space")),
             _ => {}
         }

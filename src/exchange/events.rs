@@ -58,7 +58,7 @@ impl Exchange {
     /// Logs an outcome that is not recorded as an event, at a limited rate.
     pub(super) fn log_sample(&self, flow: &'static str, outcome: &'static str) {
         if self.samples.as_ref().is_none_or(|rate| rate.count(&flow).is_ok()) {
-            tracing::info!(flow, outcome, "exchange outcome, sampled");
+            tracing::info!(flow, outcome, "outcome of an exchange, logged at a limited rate");
         }
     }
 

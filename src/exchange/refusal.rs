@@ -150,7 +150,7 @@ impl ExchangeRefusal {
             Self::NoEntitlement { what, .. } => format!("a {what} for this token"),
             Self::Broken { .. } => "a valid entitlement".to_owned(),
             Self::UserDisabled { .. } => "an enabled user".to_owned(),
-            Self::Statements(_) => "a last matching statement that allows".to_owned(),
+            Self::Statements(_) => "that the last matching statement allows the token".to_owned(),
             Self::Criteria(unmatched) => each(unmatched, |found| format!("{} {}", found.claim, found.expected)),
             Self::Condition(_) => "a condition that holds".to_owned(),
             Self::Scope { allowed, .. } => format!("one of {}", allowed.join(" ")),

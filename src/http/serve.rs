@@ -73,7 +73,8 @@ pub async fn serve(app: Arc<App>, listeners: Listeners, limits: Limits, shutdown
         shutdown.await;
         state.leave();
         if !limits.drain_delay.is_zero() {
-            tracing::info!(drain_delay = ?limits.drain_delay, "shutting down: readiness fails, and requests are served for the delay");
+            let drain_delay = limits.drain_delay;
+            tracing::info!(?drain_delay, "shutting down: readiness fails, and requests are served during drain_delay");
         }
         tokio::time::sleep(limits.drain_delay).await;
         drop(stop);

@@ -218,7 +218,7 @@ fn opens(bearer: &TokenBearer, path: &PullPath, now: Moment) -> bool {
 /// Refuses fields of the step that limit a request token, since an ID token that a CI server requests directly has no
 /// request token.
 fn check_direct_step(step: CheckedStep) -> Result<CheckedStep, FieldError> {
-    const UNUSED: &str = "limits a request token, and this endpoint issues none; leave it out";
+    const UNUSED: &str = "applies to request tokens only, and this endpoint issues an ID token: leave it out";
     if step.lifetime.is_some() {
         return Err(FieldError::new("step.lifetime", UNUSED));
     }

@@ -90,9 +90,9 @@ pub enum KeyRefusal {
     Begun,
     /// No key of any requested algorithm could sign now.
     #[error(
-        "algorithms {}: no key of these signs yet; {}", names(.asked),
+        "keys.algorithms: no key of {} signs yet; {}", names(.asked),
         .from.map_or_else(
-            || "list them beside the old ones first, and remove the old ones when the new ones sign".to_owned(),
+            || "keep the old algorithms in the list until keys of the new ones sign".to_owned(),
             |from| format!("this list will be accepted from {from} on"),
         )
     )]
@@ -121,9 +121,9 @@ pub enum KeyRefusal {
     },
     /// The announced key was announced too recently, so that some caches may lack the key.
     #[error(
-        "{alg}: the announced key {kid} may be missing from caches: it was announced at {announced_at}, and every cache \
-         holds it {announce_for} later, at {in_every_cache_from}. Without --now, the switch is scheduled for then; for a \
-         compromised key, use `keys revoke`"
+        "did not switch to key {kid} ({alg}): caches may still lack it, because it was announced at {announced_at}. \
+         Every cache holds it from {in_every_cache_from} on, {announce_for} after the announcement: without --now, the \
+         switch is scheduled for that time. If a key has leaked, use `keys revoke`"
     )]
     AnnouncedTooRecently {
         /// Algorithm of the announced key.
@@ -138,7 +138,7 @@ pub enum KeyRefusal {
         in_every_cache_from: Moment,
     },
     /// The signing keys have no times yet, because the server was not started since `keys init`.
-    #[error("the signing keys have no times yet: the first `buildpass serve` sets them")]
+    #[error("the signing keys are not scheduled yet: the first `buildpass serve` sets the times from which they sign")]
     Waiting,
 }
 

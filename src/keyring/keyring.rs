@@ -57,7 +57,7 @@ impl Keyring {
         match keyring.watch.check(keyring.parts.clock.now()) {
             Ok(()) => keyring.prepare_start().await?,
             Err(fault) => {
-                tracing::error!(%fault, "the clock is not sound: no token is issued until it is corrected");
+                tracing::error!(%fault, "the server's clock is doubted: no token is issued until it is corrected");
                 keyring.waits_for_clock.store(true, Ordering::Relaxed);
             }
         }
@@ -202,14 +202,14 @@ impl Keyring {
         self.refresh().await?;
         if let Err(fault) = self.watch.check(now) {
             if !self.waits_for_clock.swap(true, Ordering::Relaxed) {
-                tracing::error!(%fault, "the clock is not sound: no token is issued until it is corrected");
+                tracing::error!(%fault, "the server's clock is doubted: no token is issued until it is corrected");
             }
             return Ok(());
         }
         if self.waits_for_clock.load(Ordering::Relaxed) {
             self.prepare_start().await?;
             self.waits_for_clock.store(false, Ordering::Relaxed);
-            tracing::info!("the clock is sound again");
+            tracing::info!("the server's clock is right again: tokens are issued");
         }
         let note = TimeNote { server: self.server.clone(), now, erasable_before: passed };
         self.parts.store.note_time(&self.parts.issuer, note).await.map_err(KeyringError::from)?;

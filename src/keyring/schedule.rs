@@ -63,11 +63,11 @@ impl ScheduleSettings {
         let least = announce + retire;
         (*rotation_period < least).then(|| {
             format!(
-                "{rotation_period} is shorter than a change of keys, which takes {least}: announced for \
-                 max(2 * jwks_max_age {jwks_max_age}, announce_at_least {announce_at_least}) + refresh_interval \
-                 {refresh_interval} + clock_skew {clock_skew} = {announce}, retired for tokens.max_lifetime \
-                 {max_lifetime} + verifier_leeway {verifier_leeway} + jwks_max_age {jwks_max_age} + clock_skew \
-                 {clock_skew} = {retire}"
+                "{rotation_period} is too short, must be at least {least}: before a key signs, it is announced for \
+                 {announce} = max(2 * jwks_max_age {jwks_max_age}, announce_at_least {announce_at_least}) + \
+                 refresh_interval {refresh_interval} + clock_skew {clock_skew}; after it signed, it stays published for \
+                 {retire} = tokens.max_lifetime {max_lifetime} + verifier_leeway {verifier_leeway} + jwks_max_age \
+                 {jwks_max_age} + clock_skew {clock_skew}"
             )
         })
     }

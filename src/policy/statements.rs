@@ -183,7 +183,7 @@ impl Statements {
         let first_deny = self.0.iter().position(|statement| !statement.allows);
         if first_deny.is_some_and(|at| self.0.iter().skip(at).any(|statement| statement.allows)) {
             warnings
-                .push("a statement allows after one that denies; the last statement that matches decides".to_owned());
+                .push("an allow statement follows a deny statement: the last matching statement decides".to_owned());
         }
         warnings
     }

@@ -107,7 +107,9 @@ impl<const N: usize> Migrations<N> {
         let at = |version: i64, error| {
             let name = self.0.iter().find(|(known, ..)| *known == version).map_or("", |(_, name, _)| *name);
             match fault(error) {
-                StoreError::Schema(text) => StoreError::Schema(format!("migration {version} does not fit: {text}")),
+                StoreError::Schema(text) => {
+                    StoreError::Schema(format!("migration {version} ({name}) does not fit this database: {text}"))
+                }
                 StoreError::Unavailable(text) => {
                     StoreError::Unavailable(format!("migration {version} ({name}) failed: {text}"))
                 }

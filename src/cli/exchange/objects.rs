@@ -161,7 +161,7 @@ impl Show {
             [one] => Ok(output::document(one)?),
             [] => Err(unknown(installation, section, name, user).await?),
             several => Err(Failure::usage(format!(
-                "several users have a {} named {name:?}: name one by --user: {}",
+                "several users have a {} named {name:?}: choose one with --user: {}",
                 section.noun(),
                 owners(several)
             ))),

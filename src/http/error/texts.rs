@@ -114,7 +114,7 @@ impl From<IssueRefusal> for Problem {
             IssueRefusal::BuildExists(id) => {
                 let mut problem = Self::new(
                     Code::BuildExists,
-                    "this client has already registered a build with this key; \"id\" is its id",
+                    "this client has already registered a build with this \"key\"; \"id\" is the id of that build",
                 );
                 problem.existing = Some(id.to_string());
                 problem

@@ -36,7 +36,9 @@ fn check_safe(state: &AppState) -> Result<(), Problem> {
     if state.app.issuer().documents_are_safe() {
         Ok(())
     } else {
-        Err(Problem::unavailable("the documents could mislead verifiers; /health/ready has the reasons"))
+        Err(Problem::unavailable(
+            "the documents may lack a key or be out of date, so they are not served; /health/ready has the reasons",
+        ))
     }
 }
 

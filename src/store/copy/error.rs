@@ -6,9 +6,7 @@ use crate::store::error::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
     /// The rows of a table that were read back from the target differ from the rows of the source.
-    #[error(
-        "table {table}: {copied} rows were written, but {found} rows or different rows were read back; nothing was committed"
-    )]
+    #[error("the copy of table {table} differs: {copied} rows written, {found} rows read back; nothing was committed")]
     Differs {
         /// Name of the table that differs or is missing.
         table: String,
@@ -37,7 +35,10 @@ pub enum CopyError {
     #[error("the {0} database: {1}")]
     Store(&'static str, StoreError),
     /// A table of the source is missing in the target, or has different columns there.
-    #[error("table {table} of the source does not exist in the target with the same columns: drop it, or add it there")]
+    #[error(
+        "table {table} of the source does not exist in the target with the same columns: drop it in the source, or \
+         create it in the target"
+    )]
     UnknownTable {
         /// Name of the table that differs or is missing.
         table: String,

@@ -195,7 +195,7 @@ async fn check_settings(connection: &mut PgConnection, limit: &str) -> Result<()
     }
     if text("synchronous_commit")? == "off" {
         return refuse(
-            "synchronous_commit is off: a token could leave although its record is lost when the server crashes. Set it \
+            "synchronous_commit is off: if PostgreSQL crashes, the record of an issued token may be lost. Set it \
              on for this database: alter database … set synchronous_commit = on",
         );
     }

@@ -122,7 +122,7 @@ async fn look(connector: Connector, session: i32, what: String, took: Duration) 
     };
     match seen.await {
         Ok(None) => {
-            let text = format!("{what}, but PostgreSQL has ended its session after {} s at most", took.as_secs());
+            let text = format!("{what}, but PostgreSQL ended the session after {} s at most", took.as_secs());
             return Err(StoreError::Unavailable(text));
         }
         Ok(Some(blocking)) if blocking.is_empty() => progress::goes_on(&what, took),

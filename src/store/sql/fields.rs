@@ -68,7 +68,7 @@ impl<'r> Fields<'r> {
 
     /// Reads a text and converts the text with `read`. Fails if `read` returns `None`.
     pub(super) fn named<T>(&self, column: &'static str, read: impl FnOnce(&str) -> Option<T>) -> Result<T, StoreError> {
-        read(self.required(column)?).ok_or_else(|| self.corrupt(column, "is a word that this program does not know"))
+        read(self.required(column)?).ok_or_else(|| self.corrupt(column, "holds a word that this program does not know"))
     }
 
     pub(super) fn parsed<T: FromStr>(&self, column: &'static str) -> Result<T, StoreError> {

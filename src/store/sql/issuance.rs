@@ -160,7 +160,7 @@ impl Changed {
             return Ok(());
         }
         Err(StoreError::Unavailable(
-            "a count changed although its row was locked: every token of this group commit was rolled back, none was issued".to_owned(),
+            "a count of tokens changed although its row was locked: no token of the transaction was issued".to_owned(),
         ))
     }
 }

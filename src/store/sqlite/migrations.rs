@@ -96,7 +96,7 @@ async fn pending(connection: &mut SqliteConnection) -> Result<Vec<Pending>, Stor
 /// another program.
 fn schema_mismatch(error: sqlx::Error) -> StoreError {
     if super::fault::is_schema_mismatch(&error) {
-        return StoreError::Schema(format!("the file holds tables that are not ours ({error}): choose another file"));
+        return StoreError::Schema(format!("the file holds tables of another program ({error}): choose another file"));
     }
     unavailable(error)
 }

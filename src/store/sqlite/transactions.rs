@@ -102,7 +102,7 @@ impl Transactions {
         self.end(connection, "rollback").await?;
         match moved {
             Ok(Some(moved_to)) => Err(StoreError::Moved(moved_to)),
-            Ok(None) => Err(StoreError::Unavailable("the mark of a moved file could not be read".to_owned())),
+            Ok(None) => Err(StoreError::Unavailable("could not read whether the file was moved".to_owned())),
             Err(error) => Err(error),
         }
     }

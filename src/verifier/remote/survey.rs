@@ -72,5 +72,5 @@ fn check_keys(provider: &Provider, keys: &KeySet, findings: &mut Vec<String>) {
     }
     let allowed = |algorithms: &[SignatureAlgorithm]| algorithms.iter().any(|one| provider.algorithms.contains(one));
     let unusable = keys.kids().filter(|kid| keys.find(kid).is_some_and(|key| !allowed(key.algorithms())));
-    findings.extend(unusable.map(|kid| format!("key {kid} is for none of allowed_algorithms")));
+    findings.extend(unusable.map(|kid| format!("key {kid} fits none of allowed_algorithms")));
 }

@@ -162,7 +162,7 @@ impl Planner<'_> {
                 None => {
                     place += 1;
                     let Some(row) = self.new_entitlement(&wanted, place) else {
-                        plan.faults.push(RuleError::new(section, &wanted.name, "no id was drawn for the object"));
+                        plan.faults.push(RuleError::new(section, &wanted.name, "could not get an id: apply again"));
                         continue;
                     };
                     plan.change.entitlements.push(Write { row: row.clone(), revokes: None });
