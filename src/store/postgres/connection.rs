@@ -1,6 +1,7 @@
 //! Opens connections to a PostgreSQL server, and checks the server's settings, some of which would lose committed
 //! records. Nothing here waits without a time limit.
 
+use std::ops::DerefMut;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,9 +97,13 @@ impl Connector {
     /// Opens a writing session.
     pub(super) async fn session(&self) -> Result<Session, StoreError> {
         let opened_in = self.generation.current();
-        let connection = self.connect().await?;
+        Ok(self.session_on(Box::new(self.connect().await?), opened_in))
+    }
+
+    /// Makes a session of a connection that was opened when the counter of signs was `opened_in`.
+    pub(super) fn session_on<C: DerefMut<Target = PgConnection>>(&self, connection: C, opened_in: u64) -> Session<C> {
         let within = self.options.waits.statement;
-        Ok(Session::new(connection, within, self.generation.clone(), opened_in, self.rights.clone()))
+        Session::new(connection, within, self.generation.clone(), opened_in, self.rights.clone())
     }
 
     /// Returns a pool of reading connections, which are opened when first used. `opened_in` is the current value of

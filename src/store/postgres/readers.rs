@@ -11,8 +11,7 @@ use sqlx::postgres::{PgPool, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Either, Execute, Executor, Postgres, SqlStr};
 
 use super::connection::Connector;
-use super::fault::{ends_connection, is_no_primary, late};
-use super::kept_query::Kept;
+use super::session::Session;
 
 /// Pool of reading connections, replaced as a whole when the server turns out to be lost or read-only.
 #[derive(Debug)]
@@ -45,16 +44,16 @@ impl Readers {
         generation.retire(generation.current());
     }
 
-    /// Waits for a connection of the current pool. Returns the connection, and the `Generation` of its pool.
-    async fn acquire(&self) -> Result<(u64, PoolConnection<Postgres>), sqlx::Error> {
-        let (generation, pool) = self.current();
+    /// Waits for a connection of the current pool.
+    async fn acquire(&self) -> Result<Session<PoolConnection<Postgres>>, sqlx::Error> {
+        let (opened_in, pool) = self.current();
         let connection = pool.acquire().await.map_err(|error| self.connector.rights().explain_login(error))?;
         // The new connection itself may have found a read-only server, whose rows may be old.
-        if self.connector.generation().current() != generation {
+        if self.connector.generation().current() != opened_in {
             drop(connection.detach());
             return Err(sqlx::Error::RowNotFound);
         }
-        Ok((generation, connection))
+        Ok(self.connector.session_on(connection, opened_in))
     }
 
     fn current(&self) -> (u64, PgPool) {
@@ -68,30 +67,6 @@ impl Readers {
         }
         held.clone()
     }
-
-    /// Returns the connection to the pool, or cuts it after an error that ends it: the state of the connection is
-    /// unknown, and its server may not even hear a farewell. Explains an error of the statement `sql`.
-    async fn finish<T>(
-        &self,
-        generation: u64,
-        connection: PoolConnection<Postgres>,
-        sql: &SqlStr,
-        done: Result<T, sqlx::Error>,
-    ) -> Result<T, sqlx::Error> {
-        let error = match done {
-            Ok(done) => return Ok(done),
-            Err(error) => error,
-        };
-        if ends_connection(&error) {
-            if is_no_primary(&error) {
-                self.connector.generation().retire(generation);
-            }
-            drop(connection.detach());
-        } else {
-            drop(connection);
-        }
-        Err(self.connector.rights().explain(error, sql.as_str()).await)
-    }
 }
 
 impl<'c> Executor<'c> for &'c Readers {
@@ -104,13 +79,10 @@ impl<'c> Executor<'c> for &'c Readers {
         E: 'q + Execute<'q, Postgres>,
     {
         let rows = async move {
-            let (generation, mut connection) = self.acquire().await?;
-            let query = Kept::of(query);
-            let sql = query.sql.clone();
-            let fetched = connection.fetch_many(query).try_collect::<Vec<_>>();
-            let fetched = tokio::time::timeout(self.within, fetched).await.unwrap_or_else(|_| Err(late()));
-            let rows = self.finish(generation, connection, &sql, fetched).await?;
-            Ok::<_, sqlx::Error>(futures_util::stream::iter(rows.into_iter().map(Ok)))
+            let mut session = self.acquire().await?;
+            let rows = session.fetch_many(query).try_collect::<Vec<_>>().await;
+            session.release();
+            Ok::<_, sqlx::Error>(futures_util::stream::iter(rows?.into_iter().map(Ok)))
         };
         futures_util::stream::once(rows).try_flatten().boxed()
     }
@@ -122,11 +94,10 @@ impl<'c> Executor<'c> for &'c Readers {
         E: 'q + Execute<'q, Postgres>,
     {
         Box::pin(async move {
-            let (generation, mut connection) = self.acquire().await?;
-            let query = Kept::of(query);
-            let sql = query.sql.clone();
-            let fetched = tokio::time::timeout(self.within, connection.fetch_optional(query)).await;
-            self.finish(generation, connection, &sql, fetched.unwrap_or_else(|_| Err(late()))).await
+            let mut session = self.acquire().await?;
+            let row = session.fetch_optional(query).await;
+            session.release();
+            row
         })
     }
 
@@ -139,10 +110,10 @@ impl<'c> Executor<'c> for &'c Readers {
         'c: 'e,
     {
         Box::pin(async move {
-            let (generation, mut connection) = self.acquire().await?;
-            let text = sql.clone();
-            let prepared = tokio::time::timeout(self.within, connection.prepare_with(sql, parameters)).await;
-            self.finish(generation, connection, &text, prepared.unwrap_or_else(|_| Err(late()))).await
+            let mut session = self.acquire().await?;
+            let prepared = session.prepare_with(sql, parameters).await;
+            session.release();
+            prepared
         })
     }
 }

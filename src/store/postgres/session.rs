@@ -1,12 +1,14 @@
-//! A writing session. Its statements have a deadline on this side too, because a frozen server enforces none. After a
-//! missed deadline, or a sign that its server is lost or read-only, a session is never used again.
+//! A session: a connection whose statements have a deadline on this side too, because a frozen server enforces none. After
+//! a missed deadline, or a sign that its server is lost or read-only, a session is never used again.
 
+use std::ops::DerefMut;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{BoxStream, StreamExt, TryStreamExt};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Connection, Either, Execute, Executor, PgConnection, Postgres, SqlStr};
 
@@ -36,9 +38,9 @@ impl Generation {
     }
 }
 
-/// One writing connection.
-pub(in crate::store) struct Session {
-    connection: PgConnection,
+/// One connection, opened for writing or taken from the pool of readers.
+pub(in crate::store) struct Session<C = Box<PgConnection>> {
+    connection: C,
     within: Duration,
     generation: Generation,
     /// Value of `generation` when the connection was opened.
@@ -48,20 +50,14 @@ pub(in crate::store) struct Session {
 }
 
 /// Shows no part of the connection.
-impl std::fmt::Debug for Session {
+impl<C> std::fmt::Debug for Session<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("opened_in", &self.opened_in).finish_non_exhaustive()
     }
 }
 
-impl Session {
-    pub(super) fn new(
-        connection: PgConnection,
-        within: Duration,
-        generation: Generation,
-        opened_in: u64,
-        rights: Rights,
-    ) -> Self {
+impl<C: DerefMut<Target = PgConnection>> Session<C> {
+    pub(super) fn new(connection: C, within: Duration, generation: Generation, opened_in: u64, rights: Rights) -> Self {
         Self { connection, within, generation, opened_in, is_lost: false, rights }
     }
 
@@ -70,20 +66,36 @@ impl Session {
         !self.is_lost && self.opened_in == self.generation.current()
     }
 
-    /// Closes the session. A lost session is dropped without a farewell, since its server may not answer.
-    pub(super) async fn close(self) {
-        if !self.is_lost {
-            close(self.connection).await;
-        }
-    }
-
-    /// Returns `error` of the statement `sql`, explained, and notes what it says about the connection and the server.
-    async fn note(&mut self, error: sqlx::Error, sql: &SqlStr) -> sqlx::Error {
+    /// Returns the result of the statement `sql`. Explains an error, and notes what the error says about the connection
+    /// and the server.
+    async fn finish<T>(&mut self, sql: &SqlStr, done: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
+        let error = match done {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
         self.is_lost |= ends_connection(&error);
         if is_no_primary(&error) {
             self.generation.retire(self.opened_in);
         }
-        self.rights.explain(error, sql.as_str()).await
+        Err(self.rights.explain(error, sql.as_str()).await)
+    }
+}
+
+impl Session {
+    /// Closes the session. A lost session is dropped without a farewell, since its server may not answer.
+    pub(super) async fn close(self) {
+        if !self.is_lost {
+            close(*self.connection).await;
+        }
+    }
+}
+
+impl Session<PoolConnection<Postgres>> {
+    /// Returns the connection to its pool, or drops a lost connection without a farewell.
+    pub(super) fn release(self) {
+        if self.is_lost {
+            drop(self.connection.detach());
+        }
     }
 }
 
@@ -92,7 +104,12 @@ pub(super) async fn close(connection: PgConnection) {
     let _closed = tokio::time::timeout(CLOSE_WITHIN, connection.close()).await;
 }
 
-impl<'c> Executor<'c> for &'c mut Session {
+/// Runs a statement of the driver, which fails after the deadline.
+async fn run<T>(within: Duration, statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    tokio::time::timeout(within, statement).await.unwrap_or_else(|_| Err(late()))
+}
+
+impl<'c, C: DerefMut<Target = PgConnection> + Send> Executor<'c> for &'c mut Session<C> {
     type Database = Postgres;
 
     fn fetch_many<'e, 'q, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, sqlx::Error>>
@@ -104,11 +121,9 @@ impl<'c> Executor<'c> for &'c mut Session {
         let rows = async move {
             let query = Kept::of(query);
             let sql = query.sql.clone();
-            let fetched = self.connection.fetch_many(query).try_collect::<Vec<_>>();
-            match tokio::time::timeout(self.within, fetched).await.unwrap_or_else(|_| Err(late())) {
-                Ok(rows) => Ok(futures_util::stream::iter(rows.into_iter().map(Ok))),
-                Err(error) => Err(self.note(error, &sql).await),
-            }
+            let fetched = run(self.within, self.connection.fetch_many(query).try_collect::<Vec<_>>()).await;
+            let rows = self.finish(&sql, fetched).await?;
+            Ok::<_, sqlx::Error>(futures_util::stream::iter(rows.into_iter().map(Ok)))
         };
         futures_util::stream::once(rows).try_flatten().boxed()
     }
@@ -122,11 +137,8 @@ impl<'c> Executor<'c> for &'c mut Session {
         Box::pin(async move {
             let query = Kept::of(query);
             let sql = query.sql.clone();
-            let fetched = tokio::time::timeout(self.within, self.connection.fetch_optional(query)).await;
-            match fetched.unwrap_or_else(|_| Err(late())) {
-                Ok(row) => Ok(row),
-                Err(error) => Err(self.note(error, &sql).await),
-            }
+            let fetched = run(self.within, self.connection.fetch_optional(query)).await;
+            self.finish(&sql, fetched).await
         })
     }
 
@@ -139,12 +151,8 @@ impl<'c> Executor<'c> for &'c mut Session {
         'c: 'e,
     {
         Box::pin(async move {
-            let text = sql.clone();
-            let prepared = tokio::time::timeout(self.within, self.connection.prepare_with(sql, parameters)).await;
-            match prepared.unwrap_or_else(|_| Err(late())) {
-                Ok(prepared) => Ok(prepared),
-                Err(error) => Err(self.note(error, &text).await),
-            }
+            let prepared = run(self.within, self.connection.prepare_with(sql.clone(), parameters)).await;
+            self.finish(&sql, prepared).await
         })
     }
 }
