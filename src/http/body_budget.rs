@@ -1,9 +1,16 @@
 //! Memory that request bodies may hold: one budget for all bodies, a part of it for senders whose credential is not
-//! known yet, and a share of this part for each network. A body must never hold memory that is not counted here.
+//! known yet, and a share of this part for each network. Where there is no room, a body that has kept the server waiting
+//! ends for a new one. A body must never hold memory that is not counted here.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::places::network;
 
 /// Maximum size of a body, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -14,6 +21,12 @@ const STRANGERS_PART: usize = 4;
 /// While senders without a verified credential hold more than half of their part, one network may hold their part
 /// divided by this number.
 const NETWORK_PART: usize = 8;
+
+/// Time for which a body that has not arrived whole is safe from ending for another one.
+const SAFE_FOR: Duration = Duration::from_secs(1);
+
+/// Maximum wait for the memory of a body that ends for another one.
+const FREED_WITHIN: Duration = Duration::from_millis(500);
 
 /// Who sends a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +39,12 @@ pub(super) enum Sender {
 
 /// Error of a body for which the budget has no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NoRoom;
+pub(super) enum NoRoom {
+    /// The sender's network holds its share of the strangers' part.
+    Share,
+    /// The budget, or the strangers' part of it, is held.
+    Full,
+}
 
 /// Bytes that bodies hold at the moment, and the limits of these bytes.
 #[derive(Debug)]
@@ -35,6 +53,7 @@ pub(super) struct BodyBudget {
     strangers: usize,
     network: usize,
     held: Mutex<Held>,
+    freed: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +62,18 @@ struct Held {
     strangers: usize,
     /// Bytes of each network, without networks that hold nothing.
     networks: HashMap<IpAddr, usize>,
+    /// Bodies that have not arrived whole, the oldest first.
+    arriving: BTreeMap<u64, Arriving>,
+    next: u64,
+}
+
+/// A body that holds memory and has not arrived whole.
+#[derive(Debug)]
+struct Arriving {
+    sender: Sender,
+    since: Instant,
+    end: Arc<Notify>,
+    is_ending: bool,
 }
 
 /// Part of the budget that one body has taken. Dropping the reservation gives the bytes back.
@@ -51,6 +82,10 @@ pub(super) struct Reservation {
     budget: Arc<BodyBudget>,
     sender: Sender,
     bytes: usize,
+    since: Instant,
+    /// Key of the body among those that have not arrived whole, from its first byte on.
+    id: Option<u64>,
+    end: Arc<Notify>,
 }
 
 impl BodyBudget {
@@ -59,16 +94,16 @@ impl BodyBudget {
         let all = all.max(largest);
         let strangers = (all / STRANGERS_PART).max(largest);
         let network = (strangers / NETWORK_PART).max(largest);
-        Self { all, strangers, network, held: Mutex::default() }
+        Self { all, strangers, network, held: Mutex::default(), freed: Notify::new() }
     }
 
-    /// Returns a reservation that holds nothing yet.
+    /// Returns a reservation that holds nothing yet, for a body that arrives from now on.
     pub(super) fn reserve(self: &Arc<Self>, sender: Sender) -> Reservation {
         let sender = match sender {
             Sender::Known => Sender::Known,
-            Sender::Stranger(address) => Sender::Stranger(network_of(address)),
+            Sender::Stranger(address) => Sender::Stranger(network(address)),
         };
-        Reservation { budget: Arc::clone(self), sender, bytes: 0 }
+        Reservation { budget: Arc::clone(self), sender, bytes: 0, since: Instant::now(), id: None, end: Arc::default() }
     }
 
     /// Returns the bytes that all bodies hold, and how many of them belong to senders without a verified credential.
@@ -81,158 +116,131 @@ impl BodyBudget {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, sender: Sender, bytes: usize) -> Result<(), NoRoom> {
+    fn take(&self, reservation: &mut Reservation, bytes: usize) -> Result<(), NoRoom> {
         let mut held = self.lock();
         if held.all + bytes > self.all {
-            return Err(NoRoom);
+            return Err(NoRoom::Full);
         }
-        if let Sender::Stranger(network) = sender {
+        if let Sender::Stranger(network) = reservation.sender {
             let strangers = held.strangers + bytes;
-            let own = held.networks.get(&network).copied().unwrap_or(0) + bytes;
-            if strangers > self.strangers || (strangers > self.strangers / 2 && own > self.network) {
-                return Err(NoRoom);
+            let own = held.of_network(network) + bytes;
+            if strangers > self.strangers / 2 && own > self.network {
+                return Err(NoRoom::Share);
+            }
+            if strangers > self.strangers {
+                return Err(NoRoom::Full);
             }
             held.strangers = strangers;
             held.networks.insert(network, own);
         }
         held.all += bytes;
+        reservation.bytes += bytes;
+        if reservation.id.is_none() {
+            reservation.id = Some(held.note_arriving(reservation));
+        }
         Ok(())
     }
 
-    fn give_back(&self, sender: Sender, bytes: usize) {
+    /// Ends a body that has not arrived whole within [`SAFE_FOR`], so that `sender` gets its memory: of the network that
+    /// holds the most, the oldest. A stranger ends no body of a known caller; without room in the share of its network,
+    /// `sender` ends a body of its own network. Returns whether a body ends.
+    fn end_one_for(&self, sender: Sender, denied: NoRoom) -> bool {
         let mut held = self.lock();
-        held.all = held.all.saturating_sub(bytes);
-        if let Sender::Stranger(network) = sender {
-            held.strangers = held.strangers.saturating_sub(bytes);
-            let own = held.networks.get(&network).copied().unwrap_or(0).saturating_sub(bytes);
+        let ends = |body: &Arriving| match (sender, body.sender) {
+            (Sender::Known, _) => true,
+            (Sender::Stranger(_), Sender::Known) => false,
+            (Sender::Stranger(own), Sender::Stranger(other)) => denied == NoRoom::Full || own == other,
+        };
+        let of_network = |body: &Arriving| match body.sender {
+            Sender::Known => 0,
+            Sender::Stranger(network) => held.of_network(network),
+        };
+        let late = held.arriving.iter().filter(|(_, body)| ends(body) && body.since.elapsed() >= SAFE_FOR);
+        let waiting = late.clone().any(|(_, body)| body.is_ending);
+        let open = late.filter(|(_, body)| !body.is_ending).rev();
+        let chosen = open.max_by_key(|(_, body)| of_network(body)).map(|(id, _)| *id);
+        let Some(body) = chosen.and_then(|id| held.arriving.get_mut(&id)) else { return waiting };
+        body.is_ending = true;
+        body.end.notify_one();
+        true
+    }
+
+    fn give_back(&self, reservation: &Reservation) {
+        let mut held = self.lock();
+        reservation.id.and_then(|id| held.arriving.remove(&id));
+        held.all = held.all.saturating_sub(reservation.bytes);
+        if let Sender::Stranger(network) = reservation.sender {
+            held.strangers = held.strangers.saturating_sub(reservation.bytes);
+            let own = held.of_network(network).saturating_sub(reservation.bytes);
             if own == 0 {
                 held.networks.remove(&network);
             } else {
                 held.networks.insert(network, own);
             }
         }
+        drop(held);
+        self.freed.notify_waiters();
+    }
+}
+
+impl Held {
+    fn note_arriving(&mut self, body: &Reservation) -> u64 {
+        let id = self.next;
+        self.next += 1;
+        let (since, end) = (body.since, Arc::clone(&body.end));
+        self.arriving.insert(id, Arriving { sender: body.sender, since, end, is_ending: false });
+        id
+    }
+
+    fn of_network(&self, network: IpAddr) -> usize {
+        self.networks.get(&network).copied().unwrap_or(0)
     }
 }
 
 impl Reservation {
-    /// Takes bytes from the budget until the reservation has `bytes` in all.
+    /// Takes bytes from the budget until the reservation has `bytes` in all. Where there is no room, waits until a body
+    /// that keeps the server waiting has ended, if there is one.
     ///
     /// # Errors
     /// [`NoRoom`]; the reservation then has what it had before.
-    pub(super) fn grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
+    pub(super) async fn grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let more = bytes.saturating_sub(self.bytes);
-        if more > 0 {
-            self.budget.take(self.sender, more)?;
-            self.bytes += more;
+        if more == 0 {
+            return Ok(());
         }
-        Ok(())
+        let budget = Arc::clone(&self.budget);
+        let until = Instant::now() + FREED_WITHIN;
+        loop {
+            let mut freed = std::pin::pin!(budget.freed.notified());
+            freed.as_mut().enable();
+            let Err(denied) = budget.take(self, more) else { return Ok(()) };
+            if !budget.end_one_for(self.sender, denied) || tokio::time::timeout_at(until, freed).await.is_err() {
+                return Err(denied);
+            }
+        }
+    }
+
+    /// Returns what is notified when the body has to end for another one.
+    pub(super) fn end(&self) -> Arc<Notify> {
+        Arc::clone(&self.end)
+    }
+
+    /// Notes that the body has arrived whole: it no longer ends for another one.
+    pub(super) fn arrived(&self) {
+        if let Some(id) = self.id {
+            self.budget.lock().arriving.remove(&id);
+        }
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            self.budget.give_back(self.sender, self.bytes);
+            self.budget.give_back(self);
         }
-    }
-}
-
-/// Returns the address that stands for the caller's network: one household or machine has a whole /64 of IPv6
-/// addresses.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LARGEST: usize = 100;
-
-    fn budget(all: usize) -> Arc<BodyBudget> {
-        Arc::new(BodyBudget::new(all, LARGEST))
-    }
-
-    fn stranger(text: &str) -> Sender {
-        Sender::Stranger(text.parse().unwrap())
-    }
-
-    fn holding(budget: &Arc<BodyBudget>, sender: Sender, bytes: usize) -> Result<Reservation, NoRoom> {
-        let mut reservation = budget.reserve(sender);
-        reservation.grow_to(bytes).map(|()| reservation)
-    }
-
-    #[test]
-    fn what_a_body_holds_is_counted_until_it_is_dropped() {
-        let budget = budget(10_000);
-        let mut known = holding(&budget, Sender::Known, 60).unwrap();
-        let other = holding(&budget, stranger("192.0.2.1"), 40).unwrap();
-        assert_eq!(budget.held(), (100, 40));
-        known.grow_to(90).unwrap();
-        known.grow_to(10).unwrap();
-        assert_eq!(budget.held(), (130, 40), "a reservation grows and never shrinks");
-        drop((known, other));
-        assert_eq!(budget.held(), (0, 0));
-        assert!(budget.lock().networks.is_empty(), "no address is remembered");
-    }
-
-    #[test]
-    fn strangers_cannot_take_what_known_callers_need() {
-        let budget = budget(10_000);
-        let mut all = Vec::new();
-        for number in 0..250 {
-            all.extend(holding(&budget, stranger(&format!("192.0.2.{number}")), 100));
-        }
-        assert_eq!(budget.held(), (2_500, 2_500), "a quarter");
-        assert_eq!(holding(&budget, stranger("198.51.100.1"), 1).err(), Some(NoRoom));
-        let known: Vec<_> = (0..75).map(|_| holding(&budget, Sender::Known, 100).unwrap()).collect();
-        assert_eq!(holding(&budget, Sender::Known, 1).err(), Some(NoRoom), "the whole is bounded too");
-        drop(known);
-        assert!(holding(&budget, Sender::Known, 100).is_ok());
-    }
-
-    #[test]
-    fn one_address_leaves_half_of_the_strangers_part_to_others() {
-        let budget = budget(10_000);
-        let greedy: Vec<_> = (0..100).map_while(|_| holding(&budget, stranger("192.0.2.1"), 50).ok()).collect();
-        assert_eq!(budget.held().1, 1_250, "one address alone may hold half");
-        let others: Vec<_> =
-            (1..=4).map(|number| holding(&budget, stranger(&format!("198.51.100.{number}")), 300).unwrap()).collect();
-        assert_eq!(
-            holding(&budget, stranger("198.51.100.1"), 13).err(),
-            Some(NoRoom),
-            "an eighth for each from then on"
-        );
-        drop((greedy, others));
-        assert_eq!(budget.held(), (0, 0));
-    }
-
-    #[test]
-    fn a_refused_growth_changes_nothing() {
-        let budget = budget(400);
-        let mut body = holding(&budget, stranger("192.0.2.1"), 80).unwrap();
-        assert_eq!(body.grow_to(101), Err(NoRoom));
-        assert_eq!(budget.held(), (80, 80));
-        body.grow_to(100).unwrap();
-        assert_eq!(budget.held(), (100, 100));
-    }
-
-    #[test]
-    fn the_smallest_budget_still_has_room_for_one_body() {
-        let budget = budget(0);
-        assert!(holding(&budget, Sender::Known, LARGEST).is_ok());
-        assert!(holding(&budget, stranger("192.0.2.1"), LARGEST).is_ok());
-    }
-
-    #[test]
-    fn the_addresses_of_one_ipv6_network_are_one_sender() {
-        let of = |text: &str| network_of(text.parse().unwrap());
-        assert_eq!(of("2001:db8::1"), of("2001:db8::ffff:1"));
-        assert_ne!(of("2001:db8::1"), of("2001:db8:0:1::1"));
-        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
-        assert_ne!(of("192.0.2.1"), of("192.0.2.2"));
-    }
-}
+#[path = "body_budget_tests.rs"]
+mod tests;

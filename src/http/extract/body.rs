@@ -79,33 +79,40 @@ impl UnreadBody {
     async fn read(mut self, state: &AppState, sender: Sender) -> Result<HeldBody, Problem> {
         let mut body = HeldBody { bytes: Vec::new(), held: state.bodies.reserve(sender) };
         let most = self.declared.unwrap_or(MAX_BODY_BYTES);
+        let end = body.held.end();
         let reading = async {
             while let Some(frame) = self.body.frame().await {
                 let frame = frame.map_err(|_| FieldError::new("body", "ended before its Content-Length"))?;
                 // Trailers are ignored.
                 if let Some(data) = frame.data_ref() {
-                    body.append(data, most)?;
+                    body.append(data, most).await?;
                 }
             }
             Ok(())
         };
-        match tokio::time::timeout(state.limits.body_within, reading).await {
-            Ok(read) => read.map(|()| body),
-            Err(_) => Err(Problem::new(Code::RequestTimeout, "the body did not arrive within the time limit")),
-        }
+        let in_time = async {
+            tokio::select! {
+                read = tokio::time::timeout(state.limits.body_within, reading) => read.ok(),
+                () = end.notified() => None,
+            }
+        };
+        let late = || Problem::new(Code::RequestTimeout, "the body did not arrive within the time limit");
+        in_time.await.unwrap_or_else(|| Err(late()))?;
+        body.held.arrived();
+        Ok(body)
     }
 }
 
 impl HeldBody {
     /// Appends a copy of the bytes, because a frame would keep the connection's whole read buffer in memory.
-    fn append(&mut self, data: &[u8], most: usize) -> Result<(), Problem> {
+    async fn append(&mut self, data: &[u8], most: usize) -> Result<(), Problem> {
         let needed = self.bytes.len() + data.len();
         if needed > MAX_BODY_BYTES {
             return Err(too_large());
         }
         if needed > self.bytes.capacity() {
             let size = (self.bytes.capacity() * 2).max(FIRST_BUFFER).min(most).max(needed);
-            self.held.grow_to(size).map_err(|NoRoom| Problem::no_room_for_body())?;
+            self.held.grow_to(size).await.map_err(|_: NoRoom| Problem::no_room_for_body())?;
             self.bytes.reserve_exact(size - self.bytes.len());
         }
         self.bytes.extend_from_slice(data);
