@@ -54,17 +54,18 @@ impl Value {
 
 /// Parses a TOML document into top-level entries. An error is the line of the fault and a message.
 pub(crate) fn parse(text: &str) -> Result<BTreeMap<String, Located>, (usize, String)> {
+    let lines = Lines::of(text);
     let document = DeTable::parse(text).map_err(|error| {
         // `Display` of this error prints the whole line, which may hold a secret.
-        (line_at(text, error.span().map_or(0, |span| span.start)), one_line(error.message()))
+        (lines.number_at(error.span().map_or(0, |span| span.start)), one_line(error.message()))
     })?;
-    Ok(table(text, document.get_ref()))
+    Ok(lines.table(document.get_ref()))
 }
 
 /// Parses the text of a single TOML value, such as a default.
 pub(crate) fn parse_value(text: &str) -> Result<Value, String> {
     DeValue::parse(text)
-        .map(|value| convert(text, value.get_ref()))
+        .map(|value| Lines::of(text).convert(value.get_ref()))
         .map_err(|error| format!("is not TOML: {}", one_line(error.message())))
 }
 
@@ -72,33 +73,40 @@ fn one_line(message: &str) -> String {
     message.lines().collect::<Vec<_>>().join("; ")
 }
 
-fn line_at(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
-}
+/// Offsets of a text's line ends, in bytes, so that the line of a value is found without reading the text again.
+struct Lines(Vec<usize>);
 
-fn table(text: &str, fields: &DeTable<'_>) -> BTreeMap<String, Located> {
-    fields
-        .iter()
-        .map(|(name, value)| {
-            let line = line_at(text, name.span().start);
-            (name.get_ref().to_string(), Located { value: convert(text, value.get_ref()), line })
-        })
-        .collect()
-}
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(offset, _)| offset).collect())
+    }
 
-fn located(text: &str, value: &Spanned<DeValue<'_>>) -> Located {
-    Located { value: convert(text, value.get_ref()), line: line_at(text, value.span().start) }
-}
+    fn number_at(&self, offset: usize) -> usize {
+        1 + self.0.partition_point(|end| *end < offset)
+    }
 
-fn convert(text: &str, value: &DeValue<'_>) -> Value {
-    match value {
-        DeValue::String(string) => Value::Text(string.to_string()),
-        DeValue::Integer(number) => {
-            i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Other, Value::Integer)
+    fn table(&self, fields: &DeTable<'_>) -> BTreeMap<String, Located> {
+        let fields = fields.iter().map(|(name, value)| {
+            let line = self.number_at(name.span().start);
+            (name.get_ref().to_string(), Located { value: self.convert(value.get_ref()), line })
+        });
+        fields.collect()
+    }
+
+    fn item(&self, value: &Spanned<DeValue<'_>>) -> Located {
+        Located { value: self.convert(value.get_ref()), line: self.number_at(value.span().start) }
+    }
+
+    fn convert(&self, value: &DeValue<'_>) -> Value {
+        match value {
+            DeValue::String(string) => Value::Text(string.to_string()),
+            DeValue::Integer(number) => {
+                i64::from_str_radix(number.as_str(), number.radix()).map_or(Value::Other, Value::Integer)
+            }
+            DeValue::Boolean(truth) => Value::Boolean(*truth),
+            DeValue::Array(items) => Value::List(items.iter().map(|item| self.item(item)).collect()),
+            DeValue::Table(fields) => Value::Table(self.table(fields)),
+            DeValue::Float(_) | DeValue::Datetime(_) => Value::Other,
         }
-        DeValue::Boolean(truth) => Value::Boolean(*truth),
-        DeValue::Array(items) => Value::List(items.iter().map(|item| located(text, item)).collect()),
-        DeValue::Table(fields) => Value::Table(table(text, fields)),
-        DeValue::Float(_) | DeValue::Datetime(_) => Value::Other,
     }
 }
