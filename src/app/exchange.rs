@@ -60,7 +60,7 @@ pub(crate) fn rules_cache(config: &Config, rules_editor: &RulesEditor, keyring: 
     Arc::new(RulesCache::new(RulesCacheParts { store, issuer, own, clock, resolver, configured: configured.into() }))
 }
 
-/// Verifies the tokens with which clients authenticate instead of a secret, by the current providers.
+/// Verifier of the tokens that clients without a secret send. Accepts the tokens of the current providers.
 pub(super) struct ProviderTokens(pub(super) Arc<RulesCache>);
 
 #[async_trait]

@@ -28,7 +28,7 @@ pub struct FormerKeys {
 /// Error returned when a former issuer's key set cannot be fetched or adopted.
 #[derive(Debug, thiserror::Error)]
 pub enum FormerIssuerError {
-    /// The key set cannot be adopted.
+    /// Our key set cannot adopt the public keys of the former issuer.
     #[error(transparent)]
     Adoption(#[from] AdoptionError),
     /// The key set or the discovery document cannot be fetched.

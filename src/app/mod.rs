@@ -45,11 +45,12 @@ pub struct App {
     body_memory: usize,
     jwks_max_age: Seconds,
     refresh_interval: Seconds,
-    /// Configuration to apply as soon as the server's clock is no longer doubted; `None` if nothing is left to apply.
+    /// Shared configuration that the start did not apply, because the server's clock may be wrong. Applied as soon as
+    /// the clock is right; `None` if nothing is left to apply.
     unapplied: Mutex<Option<Unapplied>>,
 }
 
-/// Why no key of the former issuer was adopted.
+/// Error returned when a former issuer's key set cannot be fetched, or when its keys cannot be adopted.
 #[derive(Debug, thiserror::Error)]
 enum AdoptError {
     #[error(transparent)]
@@ -200,8 +201,8 @@ impl App {
         self.trusted_proxies.iter().any(|network| network.contains(&address.to_canonical()))
     }
 
-    /// Does the due periodic work of the issuer and the exchange, such as rotating keys, twice in every
-    /// `refresh_interval`. Never returns.
+    /// Twice in every `refresh_interval`, does the work of the issuer and the exchange that is due, such as rotating
+    /// keys. Never returns.
     pub(crate) async fn keep_fresh(&self) {
         let mut ticks = tokio::time::interval(self.refresh_interval.duration() / 2);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -219,7 +220,8 @@ impl App {
         }
     }
 
-    /// Applies the shared configuration that the start left out because the clock was doubted.
+    /// Applies the shared configuration that the start left out, once the clock is right. Does nothing if the start
+    /// left nothing out.
     async fn finish_start(&self) {
         let keyring = self.issuer.keyring();
         let now = self.clock.now();
@@ -245,8 +247,8 @@ impl App {
         }
     }
 
-    /// Fetches a former issuer's key set every minute until our first signature. Each process of the former issuer may
-    /// sign with another key, and one answer need not hold them all.
+    /// Fetches a former issuer's key set every minute until our first signature. The processes of the former issuer may
+    /// sign with different keys, and a single answer may lack some of these keys.
     pub(crate) async fn keep_adopting(&self) {
         let keyring = self.issuer.keyring();
         let mut ticks = tokio::time::interval(ADOPT_INTERVAL);
@@ -275,7 +277,7 @@ impl App {
 #[cfg(test)]
 impl App {
     /// Starts on a new SQLite file in `folder` with the given environment variables. Signs with ES256 alone, because
-    /// its key is made at once.
+    /// generating an RSA key takes seconds.
     pub(crate) async fn for_tests(folder: &std::path::Path, environment: &[(&str, &str)]) -> Self {
         use crate::base::{SystemClock, SystemEntropy};
         use crate::config::{Flags, Sources};

@@ -10,7 +10,7 @@ use crate::keyring::{ActError, Keyring};
 use crate::store::{ClientChange, NameTaken, StoreError};
 use crate::verifier::Provider;
 
-/// Changes that applying the shared configuration makes, or would make.
+/// Changes that the shared configuration makes to the database, or would make if it were applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedChanges {
     /// Signature algorithms before and after the change; `None` if they stay the same.
@@ -32,7 +32,8 @@ impl SharedChanges {
 /// Error returned when the shared configuration cannot be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// A client in the database that the configuration does not declare has the name of a declared client.
+    /// The name of a declared client is taken: the database holds a client of this name that the configuration does not
+    /// declare.
     #[error("[clients]: {0}")]
     Client(NameTaken),
     /// The list of algorithms cannot be applied.
@@ -83,7 +84,7 @@ fn rules_error(error: ApplyRulesError) -> ApplyError {
     }
 }
 
-/// Shared configuration that a start could not apply, because the clock is doubted.
+/// Shared configuration that a start did not apply, because the server's clock may be wrong.
 pub(super) struct Unapplied {
     pub(super) config: Config,
     pub(super) is_first_start: bool,

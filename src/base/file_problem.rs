@@ -12,8 +12,8 @@ pub(crate) fn file_problem(path: &Path, error: &io::Error) -> String {
     format!("{}: {}", path.display(), file_cause(path, error))
 }
 
-/// Returns the text of `error`. If the error is not that the file is missing, adds the owner and mode of the file (or
-/// of the nearest visible folder above it), and the user that this process runs as.
+/// Returns the text of `error`. Unless the file is missing, adds two facts: the owner and mode of the file (or of the
+/// nearest visible folder above the file), and the user that this process runs as.
 #[must_use]
 pub(crate) fn file_cause(path: &Path, error: &io::Error) -> String {
     let mut text = error.to_string();

@@ -38,8 +38,8 @@ impl<K: Hash + Eq + Clone> Rate<K> {
         })
     }
 
-    /// Drops the count of each caller that was quiet long enough to make a full burst again, so that memory does not
-    /// grow.
+    /// Drops the count of each caller that has made no call for so long that a full burst is allowed again. Keeps the
+    /// memory from growing.
     pub fn forget_idle(&self) {
         self.0.retain_recent();
     }

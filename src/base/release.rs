@@ -3,7 +3,7 @@
 
 use super::moment::Moment;
 
-/// Time of the release, in seconds since 1970. While this program runs, a clock that shows an earlier time is wrong.
+/// Time of the release, in seconds since 1970. A clock that shows an earlier time is wrong.
 const RELEASED_AT: i64 = 1_795_996_800;
 
 /// Time at which this program was released.
