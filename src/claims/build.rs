@@ -96,14 +96,14 @@ impl Build {
     }
 
     /// Returns whether the build's ref is known to be protected. Always false for a build that is untrusted or not on a
-    /// branch or tag, whatever was stored.
+    /// branch or tag, even if the stored value is true.
     #[must_use]
     pub fn is_protected(&self) -> bool {
         self.ref_protected == Some(true) && self.is_vouched()
     }
 
     /// Returns the deployment environment of the step, or else of the build. Always `None` for a build that is
-    /// untrusted or not on a branch or tag, whatever was stored.
+    /// untrusted or not on a branch or tag, even if an environment is stored.
     #[must_use]
     pub fn environment_of<'a>(&'a self, step: Option<&'a BuildStep>) -> Option<&'a str> {
         if !self.is_vouched() {

@@ -30,7 +30,7 @@ pub(crate) enum FieldValue<'a> {
 
 type Read = for<'a> fn(&FieldSource<'a>) -> Option<FieldValue<'a>>;
 
-/// One row of the table: the field's name and value in templates, conditions and claims.
+/// A field of a build, one row of the table [`FIELDS`]: its names and values in templates, conditions and claims.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Field {
     /// Name of the field in templates; `None` if no template may use the field.
@@ -186,7 +186,7 @@ fn event_with_action<'a>(from: &FieldSource<'a>) -> Option<FieldValue<'a>> {
 }
 
 impl Field {
-    /// Returns every field of the table.
+    /// Returns every field of the table [`FIELDS`].
     pub(super) fn all() -> impl Iterator<Item = &'static Self> {
         FIELDS.iter()
     }
@@ -231,7 +231,7 @@ impl Field {
     }
 }
 
-/// Compares the names of two fields, which is enough because no name appears in two rows of the table.
+/// Compares the names of two fields. The names suffice, because no name appears in two rows of the table [`FIELDS`].
 impl PartialEq for Field {
     fn eq(&self, other: &Self) -> bool {
         (self.template, self.variable, self.vela, self.github)

@@ -96,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    /// The matcher by its definition, which tries every length of every star.
+    /// Returns whether the pattern matches the text, by trying every number of characters for every star.
     fn covers_by_definition(pattern: &[u8], text: &[u8]) -> bool {
         match (pattern.split_first(), text.split_first()) {
             (None, None) => true,

@@ -85,8 +85,8 @@ impl fmt::Display for SubjectUnavailable {
     }
 }
 
-/// Function that encodes a value, and keeps each `/` if the flag is true. A parameter, so that a test can show which
-/// attacks the encoding prevents.
+/// Function that percent-encodes a value, but keeps each `/` if the flag is true. Tests pass another function, to show
+/// which attacks the encoding prevents.
 type Encoder = fn(&str, bool) -> String;
 
 fn encode(value: &str, holds_slashes: bool) -> String {

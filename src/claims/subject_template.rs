@@ -106,8 +106,9 @@ impl FromStr for SubjectTemplate {
     }
 }
 
-/// Returns the reason for which the template's subjects could be parsed in two ways; `None` if they cannot. Two fields
-/// need a literal between them with a character that no value contains; `{org}/{repo}` is the only exception.
+/// Returns the reason for which the template's subjects could be parsed in two ways; `None` if they cannot. Between two
+/// fields there must be a literal with a character that no encoded value contains; `{org}/{repo}` is the only
+/// exception.
 fn ambiguity(template: &Template) -> Option<String> {
     let parts = template.parts.as_slice();
     let mut seen = Vec::new();

@@ -28,7 +28,7 @@ fn text(random: &mut StdRng, longest: usize) -> String {
     text
 }
 
-/// Returns two builds whose fields, written one after the other, are the same text, split at different places.
+/// Returns two builds that are easily confused: one text was split into the fields of both builds, at different places.
 fn near_miss(random: &mut StdRng) -> [Build; 2] {
     let whole = text(random, 12);
     let one = cut(&whole, random);
@@ -37,7 +37,8 @@ fn near_miss(random: &mut StdRng) -> [Build; 2] {
     [one, other]
 }
 
-/// Returns a build whose unencoded fields make the same text as the fields of `one`, but split at other delimiters.
+/// Returns a build whose subject would equal the subject of `one` if values were not encoded. Splits that subject into
+/// fields at other delimiters.
 fn moved(one: &Build, random: &mut StdRng) -> Option<Build> {
     let mut other = one.clone();
     if let Some(org_id) = &one.org_id {
@@ -83,8 +84,8 @@ fn cut(whole: &str, random: &mut StdRng) -> Build {
     build
 }
 
-/// Returns the fields of a build that a format shows. Two builds with different values of these fields must have
-/// different subjects.
+/// Returns those fields of a build that appear in its subject under this format. Two builds with different values of
+/// these fields must have different subjects.
 fn fields(format: &SubjectFormat, build: &Build) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
     let mut put = |name: &str, value: Option<&str>| {
@@ -148,7 +149,8 @@ fn drawn_template(random: &mut StdRng) -> SubjectFormat {
     }
 }
 
-/// Counts, among `pairs` near misses, the pairs of builds that differ in the format's fields but share a subject.
+/// Draws `pairs` pairs of builds with [`near_miss`]. Returns the number of pairs that share a subject although the
+/// builds differ in the format's fields.
 fn shared(format: &SubjectFormat, encode: Encoder, pairs: usize, random: &mut StdRng) -> usize {
     let mut shared = 0;
     for _ in 0..pairs {
@@ -201,8 +203,9 @@ fn with_the_identity_as_encoder_two_builds_share_a_subject() {
     assert!(shared(&SubjectFormat::Names, identity, PAIRS / 10, &mut random) > 0);
 }
 
-/// Counts, among `pairs` of a trusted build and a build that is untrusted or on a pull ref, the pairs that share a
-/// subject. The names in the builds contain the very words by which subjects distinguish such builds.
+/// Draws `pairs` pairs of builds: one build is trusted, the other is untrusted or on a pull ref. Returns the number of
+/// pairs that share a subject. Refs and environments contain words, such as `:untrusted`, by which subjects tell such
+/// builds apart.
 fn mistaken(format: &SubjectFormat, encode: Encoder, pairs: usize, random: &mut StdRng) -> usize {
     const WORDS: [&str; 6] = ["", ":untrusted", ":pull_request", ":environment:prod", ":ref:refs/heads/main", "@1"];
     let mut mistaken = 0;
