@@ -103,7 +103,8 @@ pub(super) fn read(
 }
 
 impl Keys {
-    /// Returns the durations that a signing key's states are computed from. `max_lifetime` is `tokens.max_lifetime`.
+    /// Returns the durations from which the states of a signing key are computed. `max_lifetime` is
+    /// `tokens.max_lifetime`.
     #[must_use]
     pub fn schedule(&self, max_lifetime: Seconds) -> ScheduleSettings {
         ScheduleSettings {

@@ -137,7 +137,7 @@ impl Config {
         }
     }
 
-    /// Returns the durations that a signing key's states are computed from.
+    /// Returns the durations from which the states of a signing key are computed.
     #[must_use]
     pub fn schedule(&self) -> ScheduleSettings {
         self.keys.schedule(self.tokens.max_lifetime)

@@ -22,7 +22,8 @@ pub(super) const SECTION: Section = Section {
     table: Some(&TABLE),
 };
 
-/// Descriptions of the fields of [`ProviderSpec`], which serde reads. A test checks that both have the same names.
+/// Descriptions of the fields of [`ProviderSpec`], which serde reads. A test checks that descriptions and fields have
+/// the same names.
 const TABLE: Table = Table {
     heading: "[oidc.NAME]",
     about: "A provider of tokens. The default of a key that is absent depends on the provider's kind.",

@@ -10,7 +10,7 @@ use crate::toml_input::Value;
 use crate::toml_input::{self, TableRead};
 use crate::toml_input::{Fault, Faults, PathStep};
 
-/// Reader of the values of keys, which collects the faults that it finds.
+/// Reads and checks the values of configuration keys, and collects the faults.
 pub(super) struct Reader<'a> {
     entries: &'a Entries,
     errors: Vec<String>,
@@ -104,8 +104,8 @@ impl<'a> Reader<'a> {
         (read.len() == items.len()).then_some(read)
     }
 
-    /// Returns the tables in the list of the key `path` that can be read, with their positions, for checks that concern
-    /// several tables. [`Self::each`] records the faults of the tables' fields.
+    /// Reads each table in the list of the key `path`, as far as the table can be read. Returns the tables with their
+    /// positions, for checks that compare several tables. [`Self::each`] records the faults of the tables' fields.
     pub(super) fn readable<I: DeserializeOwned>(&self, path: &str) -> Vec<(usize, TableRead<I>)> {
         let Some(Value::List(items)) = self.entries.get(path).map(|entry| &entry.value) else { return Vec::new() };
         items.iter().map(|item| toml_input::read_with_every_fault(&item.value)).enumerate().collect()

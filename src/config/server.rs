@@ -37,7 +37,7 @@ section! {
         head_timeout: Seconds = default r#""10s""#, read period;
         /// Maximum time for a request's body to arrive.
         body_timeout: Seconds = default r#""10s""#, read period;
-        /// Maximum time in which a client must take some bytes of an answer.
+        /// Maximum time for which a client may take no byte of an answer.
         write_timeout: Seconds = default r#""10s""#, read period;
         /// Maximum time from the end of a request's head to the answer. The client has the same time to take the whole
         /// answer.
@@ -47,7 +47,8 @@ section! {
         /// Maximum number of requests on one connection. The last answer says `Connection: close`.
         connection_max_requests: usize = default "100000", read at_least_one;
         /// Time for which the server still accepts connections after a signal to stop, while `/health/ready` answers
-        /// 503. At least the time that the load balancer in front needs to notice the 503; 0 without a load balancer.
+        /// 503. Should be at least the time that the load balancer in front needs to notice the 503. 0 suffices without
+        /// a load balancer.
         drain_delay: Seconds = default r#""0s""#;
         /// Maximum time for requests in flight to be answered after the server has stopped accepting connections.
         drain_timeout: Seconds = default r#""15s""#;

@@ -34,9 +34,9 @@ section! {
         password: Option<SecretText> = example r#""…""#;
         /// File with the password of the database user. At most one of `password` and `password_file` may be set.
         password_file: Option<String> = example r#""secrets/database-password""#;
-        /// Maximum time of one statement in PostgreSQL, limited by PostgreSQL and by this server: a statement that is
-        /// not answered in time ends its connection. The sum of `statement_timeout` and `acquire_timeout` is the
-        /// maximum wait for the answer to a write.
+        /// Maximum time of one statement in PostgreSQL. PostgreSQL and this server both enforce this limit. If a
+        /// statement is not answered in time, its connection is closed. The sum of `statement_timeout` and
+        /// `acquire_timeout` is the maximum wait for the answer to a write.
         statement_timeout: Seconds = default r#""5s""#, read period;
         /// Maximum wait for a connection to PostgreSQL, including the time to open a new connection. With SQLite:
         /// maximum wait while another process locks the database file.

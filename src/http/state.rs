@@ -35,7 +35,7 @@ pub struct Limits {
     pub head_within: Duration,
     /// Time limit within which a request's body must arrive.
     pub body_within: Duration,
-    /// Time limit within which the peer must receive some bytes of an answer.
+    /// Maximum time for which the peer may take no byte of an answer.
     pub write_within: Duration,
     /// Time limit within which a request must be answered, including the time for its body. The peer has the same time
     /// again to receive the whole answer.
