@@ -64,8 +64,8 @@ impl Issuer {
         }
     }
 
-    /// Authenticates a client by a provider's token. The token's only audience must be our API. The token stays usable,
-    /// since a CI server sends the same token with each request.
+    /// Authenticates a client by a provider's token. The token's only audience must be our API. The token is not used
+    /// up, since a CI server sends the same token with each request.
     async fn client_by_token(&self, token: &Secret<String>) -> Result<Client, NotIssued> {
         let audience = self.paths.api_audience();
         let requirements =

@@ -51,7 +51,7 @@ impl Recipient {
         }
     }
 
-    /// Returns the audiences that the request token or the step limits the ID token to, if any.
+    /// Returns the patterns of the audiences that the request token or the step allows; `None` if neither sets a limit.
     fn step_audiences(&self) -> Option<&[AudiencePattern]> {
         match self {
             Self::Job(bearer) => bearer.token.audiences.as_deref(),
@@ -68,7 +68,7 @@ impl Recipient {
 }
 
 impl Issuer {
-    /// Applies every check that may refuse an ID token before the token is signed. The first refusal is returned.
+    /// Makes every check that precedes the signature of an ID token. Returns the first refusal, or the token to sign.
     pub(super) fn draft<'a>(
         &'a self,
         recipient: &'a Recipient,

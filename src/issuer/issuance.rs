@@ -184,7 +184,8 @@ impl Issuer {
     }
 }
 
-/// Quotas that the transaction checks, kept so that a refusal can name the quota that is used up.
+/// Quotas that the store checks when it writes the audit row. Kept here, so that a refusal can name the quota that is
+/// used up.
 struct Quotas {
     build: u64,
     rule: Option<(String, u64)>,

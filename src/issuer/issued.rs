@@ -24,7 +24,7 @@ pub(crate) struct IssuedToken {
     pub(crate) rule: Option<String>,
 }
 
-/// Preview of an ID token: the answer to a token request, except that no token is signed or recorded.
+/// Preview of an ID token: shows what the token would contain. No token is signed or recorded.
 #[derive(Debug)]
 pub(crate) struct Preview {
     pub(crate) subject: String,

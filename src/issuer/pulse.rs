@@ -11,8 +11,8 @@ pub(crate) const PULSE_INTERVAL: Duration = Duration::from_secs(1);
 /// Time limit of a pulse, the write that shows whether the database answers. A later answer counts as a failure.
 pub(super) const PULSE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Time for which a successful pulse counts. An older pulse proves nothing, because the task that makes pulses is late
-/// or has ended.
+/// Time for which a successful pulse proves that the database works. An older pulse proves nothing, because the task
+/// that makes a pulse every second is late or has ended.
 const PULSE_PROVES_FOR: Duration = Duration::from_secs(5);
 
 /// Result of the last pulse (the write that shows whether the database answers), and the time of the last successful

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::refusal::IssueRefusal;
 use crate::base::{BuildId, ClientId, Clock, Rate, RequestTokenId};
 
-/// Largest burst of requests, in seconds of the sustained rate.
+/// Largest burst of requests: as many as the sustained rate allows in this number of seconds.
 const BURST_SECONDS: u32 = 10;
 
 /// Rate limits of one issuer, with the requests counted so far.
@@ -53,8 +53,8 @@ impl Rates {
         count(self.clients.as_ref(), client)
     }
 
-    /// Drops the counts of tokens, builds and clients that were quiet long enough to make a full burst again, so that
-    /// memory does not grow.
+    /// Drops the counts of tokens, builds and clients with no request for so long that a full burst is allowed again.
+    /// Keeps the memory from growing.
     pub(crate) fn forget_idle(&self) {
         if let Some(builds) = &self.builds {
             builds.forget_idle();

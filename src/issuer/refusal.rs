@@ -17,7 +17,7 @@ pub(crate) enum IssueRefusal {
         offered: Vec<Algorithm>,
     },
     AudienceRequired,
-    /// The client has registered another build under this key before; holds the id of that build.
+    /// The client has already registered a build under this key. Holds the id of that build.
     BuildExists(BuildId),
     BuildFinished,
     /// The issuance policy denies the request.
@@ -47,7 +47,8 @@ pub(crate) enum IssueRefusal {
         kind: NameKind,
         name: String,
     },
-    /// The object does not exist or belongs to another client. The answer does not tell the two cases apart.
+    /// The build or step token that the request names does not exist, or belongs to another client. The answer does not
+    /// tell the two cases apart.
     NotFound,
     /// A limit on the number of tokens is used up.
     Quota(Quota),
@@ -80,8 +81,8 @@ pub(crate) enum Quota {
     RequestToken { allowed: u64 },
 }
 
-/// Error for which the server could not fulfil a request. A write may or may not have happened; no token left the
-/// server.
+/// Failure of the server, because of which a request was not fulfilled. The database may or may not have been changed.
+/// No token left the server.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IssueError {
     #[error(transparent)]

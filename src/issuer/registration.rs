@@ -13,7 +13,8 @@ use crate::store::{BuildRegistration, NameKind, NewBuild, NewRequestToken, Regis
 #[derive(Debug)]
 pub(crate) struct RegisteredBuild {
     pub(crate) id: BuildId,
-    /// Whether an equal request registered the build before, and this answer replaces an answer that was lost.
+    /// Whether an earlier, equal request registered the build already. A CI server repeats the request if the first
+    /// answer was lost.
     pub(crate) repeated: bool,
     /// Subject of the build's ID tokens; `None` if no ID token can be issued to the build, for the reason in
     /// `warnings`.
@@ -31,7 +32,8 @@ pub(crate) struct RegisteredBuild {
 
 impl Issuer {
     /// Registers a build for an authenticated client with the scope `builds:write`. `digest` is the SHA-256 digest of
-    /// the request's body. A second request with the same digest repeats a registration whose answer was lost.
+    /// the request's body. A second request with the same digest repeats a request whose answer was lost: the build
+    /// stays, and new tokens replace its tokens.
     ///
     /// # Errors
     /// [`NotIssued`].
