@@ -97,8 +97,8 @@ pub struct JwkSet {
 }
 
 impl JwkSet {
-    /// Parses another issuer's key set, so that this issuer can publish its keys. Skips unusable keys (RFC 7517 §5) and
-    /// returns them with the reasons. Code that calls this function must limit the size of the document.
+    /// Parses another issuer's key set, so that this issuer can publish the keys in it. Skips unusable keys (RFC 7517
+    /// §5) and returns them with the reasons. Code that calls this function must limit the size of the document.
     ///
     /// # Errors
     /// [`JwkSetError`] if the document is not a key set.

@@ -1,15 +1,15 @@
 //! Detects RSA keys of a faulty generator in smart cards (ROCA, CVE-2017-15361). The generator's primes are `k·M +
 //! 65537^a mod M`, so that the modulus is a power of 65537 modulo each small prime. Never reads a private key.
 
-/// The small primes by which the published test divides the modulus (Nemec and others, "The Return of Coppersmith's
-/// Attack", 2017).
+/// Small primes by which the test for ROCA divides a modulus (Nemec and others, "The Return of Coppersmith's Attack",
+/// 2017).
 const PRIMES: [u64; 38] = [
     3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109,
     113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
 ];
 
-/// Whether the big-endian `modulus` comes from the faulty generator. Also true for one in 2^27 moduli of other
-/// generators.
+/// Whether the big-endian `modulus` comes from the faulty generator of CVE-2017-15361. By chance also true for one in
+/// 2^27 moduli of other generators.
 pub(super) fn is_vulnerable(modulus: &[u8]) -> bool {
     PRIMES.into_iter().all(|prime| is_power(remainder(modulus, prime), 65_537 % prime, prime))
 }

@@ -11,7 +11,8 @@ use crate::base::{Moment, Seconds};
 use crate::jose::Algorithm;
 use crate::store::{KeyRow, KeyRows, KeyTimes};
 
-/// Scheduled switch of one algorithm: the moment from which the announced key signs instead of the current key.
+/// Scheduled switch of one algorithm to another signing key: the time from which the announced key (published, but not
+/// signing yet) signs instead of the current key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Switch {
     /// Signature algorithm of the current key and of the announced key.
@@ -36,7 +37,7 @@ pub struct Revocation {
     pub in_every_cache: bool,
     /// Time from which every verifier that respects our cache headers holds the key that signs now.
     pub safe_from: Moment,
-    /// Time until which caches that respect our headers may accept the revoked key.
+    /// Time until which a verifier may accept the revoked key from its cache, if the cache respects our headers.
     pub caches_accept_until: Moment,
     /// Time until which a replica without a database connection may serve a key set that still holds the revoked key.
     #[serde(skip)]
@@ -63,8 +64,8 @@ impl Revocation {
     }
 }
 
-/// Schedules the earliest safe switch of every algorithm to its announced key. With `at_once`, refuses if some cache
-/// may still lack an announced key at the nearest possible switch.
+/// Schedules, for every algorithm, the earliest safe switch from the current signing key to the announced key. With
+/// `at_once`, refuses if some cache may still lack an announced key at the nearest possible switch.
 ///
 /// # Errors
 /// [`KeyRefusal::AnnouncedTooRecently`], [`KeyRefusal::NotBegun`], [`KeyRefusal::Waiting`].
@@ -177,9 +178,9 @@ pub fn change_algorithms(
     Ok(draft.step())
 }
 
-/// Corrects the stored times after a server's clock ran ahead: stores `now` as the largest time seen, and revokes the
-/// keys that were announced later than `now`. If an algorithm then has no signing key, its announced key signs at once;
-/// if the algorithm has no key at all, a key that signs at once is created.
+/// Corrects the stored times after a server's clock ran ahead: stores `now` as the largest time that any server has
+/// seen, and revokes the keys that were announced later than `now`. If an algorithm then has no signing key, its
+/// announced key signs at once; if the algorithm has no key at all, a key that signs at once is created.
 ///
 /// # Errors
 /// [`KeyRefusal::NotBegun`].
@@ -211,7 +212,8 @@ pub(super) fn accept_clock(
     Ok((draft.step(), revoked))
 }
 
-/// Returns a plan, to which the act adds its changes. Refuses the act if no keys exist, or if keys have no times yet.
+/// Returns an empty plan, to which an operator's act adds its changes. Refuses the act if no keys exist, or if a key
+/// has not been scheduled yet.
 fn begun<'a>(keys: &'a KeyRows, settings: &'a KeyringSettings, now: Moment) -> Result<PlanDraft<'a>, KeyRefusal> {
     if keys.rows.is_empty() {
         return Err(KeyRefusal::NotBegun);

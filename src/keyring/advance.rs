@@ -19,8 +19,8 @@ use crate::store::{AdoptedRow, KeyChange, KeyRow, KeyRows, SealedText, Still};
 const ATTEMPTS: usize = 20;
 
 impl Keyring {
-    /// Writes the change that `decide` computes from the current rows, in one compare-and-swap. Fails if the server's
-    /// clock may be wrong.
+    /// Writes the change that `decide` computes from the current rows, unless another server changed the rows in
+    /// between: then computes the change again. Fails if the server's clock may be wrong.
     pub(super) async fn advance<T>(
         &self,
         decide: impl Fn(&KeyRows, Moment) -> Result<(PlanStep, T), ActError>,
@@ -87,8 +87,8 @@ impl Keyring {
         Ok(key.row(pooled.kid.clone(), sealed, kek))
     }
 
-    /// Schedules the earliest safe switch of each algorithm to its announced key; with `at_once`, the nearest possible
-    /// switch.
+    /// Schedules, for each algorithm, the earliest safe switch from the current signing key to the announced key; with
+    /// `at_once`, the nearest possible switch.
     ///
     /// # Errors
     /// [`ActError`]; [`KeyRefusal::AnnouncedTooRecently`] if `at_once` is set and some cache may lack an announced key.
@@ -143,8 +143,8 @@ impl Keyring {
         .await
     }
 
-    /// Accepts the current time as the largest time seen, after a server's clock ran ahead. Returns the `kid` of each
-    /// key that was revoked because it was announced later than now.
+    /// Stores the current time as the largest time that any server has seen, after a server's clock ran ahead. Returns
+    /// the `kid` of each key that was revoked because it was announced later than now.
     ///
     /// # Errors
     /// [`ActError`].
@@ -193,8 +193,8 @@ impl Keyring {
         Ok(change)
     }
 
-    /// Creates our first signing keys, without times, while another issuer still serves our URL. The public keys of
-    /// that issuer, `former`, are published in our key set from our first start on.
+    /// Creates our first signing keys while another issuer still serves our URL. Our first start schedules these keys,
+    /// and publishes them together with the public keys of the other issuer (`former`).
     ///
     /// # Errors
     /// [`ActError`]; [`KeyRefusal::Begun`] if signing keys exist already.
@@ -209,8 +209,8 @@ impl Keyring {
         .await
     }
 
-    /// Sets the times of the signing keys that [`Self::init`] created, and the expiry of the former issuer's public
-    /// keys.
+    /// Schedules the signing keys that [`Self::init`] created, and sets the time at which the former issuer's public
+    /// keys leave our key set.
     pub(super) async fn schedule_takeover(&self) -> Result<(), ActError> {
         self.advance(|keys, now| {
             let Some(mut takeover) = self.takeover(keys) else {

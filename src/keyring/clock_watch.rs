@@ -11,8 +11,8 @@ use std::time::Duration;
 use crate::base::{Moment, RELEASED, Seconds};
 use crate::store::KeyPoll;
 
-/// Length of the period whose smallest wall-clock time counts for erasing private keys and audit rows: a clock that
-/// runs ahead for less than an hour erases nothing.
+/// Length of the period whose smallest wall-clock time decides which private keys and audit rows are erased. A clock
+/// that runs ahead for less than an hour thus erases nothing too early.
 const ERASE_AFTER: Duration = Duration::from_secs(3_600);
 
 /// Error returned when the clock of this server is not sound.
@@ -41,8 +41,8 @@ pub enum ClockFault {
     },
     /// The clock of this server is behind a time that a server has stored before.
     #[error(
-        "the clock is at {now}, more than keys.clock_skew behind {latest}, which was stored earlier: correct the clock; \
-         if it is correct and ran ahead before, run `buildpass keys clock --accept`"
+        "the clock is at {now}, more than keys.clock_skew behind {latest}, the latest time that a server has stored: \
+         correct the clock; if it is right now and ran ahead before, run `buildpass keys clock --accept`"
     )]
     Behind {
         /// Time that the clock of this server shows.
@@ -165,7 +165,7 @@ mod tests {
 
     const SKEW: Seconds = Seconds::new(30);
 
-    /// A time after the release.
+    /// Returns the time that is this many seconds after the release.
     fn at(seconds: i64) -> Moment {
         Moment::from_unix(RELEASED.unix() + seconds)
     }

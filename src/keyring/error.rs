@@ -137,7 +137,7 @@ pub enum KeyRefusal {
         /// Time from which every cache holds the announced key.
         in_every_cache_from: Moment,
     },
-    /// The signing keys have no times yet, because the server was not started since `keys init`.
+    /// The signing keys are not scheduled yet, because no server was started since `keys init`.
     #[error("the signing keys are not scheduled yet: the first `buildpass serve` sets the times from which they sign")]
     Waiting,
 }

@@ -39,7 +39,7 @@ pub struct Keyring {
     failed_at: AtomicU64,
     /// Time at which our settings were last stored for other servers, in milliseconds of the monotonic clock.
     settings_stored_at: AtomicU64,
-    /// Whether the changes of keys that a start makes are postponed until the clock is sound.
+    /// Whether the changes of keys that every start makes are still to be made, because the clock was wrong.
     waits_for_clock: AtomicBool,
     /// Lock that is held while the keys are read, so that only one task reads the keys at a time.
     reading: tokio::sync::Mutex<()>,
@@ -47,8 +47,8 @@ pub struct Keyring {
 
 impl Keyring {
     /// Opens the keyring for a server, and makes the changes that are due before the server serves its first document:
-    /// creates the first keys, sets the times of keys that waited for this start, and stores the server's settings.
-    /// While the clock may be wrong, these changes wait.
+    /// creates the first keys, schedules the keys that `keys init` created, and stores the server's settings. While the
+    /// clock may be wrong, these changes wait.
     ///
     /// # Errors
     /// [`ActError`] if no sealed key can be opened, or if no key of a listed algorithm can sign.
@@ -65,7 +65,7 @@ impl Keyring {
     }
 
     /// Opens the keyring for a command, without changing any stored key. Creates the file of the key-encryption key if
-    /// nothing is sealed yet.
+    /// the database holds no key yet.
     ///
     /// # Errors
     /// [`KeyringError`], for example [`KeyringError::Lost`] and [`KeyringError::NothingOpens`].
@@ -141,8 +141,8 @@ impl Keyring {
         self.watch.check(now).err()
     }
 
-    /// Returns whether the clock of this server, which shows `now`, may be wrong, or was wrong until now so that this
-    /// server's settings are not stored yet.
+    /// Returns whether the clock of this server, which shows `now`, may be wrong. Also true if the clock was wrong and
+    /// this server has not stored its settings since.
     #[must_use]
     pub fn is_doubted(&self, now: Moment) -> bool {
         self.waits_for_clock.load(Ordering::Relaxed) || !self.clock_is_sound(now)
@@ -174,7 +174,7 @@ impl Keyring {
 
     /// Returns whether the key set that this server serves could lack a key that signs: the keys were last read too
     /// long ago, or other servers do not know how long caches keep this server's key set. The second reason does not
-    /// count while the clock may be wrong, because caches must not keep the key set then.
+    /// count while the clock may be wrong, because the server then forbids caches to keep the key set.
     #[must_use]
     pub fn is_stale(&self) -> bool {
         let is_covered = self.is_covered() || self.is_doubted(self.parts.clock.now());
@@ -191,8 +191,8 @@ impl Keyring {
         since <= respected_for && is_covered(&self.view.load().server_settings, &self.server, schedule)
     }
 
-    /// Makes the change of keys that is due, if any, and stores the current time as the largest time seen. Must be
-    /// called every `refresh_interval`.
+    /// Makes the change of keys that is due, if any, and stores the current time as the largest time that any server
+    /// has seen. Must be called every `refresh_interval`.
     ///
     /// # Errors
     /// [`ActError`] if the store cannot be read or written.

@@ -61,8 +61,8 @@ impl NewKey {
 }
 
 /// Returns the change of keys that is due, or an empty change. Creates the first keys if no key exists, and an
-/// announced key for every algorithm without one; stores the settings of `server`; erases private halves of forgotten
-/// keys.
+/// announced key for every algorithm without one; stores the settings of `server`; erases the private halves of keys
+/// that have left the key set.
 ///
 /// `erasable_before` is a time that has certainly passed; with `None` no private half is erased.
 #[must_use]
@@ -88,7 +88,7 @@ pub fn plan(
     draft.step()
 }
 
-/// A change of keys while it is computed: a copy of the stored rows, which the methods below change.
+/// A change of keys that is being computed: a copy of the stored rows, which the methods below modify.
 pub(super) struct PlanDraft<'a> {
     before: &'a KeyRows,
     pub(super) algorithms: Vec<Algorithm>,
@@ -128,8 +128,8 @@ impl<'a> PlanDraft<'a> {
         PlanStep { change, made: self.made }
     }
 
-    /// Returns the time for which a key that is announced now must wait before it signs: the largest setting of all
-    /// servers, since a cache follows the headers of the server that the cache fetched the key set from.
+    /// Returns the time for which a key that is announced now must wait before it signs. This is the largest setting of
+    /// all servers, since a cache may hold the key set of any server for as long as that server's headers allow.
     pub(super) fn announce_for(&self) -> Seconds {
         self.largest(self.schedule.announce_for(), |server| server.announce_for)
     }
@@ -144,7 +144,7 @@ impl<'a> PlanDraft<'a> {
         servers.filter(|server| is_in_use(server, self.schedule, self.now)).map(of).fold(own, Seconds::max)
     }
 
-    /// Returns the earliest time of a switch to another key, by which every replica has read the change.
+    /// Returns the earliest time at which another key may begin to sign. By then every replica has read the change.
     pub(super) fn nearest_switch(&self) -> Moment {
         self.now + self.schedule.refresh_interval + self.schedule.clock_skew
     }
@@ -154,7 +154,7 @@ impl<'a> PlanDraft<'a> {
         schedules(&self.rows, self.schedule)
     }
 
-    /// Adds a key that signs at once for every algorithm without a key that may sign now or later.
+    /// For every algorithm that has no key to sign with now or later, adds a key that signs at once.
     pub(super) fn add_first_keys(&mut self) {
         let at = self.now - self.schedule.clock_skew;
         for alg in self.algorithms.clone() {
@@ -193,7 +193,7 @@ impl<'a> PlanDraft<'a> {
         self.made.push(NewKey { alg, times, jwks_max_age, max_lifetime });
     }
 
-    /// Returns the time from which each key of this algorithm signs, for keys that may sign now or later.
+    /// Returns when the keys of this algorithm begin to sign. Leaves out keys that sign neither now nor later.
     fn signing_times(&self, alg: Algorithm) -> impl Iterator<Item = Moment> {
         let rows = self.rows.iter().filter(move |row| row.alg == alg && may_sign(row)).filter_map(|row| row.times);
         let made = self.made.iter().filter(move |key| key.alg == alg).filter_map(|key| key.times);

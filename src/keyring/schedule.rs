@@ -38,9 +38,9 @@ impl ScheduleSettings {
         retire_for(self, self.max_lifetime, self.jwks_max_age)
     }
 
-    /// Returns for how long after reading the keys a replica may serve its documents. Documents served later could
-    /// still be cached when a key signs that they lack. The time is shorter by `refresh_interval`, because a change of
-    /// keys may be written that much later than the times in its rows.
+    /// Returns the time for which a replica may serve its documents after it has read the keys. A document that is
+    /// served later could still be in a cache when a key begins to sign that the document lacks. One `refresh_interval`
+    /// is subtracted, because a change of keys may be written that much later than the times in its rows.
     #[must_use]
     pub fn documents_safe_for(&self) -> Seconds {
         let unseen = self.jwks_max_age + self.clock_skew + self.refresh_interval;

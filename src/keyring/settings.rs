@@ -12,7 +12,7 @@ use crate::store::Store;
 pub struct KeyringSettings {
     /// Settings from which the schedule of every key is computed.
     pub schedule: ScheduleSettings,
-    /// Signature algorithms of the first keys; later the list in the database counts.
+    /// Signature algorithms of the first keys. Once keys exist, the list in the database counts instead.
     pub algorithms: Vec<Algorithm>,
     /// Size of new RSA keys, in bits.
     pub rsa_bits: u32,

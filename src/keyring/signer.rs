@@ -14,7 +14,7 @@ use crate::store::InFlight;
 /// Stack size of each thread, which suffices for the deepest rule expression that a policy may contain.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// One build or subject may take at most the queue's size divided by this number.
+/// Divisor of the queue's size. The quotient is the maximum number of waiting tasks of one build or subject.
 const SHARE_OF_KEY: usize = 8;
 
 /// Error returned when the pool does not complete a signing task.
@@ -147,7 +147,8 @@ struct TaskQueue {
 }
 
 impl TaskQueue {
-    /// Adds a task, and drops tasks that nobody waits for to make room. Returns whether there was room.
+    /// Adds a task to the queue. If there is no room, first drops the tasks whose callers no longer wait. Returns
+    /// whether the task was added.
     fn push(&self, key: &WorkOf, task: Task) -> bool {
         let mut tasks = self.lock();
         if tasks.is_full_for(key) {

@@ -113,7 +113,7 @@ pub fn read_former_keys(document: &[u8]) -> Result<JwkSet, AdoptionError> {
     Ok(set)
 }
 
-/// Creates our first signing keys, without times, while another issuer still serves our URL.
+/// Creates our first signing keys while another issuer still serves our URL. Our first start schedules these keys.
 ///
 /// # Errors
 /// [`KeyRefusal::Begun`].
@@ -132,8 +132,8 @@ pub(super) fn init(keys: &KeyRows, settings: &KeyringSettings, now: Moment) -> R
     Ok(draft.step())
 }
 
-/// Sets the times of the keys that `init` created, at our first start. The keys sign once every cache of the former
-/// issuer's documents has expired.
+/// Schedules the keys that [`init`] created, at our first start. The keys sign once every cache of the former issuer's
+/// documents has expired.
 pub(super) fn schedule_takeover(
     keys: &KeyRows,
     settings: &KeyringSettings,

@@ -63,7 +63,8 @@ pub struct KeyListing {
 }
 
 impl KeyView {
-    /// Opens the stored keys. Keys that the view `former` has opened are not opened again.
+    /// Decrypts the stored keys. Signing keys that the earlier view `former` has decrypted already are copied from that
+    /// view.
     pub(super) fn open(parts: &KeyringParts, keks: &KeyEncryptionKeys, rows: &KeyRows, former: Option<&Self>) -> Self {
         let schedule = &parts.settings.schedule;
         let mut keys: Vec<Key> = rows
@@ -173,7 +174,8 @@ impl KeyView {
         self.algorithms.iter().any(|alg| overdue(*alg))
     }
 
-    /// Returns whether an announced key begins to sign within `announce_for`, so that another one is needed soon.
+    /// Returns whether an announced key begins to sign within `announce_for`, so that its successor must be announced
+    /// soon.
     pub(super) fn switch_is_near(&self, now: Moment) -> bool {
         let waiting = self.algorithms.iter().filter_map(|alg| self.signs_from(Some(*alg), now));
         waiting.min().is_some_and(|from| from <= now + self.announce_for)
@@ -245,8 +247,8 @@ impl Adopted {
     }
 }
 
-/// Opens the private key of a row, and derives the public key that is published from the private key, so that a row
-/// edited by hand publishes nothing.
+/// Decrypts the private key of a row. The published public key is derived from this private key, so that a row edited
+/// by hand publishes nothing.
 fn open_row(
     parts: &KeyringParts,
     keks: &KeyEncryptionKeys,
