@@ -15,7 +15,7 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Maximum number of lines that wait to be written.
 const MAX_LINES: usize = 2_048;
 
-/// Maximum size of the lines that wait, together, in bytes.
+/// Maximum total size of the lines that wait to be written, in bytes.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
 /// Writer that puts each log line into the queue.

@@ -56,8 +56,8 @@ fn parse(filter: &str) -> Result<EnvFilter, String> {
 pub(crate) struct Logs(LogQueue);
 
 impl Logs {
-    /// Writes a line that is not a log line, such as the line that says that the server is ready, after all earlier log
-    /// lines.
+    /// Writes `line` without the format of a log line, after all earlier log lines. The line that says that the server
+    /// is ready is written so.
     pub(crate) fn note(&self, line: &str) {
         self.0.enqueue(format!("{line}\n").as_bytes());
     }
@@ -106,8 +106,8 @@ pub(crate) fn start_logs(settings: &LogSettings, clock: Arc<dyn Clock>) -> Resul
     Ok(Logs(queue))
 }
 
-/// Logs panics through the queue, since the standard hook waits for standard error. The panic's text may hold a secret,
-/// so only its place is logged.
+/// Logs panics through the queue, since Rust's own hook blocks while standard error is stuck. Logs only the place of a
+/// panic, since the text may hold a secret.
 fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();

@@ -109,7 +109,7 @@ impl fmt::Display for Fault {
 
 impl std::error::Error for Fault {}
 
-/// serde's own error texts repeat the faulty value. These texts name only the type of the value.
+/// Replaces serde's own error texts, which repeat the faulty value. The texts here name only the type of the value.
 impl de::Error for Fault {
     fn custom<T: fmt::Display>(problem: T) -> Self {
         problem.to_string().into()

@@ -91,14 +91,15 @@ fn part<'a>(value: &'a mut Value, path: &[PathStep]) -> Option<&'a mut Value> {
     })
 }
 
-/// Returns the index of an item in the list as written, from its `index` in the list without the dropped items.
-/// `dropped` must be sorted.
+/// Returns the index of an item in the list as the operator wrote the list. `index` is the item's index in the list
+/// without the items in `dropped`, which must be sorted.
 fn written_index(dropped: &[(Vec<PathStep>, usize)], list: &[PathStep], index: usize) -> usize {
     let before = dropped.iter().filter(|(of, _)| of == list).map(|(_, index)| *index);
     before.fold(index, |index, dropped| if dropped <= index { index + 1 } else { index })
 }
 
-/// Returns the stand-in with this number for a required field that is missing or faulty: a value of each type in turn.
+/// Returns a value to try in place of a required field that is missing or faulty. Each number gives a value of another
+/// type; `None` after the last type.
 fn stand_in(number: usize) -> Option<Value> {
     let text = || Value::Text("stand-in".to_owned());
     match number {
