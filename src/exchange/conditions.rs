@@ -14,7 +14,8 @@ use crate::keyring::WorkOf;
 use crate::policy::{CelFailure, Criteria, GrantRequest, Matched, RulePart, Unmatched};
 use crate::verifier::{Check, Provider, Trail};
 
-/// Claims of a verified token, on which a grant's condition is evaluated, and the provider that verified the token.
+/// Claims of a verified token, and the name of the provider that verified the token. A grant's condition is evaluated
+/// on both.
 pub(super) struct ExchangeSubject {
     pub(super) provider: String,
     pub(super) claims: Map<String, Value>,
@@ -45,8 +46,9 @@ impl Attempt<'_> {
         })
     }
 
-    /// Checks a token against the criteria and the pinned ids of an entitlement. Compares a token of our own issuer by
-    /// the facts of the token's build, and every other token by its claims, with `by_claims`.
+    /// Checks a token against the criteria and the pinned ids of an entitlement. For a token of our own issuer,
+    /// compares the criteria with the facts of the token's build. For every other token, `by_claims` compares the
+    /// criteria with the token's claims.
     pub(super) fn check_criteria(
         &self,
         candidate: &Candidate,
@@ -96,7 +98,7 @@ impl Exchange {
     }
 }
 
-/// Adds one part of a condition or rule to the recorded checks, as passed if the part is true.
+/// Records one part of a condition or rule in `trail`: as a passed check if the part is true, else as a failed check.
 pub(super) fn note_part(trail: &mut Trail, expected: String, part: &RulePart) {
     let text = || (expected, part.found());
     if part.answer == Ok(true) { trail.passed(Check::Policy, text) } else { trail.failed(Check::Policy, text) }

@@ -32,8 +32,8 @@ impl Attempt<'_> {
         Ok(entries)
     }
 
-    /// Verifies the token with each provider that the flow returns. If all providers refuse the token, returns the
-    /// refusal by the latest check.
+    /// Verifies the token with each provider that the flow returns. If all providers refuse the token, returns one
+    /// refusal: the one whose check comes last in the order of checks.
     async fn verify<F: Flow + ?Sized>(&mut self, flow: &F) -> Result<Vec<SubjectToken>, NotExchanged> {
         let mut furthest = Furthest::default();
         let mut unavailable = None;
@@ -197,7 +197,7 @@ impl Candidate {
         Some(Self { entitlement: Arc::clone(entitlement), entry, token, allow_untrusted })
     }
 
-    /// Returns the entitlement, compiled as `T`, the type for entitlements of its kind.
+    /// Returns the compiled entitlement as a `T`, the type for its kind, such as `CompiledRole` for a role.
     ///
     /// # Errors
     /// [`ExchangeError`] if the entitlement is of another kind than `T`.
@@ -210,7 +210,8 @@ impl Candidate {
 }
 
 impl ExchangeDecision {
-    /// Returns the entitlement that accepted the token, compiled as `T`, the type for entitlements of its kind.
+    /// Returns the compiled entitlement that accepted the token as a `T`, the type for its kind, such as
+    /// `CompiledRole`.
     ///
     /// # Errors
     /// [`ExchangeError`] if access policies decided instead of an entitlement, or if the entitlement is of another kind
@@ -237,7 +238,7 @@ impl ExchangeDecision {
     }
 }
 
-/// Returns an entitlement, compiled as `T` for tokens of the entitlement's provider.
+/// Returns the compiled entitlement as a `T`. `provider` is the provider that the entitlement names.
 ///
 /// # Errors
 /// [`ExchangeError`] if the entitlement is of another kind than `T`.

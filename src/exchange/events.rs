@@ -62,8 +62,8 @@ impl Exchange {
         }
     }
 
-    /// Adds the failed claim and the claim's value to a refusal, if the token passed signature, audience and time, and
-    /// the provider may explain refusals to holders of the provider's tokens.
+    /// Adds the failed claim and the claim's value to a refusal, if the token passed the checks of signature, audience
+    /// and time, and the provider's setting `explain_to_holders` is true.
     pub(super) fn disclose_for(&self, entry: &ProviderEntry, error: NotExchanged) -> NotExchanged {
         let NotExchanged::Refused(DisclosedRefusal { refusal, .. }) = error else { return error };
         let passed = refusal.check() > Check::Time;
@@ -71,8 +71,8 @@ impl Exchange {
         NotExchanged::Refused(DisclosedRefusal { refusal, disclosed })
     }
 
-    /// Adds the failed claim and the claim's value to the refusal of a token that no provider accepted, if all
-    /// providers of the token's issuer may explain refusals to holders of their tokens.
+    /// Adds the failed claim and the claim's value to the refusal of a token that no provider accepted, if
+    /// `explain_to_holders` is true for all providers of the token's issuer.
     pub(super) fn disclose(
         &self,
         rules: &RulesSnapshot,

@@ -48,7 +48,7 @@ pub struct Exchange {
     /// Rate limits of repeated exchanges, by provider and subject of the token.
     pub(super) repeated: Option<Rate<(String, String)>>,
     pub(super) samples: Option<Rate<&'static str>>,
-    /// Times at which the provider documents that this server stored were fetched, by name of the provider.
+    /// Fetch times of the provider documents that this server has stored in the database, by name of the provider.
     stored_documents: Mutex<HashMap<String, Moment>>,
 }
 

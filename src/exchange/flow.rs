@@ -31,10 +31,10 @@ pub trait Flow: Send + Sync {
     /// Stable name of the flow, which labels metrics and is stored with credentials and events.
     fn name(&self) -> &'static str;
 
-    /// Returns the audience that a token must have if this provider verifies the token.
+    /// Returns the audience that the flow requires of a token that this provider verifies.
     ///
     /// # Errors
-    /// [`NotExchanged`] if the rules name no audience: then no token is accepted.
+    /// [`NotExchanged`] if the rules name no audience, so that no token can be accepted.
     fn audience<'a>(
         &'a self,
         rules: &'a RulesSnapshot,
@@ -147,8 +147,8 @@ pub struct Candidate {
     pub(super) allow_untrusted: bool,
 }
 
-/// Result of an entitlement that accepts the token. `pins` holds owner and repository ids that the entitlement lacked,
-/// and that later tokens must have.
+/// Answer of an entitlement that accepts the token. `pins` holds owner and repository ids that the entitlement lacked
+/// and takes from this token; later tokens must have these ids.
 #[derive(Default)]
 pub struct Accepted {
     pub(super) pins: Option<Pins>,

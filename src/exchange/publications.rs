@@ -123,7 +123,7 @@ pub async fn provenance(
             None => None,
         };
         let (Some(key), Some(token)) = (key, token) else {
-            return Err(StoreError::Unavailable("the key or token of a publication is missing".to_owned()));
+            return Err(StoreError::Unavailable("the database lacks the key or token of a publication".to_owned()));
         };
         found.push((publication, key, token));
     }

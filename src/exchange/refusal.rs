@@ -11,8 +11,8 @@ use crate::policy::{CelFailure, StatementsDenied, Unmatched};
 use crate::store::StoreError;
 use crate::verifier::{Check, TokenRefusal};
 
-/// Minimum remaining lifetime of a subject token whose credential must not outlive the token. The verifier's tolerance
-/// for clocks does not count.
+/// Minimum remaining lifetime of a subject token, if the credential must not outlive the token. The verifier's
+/// tolerance for wrong clocks does not extend the remaining lifetime.
 pub(super) const MIN_REMAINING: Seconds = Seconds::new(5);
 
 /// Name of the variant [`ExchangeRefusal::Token`], which is not a reason code: the verifier's reason is the code
@@ -56,7 +56,7 @@ pub enum ExchangeRefusal {
     NoEntitlement {
         /// Noun for the kind of object that is missing, such as `trust policy`.
         what: &'static str,
-        /// Name that the client requests, or how the entitlement was searched.
+        /// Name that the client requests, or how the entitlement was searched for, such as `by the token's claims`.
         asked: String,
     },
     /// The stored entitlement that the request needs is invalid.

@@ -18,8 +18,8 @@ pub struct ExchangeSettings {
     pub rubygems_host: String,
     /// Audience that NuGet's flow requires.
     pub nuget_audience: String,
-    /// Audience of the access tokens for container registries, and the audience that the registry's flow requires of
-    /// subject tokens unless the provider requires another audience.
+    /// Audience of the access tokens for container registries. The registry's flow requires the same audience of
+    /// subject tokens, unless the provider requires another audience.
     pub registry_audience: String,
     /// Maximum lifetime of the access tokens that the exchange issues.
     pub max_lifetime: Seconds,

@@ -67,8 +67,8 @@ impl SubjectToken {
 }
 
 /// Returns the identity of a token: the token's issuer, and the digest of the token's id, or of header and payload
-/// (`text`) if the token has no id. The identity never covers the signature: ES256 signatures are malleable, so that a
-/// holder of the token could make a second token with the same header and payload.
+/// (`text`) if the token has no id. The identity never covers the signature: the holder of a token could turn its ES256
+/// signature into another valid one, and the token would count as unused.
 pub(super) fn token_key(issuer: &str, id: Option<&str>, text: Sha256) -> TokenKey {
     TokenKey { issuer: issuer.to_owned(), digest: id.map_or(text, |id| Sha256::of(id.as_bytes())) }
 }

@@ -12,7 +12,7 @@ use crate::verifier::Provider;
 /// Kind of flow that an audience belongs to; [`crate::exchange::flows::FLOWS`] names the kind of each flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display, strum::VariantArray)]
 pub enum AudienceOwner {
-    /// Requests of clients that authenticate with an ID token in place of a client secret.
+    /// Requests to our own API by clients that authenticate with an ID token instead of a client secret.
     #[strum(serialize = "clients without a secret")]
     Api,
     /// The token endpoint and forward authentication, whose entitlements are grants.

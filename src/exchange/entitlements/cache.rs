@@ -71,8 +71,8 @@ impl RulesCache {
     /// verifies the token, except our own issuer.
     ///
     /// # Errors
-    /// [`StoreError`] if the rules cannot be read. The inner error is the refusal by the latest check, if all providers
-    /// refuse the token.
+    /// [`StoreError`] if the rules cannot be read. The inner error is one refusal, if all providers refuse the token:
+    /// the one whose check comes last in the order of checks.
     pub async fn verify(
         &self,
         token: &str,

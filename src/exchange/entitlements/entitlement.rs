@@ -43,7 +43,7 @@ impl Compiled {
     }
 
     /// Returns the audiences that the entitlement names. Only flows for this kind of entitlement accept tokens for
-    /// them.
+    /// these audiences.
     pub(in crate::exchange) fn audiences(&self) -> Vec<&str> {
         match self {
             Self::Grant(grant) => vec![&grant.spec.audience],

@@ -34,7 +34,7 @@ pub(super) fn gem_name(field: &str, text: &str) -> Result<(), FieldError> {
     }
     Err(FieldError::new(
         field,
-        format!("{text:?} is not a gem's name: letters, digits, dots, hyphens and underscores, at least one letter"),
+        format!("{text:?} is not a gem's name: it needs a letter, and may have digits, dots, hyphens and underscores"),
     ))
 }
 
@@ -54,10 +54,13 @@ pub(super) fn scopes(field: &str, scopes: &[String]) -> Result<(), FieldError> {
             && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
     };
     if let Some(wrong) = scopes.iter().find(|scope| !token(scope)) {
-        return Err(FieldError::new(field, format!("{wrong:?} is not a scope: printable characters except \" and \\")));
+        return Err(FieldError::new(
+            field,
+            format!("{wrong:?} is not a scope: it must be 1 to 128 printable ASCII characters, but no space, \" or \\"),
+        ));
     }
     if scopes.iter().enumerate().any(|(at, scope)| scopes.iter().take(at).any(|other| other == scope)) {
-        return Err(FieldError::new(field, "must be unique"));
+        return Err(FieldError::new(field, "must not list a scope twice"));
     }
     if scopes.len() > 64 {
         return Err(FieldError::new(field, "must hold at most 64 scopes"));

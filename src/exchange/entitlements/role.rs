@@ -48,7 +48,7 @@ impl CompiledRole {
                 return fault("scopes", format!("unknown scope {scope}; must be one of {}", SCOPES.join(", ")));
             }
             if permissions.scopes.iter().take(at).any(|other| other == scope) {
-                return fault("scopes", "must be unique".to_owned());
+                return fault("scopes", "must not list a scope twice".to_owned());
             }
         }
         if permissions.scopes.len() > 1 && permissions.scopes.iter().any(|scope| scope == EXCLUSIVE) {

@@ -14,9 +14,9 @@ use crate::verifier::{KeySource, LateSource, Provider, ProviderSpec, Resolver, V
 pub struct ProviderEntry {
     pub(in crate::exchange) row: Option<ProviderRow>,
     pub(in crate::exchange) verifier: Verifier,
-    /// Whether the stored provider agrees with this server's configuration. If not, access policies, which the
-    /// configuration holds, do not apply to its tokens: a policy that names a provider must not apply to a different
-    /// provider of the same name.
+    /// Whether the stored provider agrees with this server's configuration. If not, access policies do not apply to its
+    /// tokens: a policy names a provider of the configuration, and must not apply to a different provider of the same
+    /// name.
     pub(in crate::exchange) as_configured: bool,
 }
 
@@ -258,7 +258,8 @@ pub(in crate::exchange) fn read_provider(row: &ProviderRow) -> Result<Provider, 
     Provider::new(&row.name, spec).map_err(|error| error.to_string())
 }
 
-/// Returns the time until which a token may determine ids that the criteria lack, if the criteria changed at `now`.
+/// Returns when the period ends in which a token can pin ids that the criteria lack. The period begins when the
+/// criteria change, at `now`.
 pub(in crate::exchange) fn pin_until(now: Moment) -> Moment {
     now + crate::policy::PINNING_PERIOD
 }

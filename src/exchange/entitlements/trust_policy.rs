@@ -41,12 +41,12 @@ impl CompiledTrustPolicy {
         let globs = packages("packages", spec.packages.take())?;
         let plain = |glob: &String| glob.chars().all(|c| c.is_alphanumeric() || matches!(c, '*' | '_' | '.' | '-'));
         if let Some(wrong) = globs.iter().find(|glob| !plain(glob)) {
-            let problem = format!("{wrong:?} is not a glob: letters, digits, *, _, . and -");
+            let problem = format!("{wrong:?} is not a glob: it may have only letters, digits, *, _, . and -");
             return Err(FieldError::new("packages", problem));
         }
         let scopes = spec.scopes.take().unwrap_or_else(|| vec!["all".to_owned()]);
         if scopes.is_empty() {
-            return Err(FieldError::new("scopes", "must hold at least one scope; leave the field out for all"));
+            return Err(FieldError::new("scopes", "must hold at least one scope; leave the field out for every scope"));
         }
         if let Some(unknown) = scopes.iter().find(|scope| !SCOPES.contains(&scope.as_str())) {
             let problem = format!("unknown scope {unknown}; must be one of {}", SCOPES.join(", "));

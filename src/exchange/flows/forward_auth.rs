@@ -24,10 +24,10 @@ use crate::verifier::{Check, Provider, Trail};
 /// Stable name of the flow, which labels metrics and is stored with events.
 pub(in crate::exchange) const NAME: &str = "forward";
 
-/// A client's request to a store, about which the proxy asks.
+/// A client's request to the store behind a proxy. The proxy asks whether the request may pass.
 #[derive(Debug, Clone)]
 pub struct ForwardAuth {
-    /// Name of the grant that decides, from the URL in the proxy's configuration.
+    /// Name of the grant that decides on the request. The URL in the proxy's configuration holds the name.
     pub grant: String,
     /// Token or key that the client's request carries.
     pub credential: Secret<String>,
@@ -42,15 +42,17 @@ pub struct ForwardAuth {
 /// Identity of the client, returned if the client's request may pass.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admitted {
-    /// Name of the provider that verified the client's token; for a key, the token that the key was issued for.
+    /// Name of the provider that verified the client's token. If the client sent a key, this provider verified the
+    /// token that the key was issued for.
     pub provider: String,
-    /// Subject of the client's token; for a key, of the token that the key was issued for.
+    /// Subject of the client's token. If the client sent a key, the subject of the token that the key was issued for.
     pub subject: String,
     /// Name of the grant that let the request pass.
     pub grant: String,
-    /// User name that the store behind the proxy gets; `None` if the grant has none for the token's claims.
+    /// User name that the proxy sends to the store; `None` if the grant has no template for it, or the token's claims
+    /// do not fill the template.
     pub user: Option<String>,
-    /// Scopes of the grant if the client sent a token, or of the key.
+    /// Scopes of the key if the client sent a key, else the scopes of the grant.
     pub scopes: Vec<String>,
     /// Id of the key; `None` if the client sent a token.
     pub key: Option<CredentialId>,
@@ -67,7 +69,7 @@ struct Caller {
 }
 
 impl ForwardAuth {
-    /// Finds the grant and the grant's provider. An unknown grant gets the refusal of an unknown key, so that a caller
+    /// Finds the grant and the grant's provider. An unknown grant is refused like an unknown key, so that a caller
     /// cannot find out which grants exist.
     fn find<'a>(
         &self,
@@ -157,8 +159,8 @@ impl Exchange {
     /// Decides whether the proxy may let a request through.
     ///
     /// # Errors
-    /// [`NotExchanged`]: after [`ExchangeRefusal::Credential`], [`ExchangeRefusal::Used`] and refusals of the token
-    /// itself the client may try another credential; all other refusals are final for this client.
+    /// [`NotExchanged`]. The client may try another credential after [`ExchangeRefusal::Credential`],
+    /// [`ExchangeRefusal::Used`] or a refusal of the token itself. All other refusals are final for this client.
     pub async fn admit(&self, request: &ForwardAuth) -> Result<Admitted, NotExchanged> {
         let mut trail = Trail::silent();
         match self.try_admit(request, self.parts.clock.now(), &mut trail).await {

@@ -66,7 +66,7 @@ impl RegistryScope {
         Ok(scopes)
     }
 
-    /// Adds an action that the scope does not have yet, because policies are evaluated for each action of the list.
+    /// Adds an action unless the scope has it already, so that the policies are evaluated once for each action.
     fn add(&mut self, action: String) {
         if !self.actions.contains(&action) {
             self.actions.push(action);

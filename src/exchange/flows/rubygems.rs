@@ -3,7 +3,8 @@
 
 use crate::verifier::ClaimForm;
 
-/// Stable name that both flows, roles and trusted publishers, store with issued keys: the keys of both are used alike.
+/// Stable name of RubyGems' two flows, for roles and for trusted publishers, which is stored with issued keys. Both
+/// flows have one name, because their keys are used in the same way.
 pub(in crate::exchange) const NAME: &str = "rubygems";
 
 /// Claims that rubygems.org requires of every token, each with the type of the claim's value.

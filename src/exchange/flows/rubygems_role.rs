@@ -40,7 +40,7 @@ impl RubygemsRole {
 }
 
 impl Exchange {
-    /// Refuses a request for a role that does not exist. The path alone decides, before a token is read.
+    /// Refuses a request for a role that does not exist. Checks only the role in the URL, before the token is read.
     ///
     /// # Errors
     /// [`NotExchanged`] if the role does not exist, or the rules cannot be read.
@@ -59,8 +59,8 @@ impl Flow for RubygemsRole {
         NAME
     }
 
-    /// Requires no audience at verification. `EntitlementFlow::check` compares the audience: with the one that the
-    /// deciding statement names, or else with the default of RubyGems' flows.
+    /// Requires no audience at verification. `EntitlementFlow::check` later compares the token's audience: with the
+    /// audience that the deciding statement names, or else with the setting `rubygems_host`.
     fn audience<'a>(
         &'a self,
         _rules: &'a RulesSnapshot,

@@ -144,8 +144,8 @@ impl IssuingFlow for TokenExchange {
     }
 }
 
-/// Returns the form of an access token with the claims `grant`, the name of the entitlement, and `scope`, if there are
-/// scopes.
+/// Returns the form of an access token. Its claim `grant` is the name of the grant. Its claim `scope` is left out if
+/// there are no scopes.
 fn access_token(grant: &str, scopes: &[String]) -> Form {
     let mut claims = Map::new();
     if !scopes.is_empty() {

@@ -38,8 +38,8 @@ pub struct GrantSpec {
     /// Form of the issued credential: access token or key.
     #[serde(default)]
     pub token: GivenToken,
-    /// Lifetime of the issued credential: a key's up to a day, a JWT's up to `tokens.max_lifetime`; 30 minutes by
-    /// default.
+    /// Lifetime of the issued credential, 30 minutes by default. A key may be valid for up to a day, a JWT for up to
+    /// `tokens.max_lifetime`.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "crate::base::optional_seconds")]
     pub valid_for: Option<Seconds>,
     /// Whether each subject token can be exchanged only once; true by default.

@@ -22,7 +22,7 @@ pub struct TrustPolicySpec {
     pub name: String,
     /// User that the policy belongs to; the client's request names this user as `username`.
     pub user: String,
-    /// Owner of the packages, by the owner's name at the NuGet feed.
+    /// Name of the packages' owner at the NuGet feed.
     pub owner: String,
     /// Kind of the policy's criteria: `entra`, `github`, `gitlab` or `vela`; `vela` is also for tokens of our own
     /// issuer.

@@ -328,7 +328,7 @@ fn a_dry_run_prints_no_token_and_an_empty_file_prunes_nothing() {
     assert_eq!(dry["roles"][0].get("token"), None, "no token exists yet");
     folder.run(&["exchange", "apply", "rules.toml"]).done();
     let text = folder.run(&["exchange", "users", "delete", "octo"]).failed(1);
-    assert!(text.contains("\"octo\" would be deleted, but is still used"), "{text}");
+    assert!(text.contains("the change deletes \"octo\", which this object uses"), "{text}");
     for empty in ["", "# a comment\n", "users = []\n"] {
         std::fs::write(folder.path().join("empty.toml"), empty).unwrap();
         assert!(folder.run(&["exchange", "apply", "empty.toml", "--prune"]).failed(1).contains("the file is empty"));

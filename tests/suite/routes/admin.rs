@@ -175,7 +175,7 @@ async fn an_invalid_object_is_rejected_with_its_field_and_changes_nothing() {
         ("grants", spoil("grants", "when", json!("request.metod == 'GET'")), "unknown variable request.metod"),
         ("grants", spoil("grants", "audience", json!("gems.example.com")), "belongs to RubyGems"),
         ("grants", spoil("grants", "audience", json!("https://ci.example.com/api/v1")), "clients without a secret"),
-        ("grants", spoil("grants", "scopes", json!(["a", "a"])), "must be unique"),
+        ("grants", spoil("grants", "scopes", json!(["a", "a"])), "must not list a scope twice"),
         ("grants", spoil("grants", "user", json!("ci-{repo")), "an unbalanced"),
     ];
     for (section, object, problem) in cases {

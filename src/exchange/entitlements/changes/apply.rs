@@ -25,7 +25,7 @@ const ATTEMPTS: usize = 10;
 /// Error of a change to users, providers or entitlements; nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyRulesError {
-    /// Two flows would claim one audience.
+    /// One audience would be assigned to two kinds of flow.
     #[error(transparent)]
     Audience(#[from] AudienceConflict),
     /// The system's random generator failed.
@@ -197,7 +197,7 @@ fn current(mut rows: RuleRows) -> RuleRows {
     rows
 }
 
-/// Returns the current rows as they are after a committed change.
+/// Applies a committed change to the current rows, and returns the rows that are current afterwards.
 fn after(mut rows: RuleRows, change: &RuleChange) -> RuleRows {
     for write in &change.users {
         rows.users.retain(|row| row.name != write.row.name);
@@ -233,7 +233,7 @@ fn specs(plan: &Plan) -> HashMap<Key, Option<serde_json::Value>> {
     providers.chain(entitlements).collect()
 }
 
-/// Upper bound of the entitlements that a change creates.
+/// Returns the maximum number of entitlements that a change can create.
 fn new_at_most(change: &ChangeSet) -> usize {
     let file = &change.file;
     file.rubygems.roles.len()
@@ -259,7 +259,7 @@ impl NewIds for DrawnIds {
     }
 }
 
-/// Crockford's base32 alphabet: no letters that look alike.
+/// Crockford's base32 alphabet, in lower case. It leaves out `i`, `l` and `o`, which look like digits, and `u`.
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 /// Returns a random token for a role, in RubyGems' form. The token names the role in URLs and is not a secret.

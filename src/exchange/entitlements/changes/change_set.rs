@@ -43,25 +43,26 @@ pub struct Change {
     pub warnings: Vec<String>,
 }
 
-/// Objects that a change deletes, of those that exist and that the change does not mention.
+/// Stored objects that a change deletes. A change never deletes an object that it mentions.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Prune {
-    /// Every object that the change does not mention. A rules file deletes no provider of the configuration, and the
-    /// configuration deletes only its former providers.
+    /// Deletes every object that the change does not mention. A rules file never deletes a provider that the
+    /// configuration declares. The configuration deletes only providers that it declared before.
     All,
-    /// No object: an object that the change does not mention stays as it is.
+    /// Deletes no objects: an object that the change does not mention stays as it is.
     #[default]
     Nothing,
-    /// One object: its section, its user if several users have an object of that name, and its name.
+    /// Deletes one object, given by its section, its user and its name. The user may be `None` if the section has
+    /// only one object of the name.
     One(Section, Option<String>, String),
 }
 
 /// Whether the objects of a change must exist, or must not exist, before the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precondition {
-    /// Each object must exist.
+    /// Each object of the change must exist already, so that the change only updates.
     Exists,
-    /// No object may exist.
+    /// No object of the change may exist yet, so that the change only creates.
     Absent,
 }
 
@@ -94,7 +95,7 @@ pub struct RuleError {
     pub problem: String,
 }
 
-/// Errors of all users, providers and entitlements that cannot be applied, at least one.
+/// Errors of all users, providers and entitlements that cannot be applied. Holds at least one error.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
 pub struct RuleErrors(pub Vec<RuleError>);
@@ -121,7 +122,7 @@ impl RuleError {
         Self { field: error.field, ..Self::new(section, name, error.problem) }
     }
 
-    /// Returns this error for the object that belongs to `user`.
+    /// Returns the error with `user` as the user that the object belongs to.
     pub(super) fn of(self, user: Option<&str>) -> Self {
         Self { user: user.map(str::to_owned), ..self }
     }

@@ -18,11 +18,11 @@ pub enum ObjectError {
     /// The change cannot be applied.
     #[error(transparent)]
     Apply(#[from] ApplyRulesError),
-    /// A field is invalid, or would make the object another object, as a new name would.
+    /// A field is invalid, or an update changes a field that identifies the object, such as its name.
     #[error(transparent)]
     Field(#[from] FieldError),
-    /// No object of the section has this id.
-    #[error("no such object")]
+    /// No object of the section has this id; users and providers have their name as id.
+    #[error("no object of this kind has this name or id")]
     Missing,
 }
 
@@ -43,7 +43,8 @@ impl RulesEditor {
         Ok(self.select(section, Selection::Id(id)).await?.into_iter().next())
     }
 
-    /// Finds the objects of this name: several users may each have an entitlement of the name.
+    /// Finds the objects with this name. Several users may each have an entitlement of this name: without `user`, finds
+    /// the entitlements of all users.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -90,8 +91,8 @@ impl RulesEditor {
         view_by_name(&rows, section, &created.name, created.user.as_deref()).ok_or(ObjectError::Missing)
     }
 
-    /// Updates an object, which keeps its name and user. Members that the server adds to a shown object, such as
-    /// `created_at`, may be sent back.
+    /// Updates an object. Its name and user cannot change. `object` may hold the members that the server adds to
+    /// objects in its answers, such as `created_at`.
     ///
     /// # Errors
     /// [`ObjectError`].
@@ -132,7 +133,7 @@ impl RulesEditor {
     }
 }
 
-/// Selects the objects of a section to read.
+/// Objects of a section that are read: all, the one with an id, or those with a name.
 #[derive(Clone, Copy)]
 enum Selection<'a> {
     All,

@@ -13,9 +13,9 @@ use crate::policy::{Criteria, Pins};
 use crate::store::{BoundName, EntitlementRow, NameKind, Write};
 
 impl Planner<'_> {
-    /// Adds warnings to changed roles. Pins, that is stores as required, the ids that our own issuer knows for names,
-    /// in unchanged entitlements too. Pinning ids alone does not count as a change: the entitlement's credentials stay
-    /// valid.
+    /// Adds warnings to changed roles. Also pins ids, in unchanged entitlements too: if an entitlement names an owner
+    /// or repository without the id, and our own issuer knows the id, later tokens must have this id. The credentials
+    /// of an entitlement stay valid if only its pinned ids change.
     pub(super) fn pin_bound_ids(&self, plan: &mut Plan) {
         let compiled: HashMap<EntitlementId, &Compiled> =
             plan.compiled.iter().map(|(row, compiled)| (row.id, compiled)).collect();
@@ -48,8 +48,8 @@ impl Planner<'_> {
         plan.change.entitlements.extend(writes);
     }
 
-    /// Returns the pinned ids of the entitlement. An id that is missing is taken from our own issuer, if it knows the
-    /// id of the name.
+    /// Returns the pinned ids of the entitlement. If an id is not pinned yet, returns the id that our own issuer knows
+    /// for the name, if it knows one.
     fn with_bound(&self, row: &EntitlementRow, compiled: &Compiled) -> Pins {
         let known = row.pins.clone();
         if row.provider != self.own.name() || !compiled.pins_ids() {

@@ -211,7 +211,7 @@ impl Planner<'_> {
     }
 }
 
-/// Returns an error if the change deletes an object by a name that several users' objects have.
+/// Returns an error if the change deletes an object by its name, and several users have an object of this name.
 fn ambiguous(prune: &Prune, current: &[EntitlementRow]) -> Option<RuleError> {
     let Prune::One(section, _, name) = prune else { return None };
     let named = current.iter().filter(|row| prune.deletes(Section::of(row.kind), row.user.as_deref(), &row.name));
@@ -220,10 +220,10 @@ fn ambiguous(prune: &Prune, current: &[EntitlementRow]) -> Option<RuleError> {
     (owners.len() > 1).then(|| RuleError::new(*section, name, problem))
 }
 
-/// Returns the error of an entitlement that names a missing user or provider, or one that the change deletes.
+/// Returns the error of an entitlement whose user or provider does not exist, or is deleted by the change.
 fn missing<'a>(what: &str, name: &str, deleted: bool, known: impl Iterator<Item = &'a str>) -> FieldError {
     if deleted {
-        return FieldError::new(what, format!("{name:?} would be deleted, but is still used"));
+        return FieldError::new(what, format!("the change deletes {name:?}, which this object uses"));
     }
     let known = match known_names(known) {
         none if none.is_empty() => format!("there is no {what} yet"),

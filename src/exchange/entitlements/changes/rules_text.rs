@@ -18,7 +18,7 @@ use crate::verifier::ProviderSpec;
 pub struct RulesFault {
     /// Line of the faulty part, from 1; `None` for a fault of a stored object that the file does not mention.
     pub line: Option<usize>,
-    /// Object and field, the problem, and what would be right.
+    /// Message that names the object and the field, and says what is wrong and what would be valid.
     pub problem: String,
 }
 
@@ -41,7 +41,7 @@ impl fmt::Display for RulesFaults {
 
 impl std::error::Error for RulesFaults {}
 
-/// Parses the text of a rules file, without a look at the database.
+/// Parses the text of a rules file, without reading the database.
 ///
 /// # Errors
 /// [`RulesFaults`] for invalid TOML, unknown keys and values of the wrong type.
@@ -51,7 +51,7 @@ pub fn read_rules_file(text: &str) -> Result<RulesFile, RulesFaults> {
     if faults.0.is_empty() { Ok(text.file) } else { Err(faults) }
 }
 
-/// The objects that were read from the text of a rules file, each with its lines.
+/// Objects that were read from the text of a rules file, each with its lines, and the faults of the text.
 #[derive(Default)]
 pub(crate) struct RulesText {
     file: RulesFile,
@@ -59,7 +59,8 @@ pub(crate) struct RulesText {
     faults: Vec<RulesFault>,
 }
 
-/// An object of the file. If it is faulty, invalid values were left out or replaced.
+/// An object of the file. If it is faulty, `RulesText::file` holds the object without its invalid values, or with
+/// other values in their place.
 struct WrittenObject {
     section: Section,
     name: String,
@@ -94,7 +95,7 @@ impl RulesText {
         &self.file
     }
 
-    /// Returns every fault: those of the text, and those that planning `found`.
+    /// Returns every fault: the faults of the text, and the errors `found` when the change was planned.
     #[must_use]
     pub(crate) fn faults(&self, found: &[RuleError]) -> RulesFaults {
         let mut all = self.faults.clone();
@@ -179,7 +180,7 @@ fn read<T: DeserializeOwned>(
     (name, user.flatten(), faults)
 }
 
-/// Reads a provider: its name, and the members that a provider of the configuration has too.
+/// Reads a provider: the member `name`, and the members of [`ProviderSpec`].
 fn read_provider(text: &Located) -> (Option<NamedProviderSpec>, Vec<Fault>) {
     let mut rest = text.value.clone();
     let name = match &mut rest {
