@@ -12,9 +12,9 @@ use super::condition::{Condition, RulePart};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AccessDefault {
-    /// Allow the request. Each rule of the policy then denies: the first rule that is true denies the request.
+    /// Allow a request that no rule denies. The first rule that is true denies the request.
     Allow,
-    /// Deny the request. Each rule of the policy then allows: the first rule that is true allows the request.
+    /// Deny a request that no rule allows. The first rule that is true allows the request.
     #[default]
     Deny,
 }
@@ -146,8 +146,8 @@ impl AccessPolicy {
         self.providers.iter().map(String::as_str)
     }
 
-    /// Decides whether the policy allows a request. A rule takes some microseconds, and up to some milliseconds if the
-    /// rule loops over long lists, so this must not run on an async thread.
+    /// Decides whether the policy allows a request. Evaluating a rule takes some microseconds, or some milliseconds if
+    /// the rule loops over long lists. This must therefore not run on an async thread.
     ///
     /// # Errors
     /// [`AccessDenied`] says why the request is denied.

@@ -57,7 +57,7 @@ impl RulePart {
         format!("rule {}: {}", self.rule, self.text)
     }
 
-    /// Describes the values that the part read, and why the part has no result if it could not be evaluated.
+    /// Describes the values that the part read. If the part could not be evaluated, also says why.
     #[must_use]
     pub fn found(&self) -> String {
         let value =

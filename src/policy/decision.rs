@@ -19,8 +19,8 @@ pub struct IssuanceRequest<'a> {
     pub lifetime: Option<Seconds>,
     /// Requested signature algorithm of the token; `None` if the job requests no algorithm.
     pub algorithm: Option<Algorithm>,
-    /// Lists of allowed audiences: those of the registration, the step and the client, as far as set. Each list must
-    /// match every requested audience; an empty list matches no audience.
+    /// The lists of allowed audiences that the registration, the step and the client set. A list that is not set is
+    /// left out. Each list must match every requested audience; an empty list matches no audience.
     pub restrictions: &'a [&'a [AudiencePattern]],
 }
 
@@ -94,7 +94,8 @@ pub enum AudienceDenied {
         /// Names of the rules that list the audience.
         rules: Vec<String>,
     },
-    /// Several audiences were requested; rules list at least one, and no rule allows all of the audiences in one token.
+    /// Several audiences were requested. Rules list at least one of the audiences, but no rule allows all of them in
+    /// one token.
     Several {
         /// Names of the rules that list any of the requested audiences.
         rules: Vec<String>,

@@ -29,7 +29,7 @@ impl RepositoryPolicies {
         }
     }
 
-    /// Returns every pair of a repository's name and the name of a provider that the repository's policy accepts.
+    /// Returns every pair of a repository and a provider that the repository's policy accepts, by their names.
     pub fn providers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().flat_map(|(repository, policy)| policy.providers().map(move |name| (repository.as_str(), name)))
     }
@@ -44,8 +44,8 @@ impl RepositoryPolicies {
     }
 }
 
-/// Returns the actions, such as `get-blob`, that a policy must allow before a client may `pull`, `push` or `delete`.
-/// Empty for any other scope.
+/// Returns the actions that a policy must allow before a client gets the scope: `get-manifest` and `get-blob` for
+/// `pull`. Empty for scopes other than `pull`, `push` and `delete`.
 #[must_use]
 pub fn registry_actions(scope: &str) -> &'static [&'static str] {
     match scope {

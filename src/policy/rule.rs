@@ -43,8 +43,8 @@ pub struct IssuanceRuleError {
     pub rule: String,
     /// Invalid field of the rule: `name`, `when`, `audiences`, `max_lifetime` or `max_tokens_per_build`.
     pub field: &'static str,
-    /// Text that says what is wrong with the field and what would be right. For `when`, with the line, the column and a
-    /// caret under the mistake.
+    /// Text that says what is wrong with the field and what would be right. For `when`, the text also shows the line,
+    /// the column and a caret under the mistake.
     pub text: String,
 }
 
@@ -65,8 +65,8 @@ pub(super) struct Rule {
 }
 
 impl Rule {
-    /// Checks each rule, and checks that the rules' names are unique. Returns the valid rules, and every fault of
-    /// every other rule.
+    /// Checks each rule, and checks that the rules' names are unique. Returns the valid rules, and every fault of the
+    /// invalid rules.
     pub(super) fn check_all(specs: Vec<RuleSpec>) -> (Vec<Self>, Vec<IssuanceRuleError>) {
         let (mut names, mut rules, mut errors) = (BTreeSet::new(), Vec::new(), Vec::new());
         with_names(|known| {

@@ -312,8 +312,8 @@ impl Operator {
     }
 }
 
-/// Compiles a pattern as Ruby would read the pattern: `^` and `$` match at every line, and a match anywhere in the text
-/// is enough. Of the groups that begin with `(?`, only `(?:` is accepted, since the others mean something else in Ruby.
+/// Compiles a pattern with Ruby's meaning: `^` and `$` match at every line, and a match anywhere in the text is enough.
+/// Groups that begin with `(?` are rejected, except `(?:`, because Ruby gives them another meaning.
 fn pattern(text: &str) -> Result<Regex, String> {
     let mut escaped = false;
     for (at, character) in text.char_indices() {
@@ -331,7 +331,8 @@ fn pattern(text: &str) -> Result<Regex, String> {
     })
 }
 
-/// Whether the pattern matches only whole texts or whole lines. An alternative (`|`) outside a group is not anchored.
+/// Whether the pattern matches only whole texts or whole lines. False if a `|` is outside all groups: `^a|b$` also
+/// matches a part of a line.
 fn is_anchored(pattern: &str) -> bool {
     let begins = pattern.starts_with('^') || pattern.starts_with("\\A");
     let ends = pattern.ends_with("\\z") || (pattern.ends_with('$') && !pattern.ends_with("\\$"));

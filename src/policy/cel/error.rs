@@ -71,18 +71,18 @@ impl fmt::Display for CelError {
 
 impl std::error::Error for CelError {}
 
-/// Reason for which a condition could not be evaluated. Has no details, because the texts of the `cel` crate quote
-/// values.
+/// Reason for which a condition could not be evaluated. Has no details, because the error texts of the `cel` crate
+/// contain values that the condition read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum CelFailure {
     /// The condition's result is not a boolean.
-    #[error("the result is neither true nor false")]
+    #[error("the condition's result is neither true nor false")]
     NotBoolean,
     /// The condition reads a key that a map does not have.
-    #[error("no such key")]
+    #[error("a map lacks a key that the condition reads")]
     MissingKey,
     /// The condition reads an index past the end of a list.
-    #[error("index out of range")]
+    #[error("the condition reads past the end of a list")]
     OutOfRange,
     /// The condition divides by zero, or a number overflows.
     #[error("division by zero or arithmetic overflow")]
@@ -91,13 +91,13 @@ pub enum CelFailure {
     #[error("a claim has more than {} entries", super::facts::FOREIGN_ENTRIES)]
     TooLarge,
     /// An operator or function of the condition does not accept the type of a value.
-    #[error("a value has the wrong type")]
+    #[error("an operator or function does not accept the type of a value")]
     WrongType,
     /// A function of the condition rejected an argument, as in `int("x")`.
-    #[error("invalid argument of a function")]
+    #[error("a function does not accept the value of an argument")]
     Function,
     /// The evaluation failed in a way that the checks at compilation should have excluded.
-    #[error("the condition cannot be evaluated")]
+    #[error("the evaluation failed unexpectedly")]
     Unexpected,
 }
 

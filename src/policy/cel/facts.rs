@@ -26,10 +26,11 @@ pub enum Fact<'a> {
     Object(&'a Map<String, Value>),
 }
 
-/// Maximum number of entries of each list and object in a token's JSON. Beyond this limit, no condition can be
-/// evaluated.
+/// Maximum number of entries of each list and object in a token's JSON. No condition is evaluated on a token that
+/// exceeds this limit.
 pub(super) const FOREIGN_ENTRIES: usize = 200;
-/// Assumed maximum number of entries of a list or map that does not come from a token.
+/// Number of entries that is assumed for a list or map that does not come from a token. Limits the loops of a
+/// condition.
 const OWN_ENTRIES: usize = 64;
 
 impl<'a> Fact<'a> {
@@ -39,7 +40,7 @@ impl<'a> Fact<'a> {
         Self::Text(Cow::Borrowed(text.unwrap_or_default()))
     }
 
-    /// Converts the fact to a value of the evaluator.
+    /// Converts the fact to a value that the `cel` crate can evaluate.
     pub(super) fn value<'b>(&'b self) -> CowVal<'b, 'b> {
         match self {
             Self::Text(text) => CowVal::owned(CelString::from(text.as_ref())),
@@ -82,7 +83,7 @@ fn object<'b>(members: &Map<String, Value>) -> CelMap<'b> {
     CelMap::from(entries)
 }
 
-/// Converts a JSON value to a value of the evaluator. A whole number becomes `int`, never `uint`.
+/// Converts a JSON value to a value that the `cel` crate can evaluate. A whole number becomes `int`, never `uint`.
 fn json<'b>(value: &Value) -> Box<dyn Val + 'b> {
     match value {
         Value::Null => Box::new(CelNull),
@@ -97,7 +98,7 @@ fn json<'b>(value: &Value) -> Box<dyn Val + 'b> {
     }
 }
 
-/// Converts a map of strings to a value of the evaluator.
+/// Converts a map of strings to a value that the `cel` crate can evaluate.
 pub(super) fn text_map<'b>(entries: impl Iterator<Item = (&'b str, &'b str)>) -> CowVal<'b, 'b> {
     let entries: HashMap<CelMapKey<'b>, Box<dyn Val + 'b>> = entries
         .map(|(key, text)| {
@@ -123,8 +124,8 @@ impl<'a> Facts<'a> {
         self.0.values().any(Fact::is_oversized)
     }
 
-    /// Returns the value under a dotted name such as `build.org`, given as its parts, as JSON text for explanations.
-    /// Returns `None` if there is no such value.
+    /// Returns the value of a dotted name as JSON text, for explanations. `segments` are the parts of the name: `build`
+    /// and `org` for `build.org`. Returns `None` if the name has no value.
     pub(super) fn to_json(&self, segments: &[String]) -> Option<String> {
         let length = (1..=segments.len()).rev().find(|length| {
             segments.get(..*length).is_some_and(|prefix| self.0.contains_key(prefix.join(".").as_str()))
@@ -160,14 +161,15 @@ impl VariableResolver for Facts<'_> {
     }
 }
 
-/// The variables that a condition may read, each with an example of the variable's value. A single function should
-/// create both the example and the real facts, so that both have the same names and types.
+/// The variables that a condition may read, each with an example of the variable's value. The function that creates the
+/// example should also create the real facts, so that names and types agree.
 #[derive(Debug, Clone)]
 pub struct Names<'a>(Facts<'a>);
 
 impl<'a> Names<'a> {
-    /// Creates the variables from `example`, on which each condition is evaluated once when the condition is compiled.
-    /// The example's strings should look like real values, and the example's lists should not be empty.
+    /// Creates the variables with the values of `example`. Each condition is evaluated once on these values when the
+    /// condition is compiled. The example's strings should look like real values, and the example's lists should not be
+    /// empty.
     #[must_use]
     pub const fn from_example(example: Facts<'a>) -> Self {
         Self(example)
@@ -183,7 +185,8 @@ impl<'a> Names<'a> {
         &self.0
     }
 
-    /// Returns how many parts of a dotted name, from the left, form the name of a variable: 2 of `build.org.x`.
+    /// Returns how many parts of a dotted name, from the left, form the name of a variable: 2 for `build.org.x` if
+    /// `build.org` is a variable.
     pub(super) fn prefix(&self, segments: &[&str]) -> Option<usize> {
         (1..=segments.len())
             .rev()
@@ -195,8 +198,8 @@ impl<'a> Names<'a> {
         self.0.0.keys().any(|name| name.split('.').next() == Some(segment))
     }
 
-    /// Returns the names to suggest for an unknown variable: all variables that begin with the word `root`, or else the
-    /// first words of all variables, such as `build`.
+    /// Returns the names to suggest in place of an unknown variable: all variables whose first word is `root`. If there
+    /// are none, returns the first words of all variables, such as `build`.
     pub(super) fn known(&self, root: &str) -> String {
         let mut known: Vec<&str> = if self.has_root(root) {
             self.0.0.keys().copied().filter(|name| name.split('.').next() == Some(root)).collect()

@@ -36,8 +36,8 @@ fn lower_ascii<'b, 'v>(arguments: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>,
 /// A compiled condition in CEL.
 ///
 /// The limits were checked when the condition was compiled: at most 4 KiB of text, 100 operations deep, 512 nodes, and
-/// four loops without nesting. Every variable and function is known, every pattern is compiled, and no part has an
-/// impossible type.
+/// four loops without nesting. Every variable and function is known, every pattern is compiled, and no operator
+/// or function gets a type of value that it does not accept, as far as the types are known.
 pub struct Program {
     source: String,
     program: ::cel::Program,
@@ -56,7 +56,7 @@ impl Program {
     ///
     /// # Errors
     /// [`CelError`] at the first mistake: the text is not CEL, exceeds a limit, names an unknown variable or function,
-    /// or has a result that is never a boolean.
+    /// or has a result that is not a boolean.
     pub fn compile(source: &str, names: &Names<'_>) -> Result<Self, CelError> {
         scan(source)?;
         let program = ENVIRONMENT.compile(source).map_err(|errors| CelError::syntax(source, &errors))?;
@@ -100,7 +100,7 @@ impl Program {
         self.variables.iter().map(|segments| (segments.join("."), facts.to_json(segments))).collect()
     }
 
-    /// Returns the conditions `a`, `b` and `c` of a condition `a && b && c`. Any other condition is returned whole.
+    /// Splits a condition `a && b && c` into the conditions `a`, `b` and `c`. Any other condition is returned whole.
     ///
     /// # Errors
     /// [`CelError`] if a part is not a valid condition by itself.

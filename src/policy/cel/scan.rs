@@ -5,12 +5,13 @@ use super::error::CelError;
 
 /// Maximum bytes of a condition's text.
 pub(super) const SOURCE_BYTES: usize = 4_096;
-/// Maximum number of tokens in a condition. A condition with the maximum number of nodes has fewer tokens, if it has
-/// few needless parentheses.
+/// Maximum number of tokens in a condition. A condition within the limit of nodes exceeds this maximum only by many
+/// needless parentheses.
 pub(super) const TOKENS: usize = 1_536;
 /// Maximum depth of nested brackets (round, square and curly together).
 pub(super) const NESTING: usize = 32;
-/// Maximum number of conditionals (`a ? b : c`), because each conditional may be nested in another.
+/// Maximum number of conditionals (`a ? b : c`) in a condition. Conditionals nest without brackets, so the limit of
+/// nested brackets does not limit conditionals.
 pub(super) const CONDITIONALS: usize = 32;
 
 /// Rejects a condition whose text could overflow the parser's stack.
@@ -152,8 +153,8 @@ impl Text {
         (0..3).all(|offset| self.at(index + offset) == Some(mark))
     }
 
-    /// Returns the end of a string literal by the rules of CEL. A literal that CEL would reject is rejected here,
-    /// because CEL would read the literal's contents as code.
+    /// Returns the end of a string literal by the rules of CEL. A malformed literal is an error here: the parser would
+    /// read the literal's contents as code, and the limits would not count that code.
     fn string_end(&self, opening: Opening) -> Result<usize, &'static str> {
         let Opening { quote, mark, raw, triple } = opening;
         let mut index = quote + if triple { 3 } else { 1 };

@@ -11,7 +11,7 @@ use super::error::CelError;
 use super::facts::Names;
 use super::tree::{children, descendants, dotted};
 
-/// Maximum depth of a condition's tree, because the evaluator recurses to this depth.
+/// Maximum depth of a condition's syntax tree. The evaluator recurses once for each level of the tree.
 pub(super) const DEPTH: usize = 100;
 /// Maximum number of nodes in a condition's tree, including the nodes that macros add.
 pub(super) const NODES: usize = 512;
@@ -24,8 +24,8 @@ pub(super) const LOOP_STEPS: usize = 8_192;
 /// Maximum memory of one compiled pattern of `matches`, in bytes.
 const PATTERN_BYTES: usize = 256 * 1_024;
 
-/// All functions of conditions: the function's name, whether the function is called on a value (`x.size()`), and the
-/// number of arguments besides that value.
+/// The functions that conditions may call: the function's name, whether the function is called on a value (`x.size()`),
+/// and the number of arguments besides that value.
 const FUNCTIONS: [(&str, bool, usize); 10] = [
     ("contains", true, 1),
     ("endsWith", true, 1),
@@ -47,7 +47,7 @@ const FORMS: &str = "x.contains(s), x.endsWith(s), x.startsWith(s), x.matches('p
 pub(super) struct Shape {
     /// Compiled patterns of `matches`, by the text of the pattern.
     pub(super) patterns: BTreeMap<String, Regex>,
-    /// Every text in the condition that may be the key of a map.
+    /// Every string literal and every part of a dotted name in the condition, since each may be the key of a map.
     pub(super) keys: BTreeSet<String>,
     /// Variables that the condition reads, each as the parts of its dotted name: `build`, `org` for `build.org`.
     pub(super) variables: BTreeSet<Vec<String>>,
@@ -144,8 +144,8 @@ impl<'e> Walk<'e, '_> {
         Ok(())
     }
 
-    /// Looks up a dotted name. `variable` is the name that the enclosing loop gives its element; `tested` is whether
-    /// the dotted name is the argument of `has()`.
+    /// Checks that a dotted name names a known variable. `variable` is the name that the enclosing loop gives its
+    /// element. `tested` is true if the dotted name is the argument of `has()`.
     fn check_name(&mut self, node: &IdedExpr, variable: Option<&str>, tested: bool) -> Result<(), CelError> {
         let Some((segments, first)) = dotted(node) else { return Ok(()) };
         let root = segments.first().copied().unwrap_or_default();

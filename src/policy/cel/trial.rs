@@ -14,8 +14,8 @@ use super::facts::{Fact, Names};
 use super::shape::error_at;
 use super::tree::{children, dotted};
 
-/// The example on which a condition is evaluated. Each map of the example has every key that the condition could read,
-/// because the keys of real maps are unknown.
+/// The example values on which a condition is evaluated when it is compiled. Each map of strings has every key that the
+/// condition could read, because the keys of real maps are not known yet.
 pub(super) struct Example<'a> {
     names: &'a Names<'a>,
     keys: &'a BTreeSet<String>,
@@ -53,7 +53,8 @@ pub(super) fn evaluate_parts(info: &SourceInfo, root: &IdedExpr, context: &Conte
     }
 }
 
-/// Evaluates one part and the parts within it. Recurses at most to the depth of the tree, which was measured before.
+/// Evaluates one part of a condition and the parts within it. Recurses as deep as the condition's tree, whose depth was
+/// checked before.
 fn evaluate_part(info: &SourceInfo, node: &IdedExpr, context: &Context<'_, '_>) -> Result<(), CelError> {
     match &node.expr {
         Expr::Comprehension(comprehension) => evaluate_loop(info, comprehension, context)?,
@@ -129,7 +130,8 @@ fn operand_mistake(call: &CallExpr, arguments: &[Option<Value>]) -> Option<Strin
     }
 }
 
-/// Returns the text of an error that occurs for all values; `None` if the error would not occur for other values.
+/// Returns the error's text if the condition fails for all values, as with a wrong type. Returns `None` if the error
+/// depends on the values, as with a division by zero.
 fn type_error(error: &ExecutionError) -> Option<String> {
     match error {
         ExecutionError::NoSuchOverload(overload) => {
@@ -162,7 +164,7 @@ fn operator_text(function: &str) -> String {
     }
 }
 
-/// Returns the sign of an arithmetic operator, which the evaluator names by a word.
+/// Returns the sign of an arithmetic operator by the evaluator's word for the operator: `+` for `add`.
 fn arithmetic_sign(word: &str) -> &str {
     match word {
         "add" => "+",

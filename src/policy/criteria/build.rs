@@ -77,8 +77,8 @@ impl BuildCriteria {
         })
     }
 
-    /// Evaluates the criteria on the claims of a Vela token. Names alone decide if neither the token nor the criteria
-    /// have ids.
+    /// Evaluates the criteria on the claims of a Vela token. If neither the token nor the criteria have ids, only the
+    /// names are compared.
     pub(super) fn evaluate_claims(&self, policy: &str, claims: &Map<String, Value>) -> Result<Pins, Unmatched> {
         let facts = BuildFacts::of_claims(claims);
         let has_ids = self.org_id.is_some() || self.repo_id.is_some();

@@ -7,7 +7,8 @@ use super::input::{Input, environment, name, path_of, workflow};
 use super::outcome::{Pins, Unmatched, required, same_id, same_name, text};
 use crate::base::FieldError;
 
-/// Event that no trust policy accepts, because a pull request of any user then runs with the repository's permissions.
+/// Event that no trust policy accepts: a pull request of any user runs workflows of this event with the repository's
+/// permissions.
 const REJECTED_EVENT: &str = "pull_request_target";
 /// Folder of a repository that contains all workflow files.
 const FOLDER: &str = ".github/workflows/";
@@ -99,8 +100,8 @@ impl GithubCriteria {
     }
 
     /// Evaluates the criteria of a trusted publisher on a token's claims, as RubyGems does. A workflow file of the
-    /// repository itself must have been read at the ref or commit of the run; a workflow file of another repository
-    /// must have been read at the ref that `job_workflow_ref` names, or at `job_workflow_sha`.
+    /// repository itself must come from the ref or commit of the run. A workflow file of another repository may come
+    /// from any ref or commit.
     ///
     /// # Errors
     /// [`Unmatched`] names the first claim that does not match the criteria.
@@ -156,8 +157,9 @@ fn split<'a>(job: &'a str, prefix: &str) -> Option<(&'a str, &'a str)> {
     Some((rest.get(..at)?, rest.get(at + 1..)?))
 }
 
-/// Returns the name of the workflow's file in the claim `workflow_ref`, by the rule of crates.io and PyPI: the longest
-/// text that ends in `.yml` or `.yaml` before an `@`, in the first part between slashes that has such a text.
+/// Returns the name of the workflow's file in the claim `workflow_ref`: `ci.yml` in
+/// `acme/app/.github/workflows/ci.yml@refs/heads/main`. As at crates.io and PyPI, the file is in the first part between
+/// slashes that contains `.yml@` or `.yaml@`, and ends before the last such `@`.
 #[must_use]
 pub fn workflow_file(reference: &str) -> Option<&str> {
     reference.split('/').find_map(|segment| {

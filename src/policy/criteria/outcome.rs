@@ -49,7 +49,7 @@ pub struct Unmatched {
     pub expected: String,
     /// Value of the claim in the token.
     pub actual: String,
-    /// Text that the client with the token may read. `None` if a text would disclose which objects exist.
+    /// Text that the client with the token may read; `None` if only operators may read about the mismatch.
     pub disclosed: Option<String>,
 }
 
