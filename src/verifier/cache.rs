@@ -18,7 +18,8 @@ const EXPECTED: usize = 4_096;
 /// Maximum memory of the cached tokens of one provider, in bytes.
 const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
-/// A token whose signature was verified. Holds only what follows from the token's bytes and the key.
+/// A token whose signature was verified. All fields depend only on the token's bytes and the key, so that the token may
+/// be cached.
 #[derive(Debug)]
 pub(crate) struct SignedToken {
     pub(crate) claims: Claims,
@@ -38,7 +39,8 @@ impl SignedToken {
 
 type Entry = (u64, Arc<SignedToken>);
 
-/// Weighs a cached token by an upper estimate of its memory: parsed claims hold about four times their text.
+/// Estimates the memory that a cached token takes, rather too much than too little: parsed claims take about four times
+/// the memory of their text.
 #[derive(Clone)]
 struct Memory;
 

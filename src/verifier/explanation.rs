@@ -34,8 +34,8 @@ impl Explanation {
         self.steps.last().is_some_and(|step| step.passed)
     }
 
-    /// Adds a check with its result. A policy adds a step for each part of the policy's rules, and at last a step for
-    /// its decision; only the last step decides.
+    /// Adds a check with its result. A policy adds a step for each part of its rules, and then a step for its decision.
+    /// Only the last step decides whether the token is accepted.
     pub fn step(&mut self, check: Check, passed: bool, expected: String, actual: String) {
         self.steps.push(ExplanationStep { check, passed, expected, actual });
     }
@@ -82,14 +82,14 @@ impl Trail {
         self.explanation.is_none()
     }
 
-    /// Records that the presented token or API key is authentic: a key of `provider` signed the token, or the token
-    /// that the API key was issued for. A silent recorder keeps this too.
+    /// Records that the presented token or API key is authentic: `provider` signed the token, or signed the token that
+    /// was exchanged for the API key. A silent recorder records this too.
     pub fn found_good(&mut self, provider: &str) {
         self.signed_for = Some(provider.to_owned());
     }
 
-    /// Returns the name of the provider that signed the presented token, or the token that a presented API key was
-    /// issued for; `None` if the token or API key may be forged.
+    /// Returns the name of the provider that signed the presented token, or that signed the token that was exchanged
+    /// for the presented API key. Returns `None` if the token or API key may be forged.
     #[must_use]
     pub fn signed_for(&self) -> Option<&str> {
         self.signed_for.as_deref()
@@ -103,7 +103,7 @@ impl Trail {
         }
     }
 
-    /// Records the checks of a verification that is part of the explained decision.
+    /// Adds the steps of a verification that is one part of the explained decision.
     pub fn within(&mut self, steps: Explanation) {
         if let Some(explanation) = &mut self.explanation {
             explanation.steps.extend(steps.steps);

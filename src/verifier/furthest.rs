@@ -3,8 +3,8 @@
 
 use super::Check;
 
-/// The rejection by the latest check, when a token was tried with several providers or entitlements. Of several
-/// rejections by the same check, the first is kept.
+/// Chooses one rejection of a token that several providers or entitlements rejected: the rejection by the latest check.
+/// Of several rejections by this check, the first is kept.
 #[derive(Debug)]
 pub(crate) struct Furthest<T>(Option<(Check, T)>);
 
@@ -15,7 +15,7 @@ impl<T> Default for Furthest<T> {
 }
 
 impl<T> Furthest<T> {
-    /// Keeps `rejection`, which came from `check`, if all rejections before came from earlier checks.
+    /// Keeps `rejection`, which `check` made, if none is kept yet or if the kept rejection came from an earlier check.
     pub(crate) fn note(&mut self, check: Check, rejection: T) {
         if self.0.as_ref().is_none_or(|(furthest, _)| *furthest < check) {
             self.0 = Some((check, rejection));

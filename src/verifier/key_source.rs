@@ -27,8 +27,8 @@ pub enum KeySourceError {
 /// Source of the keys of one provider.
 #[async_trait]
 pub trait KeySource: Send + Sync + 'static {
-    /// Returns a number that changes with the provider's key set; `None` if no key set may be used now. A cached token
-    /// that was verified under another number is verified again.
+    /// Returns the number of the current key set, which changes when the keys change; `None` if no key set may be used
+    /// now. A cached token that was verified under another number is verified again.
     fn generation(&self) -> Option<u64>;
 
     /// Returns the key with this `kid`, and the number ([`Self::generation`]) of the key set that contains the key.

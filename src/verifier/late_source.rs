@@ -14,7 +14,8 @@ use crate::jose::VerificationKey;
 /// Pause between two attempts to create the source.
 const RETRY_AFTER: Seconds = Seconds::new(10);
 
-/// Key source that could not be created at first, and that is created on a later use.
+/// Key source that could not be created when the provider was set up. Each use tries again, but at most once in ten
+/// seconds.
 pub(crate) struct LateSource {
     provider: Provider,
     clock: Arc<dyn Clock>,
@@ -27,7 +28,7 @@ pub(crate) struct LateSource {
 }
 
 impl LateSource {
-    /// Creates the late source of a provider after a first failure, whose cause is `problem`.
+    /// Creates the late source of a provider whose source could not be created. `problem` is the cause.
     pub(crate) fn new(provider: Provider, clock: Arc<dyn Clock>, resolver: Arc<dyn Resolver>, problem: String) -> Self {
         let failed = Mutex::new((clock.monotonic(), problem));
         Self { provider, clock, resolver, made: OnceLock::new(), failed, begin_with: Mutex::default() }

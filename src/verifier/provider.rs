@@ -41,8 +41,8 @@ pub struct ProviderSpec {
     /// File that contains the provider's key set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_file: Option<PathBuf>,
-    /// Audience that must be the only audience of the provider's tokens, unless the verifying code requires another
-    /// one.
+    /// The only audience that the provider's tokens may have. The code that verifies a token may require another
+    /// audience instead.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_audience: Option<String>,
     /// Tolerance between the provider's clock and ours, at most 300 s.
@@ -81,13 +81,15 @@ pub struct ProviderSpec {
     /// File with a bearer token that is sent to the issuer's origin only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bearer_token_file: Option<PathBuf>,
-    /// Whether the client that presents a token with a valid signature may read which claim failed.
+    /// Whether the response to a rejected token names the claim that failed. Applies only to tokens with a valid
+    /// signature.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain_to_holders: bool,
 }
 
 impl ProviderSpec {
-    /// Returns whether the provider's configuration names files, which exist on one machine only.
+    /// Returns whether the provider's configuration names files. Files exist on one machine only, so a provider with
+    /// files must be declared in the configuration.
     #[must_use]
     pub const fn names_files(&self) -> bool {
         self.jwks_file.is_some()
@@ -382,8 +384,8 @@ impl Provider {
         &self.issuer
     }
 
-    /// Returns the audience that must be the only audience of the provider's tokens, unless the verifying code requires
-    /// another one.
+    /// Returns the only audience that the provider's tokens may have. The code that verifies a token may require
+    /// another audience instead.
     #[must_use]
     pub fn required_audience(&self) -> Option<&str> {
         self.required_audience.as_deref()
@@ -395,7 +397,8 @@ impl Provider {
         &self.keys
     }
 
-    /// Returns whether the client that presents a token with a valid signature may read which claim failed.
+    /// Returns whether the response to a rejected token names the claim that failed. Applies only to tokens with a
+    /// valid signature.
     #[must_use]
     pub const fn explains_to_holders(&self) -> bool {
         self.explain_to_holders

@@ -33,7 +33,7 @@ pub enum TokenRefusal {
     },
     /// The token's header has no `kid`.
     KeyIdMissing,
-    /// The provider's keys are unavailable: never fetched, too old, or unusable. The token may yet be valid.
+    /// The provider's keys are unavailable: never fetched, too old, or unusable. The token may still be valid.
     KeysUnavailable {
         /// Cause of the last failure to get the provider's keys.
         reason: String,
@@ -108,7 +108,8 @@ pub enum TokenRefusal {
         /// Time at which the token was checked.
         now: Moment,
     },
-    /// The token's lifetime is too long or negative: `exp` is too far after `iat` or now, or not after `iat`.
+    /// The token's lifetime is too long or not positive: `exp` is too long after `iat` or after now, or is not after
+    /// `iat`.
     Lifetime {
         /// Maximum lifetime of the provider's tokens.
         longest: Seconds,

@@ -43,7 +43,7 @@ impl<S> Layer<S> for RequireToken {
     }
 }
 
-/// Service that [`RequireToken`] wraps around the service behind the layer.
+/// Service that [`RequireToken`] creates: passes a request with a valid token to the inner service, and rejects others.
 #[derive(Debug, Clone)]
 pub struct RequireTokenService<S> {
     check: Arc<TokenCheck>,

@@ -88,8 +88,9 @@ impl VerifiedToken {
         self.provider.is_own_issuer() && self.signed.claims.text("trusted") != Some("true")
     }
 
-    /// Returns the token's unique id: `jti`, or else the first claim with a value among the claims that other provider
-    /// kinds use as an id, such as `uti`. All providers with the same issuer find the same id.
+    /// Returns the token's unique id: the value of `jti`. If `jti` has no value, returns the first other claim with a
+    /// value that any kind of provider uses as an id, such as `uti`. All providers with the same issuer find the same
+    /// id.
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
         self.signed.id()
@@ -200,7 +201,8 @@ impl Verifier {
         Ok(VerifiedToken { provider: Arc::clone(&self.provider), signed })
     }
 
-    /// Verifies only the token's signature. The result must not grant anything, and is only for revoking the token.
+    /// Verifies only the token's signature, in order to revoke the token. The result must not be used to grant
+    /// anything.
     #[cfg(feature = "server")]
     pub(crate) async fn signed(&self, token: &str) -> Result<Arc<SignedToken>, TokenRefusal> {
         self.signed_text(&Text::read(token)?, &mut Trail::silent()).await

@@ -4,8 +4,8 @@
 use super::{Claims, TokenRefusal};
 use crate::base::{Moment, Seconds};
 
-/// Maximum of the configurable tolerance between a provider's clock and ours. A used token is remembered for this long
-/// after `exp`: while a provider's tolerance still accepts the token, it must not be used again.
+/// Maximum tolerance between a provider's clock and ours that the configuration may set. A used token is remembered
+/// until this long after `exp`, because the tolerance could until then accept the token a second time.
 pub const MAX_TOLERANCE: Seconds = Seconds::new(300);
 
 /// Checks that `nbf − t ≤ now < exp + t` and `iat ≤ now + t`, where `t` is the tolerance.

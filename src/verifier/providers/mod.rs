@@ -41,7 +41,8 @@ impl ProviderKind {
         KINDS.map(|kind| kind.name)
     }
 
-    /// Returns for each kind the name of the claim that is unique to each token. `jti` comes first; names repeat.
+    /// Returns the name of each kind's claim that is unique to each token. `jti` comes first. The same name may come
+    /// several times.
     pub(super) fn token_ids() -> impl Iterator<Item = &'static str> {
         KINDS.into_iter().map(|kind| kind.token_id)
     }

@@ -3,8 +3,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Addresses of clouds' metadata services, which serve a machine's own secrets. No configuration can allow these
-/// addresses.
+/// Addresses of clouds' metadata services, which give a machine's credentials to programs on the machine. No
+/// configuration can allow these addresses.
 const METADATA: [IpAddr; 7] = [
     IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
     IpAddr::V4(Ipv4Addr::new(169, 254, 170, 2)),

@@ -15,7 +15,7 @@ pub enum FetchError {
         problem: &'static str,
     },
     /// The provider's key set is on a host that is not allowed.
-    #[error("jwks_uri is on the host {actual}: must be on the issuer's host {expected} or on one in jwks_hosts")]
+    #[error("jwks_uri is on the host {actual}, but must be on the issuer's host {expected} or on a host in jwks_hosts")]
     Host {
         /// Host of the issuer's URL.
         expected: String,
@@ -103,7 +103,8 @@ pub enum FetchError {
     NoUsableKey {
         /// URL or file of the key set.
         url: String,
-        /// Reason for which the first key of the set is unusable, after a separator; empty if the set has no key.
+        /// Reason for which the first key of the set is unusable, after the words `; the first key: `. Empty if the set
+        /// has no key.
         first: String,
     },
     /// A file that the provider's configuration names cannot be read or is unusable.

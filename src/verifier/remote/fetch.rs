@@ -43,8 +43,8 @@ pub(crate) struct Document {
 }
 
 impl Fetcher {
-    /// Creates a fetcher for a URL that an operator named. The only private addresses that may be connected to are
-    /// those of the URL's host.
+    /// Creates a fetcher for a URL that an operator named. The fetcher may connect to private addresses of the URL's
+    /// host, but to no other private addresses.
     #[cfg(feature = "server")]
     pub(crate) fn of_named_host(url: Url) -> Result<Self, FetchError> {
         let host = AllowedAddress::parse(url.host_str().unwrap_or_default());

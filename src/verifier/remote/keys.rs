@@ -39,7 +39,7 @@ struct Inner {
 struct Held {
     keys: Arc<KeySet>,
     documents: Arc<Fetched>,
-    /// Time (on the monotonic clock) at which the key set was cached, and the age of the key set at that time.
+    /// Time on the monotonic clock at which the key set was cached, and the age that the key set had then.
     since: (Duration, Duration),
     generation: u64,
 }
@@ -50,7 +50,7 @@ impl Held {
     }
 }
 
-/// The current fetch, if any, and the time and the error, if any, of the last fetch.
+/// The running fetch of the key set, if any, and the time of the last fetch, with the error if the last fetch failed.
 #[derive(Default)]
 struct Flight {
     current: Option<watch::Receiver<()>>,
@@ -101,8 +101,8 @@ impl RemoteKeys {
         }
     }
 
-    /// Returns a channel that closes when the current fetch ends, and starts a fetch if none runs. In the pause after a
-    /// fetch, returns the rest of the pause. Everything is decided under one lock, so that no task starts a second
+    /// Returns a channel that closes when the running fetch ends. If none runs, starts a fetch, or returns the rest of
+    /// the pause after the last fetch as an error. One lock covers the whole decision, so that no task starts a second
     /// fetch right after the first has ended.
     fn start_unless_cooling(&self) -> Result<watch::Receiver<()>, Duration> {
         let mut flight = self.flight();

@@ -14,7 +14,7 @@ use crate::base::file_cause;
 use crate::jose::KeySet;
 use crate::verifier::{KeyOrigin, Provider};
 
-/// Place that a provider's key set is fetched from: the configuration itself, a file, or a server, with the HTTP
+/// Place that a provider's key set comes from: the configuration itself, a file, or a server. A server has an HTTP
 /// client.
 pub(super) enum Source {
     Document(String),
@@ -22,7 +22,7 @@ pub(super) enum Source {
     Server { fetcher: Box<Fetcher>, issuer: String, keys: Option<Url> },
 }
 
-/// A key set that was fetched, with the documents that it was read from.
+/// A fetched key set, parsed and as bytes, with the discovery document that led to the key set.
 pub(super) struct FetchedKeys {
     /// URL or file from which the key set was fetched.
     pub(super) place: String,
