@@ -64,8 +64,8 @@ pub struct Issuance {
     pub tokens_per_build: Option<u64>,
     /// Maximum number of the build's tokens that the rule named in the record may allow; `None` for no limit.
     pub tokens_by_rule: Option<u64>,
-    /// Revision of the client for which the rules were evaluated. If the stored client has another revision at the
-    /// commit, the token is refused.
+    /// Revision that the client had when the issuance rules were evaluated. If the stored client has another revision
+    /// by the commit, the token is refused.
     pub client_revision: u64,
     /// Time at which the build, the client and the request token must be active.
     pub now: Moment,
@@ -98,12 +98,12 @@ pub struct AuditFilter {
 /// Storage of the audit records of an issuer's ID tokens.
 #[async_trait]
 pub trait Audit {
-    /// Records a token as issued and counts it, in one transaction with other tokens that wait. If a limit has room for
-    /// only some of them, the later ones are refused.
+    /// Records a token as issued, and counts the token against its limits. Tokens that wait at the same time share one
+    /// transaction. If a limit has room for only some of these tokens, the later ones are refused.
     ///
     /// # Errors
-    /// [`StoreError`]: the token must not leave the server. The inner error if the build, the request token, the client
-    /// or a limit forbids the token.
+    /// [`StoreError`] if the store failed: the caller must then not hand out the token. The inner error if the build,
+    /// the request token, the client or a limit forbids the token.
     async fn record(&self, issuer: &IssuerId, issuance: Issuance) -> Outcome<(), IssuanceRefusal>;
 
     /// Lists at most `limit` records that match `filter`, oldest first, beginning after the record with the `iat` and

@@ -15,11 +15,11 @@ use crate::policy::Client;
 pub struct NewBuild {
     /// Id of the build.
     pub id: BuildId,
-    /// Key that no other build of the client has: chosen by the CI server, or else `org/repo#number.attempt`, in which
-    /// a build that is started again has another attempt.
+    /// Key of the build, unique among the client's builds. The CI server may choose the key; otherwise it is
+    /// `org/repo#number.attempt`, where `attempt` distinguishes the restarts of a build.
     pub key: String,
-    /// SHA-256 digest of the registration request's body. Only a request with an equal body counts as a repetition
-    /// after a lost answer.
+    /// SHA-256 digest of the registration request's body. A client that repeats the request because the answer was lost
+    /// must send an equal body.
     pub body: Sha256,
     /// Claims of the build, as registered.
     pub build: Build,
@@ -35,8 +35,8 @@ pub struct NewBuild {
     pub tokens: Vec<NewRequestToken>,
 }
 
-/// Rename of an organisation or repository: a known id was registered under a new name, by a client that may act for
-/// every name of the id.
+/// Rename of an organisation or repository: a registration gave a known id a new name. The registering client may act
+/// for every name that the id has had.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rename {
     /// Whether an organisation or a repository was renamed.

@@ -21,7 +21,7 @@ pub struct ClientSecret {
 /// A stored client: what the client may do, and the digests of the client's secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredClient {
-    /// The client without any secret.
+    /// What is stored about the client, except the digests of its secrets.
     pub client: Client,
     /// Digests of the client's secrets.
     pub secret: ClientSecret,
@@ -50,10 +50,10 @@ pub struct DeclaredClient {
     pub organizations: Vec<OrganizationPattern>,
     /// Audiences that tokens of the client's builds may have; an empty list allows all.
     pub audiences: Vec<AudiencePattern>,
-    /// Prefix for the ids of organisations and repositories that the client registers, so that equal ids of two forges
-    /// differ.
+    /// Prefix that is put before the organisation and repository ids that the client registers, so that equal ids of
+    /// two forges differ; `None` for no prefix.
     pub ids: Option<String>,
-    /// SHA-256 digests of the client's current secret, and of the previous secret while both are declared.
+    /// SHA-256 digests of the client's current secret, and of the previous secret if the configuration declares both.
     pub secrets: (Sha256, Option<Sha256>),
 }
 
@@ -78,7 +78,8 @@ pub enum ClientChangeKind {
     Disabled,
 }
 
-/// Error returned when the configuration declares a client under the name of a client that was created by command.
+/// Error returned when the configuration declares a client, but a client of the same name was created by command. Holds
+/// the name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("client {0} was created by command: declare another name, or remove the declaration")]
 pub struct NameTaken(pub String);
@@ -86,8 +87,8 @@ pub struct NameTaken(pub String);
 /// Storage of an issuer's clients.
 #[async_trait]
 pub trait Clients {
-    /// Creates a client. `secret` is the digest of the client's secret; a client that a provider's tokens identify has
-    /// a random secret that is never shown.
+    /// Creates a client. `secret` is the digest of the client's secret. A client that authenticates with a provider's
+    /// tokens instead gets a random secret that nobody is told.
     ///
     /// # Errors
     /// [`StoreError`]; the inner error if another client has the name, the id or the identity.
@@ -99,7 +100,8 @@ pub trait Clients {
     /// [`StoreError`].
     async fn find_client(&self, issuer: &IssuerId, id: &ClientId) -> Result<Option<StoredClient>, StoreError>;
 
-    /// Finds the client that tokens of this provider with this subject identify, even if the client is disabled.
+    /// Finds the client that authenticates with a provider's tokens, by the provider and the tokens' subject, even if
+    /// the client is disabled.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -119,8 +121,8 @@ pub trait Clients {
     async fn any_client_has(&self, issuer: &IssuerId, scope: Scope) -> Result<bool, StoreError>;
 
     /// Replaces the secret of a client. The replaced secret is accepted until `previous_until`; older secrets are
-    /// rejected at once. Returns `false` if there is none to replace: the name is unknown or disabled, the
-    /// configuration declares the client, or a provider's tokens identify it.
+    /// rejected at once. Returns `false` if no secret can be replaced: no enabled client has the name, the
+    /// configuration declares the client, or the client authenticates with a provider's tokens.
     ///
     /// # Errors
     /// [`StoreError`].

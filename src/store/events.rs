@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::error::StoreError;
 use crate::base::{EventId, IssuerId, Moment};
 
-/// One event for operators: a change of an object, or a request to the exchange that was fulfilled or refused.
+/// One event for operators to read: an object such as a role was changed, or the exchange fulfilled or refused a
+/// request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct EventRow {
     /// Id of the event; ids sort by time.
@@ -36,7 +37,8 @@ fn as_json<S: serde::Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::
 /// Storage of an issuer's events.
 #[async_trait]
 pub trait Events {
-    /// Records an event in its own transaction, for events that no other transaction records.
+    /// Records an event in a transaction of its own. The event of a redemption or of a change of rules is recorded
+    /// together with it instead.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use crate::base::{BuildId, ClientId, Moment, RequestTokenId};
 use crate::store::{Issuance, IssuanceRefusal, TokenKind};
 
-/// State of the client, build and request token of one issuance, as stored before any token of the group is counted.
+/// State of the client, build and request token that one issuance depends on, as stored before this transaction counts
+/// any token.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct IssuanceState {
     pub(in crate::store) client: ClientId,
@@ -20,7 +21,7 @@ pub(in crate::store) struct IssuanceState {
     pub(in crate::store) issued_by_rule: u64,
 }
 
-/// State of a request token, as stored before any token of the group is counted.
+/// State of a request token, as stored before this transaction counts any token.
 #[derive(Debug, Clone)]
 pub(in crate::store) struct TokenState {
     pub(in crate::store) build: BuildId,
@@ -31,10 +32,11 @@ pub(in crate::store) struct TokenState {
     pub(in crate::store) uses: u64,
 }
 
-/// Number of tokens that a group adds to one count of a build, a request token or a rule, and the limit of that count.
+/// Number of tokens that the transaction adds to one count of a build, a request token or a rule, and the limit of that
+/// count.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::store) struct Tally {
-    /// Number of tokens that the group adds.
+    /// Number of tokens that the transaction adds to the count.
     pub(in crate::store) added: u64,
     /// Maximum of the count; `None` for no limit.
     pub(in crate::store) limit: Option<u64>,
@@ -42,7 +44,8 @@ pub(in crate::store) struct Tally {
     pub(in crate::store) now: Moment,
 }
 
-/// Answer to each issuance of a group, and what the group adds to each count.
+/// Decision on a group of issuances that one transaction records: the answer to each issuance, and the number of tokens
+/// to add to each count.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Decision<'g> {
     /// Answers in the order of the group's issuances.
@@ -130,8 +133,9 @@ fn nothing() -> Tally {
     Tally { added: 0, limit: Some(0), now: Moment::from_unix(i64::MIN) }
 }
 
-/// Adds one token to a count. Limits within a group differ if the configuration changed in between: each token was
-/// checked against its own limit, and the SQL statement checks the sum against the largest limit.
+/// Adds one token to a count. Two tokens of a group may have different limits for the same count, if the configuration
+/// changed between them. Each token was checked against its own limit; the SQL statement checks the sum against the
+/// largest limit.
 fn count(tally: &mut Tally, limit: Option<u64>, now: Moment) {
     tally.added += 1;
     tally.limit = tally.limit.zip(limit).map(|(one, other)| one.max(other));

@@ -22,7 +22,8 @@ pub struct KeyRow {
     pub kek: Option<String>,
     /// Times at which the key is published and begins to sign; `None` after `keys init`, until the first server starts.
     pub times: Option<KeyTimes>,
-    /// Time from which the key no longer signs because the key's algorithm was removed from the list; `None` otherwise.
+    /// Time from which the key no longer signs; `None` unless the key's algorithm was removed from the issuer's list of
+    /// algorithms.
     pub ends_at: Option<Moment>,
     /// Time at which the key was revoked; `None` if the key is not revoked.
     pub revoked_at: Option<Moment>,
@@ -44,8 +45,8 @@ pub struct KeyTimes {
     pub signs_from: Moment,
 }
 
-/// A public key of the issuer that served our URL before us, which stays in our key set. The row is sealed, so that a
-/// row added by hand is rejected.
+/// A public key of the former issuer, which served our URL before us. The key stays in our key set for a time. The row
+/// is sealed, so that a row that was added by hand is rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdoptedRow {
     /// `kid` that the former issuer gave the key.
@@ -60,8 +61,8 @@ pub struct AdoptedRow {
     pub revoked_reason: Option<String>,
 }
 
-/// Lifetimes of caches and tokens that one running server uses. Every server of the installation respects the stored
-/// lifetimes of all running servers.
+/// Configured lifetimes of one running server, for its caches and its tokens. Every server of the installation respects
+/// the stored lifetimes of all running servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSettings {
     /// Random name of the server's process, chosen at its start.
@@ -86,7 +87,7 @@ pub struct SealedText {
     pub kek: String,
 }
 
-/// All keys of an issuer and their shared settings, read at one version.
+/// All keys of an issuer and their shared settings, all of the same version.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyRows {
     /// Version of the keys: the number of changes so far.
@@ -141,19 +142,19 @@ pub struct TimeNote {
     pub server: String,
     /// Current time of the reporting server.
     pub now: Moment,
-    /// Time that has certainly passed, however wrong a clock is: records that expired before may be erased. `None` if
-    /// no such time is known.
+    /// Time that has certainly passed, even if the server's clock is wrong: records that expired before this time may
+    /// be erased. `None` if no such time is known.
     pub erasable_before: Option<Moment>,
 }
 
-/// Returns whether a change of keys may still be committed. The store asks right before the commit, under the write
-/// lock: a change is planned for its time, and must not be committed long after that.
+/// Returns whether a change of keys may still be committed. The store calls this function right before the commit,
+/// under the write lock, since a change must not be committed long after the time for which it was planned.
 pub type Still = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Storage of an issuer's signing keys.
 #[async_trait]
 pub trait Keys {
-    /// Reads all keys and their shared settings at one version.
+    /// Reads all keys and their shared settings, all of the same version.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -51,8 +51,9 @@ impl<const N: usize> Migrations<N> {
         migrator
     }
 
-    /// Returns the migrations that the database lacks, lowest version first; `is_new` if none was ever applied. Only
-    /// reads, so that a server whose database user may create nothing starts on a current schema.
+    /// Returns the migrations that the database lacks, lowest version first. `is_new` means that no migration was ever
+    /// applied. Only reads, so that a server can start on a current schema even if its database user may not create
+    /// tables.
     ///
     /// # Errors
     /// The driver's error, if the schema is newer than this program or was made by another build.
@@ -89,7 +90,7 @@ impl<const N: usize> Migrations<N> {
         self.migrator().run_direct(Some(next.version), connection, false).await
     }
 
-    /// Returns the report on a database that lacked the migrations `applied`.
+    /// Returns the report on a migrated database. `applied` holds the migrations that the database lacked before.
     pub(super) fn report(&self, applied: &[Pending]) -> MigrationReport {
         let number = |version: i64| u32::try_from(version).unwrap_or(u32::MAX);
         let after = self.0.last().map_or(0, |(version, ..)| *version);

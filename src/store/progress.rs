@@ -31,12 +31,12 @@ pub(super) async fn watched<T>(
     }
 }
 
-/// Logs that work still runs.
+/// Logs that the work `what` still runs, and for how long it has run.
 pub(super) fn goes_on(what: &dyn fmt::Display, took: Duration) {
     tracing::warn!("{what} for {} s", took.as_secs());
 }
 
-/// Logs which sessions or processes the work waits for.
+/// Logs which sessions or processes the work `what` waits for, and for how long it has waited.
 pub(super) fn waits(what: &dyn fmt::Display, took: Duration, holders: &[String]) {
     let holders = if holders.is_empty() { "another session".to_owned() } else { holders.join(", ") };
     tracing::warn!("{what}: waits for {holders}, for {} s so far", took.as_secs());

@@ -12,8 +12,8 @@ use crate::base::{BuildId, ClientId, CredentialId, EntitlementId, IdTokenId, Iss
 use crate::claims::BuildStep;
 use crate::policy::{Client, Pins};
 
-/// Time after a token's `exp` for which the record of the used token is kept. No verifier, with the largest clock
-/// tolerance, accepts the token after that.
+/// Time after a token's `exp` for which the record of the used token is kept. After that no verifier accepts the token,
+/// even with the largest clock tolerance.
 pub(crate) const USED_TOKEN_KEPT_FOR: Seconds = crate::verifier::MAX_TOLERANCE;
 
 /// Whether a credential is an access token or an API key.
@@ -354,8 +354,8 @@ pub trait Redemptions {
     /// [`StoreError`].
     async fn list_id_tokens(&self, issuer: &IssuerId, user: &str) -> Result<Vec<StoredIdToken>, StoreError>;
 
-    /// Deletes the records of used tokens whose time to be kept ended before `before`. Returns the number of deleted
-    /// records.
+    /// Deletes the records of used tokens that had to be kept only until a time before `before`. Returns the number of
+    /// deleted records.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -12,13 +12,14 @@ use crate::policy::Client;
 use crate::store::interned::Interned;
 use crate::store::{StoredBuild, TokenBearer};
 
-/// Memory of the cache until [`RequestTokenCache::bound`] is called, in bytes.
+/// Maximum memory of the cache in bytes, unless [`RequestTokenCache::bound`] sets another maximum.
 const DEFAULT_BYTES: usize = 16 * 1024 * 1024;
 
 /// Memory of an entry besides its texts, in bytes: the structures, the digest and the places in the maps.
 const ENTRY_BYTES: usize = 1_536;
 
-/// Maximum time after which the old generation of the cache is dropped and the young one becomes the old one.
+/// Maximum age of the young generation of the cache. Then the old generation is dropped, and the young one becomes the
+/// old one.
 const GENERATION_AGE: Duration = Duration::from_secs(5 * 60);
 
 type Entry = (IssuerId, Arc<TokenBearer>);
@@ -108,9 +109,9 @@ fn bytes(bearer: &TokenBearer) -> usize {
     ENTRY_BYTES + lists + organizations + described + step
 }
 
-/// Cached values in two generations: new and read values are in the young one. When it is full, it becomes the old
-/// generation, and the values that are left in the former old one are dropped. A value is in one generation only, so
-/// that a removed value does not reappear.
+/// Cached values in two generations. A value that is cached or read goes to the young generation. When the young
+/// generation is full, it replaces the old one, whose values are dropped. A value is in one generation only, so that a
+/// removed value does not reappear.
 #[derive(Debug)]
 struct Generations<V> {
     /// Maximum size of both generations together, in bytes.

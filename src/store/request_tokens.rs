@@ -89,7 +89,7 @@ impl TokenBearer {
     }
 }
 
-/// Error returned when no request token is created.
+/// Error returned when a step token cannot be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TokenNotCreated {
     /// The build is not running, or its client is disabled.

@@ -17,7 +17,7 @@ use crate::policy::Pins;
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
 pub enum EntitlementKind {
-    /// Grant of token exchange (RFC 8693) and forward authentication.
+    /// Grant, which token exchange (RFC 8693) and forward authentication use.
     Grant,
     /// Trusted publisher of RubyGems.
     Publisher,
@@ -32,11 +32,11 @@ pub enum EntitlementKind {
 pub struct UserRow {
     /// Name of the user.
     pub name: String,
-    /// Revision of all rules (a count of their changes) at which the row was written.
+    /// Revision of the rules at the last change of the row. Each change of any rule increases the revision by 1.
     pub revision: u64,
     /// Time at which the object was created; a later change keeps this time.
     pub created_at: Moment,
-    /// Time since which the user is disabled, if so.
+    /// Time at which the user was disabled; `None` if the user is enabled.
     pub disabled_at: Option<Moment>,
     /// Time of deletion, if the user was deleted.
     pub removed_at: Option<Moment>,
@@ -59,7 +59,7 @@ pub struct ProviderRow {
     pub spec: String,
     /// Whether the configuration declares the provider, so that no command may change it.
     pub declared: bool,
-    /// Revision of all rules (a count of their changes) at which the row was written.
+    /// Revision of the rules at the last change of the row. Each change of any rule increases the revision by 1.
     pub revision: u64,
     /// Time at which the object was created; a later change keeps this time.
     pub created_at: Moment,
@@ -95,7 +95,7 @@ pub struct EntitlementRow {
     pub provider: String,
     /// Specification that an operator wrote, as JSON.
     pub spec: String,
-    /// Position in the order of all entitlements.
+    /// Position of the entitlement among all entitlements; lists of entitlements are sorted by the position.
     pub place: u64,
     /// Public token of a role, by which clients name it.
     pub token: Option<String>,
@@ -103,7 +103,7 @@ pub struct EntitlementRow {
     pub pins: Pins,
     /// Time until which an accepted token may set the ids that the entitlement requires.
     pub pin_until: Option<Moment>,
-    /// Revision of all rules (a count of their changes) at which the row was written.
+    /// Revision of the rules at the last change of the row. Each change of any rule increases the revision by 1.
     pub revision: u64,
     /// Time at which the object was created; a later change keeps this time.
     pub created_at: Moment,
@@ -204,7 +204,7 @@ pub trait Rules {
     /// [`StoreError`].
     async fn list_providers(&self, issuer: &IssuerId, name: Option<&str>) -> Result<Vec<ProviderRow>, StoreError>;
 
-    /// Lists the current entitlements that the filter selects, in their order.
+    /// Lists the current entitlements that the filter selects, sorted by [`EntitlementRow::place`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -214,8 +214,8 @@ pub trait Rules {
         filter: &EntitlementFilter<'_>,
     ) -> Result<Vec<EntitlementRow>, StoreError>;
 
-    /// Writes a change that was planned at the revision `expected`, and revokes credentials where the change has a
-    /// reason for it. Returns `false` if another change was written first; then nothing is written.
+    /// Writes a change that was planned at the revision `expected`. Revokes the credentials that depend on a row if
+    /// [`Write::revokes`] of the row says so. Returns `false`, and writes nothing, if another change was written first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -227,8 +227,8 @@ pub trait Rules {
         now: Moment,
     ) -> Result<bool, StoreError>;
 
-    /// Stores documents fetched from a provider, for the next start. Does nothing if the provider has changed since
-    /// `revision`, because the documents may belong to its former URL.
+    /// Stores documents fetched from a provider, so that a server has them when it starts again. Does nothing if the
+    /// provider has changed since `revision`, because the documents may belong to its former URL.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -8,12 +8,13 @@ use std::time::Duration;
 pub struct StoreWaits {
     /// Maximum time of one statement in PostgreSQL, which includes the wait for a lock that another session holds.
     pub statement: Duration,
-    /// Maximum wait for a connection to PostgreSQL, which includes opening one; with SQLite, for the lock of the file.
+    /// With PostgreSQL, the maximum wait for a connection, including the time to open one. With SQLite, the maximum
+    /// wait for the lock of the file.
     pub acquire: Duration,
 }
 
 impl StoreWaits {
-    /// Returns the maximum wait of a caller for the answer to a write.
+    /// Returns the maximum time for which a caller waits for the answer to a write.
     #[must_use]
     pub(super) fn answer(&self) -> Duration {
         self.acquire + self.statement

@@ -129,7 +129,8 @@ pub(super) enum Value {
 }
 
 impl Value {
-    /// Appends the value as bytes to digest. The length comes first, so that different rows never have equal bytes.
+    /// Appends the value to `into`, the bytes whose digest is computed. The length of the value comes first, so that
+    /// different rows never have equal bytes.
     fn encode(&self, into: &mut Vec<u8>) {
         let bytes = match self {
             Self::Bytes(value) => value.clone(),

@@ -15,7 +15,7 @@ use super::session::{Generation, Session, close};
 use crate::base::file_problem;
 use crate::store::StoreError;
 
-/// Version number of the oldest supported PostgreSQL (15), which the tests run.
+/// Oldest supported version of PostgreSQL (15), as the server reports its version. The tests run this version.
 const OLDEST: i32 = 150_000;
 
 /// Turns off every time limit that the server has for a session; `transaction_timeout` came with PostgreSQL 17.
@@ -23,7 +23,7 @@ const UNLIMITED: &str = "\
     select set_config(name, '0', false) from pg_settings where name in ('statement_timeout', 'lock_timeout', \
         'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')";
 
-/// Makes the server notice even during a statement that this process has ended, and roll back.
+/// Makes the PostgreSQL server roll back soon after this process has ended, even while a statement runs.
 const NOTICES_OUR_END: &str = "\
     select set_config('client_connection_check_interval', '2s', false), set_config('tcp_keepalives_idle', '30', false)";
 
@@ -42,7 +42,7 @@ impl Connector {
         Self { rights, options, generation: Generation::default() }
     }
 
-    /// Returns the value that explains why a statement or login was refused.
+    /// Returns the [`Rights`], which explain why PostgreSQL refused a statement or login.
     pub(super) fn rights(&self) -> &Rights {
         &self.rights
     }
@@ -51,12 +51,13 @@ impl Connector {
         &self.options
     }
 
-    /// Returns the count of lost or read-only servers, at each increase of which all connections are replaced.
+    /// Returns the failover counter. Each increase means that the server was lost or read-only, and has all connections
+    /// replaced.
     pub(super) fn generation(&self) -> &Generation {
         &self.generation
     }
 
-    /// Returns the maximum wait of a caller for the answer to a write.
+    /// Returns the maximum time for which a caller waits for the answer to a write.
     pub(super) fn answer_within(&self) -> Duration {
         self.options.waits.answer()
     }
@@ -94,20 +95,22 @@ impl Connector {
         Ok(connection)
     }
 
-    /// Opens a writing session.
+    /// Opens a connection that can write, and wraps it in a session.
     pub(super) async fn session(&self) -> Result<Session, StoreError> {
         let opened_in = self.generation.current();
         Ok(self.session_on(Box::new(self.connect().await?), opened_in))
     }
 
-    /// Makes a session of a connection that was opened when the counter of signs was `opened_in`.
+    /// Wraps a connection in a session. `opened_in` is the value of the failover counter ([`Self::generation`]) when
+    /// the connection was opened. If the counter has changed, the session is not used again.
     pub(super) fn session_on<C: DerefMut<Target = PgConnection>>(&self, connection: C, opened_in: u64) -> Session<C> {
         let within = self.options.waits.statement;
         Session::new(connection, within, self.generation.clone(), opened_in, self.rights.clone())
     }
 
-    /// Returns a pool of reading connections, which are opened when first used. `opened_in` is the current value of
-    /// [`Self::generation`]. If a new connection finds a read-only server, all connections are replaced.
+    /// Returns a pool of reading connections, which are opened when first used. `opened_in` is the current value of the
+    /// failover counter ([`Self::generation`]). If a new connection finds a read-only server, all connections are
+    /// replaced.
     pub(super) fn pool(&self, opened_in: u64) -> PgPool {
         let generation = self.generation.clone();
         PgPoolOptions::new()
@@ -137,9 +140,9 @@ impl Connector {
     }
 }
 
-/// Returns the limit that the server itself sets for a statement, for a wait for a lock, and for an idle transaction,
-/// in milliseconds: nine tenths of our own limit, so that a working server ends a statement before we drop the
-/// connection.
+/// Returns the time limit that the PostgreSQL server enforces on a statement, on a wait for a lock, and on an idle
+/// transaction, in milliseconds: nine tenths of our own limit, so that a working server ends a statement before we drop
+/// the connection.
 fn server_limit(options: &PostgresOptions) -> String {
     (options.waits.statement.as_millis() * 9 / 10).to_string()
 }

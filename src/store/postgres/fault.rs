@@ -89,7 +89,7 @@ pub(super) const POOLER: &str = "a pooler (such as PgBouncer) in front of Postgr
 
 const CLOSED: &str = "the store was closed";
 
-/// Returns the error of a store that was closed, or that lost its writing task.
+/// Returns the error of a store that was closed, or whose writing task has ended.
 pub(super) fn closed() -> StoreError {
     StoreError::Unavailable(CLOSED.to_owned())
 }

@@ -31,8 +31,8 @@ const LOCK: i64 = 0x6275_696c_6470_6173;
 /// Pause between two attempts to get the lock while another session migrates.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 
-/// Migrates the schema over a separate connection, whose end always releases the advisory lock. If the schema is
-/// current, takes no lock and needs no right to create anything.
+/// Migrates the schema over a separate connection; the end of this connection always releases the advisory lock. If the
+/// schema is current, takes no lock and needs no right to create anything.
 pub(super) async fn migrate(connector: &Connector) -> Result<MigrationReport, StoreError> {
     let mut connection = connector.connect_for_long_work().await?;
     let report = migrate_in(&mut connection, connector).await;
@@ -76,7 +76,8 @@ async fn pending(connection: &mut PgConnection, connector: &Connector) -> Result
     }
 }
 
-/// Converts an error of the statements `sql` to an error of the store, and adds which right the user lacks.
+/// Converts an error of a migration to an error of the store. If the database user lacks a right for the statements
+/// `sql`, the error says which.
 async fn refusal(error: MigrateError, connector: &Connector, sql: &str) -> StoreError {
     let rights = connector.rights();
     let error = match error {
@@ -89,8 +90,8 @@ async fn refusal(error: MigrateError, connector: &Connector, sql: &str) -> Store
     MIGRATIONS.refusal(error, unavailable)
 }
 
-/// Waits without a time limit until no other session migrates. Logs at once, and every few seconds, which session it
-/// waits for. Fails if the server stops answering.
+/// Takes the advisory lock. While another session migrates, waits without a time limit, and logs at once, and then
+/// every few seconds, which session that is. Fails if the PostgreSQL server stops answering.
 async fn lock(connection: &mut PgConnection, connector: &Connector) -> Result<(), StoreError> {
     let (mut waited, mut said) = (Duration::ZERO, None);
     loop {
@@ -109,10 +110,11 @@ async fn lock(connection: &mut PgConnection, connector: &Connector) -> Result<()
     }
 }
 
-/// Logs that the work `what` in the session `session` still runs, and which sessions hold a lock that it waits for.
+/// Logs that the work `what` in the PostgreSQL session `session` still runs, and which other sessions hold a lock that
+/// the work waits for.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] if the server has ended the session, so that the work never ends.
+/// [`StoreError::Unavailable`] if PostgreSQL has ended the session `session`, since the work can then never end.
 async fn look(connector: Connector, session: i32, what: String, took: Duration) -> Result<(), StoreError> {
     let seen = async {
         let mut connection = connector.connect().await?;

@@ -34,7 +34,7 @@ use super::request_token_cache::RequestTokenCache;
 use super::{InFlight, Store, StoreError};
 use crate::base::IssuerId;
 
-/// Name of the store's type in the files of `sql/`.
+/// Name by which the shared files of `sql/` refer to this store's type.
 type Backend = PostgresStore;
 
 /// Store in a PostgreSQL database, whose methods are those of [`Store`] and its supertraits.

@@ -18,7 +18,7 @@ use super::session::Session;
 pub(super) struct Readers {
     connector: Connector,
     within: Duration,
-    /// The pool, and the value of the connector's `Generation` at which it was created.
+    /// The pool, and the value of the connector's failover counter when the pool was created.
     pool: Mutex<(u64, PgPool)>,
 }
 
@@ -38,7 +38,7 @@ impl Readers {
         let _late = tokio::time::timeout(self.within, pool.close()).await;
     }
 
-    /// Has all connections replaced, because a query showed that the server is read-only.
+    /// Causes all connections to be replaced. Called after a query showed that the server is read-only.
     pub(super) fn retire_current(&self) {
         let generation = self.connector.generation();
         generation.retire(generation.current());

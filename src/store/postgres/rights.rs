@@ -34,7 +34,7 @@ const TABLES: &str = "\
     from pg_class as c join pg_namespace as n on n.oid = c.relnamespace \
     where c.relkind in ('r', 'p') and n.nspname = any (current_schemas(false)) order by c.relname";
 
-/// Error of PostgreSQL whose text is replaced by what the refusal means and what to do.
+/// Error of PostgreSQL with a text of our own, which says what the refusal means and what to do.
 #[derive(Debug)]
 pub(super) struct Explained {
     error: Box<dyn DatabaseError>,
@@ -81,12 +81,13 @@ pub(super) fn explanation(error: &sqlx::Error) -> Option<&str> {
     Some(&explained.text)
 }
 
-/// Explains refusals to one user of one database.
+/// Explains why PostgreSQL refused a login or statement of one user in one database.
 #[derive(Clone)]
 pub(super) struct Rights {
     options: Arc<PostgresOptions>,
     connect: PgConnectOptions,
-    /// Held while PostgreSQL is asked about rights, so that many refusals open one connection at a time.
+    /// Semaphore that is held while we query PostgreSQL for the user's rights, so that many refusals open one
+    /// connection at a time.
     asking: Arc<Semaphore>,
 }
 
@@ -151,7 +152,7 @@ impl Rights {
     }
 }
 
-/// Shows no password, which the driver's options would.
+/// Formats the options without the password. The driver's options are left out, since they would show the password.
 impl fmt::Debug for Rights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rights").field("options", &self.options).finish_non_exhaustive()
@@ -167,7 +168,8 @@ fn explained(error: sqlx::Error, explain: impl FnOnce(&str, &str) -> Option<Stri
     }
 }
 
-/// Asks which rights the user lacks for `sql`. Returns each right with the statement that grants it.
+/// Queries PostgreSQL for the rights that the user lacks for the statements `sql`. Returns each right with the
+/// statement that grants it.
 async fn missing(
     connect: &PgConnectOptions,
     code: &str,

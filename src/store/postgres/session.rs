@@ -19,8 +19,8 @@ use super::rights::Rights;
 /// Maximum time for closing a connection.
 const CLOSE_WITHIN: Duration = Duration::from_secs(1);
 
-/// Counts how often the server turned out to be lost or read-only. A connection that was opened at a lower count is
-/// closed before its next use, because its server may be the one that was lost.
+/// Failover counter, which counts how often the server turned out to be lost or read-only. A connection that was opened
+/// at a lower count is closed before its next use, because its server may be the one that was lost.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Generation(Arc<AtomicU64>);
 
@@ -29,8 +29,7 @@ impl Generation {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Increases the count from `met`, so that connections opened at `met` are replaced. Does nothing if the count is
-    /// higher already.
+    /// Increases the count if it is still `met`, so that connections opened at this count are replaced.
     pub(super) fn retire(&self, met: u64) {
         if self.0.compare_exchange(met, met + 1, Ordering::AcqRel, Ordering::Acquire).is_ok() {
             tracing::warn!("the database server is lost, stopping or read-only: replacing all connections");
@@ -49,7 +48,7 @@ pub(in crate::store) struct Session<C = Box<PgConnection>> {
     rights: Rights,
 }
 
-/// Shows no part of the connection.
+/// Formats the session without its connection.
 impl<C> std::fmt::Debug for Session<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("opened_in", &self.opened_in).finish_non_exhaustive()
@@ -66,8 +65,8 @@ impl<C: DerefMut<Target = PgConnection>> Session<C> {
         !self.is_lost && self.opened_in == self.generation.current()
     }
 
-    /// Returns the result of the statement `sql`. Explains an error, and notes what the error says about the connection
-    /// and the server.
+    /// Returns the result of the statement `sql`, with an explanation if PostgreSQL refused the statement. After an
+    /// error that shows that the connection or the server is lost, the session is not used again.
     async fn finish<T>(&mut self, sql: &SqlStr, done: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
         let error = match done {
             Ok(done) => return Ok(done),
@@ -82,7 +81,7 @@ impl<C: DerefMut<Target = PgConnection>> Session<C> {
 }
 
 impl Session {
-    /// Closes the session. A lost session is dropped without a farewell, since its server may not answer.
+    /// Closes the session. A lost connection is dropped without a message to the server, which may not answer.
     pub(super) async fn close(self) {
         if !self.is_lost {
             close(*self.connection).await;
@@ -91,7 +90,7 @@ impl Session {
 }
 
 impl Session<PoolConnection<Postgres>> {
-    /// Returns the connection to its pool, or drops a lost connection without a farewell.
+    /// Returns the connection to its pool. A lost connection is dropped without a message to the server.
     pub(super) fn release(self) {
         if self.is_lost {
             drop(self.connection.detach());
@@ -104,7 +103,7 @@ pub(super) async fn close(connection: PgConnection) {
     let _closed = tokio::time::timeout(CLOSE_WITHIN, connection.close()).await;
 }
 
-/// Runs a statement of the driver, which fails after the deadline.
+/// Runs a statement, and fails if the statement takes longer than `within`.
 async fn run<T>(within: Duration, statement: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
     tokio::time::timeout(within, statement).await.unwrap_or_else(|_| Err(late()))
 }

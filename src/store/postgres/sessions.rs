@@ -2,8 +2,8 @@
 
 use sqlx::PgConnection;
 
-/// Describes a session as the log names it: process id, application, user, address and times. Columns that the user may
-/// not see are unknown.
+/// Selects the texts by which the log names sessions: process id, application, user, address and times. `unknown`
+/// stands for a column that our database user may not see.
 macro_rules! described {
     ($from:literal) => {
         concat!(
@@ -23,7 +23,7 @@ pub(super) async fn session_id(connection: &mut PgConnection) -> Result<i32, sql
     sqlx::query_scalar("select pg_backend_pid()").fetch_one(connection).await
 }
 
-/// Describes the session that holds the advisory lock `key` of this database.
+/// Describes the sessions that hold the advisory lock `key` of this database.
 pub(super) async fn holding(connection: &mut PgConnection, key: i64) -> Result<Vec<String>, sqlx::Error> {
     let holding = described!(
         "from (select pid from pg_locks where locktype = 'advisory' and granted and objsubid = 1 \
@@ -33,7 +33,7 @@ pub(super) async fn holding(connection: &mut PgConnection, key: i64) -> Result<V
     sqlx::query_scalar(holding).bind(key).fetch_all(connection).await
 }
 
-/// Describes the sessions that hold a lock for which the session `session` waits; `None` if there is no such session.
+/// Describes the sessions that hold a lock for which `session` waits. Returns `None` if `session` itself has ended.
 pub(super) async fn blocking(connection: &mut PgConnection, session: i32) -> Result<Option<Vec<String>>, sqlx::Error> {
     let lives = sqlx::query_scalar("select exists (select 1 from pg_stat_activity where pid = $1)").bind(session);
     if !lives.fetch_one(&mut *connection).await? {

@@ -1,6 +1,6 @@
 //! SQL statements in PostgreSQL's dialect. A statement over a group of issued tokens receives the group as a JSON list.
 
-/// Locks the rows that a statement reads against changes, until the end of the transaction.
+/// Locks the rows that a statement reads. Until the transaction ends, no other transaction can change the rows.
 macro_rules! locked {
     ($statement:expr) => {
         concat!($statement, " for share")
@@ -78,7 +78,8 @@ pub(super) const COUNT_TOKENS: &str = "\
       and t.ended_at is null and t.expires_at > cast(g.value ->> 3 as bigint) \
       and (t.max_uses is null or t.uses + cast(g.value ->> 1 as bigint) <= t.max_uses)";
 
-/// Adds issued tokens to the count of each rule and build. The first token of a rule inserts the count.
+/// Adds issued tokens to the counts, of which each pair of build and rule has one. The first token of a pair inserts
+/// its count.
 pub(super) const COUNT_RULES: &str = "\
     insert into rule_counts (issuer, build_id, rule, issued) \
     select $1, g.value -> 0 ->> 0, g.value -> 0 ->> 1, cast(g.value ->> 1 as bigint) \

@@ -23,12 +23,12 @@ const READ_COMMITTED: &str = "begin isolation level read committed";
 /// Ends a transaction whose work failed or was refused.
 const ROLLBACK: &str = "rollback";
 
-/// The writing connection, and how to replace the connection after a failure.
+/// The writing connection, and the connector that opens another connection after a failure.
 pub(super) struct Transactions {
     connector: Connector,
     /// The open connection; `None` after a failure, until the next transaction opens another connection.
     connection: Option<Session>,
-    /// Error because of which a transaction of the current round could not begin, if any.
+    /// Error with which a transaction of the current round failed to begin; `None` if none failed.
     unreachable: Option<StoreError>,
 }
 
@@ -37,8 +37,8 @@ impl Transactions {
         Self { connector, connection: Some(connection), unreachable: None }
     }
 
-    /// Begins a round, that is the transactions of all jobs that were taken from the queue at once. If one cannot
-    /// begin, all later ones of the round fail at once: otherwise each would wait for the same server in turn.
+    /// Begins a round: the transactions of all jobs that were taken from the queue together. If one transaction cannot
+    /// begin, the later ones of the round fail without a wait; otherwise each would wait for the same server in turn.
     pub(super) fn begin_round(&mut self) {
         self.unreachable = None;
     }

@@ -10,7 +10,7 @@ use super::driver::{Db, DbRow};
 use crate::base::{Moment, Sha256};
 use crate::store::StoreError;
 
-/// A row of a select, with the name of the table from which columns are read.
+/// A row that a select returned, with the name of the table whose columns are read.
 pub(super) struct Fields<'r> {
     row: &'r DbRow,
     table: &'static str,
@@ -142,5 +142,6 @@ pub(super) fn stored_count(count: u64) -> i64 {
 
 /// Returns a value as JSON text to store.
 pub(super) fn stored_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
-    serde_json::to_string(value).map_err(|_| StoreError::Unavailable("a value could not be written as JSON".to_owned()))
+    serde_json::to_string(value)
+        .map_err(|_| StoreError::Unavailable("a value to store could not be encoded as JSON".to_owned()))
 }

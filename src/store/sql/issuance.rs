@@ -29,7 +29,7 @@ pub(super) struct RowRejected;
 impl From<RowRejected> for StoreError {
     fn from(_: RowRejected) -> Self {
         Self::Unavailable(
-            "a constraint rejected an audit record: the token's jti may have been recorded before".to_owned(),
+            "the database rejected an audit record: a token with the same jti may have been recorded before".to_owned(),
         )
     }
 }
@@ -126,8 +126,8 @@ fn state(row: &DbRow) -> Result<IssuanceState, StoreError> {
     })
 }
 
-/// Adds to the counts of builds, request tokens and rules. Each statement repeats the conditions of the decision, so
-/// that the group is rolled back if a row differs from what was read.
+/// Adds the issued tokens to the counts of builds, request tokens and rules. Each statement checks the conditions of
+/// the decision again. If a row differs from what was read, the whole group is rolled back.
 async fn count(connection: &mut DbConnection, issuer: &IssuerId, decision: &Decision<'_>) -> Result<(), StoreError> {
     let builds = tallies(&decision.builds, |id| json!([id]))?;
     update(connection, COUNT_BUILDS, issuer, &builds).await?.must_be(decision.builds.len())?;
@@ -178,8 +178,8 @@ async fn update(
 /// Number of columns of an audit record.
 const COLUMNS: usize = 19;
 
-/// Numbers of audit records that one insert statement may write, largest first. There are few sizes, so that each
-/// statement is prepared once.
+/// Possible numbers of audit records in one insert statement, largest first. Few sizes are used, so that each statement
+/// is prepared once.
 const SIZES: [usize; 4] = [64, 16, 4, 1];
 
 /// Insert statements, one for each size in [`SIZES`].

@@ -219,7 +219,7 @@ fn read_adopted(row: &DbRow) -> Result<AdoptedRow, StoreError> {
     })
 }
 
-/// Increments the version of the keys if the version is still `expected`; returns whether it was.
+/// Increments the version of the keys if the version is still `expected`. Returns whether the version was incremented.
 async fn advance_version(connection: &mut DbConnection, issuer: &IssuerId, expected: u64) -> Result<bool, StoreError> {
     sqlx::query("insert into key_sets (issuer, version) values ($1, 0) on conflict (issuer) do nothing")
         .bind(issuer.as_str())

@@ -52,14 +52,14 @@ impl Names for Backend {
     }
 }
 
-/// Renames, and names that got an id, caused by binding the names of a registration.
+/// Changes caused by binding the names of a registration: renames, and known names that got an id.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     pub(super) renames: Vec<Rename>,
     pub(super) ids_taken: Vec<(NameKind, String)>,
 }
 
-/// A name of an organisation or repository with an id, as in the registration.
+/// Name of an organisation or repository in a registration, with the id if the registration gives one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RegisteredName<'a> {
     pub(super) kind: NameKind,

@@ -181,8 +181,8 @@ async fn lock_record(
     Ok(if lock_key(connection, issuer, &own.kid).await? { Ok(()) } else { Err(RedemptionRefusal::KeyRevoked) })
 }
 
-/// Records the subject token, and marks it as used if it can be redeemed only once. Every redemption passes here: no
-/// other statement accepts a subject token.
+/// Records the subject token, and marks it as used if it can be redeemed only once. Every redemption calls this
+/// function, and no other statement accepts a subject token.
 async fn mark_used(
     connection: &mut DbConnection,
     issuer: &IssuerId,

@@ -19,9 +19,9 @@ use crate::store::{StoreError, StoreWaits};
 /// records.
 const WRITER_CACHE_KIB: &str = "-16384";
 
-/// Number of pages in the write-ahead log at which a checkpoint copies the pages into the file. The last pages of an
-/// index change with every record, so that a longer log copies fewer pages in total. After a crash at most this number
-/// of pages is read again.
+/// Number of pages in the write-ahead log at which a checkpoint copies the pages into the file. Each record changes the
+/// last pages of an index again, so that rarer checkpoints copy fewer pages in total. After a crash SQLite reads at
+/// most this number of pages again.
 const CHECKPOINT_PAGES: &str = "4000";
 
 /// Pause between attempts to get a lock that SQLite itself does not wait for.
@@ -68,12 +68,12 @@ impl Connector {
         &self.path
     }
 
-    /// Returns the maximum wait of a caller for the answer to a write.
+    /// Returns the maximum time for which a caller waits for the answer to a write.
     pub(super) fn answer_within(&self) -> Duration {
         self.waits.answer()
     }
 
-    /// Returns the maximum wait of a transaction while another process holds the lock of the file.
+    /// Returns the maximum time for which a transaction waits while another process holds the lock of the file.
     pub(super) fn lock_within(&self) -> Duration {
         self.waits.acquire
     }
@@ -89,8 +89,8 @@ impl Connector {
             .disable_statement_logging()
     }
 
-    /// Adds to an error which file of SQLite, or which folder, cannot be written, since SQLite's own texts name no
-    /// file.
+    /// If a file of the database or its folder cannot be written, adds this problem to the error, since SQLite's own
+    /// texts name no file.
     pub(super) fn explain(&self, error: StoreError) -> StoreError {
         match (error, self.unwritable()) {
             (StoreError::Unavailable(text), Some(problem)) => StoreError::Unavailable(format!("{text}: {problem}")),

@@ -58,7 +58,7 @@ pub(in crate::store) fn unavailable(error: sqlx::Error) -> StoreError {
 
 const CLOSED: &str = "the store was closed";
 
-/// Returns the error of a store that was closed, or that lost its writing task.
+/// Returns the error of a store that was closed, or whose writing task has ended.
 pub(super) fn closed() -> StoreError {
     StoreError::Unavailable(CLOSED.to_owned())
 }

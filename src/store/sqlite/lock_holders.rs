@@ -4,7 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Byte of the shared-memory file whose lock is the write lock (sqlite.org/walformat.html, 2.3).
+/// Offset of the byte in the shared-memory file that a process locks to hold the write lock (sqlite.org/walformat.html,
+/// 2.3).
 const WRITE_LOCK: u64 = 120;
 
 /// Describes the processes that hold the write lock of the file; an empty list if the kernel does not tell.

@@ -32,7 +32,7 @@ use super::request_token_cache::RequestTokenCache;
 use super::{Store, StoreError, StoreWaits};
 use crate::base::IssuerId;
 
-/// Name of the store's type in the files of `sql/`.
+/// Name by which the shared files of `sql/` refer to this store's type.
 type Backend = SqliteStore;
 
 /// Store in one SQLite file, whose methods are those of [`Store`] and its supertraits.

@@ -55,7 +55,7 @@ pub(in crate::store) async fn mark(
         .await
         .map_err(unavailable)?;
     let moved_to = moved_to(connection).await?;
-    moved_to.ok_or_else(|| StoreError::Unavailable("the file could not be marked as moved".to_owned()))
+    moved_to.ok_or_else(|| StoreError::Unavailable("the SQLite file could not be marked as moved".to_owned()))
 }
 
 /// Returns the database to which the installation was moved; `None` if the file is not marked as moved.

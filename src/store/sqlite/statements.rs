@@ -63,7 +63,8 @@ pub(super) const COUNT_TOKENS: &str = "\
       and (t.max_uses is null or t.uses + (g.value ->> 1) <= t.max_uses) \
     on conflict (issuer, id) do update set uses = uses + excluded.uses";
 
-/// Adds issued tokens to the count of each rule and build. The first token of a rule inserts the count.
+/// Adds issued tokens to the counts, of which each pair of build and rule has one. The first token of a pair inserts
+/// its count.
 pub(super) const COUNT_RULES: &str = "\
     insert into rule_counts (issuer, build_id, rule, issued) \
     select ?1, g.value ->> '$[0][0]', g.value ->> '$[0][1]', g.value ->> 1 \

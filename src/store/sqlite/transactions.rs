@@ -9,13 +9,13 @@ use super::fault::{is_busy, unavailable};
 use super::moved_marker;
 use crate::store::{Outcome, StoreError};
 
-/// The writing connection, and how to replace the connection after a failure.
+/// The writing connection, and the connector that opens another connection after a failure.
 pub(super) struct Transactions {
     connector: Connector,
     /// The open connection; `None` after a failed commit or rollback, until the next transaction opens another
     /// connection.
     connection: Option<SqliteConnection>,
-    /// Error because of which a transaction of the current round could not begin, if any.
+    /// Error with which a transaction of the current round failed to begin; `None` if none failed.
     unreachable: Option<StoreError>,
 }
 
@@ -24,8 +24,8 @@ impl Transactions {
         Self { connector, connection: Some(connection), unreachable: None }
     }
 
-    /// Begins a round, that is the transactions of all jobs that were taken from the queue at once. If one cannot
-    /// begin, all later ones of the round fail at once: otherwise each would wait for the same lock in turn.
+    /// Begins a round: the transactions of all jobs that were taken from the queue together. If one transaction cannot
+    /// begin, the later ones of the round fail without a wait; otherwise each would wait for the same lock in turn.
     pub(super) fn begin_round(&mut self) {
         self.unreachable = None;
     }
@@ -47,7 +47,7 @@ impl Transactions {
         outcome
     }
 
-    /// Runs `work` in a serializable transaction, which in SQLite every transaction is.
+    /// Runs `work` in a serializable transaction. In SQLite every transaction is serializable.
     pub(super) async fn transact_serializable<A: Sync + ?Sized, T, R>(
         &mut self,
         arguments: &A,
@@ -102,7 +102,9 @@ impl Transactions {
         self.end(connection, "rollback").await?;
         match moved {
             Ok(Some(moved_to)) => Err(StoreError::Moved(moved_to)),
-            Ok(None) => Err(StoreError::Unavailable("could not read whether the file was moved".to_owned())),
+            Ok(None) => {
+                Err(StoreError::Unavailable("could not read whether the SQLite file is marked as moved".to_owned()))
+            }
             Err(error) => Err(error),
         }
     }
