@@ -121,9 +121,9 @@ pub enum KeyRefusal {
     },
     /// The announced key was announced too recently, so that some caches may lack the key.
     #[error(
-        "did not switch to key {kid} ({alg}): caches may still lack it, because it was announced at {announced_at}. \
-         Every cache holds it from {in_every_cache_from} on, {announce_for} after the announcement: without --now, the \
-         switch is scheduled for that time. If a key has leaked, use `keys revoke`"
+        "did not switch to key {kid} ({alg}): some caches may still lack this key. It was announced at \
+         {announced_at}, and every cache holds a key {announce_for} after its announcement. Without --now, the command \
+         schedules the switch for that time, {in_every_cache_from}. If the current key has leaked, use `keys revoke`"
     )]
     AnnouncedTooRecently {
         /// Algorithm of the announced key.
