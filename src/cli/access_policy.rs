@@ -102,7 +102,8 @@ impl Check {
     }
 }
 
-/// Returns the audience that a token for the container registry must have if its provider requires no audience.
+/// Returns the audience that a token must have for access to the container registry. Applies only to tokens whose
+/// provider requires no audience.
 fn registry_audience(config: &Config) -> Option<String> {
     let by_issuer = || config.issuer.url.as_ref().map(|url| DefaultAudiences::of(url).registry_audience);
     config.exchange.registry_audience.clone().or_else(by_issuer)

@@ -248,7 +248,7 @@ impl Show {
         let row = store.find_audit(&IssuerId::main(), self.jti).await?;
         let row = row.ok_or_else(|| Failure::refused(format!("no token with the jti {} was issued", self.jti)))?;
         let claims = serde_json::from_str(&row.claims)
-            .map_err(|_| Failure::unreachable("the column claims of table audit is not JSON for this token"))?;
+            .map_err(|_| Failure::unreachable("the claims that the database holds for this token are not JSON"))?;
         let shown = ShownRow { row, claims };
         if self.json {
             return Ok(output::document(&shown)?);

@@ -55,8 +55,8 @@ pub(super) struct Create {
     /// delimiters of URLs; repeatable [default: all audiences]
     #[arg(long = "audience", value_name = "AUDIENCE")]
     audiences: Vec<AudiencePattern>,
-    /// Put the prefix NAME. before the organisation and repository ids that the client registers, so that equal
-    /// ids of two forges (code hosts) stay different
+    /// Prefix of the organisation and repository ids that the client registers: NAME turns the id 7 into NAME.7, so
+    /// that equal ids of two forges (code hosts) stay different
     #[arg(long, value_name = "NAME", value_parser = ids)]
     ids: Option<String>,
     /// Provider of the tokens that the client authenticates with, instead of a secret; `providers list` prints the

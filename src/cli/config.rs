@@ -62,7 +62,7 @@ enum ReferenceFormat {
     Markdown,
 }
 
-/// Apply to the database the settings that all servers share; idempotent
+/// Store in the database the configured settings that all servers share; idempotent
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass config apply --dry-run

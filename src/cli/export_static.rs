@@ -53,7 +53,7 @@ impl ExportStatic {
         let (view, now) = (read?, now());
         if !view.is_sound(now) {
             return Err(Failure::refused(
-                "a signing key cannot be opened and would be missing from the copy; `buildpass keys list` shows which key",
+                "a signing key cannot be opened, so the written key set would lack it; `buildpass keys list` shows which key",
             ));
         }
         let documents = app::documents(&config, &view, now)?;

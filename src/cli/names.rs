@@ -28,7 +28,7 @@ pub(super) struct List {
     json: bool,
 }
 
-/// Release the name of an organisation or repository from the id that the name is bound to
+/// Unbind the name of an organisation or repository from its id
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   buildpass names release acme
@@ -37,10 +37,10 @@ pub(super) struct List {
 The next build that is registered under the name binds the name to the id of its organisation or repository: \
 release a name only if you know which build that will be.")]
 pub(super) struct Release {
-    /// Name whose binding to an id is deleted, so that another id can claim it: ORG of an organisation, or ORG/NAME of a repository
+    /// Name to release, so that another id can be bound to it: ORG for an organisation, ORG/NAME for a repository
     #[arg(value_name = "ORG[/NAME]")]
     name: String,
-    /// Whether to release the name of an organisation or of a repository; required if both have this name
+    /// Kind of the name to release; required if both an organisation and a repository have this name
     #[arg(long, value_enum)]
     kind: Option<BindingKind>,
     /// Print one JSON document

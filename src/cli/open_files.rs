@@ -5,11 +5,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::http::ADMIN_CONNECTIONS;
 
-/// Open files that are not connections of the public listener: the admin listener's connections, 32 for the database,
-/// and 96 for listeners, fetches, key files, standard streams and connections that are accepted but not served yet.
+/// Open files that are reserved for all but the connections of the public listener: those of the admin listener, 32 for
+/// the database, and 96 for listeners, fetches, key files, standard streams and connections that are accepted but not
+/// served yet.
 const RESERVED: usize = ADMIN_CONNECTIONS + 32 + 96;
 
-/// Number of connections that the public listener serves at least, even if the limit of open files is lower.
+/// Minimum number of connections that the public listener serves, even if the limit of open files is too low for them.
 const FEWEST: usize = 16;
 
 /// Maximum number of open files of this process.

@@ -34,7 +34,7 @@ pub(super) enum Providers {
     Check(Check),
 }
 
-/// Fetch the documents of configured providers and report faults
+/// Fetch the discovery document and the key set of each configured provider, and report faults
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass providers check --config buildpass.toml

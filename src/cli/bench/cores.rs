@@ -37,7 +37,8 @@ impl Cores {
     }
 }
 
-/// Pins this thread to a core. If the system forbids pinning, the figures only vary more.
+/// Pins this thread to a core. If the system forbids pinning, the thread stays unpinned and the benchmark's figures
+/// vary more.
 fn pin(core: Option<usize>) {
     if let Some(core) = core {
         let mut set = CpuSet::new();

@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::cli::failure::Failure;
 use crate::cli::output::{self, Table};
 
-/// Figures of one benchmark. `result` is the throughput of the server and `limit` that of the hardware: medians, in
-/// `unit`.
+/// Figures of one benchmark: `result` is the throughput of the server, `limit` that of the hardware. Both are medians,
+/// in the unit `unit`.
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
     pub(super) id: &'static str,
@@ -20,7 +20,7 @@ pub(super) struct Row {
     pub(super) spread: Spread,
 }
 
-/// Minimum and maximum, in this order, of each figure over the rounds.
+/// Minimum and maximum, in this order, that each figure had in the rounds of the measurement.
 #[derive(Debug, Serialize)]
 pub(super) struct Spread {
     pub(super) result: [f64; 2],

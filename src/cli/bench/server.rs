@@ -17,7 +17,7 @@ pub(super) struct Server {
     pub(super) url: String,
 }
 
-/// Client id and secret with which the builds of the measurement are registered.
+/// Client id and secret that the benchmark uses to register builds.
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     pub(super) client_id: String,
@@ -25,8 +25,8 @@ pub(super) struct Credentials {
 }
 
 impl Server {
-    /// Starts a server on the server's core, without any limit of tokens or requests, and moves this thread to the
-    /// other core.
+    /// Starts the measured server on the server's core, without limits on tokens or requests. Moves this thread to the
+    /// load's core.
     pub(super) fn start(cores: Cores) -> Result<Self, Failure> {
         let folder = tempfile::Builder::new().prefix("buildpass-bench-").tempdir()?;
         cores.use_server_core();
@@ -67,7 +67,7 @@ impl Server {
     }
 }
 
-/// Returns a command that runs this program in `folder`, configured only by variables set here.
+/// Returns a command that runs this program in `folder`. The command's environment holds only the variables set here.
 fn command(folder: &Path) -> Result<Command, Failure> {
     let mut command = Command::new(std::env::current_exe()?);
     command

@@ -135,7 +135,7 @@ impl Job {
         Ok(Secret::new(fetched.value))
     }
 
-    /// Returns the server's error for the request token of a finished build.
+    /// Requests a token after the build has finished, and returns the server's error.
     pub(super) async fn refused(&self, audience: &str) -> Result<String, Failure> {
         let response = self.endpoint.send(&request(audience)).await?;
         if response.status != 401 {

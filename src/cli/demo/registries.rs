@@ -20,7 +20,8 @@ use crate::exchange::{ChangeSet, provenance, read_rules_file};
 use crate::jose;
 use crate::policy::{Client, Scope};
 
-/// Audience of the grant `store`. The audiences of the other flows default to the host and origin of the issuer.
+/// Audience of tokens for the grant `store`. Tokens for the other flows have default audiences, made from the issuer's
+/// URL.
 const STORE: &str = "https://store.example.com";
 
 /// The rules file that the demo's operator applies.
@@ -69,7 +70,7 @@ fn changed_rules() -> String {
     RULES.replacen("value = \"acme/app\"", "value = \"acme/website\"", 1)
 }
 
-/// The services that accept credentials. All of them call buildpass as one client.
+/// The demo's gem server, NuGet feed, store and container registry. All of them call buildpass as one client.
 pub(super) struct Registries<'a> {
     app: &'a Arc<App>,
     base: String,

@@ -49,8 +49,8 @@ impl Apply {
         report.print(false)
     }
 
-    /// Applies the rules. If the text has a fault, computes the changes without writing them, so that the error names
-    /// the faults of all objects.
+    /// Applies the rules in the file. If the file has a fault, tries the other rules without writing them, so that the
+    /// error names the faults of all objects.
     async fn apply(&self, rules: &RulesText, prune: Prune, editor: &RulesEditor) -> Result<Report, Failure> {
         let is_faulty = !rules.faults(&[]).0.is_empty();
         let set = ChangeSet { file: rules.file().clone(), prune, ..ChangeSet::default() };

@@ -13,7 +13,7 @@ use crate::base::file_problem;
 use crate::config::Flags;
 use crate::exchange::{Applied, Change, ChangeSet, Precondition, Prune, RulesEditor, RulesFile, Section};
 
-/// Name of the author in the audit events of changes that a command made.
+/// Author that the audit events name for changes made by a command.
 pub(super) const BY: &str = "command";
 
 /// Maximum size of a file with rules or with an object, in bytes.
@@ -86,8 +86,8 @@ pub(super) async fn with_editor<T>(
     done
 }
 
-/// Reads a file, or standard input if the path is `-`. Refuses a file that is too long and never cuts it off, because
-/// the first half of a rules file is valid, and `--prune` would delete the objects of the second half.
+/// Reads a file, or standard input if the path is `-`. Refuses a file that is too long instead of reading only its
+/// first part: with `--prune`, the first part of a rules file would delete the objects of the rest.
 pub(super) fn read(file: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     if file.as_os_str() == "-" {

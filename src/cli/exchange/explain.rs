@@ -41,7 +41,7 @@ pub(in crate::cli) struct Explain {
     /// The subject token; or a file with the token, or - for standard input, where other processes cannot see the token
     #[arg(long)]
     token: String,
-    /// Explain the RubyGems flow for the role with this token; `exchange roles list` prints the tokens of roles
+    /// Explain the RubyGems flow for the role with this role token; `exchange roles list` prints the role tokens
     #[arg(long, value_name = "TOKEN")]
     role: Option<String>,
     /// Explain the RubyGems flow for trusted publishers
@@ -50,25 +50,25 @@ pub(in crate::cli) struct Explain {
     /// Explain which trust policy of this user accepts a NuGet login, and why the others refuse it
     #[arg(long, value_name = "USER")]
     nuget: Option<String>,
-    /// Explain a token exchange (RFC 8693) for the subject token's own audience
+    /// Explain how the grants would decide a token exchange (RFC 8693) for the audience that the subject token has
     #[arg(long)]
     grant: bool,
     /// Scopes that the token exchange requests, separated by commas
     #[arg(long, value_name = "S", value_delimiter = ',', requires = "grant")]
     scope: Vec<String>,
-    /// Explain a login to a container registry for this scope
+    /// Explain how the exchange would decide a login to a container registry for this scope
     #[arg(long, value_name = "SCOPE")]
     registry: Option<String>,
-    /// Explain a request to a proxy that uses forward authentication with this grant
+    /// Explain how the grant with this name would decide a request that a proxy asks about (forward authentication)
     #[arg(long, value_name = "GRANT")]
     forward: Option<String>,
-    /// HTTP method of the request to the proxy
+    /// HTTP method of the client's request to the proxy
     #[arg(long, value_name = "M", requires = "forward", default_value = "GET")]
     method: String,
-    /// Path of the request to the proxy, percent-encoded as the proxy received the path
+    /// Path of the client's request to the proxy, percent-encoded as in the request
     #[arg(long, value_name = "P", requires = "forward", default_value = "/")]
     path: String,
-    /// Host of the request to the proxy
+    /// Host that the client's request to the proxy names
     #[arg(long, value_name = "H", requires = "forward", default_value = "")]
     host: String,
     /// Print one JSON document
@@ -147,7 +147,7 @@ impl Explain {
     }
 }
 
-/// Builds the exchange as `serve` does, even while a server is running.
+/// Creates the exchange in this process, as `serve` does. A server may run at the same time.
 async fn exchange(config: &Config, store: &Arc<dyn Store>) -> Result<Exchange, Failure> {
     let keyring = Arc::new(attach(config, Arc::clone(store)).await?);
     let editor = installation::rules_editor(config, store)?;

@@ -111,7 +111,7 @@ async fn apply_one(
     changes::apply(installation, file, Some(expect), Prune::Nothing, false).await?.print(json)
 }
 
-/// Refuses an update if the user in `object` has no such object, but another user has one.
+/// Refuses to update an object that the user named in `object` does not have, if another user has one of that name.
 fn of_other_user(section: Section, object: &Object, current: &[Object]) -> Result<(), String> {
     if !section.has_owners() {
         return Ok(());
@@ -200,7 +200,7 @@ async fn unknown(
                 _ => "belongs to no user: leave --user out".to_owned(),
             };
             let noun = section.noun();
-            return Ok(Failure::refused(format!("user {user:?} has no {noun} {name:?}: it {owners}")));
+            return Ok(Failure::refused(format!("user {user:?} has no {noun} {name:?}: that {noun} {owners}")));
         }
     }
     Ok(missing(section, name))

@@ -57,10 +57,10 @@ pub(in crate::cli) struct CreateUser {
 pub(in crate::cli) struct UpdateUser {
     /// Name of the user
     name: String,
-    /// Issue no more credentials for the user, and revoke the user's current credentials at once
+    /// Disable the user: no more credentials are issued for the user, and the current ones are revoked at once
     #[arg(long)]
     disable: bool,
-    /// Issue credentials for the user again; revoked credentials stay revoked
+    /// Enable the user, so that credentials can be issued for the user again; revoked credentials stay revoked
     #[arg(long)]
     enable: bool,
     /// Print one JSON document

@@ -15,11 +15,11 @@ use crate::config::Flags;
 use crate::jose::JwkSet;
 use crate::keyring::{KeyRefusal, Takeover, read_former_keys};
 
-/// Time for which caches are assumed to keep the documents of the issuer that had the URL before, if the HTTP response
-/// with these documents sets no `max-age`.
+/// Time for which caches are assumed to keep a former issuer's documents, if the HTTP response sets no `max-age`. A
+/// former issuer had the URL before this installation.
 const CACHED_FOR: Seconds = Seconds::new(3_600);
 
-/// Default time for which the keys of the issuer that had the URL before stay published.
+/// Default time for which a former issuer's keys stay published.
 const ADOPT_FOR: Seconds = Seconds::new(7_200);
 
 /// Create the first signing keys; with --adopt, also publish the keys of the issuer that had the URL before
@@ -38,8 +38,8 @@ host that the URL names, and never an address of cloud metadata; at most 3 redir
 server keeps these guards when it reads the URL again. If the discovery document names a key set on another private \
 host, give the URL of the key set.")]
 pub(in crate::cli) struct Init {
-    /// Key set of the former issuer: a file, or the URL of the key set or of the discovery document. The server reads a
-    /// URL again every minute until the server signs
+    /// Key set of the former issuer: a file, or the URL of the key set or of the discovery document. A URL is fetched
+    /// again every minute until buildpass itself begins to sign tokens
     #[arg(long, value_name = "FILE|URL")]
     adopt: Option<String>,
     /// Time for which the keys of the former issuer stay published [default: 2h]

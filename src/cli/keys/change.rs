@@ -13,7 +13,8 @@ use super::super::output::{self, Table};
 use crate::base::SystemEntropy;
 use crate::keyring::{self, ActError};
 
-/// Switch to the announced signing keys as soon as caches hold them, before the rotation period ends
+/// Switch early to the announced signing keys: as soon as every cache holds them, not only when the rotation period
+/// ends
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys rotate
@@ -49,13 +50,13 @@ pub(in crate::cli) struct Revoke {
     json: bool,
 }
 
-/// Encrypt all private signing keys again under the first key-encryption key
+/// Encrypt all private signing keys again, now under the first key-encryption key of the configuration
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys new-kek keys/master-2.key
-  # put it first in keys.key_encryption_keys, before the old one, on every replica; then:
+  # put the new key first in keys.key_encryption_keys, before the old key, on every replica; then:
   buildpass keys reseal
-  # now the old one can be removed")]
+  # now the old key can be removed from keys.key_encryption_keys")]
 pub(in crate::cli) struct Reseal {
     /// Print one JSON document
     #[arg(long)]
@@ -74,7 +75,7 @@ pub(in crate::cli) struct NewKek {
     file: PathBuf,
 }
 
-/// Accept the current time after the clock of a server ran ahead
+/// Let servers sign again after one server's clock ran ahead: accept the current time as correct
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys clock --accept

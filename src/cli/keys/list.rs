@@ -8,7 +8,7 @@ use super::super::keyring::{published, view};
 use super::super::output::{self, Table, cell};
 use crate::config::Flags;
 
-/// List signing keys with their states and times
+/// List signing keys: the state of each key, and the times at which it is announced, signs and is forgotten
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   buildpass keys list --json | jq -r 'select(.state == \"signing\").kid'")]

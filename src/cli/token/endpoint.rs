@@ -54,7 +54,7 @@ impl TokenEndpoint {
         Err(Failure::usage(missing(&variable)))
     }
 
-    /// Requests an ID token, or a preview, for which the server issues no token.
+    /// Requests an ID token, or only a preview: for a preview the server issues no token.
     pub(in super::super) async fn send(&self, request: &TokenRequest) -> Result<Response, Failure> {
         let url = self.url_for(request);
         let bearer = format!("Bearer {}", self.token.expose_secret());

@@ -64,7 +64,7 @@ enum Format {
     Json,
     /// A shell line that exports the token
     Env,
-    /// The token without a line end, in the file of --output, as SDKs of clouds read a token
+    /// The token without a line end, in the file of --output; SDKs of clouds read such a file
     File,
 }
 
