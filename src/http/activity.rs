@@ -30,10 +30,11 @@ pub(super) enum Phase {
 pub(super) enum Ending {
     /// The connection was not asked to end.
     None,
-    /// After the current request, whose answer says `Connection: close`; at once if no request has begun.
+    /// The connection ends after the answer to its current request, which says `Connection: close`. An idle connection
+    /// ends at once, but a new one first has [`SAFE_FOR`](super::places::SAFE_FOR) to send a request.
     Politely,
-    /// Now, to make room for another connection: also within a half-sent request, or an answer that the peer does not
-    /// receive.
+    /// The connection ends now, to make room for another one, even if a request is half sent or the peer does not
+    /// receive an answer.
     Evicted,
 }
 
@@ -98,7 +99,7 @@ impl Activity {
         self.phase() != Phase::Head
     }
 
-    /// Records that a request has begun, which is in flight until the returned value is dropped.
+    /// Records that a request has begun. The request is in flight until the returned value is dropped.
     pub(super) fn request_began(self: &Arc<Self>) -> RequestInFlight {
         self.requests.fetch_add(1, Ordering::Relaxed);
         self.enter(Phase::Request);
@@ -130,7 +131,7 @@ impl Activity {
         self.awaits_body.store(awaits, Ordering::Release);
     }
 
-    /// Whether the request in flight waits for more of its body.
+    /// Whether the handler of the request in flight waits for more of its body.
     pub(super) fn awaits_body(&self) -> bool {
         self.phase() == Phase::Request && self.awaits_body.load(Ordering::Acquire)
     }
@@ -146,15 +147,15 @@ impl Activity {
         self.opened + Duration::from_millis(self.quiet_since.load(Ordering::Acquire))
     }
 
-    /// Returns the time since which the connection may be closed to make room for another. `None` while it serves a
-    /// request.
+    /// Returns since when the connection has been without a whole request, or its peer has received nothing. Such a
+    /// connection may be closed to make room for another. Returns `None` while the connection serves a request.
     pub(super) fn evictable_since(&self) -> Option<Instant> {
         let is_quiet = matches!(self.phase(), Phase::Idle | Phase::Head) || self.stalled.load(Ordering::Acquire);
         (is_quiet && self.ending() != Ending::Evicted).then(|| self.quiet_since())
     }
 
-    /// Returns the time since which the server waits for the peer: to send a request or the rest of it, or to receive
-    /// an answer. A wait for a body counts from the end of the request before. `None` while the peer waits for the
+    /// Returns since when the server has waited for the peer to send a request or its body, or to receive an answer. A
+    /// wait for a body is counted from the end of the previous request. Returns `None` while the peer waits for the
     /// server.
     pub(super) fn peer_owes_since(&self) -> Option<Instant> {
         let awaits_body = self.awaits_body() && self.ending() != Ending::Evicted;

@@ -16,7 +16,7 @@ pub(super) struct Awaited {
 }
 
 impl Awaited {
-    /// Returns the body for handlers. An empty body is not wrapped, since nothing waits for it.
+    /// Wraps the body that a handler reads. An empty body is not wrapped, since no handler waits for it.
     pub(super) fn watch(body: Incoming, activity: &Arc<Activity>) -> Body {
         if body.is_end_stream() { Body::empty() } else { Body::new(Self { body, activity: Arc::clone(activity) }) }
     }

@@ -15,17 +15,18 @@ use super::places::network;
 /// Maximum size of a body, in bytes.
 pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// Senders without a verified credential share the whole budget divided by this number.
+/// Divisor of the whole budget. The quotient is the part that all senders without a verified credential share.
 const STRANGERS_PART: usize = 4;
 
-/// While senders without a verified credential hold more than half of their part, one network may hold their part
-/// divided by this number.
+/// Divisor of the part that senders without a verified credential share. The quotient is the limit of one network,
+/// which applies while these senders hold more than half of their part.
 const NETWORK_PART: usize = 8;
 
-/// Time for which a body that has not arrived whole is safe from ending for another one.
+/// Time for which a body may arrive undisturbed. After that, the server may end the body to use its memory for another
+/// one.
 const SAFE_FOR: Duration = Duration::from_secs(1);
 
-/// Maximum wait for the memory of a body that ends for another one.
+/// Maximum time to wait for the memory of a body that the server ends.
 const FREED_WITHIN: Duration = Duration::from_millis(500);
 
 /// Who sends a body.
@@ -33,16 +34,16 @@ const FREED_WITHIN: Duration = Duration::from_millis(500);
 pub(super) enum Sender {
     /// A caller whose credential has been verified.
     Known,
-    /// A caller at this address, whose credential is in the body or is verified together with the body.
+    /// A caller at this address, whose credential is not verified yet: it is in the body, or is verified with the body.
     Stranger(IpAddr),
 }
 
 /// Error of a body for which the budget has no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NoRoom {
-    /// The sender's network holds its share of the strangers' part.
+    /// The sender's network already holds as much as one network may hold.
     Share,
-    /// The budget, or the strangers' part of it, is held.
+    /// The whole budget is in use, or the part for senders without a verified credential.
     Full,
 }
 
@@ -60,7 +61,7 @@ pub(super) struct BodyBudget {
 struct Held {
     all: usize,
     strangers: usize,
-    /// Bytes of each network, without networks that hold nothing.
+    /// Bytes that each network holds. A network that holds nothing has no entry.
     networks: HashMap<IpAddr, usize>,
     /// Bodies that have not arrived whole, the oldest first.
     arriving: BTreeMap<u64, Arriving>,
@@ -83,7 +84,7 @@ pub(super) struct Reservation {
     sender: Sender,
     bytes: usize,
     since: Instant,
-    /// Key of the body among those that have not arrived whole, from its first byte on.
+    /// Key of the body in `Held::arriving`; `None` before its first byte.
     id: Option<u64>,
     end: Arc<Notify>,
 }
@@ -97,7 +98,7 @@ impl BodyBudget {
         Self { all, strangers, network, held: Mutex::default(), freed: Notify::new() }
     }
 
-    /// Returns a reservation that holds nothing yet, for a body that arrives from now on.
+    /// Returns a reservation that holds nothing yet, for a body that begins to arrive now.
     pub(super) fn reserve(self: &Arc<Self>, sender: Sender) -> Reservation {
         let sender = match sender {
             Sender::Known => Sender::Known,
@@ -141,9 +142,9 @@ impl BodyBudget {
         Ok(())
     }
 
-    /// Ends a body that has not arrived whole within [`SAFE_FOR`], so that `sender` gets its memory: of the network that
-    /// holds the most, the oldest. A stranger ends no body of a known caller; without room in the share of its network,
-    /// `sender` ends a body of its own network. Returns whether a body ends.
+    /// Ends a body that has been arriving for at least [`SAFE_FOR`], so that `sender` gets its memory: the oldest body
+    /// of the network that holds the most. A stranger never ends the body of a known caller. If `denied` is
+    /// [`NoRoom::Share`], a stranger ends only bodies of its own network. Returns whether a body ends.
     fn end_one_for(&self, sender: Sender, denied: NoRoom) -> bool {
         let mut held = self.lock();
         let ends = |body: &Arriving| match (sender, body.sender) {
@@ -198,11 +199,11 @@ impl Held {
 }
 
 impl Reservation {
-    /// Takes bytes from the budget until the reservation has `bytes` in all. Where there is no room, waits until a body
-    /// that keeps the server waiting has ended, if there is one.
+    /// Takes bytes from the budget until the reservation holds `bytes` in all. If there is no room, ends another body
+    /// that keeps the server waiting, and waits up to [`FREED_WITHIN`] for that body's memory.
     ///
     /// # Errors
-    /// [`NoRoom`]; the reservation then has what it had before.
+    /// [`NoRoom`]; the reservation then holds as much as before.
     pub(super) async fn grow_to(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let more = bytes.saturating_sub(self.bytes);
         if more == 0 {
@@ -220,12 +221,12 @@ impl Reservation {
         }
     }
 
-    /// Returns what is notified when the body has to end for another one.
+    /// Returns the signal that fires when the server ends this body to use its memory for another one.
     pub(super) fn end(&self) -> Arc<Notify> {
         Arc::clone(&self.end)
     }
 
-    /// Notes that the body has arrived whole: it no longer ends for another one.
+    /// Records that the body has arrived whole. From now on the server does not end it for another one.
     pub(super) fn arrived(&self) {
         if let Some(id) = self.id {
             self.budget.lock().arriving.remove(&id);

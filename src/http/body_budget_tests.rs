@@ -87,7 +87,7 @@ async fn the_smallest_budget_still_has_room_for_one_body() {
     assert!(holding(&budget, stranger("192.0.2.1"), LARGEST).await.is_ok());
 }
 
-/// Starts a body of the sender, which arrives no further, and returns the task that has it.
+/// Starts a body of `sender` that stops arriving. Returns the task that holds the body until the server ends it.
 async fn stalls(budget: &Arc<BodyBudget>, sender: Sender, bytes: usize) -> tokio::task::JoinHandle<()> {
     let body = holding(budget, sender, bytes).await.unwrap();
     tokio::spawn(async move { body.end().notified().await })

@@ -10,7 +10,7 @@ use super::places::network;
 /// Counts the requests in flight that trusted proxies forward, by the caller's address.
 #[derive(Debug)]
 pub(super) struct ForwardedShares {
-    /// Number of all forwarded requests in flight above which an address is held to `per_address`.
+    /// Number of forwarded requests. While more than this are in flight, one address may have `per_address` of them.
     bound_above: usize,
     per_address: usize,
     in_flight: Mutex<Counts>,
@@ -23,8 +23,8 @@ struct Counts {
 }
 
 impl ForwardedShares {
-    /// `places` is the maximum number of connections, and so of requests in flight. While more than half of that number
-    /// are in flight, one address may have `per_address`.
+    /// Creates the counts for a server with at most `places` connections. While more than half that many forwarded
+    /// requests are in flight, one address may have `per_address` of them.
     pub(super) fn new(places: usize, per_address: usize) -> Arc<Self> {
         Arc::new(Self { bound_above: places / 2, per_address, in_flight: Mutex::default() })
     }

@@ -79,13 +79,13 @@ impl Places {
         self.taken() * 10 >= self.most * 9
     }
 
-    /// Takes a place for a connection from `address`. If there is none, closes another connection: first one without a
-    /// request (of the same address if that has its maximum), then one that keeps the server waiting and whose address
-    /// has more places than `address`.
+    /// Takes a place for a connection from `address`. If no place is free, closes another connection. The first choice
+    /// is one without a request (of the same address if that has its maximum). The second choice is one that keeps the
+    /// server waiting and whose address has more places than `address`.
     ///
     /// Waits at most `patience` for a place, since later connections wait behind this one. If no connection can be
-    /// closed, only these wait: a trusted proxy, an address without a place, and an address that has most of the
-    /// places, such as a load balancer.
+    /// closed, waits only for a trusted proxy, an address without a place, or an address that has most of the places,
+    /// such as a load balancer.
     ///
     /// # Errors
     /// [`Denied`] if no place is free in time.
@@ -140,8 +140,8 @@ impl Places {
         Ok(Place { places: Arc::clone(self), id, activity })
     }
 
-    /// Closes the connection that has been without a request for the longest time, of `address` or, with `None`, of
-    /// all. Returns whether there was one.
+    /// Closes the connection that has been without a request for the longest time: of those of `address`, or of all if
+    /// `address` is `None`. Returns whether there was one.
     pub(super) fn evict(&self, address: Option<IpAddr>) -> bool {
         let now = Instant::now();
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,8 +159,8 @@ impl Places {
     }
 
     /// Closes a connection that keeps the server waiting, to make room for a new one from `address`. Chooses the
-    /// address with the most places, if these are more than `address` would have, and there the connection that the
-    /// server has waited for the longest. Returns whether there was one.
+    /// address with the most places, if it has more than `address` would have. Of its connections, chooses the one that
+    /// the server has waited for the longest. Returns whether there was one.
     fn evict_for(&self, address: IpAddr) -> bool {
         let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         let places = |of: &IpAddr| table.by_address.get(of).copied().unwrap_or(0);
@@ -242,8 +242,8 @@ impl Drop for Place {
     }
 }
 
-/// Returns the address by which a caller is counted: an IPv4 address, or a whole IPv6 /64, since one host usually has
-/// it.
+/// Returns the address by which a caller is counted: an IPv4 address, or the /64 network of an IPv6 address, because
+/// one host usually has a whole /64.
 pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {

@@ -38,8 +38,8 @@ pub(super) struct Counts {
     pub(super) logged: u64,
 }
 
-/// An address and the counts of its refusals, not all of which have a log line. Without an address: the counts of all
-/// addresses that are not counted separately.
+/// An address, and the counts of its refused and failed requests, of which only some have a log line. Without an
+/// address: the counts of all addresses that are not counted separately.
 pub(super) type Summary = (Option<IpAddr>, Counts);
 
 /// The refusals of the current window, by address: an IPv4 address or the /64 of an IPv6 address.

@@ -32,7 +32,7 @@ pub(crate) const ADMIN_CONNECTIONS: usize = 64;
 /// retry would meet again.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
-/// Time for which an accepted connection waits until another one is closed. Later connections wait in the backlog.
+/// Maximum time that an accepted connection waits for another one to close. Later connections wait in the backlog.
 const PLACE_WITHIN: Duration = Duration::from_secs(10);
 
 /// Minimum interval between log lines that say that connections were refused.
@@ -53,8 +53,9 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves both listeners until `shutdown` completes. Then readiness fails and each answer ends its connection. The
-/// listeners go on for `limits.drain_delay`, and requests in flight are answered for at most `limits.drain_within`.
+/// Serves both listeners until `shutdown` completes. From then on, readiness fails and each answer closes its
+/// connection. The listeners accept connections for another `limits.drain_delay`. After that, open connections have
+/// `limits.drain_within` to finish.
 pub async fn serve(app: Arc<App>, listeners: Listeners, limits: Limits, shutdown: impl Future<Output = ()>) {
     let state = AppState::new(app, limits);
     let (stop, stopped) = watch::channel(());

@@ -49,9 +49,9 @@ pub(super) struct TimedSocket<S> {
     writes: Timer,
     /// When the first byte of the current head arrived.
     head_began: Option<Instant>,
-    /// When the peer last received some of the bytes that now wait to be written.
+    /// When the peer stopped receiving; `None` if no bytes wait, or the peer has just received some.
     moved: Option<Instant>,
-    /// When these bytes began to wait.
+    /// When bytes first had to wait to be written, since the last flush.
     waits_since: Option<Instant>,
     /// Whether something was written since the last flush.
     is_dirty: bool,
@@ -78,7 +78,7 @@ impl<S> TimedSocket<S> {
         }
     }
 
-    /// Ends the connection if nothing can be read and its deadline has passed.
+    /// Ends the connection if it was asked to end, or if its deadline has passed. Called when nothing can be read.
     fn check_wait(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.activity.watched_by(cx.waker());
         let ending = self.activity.ending();
@@ -197,7 +197,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedSocket<S> {
 }
 
 /// A timer that is reset only for an earlier deadline: a later deadline is checked when the timer runs out. A busy
-/// connection so sets its timer once in the time for keep-alive, and not with every request.
+/// connection thus sets its timer once per keep-alive time instead of once per request.
 struct Timer(Option<Pin<Box<Sleep>>>);
 
 impl Timer {

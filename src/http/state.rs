@@ -48,9 +48,9 @@ pub struct Limits {
     pub max_connections: usize,
     /// Maximum number of connections of one address, while more than half of `max_connections` are open.
     pub per_address: usize,
-    /// Time between the begin of a shutdown, from which readiness fails, and the end of the listeners.
+    /// Time from the begin of a shutdown, when readiness fails, until the listeners stop accepting connections.
     pub drain_delay: Duration,
-    /// Time limit within which open connections must finish after the listeners have ended.
+    /// Time limit within which open connections must finish after the listeners have stopped.
     pub drain_within: Duration,
 }
 
@@ -83,7 +83,7 @@ pub(super) struct AppState {
     pub(super) bodies: Arc<BodyBudget>,
     /// Counts the requests that trusted proxies forward, by the caller's address.
     pub(super) forwarded: Arc<ForwardedShares>,
-    /// Turns for pipelined requests, that is for requests that arrived together with an earlier one.
+    /// Limits how many pipelined requests begin at a time. A pipelined request arrived together with an earlier one.
     pub(super) pipelined: Arc<Semaphore>,
     /// Log of the requests of both listeners.
     pub(super) log: Arc<RequestLog>,

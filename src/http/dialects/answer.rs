@@ -13,8 +13,8 @@ use crate::base::Seconds;
 use crate::exchange::{DisclosedRefusal, Exchange, ExchangeError};
 use crate::jose::require_unique_members;
 
-/// Header that says why: the failed claim and its value, or which party caused a failure. A header, because some
-/// protocols fix the body's text or have no body.
+/// Header with the reason of a refusal or failure: the failed claim and its value, or the party that caused the
+/// failure. It is a header because some protocols fix the body's text or have no body.
 const REASON: HeaderName = HeaderName::from_static("x-buildpass-reason");
 
 /// Characters that are percent-encoded in the header `x-buildpass-reason`.
@@ -80,7 +80,7 @@ impl Trouble {
     }
 }
 
-/// Adds to a response the error, for the log, and the headers `Retry-After` and `x-buildpass-reason`, for the client.
+/// Adds the error to a response, for the log. Adds the headers `Retry-After` and `x-buildpass-reason`, for the client.
 pub(super) fn note_error(response: &mut Response, error: &ExchangeError) {
     response.headers_mut().insert(REASON, HeaderValue::from_static(Trouble::of(error).text()));
     if let (_, Some(wait)) = status_of(error) {
@@ -94,7 +94,7 @@ pub(super) fn note_error(response: &mut Response, error: &ExchangeError) {
     response.extensions_mut().insert(noted);
 }
 
-/// Adds to a response the refusal, for the log, and a header with the disclosed part of the refusal, for the client.
+/// Adds the refusal to a response, for the log. Adds a header with the disclosed part of the refusal, for the client.
 pub(super) fn note_refusal(response: &mut Response, refused: &DisclosedRefusal) {
     if let Some((claim, value)) = &refused.disclosed {
         let words = format!("{claim}: {value}");

@@ -122,8 +122,8 @@ fn is_trusted(peer: IpAddr, is_trusted_proxy: impl Fn(IpAddr) -> bool) -> bool {
     peer.to_canonical().is_loopback() || is_trusted_proxy(peer)
 }
 
-/// Logs which setting trusts the proxy, at a limited rate. Only the log says so: the answer must not tell an unknown
-/// peer.
+/// Logs the setting that would make the proxy trusted, at most once in [`WARN_EVERY`] seconds. The answer must not name
+/// the setting to an unknown peer.
 fn warn_of_untrusted(peer: IpAddr, now: Duration) {
     let (peer, now) = (peer.to_canonical(), now.as_secs() + 1);
     let warned = WARNED.load(Ordering::Relaxed);
@@ -148,8 +148,8 @@ fn sent_line(headers: &HeaderMap, names: [&str; 3]) -> Option<Line> {
     Some((one(method)?, one(target)?, one(host)?))
 }
 
-/// Reads method, target and host of the client's request from the request line and the header `Host`: Envoy appends the
-/// client's path to the configured prefix.
+/// Reads method, target and host of the client's request from the request line and `Host` of Envoy's request. Envoy
+/// appends the client's path to the configured prefix.
 fn own_line(state: &AppState, grant: &str, asked: &Asked) -> Option<Line> {
     let prefix = format!("{}/authz/{grant}", state.app.issuer().paths().api_prefix());
     let target = asked.target.as_deref()?.strip_prefix(&prefix)?;
@@ -220,7 +220,7 @@ fn let_through(admitted: &Admitted) -> Response {
     if size > MOST_IDENTITY { forbidden("identity_too_large") } else { response }
 }
 
-/// 403 with an empty body: only the log names the reason.
+/// Answers 403 with an empty body. Only the log names the reason, `code`.
 fn forbidden(code: &'static str) -> Response {
     let mut response = StatusCode::FORBIDDEN.into_response();
     response.extensions_mut().insert(Noted { code, cause: None });

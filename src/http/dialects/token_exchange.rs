@@ -51,7 +51,8 @@ pub(in super::super) async fn token(
     })
 }
 
-/// Returns the form that was read. The answer to a malformed form has the shape of RFC 6749 §5.2.
+/// Turns the problem of a malformed form into an OAuth error response (RFC 6749 §5.2). A form that was read and all
+/// other problems stay unchanged.
 fn in_oauth_shape(read: Result<FormParams, Problem>) -> Result<Result<FormParams, Response>, Problem> {
     match read {
         Ok(form) => Ok(Ok(form)),

@@ -75,7 +75,8 @@ impl Problem {
         )
     }
 
-    /// Status 405. The answer's `Allow` header names the methods of the path.
+    /// Returns the problem (405) for a method that the path does not support. The answer's `Allow` header names the
+    /// methods.
     pub(in crate::http) fn method_not_allowed() -> Self {
         Self::new(Code::MethodNotAllowed, "method not allowed: the Allow header names the methods of this path")
     }
@@ -93,13 +94,13 @@ impl Problem {
         .because(cause)
     }
 
-    /// Problem of a request that needs the time while this server's clock is doubted.
+    /// Returns the problem for a request that needs the correct time, while the server doubts its clock.
     pub(in crate::http) fn doubted_clock(fault: &ClockFault) -> Self {
         let detail = format!("this server signs and accepts no token, because its clock is doubted: {fault}");
         Self::new(Code::Unavailable, detail).retry_after(Seconds::new(5)).because(fault)
     }
 
-    /// Problem of a request whose body does not fit into the memory for request bodies.
+    /// Returns the problem for a request whose body does not fit into the memory for request bodies.
     pub(in crate::http) fn no_room_for_body() -> Self {
         Self::new(
             Code::Unavailable,

@@ -124,7 +124,8 @@ impl HeldBody {
         &self.bytes
     }
 
-    /// Returns the bytes, and the reservation to keep as long as anything parsed from the bytes.
+    /// Returns the bytes and the reservation of their memory. Keep the reservation for as long as anything parsed from
+    /// the bytes exists.
     pub(super) fn into_parts(self) -> (Vec<u8>, Reservation) {
         (self.bytes, self.held)
     }

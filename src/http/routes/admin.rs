@@ -66,7 +66,7 @@ impl FromRequestParts<AppState> for Admin {
 }
 
 impl Admin {
-    /// Name of the client in events.
+    /// Returns the name by which audit events call the client.
     fn actor(&self) -> String {
         format!("client {}", self.0.name)
     }

@@ -43,7 +43,7 @@ fn check_safe(state: &AppState) -> Result<(), Problem> {
 }
 
 /// Refuses interactive login, never with a redirect. The endpoint exists because OIDC Discovery requires the member
-/// `authorization_endpoint`. The body has the members of RFC 6749 §4.1.2.1, and `message` as problems have.
+/// `authorization_endpoint`. The body has the members of RFC 6749 §4.1.2.1, and like every problem a `message`.
 pub(in super::super) async fn authorize() -> Response {
     let detail = "this issuer issues tokens to CI builds and has no interactive login";
     let body = json!({
