@@ -2,7 +2,8 @@
 //! known yet, and a share of this part for each network. Where there is no room, a body that has kept the server waiting
 //! ends for a new one. A body must never hold memory that is not counted here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -63,8 +64,8 @@ struct Held {
     strangers: usize,
     /// Bytes that each network holds. A network that holds nothing has no entry.
     networks: HashMap<IpAddr, usize>,
-    /// Bodies that have not arrived whole, the oldest first.
-    arriving: BTreeMap<u64, Arriving>,
+    /// Bodies that have not arrived whole, by the id of their reservation.
+    arriving: HashMap<u64, Arriving>,
     next: u64,
 }
 
@@ -74,7 +75,9 @@ struct Arriving {
     sender: Sender,
     since: Instant,
     end: Arc<Notify>,
+    /// Whether the server ends the body; its memory is given back soon.
     is_ending: bool,
+    bytes: usize,
 }
 
 /// Part of the budget that one body has taken. Dropping the reservation gives the bytes back.
@@ -119,48 +122,49 @@ impl BodyBudget {
 
     fn take(&self, reservation: &mut Reservation, bytes: usize) -> Result<(), NoRoom> {
         let mut held = self.lock();
+        let mut own = 0;
+        if let Sender::Stranger(network) = reservation.sender {
+            own = held.of_network(network) + bytes;
+            if held.strangers + bytes > self.strangers / 2 && own > self.network {
+                return Err(NoRoom::Share);
+            }
+            if held.strangers + bytes > self.strangers {
+                return Err(NoRoom::Full);
+            }
+        }
         if held.all + bytes > self.all {
             return Err(NoRoom::Full);
         }
         if let Sender::Stranger(network) = reservation.sender {
-            let strangers = held.strangers + bytes;
-            let own = held.of_network(network) + bytes;
-            if strangers > self.strangers / 2 && own > self.network {
-                return Err(NoRoom::Share);
-            }
-            if strangers > self.strangers {
-                return Err(NoRoom::Full);
-            }
-            held.strangers = strangers;
+            held.strangers += bytes;
             held.networks.insert(network, own);
         }
         held.all += bytes;
         reservation.bytes += bytes;
-        if reservation.id.is_none() {
-            reservation.id = Some(held.note_arriving(reservation));
-        }
+        held.note_arriving(reservation);
         Ok(())
     }
 
-    /// Ends a body that has been arriving for at least [`SAFE_FOR`], so that `sender` gets its memory: the oldest body
-    /// of the network that holds the most. A stranger never ends the body of a known caller. If `denied` is
-    /// [`NoRoom::Share`], a stranger ends only bodies of its own network. Returns whether a body ends.
-    fn end_one_for(&self, sender: Sender, denied: NoRoom) -> bool {
+    /// Ends another body that has been arriving for at least [`SAFE_FOR`], unless the bodies that end already will give
+    /// back `bytes`: of the network that holds the most, the one that has been arriving for the longest time. A stranger
+    /// never ends the body of a known caller. If `denied` is [`NoRoom::Share`], a stranger ends only bodies of its own
+    /// network. Returns whether memory will be given back.
+    fn end_one_for(&self, reservation: &Reservation, bytes: usize, denied: NoRoom) -> bool {
+        let now = Instant::now();
         let mut held = self.lock();
-        let ends = |body: &Arriving| match (sender, body.sender) {
+        let may_end = |body: &Arriving| match (reservation.sender, body.sender) {
             (Sender::Known, _) => true,
             (Sender::Stranger(_), Sender::Known) => false,
             (Sender::Stranger(own), Sender::Stranger(other)) => denied == NoRoom::Full || own == other,
         };
-        let of_network = |body: &Arriving| match body.sender {
-            Sender::Known => 0,
-            Sender::Stranger(network) => held.of_network(network),
-        };
-        let late = held.arriving.iter().filter(|(_, body)| ends(body) && body.since.elapsed() >= SAFE_FOR);
-        let waiting = late.clone().any(|(_, body)| body.is_ending);
-        let open = late.filter(|(_, body)| !body.is_ending).rev();
-        let chosen = open.max_by_key(|(_, body)| of_network(body)).map(|(id, _)| *id);
-        let Some(body) = chosen.and_then(|id| held.arriving.get_mut(&id)) else { return waiting };
+        let others = held.arriving.iter().filter(|(id, body)| Some(**id) != reservation.id && may_end(body));
+        let ending: usize = others.clone().filter(|(_, body)| body.is_ending).map(|(_, body)| body.bytes).sum();
+        if ending >= bytes {
+            return true;
+        }
+        let late = others.filter(|(_, body)| !body.is_ending && now.duration_since(body.since) >= SAFE_FOR);
+        let chosen = late.max_by_key(|(_, body)| (held.of_sender(body.sender), Reverse(body.since))).map(|(id, _)| *id);
+        let Some(body) = chosen.and_then(|id| held.arriving.get_mut(&id)) else { return ending > 0 };
         body.is_ending = true;
         body.end.notify_one();
         true
@@ -185,12 +189,24 @@ impl BodyBudget {
 }
 
 impl Held {
-    fn note_arriving(&mut self, body: &Reservation) -> u64 {
-        let id = self.next;
-        self.next += 1;
-        let (since, end) = (body.since, Arc::clone(&body.end));
-        self.arriving.insert(id, Arriving { sender: body.sender, since, end, is_ending: false });
-        id
+    /// Records how much memory a body holds that has not arrived whole.
+    fn note_arriving(&mut self, body: &mut Reservation) {
+        let id = *body.id.get_or_insert_with(|| {
+            self.next += 1;
+            self.next
+        });
+        let (sender, since, bytes) = (body.sender, body.since, body.bytes);
+        let new = || Arriving { sender, since, end: Arc::clone(&body.end), is_ending: false, bytes };
+        let arriving = self.arriving.entry(id).or_insert_with(new);
+        (arriving.bytes, arriving.since) = (bytes, since);
+    }
+
+    /// Returns the bytes that the network of a stranger holds; 0 for a known caller.
+    fn of_sender(&self, sender: Sender) -> usize {
+        match sender {
+            Sender::Known => 0,
+            Sender::Stranger(network) => self.of_network(network),
+        }
     }
 
     fn of_network(&self, network: IpAddr) -> usize {
@@ -210,12 +226,16 @@ impl Reservation {
             return Ok(());
         }
         let budget = Arc::clone(&self.budget);
-        let until = Instant::now() + FREED_WITHIN;
+        let (began, since) = (Instant::now(), self.since);
         loop {
             let mut freed = std::pin::pin!(budget.freed.notified());
             freed.as_mut().enable();
+            // The server's own wait does not make the body late.
+            self.since = since + began.elapsed();
             let Err(denied) = budget.take(self, more) else { return Ok(()) };
-            if !budget.end_one_for(self.sender, denied) || tokio::time::timeout_at(until, freed).await.is_err() {
+            let is_freed = budget.end_one_for(self, more, denied)
+                && tokio::time::timeout_at(began + FREED_WITHIN, freed).await.is_ok();
+            if !is_freed {
                 return Err(denied);
             }
         }
@@ -230,6 +250,8 @@ impl Reservation {
     pub(super) fn arrived(&self) {
         if let Some(id) = self.id {
             self.budget.lock().arriving.remove(&id);
+            // Whoever waits for this body's memory has to look for another one.
+            self.budget.freed.notify_waiters();
         }
     }
 }

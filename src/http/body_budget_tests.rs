@@ -94,39 +94,74 @@ async fn stalls(budget: &Arc<BodyBudget>, sender: Sender, bytes: usize) -> tokio
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_keeps_the_server_waiting_ends_for_a_new_one() {
-    let budget = budget(2_000);
+async fn a_body_that_is_not_whole_after_a_second_ends_for_a_new_one() {
+    let budget = budget(400);
     let slow = stalls(&budget, stranger("192.0.2.1"), 100).await;
-    let mut others = Vec::new();
-    for last in 2..=5 {
-        others.push(holding(&budget, stranger(&format!("192.0.2.{last}")), 100).await.unwrap());
-    }
     let new = stranger("198.51.100.1");
-    assert_eq!(holding(&budget, new, 100).await.err(), Some(NoRoom::Full), "every body is young");
-    others.iter().for_each(Reservation::arrived);
+    let began = Instant::now();
+    assert_eq!(holding(&budget, new, 100).await.err(), Some(NoRoom::Full));
+    assert_eq!(began.elapsed(), Duration::ZERO, "nobody is waited for while every body is young");
     tokio::time::advance(SAFE_FOR).await;
-    let arrived = holding(&budget, new, 100).await.unwrap();
+    let whole = holding(&budget, new, 100).await.unwrap();
     slow.await.unwrap();
-    arrived.arrived();
+    whole.arrived();
     tokio::time::advance(SAFE_FOR).await;
-    assert_eq!(holding(&budget, new, 100).await.err(), Some(NoRoom::Share), "a body that has arrived never ends");
+    let began = Instant::now();
+    assert_eq!(holding(&budget, stranger("192.0.2.1"), 100).await.err(), Some(NoRoom::Full));
+    assert_eq!(began.elapsed(), Duration::ZERO, "a whole body never ends");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stranger_ends_bodies_of_the_greediest_network_and_none_of_a_known_caller() {
+async fn the_oldest_body_of_the_network_that_holds_the_most_ends_first() {
     let budget = budget(2_000);
-    let known = stalls(&budget, Sender::Known, 100).await;
     let modest = stalls(&budget, stranger("192.0.2.1"), 50).await;
     let mut greedy = Vec::new();
     for last in [2, 2, 3, 3, 4, 5, 6, 7, 8] {
         greedy.push(stalls(&budget, stranger(&format!("192.0.2.{last}")), 50).await);
+        tokio::time::advance(Duration::from_millis(1)).await;
     }
     tokio::time::advance(SAFE_FOR).await;
     let _new = holding(&budget, stranger("198.51.100.1"), 50).await.unwrap();
     let ended: Vec<_> = greedy.iter().map(tokio::task::JoinHandle::is_finished).collect();
-    assert_eq!(ended.iter().filter(|ended| **ended).count(), 1);
-    assert!(ended[0], "the oldest of those who hold the most");
-    assert!(!known.is_finished() && !modest.is_finished());
+    assert!(ended[0] && !ended[1..].contains(&true), "{ended:?}");
+    assert!(!modest.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_ends_no_body_of_a_known_caller_and_a_known_caller_ends_any() {
+    let budget = budget(400);
+    let mut known = Vec::new();
+    for _ in 0..4 {
+        known.push(stalls(&budget, Sender::Known, 100).await);
+    }
+    tokio::time::advance(SAFE_FOR).await;
+    assert_eq!(holding(&budget, stranger("192.0.2.1"), 10).await.err(), Some(NoRoom::Full));
+    assert!(!known.iter().any(tokio::task::JoinHandle::is_finished));
+    let _new = holding(&budget, Sender::Known, 10).await.unwrap();
+    assert_eq!(known.iter().filter(|body| body.is_finished()).count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_never_ends_for_itself() {
+    let budget = budget(400);
+    let mut growing = holding(&budget, stranger("192.0.2.1"), 60).await.unwrap();
+    tokio::time::advance(SAFE_FOR).await;
+    assert_eq!(growing.grow_to(101).await, Err(NoRoom::Share));
+    assert!(tokio::time::timeout(SAFE_FOR, growing.end().notified()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn bodies_that_wait_for_the_same_memory_end_one_body() {
+    let budget = budget(800);
+    let large = stalls(&budget, stranger("192.0.2.1"), 100).await;
+    let small = stalls(&budget, stranger("192.0.2.2"), 100).await;
+    tokio::time::advance(SAFE_FOR).await;
+    let new = |last: u8| stranger(&format!("198.51.100.{last}"));
+    let all: Vec<_> = (0..10).map(|last| (Arc::clone(&budget), new(last))).collect();
+    let waiting = all.iter().map(|(budget, sender)| holding(budget, *sender, 10));
+    let held = futures_util::future::join_all(waiting).await;
+    assert!(held.iter().all(Result::is_ok));
+    assert_eq!([large, small].iter().filter(|body| body.is_finished()).count(), 1);
 }
 
 #[tokio::test(start_paused = true)]

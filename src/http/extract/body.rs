@@ -90,14 +90,14 @@ impl UnreadBody {
             }
             Ok(())
         };
-        let in_time = async {
-            tokio::select! {
-                read = tokio::time::timeout(state.limits.body_within, reading) => read.ok(),
-                () = end.notified() => None,
+        tokio::select! {
+            biased;
+            read = tokio::time::timeout(state.limits.body_within, reading) => {
+                let late = "the body did not arrive within the time limit";
+                read.unwrap_or_else(|_| Err(Problem::new(Code::RequestTimeout, late)))?;
             }
-        };
-        let late = || Problem::new(Code::RequestTimeout, "the body did not arrive within the time limit");
-        in_time.await.unwrap_or_else(|| Err(late()))?;
+            () = end.notified() => return Err(Problem::no_room_for_body()),
+        }
         body.held.arrived();
         Ok(body)
     }
