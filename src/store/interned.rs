@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Weak};
 
-/// Number of keys up to which the map keeps the keys of values that were dropped.
+/// The map drops the keys of dropped values only when it holds more keys than this.
 const FEW: usize = 64;
 
 /// Values by key, each shared by several cache entries.

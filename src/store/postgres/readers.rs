@@ -48,12 +48,13 @@ impl Readers {
     async fn acquire(&self) -> Result<Session<PoolConnection<Postgres>>, sqlx::Error> {
         let (opened_in, pool) = self.current();
         let connection = pool.acquire().await.map_err(|error| self.connector.rights().explain_login(error))?;
+        let session = self.connector.session_on(connection, opened_in);
         // The new connection itself may have found a read-only server, whose rows may be old.
-        if self.connector.generation().current() != opened_in {
-            drop(connection.detach());
+        if !session.is_usable() {
+            session.release();
             return Err(sqlx::Error::RowNotFound);
         }
-        Ok(self.connector.session_on(connection, opened_in))
+        Ok(session)
     }
 
     fn current(&self) -> (u64, PgPool) {
@@ -80,7 +81,7 @@ impl<'c> Executor<'c> for &'c Readers {
     {
         let rows = async move {
             let mut session = self.acquire().await?;
-            let rows = session.fetch_many(query).try_collect::<Vec<_>>().await;
+            let rows = session.rows(query).await;
             session.release();
             Ok::<_, sqlx::Error>(futures_util::stream::iter(rows?.into_iter().map(Ok)))
         };

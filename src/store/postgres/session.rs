@@ -65,6 +65,17 @@ impl<C: DerefMut<Target = PgConnection>> Session<C> {
         !self.is_lost && self.opened_in == self.generation.current()
     }
 
+    /// Runs a statement and returns all of its rows.
+    pub(super) async fn rows(
+        &mut self,
+        query: impl Execute<'_, Postgres>,
+    ) -> Result<Vec<Either<PgQueryResult, PgRow>>, sqlx::Error> {
+        let query = Kept::of(query);
+        let sql = query.sql.clone();
+        let fetched = run(self.within, self.connection.fetch_many(query).try_collect()).await;
+        self.finish(&sql, fetched).await
+    }
+
     /// Returns the result of the statement `sql`, with an explanation if PostgreSQL refused the statement. After an
     /// error that shows that the connection or the server is lost, the session is not used again.
     async fn finish<T>(&mut self, sql: &SqlStr, done: Result<T, sqlx::Error>) -> Result<T, sqlx::Error> {
@@ -92,7 +103,7 @@ impl Session {
 impl Session<PoolConnection<Postgres>> {
     /// Returns the connection to its pool. A lost connection is dropped without a message to the server.
     pub(super) fn release(self) {
-        if self.is_lost {
+        if !self.is_usable() {
             drop(self.connection.detach());
         }
     }
@@ -118,10 +129,7 @@ impl<'c, C: DerefMut<Target = PgConnection> + Send> Executor<'c> for &'c mut Ses
         E: 'q + Execute<'q, Postgres>,
     {
         let rows = async move {
-            let query = Kept::of(query);
-            let sql = query.sql.clone();
-            let fetched = run(self.within, self.connection.fetch_many(query).try_collect::<Vec<_>>()).await;
-            let rows = self.finish(&sql, fetched).await?;
+            let rows = self.rows(query).await?;
             Ok::<_, sqlx::Error>(futures_util::stream::iter(rows.into_iter().map(Ok)))
         };
         futures_util::stream::once(rows).try_flatten().boxed()

@@ -211,7 +211,7 @@ async fn a_schema_that_is_not_this_programs_is_refused() {
     let half = refusal_after("update _sqlx_migrations set success = 0").await;
     assert!(half.contains("in part"), "{half}");
     let foreign = refusal_after("drop table _sqlx_migrations").await;
-    assert!(foreign.contains("not ours"), "{foreign}");
+    assert!(foreign.contains("tables of another program"), "{foreign}");
 
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("buildpass.db");
