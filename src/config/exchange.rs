@@ -46,8 +46,8 @@ section! {
 section! {
     /// Forward authentication: a reverse proxy asks this server whether to let a request through.
     pub struct ForwardAuth in ("forward_auth") {
-        /// Reverse proxy that asks this server: `nginx`, `traefik`, `caddy` or `envoy`. The server reads only the
-        /// headers in which this proxy describes a request.
+        /// Reverse proxy that asks this server: `nginx`, `traefik`, `caddy` or `envoy`. The server expects
+        /// the description of a request in the form that this proxy sends, and reads no other form.
         proxy: Proxy = default r#""nginx""#;
     }
 }

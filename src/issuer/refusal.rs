@@ -68,7 +68,7 @@ pub(crate) enum IssueRefusal {
     Unauthenticated,
 }
 
-/// A limit on the number of tokens that is used up, with the allowed number.
+/// The limit on a number of tokens that was reached. Each variant holds the number that is allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Quota {
     /// Limit of ID tokens issued to one build.

@@ -44,12 +44,12 @@ pub enum Denied {
     Untrusted {
         /// Event that triggered the build. A build of the event `delete` gets no token, whatever the rules say.
         event: Event,
-        /// Names of the rules that list a requested audience, but require a trusted build or have a false condition.
+        /// Names of the rules that list a requested audience. None of them allows the request of an untrusted build.
         rules: Vec<String>,
     },
     /// Neither a rule nor the policy's default grants the audience to the build.
     AudienceNotAllowed {
-        /// The requested audience that is denied; of several, the first.
+        /// The denied audience: of several, the first that a rule lists, else the first that was requested.
         audience: String,
         /// Reason for which the audience is denied.
         reason: AudienceDenied,

@@ -153,7 +153,8 @@ impl Verifier {
         self.check(&Text::read(token)?, requirements, &mut Trail::silent()).await
     }
 
-    /// Verifies a token as [`Self::verify`] does, without computing the digests again.
+    /// Verifies a token as [`Self::verify`] does, for a caller that has already computed the digests of the token's
+    /// text.
     pub(super) async fn verify_text(
         &self,
         text: &Text<'_>,

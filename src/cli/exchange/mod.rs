@@ -89,7 +89,7 @@ pub(super) enum ExchangeCommand {
     /// Manage NuGet trust policies: which builds may push which packages
     #[command(subcommand, mut_subcommands = TRUST_POLICIES.describe())]
     TrustPolicies(ObjectCommand),
-    /// Manage grants: rules that say which tokens get which scopes at the token endpoint and in forward authentication
+    /// Manage grants, which say which tokens get which scopes at the token endpoint and in forward authentication
     #[command(subcommand, mut_subcommands = GRANTS.describe())]
     Grants(ObjectCommand),
     /// Manage users: the owners of roles, trusted publishers and trust policies

@@ -230,8 +230,8 @@ impl RulesSnapshot {
     }
 }
 
-/// Copies pinned ids among trusted publishers with the same user, provider and criteria, which act as one publisher
-/// with several gems.
+/// Gives the pinned ids of one trusted publisher to all others with the same user, provider and criteria: together they
+/// count as one publisher that covers several gems.
 fn share_pins(all: &mut [SharedEntitlement]) {
     let key = |row: &EntitlementRow| {
         let spec: serde_json::Value = serde_json::from_str(&row.spec).unwrap_or_default();

@@ -175,7 +175,7 @@ impl<'a> Names<'a> {
         Self(example)
     }
 
-    /// Returns the maximum number of entries of a list or map that a condition reads.
+    /// Returns the limit on the number of entries of any list or map that a condition reads from these facts.
     pub(super) fn max_entries(&self) -> usize {
         let foreign = self.0.0.values().any(|fact| matches!(fact, Fact::Object(_)));
         if foreign { FOREIGN_ENTRIES } else { OWN_ENTRIES }

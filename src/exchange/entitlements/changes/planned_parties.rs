@@ -11,7 +11,7 @@ use crate::store::{ProviderRow, RevocationReason, UserRow, Write};
 use crate::verifier::Provider;
 
 impl Planner<'_> {
-    /// Plans the users. Returns the names of all users that exist after the change.
+    /// Adds to `plan` what `change` creates, changes or deletes among the users. Returns the names of all users that exist after the change.
     pub(super) fn users(&self, change: &ChangeSet, plan: &mut Plan) -> Vec<String> {
         let mut names: Vec<String> = Vec::new();
         for wanted in &change.file.users {
