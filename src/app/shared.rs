@@ -32,8 +32,7 @@ impl SharedChanges {
 /// Error returned when the shared configuration cannot be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum ApplyError {
-    /// The name of a declared client is taken: the database holds a client of this name that the configuration does not
-    /// declare.
+    /// The configuration declares a client under the name of a client that was created by command.
     #[error("[clients]: {0}")]
     Client(NameTaken),
     /// The list of algorithms cannot be applied.

@@ -16,7 +16,8 @@ pub(super) struct Awaited {
 }
 
 impl Awaited {
-    /// Wraps the body that a handler reads. An empty body is not wrapped, since no handler waits for it.
+    /// Wraps a request's body, so that `activity` shows whether the handler waits for more of the body. An empty body is
+    /// returned as it is.
     pub(super) fn watch(body: Incoming, activity: &Arc<Activity>) -> Body {
         if body.is_end_stream() { Body::empty() } else { Body::new(Self { body, activity: Arc::clone(activity) }) }
     }

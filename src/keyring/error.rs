@@ -121,9 +121,9 @@ pub enum KeyRefusal {
     },
     /// The announced key was announced too recently, so that some caches may lack the key.
     #[error(
-        "did not switch to key {kid} ({alg}): some caches may still lack this key. It was announced at \
-         {announced_at}, and every cache holds a key {announce_for} after its announcement. Without --now, the command \
-         schedules the switch for that time, {in_every_cache_from}. If the current key has leaked, use `keys revoke`"
+        "did not switch to key {kid} ({alg}): it was announced at {announced_at}, and only {announce_for} later, from \
+         {in_every_cache_from} on, is it in every cache. Without --now, the command schedules the switch for that time. \
+         If the current key has leaked, use `keys revoke`"
     )]
     AnnouncedTooRecently {
         /// Algorithm of the announced key.

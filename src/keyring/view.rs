@@ -36,7 +36,8 @@ pub struct KeyView {
     /// Our keys, sorted by algorithm, time of announcement and `kid`.
     keys: Vec<Key>,
     adopted: Vec<Adopted>,
-    /// Time for which an algorithm may lack an announced key before the rotation is overdue.
+    /// Time for which a key is announced before it signs. The rotation of an algorithm that has had no announced key for
+    /// longer is overdue.
     announce_for: Seconds,
     rotation_period: Seconds,
 }

@@ -91,8 +91,8 @@ fn part<'a>(value: &'a mut Value, path: &[PathStep]) -> Option<&'a mut Value> {
     })
 }
 
-/// Returns the index of an item in the list as the operator wrote the list. `index` is the item's index in the list
-/// without the items in `dropped`, which must be sorted.
+/// Converts an index in a list without its `dropped` items into the index in the list as the operator wrote it. `dropped`
+/// must be sorted.
 fn written_index(dropped: &[(Vec<PathStep>, usize)], list: &[PathStep], index: usize) -> usize {
     let before = dropped.iter().filter(|(of, _)| of == list).map(|(_, index)| *index);
     before.fold(index, |index, dropped| if dropped <= index { index + 1 } else { index })

@@ -110,3 +110,24 @@ impl Lines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_value_has_the_number_of_its_line() {
+        let Ok(entries) = parse("a = 1\r\nb = [\n  2,\n  3]\n\n[t]\nc = 4") else { panic!("is TOML") };
+        let line = |path: &[&str]| {
+            let (first, rest) = path.split_first().unwrap();
+            rest.iter().fold(&entries[*first], |located, step| match &located.value {
+                Value::Table(fields) => &fields[*step],
+                Value::List(items) => &items[step.parse::<usize>().unwrap()],
+                _ => panic!("has no parts"),
+            })
+        };
+        let lines = [&["a"][..], &["b"], &["b", "0"], &["b", "1"], &["t"], &["t", "c"]].map(|path| line(path).line);
+        assert_eq!(lines, [1, 2, 3, 4, 6, 7]);
+        assert_eq!(parse("a = 1\n\nb = ").err().unwrap().0, 3, "the line of a fault");
+    }
+}

@@ -39,7 +39,7 @@ pub(in super::super) struct Request {
     /// Signing algorithm of the token, RS256 or ES256 [default: the server's default]
     #[arg(long, value_name = "ALGORITHM")]
     algorithm: Option<Algorithm>,
-    /// Format of the output [default: raw, or file with --output]
+    /// Format of the output [default: `raw`; with --output, `file`]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// The same as --format json

@@ -58,7 +58,9 @@ impl AudienceOwner {
 
 /// Error returned when one audience is assigned to two kinds of flow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the audience {audience:?} belongs to {first} ({first_by}): {second_by} cannot use it for {second}")]
+#[error(
+    "{second_by} must not use the audience {audience:?} for {second}: the audience belongs to {first} ({first_by})"
+)]
 pub struct AudienceConflict {
     /// Audience that is assigned to two kinds of flow.
     pub audience: String,

@@ -30,7 +30,7 @@ pub enum Criteria {
     Github(GithubCriteria),
     /// The criteria name a project of GitLab.
     Gitlab(GitlabCriteria),
-    /// The criteria name a repository of Vela or of this issuer.
+    /// Criteria for builds of one repository, whose tokens come from Vela or from this server.
     Build(BuildCriteria),
 }
 

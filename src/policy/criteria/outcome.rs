@@ -8,9 +8,9 @@ use crate::base::Moment;
 /// Ids of a repository and of its owner that the first matching token determines, and that later tokens must have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pins {
-    /// Id of the owner, namespace or organisation; `None` if the criteria have the id.
+    /// Id of the owner, namespace or organisation that the token names; `None` if the operator wrote an id.
     pub owner_id: Option<String>,
-    /// Id of the repository or project; `None` if the criteria have the id.
+    /// Id of the repository or project that the token names; `None` if the operator wrote an id.
     pub repository_id: Option<String>,
 }
 

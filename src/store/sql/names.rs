@@ -166,8 +166,8 @@ impl Binder<'_> {
         .map_err(unavailable)
     }
 
-    /// Writes the name as the current name of the id. A known name keeps the spelling of its first registration, and
-    /// the time at which the name was first registered with this id.
+    /// Makes the name the current name of the id. If the name is already stored for the id, its spelling and the time of
+    /// its first registration stay as they are.
     async fn write(&mut self, registered: RegisteredName<'_>, folded: &str) -> Result<(), StoreError> {
         sqlx::query(
             "insert into names (issuer, kind, folded, name, id, bound_at, current) values ($1, $2, $3, $4, $5, $6, 1) \

@@ -41,8 +41,8 @@ impl ProviderKind {
         KINDS.map(|kind| kind.name)
     }
 
-    /// Returns the name of each kind's claim that is unique to each token. `jti` comes first. The same name may come
-    /// several times.
+    /// Returns, for each kind of provider, the name of the claim whose value differs in every token. `jti` comes first. A
+    /// name may occur several times.
     pub(super) fn token_ids() -> impl Iterator<Item = &'static str> {
         KINDS.into_iter().map(|kind| kind.token_id)
     }
